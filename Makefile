@@ -1,0 +1,38 @@
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin
+READY := $(VENV)/.ready
+OUT ?=
+
+.PHONY: train test check format bench published clean
+
+# `make train` with OUT=FOLDER writes there; without it, into the next free folder under runs/.
+train: $(READY)
+	$(RUN)/handgrad train $(if $(OUT),--out $(OUT))
+
+test: $(READY)
+	$(RUN)/pytest -n 2
+
+check: $(READY)
+	$(RUN)/ruff format --check .
+	$(RUN)/ruff check .
+	$(RUN)/mypy
+
+format: $(READY)
+	$(RUN)/ruff format .
+	$(RUN)/ruff check --fix .
+
+bench: $(READY)
+	$(RUN)/python -m benchmarks.steps
+
+published: $(READY)
+	$(RUN)/python -m benchmarks.published
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "handgrad needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(RUN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

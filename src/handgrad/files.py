@@ -1,0 +1,53 @@
+"""Files that are whole or not there: written under a temporary name, synced, renamed."""
+
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from handgrad.errors import RunError
+
+
+def write_atomic(path: Path, content: bytes) -> None:
+    """Write `content` to `path` so that a crash leaves the old file or the new one, never a part.
+
+    Raises RunError, one line, where the folder is read-only or the disk is full.
+    """
+    temporary = None
+    try:
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)  # mkstemp gives 0600; a run folder is there to be shared
+        os.replace(temporary, path)
+        sync_folder(path.parent)
+    except OSError as error:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+        raise RunError(f"cannot write {path}: {error.strerror}") from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in `folder` survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write `content` as indented JSON, atomically. Raises RunError as `write_atomic` does."""
+    write_atomic(path, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())
+
+
+def report_json(target: str, content: Any) -> None:
+    """Serve `--json FILE|-`: the JSON goes to standard output for `-`, else to that file."""
+    if target == "-":
+        sys.stdout.write(json.dumps(content, ensure_ascii=False) + "\n")
+    else:
+        write_json(Path(target), content)
