@@ -1,0 +1,45 @@
+"""The reference engine: the chunked forward, differentiated by autograd."""
+
+import torch
+from torch import Tensor
+
+from handgrad.engine.chunked import forward_chunked
+from handgrad.engine.core import Batch, Grads, Params, State, update_state
+from handgrad.models import Model
+
+
+class Autograd:
+    """What the hand-written engines are held to."""
+
+    name = "autograd"
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self._calls = model.calls()
+
+    def loss_and_grads(
+        self, params: Params, state: State, batch: Batch
+    ) -> tuple[Tensor, Grads, State]:
+        """The loss, nats per character, a gradient a parameter, the new state."""
+        loss, grads, state = self._differentiate(params, state, batch, tuple(params))
+        return loss, grads, state
+
+    def loss_and_all_grads(
+        self, params: Params, state: State, batch: Batch
+    ) -> tuple[Tensor, Grads, State]:
+        """As `loss_and_grads`, with the gradient of every named node besides."""
+        steps = [node for call in self._calls for node in call.nodes if node != "loss"]
+        return self._differentiate(params, state, batch, (*params, *steps))
+
+    @torch.enable_grad()
+    def _differentiate(
+        self, params: Params, state: State, batch: Batch, wanted: tuple[str, ...]
+    ) -> tuple[Tensor, Grads, State]:
+        leaves = {name: p.detach().requires_grad_() for name, p in params.items()}
+        nodes, caches = forward_chunked(self._model, leaves, batch)
+        grads = torch.autograd.grad(nodes["loss"], [nodes[name] for name in wanted])
+        state = dict(state)
+        for call, cache in zip(self._calls, caches, strict=True):
+            if call.state:
+                update_state(self._model, call, state, cache)
+        return nodes["loss"].detach(), dict(zip(wanted, grads, strict=True)), state

@@ -1,0 +1,130 @@
+"""Batch normalisation over all but the last dimension, with Bessel's correction.
+
+bnraw = (x - mean) / sqrt(var + eps), out = bngain * bnraw + bnbias; var divides by n - 1.
+x (..., H) with n = the product of the leading dimensions; bngain, bnbias, mean, var (1, H).
+Ioffe, Szegedy: Batch Normalization, 2015, arXiv:1502.03167, which divides by n in training; the
+lecture divides by n - 1 throughout, and so does this. Derivation: docs/derivations/batchnorm.md
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from handgrad.errors import SettingsError
+
+INPUTS = ("x", "bngain", "bnbias")
+NODES = ("bnmeani", "bndiff", "bndiff2", "bnvar", "bnvar_inv", "bnraw", "out")
+EPS = 1e-5
+
+
+class _Cache(NamedTuple):
+    """bnraw is kept rather than x: backward needs it as it is, and mean and x not at all."""
+
+    bnraw: Tensor  # (..., H)
+    bnvar_inv: Tensor  # (1, H)
+    bngain: Tensor
+    bnmeani: Tensor
+    bnvar: Tensor
+
+
+def forward(x: Tensor, bngain: Tensor, bnbias: Tensor) -> tuple[Tensor, _Cache]:
+    """Training mode, by the batch's own statistics. Raises SettingsError for fewer than two rows."""
+    rows = _rows(x)
+    bnvar, bnmeani = torch.var_mean(rows, 0, keepdim=True)  # divides by n - 1
+    bnvar_inv = torch.rsqrt(bnvar + EPS)
+    bnraw = (x - bnmeani) * bnvar_inv
+    out = torch.addcmul(bnbias, bngain, bnraw)
+    return out, _Cache(bnraw, bnvar_inv, bngain, bnmeani, bnvar)
+
+
+def backward(dout: Tensor, cache: _Cache) -> tuple[Tensor, Tensor, Tensor]:
+    """(dx, dbngain, dbnbias), where
+
+    dx = bngain * bnvar_inv * (dout - sum(dout) / n - bnraw * sum(dout * bnraw) / (n - 1)).
+    """
+    bnraw, bnvar_inv, bngain = cache.bnraw, cache.bnvar_inv, cache.bngain
+    drows = _rows(dout)
+    n = drows.shape[0]
+    dbnbias = drows.sum(0, keepdim=True)
+    dbngain = (drows * _rows(bnraw)).sum(0, keepdim=True)
+    centred = torch.addcmul(dout - dbnbias / n, bnraw, dbngain, value=-1.0 / (n - 1))
+    return centred.mul_(bngain * bnvar_inv), dbngain, dbnbias
+
+
+def forward_chunked(
+    x: Tensor, bngain: Tensor, bnbias: Tensor
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """As forward, one step a line; keeps every step."""
+    rows = _rows(x)
+    n = rows.shape[0]
+    bnmeani = 1 / n * rows.sum(0, keepdim=True)  # (1, H)
+    bndiff = x - bnmeani  # (..., H)
+    bndiff2 = bndiff**2
+    bnvar = 1 / (n - 1) * _rows(bndiff2).sum(0, keepdim=True)  # (1, H), Bessel's n - 1
+    bnvar_inv = (bnvar + EPS) ** -0.5
+    bnraw = bndiff * bnvar_inv  # (..., H)
+    out = bngain * bnraw + bnbias
+    steps = (bnmeani, bndiff, bndiff2, bnvar, bnvar_inv, bnraw, out)
+    cache = {"x": x, "bngain": bngain, "bnbias": bnbias, **dict(zip(NODES, steps, strict=True))}
+    return out, cache
+
+
+def backward_chunked(dout: Tensor, cache: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Every step's gradient, in autograd's bits at the lecture's sizes."""
+    bndiff, bnvar, bnvar_inv = cache["bndiff"], cache["bnvar"], cache["bnvar_inv"]
+    bnraw, bngain = cache["bnraw"], cache["bngain"]
+    n = _rows(dout).shape[0]
+    # out = bngain * bnraw + bnbias
+    dbnbias = _rows(dout).sum(0, keepdim=True)
+    dbngain = _rows(bnraw * dout).sum(0, keepdim=True)
+    dbnraw = bngain * dout
+    # bnraw = bndiff * bnvar_inv
+    dbnvar_inv = _rows(bndiff * dbnraw).sum(0, keepdim=True)
+    dbndiff = bnvar_inv * dbnraw
+    # bnvar_inv = (bnvar + EPS) ** -0.5
+    dbnvar = (-0.5 * (bnvar + EPS) ** -1.5) * dbnvar_inv
+    # bnvar = 1 / (n - 1) * bndiff2.sum(0, keepdim=True)
+    dbndiff2 = 1 / (n - 1) * torch.ones_like(bndiff) * dbnvar
+    # bndiff2 = bndiff**2
+    dbndiff += (2 * bndiff) * dbndiff2
+    # bndiff = x - bnmeani
+    dbnmeani = _rows(-dbndiff).sum(0, keepdim=True)
+    dx = dbndiff.clone()
+    # bnmeani = 1 / n * x.sum(0, keepdim=True)
+    dx += 1 / n * torch.ones_like(bndiff) * dbnmeani
+    return {
+        "x": dx,
+        "bngain": dbngain,
+        "bnbias": dbnbias,
+        "bnmeani": dbnmeani,
+        "bndiff": dbndiff,
+        "bndiff2": dbndiff2,
+        "bnvar": dbnvar,
+        "bnvar_inv": dbnvar_inv,
+        "bnraw": dbnraw,
+    }
+
+
+def forward_evaluation(
+    x: Tensor, bngain: Tensor, bnbias: Tensor, mean: Tensor, var: Tensor
+) -> Tensor:
+    """By given statistics (1, H): no row depends on its neighbours."""
+    return torch.addcmul(bnbias, bngain, (x - mean) * torch.rsqrt(var + EPS))
+
+
+def batch_statistics(cache: "_Cache | dict[str, Tensor]") -> tuple[Tensor, Tensor]:
+    """(mean, var) of the batch, each (1, H), without gradient, from either forward's cache."""
+    if isinstance(cache, dict):
+        return cache["bnmeani"].detach(), cache["bnvar"].detach()
+    return cache.bnmeani, cache.bnvar
+
+
+def _rows(x: Tensor) -> Tensor:
+    """(..., H) as (n, H). Raises SettingsError where n - 1 is 0."""
+    rows = x if x.dim() == 2 else x.reshape(-1, x.shape[-1])
+    if rows.shape[0] < 2:
+        raise SettingsError(
+            f"batchnorm needs at least 2 rows, got {rows.shape[0]}: the variance divides by n - 1"
+        )
+    return rows

@@ -1,0 +1,51 @@
+"""Linear: out = x @ W + b.
+
+x (..., C), W (C, H), b (H,) or absent, out (..., H).
+Derivation: docs/derivations/linear.md
+"""
+
+import torch
+from torch import Tensor
+
+INPUTS = ("x", "W", "b")
+NODES = ("out",)
+
+_Cache = tuple[Tensor, Tensor, bool]
+
+
+def forward(x: Tensor, W: Tensor, b: Tensor | None = None) -> tuple[Tensor, _Cache]:
+    """x @ W + b in one call."""
+    return torch.nn.functional.linear(x, W.t(), b), (x, W, b is not None)
+
+
+def backward(dout: Tensor, cache: _Cache) -> tuple[Tensor, Tensor, Tensor | None]:
+    """(dx, dW, db); db is None where there was no bias."""
+    x, W, has_bias = cache
+    rows, drows = _rows(x), _rows(dout)
+    return dout @ W.t(), rows.t() @ drows, drows.sum(0) if has_bias else None
+
+
+def forward_chunked(
+    x: Tensor, W: Tensor, b: Tensor | None = None
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """As forward, in the notebooks' one line."""
+    out = x @ W if b is None else x @ W + b  # (..., H)
+    cache = {"x": x, "W": W, "out": out}
+    return out, cache if b is None else {**cache, "b": b}
+
+
+def backward_chunked(dout: Tensor, cache: dict[str, Tensor]) -> dict[str, Tensor]:
+    """dx (..., C), dW (C, H) and, with a bias, db (H,)."""
+    x, W = cache["x"], cache["W"]
+    # out = x @ W + b
+    dx = dout @ W.t()
+    dW = _rows(x).t() @ _rows(dout)
+    if "b" not in cache:
+        return {"x": dx, "W": dW}
+    db = _rows(dout).sum(0)
+    return {"x": dx, "W": dW, "b": db}
+
+
+def _rows(x: Tensor) -> Tensor:
+    """(..., C) as (rows, C): every leading dimension is batch."""
+    return x if x.dim() == 2 else x.reshape(-1, x.shape[-1])

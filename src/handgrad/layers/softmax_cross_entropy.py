@@ -1,0 +1,94 @@
+"""Softmax and cross-entropy: loss = -mean(log softmax(logits)[b, targets[b]]), nats.
+
+logits (B, V), targets (B,) integers, loss a scalar.
+The closed form of the backward is (softmax(logits) - one_hot(targets)) / B.
+Derivation: docs/derivations/softmax_cross_entropy.md
+"""
+
+import torch
+from torch import Tensor
+
+INPUTS = ("logits", "targets")
+NODES = (
+    "logit_maxes",
+    "norm_logits",
+    "counts",
+    "counts_sum",
+    "counts_sum_inv",
+    "probs",
+    "logprobs",
+    "loss",
+)
+
+_Cache = tuple[Tensor, Tensor]
+
+
+def forward(logits: Tensor, targets: Tensor) -> tuple[Tensor, _Cache]:
+    """loss from log_softmax, which neither overflows nor takes the log of an underflowed 0."""
+    logprobs = torch.log_softmax(logits, 1)  # (B, V)
+    return torch.nn.functional.nll_loss(logprobs, targets), (logprobs, targets)
+
+
+def backward(dout: Tensor, cache: _Cache) -> tuple[Tensor, None]:
+    """(dlogits, None)."""
+    logprobs, targets = cache
+    scale = dout / logprobs.shape[0]
+    dlogits = logprobs.exp().mul_(scale)  # (B, V)
+    dlogits.scatter_add_(1, targets.unsqueeze(1), (-scale).expand(logprobs.shape[0], 1))
+    return dlogits, None
+
+
+def forward_chunked(logits: Tensor, targets: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    """As forward, one step a line; keeps every step.
+
+    Logits that lie more than about 103 below their row's largest (float32) underflow to a
+    probability of 0 and a loss of infinity: this is the lecture's form, the closed form is not so.
+    """
+    n = logits.shape[0]
+    logit_maxes = logits.max(1, keepdim=True).values  # (B, 1)
+    norm_logits = logits - logit_maxes  # (B, V), at most 0: exp cannot overflow
+    counts = norm_logits.exp()
+    counts_sum = counts.sum(1, keepdim=True)  # (B, 1)
+    counts_sum_inv = counts_sum**-1  # 1 / counts_sum would have a backward of other bits
+    probs = counts * counts_sum_inv  # (B, V)
+    logprobs = probs.log()
+    loss = -logprobs[torch.arange(n, device=logits.device), targets].mean()  # ()
+    steps = (logit_maxes, norm_logits, counts, counts_sum, counts_sum_inv, probs, logprobs, loss)
+    return loss, {"logits": logits, "targets": targets, **dict(zip(NODES, steps, strict=True))}
+
+
+def backward_chunked(dout: Tensor, cache: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Every step's gradient, in autograd's bits at the lecture's sizes."""
+    logits, targets, counts = cache["logits"], cache["targets"], cache["counts"]
+    counts_sum, counts_sum_inv = cache["counts_sum"], cache["counts_sum_inv"]
+    n = logits.shape[0]
+    # loss = -logprobs[range(n), targets].mean()
+    dlogprobs = torch.zeros_like(logits)
+    dlogprobs[torch.arange(n, device=logits.device), targets] = -dout / n
+    # logprobs = probs.log()
+    dprobs = (1.0 / cache["probs"]) * dlogprobs
+    # probs = counts * counts_sum_inv
+    dcounts_sum_inv = (counts * dprobs).sum(1, keepdim=True)
+    dcounts = counts_sum_inv * dprobs
+    # counts_sum_inv = counts_sum**-1
+    dcounts_sum = -(counts_sum**-2) * dcounts_sum_inv
+    # counts_sum = counts.sum(1, keepdim=True)
+    dcounts += torch.ones_like(counts) * dcounts_sum
+    # counts = norm_logits.exp()
+    dnorm_logits = counts * dcounts
+    # norm_logits = logits - logit_maxes
+    dlogit_maxes = (-dnorm_logits).sum(1, keepdim=True)
+    dlogits = dnorm_logits.clone()
+    # logit_maxes = logits.max(1, keepdim=True).values
+    largest = logits.max(1, keepdim=True).indices  # (B, 1): the first where several tie
+    dlogits += torch.zeros_like(logits).scatter_(1, largest, dlogit_maxes)
+    return {
+        "logits": dlogits,
+        "logit_maxes": dlogit_maxes,
+        "norm_logits": dnorm_logits,
+        "counts": dcounts,
+        "counts_sum": dcounts_sum,
+        "counts_sum_inv": dcounts_sum_inv,
+        "probs": dprobs,
+        "logprobs": dlogprobs,
+    }

@@ -1,0 +1,79 @@
+"""INITIALISATIONS: how a model's parameters start, by name.
+
+The first four are the rows of a well-known table: each mends what the one before it had wrong.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Arrays = dict[str, npt.NDArray[np.float32]]
+Draw = Callable[[tuple[int, ...]], npt.NDArray[np.float32]]
+"""Standard normal numbers of a given shape; called once a parameter, in the order of `shapes()`."""
+
+TANH_GAIN = 5 / 3  # He et al. 2015, arXiv:1502.01852, with PyTorch's gain for tanh
+
+
+@dataclass(frozen=True)
+class Initialisation:
+    """Standard deviations; a hidden weight's is divided by sqrt(fan_in) where `hidden_by_fan_in`."""
+
+    hidden_weight: float
+    hidden_by_fan_in: bool
+    hidden_bias: float
+    output_weight: float
+    output_bias: float
+    bngain: float = 0.0
+    """Around 1."""
+    bnbias: float = 0.0
+
+
+INITIALISATIONS: dict[str, Initialisation] = {
+    "original": Initialisation(1.0, False, 1.0, 1.0, 1.0),
+    "softmax_not_confidently_wrong": Initialisation(1.0, False, 1.0, 0.01, 0.0),
+    "tanh_not_saturated": Initialisation(TANH_GAIN, True, 0.01, 0.01, 0.0),
+    "batchnorm": Initialisation(TANH_GAIN, True, 0.01, 0.01, 0.0),
+    # nothing 0 and nothing constant, so that no mistake in a backward pass is masked
+    "exercise": Initialisation(TANH_GAIN, True, 0.1, 0.1, 0.1, 0.1, 0.1),
+}
+
+
+def philox_draw(seed: int) -> Draw:
+    """Draws by (seed) alone. The counter's top word keeps them off the batches' stream."""
+    key = seed % 2**128
+    generator = np.random.Generator(np.random.Philox(key=key, counter=[0, 0, 0, 1]))
+    return lambda shape: generator.standard_normal(shape, dtype=np.float32)
+
+
+def draw_parameters(
+    shapes: dict[str, tuple[int, ...]], roles: dict[str, str], init: Initialisation, draw: Draw
+) -> Arrays:
+    """One array a name, float32. `roles` says what each name is: see `_START`.
+
+    A standard deviation of 0 draws all the same, so that the stream does not depend on the table.
+    """
+    return {name: _START[roles[name]](draw(shape), init) for name, shape in shapes.items()}
+
+
+def _hidden_weight(z: npt.NDArray[np.float32], init: Initialisation) -> npt.NDArray[np.float32]:
+    fan_in = z.shape[0] if init.hidden_by_fan_in else 1
+    return (z * np.float32(init.hidden_weight / fan_in**0.5)).astype(np.float32)
+
+
+def _scaled(z: npt.NDArray[np.float32], scale: float) -> npt.NDArray[np.float32]:
+    return z * np.float32(scale)
+
+
+_START: dict[
+    str, Callable[[npt.NDArray[np.float32], Initialisation], npt.NDArray[np.float32]]
+] = {
+    "embedding": lambda z, init: z,
+    "hidden_weight": _hidden_weight,
+    "hidden_bias": lambda z, init: _scaled(z, init.hidden_bias),
+    "output_weight": lambda z, init: _scaled(z, init.output_weight),
+    "output_bias": lambda z, init: _scaled(z, init.output_bias),
+    "bngain": lambda z, init: _scaled(z, init.bngain) + np.float32(1),
+    "bnbias": lambda z, init: _scaled(z, init.bnbias),
+}

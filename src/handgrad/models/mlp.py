@@ -1,0 +1,156 @@
+"""The MLP: embeddings of the context side by side, hidden layers, logits.
+
+Bengio, Ducharme, Vincent, Jauvin: A Neural Probabilistic Language Model, 2003, with the lecture's
+batch normalisation between each linear layer and its tanh.
+
+    inputs (B, T) - embedding - (B, T, E) - join - (B, T*E)
+    n_layer times: linear - batchnorm - tanh - (B, H)
+    linear - logits (B, V) - softmax_cross_entropy with targets (B,) - loss
+
+With one hidden layer the names are the lecture's: C, W1, b1, bngain, bnbias, W2, b2; with more, each
+name bears its layer's number.
+"""
+
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+
+from handgrad.errors import SettingsError
+from handgrad.models.call import Call
+from handgrad.models.initialise import (
+    INITIALISATIONS,
+    Arrays,
+    Draw,
+    draw_parameters,
+    philox_draw,
+)
+
+_BATCHNORM = ("bnmeani", "bndiff", "bndiff2", "bnvar", "bnvar_inv", "bnraw")
+_LOSS = ("logit_maxes", "norm_logits", "counts", "counts_sum", "counts_sum_inv", "probs", "logprobs")
+
+
+@dataclass(frozen=True)
+class MLP:
+    """Sizes and switches. Raises SettingsError for a size that cannot be."""
+
+    vocab_size: int
+    block_size: int = 3
+    n_embd: int = 10
+    n_hidden: int = 200
+    n_layer: int = 1
+    """Hidden layers; 0 is a softmax regression on the joined embeddings."""
+    batchnorm: bool = True
+    hidden_bias: bool = True
+    """A bias before batchnorm has no effect, yet the lecture keeps it; False leaves those biases out."""
+    batchnorm_output: bool = False
+    """Batchnorm on the logits too, in place of their bias, as the lecture's deep MLP has it."""
+    momentum: float = 0.001
+    """The weight of a batch in batchnorm's running statistics."""
+
+    name = "mlp"
+
+    def __post_init__(self) -> None:
+        for size in ("vocab_size", "block_size", "n_embd", "n_hidden"):
+            if getattr(self, size) < 1:
+                raise SettingsError(f"{size} must be at least 1, got {getattr(self, size)}")
+        if self.n_layer < 0:
+            raise SettingsError(f"n_layer must be at least 0, got {self.n_layer}")
+        if not 0 < self.momentum <= 1:
+            raise SettingsError(f"momentum must be above 0 and at most 1, got {self.momentum}")
+
+    @property
+    def needs_two_rows(self) -> bool:
+        """Whether a batch of one cannot be trained on: batchnorm's variance divides by n - 1."""
+        return self.batchnorm_output or (self.batchnorm and self.n_layer > 0)
+
+    @property
+    def n_parameters(self) -> int:
+        return sum(prod(shape) for shape in self.shapes().values())
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """What is trained, in the order in which it is drawn: C, weights and biases, batchnorms."""
+        linears: dict[str, tuple[int, ...]] = {}
+        norms: dict[str, tuple[int, ...]] = {}
+        fan_in = self.block_size * self.n_embd
+        for layer in range(1, self.n_layer + 2):
+            fan_out = self.vocab_size if layer > self.n_layer else self.n_hidden
+            linears[f"W{layer}"] = (fan_in, fan_out)
+            if self._has_bias(layer):
+                linears[f"b{layer}"] = (fan_out,)
+            if self._has_batchnorm(layer):
+                suffix = self._suffix(layer)
+                norms[f"bngain{suffix}"] = norms[f"bnbias{suffix}"] = (1, fan_out)
+            fan_in = fan_out
+        return {"C": (self.vocab_size, self.n_embd), **linears, **norms}
+
+    def state_shapes(self) -> dict[str, tuple[int, ...]]:
+        """What is not trained: batchnorm's running mean and variance, (1, H) each."""
+        shapes = self.shapes()
+        return {name: shapes[call.inputs[1]] for call in self.calls() for name in call.state}
+
+    def calls(self) -> tuple[Call, ...]:
+        """The layers from the batch to the loss."""
+        calls = [Call("embedding", ("inputs", "C"), ("emb",)), Call("join", ("emb",), ("embcat",))]
+        x = "embcat"
+        for layer in range(1, self.n_layer + 1):
+            suffix = self._suffix(layer)
+            calls += self._linear(layer, x, f"hpreact{suffix}")
+            calls.append(Call("tanh", (f"hpreact{suffix}",), (f"h{suffix}",)))
+            x = f"h{suffix}"
+        calls += self._linear(self.n_layer + 1, x, "logits")
+        calls.append(Call("softmax_cross_entropy", ("logits", "targets"), (*_LOSS, "loss")))
+        return tuple(calls)
+
+    def initialise(
+        self, init: str = "batchnorm", seed: int = 0, draw: Draw | None = None
+    ) -> tuple[Arrays, Arrays]:
+        """(params, state), float32, by `INITIALISATIONS[init]` from `seed`, or from `draw` if given.
+
+        Raises SettingsError for an unknown name.
+        """
+        if init not in INITIALISATIONS:
+            raise SettingsError(f"no initialisation {init!r}; there are {', '.join(INITIALISATIONS)}")
+        shapes = self.shapes()
+        roles = {name: self._role(name) for name in shapes}
+        params = draw_parameters(shapes, roles, INITIALISATIONS[init], draw or philox_draw(seed))
+        state = {
+            name: np.full(shape, float(name.startswith("bnvar")), np.float32)
+            for name, shape in self.state_shapes().items()
+        }
+        return params, state
+
+    def _linear(self, layer: int, x: str, output: str) -> list[Call]:
+        """Linear and, where there is one, its batchnorm, from `x` to `output`."""
+        weights = (f"W{layer}", f"b{layer}") if self._has_bias(layer) else (f"W{layer}",)
+        if not self._has_batchnorm(layer):
+            return [Call("linear", (x, *weights), (output,))]
+        suffix = self._suffix(layer)
+        prebn = f"hprebn{suffix}"
+        return [
+            Call("linear", (x, *weights), (prebn,)),
+            Call(
+                "batchnorm",
+                (prebn, f"bngain{suffix}", f"bnbias{suffix}"),
+                (*(f"{step}{suffix}" for step in _BATCHNORM), output),
+                (f"bnmean_running{suffix}", f"bnvar_running{suffix}"),
+            ),
+        ]
+
+    def _has_batchnorm(self, layer: int) -> bool:
+        return self.batchnorm_output if layer > self.n_layer else self.batchnorm
+
+    def _has_bias(self, layer: int) -> bool:
+        return not self.batchnorm_output if layer > self.n_layer else self.hidden_bias
+
+    def _suffix(self, layer: int) -> str:
+        return "" if layer == self.n_layer == 1 else str(layer)
+
+    def _role(self, name: str) -> str:
+        """What `name` is to `draw_parameters`."""
+        if name == "C":
+            return "embedding"
+        if name.startswith("bn"):
+            return name[:6]
+        side = "output" if int(name[1:]) > self.n_layer else "hidden"
+        return f"{side}_weight" if name.startswith("W") else f"{side}_bias"
