@@ -40,13 +40,11 @@ def to_tensors(
     device: str = "cpu",
 ) -> dict[str, Tensor]:
     """Copies of NumPy arrays as tensors."""
-    return {
-        name: torch.tensor(array, dtype=dtype, device=device) for name, array in arrays.items()
-    }
+    return {name: torch.tensor(array, dtype=dtype, device=device) for name, array in arrays.items()}
 
 
 def update_state(model: Model, call: Call, state: State, cache: object) -> None:
-    """Move the running statistics that `call` names towards the batch's, as new tensors in `state`."""
+    """Replace the running statistics that `call` names in `state` by ones nearer the batch's."""
     mean, var = batchnorm.batch_statistics(cache)  # type: ignore[arg-type]
     mean_name, var_name = call.state
     state[mean_name] = torch.lerp(state[mean_name], mean, model.momentum)

@@ -52,9 +52,10 @@ def _forward(
     for call in calls:
         arguments = [values[name] for name in call.inputs]
         if call.state:
+            x, bngain, bnbias = arguments
             names = _calibrated(call) if _calibrated(call)[0] in state else call.state
             mean, var = (state[name] for name in names)
-            values[call.output] = batchnorm.forward_evaluation(*arguments, mean, var)
+            values[call.output] = batchnorm.forward_evaluation(x, bngain, bnbias, mean, var)
         else:
             values[call.output] = LAYERS[call.layer].forward(*arguments)[0]
         if call.output == until:

@@ -1,11 +1,13 @@
-"""LAYERS: name -> module. A layer is a pair of pure functions, once in steps and once in closed form.
+"""LAYERS: name -> module. A layer is a pair of pure functions, in steps and in closed form.
 
 Every module has
-- INPUTS: the names of forward's arguments; NODES: the named steps of its chunked forward, the output last;
-- forward(*inputs) -> (out, cache) and backward(dout, cache) -> one gradient an input, in order, None
-  for what has none (indices, targets, an absent bias): the closed forms;
-- forward_chunked(*inputs) -> (out, cache) and backward_chunked(dout, cache) -> gradients by name, of
-  the inputs and of every node but the output: one elementary step a line, in the notebooks' names.
+- INPUTS: the names of forward's arguments; NODES: the named steps of its chunked forward, the
+  output last;
+- forward(*inputs) -> (out, cache) and backward(dout, cache) -> one gradient an input, in order,
+  None for what has none (indices, targets, an absent bias): the closed forms;
+- forward_chunked(*inputs) -> (out, cache) and backward_chunked(dout, cache) -> gradients by name,
+  of the inputs and of every node but the output: one elementary step a line, in the notebooks'
+  names.
 
 backward writes neither to its cache nor to dout, and what it returns shares no memory with them.
 Letters in shapes: B batch, T characters of context (block_size), C channels in, H channels out,

@@ -17,8 +17,9 @@ def forward(hpreact: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def backward(dout: Tensor, cache: Tensor) -> tuple[Tensor]:
-    """(dhpreact,) = (dout - dout * h * h,), of which the last product and the difference round once."""
-    return (torch.addcmul(dout, dout * cache, cache, value=-1),)
+    """(dhpreact,). 1 - h*h rounds once; dout - dout*h*h would lose every digit where h nears 1."""
+    h = cache
+    return (torch.addcmul(_one(h), h, h, value=-1).mul_(dout),)
 
 
 def forward_chunked(hpreact: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
@@ -31,6 +32,9 @@ def backward_chunked(dout: Tensor, cache: dict[str, Tensor]) -> dict[str, Tensor
     """dhpreact, in autograd's bits: its tanh backward rounds 1 - h*h once, as addcmul does."""
     h = cache["h"]
     # h = torch.tanh(hpreact)
-    one = torch.ones((), dtype=h.dtype, device=h.device)
-    dhpreact = torch.addcmul(one, h, h, value=-1) * dout
+    dhpreact = torch.addcmul(_one(h), h, h, value=-1) * dout
     return {"hpreact": dhpreact}
+
+
+def _one(like: Tensor) -> Tensor:
+    return torch.ones((), dtype=like.dtype, device=like.device)

@@ -10,10 +10,11 @@ from handgrad.models.initialise import Arrays
 class Call:
     """One layer of a model.
 
-    `inputs` are the names that the layer's forward reads: parameters, earlier outputs, and the batch's
-    `inputs` and `targets`. `nodes` are the model's names for the layer's NODES; the last is the output.
-    A name read by several calls collects the sum of their gradients, so residuals and tied weights
-    need nothing more. `state` names the running mean and variance, for batchnorm alone.
+    `inputs` are the names that the layer's forward reads: parameters, earlier outputs, and the
+    batch's `inputs` and `targets`. `nodes` are the model's names for the layer's NODES; the last
+    is the output. A name read by several calls collects the sum of their gradients, so residuals
+    and tied weights need nothing more. `state` names the running mean and variance, for batchnorm
+    alone.
     """
 
     layer: str

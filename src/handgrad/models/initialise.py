@@ -18,7 +18,7 @@ TANH_GAIN = 5 / 3  # He et al. 2015, arXiv:1502.01852, with PyTorch's gain for t
 
 @dataclass(frozen=True)
 class Initialisation:
-    """Standard deviations; a hidden weight's is divided by sqrt(fan_in) where `hidden_by_fan_in`."""
+    """Standard deviations; with `hidden_by_fan_in` a hidden weight's is divided by sqrt(fan_in)."""
 
     hidden_weight: float
     hidden_by_fan_in: bool
@@ -66,9 +66,7 @@ def _scaled(z: npt.NDArray[np.float32], scale: float) -> npt.NDArray[np.float32]
     return z * np.float32(scale)
 
 
-_START: dict[
-    str, Callable[[npt.NDArray[np.float32], Initialisation], npt.NDArray[np.float32]]
-] = {
+_START: dict[str, Callable[[npt.NDArray[np.float32], Initialisation], npt.NDArray[np.float32]]] = {
     "embedding": lambda z, init: z,
     "hidden_weight": _hidden_weight,
     "hidden_bias": lambda z, init: _scaled(z, init.hidden_bias),

@@ -7,8 +7,8 @@ batch normalisation between each linear layer and its tanh.
     n_layer times: linear - batchnorm - tanh - (B, H)
     linear - logits (B, V) - softmax_cross_entropy with targets (B,) - loss
 
-With one hidden layer the names are the lecture's: C, W1, b1, bngain, bnbias, W2, b2; with more, each
-name bears its layer's number.
+With one hidden layer the names are the lecture's: C, W1, b1, bngain, bnbias, W2, b2; with more,
+each bears its layer's number: hpreact_2, and so on, since bndiff2 is a step's name already.
 """
 
 from dataclasses import dataclass
@@ -27,7 +27,15 @@ from handgrad.models.initialise import (
 )
 
 _BATCHNORM = ("bnmeani", "bndiff", "bndiff2", "bnvar", "bnvar_inv", "bnraw")
-_LOSS = ("logit_maxes", "norm_logits", "counts", "counts_sum", "counts_sum_inv", "probs", "logprobs")
+_LOSS = (
+    "logit_maxes",
+    "norm_logits",
+    "counts",
+    "counts_sum",
+    "counts_sum_inv",
+    "probs",
+    "logprobs",
+)
 
 
 @dataclass(frozen=True)
@@ -42,7 +50,7 @@ class MLP:
     """Hidden layers; 0 is a softmax regression on the joined embeddings."""
     batchnorm: bool = True
     hidden_bias: bool = True
-    """A bias before batchnorm has no effect, yet the lecture keeps it; False leaves those biases out."""
+    """A bias before batchnorm has no effect, yet the lecture keeps it; False leaves it out."""
     batchnorm_output: bool = False
     """Batchnorm on the logits too, in place of their bias, as the lecture's deep MLP has it."""
     momentum: float = 0.001
@@ -105,12 +113,14 @@ class MLP:
     def initialise(
         self, init: str = "batchnorm", seed: int = 0, draw: Draw | None = None
     ) -> tuple[Arrays, Arrays]:
-        """(params, state), float32, by `INITIALISATIONS[init]` from `seed`, or from `draw` if given.
+        """(params, state), float32, by `INITIALISATIONS[init]` from `seed`, or from `draw`.
 
         Raises SettingsError for an unknown name.
         """
         if init not in INITIALISATIONS:
-            raise SettingsError(f"no initialisation {init!r}; there are {', '.join(INITIALISATIONS)}")
+            raise SettingsError(
+                f"no initialisation {init!r}; there are {', '.join(INITIALISATIONS)}"
+            )
         shapes = self.shapes()
         roles = {name: self._role(name) for name in shapes}
         params = draw_parameters(shapes, roles, INITIALISATIONS[init], draw or philox_draw(seed))
@@ -144,7 +154,7 @@ class MLP:
         return not self.batchnorm_output if layer > self.n_layer else self.hidden_bias
 
     def _suffix(self, layer: int) -> str:
-        return "" if layer == self.n_layer == 1 else str(layer)
+        return "" if layer == self.n_layer == 1 else f"_{layer}"
 
     def _role(self, name: str) -> str:
         """What `name` is to `draw_parameters`."""

@@ -1,0 +1,69 @@
+"""Hand-written gradients by name, each judged against autograd and float64."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from handgrad.check.compare import judge
+from handgrad.check.noise import noise_of
+from handgrad.check.records import VERDICTS, Verdict
+
+Tensors = dict[str, Tensor]
+Differentiate = Callable[[Tensors], Mapping[str, Tensor]]
+"""From leaves by name to gradients by name."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One row of `handgrad verify`: `engine` wrote the gradient of `node` in `model`.
+
+    `ratio` is R of the design: the error in units of autograd's own, or of the rounding noise.
+    """
+
+    model: str
+    case: str
+    engine: str
+    node: str
+    verdict: Verdict
+    ratio: float | None
+
+    @property
+    def ok(self) -> bool:
+        return self.verdict in ("exact", "rounding")
+
+
+def judge_all(
+    hand: Differentiate, reference: Differentiate, leaves: Tensors
+) -> dict[str, tuple[Verdict, float | None]]:
+    """A verdict and R for every gradient that `hand` gives, in its order.
+
+    `leaves` are what both differentiate from, in the dtype that is judged. `reference` uses autograd;
+    in float64 it is the truth, and with every operation moved by that dtype's rounding, the noise.
+    """
+    exact_leaves = {name: leaf.double() for name, leaf in leaves.items()}
+    by_hand, formula = hand(leaves), hand(exact_leaves)
+    autograd, truth = reference(leaves), reference(exact_leaves)
+    names = list(by_hand)
+    dtype = next(iter(leaves.values())).dtype
+
+    def moved(move: Callable[[Tensor], Tensor]) -> list[Tensor]:
+        gradients = reference({name: move(leaf) for name, leaf in exact_leaves.items()})
+        return [gradients[name] for name in names]
+
+    noise = noise_of(moved, [truth[name] for name in names], torch.finfo(dtype).eps)
+    return {
+        name: judge(by_hand[name], autograd[name], truth[name], _known(own), formula[name])
+        for name, own in zip(names, noise, strict=True)
+    }
+
+
+def worst(rows: list[Judged]) -> Verdict:
+    """The verdict furthest down the list exact, rounding, shape, wrong, missing."""
+    return max((row.verdict for row in rows), key=VERDICTS.index)
+
+
+def _known(noise: Tensor | None) -> Tensor:
+    assert noise is not None, "noise_of gives noise wherever it is given a truth"
+    return noise

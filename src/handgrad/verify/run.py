@@ -1,0 +1,111 @@
+"""What `handgrad verify` runs: every layer and model, every engine, every named gradient."""
+
+from collections.abc import Iterator
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from handgrad.engine import ENGINES, Batch, State, to_tensors
+from handgrad.engine.autograd import Autograd
+from handgrad.engine.chunked import Chunked
+from handgrad.layers import LAYERS, Layer
+from handgrad.models import Model
+from handgrad.verify.cases import Case, layer_cases, upstream
+from handgrad.verify.judged import Judged, Tensors, judge_all
+from handgrad.verify.models import MODEL_CASES
+
+DTYPES = {"float32": torch.float32, "float64": torch.float64}
+
+
+def verify_layers(dtype: torch.dtype, device: str = "cpu", seed: int = 0) -> Iterator[Judged]:
+    """Every layer, chunked and fused, on every awkward case."""
+    for name in LAYERS:
+        for case in layer_cases(name, seed):
+            for engine in ("chunked", "fused"):
+                yield from _verify_layer(name, case, engine, dtype, device)
+
+
+def verify_models(dtype: torch.dtype, device: str = "cpu", seed: int = 0) -> Iterator[Judged]:
+    """Every model of `MODEL_CASES`, in every hand-written engine, from a start that masks nothing."""
+    for case, (model, batch_size) in MODEL_CASES.items():
+        params, state = (
+            to_tensors(arrays, dtype, device) for arrays in model.initialise("exercise", seed)
+        )
+        generator = torch.Generator().manual_seed(seed)
+        shape = (batch_size, model.block_size)
+        inputs = torch.randint(0, model.vocab_size, shape, generator=generator)
+        targets = torch.randint(0, model.vocab_size, shape[:1], generator=generator)
+        batch = Batch(inputs.to(device), targets.to(device))
+        for engine in ENGINES:
+            if engine != "autograd":
+                yield from verify_batch(engine, model, params, state, batch, case)
+
+
+def verify_batch(
+    engine: str, model: Model, params: Tensors, state: State, batch: Batch, case: str = "batch"
+) -> list[Judged]:
+    """The gradients of `engine` on one batch: of every node where it keeps them, else of params."""
+    made = ENGINES[engine](model)
+    reference = Autograd(model)
+
+    def hand(leaves: Tensors) -> Tensors:
+        run = made.loss_and_all_grads if isinstance(made, Chunked) else made.loss_and_grads
+        return run(leaves, _like(state, leaves), batch)[1]
+
+    def autograd(leaves: Tensors) -> Tensors:
+        return reference.loss_and_all_grads(leaves, _like(state, leaves), batch)[1]
+
+    verdicts = judge_all(hand, autograd, params)
+    return [Judged(model.name, case, engine, node, *found) for node, found in verdicts.items()]
+
+
+def _verify_layer(
+    name: str, case: Case, engine: str, dtype: torch.dtype, device: str
+) -> list[Judged]:
+    layer = LAYERS[name]
+    fixed: Tensors = {}
+    leaves: Tensors = {"dout": upstream(name, case).to(device, dtype)}
+    for key, x in zip(layer.INPUTS, case.inputs, strict=False):
+        if x.is_floating_point():
+            leaves[key] = x.to(device, dtype)
+        else:
+            fixed[key] = x.to(device)
+    hand = _by_chunks if engine == "chunked" else _by_closed_form
+    verdicts = judge_all(
+        partial(hand, layer, fixed), partial(_by_autograd, layer, fixed), leaves
+    )
+    return [Judged(name, case.name, engine, node, *found) for node, found in verdicts.items()]
+
+
+def _inputs(layer: Layer, named: Tensors) -> list[Tensor]:
+    """In the order of INPUTS; an absent bias is left off."""
+    return [named[name] for name in layer.INPUTS if name in named]
+
+
+@torch.no_grad()
+def _by_closed_form(layer: Layer, fixed: Tensors, leaves: Tensors) -> Tensors:
+    _, cache = layer.forward(*_inputs(layer, fixed | leaves))
+    gradients = zip(layer.INPUTS, layer.backward(leaves["dout"], cache), strict=False)
+    return {name: gradient for name, gradient in gradients if gradient is not None}
+
+
+@torch.no_grad()
+def _by_chunks(layer: Layer, fixed: Tensors, leaves: Tensors) -> Tensors:
+    _, cache = layer.forward_chunked(*_inputs(layer, fixed | leaves))
+    return layer.backward_chunked(leaves["dout"], cache)
+
+
+@torch.enable_grad()
+def _by_autograd(layer: Layer, fixed: Tensors, leaves: Tensors) -> Tensors:
+    watched = {name: leaf.detach().requires_grad_() for name, leaf in leaves.items()}
+    out, cache = layer.forward_chunked(*_inputs(layer, fixed | watched))
+    nodes = {k: x for k, x in cache.items() if x.is_floating_point() and k != layer.NODES[-1]}
+    grads = torch.autograd.grad(out, list(nodes.values()), leaves["dout"])
+    return dict(zip(nodes, grads, strict=True))
+
+
+def _like(state: State, leaves: Tensors) -> State:
+    """`state` in the dtype of `leaves`."""
+    dtype = next(iter(leaves.values())).dtype
+    return {name: value.to(dtype) for name, value in state.items()}
