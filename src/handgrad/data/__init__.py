@@ -1,0 +1,1 @@
+"""Words, their vocabulary, one flat array of tokens, and batches from (seed, step). NumPy only."""

@@ -1,0 +1,119 @@
+"""Token files: the tokens of a large words file, encoded once and mapped read-only afterwards.
+
+A file is named by the data's fingerprint and holds
+
+    handgrad tokens 1 <SHA-256 of all that follows, 64 hexadecimal digits>\\n
+    {"n_tokens": ..., "dtype": ..., "splits": {...}}   JSON, filled up with spaces to HEADER_BYTES
+    tokens
+
+It is written under a temporary name, synced, and renamed when whole; the digest, which is checked
+at every opening, tells a damaged or truncated file, and that is built again.
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from handgrad.data.encode import Survey, arrange, fill
+from handgrad.data.sources import cache_folder, cannot_write
+from handgrad.errors import DataError
+from handgrad.files import sync_folder
+
+MAGIC = b"handgrad tokens 1 "
+DIGEST_END = len(MAGIC) + 64 + 1
+HEADER_BYTES = 512  # the splits' numbers have at most 20 digits each, so this is ample
+PIECE_BYTES = 1 << 20  # written or read at once
+
+Splits = dict[str, tuple[int, int]]
+
+
+def open_tokens(path: Path, found: Survey, shuffle_seed: int | None) -> tuple[np.ndarray, Splits]:
+    """The tokens of `path`, mapped read-only (N,), and their splits; built first if need be.
+
+    Raises DataError if the cache folder is read-only or full, or `path` changes meanwhile.
+    """
+    folder = cache_folder()
+    token_file = folder / f"{found.fingerprint}.tokens"
+    opened = _open_whole(token_file, found)
+    if opened is None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            _build(token_file, path, found, shuffle_seed)
+        except OSError as error:
+            raise DataError(cannot_write(folder, error)) from error
+        opened = _open_whole(token_file, found)
+    if opened is None:
+        raise DataError(f"{token_file}: damaged just after it was written. Check the disk.")
+    return opened
+
+
+def _open_whole(token_file: Path, found: Survey) -> tuple[np.ndarray, Splits] | None:
+    """The tokens and splits in `token_file`, or None if it is absent, damaged or foreign."""
+    try:
+        with token_file.open("rb") as file:
+            head = file.read(DIGEST_END)
+            if head != MAGIC + _digest(file).encode() + b"\n":
+                return None
+            file.seek(DIGEST_END)
+            header: dict[str, Any] = json.loads(file.read(HEADER_BYTES - DIGEST_END))
+    except OSError:
+        return None
+    dtype = found.vocabulary.dtype
+    if (header["n_tokens"], header["dtype"]) != (found.n_tokens, dtype.name):
+        return None
+    mapped = np.memmap(token_file, dtype, "r", HEADER_BYTES, (found.n_tokens,))
+    splits = {split: (start, end) for split, (start, end) in header["splits"].items()}
+    return np.asarray(mapped), splits  # a plain array over the map: cheaper to index
+
+
+def _build(token_file: Path, path: Path, found: Survey, shuffle_seed: int | None) -> None:
+    descriptor, name = tempfile.mkstemp(dir=token_file.parent, prefix=f".{token_file.name}.")
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "r+b") as file:
+            _write(file, temporary, path, found, shuffle_seed)
+        os.replace(temporary, token_file)
+        sync_folder(token_file.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _write(
+    file: BinaryIO, temporary: Path, path: Path, found: Survey, shuffle_seed: int | None
+) -> None:
+    starts, splits = arrange(found.lengths, shuffle_seed)
+    dtype = found.vocabulary.dtype
+    header = {"n_tokens": found.n_tokens, "dtype": dtype.name, "splits": splits}
+    text = json.dumps(header).encode()
+    file.write(bytes(DIGEST_END) + text.ljust(HEADER_BYTES - DIGEST_END))
+    _reserve(file, found.n_tokens * dtype.itemsize)
+    tokens = np.memmap(temporary, dtype, "r+", HEADER_BYTES, (found.n_tokens,))
+    fill(tokens, path, found, starts, shuffle_seed)
+    tokens.flush()
+    file.seek(DIGEST_END)
+    digest = _digest(file)
+    file.seek(0)
+    file.write(MAGIC + digest.encode() + b"\n")
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _reserve(file: BinaryIO, n_bytes: int) -> None:
+    """Write `n_bytes` zeros: a full disk is an error here and would be a dead process (SIGBUS) when
+    a mapped page of a file with holes is written."""
+    for first in range(0, n_bytes, PIECE_BYTES):
+        file.write(bytes(min(PIECE_BYTES, n_bytes - first)))
+    file.flush()
+
+
+def _digest(file: BinaryIO) -> str:
+    """SHA-256 of `file` from where it stands to its end."""
+    digest = hashlib.sha256()
+    while piece := file.read(PIECE_BYTES):
+        digest.update(piece)
+    return digest.hexdigest()

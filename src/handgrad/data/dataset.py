@@ -1,0 +1,123 @@
+"""A data set: words as one flat array of tokens, from which contexts are gathered as needed.
+
+    tokens      .  e  m  m  a  .  a  v  a  .        boundary, word, boundary, ..., boundary
+    position    0  1  2  3  4  5  6  7  8  9
+
+Every position from 1 on is one example: the token there is the target, the T tokens before it are
+the context, where everything before the word's own start counts as boundary. So nothing depends on
+block_size but the batch in hand, and a character costs one byte (two above 255 symbols).
+
+B batch size, T block_size, N tokens.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from handgrad.data import cache, sources
+from handgrad.data.encode import arrange, fill, survey
+from handgrad.data.vocabulary import Vocabulary
+from handgrad.errors import DataError, SettingsError
+
+SPLITS = ("train", "val", "test")
+LARGE_BYTES = 64 << 20
+"""Files from this size on are encoded once into a token file in the cache and mapped from there."""
+CHUNK_TOKENS = 1 << 20  # tokens decoded at once
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Words of one source, in shuffled order, split 80/10/10 by word into train, val and test."""
+
+    tokens: np.ndarray
+    """uint8 or uint16 (N,), read-only: boundary, word, boundary, word, ..., boundary."""
+    splits: dict[str, tuple[int, int]]
+    """Split -> half-open range of its target positions."""
+    vocabulary: Vocabulary
+    source: str
+    """What was asked for: `names`, `makemore`, or the file's absolute path."""
+    fingerprint: str
+    """SHA-256 of the shuffle's seed and the words in file order (see `encode`)."""
+
+    def n_examples(self, split: str) -> int:
+        """Examples in `split`: its characters and one boundary a word. May be 0 in a small file."""
+        start, end = self.range_of(split)
+        return end - start
+
+    def n_words(self, split: str) -> int:
+        """Words in `split`."""
+        start, end = self.range_of(split)
+        return end - start - int(np.count_nonzero(self.tokens[start:end]))
+
+    def contexts(self, positions: np.ndarray, block_size: int) -> tuple[np.ndarray, np.ndarray]:
+        """The examples at `positions` (B,): inputs int64 (B, T), targets int64 (B,), fresh arrays.
+
+        Raises SettingsError for a block_size below 1, IndexError for a position outside 1 .. N - 1.
+        """
+        if block_size < 1:
+            raise SettingsError(f"block size {block_size}: must be at least 1.")
+        if positions.size and not 1 <= positions.min() <= positions.max() < len(self.tokens):
+            raise IndexError(f"positions must be from 1 to {len(self.tokens) - 1}")
+        inputs = np.zeros((len(positions), block_size), dtype=np.int64)  # (B, T)
+        inside = np.ones(len(positions), dtype=bool)  # (B,) no boundary met yet
+        for back in range(1, block_size + 1):
+            # Position 0 is a boundary, so whatever would lie before it is already masked.
+            before = self.tokens[np.maximum(positions - back, 0)]  # (B,)
+            inside &= before != 0
+            if not inside.any():
+                break  # block_size beyond the longest word costs nothing
+            np.multiply(before, inside, out=inputs[:, -back])
+        return inputs, self.tokens[positions].astype(np.int64)
+
+    def words(self, split: str) -> Iterator[str]:
+        """Yield the words of `split` in shuffled order."""
+        start, end = self.range_of(split)
+        codes = self.vocabulary.codes.copy()
+        codes[0] = ord("\n")  # no word holds one, while it may hold the full stop of the boundary
+        rest = ""
+        for first in range(start, end, CHUNK_TOKENS):
+            chunk = self.tokens[first : min(first + CHUNK_TOKENS, end)]
+            *whole, rest = (rest + codes[chunk].tobytes().decode("utf-32-le")).split("\n")
+            yield from whole
+
+    def contains(self, split: str, word: str) -> bool:
+        """Whether `word` is one of the words of `split`; a scan, with nothing held."""
+        start, end = self.range_of(split)
+        try:
+            tokens = self.vocabulary.encode(word)
+        except DataError:
+            return False
+        wanted = re.compile(re.escape(np.pad(tokens, 1).tobytes()))  # with both boundaries
+        held = self.tokens[start - 1 : end].view(np.uint8)
+        found = wanted.search(held)  # type: ignore[call-overload]  # any buffer serves
+        while found and found.start() % tokens.itemsize:  # between two tokens, so by accident
+            found = wanted.search(held, found.start() + 1)  # type: ignore[call-overload]
+        return bool(word) and found is not None
+
+    def range_of(self, split: str) -> tuple[int, int]:
+        """The target positions of `split`, half-open. Raises SettingsError for another name."""
+        if split not in self.splits:
+            raise SettingsError(f"split {split!r}: must be one of {', '.join(SPLITS)}.")
+        return self.splits[split]
+
+
+def open_dataset(source: str = "names", shuffle_seed: int | None = 42) -> Dataset:
+    """Open `names` (embedded), `makemore` (downloaded once) or the file at path `source`.
+
+    `shuffle_seed` None leaves the words in file order before they are split. Raises DataError, one
+    line, for anything wrong with the source.
+    """
+    path = sources.locate(source)
+    found = survey(path, shuffle_seed)
+    if path.stat().st_size >= LARGE_BYTES:
+        tokens, splits = cache.open_tokens(path, found, shuffle_seed)
+    else:
+        starts, splits = arrange(found.lengths, shuffle_seed)
+        tokens = np.empty(found.n_tokens, dtype=found.vocabulary.dtype)
+        fill(tokens, path, found, starts, shuffle_seed)
+        tokens.flags.writeable = False
+    name = source if sources.is_named(source) else str(Path(source).resolve())
+    return Dataset(tokens, splits, found.vocabulary, name, found.fingerprint)

@@ -1,0 +1,141 @@
+"""From a words file to the flat token array, in two passes that hold no Python strings.
+
+The first pass surveys: symbols, lengths, fingerprint. The order of the words is then shuffled as
+numbers, which gives every word its place; the second pass puts each block's tokens there. Held in
+between: two bytes a word for lengths, four for the order, eight for places; the tokens themselves
+go straight to where they stay, memory or a mapped file.
+"""
+
+import hashlib
+import random
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from handgrad.data.vocabulary import BOUNDARY, Vocabulary
+from handgrad.data.words import read_blocks
+from handgrad.errors import DataError
+
+CODE_POINTS = 0x110000  # of Unicode
+CHUNK_WORDS = 1 << 20  # words placed at once, so that temporaries stay small
+TRAIN, TRAIN_AND_VAL = 0.8, 0.9  # the notebooks' shares of the words
+
+
+@dataclass(frozen=True, eq=False)
+class Survey:
+    """What the first pass knows of W words."""
+
+    vocabulary: Vocabulary
+    lengths: np.ndarray
+    """Characters of each word in file order, uint16 (W,); the longest line fits."""
+    fingerprint: str
+
+    @property
+    def n_tokens(self) -> int:
+        """Characters, a boundary after each word and one before the first."""
+        return int(self.lengths.sum(dtype=np.int64)) + len(self.lengths) + 1
+
+
+def survey(path: Path, shuffle_seed: int | None) -> Survey:
+    """Read all of `path` once.
+
+    Raises DataError as `read_blocks` does, and for fewer than two words or too many symbols.
+    """
+    seen = np.zeros(CODE_POINTS, dtype=bool)
+    lengths = array("H")
+    digest = _fingerprint(shuffle_seed)
+    for words, text, codes in _coded_blocks(path):
+        digest.update(text)
+        seen[codes] = True
+        lengths.extend(map(len, words))
+    if len(lengths) < 2:
+        raise DataError(_too_few(path, len(lengths)))
+    seen[ord("\n")] = False
+    symbols = (BOUNDARY, *map(chr, np.flatnonzero(seen).tolist()))
+    try:
+        vocabulary = Vocabulary(symbols)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
+    return Survey(vocabulary, np.frombuffer(lengths, dtype=np.uint16), digest.hexdigest())
+
+
+def _coded_blocks(path: Path) -> Iterator[tuple[list[str], bytes, np.ndarray]]:
+    """Each block's words, their UTF-8 text with `\\n` after each word, and its code points."""
+    for words in read_blocks(path):
+        if words:
+            text = "\n".join(words) + "\n"
+            yield words, text.encode(), np.frombuffer(text.encode("utf-32-le"), dtype="<u4")
+
+
+def _fingerprint(shuffle_seed: int | None) -> "hashlib._Hash":
+    """SHA-256 of a line naming the shuffle, then the words in file order, a `\\n` after each.
+
+    Together these fix the words' order; line ends, a BOM and blank lines do not count.
+    """
+    return hashlib.sha256(f"handgrad words, shuffled by {shuffle_seed}\n".encode())
+
+
+def _too_few(path: Path, n_words: int) -> str:
+    if n_words == 1:
+        return f"{path}: one item only. At least two are needed, one a line."
+    what = "is empty" if path.stat().st_size == 0 else "holds nothing but blank lines"
+    return f"{path}: {what}. Put one item on each line, at least two."
+
+
+def arrange(
+    lengths: np.ndarray, shuffle_seed: int | None
+) -> tuple[np.ndarray, dict[str, tuple[int, int]]]:
+    """Give every word its place.
+
+    Returns the position of each word's first character, int64 (W,) in file order, and for each
+    split the half-open range of its target positions.
+    """
+    n_words = len(lengths)
+    order = array("I" if n_words < 1 << 32 else "Q", range(n_words))
+    if shuffle_seed is not None:
+        random.Random(shuffle_seed).shuffle(order)  # the same order as the notebooks' shuffled list
+    starts = np.empty(n_words, dtype=np.int64)
+    end = 1  # after the first boundary
+    for first in range(0, n_words, CHUNK_WORDS):
+        chosen = np.asarray(order[first : first + CHUNK_WORDS])
+        sizes = lengths[chosen].astype(np.int64) + 1
+        ends = end + np.cumsum(sizes)
+        starts[chosen] = ends - sizes
+        end = int(ends[-1])
+    first_val, first_test = (
+        int(starts[order[k]]) if (k := int(share * n_words)) < n_words else end
+        for share in (TRAIN, TRAIN_AND_VAL)
+    )
+    return starts, {
+        "train": (1, first_val),
+        "val": (first_val, first_test),
+        "test": (first_test, end),
+    }
+
+
+def fill(
+    tokens: np.ndarray, path: Path, found: Survey, starts: np.ndarray, shuffle_seed: int | None
+) -> None:
+    """Put the tokens of `path` into `tokens` (N,).
+
+    Raises DataError if the file is no longer the one surveyed.
+    """
+    table = np.zeros(CODE_POINTS, dtype=found.vocabulary.dtype)
+    table[found.vocabulary.codes[1:]] = np.arange(1, found.vocabulary.size)
+    digest = _fingerprint(shuffle_seed)
+    tokens[0] = 0
+    done = 0
+    for words, text, codes in _coded_blocks(path):
+        digest.update(text)
+        block = slice(done, done + len(words))
+        sizes = found.lengths[block].astype(np.int64) + 1
+        if int(sizes.sum()) != len(codes):
+            break  # the digest, too, will differ
+        offsets = starts[block] - (np.cumsum(sizes) - sizes)  # from place in block to place in all
+        tokens[np.repeat(offsets, sizes) + np.arange(len(codes))] = table[codes]
+        done += len(words)
+    if digest.hexdigest() != found.fingerprint:
+        raise DataError(f"{path}: changed while it was being read. Try again when it is complete.")

@@ -1,0 +1,24 @@
+"""Fixtures that several folders of tests use."""
+
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).parents[1] / ".." / "shared"
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of reference figures, notebooks and data beside the repository."""
+    if not SHARED.is_dir():
+        pytest.skip("the folder ../shared with the reference data is not here")
+    return SHARED.resolve()
+
+
+@pytest.fixture(scope="session")
+def names_file(shared: Path) -> Path:
+    """The lecture's 32,033 names, which the project does not ship."""
+    path = shared / "data" / "names.txt"
+    if not path.is_file():
+        pytest.skip("../shared/data/names.txt is not here")
+    return path
