@@ -39,8 +39,9 @@ def judge_all(
 ) -> dict[str, tuple[Verdict, float | None]]:
     """A verdict and R for every gradient that `hand` gives, in its order.
 
-    `leaves` are what both differentiate from, in the dtype that is judged. `reference` uses autograd;
-    in float64 it is the truth, and with every operation moved by that dtype's rounding, the noise.
+    `leaves` are what both differentiate from, in the dtype that is judged. `reference` uses
+    autograd; in float64 it is the truth, and with every operation moved by that dtype's rounding,
+    the noise.
     """
     exact_leaves = {name: leaf.double() for name, leaf in leaves.items()}
     by_hand, formula = hand(leaves), hand(exact_leaves)

@@ -1,0 +1,110 @@
+"""`handgrad verify` is right about right code, and sees a line that is not."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from handgrad.engine import Batch, to_tensors
+from handgrad.layers import LAYERS, batchnorm, linear, softmax_cross_entropy, tanh
+from handgrad.models import MLP
+from handgrad.verify import DTYPES, verify_batch, verify_layers, verify_models, worst
+from handgrad.verify.lines import line_in_model, line_of
+
+LECTURES_26 = (
+    "C W1 b1 W2 b2 bngain bnbias emb embcat hprebn bnmeani bndiff bndiff2 bnvar bnvar_inv bnraw"
+    " hpreact h logits logit_maxes norm_logits counts counts_sum counts_sum_inv probs logprobs"
+)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_our_own_gradients_are_right(dtype: str) -> None:
+    rows = [*verify_layers(DTYPES[dtype]), *verify_models(DTYPES[dtype])]
+    assert [row for row in rows if not row.ok] == []
+    assert {row.model for row in rows} == {*LAYERS, "mlp"}
+    assert {row.engine for row in rows} == {"chunked", "fused"}
+
+
+def test_the_lectures_26_are_exact_or_differ_by_rounding() -> None:
+    """Bit-exactness is this build's and processor's; elsewhere it may be rounding, never wrong."""
+    rows = [
+        row
+        for row in verify_models(torch.float32)
+        if (row.case, row.engine) == ("lecture", "chunked")
+    ]
+    assert sorted(row.node for row in rows) == sorted(LECTURES_26.split())
+    assert worst(rows) in ("exact", "rounding")
+
+
+# A fault a layer: what a wrong line would give in place of the right one.
+def _no_bessel(dout: Tensor, cache: batchnorm._Cache) -> tuple[Tensor, Tensor, Tensor]:
+    n = dout.shape[0]
+    dx, dgain, dbias = RIGHT["batchnorm"](dout, cache)
+    off = cache.bngain * cache.bnvar_inv * cache.bnraw * dgain * (1 / (n - 1) - 1 / n)
+    return dx + off, dgain, dbias
+
+
+def _off_by_a_thousandth(dout: Tensor, cache: Tensor) -> tuple[Tensor]:
+    return (RIGHT["tanh"](dout, cache)[0] * 1.001,)
+
+
+def _forgotten_batch_size(dout: Tensor, cache: tuple[Tensor, Tensor]) -> tuple[Tensor, None]:
+    return RIGHT["softmax_cross_entropy"](dout, cache)[0] * cache[0].shape[0], None
+
+
+def _bias_kept_as_a_row(dout: Tensor, cache: tuple) -> tuple[Tensor, Tensor, Tensor]:
+    dx, dW, db = RIGHT["linear"](dout, cache)
+    return dx, dW, db if db is None else db[None]
+
+
+RIGHT = {name: LAYERS[name].backward for name in LAYERS}
+FAULTS = [
+    (batchnorm, _no_bessel, "x", "wrong"),
+    (tanh, _off_by_a_thousandth, "hpreact", "wrong"),
+    (softmax_cross_entropy, _forgotten_batch_size, "logits", "wrong"),
+    (linear, _bias_kept_as_a_row, "b", "shape"),
+]
+
+
+@pytest.mark.parametrize(("layer", "fault", "node", "verdict"), FAULTS)
+def test_a_wrong_line_is_seen_in_every_case(
+    monkeypatch: pytest.MonkeyPatch, layer: object, fault: object, node: str, verdict: str
+) -> None:
+    name = next(key for key in LAYERS if LAYERS[key] is layer)
+    monkeypatch.setattr(layer, "backward", fault)
+    rows = [row for row in verify_layers(torch.float32) if row.engine == "fused"]
+    seen = [row for row in rows if (row.model, row.node) == (name, node)]
+    # a batch of one, a single column or symbol can make a fault no fault at all
+    dull = {"one row", "one symbol", "ones"}
+    assert {row.verdict for row in seen if row.case not in dull} == {verdict}
+    assert all(row.ok for row in rows if row.model != name)
+
+
+@pytest.mark.parametrize("engine", ["chunked", "fused"])
+def test_one_batch(engine: str) -> None:
+    model = MLP(27, n_hidden=64)
+    params, state = (to_tensors(arrays) for arrays in model.initialise("batchnorm"))
+    generator = torch.Generator().manual_seed(1)
+    batch = Batch(
+        torch.randint(0, 27, (32, 3), generator=generator),
+        torch.randint(0, 27, (32,), generator=generator),
+    )
+    rows = verify_batch(engine, model, params, state, batch)
+    assert {row.node for row in rows} >= set(params)
+    assert all(row.ok for row in rows)
+
+
+def test_a_verdict_points_at_its_line() -> None:
+    for name, layer in LAYERS.items():
+        wanted = [n for n in (*layer.INPUTS, *layer.NODES[:-1]) if n not in ("indices", "targets")]
+        for node in wanted:
+            line = line_of(name, node)
+            assert line is not None, (name, node)
+            assert f"d{node}" in line
+    model = MLP(27)
+    found = line_in_model(model, "bnvar_inv")
+    assert found is not None
+    file, _, statement = found.split(":", 2)
+    assert file == "batchnorm.py"
+    assert statement == " dbnvar_inv = _rows(bndiff * dbnraw).sum(0, keepdim=True)"
+    assert line_in_model(model, "W1") == line_of("linear", "W")
+    assert line_in_model(model, "nothing") is None
