@@ -5,6 +5,7 @@ import pytest
 
 from handgrad.errors import SettingsError
 from handgrad.models import INITIALISATIONS, MLP
+from handgrad.models.initialise import philox_draw
 
 
 def test_lectures_model() -> None:
@@ -95,6 +96,12 @@ def test_initialisation_depends_on_the_seed_alone() -> None:
     assert not any((first[k] == other[k]).all() for k in first)
     # what is drawn for one name does not depend on the scales of those before it
     assert (MLP(27).initialise("batchnorm", seed=1)[0]["C"] == first["C"]).all()
+
+
+def test_initialisation_is_not_drawn_from_the_stream_of_the_batches() -> None:
+    for seed in (0, 1):
+        batches = np.random.Generator(np.random.Philox(key=seed))
+        assert (philox_draw(seed)((100,)) != batches.standard_normal(100, np.float32)).all()
 
 
 @pytest.mark.parametrize(
