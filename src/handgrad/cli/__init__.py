@@ -1,0 +1,103 @@
+"""The command line: one module a command; this one mounts them and turns errors into one line.
+
+Exit codes: 0 all right, 1 a gradient is wrong, 2 the command or its input is off, 130 interrupted.
+Commands import what is heavy when they run, so that `handgrad --help` is there at once.
+"""
+
+import io
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from handgrad import __version__
+from handgrad.cli.evaluate import evaluate
+from handgrad.cli.output import INTERRUPTED
+from handgrad.cli.sample import sample
+from handgrad.cli.train import train
+from handgrad.cli.verify import verify
+from handgrad.errors import HandgradError
+
+USAGE_ERROR = 2
+BROKEN_PIPE = 141  # 128 + SIGPIPE
+
+app = typer.Typer(
+    name="handgrad",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+for command in (train, evaluate, sample, verify):
+    app.command()(command)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"handgrad {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def handgrad(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Show the version and leave.", callback=_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Backward passes by hand: checked line by line, trained on, sampled from."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command and leave with its exit code; `arguments` are sys.argv's by default."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code. Every error on purpose is one line on stderr."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a name in another script must not end a session
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        code = app(
+            args=None if arguments is None else list(arguments),
+            prog_name="handgrad",
+            standalone_mode=False,
+        )
+        sys.stdout.flush()  # so that a closed pipe is met here
+        return code if isinstance(code, int) else 0
+    except HandgradError as error:
+        return _say(str(error), error.exit_code)
+    except BrokenPipeError:
+        _forget_stdout()
+        return BROKEN_PIPE
+    except (KeyboardInterrupt, typer.Abort):
+        return _say("interrupted", INTERRUPTED)
+    except Exception as error:
+        # usage errors: their class has moved between typer's versions, their method has not
+        if not hasattr(error, "format_message"):
+            raise
+        return _say(_usage(error), USAGE_ERROR)
+
+
+def _say(message: str, code: int) -> int:
+    if message:
+        print(f"handgrad: {' '.join(message.split(chr(10)))}", file=sys.stderr)
+    return code
+
+
+def _usage(error: Exception) -> str:
+    message = str(error.format_message())  # type: ignore[attr-defined]
+    if not message.strip():
+        return ""  # no command was given; the help was shown
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "handgrad"
+    return f"{message.rstrip('.')}: see {command} --help"
+
+
+def _forget_stdout() -> None:
+    """Send what Python would still flush at its end to nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,96 @@
+"""handgrad evaluate."""
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from handgrad.cli import options
+from handgrad.cli.output import check_target, sayer
+from handgrad.errors import SettingsError
+from handgrad.files import report_json
+
+if TYPE_CHECKING:
+    from handgrad.data import Dataset
+    from handgrad.train.evaluate import SplitLoss
+    from handgrad.train.folder import Run
+
+Split = Annotated[
+    str | None,
+    typer.Option("--split", help="train, val or test.", show_default="all three"),
+]
+Statistics = Annotated[
+    str | None,
+    typer.Option(
+        "--statistics",
+        help="Batchnorm's: calibrated on the train split, or running.",
+        show_default="calibrated where the run has them",
+    ),
+]
+
+
+def evaluate(
+    run: options.RunFolder,
+    data: options.OtherData = None,
+    split: Split = None,
+    statistics: Statistics = None,
+    json: options.Json = None,
+) -> None:
+    """The loss of a run's model on each split, in nats and bits per character."""
+    from handgrad.data import SPLITS
+    from handgrad.train.evaluate import STATISTICS
+    from handgrad.train.folder import open_run
+
+    for name, value, known in (("split", split, SPLITS), ("statistics", statistics, STATISTICS)):
+        if value is not None and value not in known:
+            raise SettingsError(f"unknown {name} {value}; known: {', '.join(known)}")
+    check_target(json)
+    opened = open_run(run)
+    step, losses = _losses(opened, _data(opened, data), (split,) if split else SPLITS, statistics)
+    _show(losses, to_stderr=json == "-")
+    if json is not None:
+        report_json(json, {"run": str(run), "step": step, "splits": _as_json(losses)})
+
+
+def _data(run: "Run", source: str | None) -> "Dataset":
+    """The run's own words; other ones where the user names them, which is said."""
+    from handgrad.data import open_dataset
+    from handgrad.train.start import training_data
+
+    if source is None:
+        return training_data(run)
+    dataset = open_dataset(source)
+    if dataset.fingerprint != run.fingerprint:
+        print(f"{dataset.source}: not the words that {run.folder} was trained on", file=sys.stderr)
+    return dataset
+
+
+def _losses(
+    run: "Run", dataset: "Dataset", splits: tuple[str, ...], statistics: str | None
+) -> "tuple[int, dict[str, SplitLoss | None]]":
+    from handgrad.train.checkpoint import load
+    from handgrad.train.evaluate import Contexts, split_loss, with_statistics
+
+    at = load(run.folder, run.model)
+    state = with_statistics(run.model, at.state, statistics)
+    contexts = Contexts(dataset, run.model, run.vocabulary)
+    return at.step, {
+        split: split_loss(run.model, at.params, state, contexts, split) for split in splits
+    }
+
+
+def _show(losses: "dict[str, SplitLoss | None]", *, to_stderr: bool) -> None:
+    say = sayer(sys.stderr if to_stderr else sys.stdout)
+    say(f"{'split':<6}{'examples':>12}{'nats/char':>12}{'bits/char':>12}")
+    for split, loss in losses.items():
+        if loss is None:
+            say(f"{split:<6}{0:>12}{'-':>12}{'-':>12}")
+        else:
+            say(f"{split:<6}{loss.examples:>12}{loss.nats:>12.4f}{loss.bits:>12.4f}")
+
+
+def _as_json(losses: "dict[str, SplitLoss | None]") -> dict[str, object]:
+    return {
+        split: loss and {"examples": loss.examples, "nats": loss.nats, "bits": loss.bits}
+        for split, loss in losses.items()
+    }

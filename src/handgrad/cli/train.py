@@ -1,0 +1,178 @@
+"""handgrad train."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from handgrad.cli import options
+from handgrad.cli.options import MODEL_DEFAULTS
+from handgrad.cli.output import INTERRUPTED, check_target, marked, sayer
+from handgrad.errors import SettingsError
+from handgrad.files import report_json
+from handgrad.train.settings import TrainSettings
+
+if TYPE_CHECKING:
+    from handgrad.data import Dataset
+    from handgrad.train.checkpoint import Checkpoint
+    from handgrad.train.folder import Run
+    from handgrad.train.loop import Result
+    from handgrad.train.reporter import Reporter
+
+SAMPLES = 10
+
+
+def train(
+    data: options.Data = None,
+    out: options.Out = None,
+    steps: options.Steps = None,
+    batch_size: options.BatchSize = None,
+    lr: options.Lr = None,
+    lr_decay: options.LrDecay = None,
+    lr_decay_at: options.LrDecayAt = None,
+    schedule: options.Schedule = None,
+    block_size: options.BlockSize = None,
+    n_embd: options.NEmbd = None,
+    n_hidden: options.NHidden = None,
+    n_layer: options.NLayer = None,
+    batchnorm: options.Batchnorm = None,
+    hidden_bias: options.HiddenBias = None,
+    init: options.Init = None,
+    optimizer: options.OptimizerName = None,
+    weight_decay: options.WeightDecay = None,
+    seed: options.Seed = None,
+    engine: options.Engine = None,
+    device: options.Device = None,
+    dtype: options.Dtype = None,
+    eval_every: options.EvalEvery = None,
+    verify_every: options.VerifyEvery = None,
+    checkpoint_every: options.CheckpointEvery = None,
+    resume: options.Resume = False,
+    tensorboard: options.TensorBoard = False,
+    json: options.Json = None,
+) -> None:
+    """Train on a text file, one item a line; evaluate and print samples.
+
+    Ctrl-C ends the step, saves, and says how to go on.
+    """
+    given = _given(locals())
+    check_target(json)
+    say = sayer(sys.stderr if json == "-" else sys.stdout)
+    opened = _resumed(out, given) if resume else _begun(out, given)
+    with opened as (run, dataset, start):
+        result = _train(run, dataset, start, say, tensorboard=tensorboard, to_stderr=json == "-")
+        _report(result, dataset, say, json)
+
+
+def _given(parameters: dict[str, Any]) -> dict[str, Any]:
+    """The settings, sizes and data that the user named."""
+    beside = {"out", "resume", "tensorboard", "json"}
+    return {k: v for k, v in parameters.items() if v is not None and k not in beside}
+
+
+@contextmanager
+def _begun(out: Path | None, given: dict[str, Any]) -> "Iterator[tuple[Run, Dataset, Checkpoint]]":
+    from handgrad.data import open_dataset
+    from handgrad.models import MODELS
+    from handgrad.train.start import begin
+
+    sizes = {name: given[name] for name in MODEL_DEFAULTS if name in given}
+    rest = {name: given[name] for name in given if name not in sizes and name != "data"}
+    settings = TrainSettings(**rest)  # first, as it costs nothing: a large file may take a while
+    dataset = open_dataset(given.get("data", "names"))
+    model = MODELS["mlp"](vocab_size=dataset.vocabulary.size, **sizes)
+    with begin(settings, model, dataset, out) as (run, start):
+        yield run, dataset, start
+
+
+@contextmanager
+def _resumed(
+    out: Path | None, given: dict[str, Any]
+) -> "Iterator[tuple[Run, Dataset, Checkpoint]]":
+    from handgrad.train.start import resume
+
+    if out is None:
+        raise SettingsError("--resume needs the run folder: name it with --out")
+    with resume(out, given) as (run, dataset, start):
+        yield run, dataset, start
+
+
+def _train(
+    run: "Run",
+    dataset: "Dataset",
+    start: "Checkpoint",
+    say: Callable[[str], None],
+    *,
+    tensorboard: bool,
+    to_stderr: bool,
+) -> "Result":
+    from handgrad.train.loop import train as train_loop
+    from handgrad.train.reporter import Several, TensorBoard, console_reporter
+
+    steps = run.settings.steps
+    if start.finished:
+        say(f"{run.folder} is finished: {start.step} steps")
+    else:
+        going = f"from step {start.step} of {steps}" if start.step else f"{steps} steps"
+        engine = f"engine {run.settings.engine}"
+        say(f"{run.folder}: {run.model.n_parameters} parameters, {going}, {engine}")
+    with ExitStack() as stack:
+        reporters: list[Reporter] = []
+        if tensorboard and not start.finished:
+            reporters.append(stack.enter_context(TensorBoard(run.folder, start.step)))
+        reporters.append(stack.enter_context(console_reporter(say, steps, start.step, to_stderr)))
+        try:
+            return train_loop(run, dataset, start, Several(reporters))
+        except KeyboardInterrupt:
+            stack.close()  # the bar is cleared before anything is said
+            print(
+                f"handgrad: interrupted at once; go on from the last checkpoint with: "
+                f"{run.resume_command}",
+                file=sys.stderr,
+            )
+            raise typer.Exit(INTERRUPTED) from None
+
+
+def _report(
+    result: "Result", dataset: "Dataset", say: Callable[[str], None], json: str | None
+) -> None:
+    """Losses, samples and what to type next; or how to go on with a run that was stopped."""
+    run = result.run
+    if not result.finished:
+        print(
+            f"handgrad: stopped after step {result.steps} of {run.settings.steps}; "
+            f"go on with: {run.resume_command}",
+            file=sys.stderr,
+        )
+        raise typer.Exit(INTERRUPTED)
+    losses = {name: loss.nats if loss else None for name, loss in result.losses.items()}
+    shown = "  ".join(f"{k} {v:.4f}" for k, v in losses.items() if v is not None)
+    say(f"{shown}  nats per character, after {result.steps} steps in {result.seconds:.1f} s")
+    say("")
+    for line in _samples(run, dataset):
+        say(line)
+    say("")
+    say(f"handgrad evaluate {run.quoted}")
+    say(f"handgrad sample {run.quoted} -n 20")
+    if json is not None:
+        content = {
+            "engine": run.settings.engine,
+            "parameters": run.model.n_parameters,
+            "steps": result.steps,
+            "seconds": round(result.seconds, 3),
+            **{f"{name}_loss": loss for name, loss in losses.items()},
+            "run": str(run.folder),
+        }
+        report_json(json, content)
+
+
+def _samples(run: "Run", dataset: "Dataset") -> list[str]:
+    from handgrad.sample import sample
+    from handgrad.train.checkpoint import load
+
+    at_end = load(run.folder, run.model)
+    words = sample(run.model, at_end.params, at_end.state, run.vocabulary, SAMPLES)
+    return marked([word.text for word in words], dataset)

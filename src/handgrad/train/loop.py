@@ -1,0 +1,221 @@
+"""The training loop: batch, loss and gradients, update; at intervals a row, a checkpoint, a check.
+
+Nothing done at an interval changes what the steps compute: batches depend on (seed, step) alone and
+no generator is shared. A run that is stopped and resumed, by Ctrl-C or kill -9, therefore ends in
+the same bits as one that is not.
+"""
+
+import math
+import time
+from dataclasses import dataclass, replace
+from functools import reduce
+from operator import add
+from typing import TYPE_CHECKING
+
+from handgrad.errors import DivergedError
+from handgrad.train import checkpoint as checkpoints
+from handgrad.train.checkpoint import Carried, Checkpoint
+from handgrad.train.evaluate import SAMPLE, Contexts, SplitLoss, calibrated, split_loss
+from handgrad.train.folder import Run, write_progress
+from handgrad.train.interrupt import Stop, stop_on_signal
+from handgrad.train.metrics import MetricsFile, Row, read_metrics
+from handgrad.train.optimizer import OPTIMIZERS
+from handgrad.train.picture import draw_losses
+from handgrad.train.prepare import verify_gradients
+from handgrad.train.reporter import Reporter
+from handgrad.train.schedule import SCHEDULES
+
+if TYPE_CHECKING:
+    from handgrad.data import Dataset
+
+BLOCK_STEPS = 100
+"""Most steps between two looks at the losses: each look waits for an accelerator to catch up."""
+BLOCK_SECONDS = 0.25
+"""Blocks of slow steps are shorter, so that progress is seen and a bad loss is noticed in time."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run came to; `losses` by split, in nats per character, once it is finished."""
+
+    run: Run
+    steps: int
+    seconds: float
+    losses: dict[str, SplitLoss | None]
+    finished: bool
+
+
+def train(run: Run, dataset: "Dataset", start: Checkpoint, reporter: Reporter) -> Result:
+    """Train from `start` to the end, or to the first Ctrl-C, and leave the run in its folder.
+
+    Raises DivergedError where the loss is no longer finite, GradientError where a verified gradient
+    is wrong, RunError where the folder cannot be written.
+    """
+    loop = _Loop(run, dataset, start, reporter)
+    if not start.finished:
+        with stop_on_signal() as stop:
+            loop.go(stop)
+        if loop.step < run.settings.steps:
+            return loop.result({})
+        loop.finish()
+    return loop.result(loop.losses())
+
+
+class _Loop:
+    """The run between two steps; `step` counts the updates made."""
+
+    def __init__(self, run: Run, dataset: "Dataset", start: Checkpoint, reporter: Reporter) -> None:
+        from handgrad.data import Batches
+        from handgrad.engine import ENGINES
+
+        settings = run.settings
+        self.step = start.step
+        self._run, self._settings, self._reporter = run, settings, reporter
+        self._params, self._state, self._tensors = start.params, start.state, start.optimizer
+        self._engine = ENGINES[settings.engine](run.model)
+        self._update = OPTIMIZERS[settings.optimizer].update
+        self._lr = SCHEDULES[settings.schedule]
+        self._batches = Batches(
+            dataset, "train", settings.batch_size, run.model.block_size, settings.seed
+        )
+        self._contexts = Contexts(dataset, run.model, run.vocabulary, settings.device)
+        self._carried = start.carried
+        self._started = time.monotonic() - start.carried.seconds
+        self._saved = start.step
+        self._block_steps = 10
+
+    def go(self, stop: Stop) -> None:
+        """Steps until the last one, or until `stop` is asked for, and a checkpoint there."""
+        settings = self._settings
+        metrics = MetricsFile(self._run.folder, self.step)
+        while self.step < settings.steps:
+            self._block(stop)
+            if self._due(settings.eval_every):
+                self._add_row(metrics)
+            if stop.asked or self._due(settings.checkpoint_every):
+                self._save()
+            if stop.asked:
+                return
+            if settings.verify_every and self._due(settings.verify_every):
+                self._verify()
+
+    def finish(self) -> None:
+        """Calibrate, and write the last checkpoint and the picture."""
+        self._state = calibrated(self._run.model, self._params, self._state, self._contexts)
+        self._save(finished=True)
+        title = f"{self._run.model.name}, {self._run.model.n_parameters} parameters"
+        draw_losses(self._run.folder, title, read_metrics(self._run.folder))
+
+    def losses(self) -> dict[str, SplitLoss | None]:
+        """Every split's loss over all of its examples."""
+        from handgrad.data import SPLITS
+
+        return {split: self._loss(split) for split in SPLITS}
+
+    def result(self, losses: dict[str, SplitLoss | None]) -> Result:
+        finished = bool(losses)
+        return Result(self._run, self.step, self._carried.seconds, losses, finished)
+
+    def _block(self, stop: Stop) -> None:
+        """Some steps, then a look at their losses. Raises DivergedError."""
+        began, first = time.monotonic(), self.step
+        losses = self._steps(self._block_end(), stop)
+        for nth, loss in enumerate(losses):
+            if not math.isfinite(loss):
+                raise self._diverged(f"loss is {loss}", first + nth)
+        took = time.monotonic() - began
+        self._block_steps = max(1, min(BLOCK_STEPS, int(BLOCK_SECONDS * len(losses) / took)))
+        self._carried = replace(
+            self._carried,
+            seconds=time.monotonic() - self._started,
+            # one by one, not sum(): the result must not depend on where blocks ended
+            loss_sum=reduce(add, losses, self._carried.loss_sum),
+            loss_count=self._carried.loss_count + len(losses),
+        )
+        self._reporter.progress(self.step, losses[-1])
+
+    def _steps(self, end: int, stop: Stop) -> list[float]:
+        """Steps up to `end`, or fewer if asked to stop; the batches' losses."""
+        import torch
+
+        from handgrad.engine import Batch
+
+        settings, params, state, tensors = (
+            self._settings,
+            self._params,
+            self._state,
+            self._tensors,
+        )
+        # looked up once: a step is short enough to feel it
+        batch_at, lr_at, update = self._batches.at, self._lr, self._update
+        loss_and_grads, from_numpy = self._engine.loss_and_grads, torch.from_numpy
+        device = None if settings.device == "cpu" else settings.device
+        losses = []
+        for step in range(self.step, end):
+            inputs, targets = map(from_numpy, batch_at(step))
+            if device:
+                inputs, targets = inputs.to(device), targets.to(device)
+            loss, grads, state = loss_and_grads(params, state, Batch(inputs, targets))
+            update(params, grads, tensors, lr_at(settings, step), step, settings)
+            del grads  # now, so that the next step's find this memory still in the cache
+            losses.append(loss)
+            if stop.asked:
+                break
+        self.step, self._state = self.step + len(losses), state
+        # only here are the losses waited for
+        return [float(loss) for loss in torch.stack(losses).tolist()]
+
+    def _block_end(self) -> int:
+        """The end of the next block: no later than anything that is due."""
+        settings, end = self._settings, self.step + self._block_steps
+        for every in (settings.eval_every, settings.checkpoint_every, settings.verify_every):
+            if every:
+                end = min(end, self.step - self.step % every + every)
+        return min(end, settings.steps)
+
+    def _due(self, every: int | None) -> bool:
+        """Whether something done every so many steps, and at the end, is to be done now."""
+        assert every is not None
+        return self.step % every == 0 or self.step == self._settings.steps
+
+    def _add_row(self, metrics: MetricsFile) -> None:
+        carried = self._carried
+        train, val = (self._loss(split, SAMPLE) for split in ("train", "val"))
+        seconds = time.monotonic() - self._started
+        row = Row(
+            self.step,
+            self._lr(self._settings, self.step - 1),
+            carried.loss_sum / carried.loss_count,
+            train.nats if train else None,
+            val.nats if val else None,
+            seconds,
+        )
+        metrics.add(row)
+        self._reporter.row(row)
+        self._carried = Carried(seconds=seconds)
+
+    def _loss(self, split: str, limit: int | None = None) -> SplitLoss | None:
+        return split_loss(self._run.model, self._params, self._state, self._contexts, split, limit)
+
+    def _verify(self) -> None:
+        now = Checkpoint(self.step, self._params, self._state, {})
+        verify_gradients(self._run, now, self._batches)
+
+    def _save(self, finished: bool = False) -> None:
+        """Write a checkpoint, but never over a good one with numbers that are not."""
+        for name, tensor in (self._params | self._state | self._tensors).items():
+            if not tensor.isfinite().all():
+                raise self._diverged(f"{name} is not finite", self.step)
+        content = Checkpoint(
+            self.step, self._params, self._state, self._tensors, finished, self._carried
+        )
+        checkpoints.save(self._run.folder, content)
+        self._saved = self.step
+        write_progress(self._run, self.step)
+
+    def _diverged(self, what: str, step: int) -> DivergedError:
+        lr = self._lr(self._settings, step)
+        return DivergedError(
+            f"the {what} after {step} steps at learning rate {lr:g}; the last good checkpoint is "
+            f"step {self._saved} in {self._run.folder}: train again with a smaller --lr"
+        )

@@ -1,0 +1,90 @@
+"""metrics.csv: one row a period of a run, what a loss curve is drawn from."""
+
+import csv
+import io
+import os
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+
+from handgrad.errors import RunError
+from handgrad.files import write_atomic
+
+FILE = "metrics.csv"
+
+
+@dataclass(frozen=True)
+class Row:
+    """The end of a period of steps. Losses in nats per character; None for an empty split."""
+
+    step: int
+    """Updates made."""
+    lr: float
+    loss: float
+    """Mean batch loss since the row before."""
+    train_loss: float | None
+    val_loss: float | None
+    seconds: float
+    """Time spent since the run began."""
+
+
+HEADER = tuple(field.name for field in fields(Row))
+
+
+class MetricsFile:
+    """metrics.csv, open for appending. Raises RunError, one line, where it cannot be written."""
+
+    def __init__(self, folder: Path, resumed_at: int = 0) -> None:
+        """Keep the rows up to step `resumed_at`: a killed run may have written some beyond it."""
+        self._path = folder / FILE
+        kept = [row for row in read_metrics(folder) if row.step <= resumed_at]
+        write_atomic(
+            self._path, "".join(_line(row) for row in (HEADER, *map(astuple, kept))).encode()
+        )
+
+    def add(self, row: Row) -> None:
+        """Append a row and make it durable: a checkpoint that follows counts on it."""
+        try:
+            with open(self._path, "ab") as file:
+                file.write(_line(astuple(row)).encode())
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise RunError(f"cannot write {self._path}: {error.strerror}") from error
+
+
+def read_metrics(folder: Path) -> list[Row]:
+    """The rows of metrics.csv; a last row cut short by a full disk or a kill ends them."""
+    try:
+        lines = (folder / FILE).read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError) as error:
+        raise RunError(f"cannot read {folder / FILE}: delete it and go on without it") from error
+    rows: list[Row] = []
+    for cells in csv.reader(lines[1:]):
+        try:
+            step, lr, loss, train_loss, val_loss, seconds = cells
+            row = Row(
+                int(step),
+                float(lr),
+                float(loss),
+                _optional(train_loss),
+                _optional(val_loss),
+                float(seconds),
+            )
+        except ValueError:
+            break
+        rows.append(row)
+    return rows
+
+
+def _optional(cell: str) -> float | None:
+    return float(cell) if cell else None
+
+
+def _line(cells: tuple[object, ...]) -> str:
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerow(
+        f"{cell:.6g}" if isinstance(cell, float) else cell for cell in cells
+    )
+    return out.getvalue()

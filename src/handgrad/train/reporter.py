@@ -1,0 +1,161 @@
+"""Who hears of a run as it goes: a bar on a terminal, plain lines elsewhere, TensorBoard."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, Self
+
+from handgrad.errors import SettingsError
+from handgrad.train.metrics import Row
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+BAR_SECONDS = 0.2
+"""Between two drawings of the bar; rich's own thread would take the interpreter from the loop."""
+
+
+class Reporter(Protocol):
+    """Hears of every block of steps and of every row of metrics.csv."""
+
+    def progress(self, step: int, loss: float) -> None:
+        """`step` updates are made; the last batch's loss was `loss`."""
+
+    def row(self, row: Row) -> None:
+        """A row was written."""
+
+
+class Silent:
+    """Hears and says nothing."""
+
+    def progress(self, step: int, loss: float) -> None:
+        pass
+
+    def row(self, row: Row) -> None:
+        pass
+
+
+class Several:
+    """Passes everything on, in order."""
+
+    def __init__(self, reporters: Sequence[Reporter]) -> None:
+        self._reporters = tuple(reporters)
+
+    def progress(self, step: int, loss: float) -> None:
+        for reporter in self._reporters:
+            reporter.progress(step, loss)
+
+    def row(self, row: Row) -> None:
+        for reporter in self._reporters:
+            reporter.row(row)
+
+
+class Lines:
+    """One plain line a row."""
+
+    def __init__(self, say: Callable[[str], None], steps: int) -> None:
+        self._say = say
+        self._steps = steps
+
+    def progress(self, step: int, loss: float) -> None:
+        pass
+
+    def row(self, row: Row) -> None:
+        self._say(row_line(row, self._steps))
+
+
+class Bar:
+    """A progress bar with the rows above it."""
+
+    def __init__(self, progress: "Progress", task: "TaskID", lines: Lines) -> None:
+        self._progress, self._task, self._lines = progress, task, lines
+        self._drawn = 0.0
+
+    def progress(self, step: int, loss: float) -> None:
+        now = time.monotonic()
+        if now - self._drawn >= BAR_SECONDS:
+            self._drawn = now
+            self._progress.update(self._task, completed=step, loss=f"{loss:.4f}", refresh=True)
+
+    def row(self, row: Row) -> None:
+        self._progress.update(self._task, completed=row.step)
+        self._lines.row(row)
+
+
+class TensorBoard:
+    """Scalars under our tags and makemore's, whose "test" is the split it watches, here val."""
+
+    def __init__(self, folder: Path, resumed_at: int) -> None:
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError as error:
+            raise SettingsError(
+                "tensorboard is not installed: pip install 'handgrad[tensorboard]'"
+            ) from error
+        purge = resumed_at + 1 if resumed_at else None  # rows that a killed run wrote are redone
+        self._writer = SummaryWriter(str(folder / "tensorboard"), purge_step=purge)
+
+    def progress(self, step: int, loss: float) -> None:
+        pass
+
+    def row(self, row: Row) -> None:
+        scalars = {
+            "Loss/train": row.train_loss,
+            "Loss/test": row.val_loss,
+            "Loss/val": row.val_loss,
+            "Loss/batches": row.loss,
+            "lr": row.lr,
+        }
+        for tag, value in scalars.items():
+            if value is not None:
+                self._writer.add_scalar(tag, value, row.step)
+        self._writer.flush()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._writer.close()
+
+
+def row_line(row: Row, steps: int) -> str:
+    """A row as text; losses in nats per character."""
+    losses = {"batches": row.loss, "train": row.train_loss, "val": row.val_loss}
+    shown = "  ".join(f"{name} {loss:.4f}" for name, loss in losses.items() if loss is not None)
+    return (
+        f"step {row.step:>{len(str(steps))}}/{steps}  lr {row.lr:g}  {shown}  {row.seconds:.1f} s"
+    )
+
+
+@contextmanager
+def console_reporter(
+    say: Callable[[str], None], steps: int, done: int, to_stderr: bool
+) -> Iterator[Reporter]:
+    """A bar where the output is a terminal; plain lines by `say` where it is none."""
+    from rich.console import Console
+
+    console = Console(stderr=to_stderr)
+    if not console.is_terminal:
+        yield Lines(say, steps)
+        return
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("steps, loss {task.fields[loss]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, auto_refresh=False, transient=True) as progress:
+        above = Lines(partial(progress.console.print, markup=False, highlight=False), steps)
+        yield Bar(
+            progress, progress.add_task("train", total=steps, completed=done, loss="-"), above
+        )

@@ -1,0 +1,129 @@
+"""What a training run is told: one frozen record, checked in one place, the same in JSON.
+
+The model's sizes are the model's own record (`handgrad.models`); both are kept in the run folder.
+"""
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Self
+
+from handgrad.errors import SettingsError
+from handgrad.train.optimizer import OPTIMIZERS
+from handgrad.train.schedule import SCHEDULES
+
+DTYPES = ("float32", "float64")
+MAX_SEED = 2**63 - 1  # torch's and NumPy's generators both take it
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """Settings of one run. None is a default that depends on the others; `resolved` fills it in."""
+
+    steps: int = 200_000
+    batch_size: int = 32
+    lr: float | None = None
+    """Learning rate of the first step; by default the optimizer's own."""
+    lr_decay: float = 0.1
+    """The schedule "step" multiplies the learning rate by this ..."""
+    lr_decay_at: int | None = None
+    """... from this step on (counted from 0); by default half the steps."""
+    schedule: str = "step"
+    optimizer: str = "sgd"
+    weight_decay: float | None = None
+    beta1: float = 0.9
+    beta2: float = 0.999
+    eps: float = 1e-8
+    seed: int = 42
+    engine: str = "fused"
+    device: str = "cpu"
+    dtype: str = "float32"
+    init: str = "batchnorm"
+    eval_every: int | None = None
+    """Steps between rows of metrics.csv."""
+    checkpoint_every: int | None = None
+    verify_every: int = 0
+    """Steps between verifications of one batch's gradients; 0: before the first step only."""
+
+    def __post_init__(self) -> None:
+        complaint = next(_complaints(self), None)
+        if complaint is not None:
+            raise SettingsError(complaint)
+
+    def resolved(self) -> Self:
+        """The same settings with every None replaced by what it stands for."""
+        row = OPTIMIZERS[self.optimizer]
+        chosen: dict[str, Any] = {
+            "lr": row.lr,
+            "weight_decay": row.weight_decay,
+            "lr_decay_at": max(1, self.steps // 2),
+            # 10 to 50 rows make a readable curve; 50 cost a few per cent of the lecture's run
+            "eval_every": max(1, self.steps // 50, min(self.steps // 10, 1000)),
+            # often enough that little is lost, rarely enough that writing is not felt
+            "checkpoint_every": max(1000, self.steps // 20),
+        }
+        return replace(self, **{k: v for k, v in chosen.items() if getattr(self, k) is None})
+
+    def to_json(self) -> dict[str, Any]:
+        """A plain dict that `from_json` turns into equal settings."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> Self:
+        """Settings from `to_json`'s dict. Raises SettingsError for names or values unknown."""
+        known = {field.name for field in fields(cls)}
+        for name in content:
+            if name not in known:
+                raise SettingsError(f"unknown setting {name}; known: {', '.join(sorted(known))}")
+        return cls(**content)
+
+
+def _complaints(settings: TrainSettings) -> Iterator[str]:
+    """What is wrong with each value by itself, one line each."""
+    yield from _whole_numbers(settings)
+    yield from _numbers(settings)
+    tables: dict[str, Iterable[str]] = {
+        "optimizer": OPTIMIZERS,
+        "schedule": SCHEDULES,
+        "dtype": DTYPES,
+    }
+    for name, table in tables.items():
+        if getattr(settings, name) not in list(table):
+            yield f"unknown {name} {getattr(settings, name)}; known: {', '.join(table)}"
+
+
+def _whole_numbers(settings: TrainSettings) -> Iterator[str]:
+    least = {
+        "steps": 1,
+        "batch_size": 1,
+        "lr_decay_at": 0,
+        "eval_every": 1,
+        "checkpoint_every": 1,
+        "verify_every": 0,
+        "seed": 0,
+    }
+    for name, minimum in least.items():
+        value = getattr(settings, name)
+        if value is None:
+            continue
+        if not isinstance(value, int) or isinstance(value, bool):
+            yield f"{name} is {value!r}; it must be a whole number"
+        elif value < minimum:
+            yield f"{name} is {value}; it must be at least {minimum}"
+    if isinstance(settings.seed, int) and settings.seed > MAX_SEED:
+        yield f"seed is {settings.seed}; it must be at most {MAX_SEED}"
+
+
+def _numbers(settings: TrainSettings) -> Iterator[str]:
+    for name in ("lr", "lr_decay", "weight_decay", "beta1", "beta2", "eps"):
+        value = getattr(settings, name)
+        if value is None:
+            continue
+        if not isinstance(value, int | float) or not math.isfinite(value):
+            yield f"{name} is {value!r}; it must be a finite number"
+        elif name == "weight_decay" and value < 0:
+            yield f"{name} is {value}; it must be zero or more"
+        elif name in ("lr", "lr_decay", "eps") and value <= 0:
+            yield f"{name} is {value}; it must be more than zero"
+        elif name in ("beta1", "beta2") and not 0 <= value < 1:
+            yield f"{name} is {value}; it must be at least 0 and less than 1"
