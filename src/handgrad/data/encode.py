@@ -1,9 +1,9 @@
 """From a words file to the flat token array, in two passes that hold no Python strings.
 
 The first pass surveys: symbols, lengths, fingerprint. The order of the words is then shuffled as
-numbers, which gives every word its place; the second pass puts each block's tokens there. Held in
-between: two bytes a word for lengths, four for the order, eight for places; the tokens themselves
-go straight to where they stay, memory or a mapped file.
+numbers, which gives every word its place; the second pass puts each block's tokens there, straight
+to where they stay, memory or a mapped file. Held in between for each word: two bytes for its length,
+four for the order and four for its place (eight each beyond 2**32).
 """
 
 import hashlib
@@ -85,19 +85,23 @@ def _too_few(path: Path, n_words: int) -> str:
     return f"{path}: {what}. Put one item on each line, at least two."
 
 
+def _index_type(count: int) -> np.dtype[np.unsignedinteger]:
+    return np.dtype(np.uintc if count < 1 << 32 else np.ulonglong)  # `array` has both types
+
+
 def arrange(
     lengths: np.ndarray, shuffle_seed: int | None
 ) -> tuple[np.ndarray, dict[str, tuple[int, int]]]:
     """Give every word its place.
 
-    Returns the position of each word's first character, int64 (W,) in file order, and for each
-    split the half-open range of its target positions.
+    Returns the position of each word's first character, uint32 or uint64 (W,) in file order, and
+    for each split the half-open range of its target positions.
     """
     n_words = len(lengths)
-    order = array("I" if n_words < 1 << 32 else "Q", range(n_words))
+    order = array(_index_type(n_words).char, range(n_words))
     if shuffle_seed is not None:
         random.Random(shuffle_seed).shuffle(order)  # the same order as the notebooks' shuffled list
-    starts = np.empty(n_words, dtype=np.int64)
+    starts = np.empty(n_words, dtype=_index_type(int(lengths.sum(dtype=np.int64)) + n_words + 1))
     end = 1  # after the first boundary
     for first in range(0, n_words, CHUNK_WORDS):
         chosen = np.asarray(order[first : first + CHUNK_WORDS])
@@ -134,7 +138,8 @@ def fill(
         sizes = found.lengths[block].astype(np.int64) + 1
         if int(sizes.sum()) != len(codes):
             break  # the digest, too, will differ
-        offsets = starts[block] - (np.cumsum(sizes) - sizes)  # from place in block to place in all
+        # from a token's place in this block to its place in the whole
+        offsets = starts[block].astype(np.int64) - (np.cumsum(sizes) - sizes)
         tokens[np.repeat(offsets, sizes) + np.arange(len(codes))] = table[codes]
         done += len(words)
     if digest.hexdigest() != found.fingerprint:

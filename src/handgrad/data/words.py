@@ -18,7 +18,7 @@ from handgrad.errors import DataError
 
 LINE_LIMIT = 10_000
 """Characters a line; a longer one is a file that does not hold one item a line."""
-BLOCK_BYTES = 1 << 20
+BLOCK_BYTES = 1 << 18
 """Bytes read at once: enough that the cost of a block vanishes, too few to matter in memory."""
 
 LINE_END = b"\n"

@@ -1,0 +1,297 @@
+"""The flat array against the notebooks' own loops, on real and on made-up words."""
+
+import random
+import tomllib
+import tracemalloc
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from handgrad.data.batches import Batches
+from handgrad.data.dataset import SPLITS, Dataset, open_dataset
+from handgrad.errors import DataError, SettingsError
+
+
+def write(folder: Path, words: list[str]) -> str:
+    file = folder / "words.txt"
+    file.write_bytes("".join(f"{word}\n" for word in words).encode())
+    return str(file)
+
+
+def notebook_splits(words: list[str], shuffle_seed: int | None) -> dict[str, list[str]]:
+    """As in the lecture's cells."""
+    words = list(words)
+    if shuffle_seed is not None:
+        random.Random(shuffle_seed).shuffle(words)
+    n1, n2 = int(0.8 * len(words)), int(0.9 * len(words))
+    return {"train": words[:n1], "val": words[n1:n2], "test": words[n2:]}
+
+
+def notebook_examples(
+    words: list[str], symbols: tuple[str, ...], block_size: int
+) -> tuple[list[list[int]], list[int]]:
+    """As in the lecture's build_dataset."""
+    stoi = {s: i for i, s in enumerate(symbols) if i > 0}
+    inputs, targets = [], []
+    for word in words:
+        context = [0] * block_size
+        for token in [*(stoi[s] for s in word), 0]:
+            inputs.append(context)
+            targets.append(token)
+            context = [*context[1:], token]
+    return inputs, targets
+
+
+def everything(dataset: Dataset, split: str, block_size: int) -> tuple[np.ndarray, np.ndarray]:
+    return dataset.contexts(np.arange(*dataset.splits[split]), block_size)
+
+
+MANY = [chr(0x4E00 + i) for i in range(300)]  # more symbols than a byte holds
+WORDS = st.lists(
+    st.one_of(
+        st.text("ab.", min_size=1, max_size=12),
+        st.text(st.characters(exclude_categories=["Cc", "Cs", "Z"]), min_size=1, max_size=5),
+    ).filter(lambda word: not word.startswith("\ufeff")),
+    min_size=2,
+    max_size=30,
+)
+
+
+@given(
+    words=WORDS,
+    wide=st.booleans(),
+    shuffle_seed=st.sampled_from([42, 0, None]),
+    block_size=st.one_of(st.integers(1, 9), st.just(1000)),
+)
+def test_the_notebooks_examples(
+    tmp_path_factory: pytest.TempPathFactory,
+    words: list[str],
+    wide: bool,
+    shuffle_seed: int | None,
+    block_size: int,
+) -> None:
+    words = [*words, "".join(MANY)] if wide else words
+    dataset = open_dataset(write(tmp_path_factory.mktemp("d"), words), shuffle_seed)
+    assert dataset.vocabulary.symbols == (".", *sorted(set("".join(words))))
+    assert dataset.tokens.dtype == dataset.vocabulary.dtype
+    assert dataset.tokens.dtype == (np.uint16 if wide else np.uint8)
+    for split, expected in notebook_splits(words, shuffle_seed).items():
+        assert list(dataset.words(split)) == expected
+        assert dataset.n_words(split) == len(expected)
+        inputs, targets = everything(dataset, split, block_size)
+        naive = notebook_examples(expected, dataset.vocabulary.symbols, block_size)
+        assert dataset.n_examples(split) == len(naive[1])
+        assert inputs.dtype == targets.dtype == np.int64
+        assert inputs.shape == (len(naive[1]), block_size)
+        assert inputs.tolist() == naive[0]
+        assert targets.tolist() == naive[1]
+
+
+@given(words=WORDS, wide=st.booleans(), asked=st.text("ab.", max_size=4))
+def test_contains(
+    tmp_path_factory: pytest.TempPathFactory, words: list[str], wide: bool, asked: str
+) -> None:
+    words = [*words, "".join(MANY)] if wide else words
+    dataset = open_dataset(write(tmp_path_factory.mktemp("d"), words))
+    for split, inside in notebook_splits(words, 42).items():
+        for word in {*words, *(w[1:] for w in words), *(w[:-1] for w in words), asked, "\n", ""}:
+            assert dataset.contains(split, word) == (word in inside)
+
+
+@pytest.mark.parametrize("present", [False, True])
+def test_contains_is_not_fooled_between_two_tokens(tmp_path: Path, present: bool) -> None:
+    """In memory the word of token 2 reads 00 00 02 00 00 00, and so, from the second byte on, do
+    the tokens 1, 512, boundary, 256: 01 00 00 02 00 00 00 01."""
+    symbols = [chr(0x4E00 + i) for i in range(600)]  # symbols[i] has token i + 1
+    words = [symbols[0] + symbols[511], symbols[255], symbols[1 if present else 2]]
+    dataset = open_dataset(write(tmp_path, [*words, "".join(symbols)]), shuffle_seed=None)
+    assert list(dataset.words("train")) == words
+    assert dataset.contains("train", symbols[1]) == present
+
+
+def test_the_published_splits(shared: Path, names_file: Path) -> None:
+    published = tomllib.loads((shared / "published.toml").read_text(encoding="utf-8"))["splits"]
+    for kind, seed in (("shuffled", 42), ("unshuffled", None)):
+        dataset = open_dataset(str(names_file), seed)
+        assert {split: dataset.n_examples(split) for split in SPLITS} == published[kind]
+
+
+def test_the_lecture_s_names(names_file: Path) -> None:
+    """Every example of the whole file, as the lecture builds them."""
+    words = names_file.read_text(encoding="utf-8").splitlines()
+    dataset = open_dataset(str(names_file))
+    for split, expected in notebook_splits(words, 42).items():
+        naive = notebook_examples(expected, dataset.vocabulary.symbols, 3)
+        inputs, targets = everything(dataset, split, 3)
+        assert (inputs == np.array(naive[0])).all()
+        assert (targets == np.array(naive[1])).all()
+
+
+def test_held_memory_is_two_bytes_a_character(tmp_path: Path) -> None:
+    """A million characters in 300 symbols, so two bytes each; 5 % more are allowed for the rest,
+    which any list of strings or matrix of contexts exceeds many times over."""
+    generator = random.Random(1)
+    words = ["".join(generator.choices(MANY, k=10)) for _ in range(100_000)]
+    source = write(tmp_path, words)
+    n_characters = sum(len(word) + 1 for word in words)
+    del words
+    open_dataset("names")  # whatever is set up once
+    tracemalloc.start()
+    try:
+        dataset = open_dataset(source)
+        held = tracemalloc.get_traced_memory()[0]
+        batches = [Batches(dataset, "train", 32, block_size, 1) for block_size in (3, 300)]
+        held_by_set = tracemalloc.get_traced_memory()[0] - held
+    finally:
+        tracemalloc.stop()
+    assert dataset.tokens.nbytes == 2 * (n_characters + 1)
+    assert held <= 2 * 1.05 * n_characters
+    assert held_by_set < 10_000
+    assert batches[1].at(0)[0].shape == (32, 300)
+
+
+def test_opening_holds_no_strings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A word of three characters more may cost 16 bytes more: four for its tokens, ten for length,
+    order and place, and what a growing array sets aside. In a list of strings it would take 60."""
+    monkeypatch.setattr("handgrad.data.encode.CHUNK_WORDS", 10_000)
+    monkeypatch.setattr("handgrad.data.words.BLOCK_BYTES", 1 << 14)
+    peaks = []
+    for n_words in (100_000, 200_000):
+        source = write(tmp_path, [f"{i % 1000:03}" for i in range(n_words)])
+        tracemalloc.start()
+        try:
+            open_dataset(source, shuffle_seed=None)
+            peaks.append(tracemalloc.get_traced_memory()[1])
+        finally:
+            tracemalloc.stop()
+    (less, more) = peaks
+    assert more - less <= 16 * 100_000
+
+
+def test_nothing_can_change_it(tmp_path: Path) -> None:
+    dataset = open_dataset(write(tmp_path, ["ab", "cd"]))
+    with pytest.raises(ValueError, match=r"^assignment destination is read-only$"):
+        dataset.tokens[0] = 1
+
+
+def test_fewer_splits_than_words(tmp_path: Path) -> None:
+    """Two words: one to train, none to validate, one to test."""
+    dataset = open_dataset(write(tmp_path, ["ab", "cd"]), shuffle_seed=None)
+    assert [dataset.n_examples(split) for split in SPLITS] == [3, 0, 3]
+    assert [dataset.n_words(split) for split in SPLITS] == [1, 0, 1]
+    assert [list(dataset.words(split)) for split in SPLITS] == [["ab"], [], ["cd"]]
+    assert everything(dataset, "val", 3)[0].shape == (0, 3)
+    assert not dataset.contains("val", "ab")
+
+
+def test_long_words_cross_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("handgrad.data.dataset.CHUNK_TOKENS", 7)
+    monkeypatch.setattr("handgrad.data.encode.CHUNK_WORDS", 3)
+    words = [chr(97 + i) * (i + 1) for i in range(20)]
+    dataset = open_dataset(write(tmp_path, words), shuffle_seed=5)
+    for split, expected in notebook_splits(words, 5).items():
+        assert list(dataset.words(split)) == expected
+
+
+def test_the_fingerprint_is_of_the_words_in_order(tmp_path: Path) -> None:
+    """Stated here by its definition; line ends, a byte order mark and blanks do not count, while
+    order, words and shuffle do."""
+    file = tmp_path / "words.txt"
+    same = [b"emma\nava\n", b"emma\r\nava", b"\xef\xbb\xbf\n emma\n\n\nava \n"]
+    prints = set()
+    for content in same:
+        file.write_bytes(content)
+        prints.add(open_dataset(str(file)).fingerprint)
+    # printf 'handgrad words, shuffled by 42\nemma\nava\n' | sha256sum
+    assert prints == {EMMA_AVA}
+    others = [(b"ava\nemma\n", 42), (b"emm\naava\n", 42), (b"emma\nava\n", 1), (same[0], None)]
+    for content, seed in others:
+        file.write_bytes(content)
+        prints.add(open_dataset(str(file), seed).fingerprint)
+    assert len(prints) == 1 + len(others)
+
+
+EMMA_AVA = "25723b77f6851bbcebdd5b690369085b5a23284f52bde16d3cd87d799cf8e33e"
+
+
+def test_the_source_is_what_was_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path, ["emma", "ava"])
+    (tmp_path / "names").write_text("just\ntwo\n", encoding="utf-8")
+    assert open_dataset("words.txt").source == str(tmp_path / "words.txt")
+    assert open_dataset("names").source == "names"
+    assert open_dataset("names").n_words("train") > 15_000
+    assert open_dataset("./names").source == str(tmp_path / "names")
+    assert open_dataset("./names").n_words("train") == 1
+
+
+TOO_FEW = {
+    "empty": (b"", "is empty. Put one item on each line, at least two."),
+    "blank": (
+        b"\n \r\n\t\n",
+        "holds nothing but blank lines. Put one item on each line, at least two.",
+    ),
+    "mark": (
+        b"\xef\xbb\xbf",
+        "holds nothing but blank lines. Put one item on each line, at least two.",
+    ),
+    "one word": (b"\nemma\n", "one item only. At least two are needed, one a line."),
+}
+
+
+@pytest.mark.parametrize(("content", "said"), TOO_FEW.values(), ids=TOO_FEW)
+def test_too_few_words(tmp_path: Path, content: bytes, said: str) -> None:
+    file = tmp_path / "words.txt"
+    file.write_bytes(content)
+    with pytest.raises(DataError) as caught:
+        open_dataset(str(file))
+    assert str(caught.value) == f"{file}: {said}"
+
+
+def test_too_many_symbols(tmp_path: Path) -> None:
+    symbols = [chr(0x10000 + i) for i in range(65_536)]
+    file = write(tmp_path, ["".join(symbols[a:b]) for a, b in pairwise(range(0, 65_537, 4096))])
+    with pytest.raises(DataError) as caught:
+        open_dataset(file)
+    assert str(caught.value) == (
+        f"{file}: 65,536 different symbols, at most 65,535 are possible."
+        " Give text in fewer scripts."
+    )
+
+
+def test_a_file_that_changes_between_the_passes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from handgrad.data import encode
+
+    file = write(tmp_path, ["emma", "ava"])
+    for now in (["emma", "avi"], ["emma", "ava", "zoe"], ["emma"], ["ava", "emma"]):
+        write(tmp_path, ["emma", "ava"])
+
+        def arrange(*args: object, now: list[str] = now) -> object:
+            write(tmp_path, now)
+            return encode.arrange(*args)  # type: ignore[arg-type]
+
+        monkeypatch.setattr("handgrad.data.dataset.arrange", arrange)
+        with pytest.raises(DataError) as caught:
+            open_dataset(file)
+        assert str(caught.value) == (
+            f"{file}: changed while it was being read. Try again when it is complete."
+        )
+
+
+def test_wrong_use(tmp_path: Path) -> None:
+    dataset = open_dataset(write(tmp_path, ["ab", "cd"]))
+    with pytest.raises(SettingsError) as caught:
+        dataset.n_examples("dev")
+    assert str(caught.value) == "split 'dev': must be one of train, val, test."
+    with pytest.raises(SettingsError) as caught:
+        dataset.contexts(np.array([1]), 0)
+    assert str(caught.value) == "block size 0: must be at least 1."
+    for position in (-1, 0, 7):
+        with pytest.raises(IndexError, match=r"^positions must be from 1 to 6$"):
+            dataset.contexts(np.array([1, position]), 3)

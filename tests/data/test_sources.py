@@ -1,0 +1,165 @@
+"""`makemore` against a server of our own: the right file, the wrong one, none, and half of one."""
+
+import hashlib
+import socket
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from handgrad.data import sources
+from handgrad.data.dataset import open_dataset
+from handgrad.data.sources import REMOTE, Remote, cache_folder
+from handgrad.errors import DataError
+
+CONTENT = b"emma\nolivia\nava\n" * 1000
+
+
+class Server(ThreadingHTTPServer):
+    """Serves CONTENT in the way that `mode` says, and counts what it was asked for."""
+
+    mode = "right"
+    requests = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/names.txt"
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_GET(self) -> None:
+        self.server.requests += 1
+        mode = self.server.mode
+        self.send_response(404 if mode == "not found" else 200)
+        if mode != "no length":
+            self.send_header("Content-Length", str(len(CONTENT)))
+        self.end_headers()
+        body = CONTENT.replace(b"a", b"b") if mode in ("other", "not found") else CONTENT
+        self.wfile.write(body[: len(body) // 2] if mode in ("half", "no length") else body)
+
+    def log_message(self, *args: object) -> None:
+        """Say nothing on standard error."""
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """A server that stands in for the makemore entry, and an empty cache."""
+    monkeypatch.setenv("HANDGRAD_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with Server(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        remote = Remote(server.url, hashlib.sha256(CONTENT).hexdigest())
+        monkeypatch.setitem(REMOTE, "makemore", remote)
+        yield server
+        server.shutdown()
+
+
+def cached() -> list[str]:
+    return sorted(file.name for file in cache_folder().iterdir())
+
+
+def test_the_right_file_once(server: Server, capfd: pytest.CaptureFixture[str]) -> None:
+    for _ in range(2):
+        dataset = open_dataset("makemore")
+        assert dataset.source == "makemore"
+        assert sum(dataset.n_words(split) for split in dataset.splits) == 3000
+    assert server.requests == 1
+    assert cached() == ["makemore.txt"]
+    assert (cache_folder() / "makemore.txt").read_bytes() == CONTENT
+    assert capfd.readouterr() == ("", "")
+
+
+def test_no_server_is_needed_once_it_is_cached(server: Server) -> None:
+    open_dataset("makemore")
+    server.shutdown()
+    server.server_close()
+    assert open_dataset("makemore").n_words("train") == 2400
+
+
+SAID = {
+    "other": "{url} is not the file expected (SHA-256 differs)",
+    "no length": "{url} is not the file expected (SHA-256 differs)",
+    "half": "cannot download {url}: the transfer broke off",
+    "not found": "cannot download {url}: the server answered 404",
+}
+
+
+@pytest.mark.parametrize("mode", SAID)
+def test_not_the_file(server: Server, mode: str) -> None:
+    server.mode = mode
+    with pytest.raises(DataError) as caught:
+        open_dataset("makemore")
+    said = SAID[mode].format(url=server.url)
+    assert str(caught.value) == f"makemore: {said}. Try again, or give a file by its path."
+    assert cached() == []
+    server.mode = "right"
+    assert open_dataset("makemore").n_words("train") == 2400
+
+
+def test_the_host_is_away(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as taken:  # bound and not listening, so refused
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}/names.txt"
+        with monkeypatch.context() as patch:
+            patch.setitem(REMOTE, "makemore", Remote(url, REMOTE["makemore"].sha256))
+            with pytest.raises(DataError) as caught:
+                open_dataset("makemore")
+    assert str(caught.value) == (
+        f"makemore: cannot download {url}: the server cannot be reached."
+        " Try again, or give a file by its path."
+    )
+    assert cached() == []
+    assert open_dataset("makemore").n_words("train") == 2400
+
+
+def test_a_damaged_copy_is_fetched_again(server: Server) -> None:
+    open_dataset("makemore")
+    (cache_folder() / "makemore.txt").write_bytes(CONTENT[:100])
+    assert open_dataset("makemore").n_words("train") == 2400
+    assert server.requests == 2
+    assert cached() == ["makemore.txt"]
+
+
+def test_nowhere_to_keep_it(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    monkeypatch.setenv("HANDGRAD_CACHE", str(file))
+    with pytest.raises(DataError) as caught:
+        open_dataset("makemore")
+    assert str(caught.value) == (
+        f"{file}: cannot write to this cache folder: Not a directory."
+        " Set HANDGRAD_CACHE to a folder with room."
+    )
+
+
+def test_the_expected_file_is_the_lecture_s(names_file: Path) -> None:
+    assert hashlib.sha256(names_file.read_bytes()).hexdigest() == REMOTE["makemore"].sha256
+
+
+def test_urls_name_a_commit() -> None:
+    """A branch would move under the SHA-256."""
+    assert {name: remote.url.split("/")[5] for name, remote in REMOTE.items()} == {
+        "makemore": "988aa59e4d8fefa526d06f3b453ad116258398d4"
+    }
+
+
+def test_the_cache_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HANDGRAD_CACHE", "somewhere")
+    assert cache_folder() == Path("somewhere")
+    monkeypatch.delenv("HANDGRAD_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/elsewhere")  # as Linux has it
+    assert cache_folder().name == "handgrad"
+
+
+def test_a_name_is_a_name_and_all_else_a_path() -> None:
+    assert sources.is_named("names")
+    assert sources.is_named("makemore")
+    assert not sources.is_named("./names")
+    assert sources.locate("./names") == Path("names")
+    assert sources.locate("Names") == Path("Names")
