@@ -1,0 +1,146 @@
+"""Our figures beside the published ones, on makemore's names.txt.
+
+    python -m benchmarks.published [--data makemore|FILE] [--only TEXT] [--seed N] [--write FILE]
+
+The losses are those of `handgrad train` and `handgrad evaluate`, run as a user would run them.
+Takes about six minutes on one core. Exit code 1 if any figure is off by more than it may be.
+"""
+
+import argparse
+import json
+import shlex
+import subprocess
+import sys
+import tempfile
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from handgrad.data import SPLITS, Dataset, open_dataset
+from handgrad.engine import ENGINES, Batch, to_tensors
+from handgrad.models import MLP
+
+FIGURES = tomllib.loads((Path(__file__).parent / "published.toml").read_text())
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the table; `ok` None where there is nothing to hold it to."""
+
+    figure: str
+    published: str
+    ours: str
+    bound: str
+    ok: bool | None
+
+
+def splits(data: str) -> Iterator[Line]:
+    """Examples in train, val and test."""
+    for name, seed in (("shuffled", 42), ("unshuffled", None)):
+        dataset = open_dataset(data, seed)
+        ours = [dataset.n_examples(split) for split in SPLITS]
+        expected = FIGURES["splits"][name]
+        yield Line(f"splits, {name}", f"{expected}", f"{ours}", "equal", ours == expected)
+
+
+def parameters(vocab_size: int) -> Iterator[Line]:
+    """Sizes of models."""
+    for name, row in FIGURES["parameters"].items():
+        ours, expected = MLP(vocab_size, **row["model"]).n_parameters, row["published"]
+        within = row.get("within", 0)
+        bound = f"± {within}" if within else "equal"
+        ok = abs(ours - expected) <= within
+        yield Line(f"{name}: parameters", f"{expected}", f"{ours}", bound, ok)
+
+
+def first_loss(data: str) -> Line:
+    """The loss before training, from the seed's own generator, parameters then batch."""
+    dataset: Dataset = open_dataset(data, None)
+    model = MLP(dataset.vocabulary.size, n_hidden=64)
+    generator = torch.Generator().manual_seed(2147483647)
+    arrays, state = model.initialise(
+        "exercise", draw=lambda shape: torch.randn(shape, generator=generator).numpy()
+    )
+    nth = torch.randint(0, dataset.n_examples("train"), (32,), generator=generator)
+    inputs, targets = dataset.contexts(nth.numpy() + dataset.splits["train"][0], model.block_size)
+    batch = Batch(torch.from_numpy(inputs), torch.from_numpy(targets))
+    loss, _, _ = ENGINES["chunked"](model).loss_and_grads(
+        to_tensors(arrays), to_tensors(state), batch
+    )
+    expected, within = FIGURES["first_loss"]["published"], FIGURES["first_loss"]["within"]
+    ok = abs(loss.item() - expected) <= within
+    return Line("seed 002: loss", f"{expected}", f"{loss.item():.4f}", f"± {within}", ok)
+
+
+def trained(name: str, row: dict[str, Any], data: str, seed: int, engine: str) -> Line:
+    """Train and evaluate, as a user would."""
+    with tempfile.TemporaryDirectory() as folder:
+        run = f"{folder}/run"
+        options = shlex.split(row["train"])
+        chosen = ("--engine", engine, "--seed", str(seed), "--out", run)
+        finished = _handgrad("train", "--data", data, *options, *chosen)
+        statistics = row.get("statistics")
+        extra = ("--statistics", statistics) if statistics else ()
+        evaluated = _handgrad("evaluate", run, "--data", data, *extra)
+    ours = [evaluated["splits"][split]["nats"] for split in ("train", "val")]
+    if "at_most" in row:
+        bound = "at most {:.2f}, {:.2f}".format(*row["at_most"])
+        ok = all(own <= most for own, most in zip(ours, row["at_most"], strict=True))
+    else:
+        bound = f"± {row['within']}"
+        pairs = zip(ours, row["published"], strict=True)
+        ok = all(abs(own - theirs) <= row["within"] for own, theirs in pairs)
+    published = "{:.4f}, {:.4f}".format(*row["published"])
+    took = f"{finished['seconds']:.0f} s"
+    return Line(name, published, "{:.4f}, {:.4f}".format(*ours), f"{bound} ({took})", ok)
+
+
+def _handgrad(*arguments: str) -> dict[str, Any]:
+    command = [sys.executable, "-m", "handgrad", *arguments, "--json", "-"]
+    finished = subprocess.run(command, stdout=subprocess.PIPE, check=True)
+    return dict(json.loads(finished.stdout))
+
+
+def lines(arguments: argparse.Namespace) -> Iterator[Line]:
+    """All of the table that `--only` asks for, as it is made."""
+    if not arguments.only:
+        yield from splits(arguments.data)
+        yield from parameters(open_dataset(arguments.data).vocabulary.size)
+        yield first_loss(arguments.data)
+    for name, row in FIGURES["losses"].items():
+        if arguments.only in name:
+            yield trained(name, row, arguments.data, arguments.seed, arguments.engine)
+    for name, why in FIGURES["not_yet"].items():
+        if arguments.only in name:
+            yield Line(name, why.split(":")[0], "not yet", why.split(": ")[1], None)
+
+
+def main() -> int:
+    """Print the table as it grows; 1 if a figure is missed."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--data", default="makemore", help="makemore, or the path of its names.txt")
+    parser.add_argument("--only", default="", help="only the trained figures whose name has this")
+    parser.add_argument("--seed", type=int, default=42)
+    parser.add_argument("--engine", default="fused")
+    parser.add_argument("--write", type=Path, help="write the table there as well")
+    arguments = parser.parse_args()
+    table = ["| figure | published | ours | bound | |", "| --- | --- | --- | --- | --- |"]
+    print("\n".join(table), flush=True)
+    missed = False
+    for line in lines(arguments):
+        missed |= line.ok is False
+        mark = {True: "reached", False: "MISSED", None: ""}[line.ok]
+        cells = (line.figure, line.published, line.ours, line.bound, mark)
+        table.append(f"| {' | '.join(cells)} |")
+        print(table[-1], flush=True)
+    if arguments.write:
+        arguments.write.write_text("\n".join(table) + "\n")
+    return int(missed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
