@@ -1,7 +1,7 @@
 """The records that travel between the stages of a check; the JSON of `handgrad check` is these."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 Verdict = Literal["exact", "rounding", "shape", "wrong", "missing"]
 Blame = Literal["root", "inherited"]
@@ -10,7 +10,7 @@ VERDICTS: tuple[Verdict, ...] = ("exact", "rounding", "shape", "wrong", "missing
 
 @dataclass(frozen=True)
 class Place:
-    """Where a statement stands: `line` counts from 1 within the cell, or the file where `cell` is None."""
+    """Where a statement stands: `line` counts from 1 in the cell, or the file if `cell` is None."""
 
     line: int
     cell: int | None = None
@@ -18,7 +18,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Row:
-    """One gradient, judged. `node` is the forward tensor, `hand` the name of the user's gradient."""
+    """One gradient, judged. `node` is the forward tensor, `hand` the user's gradient for it."""
 
     node: str
     hand: str | None
@@ -60,7 +60,10 @@ class CellError:
 
 @dataclass(frozen=True)
 class Report:
-    """What a check found. `ok` is False when a gradient is wrong or of the wrong shape; one not written yet is no mistake."""
+    """What a check found.
+
+    `ok` is False when a gradient is wrong or of the wrong shape; one not written yet is no mistake.
+    """
 
     file: str
     rows: tuple[Row, ...]
@@ -71,3 +74,33 @@ class Report:
     @property
     def ok(self) -> bool:
         return not any(row.verdict in ("wrong", "shape") for row in self.rows)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many rows have each verdict."""
+        return {verdict: sum(row.verdict == verdict for row in self.rows) for verdict in VERDICTS}
+
+    def to_json(self) -> dict[str, Any]:
+        """What `handgrad check --json` writes, as plain dicts and lists (docs/check.md)."""
+        from handgrad.check.jsonform import to_json
+
+        return to_json(self)
+
+    def to_text(self, width: int = 100) -> str:
+        """Plain text, `width` columns wide."""
+        from handgrad.check.text import to_text
+
+        return to_text(self, width)
+
+    def to_html(self, page: bool = False) -> str:
+        """One HTML fragment that needs nothing beside it, or a whole page of it."""
+        from handgrad.check.html import to_html
+
+        return to_html(self, page)
+
+    def __str__(self) -> str:
+        return self.to_text()
+
+    def _repr_html_(self) -> str:
+        """What Jupyter shows."""
+        return self.to_html()

@@ -1,0 +1,33 @@
+"""Notebooks written in the test, and a fake session to run them through."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from check.shell import fake
+from handgrad.check import process
+
+Writer = Callable[..., Path]
+
+
+@pytest.fixture
+def notebook(tmp_path: Path) -> Writer:
+    """`notebook(*sources)` writes those code cells to t.ipynb in the test's own folder."""
+
+    def write(*sources: str, name: str = "t.ipynb") -> Path:
+        cells = [nbformat.v4.new_code_cell(source) for source in sources]
+        path = tmp_path / name
+        nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def faked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parent and child use the fake session."""
+    monkeypatch.setitem(sys.modules, "handgrad.check.session", fake.module())
+    monkeypatch.setattr(process, "COMMAND", fake.COMMAND)
