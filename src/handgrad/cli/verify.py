@@ -73,26 +73,34 @@ def _as_json(found: Rows, ok: bool) -> dict[str, Any]:
 
 
 def _print(found: Rows, every_row: bool) -> None:
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
     console = Console(soft_wrap=True)
-    table = Table("", "dtype", "engine", "gradients", "exact", "rounding", "wrong", "largest R")
-    for column in table.columns[3:]:
-        column.justify = "right"
-    for dtype, judged in found.items():
-        for (subject, engine), group in _groups(judged).items():
-            verdicts = [row.verdict for row in group]
-            wrong = sum(not row.ok for row in group)
-            largest = max((row.ratio for row in group if row.ratio is not None), default=0.0)
-            counts = (len(group), verdicts.count("exact"), verdicts.count("rounding"), wrong)
-            style = "bold red" if wrong else None
-            table.add_row(subject, dtype, engine, *map(str, counts), f"{largest:.2g}", style=style)
-    console.print(table)
-    for line in _details(found, every_row):
+    table = Table(box=SIMPLE_HEAD)
+    for title in ("", "engine", *(title for dtype in found for title in (dtype, "R")), "wrong"):
+        numbers = "left" if title in ("", "engine") else "right"
+        table.add_column(title, justify=numbers, no_wrap=True)  # type: ignore[arg-type]
+    tables = [_groups(judged) for judged in found.values()]
+    for subject, engine in tables[0]:
+        groups = [groups[subject, engine] for groups in tables]
+        wrong = sum(not row.ok for group in groups for row in group)
+        cells = [cell for group in groups for cell in _cells(group)]
+        style = "bold red" if wrong else None
+        table.add_row(subject, engine, *cells, str(wrong), style=style)
+    console.print(table, markup=False)
+    console.print("How many are bit-exact with autograd, and the largest R: the error in units of")
+    console.print("autograd's own, or of the rounding noise there. Right code stays below 10.\n")
+    for line in [*_details(found, every_row), *_summary(found)]:
         console.print(line, markup=False, highlight=False)
-    for line in _summary(found):
-        console.print(line, markup=False, highlight=False)
+
+
+def _cells(group: "list[Judged]") -> tuple[str, str]:
+    """How many are exact, of how many, and the largest R."""
+    exact = sum(row.verdict == "exact" for row in group)
+    largest = max((row.ratio for row in group if row.ratio is not None), default=0.0)
+    return f"{exact} of {len(group)}", f"{largest:.2g}"
 
 
 def _groups(judged: "list[Judged]") -> "dict[tuple[str, str], list[Judged]]":

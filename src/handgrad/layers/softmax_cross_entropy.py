@@ -71,7 +71,7 @@ def backward_chunked(dout: Tensor, cache: dict[str, Tensor]) -> dict[str, Tensor
     dlogprobs = torch.zeros_like(logits)
     dlogprobs[torch.arange(n, device=logits.device), targets] = -dout / n
     # logprobs = probs.log()
-    dprobs = (1.0 / cache["probs"]) * dlogprobs
+    dprobs = dlogprobs / cache["probs"]  # (1 / probs) * dlogprobs rounds twice
     # probs = counts * counts_sum_inv
     dcounts_sum_inv = (counts * dprobs).sum(1, keepdim=True)
     dcounts = counts_sum_inv * dprobs
