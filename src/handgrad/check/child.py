@@ -14,12 +14,12 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from io import TextIOWrapper
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from handgrad.check.failure import place
+from handgrad.check.output import Echo
 from handgrad.check.records import CellError, Note
 from handgrad.check.source import Cell, one_line
 from handgrad.check.wire import pack
@@ -211,16 +211,14 @@ def _runner(session: "Session", kind: str, path: Path, scratch: Path) -> Runner:
     sys.path[:] = [os.path.abspath(entry) for entry in sys.path]  # before the folder changes
     os.chdir(path.parent)
     builtins.input = _no_input
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(line_buffering=True)  # what was printed before a crash is not lost
+    sys.stdout = output = Echo(sys.stdout.buffer)
     if kind == "script":
         from handgrad.check.script import ScriptRunner
 
         return ScriptRunner(session, path)
     from handgrad.check.shell import NotebookRunner
 
-    return NotebookRunner(session, path, scratch)
+    return NotebookRunner(session, path, scratch, output)
 
 
 def _no_input(prompt: object = "", /) -> NoReturn:

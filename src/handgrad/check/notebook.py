@@ -24,11 +24,13 @@ def read_cells(shown: str, content: bytes) -> tuple[Cell, ...]:
     if not isinstance(cells, list):
         raise CheckError(f"{shown}: not a notebook: it has no list of cells")
     code = [cell for cell in cells if isinstance(cell, dict) and cell.get("cell_type") == "code"]
-    texts = [(_text(cell.get("source")), _saved(cell)) for cell in code]
-    filled = [(source, saved) for source, saved in texts if source.strip()]
+    filled = [cell for cell in code if _text(cell.get("source")).strip()]
     if not filled:
         raise CheckError(f"{shown}: no code in its cells, nothing to check")
-    return tuple(Cell(number, *texts) for number, texts in enumerate(filled, 1))
+    return tuple(
+        Cell(number, _text(cell.get("source")), *_saved(cell))
+        for number, cell in enumerate(filled, 1)
+    )
 
 
 def _parse(shown: str, content: bytes) -> dict[str, Any]:
@@ -93,12 +95,12 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _saved(cell: dict[str, Any]) -> str:
-    """What the cell printed and displayed as text when the notebook was saved."""
-    outputs = cell.get("outputs")
-    if not isinstance(outputs, list):
-        return ""
-    return "".join(_output_text(output) for output in outputs if isinstance(output, dict))
+def _saved(cell: dict[str, Any]) -> tuple[str, str | None]:
+    """What the cell printed and displayed as text, and what it raised, when it was saved."""
+    listed = cell.get("outputs")
+    outputs = [o for o in listed if isinstance(o, dict)] if isinstance(listed, list) else []
+    raised = [_text(o.get("ename")) for o in outputs if o.get("output_type") == "error"]
+    return "".join(map(_output_text, outputs)), raised[0] if raised else None
 
 
 def _output_text(output: dict[str, Any]) -> str:

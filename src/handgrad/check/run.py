@@ -5,7 +5,7 @@ import signal
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +65,7 @@ def _described(source: Source) -> dict[str, Any]:
         "shown": source.shown,
         "path": str(source.path),
         "kind": source.kind,
-        "cells": [[cell.number, cell.source, cell.saved] for cell in source.cells],
+        "cells": [astuple(cell) for cell in source.cells],
     }
 
 

@@ -16,13 +16,15 @@ from types import FrameType
 from typing import Any
 
 from IPython.core.compilerop import CachingCompiler
-from IPython.core.interactiveshell import InteractiveShell
+from IPython.core.interactiveshell import ExecutionResult, InteractiveShell
 from IPython.utils.text import SList
 from traitlets import Type
 from traitlets.config import Config
 
 from handgrad.check.failure import cell_name, describe
+from handgrad.check.output import Echo
 from handgrad.check.records import CellError, Note, Place
+from handgrad.check.saved import differences
 from handgrad.check.session import Session
 from handgrad.check.source import Cell, one_line
 
@@ -32,6 +34,7 @@ NOT_RUN = PROGRAMS | INSTALLERS | {"sc", "sx", "system", "timeit"}
 """Magics that run other programs, or code again for its time alone: noted and left out."""
 NO_EFFECT = {"debug", "matplotlib", "pdb"}
 """Magics for somebody at a screen."""
+ENDED = "exit() ends it: no cell after this was run"
 WRAPPER = re.compile(r"\s*%%(capture|prun|time)\b.*")
 """A cell magic around Python that is as good without it; running it would shift the lines."""
 
@@ -41,7 +44,7 @@ class _Compiler(CachingCompiler):
 
     def __init__(self) -> None:
         super().__init__()
-        self.reset_compiler_flags()  # else `x = (` is "incomplete", which says less than Python does
+        self.reset_compiler_flags()  # with IPython's, `x = (` is "incomplete input" and no more
         self.text = ""
         self.offset = 0  # lines that IPython drops at the top of a cell
 
@@ -138,13 +141,15 @@ class _Transformer:
 class NotebookRunner:
     """Runs a notebook's cells one after the other."""
 
-    def __init__(self, session: Session, path: Path, scratch: Path) -> None:
+    def __init__(self, session: Session, path: Path, scratch: Path, output: Echo) -> None:
         """`scratch`: a folder for what IPython writes, so that nothing lands in the user's home."""
         config = Config({"HistoryManager": {"enabled": False}})
         self._shell = NotebookShell.instance(config=config, ipython_dir=str(scratch))
         self._transformer = _Transformer(self._shell, session)
         self._shell.ast_transformers = [self._transformer]  # type: ignore[list-item]  # IPython calls visit alone
         self._shell.user_ns["__handgrad__"] = session.hook
+        self._output = output
+        self._saved: list[Note] = []
         sys.path.insert(0, str(path.parent))
 
     @property
@@ -165,24 +170,19 @@ class NotebookRunner:
         _close_figures()
         if self._transformer.failure is not None:
             raise self._transformer.failure
-        if result.error_before_exec is not None:
-            return _unread(result.error_before_exec, cell.number, compiler.offset)
-        if result.error_in_exec is not None:
-            return describe(result.error_in_exec, cell_name(cell.number), cell.number)
-        return None
+        error = _error(result, cell.number, compiler.offset)
+        self._saved += differences(cell, self._output.take(), error)
+        return error
 
     def notes(self) -> list[Note]:
-        """What was left out."""
+        """What was left out, and what the saved output says that this run does not."""
         left_out = [
             Note("HG280", f"not run: {what}", place=place)
             for place, what in self._shell.not_run.items()
         ]
-        if self._shell.ended is None:
-            return left_out
-        return [
-            *left_out,
-            Note("HG281", "exit() ends it: no cell after this was run", place=self._shell.ended),
-        ]
+        end = self._shell.ended
+        ended = [Note("HG281", ENDED, place=end)] if end else []
+        return [*left_out, *ended, *self._saved]
 
 
 def _blank_lines(source: str) -> int:
@@ -191,9 +191,13 @@ def _blank_lines(source: str) -> int:
     return next((n for n, line in enumerate(lines) if line.strip()), 0)
 
 
-def _unread(error: BaseException, cell: int, offset: int) -> CellError:
-    """An error of a cell that does not parse, with the line as the user counts it."""
-    found = describe(error, cell_name(cell), cell)
+def _error(result: ExecutionResult, cell: int, offset: int) -> CellError | None:
+    """What a cell raised; where it did not parse, with the line as the user counts it."""
+    if result.error_in_exec is not None:
+        return describe(result.error_in_exec, cell_name(cell), cell)
+    if result.error_before_exec is None:
+        return None
+    found = describe(result.error_before_exec, cell_name(cell), cell)
     line = None if found.line is None else found.line + offset
     return CellError(cell, line, found.error)
 

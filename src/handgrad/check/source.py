@@ -22,11 +22,12 @@ WANTED = "handgrad check takes a notebook (.ipynb) or a script (.py)"
 
 @dataclass(frozen=True)
 class Cell:
-    """One piece of code. `saved` is the text that the notebook's author got from it, if any."""
+    """One piece of code, with the text and the error that the notebook's author got from it."""
 
     number: int | None
     source: str
     saved: str = ""
+    saved_error: str | None = None
 
 
 @dataclass(frozen=True)

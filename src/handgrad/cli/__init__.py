@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from handgrad import __version__
+from handgrad.cli.check import check
 from handgrad.cli.evaluate import evaluate
 from handgrad.cli.output import INTERRUPTED
 from handgrad.cli.sample import sample
@@ -29,7 +30,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for command in (train, evaluate, sample, verify):
+for command in (train, evaluate, sample, verify, check):
     app.command()(command)
 
 

@@ -64,7 +64,9 @@ def _pairs(given: list[str]) -> dict[str, str]:
         if not hand or not node:
             raise SettingsError(f"--pair {text}: expected NAME=TENSOR, such as --pair dh=a")
         if pairs.setdefault(hand, node) != node:
-            raise SettingsError(f"--pair {hand}: given as the gradient of {pairs[hand]} and {node}")
+            raise SettingsError(
+                f"--pair {hand}: given as the gradient of {pairs[hand]} and of {node}"
+            )
     return pairs
 
 
