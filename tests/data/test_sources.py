@@ -1,5 +1,6 @@
 """`makemore` against a server of our own: the right file, the wrong one, none, and half of one."""
 
+import gc
 import hashlib
 import socket
 import threading
@@ -56,6 +57,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         monkeypatch.setitem(REMOTE, "makemore", remote)
         yield server
         server.shutdown()
+    gc.collect()  # a connection left open is a warning, thus an error, here and not in a later test
 
 
 def cached() -> list[str]:

@@ -40,7 +40,11 @@ def test_only_a_newline_ends_a_line(file: Path) -> None:
     assert list(read_words(file)) == ["a\u2028b", "New York", "a\tb"]
 
 
-def test_a_byte_order_mark_counts_only_at_the_start(file: Path) -> None:
+@pytest.mark.parametrize("block", [2, module.BLOCK_BYTES])
+def test_a_byte_order_mark_counts_only_at_the_start(
+    file: Path, monkeypatch: pytest.MonkeyPatch, block: int
+) -> None:
+    monkeypatch.setattr(module, "BLOCK_BYTES", block)
     file.write_bytes(b"a\n\xef\xbb\xbfb\n")
     assert list(read_words(file)) == ["a", "\ufeffb"]
 

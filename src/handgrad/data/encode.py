@@ -2,8 +2,8 @@
 
 The first pass surveys: symbols, lengths, fingerprint. The order of the words is then shuffled as
 numbers, which gives every word its place; the second pass puts each block's tokens there, straight
-to where they stay, memory or a mapped file. Held in between for each word: two bytes for its length,
-four for the order and four for its place (eight each beyond 2**32).
+to where they stay, memory or a mapped file. Held in between for each word: two bytes for its
+length, four for the order and four for its place (eight each beyond 2**32).
 """
 
 import hashlib

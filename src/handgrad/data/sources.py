@@ -13,6 +13,10 @@ from handgrad.errors import DataError
 EMBEDDED = {"names": Path(__file__).with_name("names.txt")}
 
 
+TIMEOUT = 30  # seconds of silence before a server counts as away
+PIECE_BYTES = 1 << 16  # downloaded at once
+
+
 @dataclass(frozen=True)
 class Remote:
     """A file that somebody else publishes: the URL names a commit, the SHA-256 its content."""
@@ -62,7 +66,11 @@ def _fetch(name: str, remote: Remote) -> Path:
     folder = cache_folder()
     try:
         path = pooch.retrieve(
-            remote.url, f"sha256:{remote.sha256}", fname=f"{name}.txt", path=folder
+            remote.url,
+            f"sha256:{remote.sha256}",
+            fname=f"{name}.txt",
+            path=folder,
+            downloader=_download,
         )
     except requests.RequestException as error:
         raise DataError(
@@ -77,6 +85,16 @@ def _fetch(name: str, remote: Remote) -> Path:
     except OSError as error:
         raise DataError(cannot_write(folder, error)) from error
     return Path(path)
+
+
+def _download(url: str, target: str, _: object) -> None:
+    """For pooch, whose own downloader leaves the connection open when the server refuses."""
+    import requests
+
+    with requests.get(url, stream=True, timeout=TIMEOUT) as response, open(target, "wb") as file:
+        response.raise_for_status()
+        for piece in response.iter_content(PIECE_BYTES):
+            file.write(piece)
 
 
 def _reason(error: Exception) -> str:
