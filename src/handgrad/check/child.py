@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 from handgrad.check.failure import place
 from handgrad.check.output import Echo
 from handgrad.check.records import CellError, Note
-from handgrad.check.source import Cell, one_line
+from handgrad.check.source import Cell, one_line, require_hand_gradients
 from handgrad.check.wire import pack
 from handgrad.errors import CheckError
 
@@ -122,6 +122,8 @@ def main() -> NoReturn:
     channel = Channel(int(sys.argv[1]))
     try:
         answer = Work(channel, channel.request()).run()
+    except CheckError as refusal:
+        answer = {"event": "refused", "message": str(refusal)}
     except BaseException as error:  # ours: the user's own were caught where they were raised
         answer = _failure(error)
     _leave(channel, answer)
@@ -145,13 +147,15 @@ class Work:
     """One request: all cells run, whatever they raise, and then what they did graded."""
 
     def __init__(self, channel: Channel, request: dict[str, Any]) -> None:
-        from handgrad.check.session import Session
+        from handgrad.check.session import Session, has_hand_gradients
 
         self._channel = channel
         self._shown: str = request["shown"]
         self._cells = [Cell(*cell) for cell in request["cells"]]
         self._errors: list[CellError] = []
         self._cell: int | None = None
+        if not request["pairs"]:
+            require_hand_gradients(self._shown, self._cells, has_hand_gradients)
         self._session = Session(request["pairs"], request["max_steps"])
         paths = Path(request["path"]), Path(request["scratch"])
         self._runner = _runner(self._session, request["kind"], *paths)

@@ -35,10 +35,13 @@ def describe(error: BaseException, filename: str, cell: int | None) -> CellError
 
 
 def _message(error: BaseException) -> str:
+    """The first line of what it says; torch's go on with all signatures of a function."""
     try:
-        return one_line(str(error))
+        lines = [line for line in str(error).split("\n") if line.strip()]
     except Exception:  # a user's own exception class may fail to say what it is
         return ""
+    more = " ..." if len(lines) > 1 else ""
+    return one_line(lines[0]) + more if lines else ""
 
 
 def _elsewhere(frames: traceback.StackSummary, filename: str) -> str:

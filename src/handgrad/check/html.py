@@ -70,7 +70,7 @@ def _section(section: str, parts: list[str]) -> str:
 
 def _finding(row: Row, report: Report) -> str:
     """A gradient with its line and what is the matter with it."""
-    facts = (words.owner(row), words.place(row.place), words.shapes(row))
+    facts = (words.owner(row), words.places(row), words.shapes(row))
     head = " &ensp; ".join(_text(fact) for fact in facts if fact)
     said = [f"<div>{_text(sentence)}</div>" for sentence in words.explanation(row)]
     folded = words.blamed(row, report)
@@ -92,7 +92,7 @@ def _text_lines(lines: list[str]) -> str:
 
 def _cells(row: Row) -> tuple[str, ...]:
     verdict = words.aside(row)
-    return words.name(row), words.owner(row), words.place(row.place), words.shapes(row), verdict
+    return words.name(row), words.owner(row), words.places(row), words.shapes(row), verdict
 
 
 def _table(rows: Iterable[tuple[str, ...]]) -> list[str]:

@@ -104,6 +104,7 @@ class Child:
         """End the child and every process that it started."""
         with suppress(ProcessLookupError, PermissionError):  # all gone already
             os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.kill()  # had it left its group
         self._process.wait()
         self._output.join(
             1.0

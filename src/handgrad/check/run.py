@@ -12,7 +12,7 @@ from typing import Any
 from handgrad.check import process
 from handgrad.check.process import Child, Event
 from handgrad.check.records import Report
-from handgrad.check.source import Source, one_line, read_source, require_hand_gradients
+from handgrad.check.source import Source, one_line, read_source
 from handgrad.check.wire import unpack
 from handgrad.errors import CheckError, SettingsError
 
@@ -44,10 +44,6 @@ def check_file(
     """
     _require_settings(timeout, max_steps)
     source = read_source(file)
-    if not pairs:
-        from handgrad.check.session import has_hand_gradients
-
-        require_hand_gradients(source, has_hand_gradients)
     with tempfile.TemporaryDirectory(prefix="handgrad-") as scratch:
         settings = {"pairs": dict(pairs or {}), "max_steps": max_steps, "timeout": timeout}
         with Child({**_described(source), **settings, "scratch": scratch}) as child:

@@ -5,34 +5,52 @@ notebooks that are right: verdicts (True and False, as comparisons print them), 
 """
 
 import re
+from collections.abc import Sequence
 
 from handgrad.check.output import SAID
 from handgrad.check.records import CellError, Note, Place
 from handgrad.check.source import Cell, one_line
 
-RAISES = "this raised now and had not when it was saved: cells ran in another order, or elsewhere"
+RAISED = "raised now and not when it was saved: cells ran in another order then, or elsewhere"
 VERDICT = re.compile(r"\b(?:True|False)\b")
 
 
-def differences(cell: Cell, said: str, error: CellError | None) -> list[Note]:
-    """Notes on what `cell` has given now, `said` and `error`, against what was saved with it."""
+def difference(cell: Cell, said: str, error: CellError | None) -> Note | None:
+    """What `cell` has given now, `said` and `error`, that was not saved with it."""
     if error is not None:
         if cell.saved and cell.saved_error is None:
-            return [Note("HG283", RAISES, place=Place(error.line or 1, cell.number))]
-        return []
+            return Note("HG283", RAISED, place=Place(error.line or 1, cell.number))
+        return None
     if max(len(said), len(cell.saved)) >= SAID:
-        return []  # the end of one of them is not known
+        return None  # the end of one of them is not known
     before, now = _verdicts(cell.saved), _verdicts(said)
     if len(before) != len(now):
-        return []
+        return None
     for (saved_words, saved_line), (words, line) in zip(before, now, strict=True):
         if saved_words != words:
             message = f'a clean run prints "{line}" where the saved output has "{saved_line}"'
-            return [Note("HG282", message, place=Place(1, cell.number))]
-    return []
+            return Note("HG282", message, place=Place(1, cell.number))
+    return None
 
 
 def _verdicts(text: str) -> list[tuple[list[str], str]]:
     """The lines that hold True or False: these words, and the line."""
     lines = [(VERDICT.findall(line), one_line(line, 100)) for line in text.split("\n")]
     return [(verdicts, line) for verdicts, line in lines if verdicts]
+
+
+def folded(notes: Sequence[Note]) -> list[Note]:
+    """One note of each kind: the first, and the other cells that it holds for."""
+    first: dict[str, Note] = {}
+    others: dict[str, list[str]] = {}
+    for note in notes:
+        if first.setdefault(note.code, note) is not note and note.place is not None:
+            others.setdefault(note.code, []).append(str(note.place.cell))
+    return [_with_others(note, others.get(code, [])) for code, note in first.items()]
+
+
+def _with_others(note: Note, cells: list[str]) -> Note:
+    if not cells:
+        return note
+    also = f"; so with cell{'s' if len(cells) > 1 else ''} {', '.join(cells)}"
+    return Note(note.code, note.message + also, place=note.place)

@@ -24,7 +24,7 @@ from traitlets.config import Config
 from handgrad.check.failure import cell_name, describe
 from handgrad.check.output import Echo
 from handgrad.check.records import CellError, Note, Place
-from handgrad.check.saved import differences
+from handgrad.check.saved import difference, folded
 from handgrad.check.session import Session
 from handgrad.check.source import Cell, one_line
 
@@ -149,7 +149,7 @@ class NotebookRunner:
         self._shell.ast_transformers = [self._transformer]  # type: ignore[list-item]  # IPython calls visit alone
         self._shell.user_ns["__handgrad__"] = session.hook
         self._output = output
-        self._saved: list[Note] = []
+        self._changed: list[Note] = []
         sys.path.insert(0, str(path.parent))
 
     @property
@@ -171,7 +171,8 @@ class NotebookRunner:
         if self._transformer.failure is not None:
             raise self._transformer.failure
         error = _error(result, cell.number, compiler.offset)
-        self._saved += differences(cell, self._output.take(), error)
+        changed = difference(cell, self._output.take(), error)
+        self._changed += [changed] if changed else []
         return error
 
     def notes(self) -> list[Note]:
@@ -182,7 +183,7 @@ class NotebookRunner:
         ]
         end = self._shell.ended
         ended = [Note("HG281", ENDED, place=end)] if end else []
-        return [*left_out, *ended, *self._saved]
+        return [*left_out, *ended, *folded(self._changed)]
 
 
 def _blank_lines(source: str) -> int:

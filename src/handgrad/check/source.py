@@ -104,19 +104,21 @@ def parse(source: str) -> ast.Module:
         return ast.parse(source)
 
 
-def require_hand_gradients(source: Source, has_hand_gradients: Callable[[str], bool]) -> None:
+def require_hand_gradients(
+    shown: str, cells: Iterable[Cell], has_hand_gradients: Callable[[str], bool]
+) -> None:
     """Raise CheckError where no gradient by hand stands in the file, so that nothing need run.
 
     A file that autograd alone trains may run for hours before this would come out.
     """
     from handgrad.check.notebook import as_python
 
-    texts = [(cell, as_python(cell.source)) for cell in source.cells]
+    texts = [(cell, as_python(cell.source)) for cell in cells]
     readable = [text for _, text in texts if text is not None]
     if has_hand_gradients("\n".join(readable)):
         return
     raise CheckError(
-        f"{source.shown}: nothing to check: no gradient by hand in it, such as dh for a tensor h"
+        f"{shown}: nothing to check: no gradient by hand in it, such as dh for a tensor h"
         f"{_unreadable(cell for cell, text in texts if text is None)}."
         " Yours has another name? --pair NAME=TENSOR"
     )

@@ -54,7 +54,7 @@ def _finding(row: Row, report: Report, marks: dict[str, str]) -> RenderableType:
     """A gradient with its line and what is the matter with it."""
     style = STYLES[row.verdict]
     head = Text(f"  {marks[row.verdict]} {words.name(row)}", style=f"bold {style}")
-    for part in (words.owner(row), words.place(row.place), words.shapes(row)):
+    for part in (words.owner(row), words.places(row), words.shapes(row)):
         head.append(f"   {part}" if part else "", style="not bold default")
     body = [Text(line, style="cyan") for line in words.statement(row)]
     body += [Text(sentence) for sentence in words.explanation(row)]
@@ -70,7 +70,7 @@ def _table(rows: list[Row], marks: dict[str, str]) -> RenderableType:
         table.add_column(no_wrap=keep_whole)
     for row in rows:
         mark = Text(f"  {marks[row.verdict]} {words.name(row)}", style=STYLES[row.verdict])
-        details = (words.owner(row), words.place(row.place), words.shapes(row), words.aside(row))
+        details = (words.owner(row), words.places(row), words.shapes(row), words.aside(row))
         table.add_row(mark, *(Text(detail) for detail in details))
     return table
 

@@ -4,12 +4,11 @@ Everything is kept, also what the published JSON leaves out. Never pickle: the c
 stranger's code, and unpickling what it sends would run it here too.
 """
 
-from dataclasses import asdict
-from typing import Any
+from dataclasses import asdict, fields, is_dataclass
+from types import NoneType
+from typing import Any, get_args, get_origin, get_type_hints
 
-from handgrad.check.records import CellError, Note, Place, Report, Row
-
-TUPLES = ("blamed_on", "shape", "expected_shape")
+from handgrad.check.records import Report
 
 
 def pack(report: Report) -> dict[str, Any]:
@@ -19,18 +18,18 @@ def pack(report: Report) -> dict[str, Any]:
 
 def unpack(packed: dict[str, Any]) -> Report:
     """The report that `pack` was given."""
-    return Report(
-        file=packed["file"],
-        rows=tuple(_row(row) for row in packed["rows"]),
-        notes=tuple(Note(**{**note, "place": _place(note["place"])}) for note in packed["notes"]),
-        errors=tuple(CellError(**error) for error in packed["errors"]),
-    )
+    report: Report = _built(Report, packed)
+    return report
 
 
-def _row(packed: dict[str, Any]) -> Row:
-    tuples = {name: None if packed[name] is None else tuple(packed[name]) for name in TUPLES}
-    return Row(**{**packed, **tuples, "place": _place(packed["place"])})
-
-
-def _place(packed: dict[str, Any] | None) -> Place | None:
-    return None if packed is None else Place(**packed)
+def _built(kind: Any, value: Any) -> Any:
+    """`value` as the record, tuple or plain value that the annotation `kind` says it was."""
+    if is_dataclass(kind):
+        kinds = get_type_hints(kind)
+        names = [field.name for field in fields(kind) if field.init]
+        return kind(**{name: _built(kinds[name], value[name]) for name in names})  # type: ignore[operator]
+    if get_origin(kind) is tuple:
+        return tuple(_built(get_args(kind)[0], part) for part in value)
+    if NoneType in get_args(kind) and value is not None:
+        return _built(get_args(kind)[0], value)
+    return value

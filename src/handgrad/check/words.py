@@ -82,6 +82,18 @@ def place(where: Place | None) -> str:
     return f"line {where.line}" if where.cell is None else f"cell {where.cell}, line {where.line}"
 
 
+def places(row: Row) -> str:
+    """Where a gradient is made, or every line of it that is to blame."""
+    if len(row.places) < 2:
+        return place(row.places[0] if row.places else row.place)
+    cells = {where.cell for where in row.places}
+    if len(cells) > 1:
+        return " and ".join(map(place, row.places))
+    cell = cells.pop()
+    lines = " and ".join(str(where.line) for where in row.places)
+    return f"lines {lines}" if cell is None else f"cell {cell}, lines {lines}"
+
+
 def error_place(error: CellError) -> str:
     """`cell 4, line 7`, or what of it is known."""
     parts = (("cell", error.cell), ("line", error.line))

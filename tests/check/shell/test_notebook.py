@@ -1,6 +1,7 @@
 """Cells run as in Jupyter: what is the same, what is left out, what is reported."""
 
 import hashlib
+import json
 from pathlib import Path
 
 import pytest
@@ -46,12 +47,12 @@ def test_a_cell_that_raises_does_not_stop_the_rest(notebook: Writer) -> None:
         ("%%time\n\nx = 1\n1 / 0", 4, "ZeroDivisionError: division by zero"),
         ("x = 1\n%time y = 1 / 0", 2, "ZeroDivisionError: division by zero"),
         ("%nosuch", 1, "UsageError: Line magic function `%nosuch` not found."),
-        ("half()", 1, "ValueError: 1 2 (in half, cell 1, line 3)"),
+        ("half()", 1, "ValueError: 1 ... (in half, cell 1, line 3)"),
         ("class E(Exception):\n  def __str__(self): return 1\nraise E", 3, "E"),
         ("'\\ud800' + 1", 1, 'TypeError: can only concatenate str (not "int") to str'),
         ("raise ValueError('\\ud800\\x1b[31m')", 1, "ValueError: \\ud800\\x1b[31m"),
         ("raise ExceptionGroup('g', [ValueError(1)])", 1, "ExceptionGroup: g (1 sub-exception)"),
-        ("await half()", 1, "ValueError: 1 2 (in half, cell 1, line 3)"),
+        ("await half()", 1, "ValueError: 1 ... (in half, cell 1, line 3)"),
     ],
 )
 def test_errors_say_where(notebook: Writer, source: str, line: int, error: str) -> None:
@@ -80,6 +81,23 @@ def test_nothing_graded_says_what_failed_first(notebook: Writer, tmp_path: Path)
         f"{path}: nothing to check: nothing was graded; cell 1, line 1 failed: FileNotFoundError:"
         " [Errno 2] No such file or directory: 'names.txt'"
         f" (looked for {tmp_path}/names.txt; the file runs in {tmp_path})"
+    )
+
+
+def test_half_a_character_in_a_cell(tmp_path: Path) -> None:
+    """JSON can hold what UTF-8 cannot; it must stop that cell and no other, nor the report."""
+    cells = [{"cell_type": "code", "source": text} for text in ("x = '\ud800'", "da = 1")]
+    path = tmp_path / "t.ipynb"
+    path.write_text(json.dumps({"nbformat": 4, "metadata": {}, "cells": cells}))
+    report = check_file(path).report
+    assert [row.hand for row in report.rows] == ["da"]
+    assert report.errors == (
+        CellError(
+            1,
+            None,
+            "UnicodeEncodeError: 'utf-8' codec can't encode character '\\ud800' in position 5:"
+            " surrogates not allowed",
+        ),
     )
 
 

@@ -115,6 +115,22 @@ def test_text_whole() -> None:
     assert REPORT.to_text() == str(REPORT) == TEXT
 
 
+@pytest.mark.parametrize(
+    ("places", "shown"),
+    [
+        ((), "cell 6, line 3"),
+        ((Place(4, 6),), "cell 6, line 4"),
+        ((Place(4, 6), Place(9, 6)), "cell 6, lines 4 and 9"),
+        ((Place(4), Place(9)), "lines 4 and 9"),
+        ((Place(4, 6), Place(1, 7)), "cell 6, line 4 and cell 7, line 1"),
+    ],
+)
+def test_every_line_to_blame_is_named(places: tuple[Place, ...], shown: str) -> None:
+    report = Report("s.py", (row("h", "wrong", 3, blame="root", places=places),))
+    assert f"  ✗ dh   {shown}   f32[32,27]\n" in report.to_text()
+    assert f"&ensp; {shown} &ensp;" in report.to_html()
+
+
 def test_text_of_all_right() -> None:
     assert Report("s.py", (row("h", "exact", 3, place=Place(3)),)).to_text() == (
         "s.py\n\nRight\n  ✓ dh    line 3  f32[32,27]  exact\n\n1 gradient by hand: 1 exact.\n"

@@ -8,13 +8,13 @@ import pytest
 from handgrad.check.output import SAID
 from handgrad.check.records import CellError, Note, Place
 from handgrad.check.run import check_file
-from handgrad.check.saved import differences
+from handgrad.check.saved import difference, folded
 from handgrad.check.source import Cell
 
 RAISED = CellError(3, 7, "NameError: name 'x' is not defined")
 RAISES = Note(
     "HG283",
-    "this raised now and had not when it was saved: cells ran in another order, or elsewhere",
+    "raised now and not when it was saved: cells ran in another order then, or elsewhere",
     place=Place(7, 3),
 )
 
@@ -38,21 +38,29 @@ RAISES = Note(
     ],
 )
 def test_verdicts(saved: str, said: str, message: str | None) -> None:
-    notes = differences(Cell(3, "...", saved), said, None)
-    expected = [] if message is None else [Note("HG282", message, place=Place(1, 3))]
-    assert notes == expected
+    expected = None if message is None else Note("HG282", message, place=Place(1, 3))
+    assert difference(Cell(3, "...", saved), said, None) == expected
 
 
 @pytest.mark.parametrize(
-    ("cell", "notes"),
+    ("cell", "note"),
     [
-        (Cell(3, "...", "2.5"), [RAISES]),
-        (Cell(3, "..."), []),  # outputs cleared, or none: nothing to say
-        (Cell(3, "...", "2.5", "NameError"), []),
+        (Cell(3, "...", "2.5"), RAISES),
+        (Cell(3, "..."), None),  # outputs cleared, or none: nothing to say
+        (Cell(3, "...", "2.5", "NameError"), None),
     ],
 )
-def test_errors(cell: Cell, notes: list[Note]) -> None:
-    assert differences(cell, "", RAISED) == notes
+def test_errors(cell: Cell, note: Note | None) -> None:
+    assert difference(cell, "", RAISED) == note
+
+
+def test_one_note_of_a_kind() -> None:
+    notes = [Note(code, code, place=Place(1, cell)) for cell, code in enumerate("aabaa", 1)]
+    assert folded(notes) == [
+        Note("a", "a; so with cells 2, 4, 5", place=Place(1, 1)),
+        Note("b", "b", place=Place(1, 3)),
+    ]
+    assert folded(notes[:2]) == [Note("a", "a; so with cell 2", place=Place(1, 1))]
 
 
 @pytest.mark.usefixtures("faked")
@@ -71,6 +79,5 @@ def test_of_a_whole_run(tmp_path: Path) -> None:
     report = check_file(tmp_path / "t.ipynb").report
     assert [(note.code, note.place) for note in report.notes] == [
         ("HG282", Place(1, 2)),
-        ("HG282", Place(1, 4)),
         ("HG283", Place(1, 5)),
     ]

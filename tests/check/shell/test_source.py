@@ -141,6 +141,11 @@ def test_cells_are_numbered_as_jupyter_numbers_them(tmp_path: Path) -> None:
     assert read_source(path).cells == (Cell(1, "a"), Cell(2, "b\nc"))
 
 
+def test_a_byte_order_mark_is_no_damage(tmp_path: Path) -> None:
+    content = b"\xef\xbb\xbf" + json.dumps(v4(code("a"))).encode()
+    assert read_source(as_file(tmp_path, "a.ipynb", content)).cells == (Cell(1, "a"),)
+
+
 def test_saved_output_is_what_the_author_saw(tmp_path: Path) -> None:
     cell = code("a")
     cell["outputs"] = [
