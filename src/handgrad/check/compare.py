@@ -28,6 +28,10 @@ FORMULA_LIMIT = 4.0
 """The same for a formula replayed in float64, whose own rounding is far below the noise: what is
 left of the 4 covers constants that were rounded before the replay saw them (`.item()`)."""
 
+FORMULA_REACH = 16.0
+"""A right formula clears a gradient up to this many times its limit: sums added one by one in the
+dtype get that far; a gradient computed from values that are wrong but cancel goes beyond."""
+
 
 class Fit(NamedTuple):
     """A gradient brought to the shape of its node, and what to type for it."""
@@ -83,6 +87,14 @@ def ratio_of(hand: Tensor, autograd: Tensor | None, truth: Tensor, noise: Tensor
     return float(ratio.nan_to_num(nan=torch.inf, posinf=torch.inf).max())
 
 
+def formula_is_right(
+    formula: Tensor, truth: Tensor, noise: Tensor | float, dtype: torch.dtype
+) -> bool:
+    """Tell whether a gradient replayed in float64, the user's dtype being `dtype`, is the truth."""
+    limit = LIMITS[torch.float64] if dtype == torch.float64 else FORMULA_LIMIT
+    return ratio_of(formula, None, truth, noise) <= limit
+
+
 def same_bits(a: Tensor, b: Tensor | None) -> bool:
     """Tell whether both hold the same numbers in the same dtype and shape, NaN equal to NaN."""
     if b is None or a.shape != b.shape or a.dtype != b.dtype:
@@ -124,8 +136,11 @@ def _same_shape(
     ratio = ratio_of(hand, autograd, truth, noise)
     if same_bits(hand, autograd):
         return "exact", ratio
-    if formula is not None and hand.dtype != torch.float64 and ratio != torch.inf:
-        right = ratio_of(formula, autograd, truth, noise) <= FORMULA_LIMIT
+    limit = LIMITS.get(hand.dtype, 16.0)
+    if formula is None or hand.dtype == torch.float64:
+        right = ratio <= limit
     else:
-        right = ratio <= LIMITS.get(hand.dtype, 16.0)
+        right = ratio <= limit * FORMULA_REACH and formula_is_right(
+            formula, truth, noise, hand.dtype
+        )
     return ("rounding" if right else "wrong"), ratio

@@ -21,8 +21,9 @@ _EXACT = {
     "empty", "empty_like", "empty_strided", "eye", "fill_", "flip", "full", "full_like", "gather",
     "index", "index_select", "lift_fresh", "lift_fresh_copy", "masked_fill", "masked_fill_",
     "max", "min", "median", "neg", "abs", "new_empty", "new_full", "new_ones", "new_zeros", "ones",
-    "ones_like", "relu", "repeat", "roll", "scalar_tensor", "select_backward", "slice_backward",
-    "sort", "stack", "threshold_backward", "topk", "triu", "tril", "where", "zero_", "zeros",
+    "ones_like", "relu", "repeat", "roll", "scalar_tensor", "select_backward", "set_",
+    "slice_backward", "sort", "stack", "threshold_backward", "topk", "triu", "tril", "where",
+    "zero_", "zeros",
     "zeros_like", "_to_copy", "_unsafe_view", "_reshape_copy", "alias",
 }  # fmt: skip
 """Operations that move numbers without rounding them."""
@@ -41,13 +42,14 @@ class Jitter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._seed = seed
         self._generators: dict[torch.device, torch.Generator] = {}
 
-    def __torch_dispatch__(
+    def moved(
         self,
         func: Any,
         types: Iterable[type],
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
+        """Run one operation and move its result."""
         result = func(*args, **(kwargs or {}))
         if func.is_view or func.overloadpacket.__name__ in _EXACT:
             return result
@@ -65,6 +67,11 @@ class Jitter(TorchDispatchMode):  # type: ignore[no-untyped-call]
             value.shape, dtype=value.dtype, device=device, generator=self._generators[device]
         )
         return value.mul_(draw.mul_(2 * self.eps).add_(1 - self.eps))
+
+
+# Not defined in the class body: torch wraps what it finds there so that the first call imports its
+# compiler, two seconds that nothing here needs.
+Jitter.__torch_dispatch__ = Jitter.moved  # type: ignore[method-assign, assignment]
 
 
 def noise_of(

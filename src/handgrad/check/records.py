@@ -28,6 +28,8 @@ class Row:
     blame: Blame | None = None
     blamed_on: tuple[str, ...] = ()
     """For an inherited error, the hand gradients of the roots that it comes from."""
+    places: tuple[Place, ...] = ()
+    """For a root, every line to blame: a gradient built in two statements may be off in both."""
     shape: tuple[int, ...] | None = None
     expected_shape: tuple[int, ...] | None = None
     dtype: str | None = None

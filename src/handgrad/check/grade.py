@@ -1,0 +1,152 @@
+"""Verdicts and blame for the gradients by hand of one forward pass."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from handgrad.check.compare import Fit, fits, formula_is_right, judge
+from handgrad.check.hands import Hand
+from handgrad.check.instrument import Statement
+from handgrad.check.passes import Pass
+from handgrad.check.records import Verdict
+from handgrad.check.statements import Blamed, to_blame
+from handgrad.check.sweep import Sweep, Swept
+from handgrad.check.trace import Op
+
+
+@dataclass
+class Grade:
+    """What was found out about one gradient by hand."""
+
+    hand: Hand
+    verdict: Verdict
+    ratio: float | None
+    value: Tensor
+    fit: Fit | None = None
+    """For the right value in the wrong shape: how to mend it."""
+    root: bool = False
+    blamed: Blamed = field(default_factory=Blamed)
+    alias: Statement | None = None
+    """The statement that changed it through another name after it was finished."""
+    reads: set[int] = field(default_factory=set)
+    blamed_on: list[Hand] = field(default_factory=list)
+    unfinished: list[Op] = field(default_factory=list)
+    """Uses of the node that are not added yet, as nothing after them has a gradient so far."""
+    outcome: Tensor | None = None
+    """What its own statements give in float64 when everything upstream is right."""
+
+    @property
+    def right(self) -> bool:
+        return self.verdict in ("exact", "rounding")
+
+
+class Grader:
+    """Grades the gradients that belong to one pass; `differentiate` has been called on it."""
+
+    def __init__(self, forward: Pass, hands: Sequence[Hand]) -> None:
+        self.forward = forward
+        self.hands = list(hands)
+        self.natural = Sweep(forward, hands, substitute=False).run()
+        self.swept = Swept()
+
+    def grades(self) -> list[Grade]:
+        """Return a grade for each gradient, in the order of the hands. Pairs must be settled."""
+        found = [self.verdict(hand) for hand in self.hands if hand.node is not None]
+        self.swept = Sweep(self.forward, self.hands, substitute=True).run()
+        corrections = {}
+        for grade in found:
+            self._judge_line(grade)
+            corrections.update(grade.blamed.corrections)
+        if corrections:
+            self.swept = Sweep(self.forward, self.hands, True, corrections).run()
+            for grade in found:
+                if not grade.blamed.corrections:
+                    self._judge_line(grade)
+        self._inherit(found)
+        return found
+
+    def verdict(self, hand: Hand) -> Grade:
+        """Return the verdict on the final value, as the user's run had it."""
+        final, at = hand.final(), hand.node
+        assert at is not None
+        truth, noise = self.forward.truth[at.index], self.forward.noise[at.index]
+        value = self.forward.trace.at(final.value, final.index).detach()
+        autograd = self.forward.autograd.get(at.index)
+        formula = self.natural.values.get(final.index)
+        verdict, ratio = judge(value, autograd, truth, noise, formula)
+        return Grade(hand, verdict, ratio, value)
+
+    def _judge_line(self, grade: Grade) -> None:
+        """Tell whether the gradient's own statements are right, given right gradients upstream."""
+        hand = grade.hand
+        assert hand.node is not None
+        truth, noise = self.forward.truth[hand.node.index], self.forward.noise[hand.node.index]
+        outcome = self.swept.outcomes[hand.number]
+        grade.reads, grade.outcome = self.swept.reads[hand.number], outcome
+        grade.root, grade.blamed, grade.fit, grade.alias = False, Blamed(), None, None
+        dtype = grade.value.dtype
+        if outcome.shape != truth.shape:
+            good = (f for f in fits(outcome, truth.shape)
+                    if formula_is_right(f.value, truth, noise, dtype))  # fmt: skip
+            grade.fit = next(good, None)
+            grade.root = grade.fit is None or outcome.numel() != truth.numel()
+        else:
+            grade.root = not formula_is_right(outcome, truth, noise, dtype)
+        if grade.root:
+            parts = self.forward.parts.get(hand.node.index, [])
+            grade.blamed = to_blame(hand, self.swept.changes, parts, noise)
+        self._judge_aliases(grade, truth, noise)
+
+    def _judge_aliases(self, grade: Grade, truth: Tensor, noise: Tensor) -> None:
+        for bind in grade.hand.binds:
+            if not bind.alias or bind.index < grade.hand.own_final().index:
+                continue
+            value = self.swept.values[bind.index]
+            if value.shape != truth.shape:
+                continue
+            if not formula_is_right(value, truth, noise, grade.value.dtype):
+                grade.alias = bind.statement
+                grade.root = True
+                if bind.statement not in grade.blamed.statements:
+                    grade.blamed.statements.append(bind.statement)
+                return
+
+    def _inherit(self, grades: Sequence[Grade]) -> None:
+        """Settle who inherits from whom; a shape slip is one, even if its value is inherited."""
+        by_number = {g.hand.number: g for g in grades}
+        for grade in grades:
+            upstream = self._upstream(grade, by_number)
+            tainted = [g for g in upstream if g.root and (g.alias or self._is_kept(g))]
+            if (
+                grade.root
+                and grade.alias is None
+                and any(g.hand.number in grade.reads for g in tainted)
+            ):  # what it read could not be replaced by the truth: its line cannot be held to it
+                grade.root = False
+            if grade.fit is not None:
+                grade.verdict = "shape"
+            if not grade.root:
+                grade.blamed_on = [g.hand for g in upstream if g.root]
+
+    def _is_kept(self, grade: Grade) -> bool:
+        return grade.hand.number in self.swept.kept
+
+    def _upstream(self, grade: Grade, by_number: dict[int, Grade]) -> list[Grade]:
+        """Return the wrong gradients that went into this one, directly or through others."""
+        seen: dict[int, Grade] = {}
+        todo = list(grade.reads)
+        while todo:
+            number = todo.pop()
+            other = by_number.get(number)
+            if other is None or number in seen or other is grade:
+                continue
+            seen[number] = other
+            todo += other.reads
+        return [seen[n] for n in sorted(seen)]
+
+
+def float_name(dtype: torch.dtype) -> str:
+    """Return the dtype as jaxtyping writes it: f32, bf16."""
+    return str(dtype).removeprefix("torch.").replace("bfloat", "bf").replace("float", "f")

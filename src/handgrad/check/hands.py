@@ -1,0 +1,122 @@
+"""Gradients by hand, and which tensor's gradient each of them is."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from handgrad.check.passes import Pass
+from handgrad.check.trace import Barrier, Bind, Compared, Trace
+
+PATTERNS = (
+    re.compile(r"d(?P<node>.+)"),
+    re.compile(r"d_(?P<node>.+)"),
+    re.compile(r"d(?P<node>.+)_"),
+    re.compile(r"grad_(?P<node>.+)"),
+    re.compile(r"(?P<node>.+)_grad"),
+    re.compile(r"g_(?P<node>.+)"),
+    re.compile(r"(?P<node>.+)_bar"),
+)
+"""How the field names the gradient of a node; the first that leaves an existing name is taken."""
+LIKELY = re.compile(r"d_?\w+|grad_\w+|\w+_grad|g_\w+")
+"""A name that may be a gradient's though no tensor has the rest of it: `dh` where h is called a."""
+
+
+@dataclass
+class Hand:
+    """One definition of a gradient: from its `=` through every statement that changed it."""
+
+    number: int
+    name: str
+    binds: list[Bind]
+    forward: Pass
+    node: Bind | None
+    claim: str
+    """Where the pair comes from: "pair", "name", "compared", or "value"."""
+
+    def own_final(self) -> Bind:
+        """Return the last statement that changed it under its own name: finished from there on."""
+        return next((b for b in reversed(self.binds) if not b.alias), self.binds[-1])
+
+    def final(self) -> Bind:
+        """Return the last statement that changed it, through whatever name."""
+        return self.binds[-1]
+
+
+def hand_names(assigned: Iterable[str], pairs: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the names that read as gradients, each with its node: `dlogits` of `logits`."""
+    names = set(assigned)
+    found = {}
+    for name in names:
+        for pattern in PATTERNS:
+            match = pattern.fullmatch(name)
+            if match and match["node"] in names:
+                found[name] = match["node"]
+                break
+    return found | {hand: node for hand, node in (pairs or {}).items() if hand in names}
+
+
+def find_hands(trace: Trace, passes: Sequence[Pass], pairs: Mapping[str, str]) -> list[Hand]:
+    """Return what may be gradients by hand, with pass and node, in the order of the statements.
+
+    A likely name without a node comes back with `node` None: its value may tell whose it is.
+    """
+    names = {b.name for b in trace.of(Bind) if b.kind != "param"}
+    named, compared = hand_names(names, pairs), compared_names(trace, passes)
+    likely = {name for name in names if LIKELY.fullmatch(name)}
+    found: list[Hand] = []
+    for binds in definitions(trace, set(named) | set(compared) | likely):
+        name, at = binds[0].name, binds[0].index
+        before = [p for p in passes if p.end < at]
+        for forward in reversed(before):
+            node = node_named(forward, named.get(name), at)
+            claim = "pair" if name in pairs else "name"
+            if node is None and name in compared:
+                node, claim = node_named(forward, compared[name], at), "compared"
+            if node is not None:
+                found.append(Hand(len(found), name, binds, forward, node, claim))
+                break
+        else:
+            if before:
+                found.append(Hand(len(found), name, binds, before[-1], None, "value"))
+    return found
+
+
+def definitions(trace: Trace, names: set[str]) -> list[list[Bind]]:
+    """Return, for each name, its definitions: a plain `=` starts a new one."""
+    current: dict[str, list[Bind]] = {}
+    found: list[list[Bind]] = []
+    for event in trace.events:
+        if type(event) is Barrier:
+            current.clear()
+        if type(event) is not Bind or event.name not in names:
+            continue
+        if event.kind == "param" or not event.value.is_floating_point():
+            continue
+        fresh = event.kind == "assign" and not event.alias
+        if fresh or event.name not in current:
+            current[event.name] = []
+            found.append(current[event.name])
+        current[event.name].append(event)
+    return found
+
+
+def node_named(forward: Pass, name: str | None, before: int) -> Bind | None:
+    """Return the pass's last node of that name, named before event `before`."""
+    if name is None:
+        return None
+    nodes = [b for b in forward.nodes() if b.name == name and b.index < before]
+    return nodes[-1] if nodes else None
+
+
+def compared_names(trace: Trace, passes: Sequence[Pass]) -> dict[str, str]:
+    """Return what the file's own comparisons pair: `cmp("h", dh, h)` gives dh -> h."""
+    nodes = {id(b.value): b.name for p in passes for b in reversed(p.nodes()) if b.kind != "param"}
+    found: dict[str, str] = {}
+    for event in trace.of(Compared):
+        names = {id(b.value): b.name for b in trace.events[: event.index] if type(b) is Bind}
+        ids = [id(v) for v in event.values]
+        for hand, node in (ids, ids[::-1]):
+            if node in nodes and hand not in nodes and hand in names:
+                found.setdefault(names[hand], nodes[node])
+                break
+    return found

@@ -1,0 +1,101 @@
+"""Names that mislead: a gradient whose value is another node's (`dh` where h is called a)."""
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from handgrad.check.grade import Grade, Grader
+from handgrad.check.hands import Hand
+from handgrad.check.trace import Bind
+
+SIGNIFICANT = 1e3
+"""A node's gradient must stand this far above its noise before its value tells anything."""
+
+
+def settle(grader: Grader) -> list[Hand]:
+    """Give each gradient that is wrong for its node the node that it is right for, if one is free.
+
+    Free is a node that no other gradient is right for. A name that says its node outright gives way
+    only where what was computed from the gradient is right: a forgotten factor makes `dhpreact`
+    equal to dh too, but then everything after it is wrong. Returns those that were moved; likely
+    names for which no node was found are dropped from `grader.hands`.
+    """
+    grades = {h.number: grader.verdict(h) for h in grader.hands if h.node is not None}
+    moves: dict[int, Bind] = {}
+    while True:
+        before = len(moves)
+        taken = {_value_id(h.node) for h in grader.hands if h.node and h.number not in moves}
+        taken |= {_value_id(node) for node in moves.values()}
+        for hand in grader.hands:
+            if hand.number not in moves and _may_move(hand, grades):
+                node = _match(grader, hand, taken)
+                if node is not None and _follows(grader, hand, grades, moves):
+                    moves[hand.number] = node
+                    taken.add(_value_id(node))
+        if len(moves) == before:
+            break
+    moved = [h for h in grader.hands if h.number in moves]
+    for hand in moved:
+        hand.node, hand.claim = moves[hand.number], "value"
+    grader.hands = [h for h in grader.hands if h.node is not None]
+    return moved
+
+
+def _may_move(hand: Hand, grades: dict[int, Grade]) -> bool:
+    if hand.node is None:
+        return True
+    return hand.claim != "pair" and grades[hand.number].verdict == "wrong"
+
+
+def _match(grader: Grader, hand: Hand, taken: set[int]) -> Bind | None:
+    """Return the one free node that the value is right for."""
+    found: dict[int, Bind] = {}
+    for node in grader.forward.nodes():
+        truth = grader.forward.truth.get(node.index)
+        if truth is None or node.kind == "param" or _value_id(node) in taken:
+            continue
+        if truth.shape != hand.final().value.shape or not _significant(grader, node):
+            continue
+        if grader.verdict(_as(hand, node)).right:
+            found[_value_id(node)] = node
+    return next(iter(found.values())) if len(found) == 1 else None
+
+
+def _follows(grader: Grader, hand: Hand, grades: dict[int, Grade], moves: dict[int, Bind]) -> bool:
+    """Tell whether what was computed from the gradient bears the new node out."""
+    if hand.claim != "name" or hand.node is None:
+        return True
+    readers = [g for n, g in grades.items() if hand.number in grader.natural.reads.get(n, ())]
+    return bool(readers) and any(g.right or g.hand.number in moves for g in readers)
+
+
+def _significant(grader: Grader, node: Bind) -> bool:
+    truth, noise = grader.forward.truth[node.index], grader.forward.noise[node.index]
+    return truth.numel() > 1 and float(truth.abs().max()) > SIGNIFICANT * float(noise.max())
+
+
+def _as(hand: Hand, node: Bind) -> Hand:
+    return Hand(hand.number, hand.name, hand.binds, hand.forward, node, "value")
+
+
+def _value_id(node: Bind | Tensor) -> int:
+    return id(node.value) if isinstance(node, Bind) else id(node)
+
+
+def chosen(grader: Grader, hands: Sequence[Hand]) -> tuple[list[Hand], list[Hand]]:
+    """Return the definition of each name to grade, and the later ones that nothing reads.
+
+    A gradient written again (the fused form after the chunked one) is graded where others are
+    computed from it; where none are, the last counts.
+    """
+    read = {n for reads in grader.natural.reads.values() for n in reads}
+    by_name: dict[str, list[Hand]] = {}
+    for hand in hands:
+        by_name.setdefault(hand.name, []).append(hand)
+    first, again = [], []
+    for group in by_name.values():
+        used = [h for h in group if h.number in read]
+        main = used[-1] if used else group[-1]
+        first.append(main)
+        again += [h for h in group if h.number > main.number]
+    return sorted(first, key=lambda h: h.number), again

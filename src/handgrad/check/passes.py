@@ -1,0 +1,176 @@
+"""Forward passes: each loss, the operations that lead to it, its nodes and their true gradients."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from handgrad.check.noise import noise_of
+from handgrad.check.replay import Replay, gradients
+from handgrad.check.trace import Backward, Bind, Event, Op, Trace, key_of, needed
+
+
+@dataclass
+class Pass:
+    """One loss and what leads to it. Dicts are by the index of the node's Bind."""
+
+    trace: Trace
+    outputs: tuple[Tensor, ...]
+    seeds: tuple[Tensor | None, ...]
+    end: int
+    """The index of the event that made the loss."""
+    backward: Backward | None
+    leaves: set[int]
+    events: list[Event] = field(default_factory=list)
+    start: int = 0
+    eps: float = 0.0
+    truth: dict[int, Tensor] = field(default_factory=dict)
+    parts: dict[int, list[tuple[Op, Tensor]]] = field(default_factory=dict)
+    """What each use of a node sends back; their sum is the truth."""
+    noise: dict[int, Tensor] = field(default_factory=dict)
+    autograd: dict[int, Tensor] = field(default_factory=dict)
+    failures: dict[int, str] = field(default_factory=dict)
+
+    def nodes(self) -> list[Bind]:
+        """Return the named tensors that the loss depends on, in program order."""
+        made = {id(t) for e in self.events if type(e) is Op for t in e.outputs}
+        binds = [b for b in self.events if type(b) is Bind and b.value.is_floating_point()]
+        return [b for b in binds if id(b.value) in made or key_of(b.value) in self.leaves]
+
+    def differentiate(self) -> None:
+        """Fill truth, parts, noise and, where backward() was never called, autograd."""
+        replay = self.replayed()
+        self.failures = replay.failures
+        self.truth, self.parts = gradients(replay, self.outputs, self.seeds, self.end)
+        order = list(self.truth)
+        noise = noise_of(partial(self._moved, order), [self.truth[i] for i in order], self.eps)
+        self.noise = {i: n for i, n in zip(order, noise, strict=True) if n is not None}
+        if self.backward is not None:
+            self.autograd = self.backward.gradients
+        else:
+            own = self.replayed(dtype=None)
+            self.autograd, _ = gradients(own, self.outputs, self.seeds, self.end)
+
+    def replayed(
+        self,
+        dtype: torch.dtype | None = torch.float64,
+        move: Callable[[Tensor], Tensor] | None = None,
+    ) -> Replay:
+        """Run the forward pass again, gradients on."""
+        always = self.backward is None
+        replay = Replay(
+            self.trace,
+            self.leaves,
+            dtype,
+            grad=True,
+            always_grad=always,
+            move=move,
+            start=self.start,
+        )
+        replay.run(self.events)
+        return replay
+
+    def _moved(self, order: Sequence[int], move: Callable[[Tensor], Tensor]) -> list[Tensor | None]:
+        found, _ = gradients(self.replayed(move=move), self.outputs, self.seeds, self.end)
+        return [found.get(i) for i in order]
+
+
+def find_passes(trace: Trace, hands: set[str]) -> list[Pass]:
+    """Return a Pass for each loss that backward() was called on, then for others named as losses.
+
+    `hands` are the names whose gradients the file writes itself: leaves where no tensor requires
+    a gradient.
+    """
+    found: dict[tuple[int, ...], Pass] = {}
+    for event in trace.of(Backward):
+        key = tuple(id(t) for t in event.outputs)
+        if key not in found and event.gradients:
+            made = make_pass(trace, event.outputs, event.seeds, event, hands)
+            if made is not None:
+                found[key] = made
+    for bind in trace.of(Bind):
+        if (id(bind.value),) not in found and _is_loss(bind):
+            made = make_pass(trace, (bind.value,), (None,), None, hands)
+            if made is not None:
+                found[(id(bind.value),)] = made
+    return sorted(found.values(), key=lambda p: p.end)
+
+
+def make_pass(
+    trace: Trace,
+    outputs: tuple[Tensor, ...],
+    seeds: tuple[Tensor | None, ...],
+    backward: Backward | None,
+    hands: set[str],
+) -> Pass | None:
+    """Return the pass that leads to `outputs`, or None where nothing recorded does."""
+    limit = backward.index if backward is not None else len(trace)
+    wanted = {id(t) for t in outputs}
+    makers = [
+        e.index
+        for e in trace.events[:limit]
+        if type(e) is Op and any(id(t) in wanted for t in e.outputs)
+    ]
+    if not makers:
+        return None
+    end = makers[-1]
+    history = trace.events[_after_barrier(trace, end) : end + 1]
+    leaves = _leaves(history, outputs, hands)
+    ops = needed(history, outputs, leaves)
+    live = _live(ops, leaves)
+    if not live:
+        return None
+    start = live[0].index
+    floats = {t.dtype for op in live for t in op.outputs if t.is_floating_point()}
+    eps = max((torch.finfo(d).eps for d in floats), default=torch.finfo(torch.float32).eps)
+    last = backward.index if backward is not None else end + 1
+    events: list[Event] = [e for e in trace.events[:last] if type(e) is Bind]
+    events += [op for op in ops if op.index >= start]
+    events.sort(key=lambda e: e.index)
+    return Pass(trace, outputs, seeds, end, backward, leaves, events, start, eps)
+
+
+def _is_loss(bind: Bind) -> bool:
+    one = bind.value.dim() == 0 and bind.value.is_floating_point() and bind.kind != "param"
+    return one and "loss" in bind.name.lower()
+
+
+def _after_barrier(trace: Trace, index: int) -> int:
+    barriers = [e.index for e in trace.events[:index] if type(e).__name__ == "Barrier"]
+    return barriers[-1] if barriers else 0
+
+
+def _leaves(history: Sequence[Event], outputs: Sequence[Tensor], hands: set[str]) -> set[int]:
+    """Return the storages to differentiate by: they require a gradient, or have one by hand."""
+    leaves = {
+        key_of(t)
+        for e in history
+        if type(e) is Op
+        for t in e.inputs
+        if t.requires_grad and t.is_leaf and t.is_floating_point()
+    }
+    named = [e for e in history if type(e) is Bind and e.name in hands]
+    if leaves:
+        return leaves | {key_of(b.value) for b in named if not _computed(history, b, leaves)}
+    own = {key_of(b.value) for b in named}
+    return {key_of(b.value) for b in named if not _computed(history, b, own - {key_of(b.value)})}
+
+
+def _computed(history: Sequence[Event], bind: Bind, leaves: set[int]) -> bool:
+    """Tell whether the value comes from any of the leaves."""
+    if bind.value.requires_grad or not bind.value.is_floating_point():
+        return True
+    ops = needed([e for e in history if e.index < bind.index], [bind.value], set())
+    return any(key_of(t) in leaves for op in ops for t in op.inputs)
+
+
+def _live(ops: Sequence[Op], leaves: set[int]) -> list[Op]:
+    """Return the operations that depend on the leaves."""
+    live, chosen = set(leaves), []
+    for op in ops:
+        if any(key_of(t) in live for t in op.inputs):
+            chosen.append(op)
+            live.update(key_of(t) for t in op.outputs)
+    return chosen

@@ -1,0 +1,153 @@
+"""Grades into the rows of a report, in words."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from handgrad.check.compare import fits
+from handgrad.check.grade import Grade
+from handgrad.check.passes import Pass
+from handgrad.check.records import Place, Row
+from handgrad.check.trace import Bind, Op
+
+
+def row_of(grade: Grade) -> Row:
+    """Return the row of one gradient by hand."""
+    hand = grade.hand
+    assert hand.node is not None
+    truth = hand.forward.truth[hand.node.index]
+    statement = (
+        grade.blamed.statements[0] if grade.blamed.statements else hand.own_final().statement
+    )
+    blame = "root" if grade.root else "inherited" if grade.verdict == "wrong" else None
+    return Row(
+        node=hand.node.name,
+        hand=hand.name,
+        verdict=grade.verdict,
+        place=statement.place,
+        statement=statement.text,
+        blame=blame,  # type: ignore[arg-type]
+        blamed_on=tuple(dict.fromkeys(h.name for h in grade.blamed_on)) if not grade.root else (),
+        places=tuple(dict.fromkeys(s.place for s in grade.blamed.statements)),
+        shape=tuple(grade.value.shape),
+        expected_shape=tuple(truth.shape),
+        dtype=str(grade.value.dtype).removeprefix("torch."),
+        max_abs_diff=_difference(grade.value, truth),
+        ratio=grade.ratio,
+        message=_message(grade, truth),
+    )
+
+
+def missing_rows(forward: Pass, graded: Sequence[Grade]) -> list[Row]:
+    """Return a row for each node that has no gradient by hand, the last of the forward first."""
+    done = {id(g.hand.node.value) for g in graded if g.hand.node is not None}
+    done |= {id(t) for t in forward.outputs}
+    names = {g.hand.node.name for g in graded if g.hand.node is not None}
+    rows: dict[str, Row] = {}
+    for node in reversed(forward.nodes()):
+        if node.kind == "param" or node.index not in forward.truth or id(node.value) in done:
+            continue
+        if node.name in names or node.name in rows:
+            continue
+        done.add(id(node.value))
+        rows[node.name] = _missing(node, forward.truth[node.index])
+    return list(rows.values())
+
+
+def _missing(node: Bind, truth: Tensor) -> Row:
+    dtype = str(node.value.dtype).removeprefix("torch.")
+    return Row(node.name, None, "missing", expected_shape=tuple(truth.shape), dtype=dtype)
+
+
+def _message(grade: Grade, truth: Tensor) -> str | None:
+    """Return what to say about it, one sentence after another; None where it is plainly right."""
+    said = []
+    if grade.hand.claim in ("value", "compared") and grade.verdict != "wrong":
+        said.append(f"{grade.hand.name} is the gradient of {_node(grade)}.")
+    if grade.verdict == "shape" or (grade.fit is not None and grade.root):
+        said.append(_shape(grade, truth))
+    elif grade.root:
+        said += _root(grade, truth)
+    elif grade.verdict == "wrong":
+        said.append(_inherited(grade))
+    elif grade.unfinished:
+        said.append(f"Right as far as it goes: {_through(grade.unfinished)} is not added yet.")
+    return " ".join(said) or None
+
+
+def _node(grade: Grade) -> str:
+    assert grade.hand.node is not None
+    return grade.hand.node.name
+
+
+def _shape(grade: Grade, truth: Tensor) -> str:
+    mend = grade.fit.mend if grade.fit else next(iter(fits(grade.value, truth.shape))).mend
+    inherited = f" (its values come out of {_names(grade)})" if grade.blamed_on else ""
+    return (
+        f"The value is right{inherited}, its shape is {_list(grade.value)} where "
+        f"{_node(grade)} has {_list(truth)}: {mend} mends it."
+    )
+
+
+def _root(grade: Grade, truth: Tensor) -> list[str]:
+    name, said = grade.hand.name, []
+    lines = _lines([s.place for s in grade.blamed.statements])
+    if grade.alias is not None and grade.alias.place == grade.blamed.statements[0].place:
+        said.append(f"{name} was right until {lines} wrote into its memory under another name.")
+    elif grade.blamed.twice:
+        said.append(f"{lines} adds a branch of {name} that is there already.")
+    elif grade.blamed.missing:
+        said.append(f"{name} lacks {_through(grade.blamed.missing)}.")
+    elif len(grade.blamed.statements) > 1:
+        said.append(f"{lines}: none of these adds a branch of the gradient of {_node(grade)}.")
+    if grade.outcome is not None and grade.outcome.shape == truth.shape:
+        said.append(_example(grade.outcome, truth))
+    elif grade.outcome is not None:
+        said.append(f"It gives {_list(grade.outcome)} where {_node(grade)} has {_list(truth)}.")
+    if grade.right:
+        said.insert(0, "The value is right only because two mistakes cancel, one of them here.")
+    return said
+
+
+def _example(outcome: Tensor, truth: Tensor) -> str:
+    """Name the element that is furthest off, as it would be if all upstream of it were right."""
+    far = (outcome - truth).abs().nan_to_num(nan=torch.inf)
+    at = [int(i) for i in torch.unravel_index(far.argmax(), truth.shape)]
+    where = f" at {at}" if at else ""
+    got, right = float(outcome[tuple(at)]), float(truth[tuple(at)])
+    return f"Given right gradients upstream it makes {got:.4g}{where} where {right:.4g} is right."
+
+
+def _inherited(grade: Grade) -> str:
+    if not grade.blamed_on:
+        return "The formula is right; the value that it had when the file ran is not."
+    return f"The line is right and inherits the error of {_names(grade)}."
+
+
+def _names(grade: Grade) -> str:
+    names = list(dict.fromkeys(h.name for h in grade.blamed_on))
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _through(ops: Sequence[Op]) -> str:
+    names = dict.fromkeys(getattr(op.func, "__name__", "?").strip("_") for op in ops)
+    return f"what comes back through {' and '.join(names)}"
+
+
+def _lines(places: Sequence[Place]) -> str:
+    numbers = [str(p.line) for p in dict.fromkeys(places)]
+    if len(numbers) == 1:
+        return f"line {numbers[0]}"
+    return f"lines {', '.join(numbers[:-1])} and {numbers[-1]}"
+
+
+def _list(value: Tensor) -> str:
+    return f"({', '.join(str(size) for size in value.shape)}{',' if value.dim() == 1 else ''})"
+
+
+def _difference(value: Tensor, truth: Tensor) -> float | None:
+    for value in [value] if value.shape == truth.shape else (f.value for f in fits(value, truth.shape)):  # fmt: skip # noqa: B020, E501
+        difference = (value.to(truth) - truth).abs()
+        return float(difference.max()) if difference.numel() else 0.0
+    return None

@@ -1,0 +1,108 @@
+"""One file being checked: what a runner needs, from the source to the report."""
+
+import ast
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+
+import torch
+
+from handgrad.check.capture import Recorder
+from handgrad.check.grade import Grade, Grader
+from handgrad.check.hands import Hand, find_hands, hand_names
+from handgrad.check.instrument import Instrumenter, Statement
+from handgrad.check.pairing import chosen, settle
+from handgrad.check.passes import Pass, find_passes
+from handgrad.check.records import CellError, Note, Report, Row
+from handgrad.check.rows import missing_rows, row_of
+from handgrad.check.trace import Bind
+from handgrad.errors import CheckError
+
+
+class Session:
+    """`transform` each cell, run it under `recording` with `hook` in its names, then `finish`.
+
+    `pairs` says whose gradient a name is where its name does not: {"dh": "a"}. `max_steps` is how
+    many whole steps of a training loop are recorded (2 where None); the rest of the loop runs
+    unrecorded.
+    """
+
+    def __init__(
+        self, pairs: Mapping[str, str] | None = None, max_steps: int | None = None
+    ) -> None:
+        self.pairs = dict(pairs or {})
+        self.statements: list[Statement] = []
+        self.recorder = Recorder(self.statements, max_steps)
+        self.sources: list[tuple[int | None, str]] = []
+
+    @property
+    def hook(self) -> object:
+        """What `__handgrad__` must stand for in the names that the code runs under."""
+        return self.recorder
+
+    def transform(self, tree: ast.Module, cell: int | None, source: str) -> ast.Module:
+        """Return `tree` with the hooks in it, changed in place. `source` is what it was made of."""
+        self.sources.append((cell, source))
+        return Instrumenter(self.statements, cell, source).module(tree)
+
+    def recording(self) -> AbstractContextManager[None]:
+        """Record what runs inside; once around each cell's execution."""
+        return self.recorder.recording()
+
+    def finish(self, file: str, errors: Sequence[CellError] = ()) -> Report:
+        """Grade what was recorded. Raises CheckError, one line, where there is nothing to grade."""
+        with torch._C.DisableTorchFunction(), torch.enable_grad():
+            rows, notes = self._graded(file)
+        return Report(file, tuple(rows), tuple(notes), tuple(errors))
+
+    def _graded(self, file: str) -> tuple[list[Row], list[Note]]:
+        trace = self.recorder.trace
+        names = {b.name for b in trace.of(Bind) if b.kind != "param"}
+        nodes = set(hand_names(names, self.pairs).values())
+        passes = find_passes(trace, nodes)
+        if not passes:
+            raise CheckError(f"{file}: nothing to check: no loss was computed from named tensors")
+        hands = find_hands(trace, passes, self.pairs)
+        grades: list[Grade] = []
+        rows: list[Row] = []
+        for forward in passes:
+            own = [h for h in hands if h.forward is forward]
+            if not any(h.node is not None for h in own):
+                continue
+            found = self._grade(forward, own)
+            grades += found
+            rows += [row_of(g) for g in found] + missing_rows(forward, found)
+        if not any(g.hand.node is not None for g in grades):
+            raise CheckError(f"{file}: nothing to check: no gradient is written by hand")
+        return rows, []
+
+    def _grade(self, forward: Pass, own: list[Hand]) -> list[Grade]:
+        forward.differentiate()
+        grader = Grader(forward, own)
+        settle(grader)
+        main, _ = chosen(grader, grader.hands)
+        keep = {h.number for h in main}
+        return [g for g in grader.grades() if g.hand.number in keep]
+
+
+def has_hand_gradients(source: str) -> bool:
+    """Tell, without running it, whether a file names a gradient by hand: `dh` beside `h`.
+
+    Works on code that Python alone cannot parse (magics), line by line.
+    """
+    names: set[str] = set()
+    for line in source.split("\n"):
+        target = re.match(
+            r"\s*(?:def \w+\()?([\w\s,.\[\]:'\"]+?)\s*(?:[-+*/@|&]|\*\*|//)?=[^=]", line
+        )
+        if target:
+            names.update(re.findall(r"[A-Za-z_]\w*", target[1]))
+        names.update(re.findall(r"\bfor\s+(\w+)\b|\bdef\s+\w+\(([^)]*)\)", line) and _bound(line))
+    return bool(hand_names(names)) or bool(_COMPARED.search(source))
+
+
+_COMPARED = re.compile(r"\w+\(\s*(['\"])\w+\1\s*,\s*(?:d|grad_?)\w+\s*,\s*\w+(?:\.grad)?\s*\)")
+
+
+def _bound(line: str) -> set[str]:
+    return set(re.findall(r"[A-Za-z_]\w*", line))
