@@ -113,6 +113,15 @@ def test_contains_is_not_fooled_between_two_tokens(tmp_path: Path, present: bool
     assert dataset.contains("train", symbols[1]) == present
 
 
+def test_contains_finds_a_word_after_an_accident(tmp_path: Path) -> None:
+    """The word of token 257 reads 00 00 01 01 00 00; the tokens 1, 256, 1, boundary, 257, boundary
+    hold that at byte 1, by accident, and at byte 6, whose first byte is the accident's last."""
+    symbols = [chr(0x4E00 + i) for i in range(300)]  # symbols[i] has token i + 1
+    words = [symbols[0] + symbols[255] + symbols[0], symbols[256], symbols[7], "".join(symbols)]
+    dataset = open_dataset(write(tmp_path, words), shuffle_seed=None)
+    assert dataset.contains("train", symbols[256])
+
+
 def test_the_published_splits(shared: Path, names_file: Path) -> None:
     published = tomllib.loads((shared / "published.toml").read_text(encoding="utf-8"))["splits"]
     for kind, seed in (("shuffled", 42), ("unshuffled", None)):
@@ -282,6 +291,14 @@ def test_a_file_that_changes_between_the_passes(
         assert str(caught.value) == (
             f"{file}: changed while it was being read. Try again when it is complete."
         )
+
+
+def test_near_the_array_s_start(tmp_path: Path) -> None:
+    """Contexts longer than all that precedes, beside a long word that keeps the others waiting."""
+    dataset = open_dataset(write(tmp_path, ["a", "b" * 30, "c"]), shuffle_seed=None)
+    inputs, targets = dataset.contexts(np.array([1, 2, 33, 3]), 40)
+    assert inputs.tolist() == [[0] * 40, [0] * 39 + [1], [0] * 10 + [2] * 30, [0] * 40]
+    assert targets.tolist() == [1, 0, 0, 2]
 
 
 def test_wrong_use(tmp_path: Path) -> None:

@@ -42,6 +42,15 @@ def test_a_full_stop_is_no_boundary() -> None:
     assert vocabulary.decode(np.array([0, 3, 2, 0])) == ".a.."
 
 
+def test_the_boundary_cannot_be_written() -> None:
+    """What is shown for the boundary is no way to say it."""
+    with pytest.raises(DataError) as caught:
+        Vocabulary(symbols=(".", "a")).encode("a.")
+    assert str(caught.value) == (
+        "'.' (U+002E) in 'a.' is not in the vocabulary of 1 symbols. Use only: a"
+    )
+
+
 def test_nothing_to_encode() -> None:
     assert Vocabulary(symbols=(".", "a")).encode("").tolist() == []
     assert Vocabulary(symbols=(".", "a")).decode([]) == ""

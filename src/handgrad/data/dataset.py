@@ -64,11 +64,12 @@ class Dataset:
         inputs = np.zeros((len(positions), block_size), dtype=np.int64)  # (B, T)
         inside = np.ones(len(positions), dtype=bool)  # (B,) no boundary met yet
         for back in range(1, block_size + 1):
-            # Position 0 is a boundary, so whatever would lie before it is already masked.
-            before = self.tokens[np.maximum(positions - back, 0)]  # (B,)
+            # An index below 0 wraps to the array's end, where it is masked already: position 0 is
+            # a boundary. And none is below -N, as the loop ends after the longest word.
+            before = self.tokens[positions - back]  # (B,)
             inside &= before != 0
             if not inside.any():
-                break  # block_size beyond the longest word costs nothing
+                break
             np.multiply(before, inside, out=inputs[:, -back])
         return inputs, self.tokens[positions].astype(np.int64)
 
@@ -95,7 +96,7 @@ class Dataset:
         found = wanted.search(held)  # type: ignore[call-overload]  # any buffer serves
         while found and found.start() % tokens.itemsize:  # between two tokens, so by accident
             found = wanted.search(held, found.start() + 1)  # type: ignore[call-overload]
-        return bool(word) and found is not None
+        return found is not None
 
     def range_of(self, split: str) -> tuple[int, int]:
         """The target positions of `split`, half-open. Raises SettingsError for another name."""
