@@ -2,7 +2,14 @@
 
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# Time says nothing here: a shared or busy machine would fail tests that are right.
+hypothesis.settings.register_profile(
+    "handgrad", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("handgrad")
 
 SHARED = Path(__file__).parents[1] / ".." / "shared"
 

@@ -134,6 +134,14 @@ def test_another_set_s_file_is_built_over(tmp_path: Path, folder: Path, source: 
     assert_equal(open_dataset(source), expected)
 
 
+def test_the_other_shuffle_s_file_is_built_over(folder: Path, source: str) -> None:
+    """The same words, sizes and types, so only the fingerprint within the file can tell."""
+    open_dataset(source, None)
+    expected = in_memory(source)
+    built(folder).rename(folder / f"{expected.fingerprint}.tokens")
+    assert_equal(open_dataset(source), expected)
+
+
 @pytest.mark.parametrize("interruption", [KeyboardInterrupt, MemoryError])
 def test_an_interrupted_build_leaves_nothing(
     folder: Path,

@@ -3,7 +3,7 @@
 A file is named by the data's fingerprint and holds
 
     handgrad tokens 1 <SHA-256 of all that follows, 64 hexadecimal digits>\\n
-    {"n_tokens": ..., "dtype": ..., "splits": {...}}   JSON, filled up with spaces to HEADER_BYTES
+    {"fingerprint": "...", "splits": {...}}     JSON, filled up with spaces to HEADER_BYTES
     tokens
 
 It is written under a temporary name, synced, and renamed when whole; the digest, which is checked
@@ -63,10 +63,10 @@ def _open_whole(token_file: Path, found: Survey) -> tuple[np.ndarray, Splits] | 
             header: dict[str, Any] = json.loads(file.read(HEADER_BYTES - DIGEST_END))
     except OSError:
         return None
-    dtype = found.vocabulary.dtype
-    if (header["n_tokens"], header["dtype"]) != (found.n_tokens, dtype.name):
+    if header["fingerprint"] != found.fingerprint:  # whole, but renamed
         return None
-    mapped = np.memmap(token_file, dtype, "r", HEADER_BYTES, (found.n_tokens,))
+    shape = (found.n_tokens,)
+    mapped = np.memmap(token_file, found.vocabulary.dtype, "r", HEADER_BYTES, shape)
     splits = {split: (start, end) for split, (start, end) in header["splits"].items()}
     return np.asarray(mapped), splits  # a plain array over the map: cheaper to index
 
@@ -86,9 +86,10 @@ def _build(token_file: Path, path: Path, found: Survey, shuffle_seed: int | None
 def _write(
     file: BinaryIO, temporary: Path, path: Path, found: Survey, shuffle_seed: int | None
 ) -> None:
+    """Fill `file`, open at `temporary`; its first line, which makes it whole, comes last."""
     starts, splits = arrange(found.lengths, shuffle_seed)
     dtype = found.vocabulary.dtype
-    header = {"n_tokens": found.n_tokens, "dtype": dtype.name, "splits": splits}
+    header = {"fingerprint": found.fingerprint, "splits": splits}
     text = json.dumps(header).encode()
     file.write(bytes(DIGEST_END) + text.ljust(HEADER_BYTES - DIGEST_END))
     _reserve(file, found.n_tokens * dtype.itemsize)

@@ -11,8 +11,6 @@ from pathlib import Path
 from handgrad.errors import DataError
 
 EMBEDDED = {"names": Path(__file__).with_name("names.txt")}
-
-
 TIMEOUT = 30  # seconds of silence before a server counts as away
 PIECE_BYTES = 1 << 16  # downloaded at once
 
