@@ -13,7 +13,6 @@ from handgrad.check.passes import Pass
 from handgrad.check.records import Verdict
 from handgrad.check.statements import Blamed, to_blame
 from handgrad.check.sweep import Sweep, Swept
-from handgrad.check.trace import Op
 
 
 @dataclass
@@ -32,8 +31,14 @@ class Grade:
     """The statement that changed it through another name after it was finished."""
     reads: set[int] = field(default_factory=set)
     blamed_on: list[Hand] = field(default_factory=list)
-    unfinished: list[Op] = field(default_factory=list)
-    """Uses of the node that are not added yet, as nothing after them has a gradient so far."""
+    unread: list[str] = field(default_factory=list)
+    """Nodes computed from this one whose gradients did not go into it."""
+    unwritten: bool = False
+    """Whether none of those has a gradient by hand so far: the work is unfinished."""
+    unfinished: bool = False
+    """Right for the branches that it adds; those through `unread` are still to come."""
+    lucky: tuple[Tensor, Tensor] | None = None
+    """What the line gives, and what is right, for other gradients upstream: right by luck here."""
     outcome: Tensor | None = None
     """What its own statements give in float64 when everything upstream is right."""
 
@@ -52,7 +57,7 @@ class Grader:
         self.swept = Swept()
 
     def grades(self) -> list[Grade]:
-        """Return a grade for each gradient, in the order of the hands. Pairs must be settled."""
+        """Return a grade for each gradient in the hands' order; `probe` and `settle` are next."""
         found = [self.verdict(hand) for hand in self.hands if hand.node is not None]
         self.swept = Sweep(self.forward, self.hands, substitute=True).run()
         corrections = {}
@@ -64,8 +69,27 @@ class Grader:
             for grade in found:
                 if not grade.blamed.corrections:
                     self._judge_line(grade)
-        self._inherit(found)
         return found
+
+    def settle(self, grades: Sequence[Grade]) -> None:
+        """Settle what is merely unfinished, and who inherits from whom. After `probe`."""
+        read = {n for g in grades for n in g.reads}
+        for grade in grades:
+            partial = grade.blamed.added
+            if not (grade.root and grade.unwritten) or partial is None:
+                continue
+            if grade.hand.number not in read:
+                self._unfinish(grade, partial)
+        self._inherit(grades)
+
+    def _unfinish(self, grade: Grade, partial: Tensor) -> None:
+        """Judge what is there so far against the branches that it adds."""
+        hand = grade.hand
+        assert hand.node is not None
+        noise, formula = self.forward.noise[hand.node.index], self.natural.values
+        formulas = formula.get(hand.final().index)
+        grade.verdict, grade.ratio = judge(grade.value, None, partial, noise, formulas)
+        grade.root, grade.unfinished, grade.blamed = False, True, Blamed()
 
     def verdict(self, hand: Hand) -> Grade:
         """Return the verdict on the final value, as the user's run had it."""
@@ -85,13 +109,17 @@ class Grader:
         truth, noise = self.forward.truth[hand.node.index], self.forward.noise[hand.node.index]
         outcome = self.swept.outcomes[hand.number]
         grade.reads, grade.outcome = self.swept.reads[hand.number], outcome
-        grade.root, grade.blamed, grade.fit, grade.alias = False, Blamed(), None, None
+        grade.blamed, grade.fit, grade.alias = Blamed(), None, None
         dtype = grade.value.dtype
         if outcome.shape != truth.shape:
             good = (f for f in fits(outcome, truth.shape)
                     if formula_is_right(f.value, truth, noise, dtype))  # fmt: skip
             grade.fit = next(good, None)
-            grade.root = grade.fit is None or outcome.numel() != truth.numel()
+            # Sizes of 1 too many or too few are a slip; a sum or a transpose is a line gone wrong.
+            slip = (
+                outcome.numel() == truth.numel() and grade.fit and not grade.fit.mend.endswith("T")
+            )
+            grade.root = not slip
         else:
             grade.root = not formula_is_right(outcome, truth, noise, dtype)
         if grade.root:
@@ -127,7 +155,7 @@ class Grader:
                 grade.root = False
             if grade.fit is not None:
                 grade.verdict = "shape"
-            if not grade.root:
+            if not grade.root and not grade.right:
                 grade.blamed_on = [g.hand for g in upstream if g.root]
 
     def _is_kept(self, grade: Grade) -> bool:

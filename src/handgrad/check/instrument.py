@@ -48,7 +48,7 @@ class Instrumenter(ast.NodeTransformer):
     def __init__(self, statements: list[Statement], cell: int | None, source: str) -> None:
         self.statements = statements
         self.cell = cell
-        self.source = source
+        self.lines = source.splitlines()
         self.functions: list[str] = []
 
     def module(self, tree: ast.Module) -> ast.Module:
@@ -157,7 +157,7 @@ class Instrumenter(ast.NodeTransformer):
     def _record(
         self, node: ast.stmt, targets: tuple[Target, ...], label: str | None = None
     ) -> Statement:
-        text = _text(self.source, node)
+        text = _text(self.lines, node)
         place = Place(node.lineno, self.cell)
         scales = isinstance(node, ast.AugAssign) and not isinstance(node.op, ast.Add | ast.Sub)
         return Statement(place, text, targets, ".".join(self.functions), label, scales)
@@ -209,11 +209,10 @@ def walruses(node: ast.stmt) -> list[tuple[Target, ast.expr]]:
     return [(Target(value.target.id, "assign"), _load(value.target.id))]
 
 
-def _text(source: str, node: ast.stmt) -> str:
+def _text(lines: Sequence[str], node: ast.stmt) -> str:
     """The statement as written; of one with a body, its first line."""
-    text = ast.get_source_segment(source, node, padded=True) or ""
-    compound = isinstance(getattr(node, "body", None), list)
-    return textwrap.dedent(text).split("\n")[0] if compound else textwrap.dedent(text).strip()
+    last = node.lineno if isinstance(getattr(node, "body", None), list) else node.end_lineno
+    return textwrap.dedent("\n".join(lines[node.lineno - 1 : last])).strip()
 
 
 def _subject(argument: ast.expr) -> str | None:

@@ -39,6 +39,10 @@ class Pass:
         binds = [b for b in self.events if type(b) is Bind and b.value.is_floating_point()]
         return [b for b in binds if id(b.value) in made or key_of(b.value) in self.leaves]
 
+    def name_of(self, number: int) -> str:
+        """Return the name of the node whose tensor has this id."""
+        return next(b.name for b in self.nodes() if id(b.value) == number and b.kind != "param")
+
     def differentiate(self) -> None:
         """Fill truth, parts, noise and, where backward() was never called, autograd."""
         replay = self.replayed()

@@ -20,7 +20,8 @@ def row_of(grade: Grade) -> Row:
     statement = (
         grade.blamed.statements[0] if grade.blamed.statements else hand.own_final().statement
     )
-    blame = "root" if grade.root else "inherited" if grade.verdict == "wrong" else None
+    off = grade.verdict == "wrong" or (grade.verdict == "shape" and grade.fit is None)
+    blame = "root" if grade.root or grade.lucky else "inherited" if off else None
     return Row(
         node=hand.node.name,
         hand=hand.name,
@@ -62,17 +63,22 @@ def _missing(node: Bind, truth: Tensor) -> Row:
 
 def _message(grade: Grade, truth: Tensor) -> str | None:
     """Return what to say about it, one sentence after another; None where it is plainly right."""
-    said = []
+    said: list[str] = []
     if grade.hand.claim in ("value", "compared") and grade.verdict != "wrong":
         said.append(f"{grade.hand.name} is the gradient of {_node(grade)}.")
-    if grade.verdict == "shape" or (grade.fit is not None and grade.root):
+    if grade.verdict == "shape" and grade.fit is None and not grade.root:
+        said.append(_inherited(grade))
+    elif grade.verdict == "shape" or (grade.fit is not None and grade.root):
         said.append(_shape(grade, truth))
     elif grade.root:
         said += _root(grade, truth)
+    elif grade.lucky is not None:
+        said.append("Right only by luck of these inputs.")
+        said.append(_example(*grade.lucky, given="other"))
     elif grade.verdict == "wrong":
         said.append(_inherited(grade))
     elif grade.unfinished:
-        said.append(f"Right as far as it goes: {_through(grade.unfinished)} is not added yet.")
+        said.append(f"Right as far as it goes: the branch through {_and(grade.unread)} is to come.")
     return " ".join(said) or None
 
 
@@ -110,13 +116,13 @@ def _root(grade: Grade, truth: Tensor) -> list[str]:
     return said
 
 
-def _example(outcome: Tensor, truth: Tensor) -> str:
+def _example(outcome: Tensor, truth: Tensor, given: str = "right") -> str:
     """Name the element that is furthest off, as it would be if all upstream of it were right."""
     far = (outcome - truth).abs().nan_to_num(nan=torch.inf)
     at = [int(i) for i in torch.unravel_index(far.argmax(), truth.shape)]
     where = f" at {at}" if at else ""
     got, right = float(outcome[tuple(at)]), float(truth[tuple(at)])
-    return f"Given right gradients upstream it makes {got:.4g}{where} where {right:.4g} is right."
+    return f"Given {given} gradients upstream it makes {got:.4g}{where} where {right:.4g} is right."
 
 
 def _inherited(grade: Grade) -> str:
@@ -126,7 +132,11 @@ def _inherited(grade: Grade) -> str:
 
 
 def _names(grade: Grade) -> str:
-    names = list(dict.fromkeys(h.name for h in grade.blamed_on))
+    return _and([h.name for h in grade.blamed_on])
+
+
+def _and(many: Sequence[str]) -> str:
+    names = list(dict.fromkeys(many))
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
@@ -137,9 +147,7 @@ def _through(ops: Sequence[Op]) -> str:
 
 def _lines(places: Sequence[Place]) -> str:
     numbers = [str(p.line) for p in dict.fromkeys(places)]
-    if len(numbers) == 1:
-        return f"line {numbers[0]}"
-    return f"lines {', '.join(numbers[:-1])} and {numbers[-1]}"
+    return f"{'line' if len(numbers) == 1 else 'lines'} {_and(numbers)}"
 
 
 def _list(value: Tensor) -> str:

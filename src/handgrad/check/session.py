@@ -13,6 +13,7 @@ from handgrad.check.hands import Hand, find_hands, hand_names
 from handgrad.check.instrument import Instrumenter, Statement
 from handgrad.check.pairing import chosen, settle
 from handgrad.check.passes import Pass, find_passes
+from handgrad.check.probe import probe
 from handgrad.check.records import CellError, Note, Report, Row
 from handgrad.check.rows import missing_rows, row_of
 from handgrad.check.trace import Bind
@@ -82,7 +83,10 @@ class Session:
         settle(grader)
         main, _ = chosen(grader, grader.hands)
         keep = {h.number for h in main}
-        return [g for g in grader.grades() if g.hand.number in keep]
+        grades = grader.grades()
+        probe(forward, grader.hands, grades)
+        grader.settle(grades)
+        return [g for g in grades if g.hand.number in keep]
 
 
 def has_hand_gradients(source: str) -> bool:

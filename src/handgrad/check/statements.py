@@ -29,6 +29,8 @@ class Blamed:
     twice: list[Statement] = field(default_factory=list)
     """Those of them that add a part which another has added already."""
     missing: list[Op] = field(default_factory=list)
+    added: Tensor | None = None
+    """Where every statement adds a part and some are missing: what those there add up to."""
     corrections: dict[int, Tensor] = field(default_factory=dict)
     """What a half-built gradient should have been, by the Bind's index, where that is clear."""
 
@@ -59,6 +61,7 @@ def to_blame(
     blamed.missing = [parts[i][0] for i in sorted(free) if _matters(values[i], noise)]
     if not blamed.statements:
         blamed.statements.append(groups[-1][0])
+        blamed.added = _total([values[i] for i in sorted(used)])
     elif len(blamed.statements) == 1 and not blamed.twice:
         _correct(blamed, groups, changes, [values[i] for i in free])
     return blamed

@@ -41,10 +41,12 @@ class Sweep:
         hands: Sequence[Hand],
         substitute: bool,
         corrections: Mapping[int, Tensor] | None = None,
+        truth: Mapping[int, Tensor] | None = None,
     ) -> None:
         self.forward = forward
         self.substitute = substitute
         self.corrections = corrections or {}
+        self.truth = forward.truth if truth is None else truth
         self.swept = Swept()
         self.owner = {b.index: hand for hand in hands for b in hand.binds}
         self.replay = Replay(forward.trace, forward.leaves, start=forward.start)
@@ -98,7 +100,7 @@ class Sweep:
         if bind is hand.own_final():
             swept.outcomes[number] = swept.values[bind.index]
             if self.substitute and hand.node is not None and not bind.alias:
-                self._replace(bind, hand, self.forward.truth[hand.node.index])
+                self._replace(bind, hand, self.truth[hand.node.index])
             self._sources[key] = {number}
         elif bind.alias:
             self._sources.setdefault(key, set()).add(number)

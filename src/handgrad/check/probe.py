@@ -1,0 +1,115 @@
+"""Lines that are right only by luck of these inputs, and branches that are left out.
+
+The true gradient upstream of a line may hide what the line does: where it is 0 (the softmax's
+maximum, a bias before batchnorm) twice nothing is still nothing. So the graph is cut at its named
+nodes, each gets a random gradient, and every line is held to what its node's own consumers send
+back for those. A backward pass is linear in the gradients upstream: what holds for random ones
+holds for all.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from handgrad.check.grade import Grade
+from handgrad.check.hands import Hand
+from handgrad.check.passes import Pass
+from handgrad.check.replay import Replay
+from handgrad.check.sweep import Sweep
+from handgrad.check.trace import Bind, Op, key_of
+
+TOLERANCE = 1e-5
+"""Both sides are float64, but constants that went through float32 (`.item()`) are 1e-7 off."""
+
+
+class Cut(Replay):
+    """A forward pass cut at its named nodes: what each is computed from, not what comes before."""
+
+    def __init__(self, forward: Pass) -> None:
+        always = forward.backward is None
+        super().__init__(
+            forward.trace, forward.leaves, grad=True, always_grad=always, start=forward.start
+        )
+        self.made: dict[int, Tensor] = {}
+        """What was computed for each node, by the id of the user's tensor."""
+        self.given: dict[int, Tensor] = {}
+        """What stands for it afterwards: a leaf of its own."""
+        self.consumers: dict[int, set[int]] = {}
+        """The nodes computed directly from each, both by id; the loss is one."""
+        self._sources: dict[int, set[int]] = {}
+        self.run(forward.events)
+
+    def bind(self, bind: Bind) -> None:
+        """Cut here: what follows sees a leaf in place of what was computed."""
+        number, key = id(bind.value), key_of(bind.value)
+        if bind.kind == "param" or not self.is_live(bind.value) or number in self.given:
+            return
+        value = self.get(bind.value, bind.index)
+        if not value.is_floating_point():
+            return
+        for source in self._sources.get(key, ()):
+            self.consumers.setdefault(source, set()).add(number)
+        if not value.is_leaf:
+            self.made[number] = value
+            self.env[number] = value.detach().requires_grad_()
+        self.given[number] = self.env[number]
+        self._sources[key] = {number}
+
+    def execute(self, op: Op) -> None:
+        """Run one operation, and note which nodes its results come from."""
+        super().execute(op)
+        sources = {s for t in op.inputs for s in self._sources.get(key_of(t), ())}
+        for value in op.outputs:
+            self._sources.setdefault(key_of(value), set()).update(sources)
+
+    def sent_back(self, upstream: dict[int, Tensor]) -> dict[int, Tensor]:
+        """Return each node's gradient for the given gradients of the nodes, all by id."""
+        outputs = [number for number in upstream if number in self.made]
+        inputs = list(self.given)
+        found = torch.autograd.grad(
+            [self.made[n] for n in outputs],
+            [self.given[n] for n in inputs],
+            [upstream[n] for n in outputs],
+            allow_unused=True,
+        )
+        return {n: g for n, g in zip(inputs, found, strict=True) if g is not None}
+
+
+def probe(forward: Pass, hands: Sequence[Hand], grades: Sequence[Grade]) -> None:
+    """Mark the grades whose line is right by luck (`lucky`), and note the branches left out."""
+    cut = Cut(forward)
+    nodes = {h.number: id(h.node.value) for h in hands if h.node is not None}
+    random = _random(forward, hands)
+    expected = cut.sent_back({id(h.node.value): random[h.node.index] for h in hands if h.node})
+    swept = Sweep(forward, hands, substitute=True, truth=random).run()
+    graded = {nodes[g.hand.number] for g in grades}
+    for grade in grades:
+        number = nodes[grade.hand.number]
+        consumers = cut.consumers.get(number, set())
+        read = {nodes[n] for n in grade.reads if n in nodes}
+        grade.unread = [forward.name_of(n) for n in sorted(consumers - read)]
+        grade.unwritten = bool(grade.unread) and not (consumers - read) & graded
+        right = expected.get(number)
+        if grade.root or grade.fit is not None or consumers != read or right is None:
+            continue
+        outcome = swept.outcomes[grade.hand.number]
+        if outcome.shape == right.shape and not _close(outcome, right):
+            grade.lucky = (outcome, right)
+
+
+def _random(forward: Pass, hands: Sequence[Hand]) -> dict[int, Tensor]:
+    """Return a random gradient for each node that has one by hand, by the Bind's index."""
+    generator = torch.Generator().manual_seed(0)
+    found = {}
+    for hand in hands:
+        if hand.node is not None and hand.node.index not in found:
+            like = forward.truth[hand.node.index]
+            draw = torch.randn(like.shape, generator=generator, dtype=like.dtype)
+            found[hand.node.index] = draw.to(like.device)
+    return found
+
+
+def _close(a: Tensor, b: Tensor) -> bool:
+    scale = a.abs() + b.abs()
+    return bool(((a - b).abs() <= TOLERANCE * (scale + scale.mean())).all())
