@@ -129,7 +129,7 @@ def explanation(row: Row) -> list[str]:
     if row.verdict == "wrong":
         if not sentences and row.blame == "root":
             sentences.append(ROOT)
-        if row.max_abs_diff is not None:
+        if row.max_abs_diff is not None and math.isfinite(row.max_abs_diff):
             sentences.append(_difference(row))
     return sentences
 
