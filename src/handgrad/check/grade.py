@@ -33,6 +33,8 @@ class Grade:
     blamed_on: list[Hand] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
     """Nodes computed from this one whose gradients did not go into it."""
+    omitted: list[str] = field(default_factory=list)
+    """Those of them that send nothing back: their gradient is truly 0."""
     unwritten: bool = False
     """Whether none of those has a gradient by hand so far: the work is unfinished."""
     unfinished: bool = False

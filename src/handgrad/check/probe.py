@@ -76,8 +76,8 @@ class Cut(Replay):
         return {n: g for n, g in zip(inputs, found, strict=True) if g is not None}
 
 
-def probe(forward: Pass, hands: Sequence[Hand], grades: Sequence[Grade]) -> None:
-    """Mark the grades whose line is right by luck (`lucky`), and note the branches left out."""
+def probe(forward: Pass, hands: Sequence[Hand], grades: Sequence[Grade]) -> Cut:
+    """Mark lines that are right by luck (`lucky`), and branches left out (`unread`, `omitted`)."""
     cut = Cut(forward)
     nodes = {h.number: id(h.node.value) for h in hands if h.node is not None}
     random = _random(forward, hands)
@@ -89,6 +89,10 @@ def probe(forward: Pass, hands: Sequence[Hand], grades: Sequence[Grade]) -> None
         consumers = cut.consumers.get(number, set())
         read = {nodes[n] for n in grade.reads if n in nodes}
         grade.unread = [forward.name_of(n) for n in sorted(consumers - read)]
+        if read and consumers - read:
+            grade.omitted = [
+                forward.name_of(n) for n in _silent(forward, cut, number, consumers - read)
+            ]
         grade.unwritten = bool(grade.unread) and not (consumers - read) & graded
         right = expected.get(number)
         if grade.root or grade.fit is not None or consumers != read or right is None:
@@ -96,6 +100,21 @@ def probe(forward: Pass, hands: Sequence[Hand], grades: Sequence[Grade]) -> None
         outcome = swept.outcomes[grade.hand.number]
         if outcome.shape == right.shape and not _close(outcome, right):
             grade.lucky = (outcome, right)
+    return cut
+
+
+def _silent(forward: Pass, cut: Cut, number: int, unread: set[int]) -> list[int]:
+    """Return those of the unread consumers that send the node nothing: a branch of gradient 0.
+
+    All or none: where one of them sends something, the gradient was computed another way (fused).
+    """
+    truth = {
+        id(b.value): forward.truth[b.index] for b in forward.nodes() if b.index in forward.truth
+    }
+    upstream = {n: truth[n] for n in unread if n in truth}
+    sent = cut.sent_back(upstream).get(number) if len(upstream) == len(unread) else None
+    noise = next(forward.noise[b.index] for b in forward.nodes() if id(b.value) == number)
+    return [] if sent is None or bool((sent.abs() > noise).any()) else sorted(unread)
 
 
 def _random(forward: Pass, hands: Sequence[Hand]) -> dict[int, Tensor]:

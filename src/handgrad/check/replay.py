@@ -22,7 +22,7 @@ _CONSTANT = {
     "randn_like", "random_", "rrelu", "uniform_",
 }  # fmt: skip
 """Random functions of a tensor: their recorded result stands in for them."""
-_OWN_GRAD = getattr(Tensor, "grad").__get__  # noqa: B009 - typed as a tensor, is a descriptor
+OWN_GRAD = getattr(Tensor, "grad").__get__  # noqa: B009 - typed as a tensor, is a descriptor
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Replay:
     def execute(self, op: Op) -> None:
         """Run one operation, if it depends on the leaves or writes to what was loaded."""
         name = getattr(op.func, "__name__", "")
-        if op.func is _OWN_GRAD or name == "__set__" or name == "requires_grad_":
+        if op.func is OWN_GRAD or name == "__set__" or name == "requires_grad_":
             return
         if name in _CONSTANT:
             return self._overwrite(op)

@@ -1,6 +1,6 @@
 """Grades into the rows of a report, in words."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -40,19 +40,33 @@ def row_of(grade: Grade) -> Row:
     )
 
 
-def missing_rows(forward: Pass, graded: Sequence[Grade]) -> list[Row]:
-    """Return a row for each node that has no gradient by hand, the last of the forward first."""
-    done = {id(g.hand.node.value) for g in graded if g.hand.node is not None}
-    done |= {id(t) for t in forward.outputs}
+def missing_rows(
+    forward: Pass, graded: Sequence[Grade], consumers: Mapping[int, set[int]]
+) -> list[Row]:
+    """Return a row for each node still without a gradient by hand, the last of the forward first.
+
+    A node that a fused gradient passes over is not missing: all that it is computed from has one.
+    `consumers` says what is computed from each node, by the ids of the tensors.
+    """
+    nodes = [b for b in forward.nodes() if b.kind != "param" and b.index in forward.truth]
+    whole = {id(g.hand.node.value) for g in graded if g.hand.node and not g.unfinished}
+    done = whole | {id(g.hand.node.value) for g in graded if g.hand.node}
+    parents: dict[int, set[int]] = {}
+    for source, made in consumers.items():
+        for number in made:
+            parents.setdefault(number, set()).add(source)
+    passed = set(whole)
+    for node in nodes:  # in program order: what a node is computed from comes before it
+        above = parents.get(id(node.value))
+        if above and above <= passed:
+            passed.add(id(node.value))
+    skipped = done | passed | {id(t) for t in forward.outputs}
     names = {g.hand.node.name for g in graded if g.hand.node is not None}
     rows: dict[str, Row] = {}
-    for node in reversed(forward.nodes()):
-        if node.kind == "param" or node.index not in forward.truth or id(node.value) in done:
-            continue
-        if node.name in names or node.name in rows:
-            continue
-        done.add(id(node.value))
-        rows[node.name] = _missing(node, forward.truth[node.index])
+    for node in reversed(nodes):
+        if id(node.value) not in skipped and node.name not in names | rows.keys():
+            skipped.add(id(node.value))
+            rows[node.name] = _missing(node, forward.truth[node.index])
     return list(rows.values())
 
 

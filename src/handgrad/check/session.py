@@ -8,14 +8,17 @@ from contextlib import AbstractContextManager
 import torch
 
 from handgrad.check.capture import Recorder
-from handgrad.check.grade import Grade, Grader
+from handgrad.check.grade import Grader
 from handgrad.check.hands import Hand, find_hands, hand_names
 from handgrad.check.instrument import Instrumenter, Statement
+from handgrad.check.notes import Evidence, find_notes
 from handgrad.check.pairing import chosen, settle
 from handgrad.check.passes import Pass, find_passes
 from handgrad.check.probe import probe
-from handgrad.check.records import CellError, Note, Report, Row
+from handgrad.check.records import CellError, Note, Place, Report, Row
 from handgrad.check.rows import missing_rows, row_of
+from handgrad.check.shuffles import unread_shuffles
+from handgrad.check.sweep import Sweep
 from handgrad.check.trace import Bind
 from handgrad.errors import CheckError
 
@@ -64,29 +67,48 @@ class Session:
         if not passes:
             raise CheckError(f"{file}: nothing to check: no loss was computed from named tensors")
         hands = find_hands(trace, passes, self.pairs)
-        grades: list[Grade] = []
-        rows: list[Row] = []
+        rows, notes = [], unread_shuffles(self.sources)
         for forward in passes:
             own = [h for h in hands if h.forward is forward]
-            if not any(h.node is not None for h in own):
-                continue
-            found = self._grade(forward, own)
-            grades += found
-            rows += [row_of(g) for g in found] + missing_rows(forward, found)
-        if not any(g.hand.node is not None for g in grades):
+            if any(h.node is not None for h in own):
+                found, said = graded(forward, own)
+                rows += found
+                notes += said
+        if not rows:
             raise CheckError(f"{file}: nothing to check: no gradient is written by hand")
-        return rows, []
+        return merged(rows), list(dict.fromkeys(notes))
 
-    def _grade(self, forward: Pass, own: list[Hand]) -> list[Grade]:
-        forward.differentiate()
-        grader = Grader(forward, own)
-        settle(grader)
-        main, _ = chosen(grader, grader.hands)
-        keep = {h.number for h in main}
-        grades = grader.grades()
-        probe(forward, grader.hands, grades)
-        grader.settle(grades)
-        return [g for g in grades if g.hand.number in keep]
+
+def graded(forward: Pass, hands: list[Hand]) -> tuple[list[Row], list[Note]]:
+    """Return the rows and the notes of one pass."""
+    forward.differentiate()
+    grader = Grader(forward, hands)
+    settle(grader)
+    main, later = chosen(grader, grader.hands)
+    grades = grader.grades()
+    cut = probe(forward, grader.hands, grades)
+    grader.settle(grades)
+    by_number = {g.hand.number: g for g in grades}
+    shown = [by_number[h.number] for h in main]
+    again = [by_number[h.number] for h in later]
+    shown += [g for g in again if not g.right]
+    backward = Sweep(forward, grader.hands, substitute=False).events()
+    notes = find_notes(Evidence(forward.trace, forward, shown, again, backward))
+    return [row_of(g) for g in shown] + missing_rows(forward, shown, cut.consumers), notes
+
+
+def merged(rows: Sequence[Row]) -> list[Row]:
+    """Return each line's gradient once, as it came out worst: a loop passes it several times."""
+    worst: dict[tuple[str | None, str, Place | None], Row] = {}
+    for row in rows:
+        key = (row.hand, row.node, row.place)
+        if key not in worst or _SEVERITY[row.verdict] > _SEVERITY[worst[key].verdict]:
+            worst[key] = row
+    written = {row.node for row in worst.values() if row.hand is not None}
+    return [r for r in worst.values() if r.hand is not None or r.node not in written]
+
+
+_SEVERITY = {"missing": 0, "exact": 1, "rounding": 2, "shape": 3, "wrong": 4}
 
 
 def has_hand_gradients(source: str) -> bool:
