@@ -56,7 +56,9 @@ class Sampling:
         if not 0 <= self.seed <= MAX_SEED:
             raise SettingsError(f"seed is {self.seed}; it must be from 0 to {MAX_SEED}")
         if not 0 <= self.temperature < float("inf"):
-            raise SettingsError(f"temperature is {self.temperature:g}; it must be zero or more")
+            raise SettingsError(
+                f"temperature is {self.temperature:g}; it must be a finite number, zero or more"
+            )
         if self.top_k is not None and self.top_k < 1:
             raise SettingsError(f"top_k is {self.top_k}; it must be at least 1")
         if self.max_length < 1:

@@ -72,6 +72,12 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return code if isinstance(code, int) else 0
     except HandgradError as error:
         return _say(str(error), error.exit_code)
+    except SystemExit as left:
+        # typer meets a closed pipe first and would leave with 1, which here is a wrong gradient
+        if not isinstance(left.__context__, BrokenPipeError):
+            raise
+        _forget_stdout()
+        return BROKEN_PIPE
     except BrokenPipeError:
         _forget_stdout()
         return BROKEN_PIPE

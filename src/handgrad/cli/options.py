@@ -101,6 +101,9 @@ Engine = Annotated[
 Device = Annotated[
     str | None, _option("--device", help="cpu, cuda, cuda:N.", default=DEFAULTS.device)
 ]
+Threads = Annotated[
+    int | None, _option("--threads", help="Of the processor.", default=DEFAULTS.threads)
+]
 Dtype = Annotated[str | None, _option("--dtype", help=_listed(DTYPES), default=DEFAULTS.dtype)]
 EvalEvery = Annotated[
     int | None,

@@ -37,12 +37,14 @@ def sample(
     from handgrad.sample import Sampling, sample
     from handgrad.train.checkpoint import load
     from handgrad.train.folder import open_run
+    from handgrad.train.prepare import processor_threads
 
     how = Sampling(seed, temperature, top_k, prefix, max_length)
     check_target(json)
     opened = open_run(run)
     at = load(opened.folder, opened.model)
-    words = sample(opened.model, at.params, at.state, opened.vocabulary, n, how)
+    with processor_threads(1):  # groups are small: more would only wait for each other
+        words = sample(opened.model, at.params, at.state, opened.vocabulary, n, how)
     cut = sum(not word.ended for word in words)
     if cut:
         print(f"{cut} cut at --max-length {max_length} characters", file=sys.stderr)
@@ -63,7 +65,8 @@ def _training_words(run: "Run", source: str | None) -> "Dataset | None":
 def _show(words: "list[Sample]", dataset: "Dataset | None", json: str | None) -> None:
     texts = [word.text for word in words]
     if json != "-":
-        print("\n".join(texts if dataset is None else marked(texts, dataset)))
+        for line in texts if dataset is None else marked(texts, dataset):
+            print(line)
     if json is not None:
         samples = [
             {"text": text, "new": None if dataset is None else is_new(text, dataset)}

@@ -46,6 +46,7 @@ def train(
     seed: options.Seed = None,
     engine: options.Engine = None,
     device: options.Device = None,
+    threads: options.Threads = None,
     dtype: options.Dtype = None,
     eval_every: options.EvalEvery = None,
     verify_every: options.VerifyEvery = None,

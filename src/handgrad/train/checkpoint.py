@@ -10,6 +10,7 @@ model.safetensors holds nothing that depends on how often a run was interrupted,
 """
 
 import json
+import re
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 MODEL_FILE = "model.safetensors"
 STATE_PREFIX = "state."
 """Parameters are saved under their own names, state under this prefix."""
+_TEMPORARY = re.compile(r"\.[\w-]+\.(safetensors|json|csv|png)\.\w{8}")
+"""What write_atomic calls its files until they are whole."""
 
 
 @dataclass(frozen=True)
@@ -75,8 +78,9 @@ def tidy(folder: Path, step: int) -> None:
     for path in folder.glob("optimizer-*.safetensors"):
         if path.name != optimizer_file(step):
             path.unlink(missing_ok=True)
-    for path in folder.glob(".*.safetensors.*"):  # write_atomic's temporary names
-        path.unlink(missing_ok=True)
+    for path in folder.iterdir():
+        if _TEMPORARY.fullmatch(path.name):
+            path.unlink(missing_ok=True)
 
 
 def load(folder: Path, model: "Model", device: str = "cpu") -> Checkpoint:

@@ -117,9 +117,7 @@ def open_run(folder: Path) -> Run:
     from handgrad.data import Vocabulary
 
     if not folder.is_dir():
-        raise RunError(
-            f"{folder} is no run folder: `handgrad train --out {shlex.quote(str(folder))}` makes it"
-        )
+        raise RunError(f"{folder} is no run folder: name one that `handgrad train` made")
     config, train = _read(folder / "config.json"), _read(folder / "train.json")
     try:
         return Run(

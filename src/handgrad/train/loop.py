@@ -51,7 +51,7 @@ def train(run: Run, dataset: "Dataset", start: Checkpoint, reporter: Reporter) -
     Raises DivergedError where the loss is no longer finite, GradientError where a verified gradient
     is wrong, RunError where the folder cannot be written.
     """
-    loop = _Loop(run, dataset, start, reporter)
+    loop = Loop(run, dataset, start, reporter)
     if not start.finished:
         with stop_on_signal() as stop:
             loop.go(stop)
@@ -61,7 +61,7 @@ def train(run: Run, dataset: "Dataset", start: Checkpoint, reporter: Reporter) -
     return loop.result(loop.losses())
 
 
-class _Loop:
+class Loop:
     """The run between two steps; `step` counts the updates made."""
 
     def __init__(self, run: Run, dataset: "Dataset", start: Checkpoint, reporter: Reporter) -> None:
@@ -100,11 +100,11 @@ class _Loop:
                 self._verify()
 
     def finish(self) -> None:
-        """Calibrate, and write the last checkpoint and the picture."""
+        """Calibrate, draw the picture and write the last checkpoint, marked finished."""
         self._state = calibrated(self._run.model, self._params, self._state, self._contexts)
-        self._save(finished=True)
         title = f"{self._run.model.name}, {self._run.model.n_parameters} parameters"
         draw_losses(self._run.folder, title, read_metrics(self._run.folder))
+        self._save(finished=True)
 
     def losses(self) -> dict[str, SplitLoss | None]:
         """Every split's loss over all of its examples."""
@@ -122,8 +122,8 @@ class _Loop:
         losses = self._steps(self._block_end(), stop)
         for nth, loss in enumerate(losses):
             if not math.isfinite(loss):
-                raise self._diverged(f"loss is {loss}", first + nth)
-        took = time.monotonic() - began
+                raise self._diverged(f"the loss is {loss}", first + nth)
+        took = max(time.monotonic() - began, 1e-9)  # a clock may stand still
         self._block_steps = max(1, min(BLOCK_STEPS, int(BLOCK_SECONDS * len(losses) / took)))
         self._carried = replace(
             self._carried,
@@ -216,6 +216,6 @@ class _Loop:
     def _diverged(self, what: str, step: int) -> DivergedError:
         lr = self._lr(self._settings, step)
         return DivergedError(
-            f"the {what} after {step} steps at learning rate {lr:g}; the last good checkpoint is "
+            f"{what} after {step} steps at learning rate {lr:g}; the last good checkpoint is "
             f"step {self._saved} in {self._run.folder}: train again with a smaller --lr"
         )

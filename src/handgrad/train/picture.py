@@ -27,19 +27,18 @@ def draw_losses(folder: Path, title: str, rows: list[Row]) -> None:
 
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     canvas = FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    _draw_curves(axes, rows)
-    axes.set_title(title, loc="left", fontsize=10)
-    axes.set_xlabel("step")
-    axes.set_ylabel("loss (nats per character)")
-    axes.grid(alpha=0.3)
-    axes.legend()
+    draw_curves(figure.add_subplot(), title, rows)
     out = io.BytesIO()
     canvas.print_png(out)  # type: ignore[no-untyped-call]
     write_atomic(folder / FILE, out.getvalue())
 
 
-def _draw_curves(axes: "Axes", rows: list[Row]) -> None:
+def draw_curves(axes: "Axes", title: str, rows: list[Row]) -> None:
+    """Every loss over the steps, with axes that say what they are."""
+    axes.set_title(title, loc="left", fontsize=10)
+    axes.set_xlabel("step")
+    axes.set_ylabel("loss (nats per character)")
+    axes.grid(alpha=0.3)
     marker = "o" if len(rows) <= 20 else None  # a line of one point would not be seen
     values: list[float] = []
     for name, label, color, width in CURVES:
@@ -52,6 +51,8 @@ def _draw_curves(axes: "Axes", rows: list[Row]) -> None:
             steps, losses, color=color, linewidth=width, marker=marker, markersize=3, label=last
         )
         values += losses
+    if values:
+        axes.legend()
     top = _top(values)
     if top is not None:
         axes.set_ylim(top=top)

@@ -1,5 +1,7 @@
 """Before the first step: settings that cannot work are named, a batch's gradients are verified."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from handgrad.errors import GradientError, SettingsError
@@ -32,6 +34,19 @@ def check_settings(settings: TrainSettings, model: "Model", dataset: "Dataset") 
     if dataset.n_examples("train") == 0:
         raise SettingsError(f"{dataset.source} leaves nothing to train on: give it more words")
     require_device(settings.device)
+
+
+@contextmanager
+def processor_threads(n: int) -> Iterator[None]:
+    """torch's operations on `n` threads of the processor, within it."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(n)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def fresh(model: "Model", settings: TrainSettings) -> Checkpoint:

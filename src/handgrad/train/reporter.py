@@ -155,7 +155,7 @@ def console_reporter(
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, auto_refresh=False, transient=True) as progress:
-        above = Lines(partial(progress.console.print, markup=False, highlight=False), steps)
+        above = Lines(partial(progress.console.print, markup=False, highlight=False, soft_wrap=True), steps)
         yield Bar(
             progress, progress.add_task("train", total=steps, completed=done, loss="-"), above
         )

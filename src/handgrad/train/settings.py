@@ -37,6 +37,9 @@ class TrainSettings:
     seed: int = 42
     engine: str = "fused"
     device: str = "cpu"
+    threads: int = 1
+    """Of the processor. A step of the lecture's sizes is too short to be shared out: two threads
+    take longer than one, many times longer on a busy machine. Bits may depend on their number."""
     dtype: str = "float32"
     init: str = "batchnorm"
     eval_every: int | None = None
@@ -100,6 +103,7 @@ def _whole_numbers(settings: TrainSettings) -> Iterator[str]:
         "eval_every": 1,
         "checkpoint_every": 1,
         "verify_every": 0,
+        "threads": 1,
         "seed": 0,
     }
     for name, minimum in least.items():

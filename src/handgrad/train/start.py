@@ -10,7 +10,12 @@ from handgrad.errors import DataError, SettingsError
 from handgrad.train import checkpoint as checkpoints
 from handgrad.train.checkpoint import Checkpoint
 from handgrad.train.folder import Run, locked, make_folder, open_run, write_run
-from handgrad.train.prepare import check_settings, fresh, verify_gradients
+from handgrad.train.prepare import (
+    check_settings,
+    fresh,
+    processor_threads,
+    verify_gradients,
+)
 from handgrad.train.settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -31,18 +36,19 @@ def begin(
     check_settings(settings, model, dataset)
     start = fresh(model, settings)
     run = Run(Path(), model, dataset.vocabulary, settings, dataset.source, dataset.fingerprint)
-    verify_gradients(run, start, _batches(run, dataset))
-    there_before = out is not None and out.is_dir()
-    folder = make_folder(out, Path(dataset.source).stem)
-    run = replace(run, folder=folder)
-    with locked(folder):
-        try:
-            write_run(run)
-            checkpoints.save(folder, start)
-        except BaseException:  # Ctrl-C too
-            _remove(folder, keep=there_before)
-            raise
-        yield run, start
+    with processor_threads(settings.threads):
+        verify_gradients(run, start, _batches(run, dataset))
+        there_before = out is not None and out.is_dir()
+        folder = make_folder(out, Path(dataset.source).stem)
+        run = replace(run, folder=folder)
+        with locked(folder):
+            try:
+                write_run(run)
+                checkpoints.save(folder, start)
+            except BaseException:  # Ctrl-C too
+                _remove(folder, keep=there_before)
+                raise
+            yield run, start
 
 
 @contextmanager
@@ -64,7 +70,7 @@ def resume(folder: Path, given: Mapping[str, Any]) -> Iterator[tuple[Run, "Datas
         )
     dataset = training_data(run, given.get("data"))
     require_device(run.settings.device)
-    with locked(folder):
+    with locked(folder), processor_threads(run.settings.threads):
         start = checkpoints.load_to_resume(folder, run.model, run.settings.device)
         checkpoints.tidy(folder, start.step)
         if start.step < run.settings.steps:

@@ -1,0 +1,148 @@
+"""Checkpoints: the same back, whole or not there, and one line for a file that is not one."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save
+
+from handgrad.errors import RunError
+from handgrad.models import MLP
+from handgrad.train import checkpoint
+from handgrad.train.checkpoint import Carried, Checkpoint, load, load_to_resume, optimizer_file
+from handgrad.train.prepare import fresh
+from handgrad.train.settings import TrainSettings
+
+MODEL = MLP(vocab_size=5, n_embd=2, n_hidden=3)
+
+
+def at_step(step: int, optimizer: str = "adamw") -> Checkpoint:
+    start = fresh(MODEL, TrainSettings(optimizer=optimizer, seed=step).resolved())
+    carried = Carried(seconds=1.5, loss_sum=3.25, loss_count=2)
+    return Checkpoint(step, start.params, start.state, start.optimizer, False, carried)
+
+
+def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return list(one) == list(other) and all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_round_trip(tmp_path: Path, optimizer: str) -> None:
+    saved = at_step(7, optimizer)
+    checkpoint.save(tmp_path, saved)
+    loaded = load_to_resume(tmp_path, MODEL, "cpu")
+    assert (loaded.step, loaded.finished, loaded.carried) == (7, False, saved.carried)
+    assert same(loaded.params, saved.params)
+    assert loaded.state.keys() == saved.state.keys()
+    assert loaded.optimizer.keys() == saved.optimizer.keys()
+
+
+def test_same_bytes_whatever_the_order_of_names(tmp_path: Path) -> None:
+    saved, other = at_step(1), at_step(1)
+    turned = Checkpoint(
+        1, dict(reversed(other.params.items())), other.state, other.optimizer, False, Carried(99.0)
+    )
+    folders = tmp_path / "a", tmp_path / "b"
+    for folder, content in zip(folders, (saved, turned), strict=True):
+        folder.mkdir()
+        checkpoint.save(folder, content)
+    a, b = ((folder / "model.safetensors").read_bytes() for folder in folders)
+    assert a == b
+
+
+def test_an_older_optimizer_file_goes_after_the_commit(tmp_path: Path) -> None:
+    checkpoint.save(tmp_path, at_step(1))
+    (tmp_path / ".model.safetensors.abcd_123").write_bytes(b"left by a kill")
+    (tmp_path / ".hidden").write_bytes(b"the user's")
+    checkpoint.save(tmp_path, at_step(2))
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        ".hidden",
+        "model.safetensors",
+        "optimizer-2.safetensors",
+    ]
+
+
+@pytest.mark.parametrize("dies_at", [1, 2])
+def test_killed_between_the_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dies_at: int
+) -> None:
+    """A save that ends before either rename leaves the checkpoint before it, whole."""
+    checkpoint.save(tmp_path, at_step(1))
+    renames = iter(range(1, 10))
+    rename = os.replace
+
+    def dying(source: str, target: Path) -> None:
+        if next(renames) == dies_at:
+            raise KeyboardInterrupt
+        rename(source, target)
+
+    monkeypatch.setattr(os, "replace", dying)
+    with pytest.raises(KeyboardInterrupt):
+        checkpoint.save(tmp_path, at_step(2))
+    loaded = load_to_resume(tmp_path, MODEL, "cpu")
+    assert loaded.step == 1
+    assert same(loaded.params, at_step(1).params)
+
+
+def failure(folder: Path) -> str:
+    with pytest.raises(RunError) as caught:
+        load_to_resume(folder, MODEL, "cpu")
+    return str(caught.value).replace(str(folder), "RUN")
+
+
+def test_missing(tmp_path: Path) -> None:
+    line = (
+        "RUN holds no checkpoint (model.safetensors is missing): delete the folder and train again"
+    )
+    assert failure(tmp_path) == line
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "optimizer-1.safetensors"])
+@pytest.mark.parametrize("keep", [0, 5, 100, -1])
+def test_truncated(tmp_path: Path, name: str, keep: int) -> None:
+    checkpoint.save(tmp_path, at_step(1))
+    path = tmp_path / name
+    path.write_bytes(path.read_bytes()[:keep])
+    line = f"RUN/{name} is truncated or no safetensors file: restore it, or train anew"
+    assert failure(tmp_path) == line
+
+
+@pytest.mark.parametrize(
+    "metadata", [None, {"format": "pt"}, {"handgrad": "{}"}, {"handgrad": "x"}]
+)
+def test_foreign(tmp_path: Path, metadata: dict[str, str] | None) -> None:
+    content = save({"weight": torch.zeros(2)}, metadata=metadata)
+    (tmp_path / "model.safetensors").write_bytes(content)
+    line = "RUN/model.safetensors was not written by handgrad: name another folder"
+    assert failure(tmp_path) == line
+
+
+def test_newer(tmp_path: Path) -> None:
+    head = json.dumps({"format": 2, "step": 1})
+    (tmp_path / "model.safetensors").write_bytes(save({}, metadata={"handgrad": head}))
+    assert failure(tmp_path) == (
+        "RUN/model.safetensors has format 2, this handgrad 0.1.0 reads up to 1: upgrade handgrad"
+    )
+
+
+def test_another_models(tmp_path: Path) -> None:
+    checkpoint.save(tmp_path, at_step(1))
+    with pytest.raises(RunError) as caught:
+        load(tmp_path, MLP(vocab_size=5, n_embd=4, n_hidden=3))
+    assert str(caught.value) == (
+        f"{tmp_path}/model.safetensors: C should have shape [5, 4], found shape [5, 2]: "
+        "the file is not the one that config.json describes; restore it, or train anew"
+    )
+    with pytest.raises(RunError, match=r"unexpected tensor bnbias: the file"):
+        load(tmp_path, MLP(vocab_size=5, n_embd=2, n_hidden=3, batchnorm=False))
+
+
+def test_optimizer_of_another_step(tmp_path: Path) -> None:
+    checkpoint.save(tmp_path, at_step(1))
+    one = (tmp_path / optimizer_file(1)).read_bytes()
+    checkpoint.save(tmp_path, at_step(2))
+    (tmp_path / optimizer_file(2)).write_bytes(one)
+    line = "RUN/optimizer-2.safetensors belongs to step 1: restore the file, or train anew"
+    assert failure(tmp_path) == line

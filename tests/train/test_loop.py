@@ -1,0 +1,314 @@
+"""The loop: the same bits however it is cut up, and a stop when something is wrong."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from handgrad.data import Dataset
+from handgrad.engine import ENGINES, Batch
+from handgrad.engine.fused import Fused
+from handgrad.errors import DivergedError, GradientError, SettingsError
+from handgrad.layers import tanh
+from handgrad.train import loop, prepare
+from handgrad.train.checkpoint import load
+from handgrad.train.interrupt import Stop
+from handgrad.train.loop import Result, train
+from handgrad.train.metrics import Row, read_metrics
+from handgrad.train.reporter import Silent
+from handgrad.train.settings import TrainSettings
+from handgrad.train.start import begin, resume
+from tiny import model_for, train_tiny, words_dataset
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Dataset:
+    return words_dataset(tmp_path)
+
+
+class Stopping(Silent):
+    """Asks for a stop, as Ctrl-C does, at the end of the first block that reaches `at`."""
+
+    def __init__(self, stop: Stop, at: int) -> None:
+        self._stop, self._at = stop, at
+
+    def progress(self, step: int, loss: float) -> None:
+        if step >= self._at:
+            self._stop.asked = True
+
+
+def model_bytes(folder: Path) -> bytes:
+    return (folder / "model.safetensors").read_bytes()
+
+
+def rows(folder: Path) -> list[tuple[object, ...]]:
+    """All but the seconds."""
+    return [(r.step, r.lr, r.loss, r.train_loss, r.val_loss) for r in read_metrics(folder)]
+
+
+def test_it_learns(tmp_path: Path, dataset: Dataset) -> None:
+    result = train_tiny(tmp_path / "run", dataset, steps=400)
+    first, last = (read_metrics(result.run.folder)[at] for at in (0, -1))
+    assert last.step == result.steps == 400
+    assert first.train_loss is not None
+    assert last.train_loss is not None
+    assert last.train_loss < first.train_loss - 0.1
+    assert result.finished
+    assert result.losses.keys() == {"train", "val", "test"}
+
+
+def test_the_first_steps_by_hand(tmp_path: Path, dataset: Dataset) -> None:
+    """Three steps of SGD over the same batches with autograd's own gradients."""
+    from handgrad.data import Batches
+
+    model = model_for(dataset)
+    settings = TrainSettings(steps=3, batch_size=4, engine="autograd").resolved()
+    start = prepare.fresh(model, settings)
+    engine, params, state = ENGINES["autograd"](model), start.params, start.state
+    batches = Batches(dataset, "train", 4, model.block_size, settings.seed)
+    for step, lr in enumerate((0.1, 0.1 * 0.1, 0.1 * 0.1)):
+        batch = Batch(*map(torch.from_numpy, batches.at(step)))
+        _, grads, state = engine.loss_and_grads(params, state, batch)
+        params = {name: param - lr * grads[name] for name, param in params.items()}
+    train_tiny(tmp_path / "run", dataset, model, steps=3, engine="autograd")
+    trained = load(tmp_path / "run", model)
+    for name, param in params.items():
+        # param - lr * grad rounds twice where SGD's add_ may round once: 2**-24 of about 1, 3 times
+        assert torch.allclose(trained.params[name], param, rtol=0, atol=1e-6), name
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+@pytest.mark.parametrize("at", [1, 13, 40, 59])
+def test_stopped_and_resumed_gives_the_same_bits(
+    tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch, at: int, optimizer: str
+) -> None:
+    whole = train_tiny(tmp_path / "whole", dataset, optimizer=optimizer, checkpoint_every=25)
+    monkeypatch.setattr(loop, "BLOCK_SECONDS", 0.0)  # blocks of one step after the first
+    settings = TrainSettings(steps=60, batch_size=4, optimizer=optimizer, checkpoint_every=25)
+    with begin(settings, model_for(dataset), dataset, tmp_path / "cut") as (run, start):
+        stop = Stop()
+        part = loop.Loop(run, dataset, start, Stopping(stop, at))
+        part.go(stop)
+        assert at <= part.step < 60
+    with resume(tmp_path / "cut", {}) as (run, dataset, start):
+        assert start.step == part.step
+        result = train(run, dataset, start, Silent())
+    assert model_bytes(tmp_path / "cut") == model_bytes(tmp_path / "whole")
+    assert rows(tmp_path / "cut") == rows(tmp_path / "whole")
+    assert result.losses == whole.losses
+
+
+def test_resumed_after_a_kill_gives_the_same_bits(tmp_path: Path, dataset: Dataset) -> None:
+    """What a kill leaves: a checkpoint some steps old, rows beyond it, a file half written."""
+
+    class Killed(Silent):
+        def row(self, row: Row) -> None:
+            if row.step == 36:
+                raise SystemExit
+
+    settings = {"checkpoint_every": 25, "eval_every": 6}
+    train_tiny(tmp_path / "whole", dataset, **settings)
+    with pytest.raises(SystemExit):
+        train_tiny(tmp_path / "cut", dataset, reporter=Killed(), **settings)
+    (tmp_path / "cut" / ".model.safetensors.abcd1234").write_bytes(b"half")
+    assert rows(tmp_path / "cut")[-1][0] == 36
+    with resume(tmp_path / "cut", {}) as (run, dataset, start):
+        assert start.step == 25
+        train(run, dataset, start, Silent())
+    assert model_bytes(tmp_path / "cut") == model_bytes(tmp_path / "whole")
+    assert rows(tmp_path / "cut") == rows(tmp_path / "whole")
+    assert not (tmp_path / "cut" / ".model.safetensors.abcd1234").exists()
+
+
+def test_killed_while_it_was_finishing(
+    tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train_tiny(tmp_path / "whole", dataset)
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "draw_losses", _interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            train_tiny(tmp_path / "cut", dataset)
+    with resume(tmp_path / "cut", {}) as (run, dataset, start):
+        assert (start.step, start.finished) == (60, False)
+        assert train(run, dataset, start, Silent()).finished
+    assert model_bytes(tmp_path / "cut") == model_bytes(tmp_path / "whole")
+    assert (tmp_path / "cut" / "loss.png").exists()
+
+
+def _interrupt(*arguments: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_finished_run_is_left_as_it_is(tmp_path: Path, dataset: Dataset) -> None:
+    whole = train_tiny(tmp_path / "run", dataset)
+    before = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "run").iterdir()}
+    with resume(tmp_path / "run", {}) as (run, dataset, start):
+        assert start.finished
+        again = train(run, dataset, start, Silent())
+    assert again.losses == whole.losses
+    assert again.steps == 60
+    assert {path.name: path.stat().st_mtime_ns for path in (tmp_path / "run").iterdir()} == before
+
+
+def test_looking_does_not_disturb(tmp_path: Path, dataset: Dataset) -> None:
+    """However often it is evaluated, verified and saved, a run computes the same."""
+    train_tiny(tmp_path / "seldom", dataset, eval_every=60, checkpoint_every=60)
+    train_tiny(tmp_path / "often", dataset, eval_every=7, checkpoint_every=11, verify_every=13)
+    assert model_bytes(tmp_path / "seldom") == model_bytes(tmp_path / "often")
+
+
+def test_seeds_differ(tmp_path: Path, dataset: Dataset) -> None:
+    train_tiny(tmp_path / "a", dataset, seed=1)
+    train_tiny(tmp_path / "b", dataset, seed=2)
+    assert model_bytes(tmp_path / "a") != model_bytes(tmp_path / "b")
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_engines_agree(tmp_path: Path, dataset: Dataset, engine: str) -> None:
+    """In float64 60 steps leave rounding far below 1e-10, and any mistake far above."""
+    model = model_for(dataset)
+    for name in (engine, "autograd"):
+        train_tiny(tmp_path / f"{name}-", dataset, model, engine=name, dtype="float64")
+        if engine == "autograd":
+            break
+    ours, reference = (load(tmp_path / f"{name}-", model).params for name in (engine, "autograd"))
+    for name, value in reference.items():
+        assert value.dtype == torch.float64
+        assert torch.allclose(ours[name], value, rtol=0, atol=1e-10), name
+
+
+def test_rows_hold_the_mean_batch_loss(tmp_path: Path, dataset: Dataset) -> None:
+    train_tiny(tmp_path / "each", dataset, eval_every=1)
+    train_tiny(tmp_path / "tens", dataset, eval_every=10)
+    each = [row.loss for row in read_metrics(tmp_path / "each")]
+    for nth, row in enumerate(read_metrics(tmp_path / "tens")):
+        mean = sum(each[10 * nth : 10 * nth + 10]) / 10
+        assert row.loss == pytest.approx(mean, rel=1e-5)  # both are written with six digits
+
+
+def test_the_last_row_stands_at_the_last_step(tmp_path: Path, dataset: Dataset) -> None:
+    train_tiny(tmp_path / "run", dataset, eval_every=50)
+    assert [row.step for row in read_metrics(tmp_path / "run")] == [50, 60]
+
+
+class Poisoned(Fused):
+    """Loss and gradients by `poison`, from its 26th step on."""
+
+    def __init__(
+        self, model: object, poison: Callable[[Tensor, dict[str, Tensor]], Tensor]
+    ) -> None:
+        super().__init__(model)  # type: ignore[arg-type]
+        self._poison, self._step = poison, 0
+
+    def loss_and_grads(self, params, state, batch):  # type: ignore[no-untyped-def]
+        loss, grads, state = super().loss_and_grads(params, state, batch)
+        self._step += 1
+        return (self._poison(loss, grads) if self._step > 25 else loss), grads, state
+
+
+def poisoned(
+    monkeypatch: pytest.MonkeyPatch, poison: Callable[[Tensor, dict[str, Tensor]], Tensor]
+) -> None:
+    monkeypatch.setitem(ENGINES, "fused", lambda model: Poisoned(model, poison))
+    monkeypatch.setattr(loop, "verify_gradients", lambda *_: None)
+    monkeypatch.setattr("handgrad.train.start.verify_gradients", lambda *_: None)
+
+
+@pytest.mark.parametrize(("bad", "shown"), [(math.nan, "nan"), (math.inf, "inf")])
+def test_a_loss_that_is_not_finite(
+    tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch, bad: float, shown: str
+) -> None:
+    poisoned(monkeypatch, lambda loss, grads: loss * bad)
+    with pytest.raises(DivergedError) as caught:
+        train_tiny(tmp_path / "run", dataset, checkpoint_every=20)
+    assert str(caught.value) == (
+        f"the loss is {shown} after 25 steps at learning rate 0.1; the last good checkpoint is "
+        f"step 20 in {tmp_path}/run: train again with a smaller --lr"
+    )
+    assert load(tmp_path / "run", model_for(dataset)).step == 20
+
+
+def test_no_checkpoint_of_numbers_that_are_not_finite(
+    tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loss of step 26 is fine, its update is not, and a checkpoint falls due right then."""
+
+    def poison(loss: Tensor, grads: dict[str, Tensor]) -> Tensor:
+        grads["W1"].fill_(math.inf)
+        return loss
+
+    poisoned(monkeypatch, poison)
+    with pytest.raises(DivergedError) as caught:
+        train_tiny(tmp_path / "run", dataset, checkpoint_every=13)
+    assert str(caught.value) == (
+        "W1 is not finite after 26 steps at learning rate 0.1; the last good checkpoint is "
+        f"step 13 in {tmp_path}/run: train again with a smaller --lr"
+    )
+    saved = load(tmp_path / "run", model_for(dataset))
+    assert saved.step == 13
+    assert all(param.isfinite().all() for param in saved.params.values())
+
+
+def test_a_bad_loss_is_noticed_within_a_block(
+    tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+
+    class Watching(Silent):
+        def progress(self, step: int, loss: float) -> None:
+            seen.append(step)
+
+    train_tiny(tmp_path / "run", dataset, steps=1000, eval_every=1000, reporter=Watching())
+    gaps = [b - a for a, b in zip([0, *seen], seen, strict=False)]
+    assert max(gaps) <= loop.BLOCK_STEPS == 100
+
+
+def test_a_wrong_gradient_stops_before_the_first_step(
+    tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tanh, "backward", lambda dout, cache: (dout * 2,))
+    with pytest.raises(GradientError) as caught:
+        train_tiny(tmp_path / "run", dataset)
+    line = str(caught.value)
+    assert line.startswith("engine fused, step 0: the gradient of ")
+    assert line.endswith(" is wrong (wrong): `handgrad verify` shows where")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_gradient_that_turns_wrong_is_found_by_verify_every(
+    tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Breaking(Silent):
+        def row(self, row: Row) -> None:
+            monkeypatch.setattr(tanh, "backward", lambda dout, cache: (dout * 2,))
+
+    with pytest.raises(GradientError, match=r"^engine fused, step 20: the gradient of "):
+        train_tiny(tmp_path / "run", dataset, reporter=Breaking(), eval_every=15, verify_every=20)
+
+
+def test_batch_size_1_with_batchnorm(tmp_path: Path, dataset: Dataset) -> None:
+    with pytest.raises(SettingsError) as caught:
+        train_tiny(tmp_path / "run", dataset, batch_size=1)
+    assert str(caught.value) == (
+        "batch_size is 1 and the model has batchnorm, whose variance divides by n - 1 = 0: "
+        "use --batch-size 2 or more, or --no-batchnorm"
+    )
+    assert not (tmp_path / "run").exists()
+    without = model_for(dataset, batchnorm=False)
+    assert train_tiny(tmp_path / "run", dataset, without, batch_size=1, steps=5).finished
+
+
+def test_result_of_a_stopped_run(tmp_path: Path, dataset: Dataset) -> None:
+    with begin(TrainSettings(steps=60), model_for(dataset), dataset, tmp_path / "a") as (
+        run,
+        start,
+    ):
+        stop = Stop()
+        stop.asked = True
+        part = loop.Loop(run, dataset, start, Silent())
+        part.go(stop)
+        result: Result = part.result({})
+    assert (result.steps, result.finished, result.losses) == (1, False, {})

@@ -1,0 +1,69 @@
+"""Our optimizers against torch's, over some steps on parameters of awkward shapes."""
+
+import pytest
+import torch
+
+from handgrad.train.optimizer import OPTIMIZERS, Tensors
+from handgrad.train.settings import TrainSettings
+
+SHAPES = {"scalar": (), "vector": (7,), "row": (1, 5), "matrix": (3, 4)}
+STEPS = 20
+
+
+def draw(seed: int) -> Tensors:
+    generator = torch.Generator().manual_seed(seed)
+    return {name: torch.randn(shape, generator=generator) for name, shape in SHAPES.items()}
+
+
+def both(
+    settings: TrainSettings, reference: type[torch.optim.Optimizer], **options: float
+) -> tuple[Tensors, Tensors]:
+    """(ours, torch's) after the same gradients."""
+    settings = settings.resolved()
+    ours, theirs = draw(0), {name: p.requires_grad_() for name, p in draw(0).items()}
+    row = OPTIMIZERS[settings.optimizer]
+    tensors = row.tensors(ours)
+    torchs = reference(list(theirs.values()), lr=settings.lr, **options)  # type: ignore[call-arg]
+    for step in range(STEPS):
+        grads = draw(step + 1)
+        row.update(ours, grads, tensors, settings.lr or 0.0, step, settings)
+        for name, param in theirs.items():
+            param.grad = grads[name].clone()
+        torchs.step()
+    return ours, theirs
+
+
+@pytest.mark.parametrize("weight_decay", [0.0, 0.1])
+def test_sgd_is_torchs_bit_for_bit(weight_decay: float) -> None:
+    settings = TrainSettings(weight_decay=weight_decay)
+    ours, theirs = both(settings, torch.optim.SGD, weight_decay=weight_decay)
+    for name in SHAPES:
+        assert torch.equal(ours[name], theirs[name]), name
+
+
+@pytest.mark.parametrize("weight_decay", [0.0, 0.1])
+def test_adamw_is_torchs_to_rounding(weight_decay: float) -> None:
+    settings = TrainSettings(optimizer="adamw", lr=0.01, weight_decay=weight_decay)
+    ours, theirs = both(settings, torch.optim.AdamW, weight_decay=weight_decay)
+    for name in SHAPES:
+        # 20 steps of a few roundings each, parameters of size about 1: 20 * 4 * 2**-24 = 5e-6
+        assert torch.allclose(ours[name], theirs[name], rtol=0, atol=5e-6), name
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_gradients_are_left_alone(name: str) -> None:
+    settings = TrainSettings(optimizer=name, weight_decay=0.1).resolved()
+    params, grads = draw(0), draw(1)
+    before = {key: grad.clone() for key, grad in grads.items()}
+    OPTIMIZERS[name].update(params, grads, OPTIMIZERS[name].tensors(params), 0.1, 0, settings)
+    assert all(torch.equal(grads[key], before[key]) for key in grads)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_order_of_the_gradients_does_not_matter(name: str) -> None:
+    settings = TrainSettings(optimizer=name).resolved()
+    one, other, grads = draw(0), draw(0), draw(1)
+    turned = dict(reversed(grads.items()))
+    OPTIMIZERS[name].update(one, grads, OPTIMIZERS[name].tensors(one), 0.1, 0, settings)
+    OPTIMIZERS[name].update(other, turned, OPTIMIZERS[name].tensors(other), 0.1, 0, settings)
+    assert all(torch.equal(one[key], other[key]) for key in one)
