@@ -9,16 +9,13 @@ import os
 import signal
 import sys
 import threading
-import time
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
-from handgrad.check.failure import place
+from handgrad.check.deadline import Deadline, Timeout
+from handgrad.check.failure import cell_name, place
 from handgrad.check.output import Echo
 from handgrad.check.records import CellError, Note
 from handgrad.check.source import Cell, one_line, require_hand_gradients
@@ -27,12 +24,6 @@ from handgrad.errors import CheckError
 
 if TYPE_CHECKING:
     from handgrad.check.session import Session
-
-PATIENCE = 2  # strikes until code that swallows Timeout is graded where it stands
-
-
-class Timeout(BaseException):
-    """Raised inside the user's code when its time is up; no `except Exception` holds it."""
 
 
 class Runner(Protocol):
@@ -47,45 +38,6 @@ class Runner(Protocol):
 
     def notes(self) -> list[Note]:
         """What was not run, and the like."""
-
-
-class Deadline:
-    """Turns the parent's SIGTERM into Timeout, and only while the user's code runs.
-
-    The parent strikes again each second: an exception raised inside a `__del__` or a bare
-    `except:` is lost. Code that swallows them all is not left but graded from where it stands.
-    """
-
-    def __init__(self, seconds: float, give_up: Callable[[Timeout], NoReturn]) -> None:
-        self._end = time.monotonic() + seconds
-        self._text = f"still running after {seconds:g} s (--timeout); the rest was not run"
-        self._give_up = give_up
-        self._armed = False
-        self.strikes = 0
-        signal.signal(signal.SIGTERM, self._strike)
-
-    def _strike(self, number: int, frame: FrameType | None) -> None:
-        if time.monotonic() < self._end:  # not our parent's, so it means the end
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            os.kill(os.getpid(), signal.SIGTERM)
-        self.strikes += 1
-        if not self._armed:
-            return
-        if self.strikes > PATIENCE:
-            # In a thread, where none of torch's modes that the user's code runs under is on.
-            thread = threading.Thread(target=self._give_up, args=[Timeout(self._text)])
-            thread.start()
-            thread.join()
-        raise Timeout(self._text)
-
-    @contextmanager
-    def users_code(self) -> Iterator[None]:
-        """Within this, Timeout may be raised."""
-        self._armed = True
-        try:
-            yield
-        finally:
-            self._armed = False
 
 
 class Channel:
@@ -157,8 +109,9 @@ class Work:
         if not request["pairs"]:
             require_hand_gradients(self._shown, self._cells, has_hand_gradients)
         self._session = Session(request["pairs"], request["max_steps"])
-        paths = Path(request["path"]), Path(request["scratch"])
-        self._runner = _runner(self._session, request["kind"], *paths)
+        self._path = Path(request["path"])
+        scratch = Path(request["scratch"])
+        self._runner = _runner(self._session, request["kind"], self._path, scratch)
         self._deadline = Deadline(request["timeout"], self._give_up)
 
     def run(self) -> dict[str, Any]:
@@ -166,11 +119,12 @@ class Work:
         self._channel.send("ready")
         process = os.getpid()
         for cell in self._cells:
-            if self._runner.stopped or self._deadline.strikes:
+            if self._runner.stopped or self._deadline.passed:
                 break
             self._run(cell)
             if os.getpid() != process:
                 os._exit(0)  # a fork of the user's that came out of its code: it must not answer
+        self._deadline.over()
         return self._grade()
 
     def _run(self, cell: Cell) -> None:
@@ -184,6 +138,13 @@ class Work:
         if error is not None:
             self._errors.append(error)
 
+    def _line(self) -> int | None:
+        """Where in its file the user's code is right now, asked from another thread."""
+        frame = sys._current_frames().get(threading.main_thread().ident or 0)
+        filename = str(self._path) if self._cell is None else cell_name(self._cell)
+        lines = [f.lineno for f in traceback.extract_stack(frame) if f.filename == filename]
+        return lines[-1] if lines else None
+
     def _grade(self) -> dict[str, Any]:
         self._channel.send("grading")
         try:
@@ -195,7 +156,7 @@ class Work:
 
     def _give_up(self, late: Timeout) -> NoReturn:
         """Grade while the user's code still stands where it is, and end with it."""
-        self._errors.append(CellError(self._cell, None, f"Timeout: {late}"))
+        self._errors.append(CellError(self._cell, self._line(), f"Timeout: {late}"))
         try:
             answer = self._grade()
         except BaseException as error:

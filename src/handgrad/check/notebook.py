@@ -4,7 +4,7 @@ import json
 import warnings
 from typing import Any
 
-from handgrad.check.source import Cell, one_line, parse_problem
+from handgrad.check.source import Cell, one_line
 from handgrad.errors import CheckError
 
 FORMATS = (3, 4)
@@ -108,16 +108,3 @@ def _output_text(output: dict[str, Any]) -> str:
         return _text(output.get("text")) if output.get("name") == "stdout" else ""
     data = output.get("data")
     return _text(data.get("text/plain")) + "\n" if isinstance(data, dict) else ""
-
-
-def as_python(source: str) -> str | None:
-    """`source` with IPython's magics turned into calls, or None where it is no Python even so."""
-    if parse_problem(source) is None:
-        return source
-    from IPython.core.inputtransformer2 import TransformerManager
-
-    try:
-        python: str = TransformerManager().transform_cell(source)  # type: ignore[no-untyped-call]
-    except SyntaxError:
-        return None
-    return python if parse_problem(python) is None else None

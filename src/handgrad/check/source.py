@@ -111,26 +111,11 @@ def require_hand_gradients(
 
     A file that autograd alone trains may run for hours before this would come out.
     """
-    from handgrad.check.notebook import as_python
-
-    texts = [(cell, as_python(cell.source)) for cell in cells]
-    readable = [text for _, text in texts if text is not None]
-    if has_hand_gradients("\n".join(readable)):
-        return
-    raise CheckError(
-        f"{shown}: nothing to check: no gradient by hand in it, such as dh for a tensor h"
-        f"{_unreadable(cell for cell, text in texts if text is None)}."
-        " Yours has another name? --pair NAME=TENSOR"
-    )
-
-
-def _unreadable(cells: Iterable[Cell]) -> str:
-    """The first cell that does not parse, since what was looked for may stand in it."""
-    for cell in cells:
-        line, what = parse_problem(cell.source) or (None, "")
-        place = f"cell {cell.number}" if line is None else f"cell {cell.number}, line {line}"
-        return f" ({place} does not parse: {what})"
-    return ""
+    if not has_hand_gradients("\n".join(cell.source for cell in cells)):
+        raise CheckError(
+            f"{shown}: nothing to check: no gradient by hand in it, such as dh for a tensor h."
+            " Yours has another name? --pair NAME=TENSOR"
+        )
 
 
 def one_line(text: str, limit: int = 300) -> str:

@@ -6,6 +6,7 @@ test_seeds.py runs the same way through the real one.
 
 import ast
 import contextlib
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -25,7 +26,7 @@ def gradients(tree: ast.Module) -> list[tuple[str, int]]:
 
 
 def has_hand_gradients(source: str) -> bool:
-    return bool(gradients(ast.parse(source)))
+    return bool(re.search(r"\bd\w*(:.*)? =", source))
 
 
 class Session:
