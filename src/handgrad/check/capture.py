@@ -278,7 +278,7 @@ def _resolve(name: str, kind: Kind, keyed: bool, value: Any) -> list[tuple[str, 
         element = container[key] if isinstance(container, list | dict) else None
         if not isinstance(element, Tensor):
             return []
-        return [(key if isinstance(key, str) else f"{name}[{key!r}]", kind, element)]
+        return [(f"{name}[{key!r}]", kind, element)]
     return [(name, kind, value)] if isinstance(value, Tensor) else []
 
 

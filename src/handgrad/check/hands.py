@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from handgrad.check.passes import Pass
 from handgrad.check.trace import Barrier, Bind, Compared, Trace
@@ -15,6 +15,7 @@ PATTERNS = (
     re.compile(r"(?P<node>.+)_grad"),
     re.compile(r"g_(?P<node>.+)"),
     re.compile(r"(?P<node>.+)_bar"),
+    re.compile(r"\w+\['d?(?P<node>.+)'\]"),
 )
 """How the field names the gradient of a node; the first that leaves an existing name is taken."""
 LIKELY = re.compile(r"d_?\w+|grad_\w+|\w+_grad|g_\w+")
@@ -32,10 +33,16 @@ class Hand:
     node: Bind | None
     claim: str
     """Where the pair comes from: "pair", "name", "compared", or "value"."""
+    versions: list[Bind] = field(default_factory=list)
+    """The tensors that the node's name stood for in turn (a loop over time), the last one first."""
 
     def own_final(self) -> Bind:
         """Return the last statement that changed it under its own name: finished from there on."""
         return next((b for b in reversed(self.binds) if not b.alias), self.binds[-1])
+
+    def is_local(self) -> bool:
+        """Whether its node is a function's parameter: known by another name outside."""
+        return self.node is not None and self.node.kind == "param"
 
     def final(self) -> Bind:
         """Return the last statement that changed it, through whatever name."""
@@ -45,12 +52,13 @@ class Hand:
 def hand_names(assigned: Iterable[str], pairs: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the names that read as gradients, each with its node: `dlogits` of `logits`."""
     names = set(assigned)
+    keys = {m[1]: name for name in names if (m := re.fullmatch(r"\w+\['(.+)'\]", name))}
     found = {}
     for name in names:
-        for pattern in PATTERNS:
-            match = pattern.fullmatch(name)
-            if match and match["node"] in names:
-                found[name] = match["node"]
+        for match in filter(None, (pattern.fullmatch(name) for pattern in PATTERNS)):
+            node = match["node"] if match["node"] in names else keys.get(match["node"], name)
+            if node != name:  # grads['W1'] is the gradient of W1, or of params['W1']
+                found[name] = node
                 break
     return found | {hand: node for hand, node in (pairs or {}).items() if hand in names}
 
@@ -68,12 +76,14 @@ def find_hands(trace: Trace, passes: Sequence[Pass], pairs: Mapping[str, str]) -
         name, at = binds[0].name, binds[0].index
         before = [p for p in passes if p.end < at]
         for forward in reversed(before):
-            node = node_named(forward, named.get(name), at)
-            claim = "pair" if name in pairs else "name"
-            if node is None and name in compared:
-                node, claim = node_named(forward, compared[name], at), "compared"
-            if node is not None:
-                found.append(Hand(len(found), name, binds, forward, node, claim))
+            top = not binds[0].statement.function
+            nodes, claim = nodes_named(forward, named.get(name), at, top), "name"
+            if name in pairs:
+                claim = "pair"
+            elif not nodes and name in compared:
+                nodes, claim = nodes_named(forward, compared[name], at, top), "compared"
+            if nodes:
+                found.append(Hand(len(found), name, binds, forward, nodes[0], claim, nodes))
                 break
         else:
             if before:
@@ -100,12 +110,18 @@ def definitions(trace: Trace, names: set[str]) -> list[list[Bind]]:
     return found
 
 
-def node_named(forward: Pass, name: str | None, before: int) -> Bind | None:
-    """Return the pass's last node of that name, named before event `before`."""
-    if name is None:
-        return None
-    nodes = [b for b in forward.nodes() if b.name == name and b.index < before]
-    return nodes[-1] if nodes else None
+def nodes_named(forward: Pass, name: str | None, before: int, top: bool) -> list[Bind]:
+    """Return the pass's nodes of that name, named before event `before`: the last one first.
+
+    For a gradient at the `top` of the file, its names count before those inside functions.
+    """
+    same = [b for b in forward.nodes() if b.name == name and b.index < before]
+    outer = [b for b in same if not b.statement.function]
+    found: dict[int, Bind] = {}
+    for bind in outer if top and outer else same:
+        found.pop(id(bind.value), None)
+        found[id(bind.value)] = bind
+    return list(found.values())[::-1]
 
 
 def compared_names(trace: Trace, passes: Sequence[Pass]) -> dict[str, str]:

@@ -28,6 +28,10 @@ _EXACT = {
 }  # fmt: skip
 """Operations that move numbers without rounding them."""
 
+FINEST = 2.0**-44
+"""Moves of float64 numbers must be well above the last bit that they land on: where eps is smaller
+than this, the draws move by FINEST and the noise is scaled back (it is linear at these sizes)."""
+
 
 class Jitter(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """While active, every rounding operation's floating result is moved within `eps` of itself.
@@ -86,10 +90,12 @@ def noise_of(
     `move` (they are rounded too), and returns one gradient for each truth, in its order.
     """
     noise = [None if value is None else value.abs() * eps for value in truth]
+    width = max(eps, FINEST)
     for seed in range(draws):
-        with Jitter(eps, seed) as jitter:
+        with Jitter(width, seed) as jitter:
             moved = gradients(lambda leaf, jitter=jitter: jitter.move(leaf.clone()))  # type: ignore[misc]
         for own, value, new in zip(noise, truth, moved, strict=True):
             if own is not None and value is not None and new is not None:
-                torch.maximum(own, (new - value).abs().nan_to_num(nan=torch.inf), out=own)
+                move = (new - value).abs().nan_to_num(nan=torch.inf) * (eps / width)
+                torch.maximum(own, move, out=own)
     return noise

@@ -46,10 +46,12 @@ def overwritten(seen: Evidence) -> Iterator[Note]:
     """A forward tensor that the backward pass writes to."""
     made = {key_of(t) for e in seen.forward.events if type(e) is Op for t in e.outputs}
     names = {b.name for b in seen.forward.nodes() if b.kind != "param"}
-    for event in seen.trace.events[seen.forward.end + 1 :]:
+    later = seen.trace.events[seen.forward.end + 1 :]
+    written = {key_of(t) for e in later if type(e) is Op for t in e.writes}
+    for event in later:
         if type(event) is not Bind or event.kind != "update" or event.name not in names:
             continue
-        if key_of(event.value) in made - seen.forward.leaves:
+        if key_of(event.value) in (made & written) - seen.forward.leaves:
             names.discard(event.name)
             yield Note(
                 "HG202",
@@ -141,6 +143,8 @@ def masking(seen: Evidence) -> Iterator[Note]:
         if key_of(value) not in seen.forward.leaves or id(value) in told or bind.kind == "param":
             continue
         told.add(id(value))
+        if not value.requires_grad:
+            continue  # a constant: an initial state of zeros is no parameter
         start = seen.trace.at(value, seen.forward.start).detach()
         if start.numel() > 1 and bool((start == start.flatten()[0]).all()):
             level = float(start.flatten()[0])

@@ -12,14 +12,15 @@ SIGNIFICANT = 1e3
 """A node's gradient must stand this far above its noise before its value tells anything."""
 
 
-def settle(grader: Grader) -> list[Hand]:
+def settle(grader: Grader) -> None:
     """Give each gradient that is wrong for its node the node that it is right for, if one is free.
 
     Free is a node that no other gradient is right for. A name that says its node outright gives way
     only where what was computed from the gradient is right: a forgotten factor makes `dhpreact`
-    equal to dh too, but then everything after it is wrong. Returns those that were moved; likely
-    names for which no node was found are dropped from `grader.hands`.
+    equal to dh too, but then everything after it is wrong. Likely names for which no node was found
+    are dropped from `grader.hands`.
     """
+    _settle_versions(grader)
     grades = {h.number: grader.verdict(h) for h in grader.hands if h.node is not None}
     moves: dict[int, Bind] = {}
     while True:
@@ -38,12 +39,41 @@ def settle(grader: Grader) -> list[Hand]:
     for hand in moved:
         hand.node, hand.claim = moves[hand.number], "value"
     grader.hands = [h for h in grader.hands if h.node is not None]
-    return moved
+
+
+def _settle_versions(grader: Grader) -> None:
+    """Where a loop over time names a node again and again, find each gradient's own version.
+
+    A backward pass takes the versions in reverse: its k-th definition is the gradient of the k-th
+    last. Those that are right show by how much that is shifted (a first one before the loop).
+    """
+    groups: dict[tuple[str, str], list[Hand]] = {}
+    for hand in grader.hands:
+        if len(hand.versions) > 1:
+            function = hand.binds[0].statement.function
+            groups.setdefault((function, hand.name), []).append(hand)
+    for hands in groups.values():
+        versions = hands[0].versions
+        shifts = []
+        for i, hand in enumerate(hands):
+            fitting = [j for j, node in enumerate(versions) if _may_be(grader, hand, node)]
+            if len(fitting) == 1:
+                shifts.append(fitting[0] - i)
+        shift = max(set(shifts), key=shifts.count) if shifts else 0
+        for i, hand in enumerate(hands):
+            at = i + shift
+            hand.node = versions[at] if 0 <= at < len(versions) else None
+
+
+def _may_be(grader: Grader, hand: Hand, node: Bind) -> bool:
+    if node.index not in grader.forward.truth or not _significant(grader, node):
+        return False
+    return grader.verdict(_as(hand, node)).right
 
 
 def _may_move(hand: Hand, grades: dict[int, Grade]) -> bool:
     if hand.node is None:
-        return True
+        return hand.claim == "value"
     return hand.claim != "pair" and grades[hand.number].verdict == "wrong"
 
 
@@ -89,13 +119,16 @@ def chosen(grader: Grader, hands: Sequence[Hand]) -> tuple[list[Hand], list[Hand
     computed from it; where none are, the last counts.
     """
     read = {n for reads in grader.natural.reads.values() for n in reads}
-    by_name: dict[str, list[Hand]] = {}
+    by_name: dict[tuple[str, int], list[Hand]] = {}
     for hand in hands:
-        by_name.setdefault(hand.name, []).append(hand)
+        assert hand.node is not None
+        by_name.setdefault((hand.name, id(hand.node.value)), []).append(hand)
     first, again = [], []
     for group in by_name.values():
         used = [h for h in group if h.number in read]
         main = used[-1] if used else group[-1]
         first.append(main)
         again += [h for h in group if h.number > main.number]
+    repeated = {(h.name, h.own_final().statement.place) for h in first}
+    again = [h for h in again if (h.name, h.own_final().statement.place) not in repeated]
     return sorted(first, key=lambda h: h.number), again

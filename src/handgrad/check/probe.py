@@ -71,6 +71,7 @@ class Cut(Replay):
             [self.made[n] for n in outputs],
             [self.given[n] for n in inputs],
             [upstream[n] for n in outputs],
+            retain_graph=True,
             allow_unused=True,
         )
         return {n: g for n, g in zip(inputs, found, strict=True) if g is not None}

@@ -49,6 +49,7 @@ def missing_rows(
     `consumers` says what is computed from each node, by the ids of the tensors.
     """
     nodes = [b for b in forward.nodes() if b.kind != "param" and b.index in forward.truth]
+    nodes = [b for b in nodes if b.value.requires_grad or forward.backward is None]
     whole = {id(g.hand.node.value) for g in graded if g.hand.node and not g.unfinished}
     done = whole | {id(g.hand.node.value) for g in graded if g.hand.node}
     parents: dict[int, set[int]] = {}

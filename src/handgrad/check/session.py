@@ -92,6 +92,8 @@ def graded(forward: Pass, hands: list[Hand]) -> tuple[list[Row], list[Note]]:
     shown = [by_number[h.number] for h in main]
     again = [by_number[h.number] for h in later]
     shown += [g for g in again if not g.right]
+    # a function's own name for it (dW) repeats its caller's (dW1): only to be named for blame
+    shown = [g for g in shown if not g.hand.is_local() or not g.right or g.lucky]
     backward = Sweep(forward, grader.hands, substitute=False).events()
     notes = find_notes(Evidence(forward.trace, forward, shown, again, backward))
     return [row_of(g) for g in shown] + missing_rows(forward, shown, cut.consumers), notes
@@ -101,7 +103,7 @@ def merged(rows: Sequence[Row]) -> list[Row]:
     """Return each line's gradient once, as it came out worst: a loop passes it several times."""
     worst: dict[tuple[str | None, str, Place | None], Row] = {}
     for row in rows:
-        key = (row.hand, row.node, row.place)
+        key = (row.hand, row.node.split("[")[0], row.place)
         if key not in worst or _SEVERITY[row.verdict] > _SEVERITY[worst[key].verdict]:
             worst[key] = row
     written = {row.node for row in worst.values() if row.hand is not None}
