@@ -40,7 +40,6 @@ PAGE = """<!DOCTYPE html>
 def to_html(report: Report, page: bool = False) -> str:
     """The report as one fragment, or as a whole page that opens offline."""
     groups = words.grouped(report)
-    notes = [(words.place(n.place), f"{n.message} [{n.code}]") for n in report.notes]
     errors = [(words.error_place(error), error.error) for error in report.errors]
     parts = [
         f"<p><code>{_text(report.file)}</code>: {_text(words.summary(report))}</p>",
@@ -49,7 +48,7 @@ def to_html(report: Report, page: bool = False) -> str:
         _section("inherited", _table(map(_cells, groups.inherited))),
         _section("right", _table(map(_cells, groups.right))),
         _missing(groups.missing),
-        _section("notes", _table(notes)),
+        _section("notes", _table(words.notes(report))),
         _section("errors", _table(errors)),
     ]
     inner = "\n".join(part for part in parts if part)

@@ -11,7 +11,7 @@ from handgrad.check.output import SAID
 from handgrad.check.records import CellError, Note, Place
 from handgrad.check.source import Cell, one_line
 
-RAISED = "raised now and not when it was saved: cells ran in another order then, or elsewhere"
+RAISED = "raised now and not when it was saved: cells ran in another order then, or elsewhere."
 VERDICT = re.compile(r"\b(?:True|False)\b")
 
 
@@ -28,7 +28,7 @@ def difference(cell: Cell, said: str, error: CellError | None) -> Note | None:
         return None
     for (saved_words, saved_line), (words, line) in zip(before, now, strict=True):
         if saved_words != words:
-            message = f'a clean run prints "{line}" where the saved output has "{saved_line}"'
+            message = f'a clean run prints "{line}" where the saved output has "{saved_line}".'
             return Note("HG282", message, place=Place(1, cell.number))
     return None
 
@@ -52,5 +52,5 @@ def folded(notes: Sequence[Note]) -> list[Note]:
 def _with_others(note: Note, cells: list[str]) -> Note:
     if not cells:
         return note
-    also = f"; so with cell{'s' if len(cells) > 1 else ''} {', '.join(cells)}"
+    also = f" So with cell{'s' if len(cells) > 1 else ''} {', '.join(cells)}."
     return Note(note.code, note.message + also, place=note.place)

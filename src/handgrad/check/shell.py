@@ -34,7 +34,7 @@ NOT_RUN = PROGRAMS | INSTALLERS | {"sc", "sx", "system", "timeit"}
 """Magics that run other programs, or code again for its time alone: noted and left out."""
 NO_EFFECT = {"debug", "matplotlib", "pdb"}
 """Magics for somebody at a screen."""
-ENDED = "exit() ends it: no cell after this was run"
+ENDED = "exit() ends it: no cell after this was run."
 WRAPPER = re.compile(r"\s*%%(capture|prun|time)\b.*")
 """A cell magic around Python that is as good without it; running it would shift the lines."""
 

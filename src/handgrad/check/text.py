@@ -76,10 +76,8 @@ def _table(rows: list[Row], marks: dict[str, str]) -> RenderableType:
 
 
 def _notes(report: Report) -> list[RenderableType]:
-    if not report.notes:
-        return []
-    listed = [(words.place(note.place), f"{note.message} [{note.code}]") for note in report.notes]
-    return [_title("notes"), _listed(listed)]
+    listed = words.notes(report)
+    return [_title("notes"), _listed(listed)] if listed else []
 
 
 def _errors(report: Report) -> list[RenderableType]:

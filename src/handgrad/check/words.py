@@ -23,6 +23,7 @@ COUNTED = {
     "wrong": "wrong",
     "missing": "not written yet",
 }
+WRONG_SHAPE = "HG210"  # the note of a right value in the wrong shape, for those who read the JSON
 MOST_LINES = 8  # of a statement; what is to be seen of a longer one is its beginning
 MOST_NAMES = 40
 SECTIONS = {
@@ -156,6 +157,16 @@ def blamed(root: Row, report: Report) -> str:
         return ""
     others = "1 other" if len(heirs) == 1 else f"{len(heirs)} others"
     return f"to blame for {others}: {names(heirs)}"
+
+
+def notes(report: Report) -> list[tuple[str, str]]:
+    """Place and text of each note, but for those that repeat what a row says."""
+    bent = {row.node for row in report.rows if row.verdict == "shape"}
+    return [
+        (place(note.place), printable(f"{note.message} [{note.code}]"))
+        for note in report.notes
+        if not (note.code == WRONG_SHAPE and note.node in bent)
+    ]
 
 
 def _inherits(row: Row, root: Row) -> bool:

@@ -167,7 +167,7 @@ def test_exit_ends_it(notebook: Writer) -> None:
     outcome = check_file(notebook("da = 1", "x = 1\nexit()", "db = 1"))
     assert graded(outcome) == ["da (1, 1)"]
     assert outcome.report.notes == (
-        Note("HG281", "exit() ends it: no cell after this was run", place=Place(2, 2)),
+        Note("HG281", "exit() ends it: no cell after this was run.", place=Place(2, 2)),
     )
 
 

@@ -62,7 +62,8 @@ REPORT = Report(
         Row("C", None, "missing"),
     ),
     notes=(
-        Note("HG210", "dlogits is dnorm_logits itself", "logits", Place(9, 6)),
+        Note("HG201", "dlogits is dnorm_logits itself", "logits", Place(9, 6)),
+        Note("HG210", "its shape, which its row shows already", "bnmeani", Place(29, 6)),
         Note("HG211", "words are shuffled and never read again"),
     ),
     errors=(CellError(7, 1, "NameError: name 'x' is not defined"), CellError(8, None, "Timeout")),
@@ -99,7 +100,7 @@ Right
 Not written yet: dW1, dC
 
 Worth knowing
-  cell 6, line 9  dlogits is dnorm_logits itself [HG210]
+  cell 6, line 9  dlogits is dnorm_logits itself [HG201]
                   words are shuffled and never read again [HG211]
 
 Raised while the file ran
@@ -253,7 +254,7 @@ JSON = (
     '"max_abs_diff": 2.0, "ratio": null, "cause": null, "message": "The sign is turned.", '
     '"fix": null}, {"node": "C", "hand": null, "line": null, "cell": null, "verdict": "missing", '
     '"blame": null, "shape": null, "expected_shape": null, "max_abs_diff": null, "ratio": null, '
-    '"cause": null, "message": null, "fix": null}], "notes": [{"code": "HG210", "node": "logits", '
+    '"cause": null, "message": null, "fix": null}], "notes": [{"code": "HG201", "node": "logits", '
     '"line": 9, "cell": 6, "message": "dlogits is dnorm_logits itself"}], "errors": [{"cell": 7, '
     '"line": 1, "error": "NameError: name \'x\' is not defined"}, {"cell": 8, "line": null, '
     '"error": "Timeout"}]}'

@@ -14,7 +14,7 @@ from handgrad.check.source import Cell
 RAISED = CellError(3, 7, "NameError: name 'x' is not defined")
 RAISES = Note(
     "HG283",
-    "raised now and not when it was saved: cells ran in another order then, or elsewhere",
+    "raised now and not when it was saved: cells ran in another order then, or elsewhere.",
     place=Place(7, 3),
 )
 
@@ -33,7 +33,7 @@ RAISES = Note(
             "a\nh  | exact: True | 0.0",
             "b\nh  | exact: False | 0.1",
             'a clean run prints "h | exact: False | 0.1" where the saved output has'
-            ' "h | exact: True | 0.0"',
+            ' "h | exact: True | 0.0".',
         ),
     ],
 )
@@ -57,10 +57,10 @@ def test_errors(cell: Cell, note: Note | None) -> None:
 def test_one_note_of_a_kind() -> None:
     notes = [Note(code, code, place=Place(1, cell)) for cell, code in enumerate("aabaa", 1)]
     assert folded(notes) == [
-        Note("a", "a; so with cells 2, 4, 5", place=Place(1, 1)),
+        Note("a", "a So with cells 2, 4, 5.", place=Place(1, 1)),
         Note("b", "b", place=Place(1, 3)),
     ]
-    assert folded(notes[:2]) == [Note("a", "a; so with cell 2", place=Place(1, 1))]
+    assert folded(notes[:2]) == [Note("a", "a So with cell 2.", place=Place(1, 1))]
 
 
 @pytest.mark.usefixtures("faked")
