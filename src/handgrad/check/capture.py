@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.autograd.graph import get_gradient_edge
 from torch.overrides import TorchFunctionMode
 
+from handgrad.check.effects import targets_of, version_of
 from handgrad.check.instrument import Kind, Statement
 from handgrad.check.loops import LoopWatch
 from handgrad.check.trace import Backward, Barrier, Bind, Compared, Op, Trace, key_of, tensors_in
@@ -21,7 +22,6 @@ from handgrad.check.trace import Backward, Barrier, Bind, Compared, Op, Trace, k
 _BACKWARD = (Tensor.backward, torch.autograd.backward)
 _RANDOM = ("dropout", "alpha_dropout", "feature_dropout", "feature_alpha_dropout", "dropout1d",
            "dropout2d", "dropout3d")  # fmt: skip
-_RUNNING = ("batch_norm", "instance_norm")
 _LOOKED_AT = ("shape", "dtype", "device", "ndim", "requires_grad", "is_leaf", "grad_fn", "layout")
 _PEEKS = {getattr(Tensor, name).__get__ for name in _LOOKED_AT} | {
     Tensor.size, Tensor.dim, Tensor.numel, Tensor.nelement, Tensor.__len__, Tensor.item,
@@ -88,7 +88,7 @@ class Recorder:
             return self._note(func, (), {}, func(*args, **kwargs), ())
         inputs = (*tensors_in(args), *tensors_in(kwargs))
         name = getattr(func, "__name__", "")
-        targets = _targets(name, args, kwargs)
+        targets = targets_of(name, args, kwargs)
         if targets:
             self.trace.before_write(targets)
         for value in inputs:
@@ -106,7 +106,7 @@ class Recorder:
         inputs: tuple[Tensor, ...],
         rng: Tensor | None = None,
     ) -> Any:
-        writes = tuple(t for t in inputs if self._versions.get(key_of(t)) != _version(t))
+        writes = tuple(t for t in inputs if self._versions.get(key_of(t)) != version_of(t))
         outputs = (*tensors_in(result), *writes)
         if not outputs and getattr(func, "__name__", "") != "__set__":
             return result
@@ -116,13 +116,13 @@ class Recorder:
         for value in outputs:
             if key_of(value) not in self._versions:
                 self._see(value)
-            elif self._versions[key_of(value)] != _version(value):
-                self._versions[key_of(value)] = _version(value)
+            elif self._versions[key_of(value)] != version_of(value):
+                self._versions[key_of(value)] = version_of(value)
                 self._written[key_of(value)] = None
         return result
 
     def _see(self, value: Tensor) -> None:
-        self._versions[key_of(value)] = _version(value)
+        self._versions[key_of(value)] = version_of(value)
         self.trace.pin(value)
 
     def _backward(self, func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
@@ -136,12 +136,16 @@ class Recorder:
             seeds = given.get("grad_tensors", kwargs.get("gradient"))
         losses = (outputs,) if isinstance(outputs, Tensor) else tuple(outputs or ())
         grads = (seeds,) if isinstance(seeds, Tensor) else tuple(seeds or (None,) * len(losses))
-        event = Backward(len(self.trace), losses, grads)
+        self.ask(losses, grads)
+
+    def ask(self, losses: tuple[Tensor, ...], seeds: tuple[Tensor | None, ...]) -> None:
+        """Note a backward pass from `losses`, and take autograd's gradient of every name."""
+        event = Backward(len(self.trace), losses, seeds)
         self.trace.events.append(event)
         with self._guarded():
-            self._ask(event)
+            self._fill(event)
 
-    def _ask(self, event: Backward) -> None:
+    def _fill(self, event: Backward) -> None:
         binds = self._live_binds()
         retained = [b.value for b in binds if b.value.retains_grad]
         before = [t.grad for t in retained]
@@ -185,6 +189,13 @@ class Recorder:
             for target, value in zip(statement.targets, values, strict=True):
                 named += _resolve(target.name, target.kind, target.keyed, value)
             self._changed(statement, named)
+
+    def known(self, statement: Statement, names: Mapping[str, Any]) -> None:
+        """Note the tensors that have names already when the recording begins."""
+        with self._guarded():
+            for name, value in names.items():
+                if isinstance(value, Tensor):
+                    self._bind(name, "assign", value, statement)
 
     def compared(self, number: int, *values: Any) -> None:
         """Hook: statement `number` is about to compare two values under a label."""
@@ -235,7 +246,7 @@ class Recorder:
         for others in self._named.values():
             others.pop(name, None)
         if key_of(value) not in self._versions:
-            self._versions[key_of(value)] = _version(value)
+            self._versions[key_of(value)] = version_of(value)
         edge = get_gradient_edge(value) if value.requires_grad else None
         bind = Bind(len(self.trace), name, value, kind, statement, edge, alias)
         self.trace.events.append(bind)
@@ -280,18 +291,3 @@ def _resolve(name: str, kind: Kind, keyed: bool, value: Any) -> list[tuple[str, 
             return []
         return [(f"{name}[{key!r}]", kind, element)]
     return [(name, kind, value)] if isinstance(value, Tensor) else []
-
-
-def _version(value: Tensor) -> int:
-    return -1 if value.is_inference() else value._version
-
-
-def _targets(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[Tensor]:
-    """Return the tensors that a function is about to write to, by the field's conventions."""
-    if name.endswith("_") and not name.endswith("__"):
-        return list(tensors_in(args[:1]))
-    if name == "__setitem__" or (name.startswith("__i") and name.endswith("__")):
-        return list(tensors_in(args[:1]))
-    if name == "__set__" or name in _RUNNING or kwargs.get("inplace"):
-        return list(tensors_in(args))
-    return list(tensors_in(kwargs.get("out", ())))

@@ -43,10 +43,22 @@ class Statement:
 
 
 class Instrumenter(ast.NodeTransformer):
-    """Instruments one module or cell; `statements` grows, and is shared by all cells of a file."""
+    """Instruments one module or cell; `statements` grows, and is shared by all cells of a file.
 
-    def __init__(self, statements: list[Statement], cell: int | None, source: str) -> None:
+    `parameters` is what functions' parameters count as: names of their own ("assign"), or another's
+    for the same tensors. `reads` keeps, by the statement's number, what reads its targets back.
+    """
+
+    def __init__(
+        self,
+        statements: list[Statement],
+        cell: int | None,
+        source: str,
+        parameters: Kind = "param",
+    ) -> None:
         self.statements = statements
+        self.parameters = parameters
+        self.reads: dict[int, list[ast.expr]] = {}
         self.cell = cell
         self.lines = source.splitlines()
         self.functions: list[str] = []
@@ -93,7 +105,7 @@ class Instrumenter(ast.NodeTransformer):
     def _function(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
         self.functions.append(node.name)
         arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
-        targets = [(Target(a.arg, "param"), _load(a.arg)) for a in arguments]
+        targets = [(Target(a.arg, self.parameters), _load(a.arg)) for a in arguments]
         doc = 1 if ast.get_docstring(node, clean=False) is not None else 0
         head = node.body[:doc]
         node.body = [*head, *self._hook(node, targets), *self.block(node.body[doc:])]
@@ -139,7 +151,9 @@ class Instrumenter(ast.NodeTransformer):
             return []
         self.statements.append(self._record(node, tuple(target for target, _ in targets)))
         values = [value for _, value in targets]
-        return [_call(node, "after", [len(self.statements) - 1], values)]
+        number = len(self.statements) - 1
+        self.reads[number] = values
+        return [_call(node, "after", [number], values)]
 
     def _compared(self, node: ast.Expr) -> list[ast.stmt]:
         """`cmp('h', dh, h)`: told before it runs, since it may raise (no .grad on some node)."""

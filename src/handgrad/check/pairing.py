@@ -119,10 +119,11 @@ def chosen(grader: Grader, hands: Sequence[Hand]) -> tuple[list[Hand], list[Hand
     computed from it; where none are, the last counts.
     """
     read = {n for reads in grader.natural.reads.values() for n in reads}
-    by_name: dict[tuple[str, int], list[Hand]] = {}
+    by_name: dict[tuple[str, str, int], list[Hand]] = {}
     for hand in hands:
         assert hand.node is not None
-        by_name.setdefault((hand.name, id(hand.node.value)), []).append(hand)
+        key = (hand.binds[0].statement.function, hand.name, id(hand.node.value))
+        by_name.setdefault(key, []).append(hand)
     first, again = [], []
     for group in by_name.values():
         used = [h for h in group if h.number in read]
