@@ -77,6 +77,16 @@ def test_settings(capsys: Capture, tmp_path: Path, words: Path, flag: str, line:
     assert not out.exists()
 
 
+def test_no_tensorboard(
+    capsys: Capture, tmp_path: Path, words: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("handgrad.train.reporter.find_spec", lambda name: None)
+    out = tmp_path / "run"
+    line = refused(capsys, "train", "-i", words, "-o", out, "--tensorboard")
+    assert line == "tensorboard is not installed: pip install 'handgrad[tensorboard]'"
+    assert not out.exists()
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="here is a CUDA device")
 def test_no_cuda(capsys: Capture, tmp_path: Path, words: Path) -> None:
     out = tmp_path / "run"

@@ -25,10 +25,14 @@ def trained(capsys: Capture, tmp_path: Path, words: Path) -> tuple[Path, dict[st
     return out, json.loads(target.read_text())
 
 
-def evaluated(capsys: Capture, *arguments: object) -> dict[str, dict[str, float]]:
+def evaluated(
+    capsys: Capture, *arguments: object, by: str = "calibrated"
+) -> dict[str, dict[str, float]]:
+    """The splits of the JSON, whose other keys are the same throughout."""
     code, out, _ = command(capsys, "evaluate", *arguments, "--json=-")
-    assert code == 0
-    splits: dict[str, dict[str, float]] = json.loads(out)["splits"]
+    content = json.loads(out)
+    splits: dict[str, dict[str, float]] = content.pop("splits")
+    assert (code, content) == (0, {"run": str(arguments[0]), "step": 30, "statistics": by})
     return splits
 
 
@@ -60,7 +64,7 @@ def test_statistics_make_a_difference(
     run, _ = trained
     calibrated = evaluated(capsys, run, "--statistics=calibrated")
     assert calibrated == evaluated(capsys, run)
-    running = evaluated(capsys, run, "--statistics=running")
+    running = evaluated(capsys, run, "--statistics=running", by="running")
     assert abs(running["train"]["nats"] - calibrated["train"]["nats"]) > 1e-3
 
 

@@ -81,7 +81,8 @@ def test_a_signal_ends_the_step_and_saves(whole: Path, number: signal.Signals) -
     stopped_at = last.split()[4]
     assert (whole / out / f"optimizer-{stopped_at}.safetensors").exists()
     assert "Traceback" not in running.output
-    assert_resumes_to_the_same_bits(whole, out)
+    if number == signal.SIGINT:  # once is enough: from here on both are the same
+        assert_resumes_to_the_same_bits(whole, out)
 
 
 def test_killed_at_random_moments(whole: Path) -> None:

@@ -32,7 +32,7 @@ def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
 def test_round_trip(tmp_path: Path, optimizer: str) -> None:
     saved = at_step(7, optimizer)
     checkpoint.save(tmp_path, saved)
-    loaded = load_to_resume(tmp_path, MODEL, "cpu")
+    loaded = load_to_resume(tmp_path, MODEL, "cpu", optimizer)
     assert (loaded.step, loaded.finished, loaded.carried) == (7, False, saved.carried)
     assert same(loaded.params, saved.params)
     assert loaded.state.keys() == saved.state.keys()
@@ -81,14 +81,14 @@ def test_killed_between_the_files(
     monkeypatch.setattr(os, "replace", dying)
     with pytest.raises(KeyboardInterrupt):
         checkpoint.save(tmp_path, at_step(2))
-    loaded = load_to_resume(tmp_path, MODEL, "cpu")
+    loaded = load_to_resume(tmp_path, MODEL, "cpu", "adamw")
     assert loaded.step == 1
     assert same(loaded.params, at_step(1).params)
 
 
 def failure(folder: Path) -> str:
     with pytest.raises(RunError) as caught:
-        load_to_resume(folder, MODEL, "cpu")
+        load_to_resume(folder, MODEL, "cpu", "adamw")
     return str(caught.value).replace(str(folder), "RUN")
 
 
@@ -146,3 +146,11 @@ def test_optimizer_of_another_step(tmp_path: Path) -> None:
     (tmp_path / optimizer_file(2)).write_bytes(one)
     line = "RUN/optimizer-2.safetensors belongs to step 1: restore the file, or train anew"
     assert failure(tmp_path) == line
+
+
+def test_another_optimizers(tmp_path: Path) -> None:
+    checkpoint.save(tmp_path, at_step(1, "sgd"))
+    assert failure(tmp_path) == (
+        "RUN/optimizer-1.safetensors: first.C should have shape [5, 2], found no such tensor: "
+        "the file is not the one that config.json describes; restore it, or train anew"
+    )

@@ -44,6 +44,14 @@ def test_out_that_is_a_file(tmp_path: Path) -> None:
     assert str(caught.value) == f"{tmp_path}/file is a file: choose a folder with --out"
 
 
+def test_runs_that_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("runs").touch()
+    with pytest.raises(RunError) as caught:
+        make_folder(None, "names")
+    assert str(caught.value) == "cannot make the run folder runs: File exists"
+
+
 def test_open_gives_back_what_was_written(run: Run) -> None:
     assert open_run(run.folder) == run
 

@@ -5,9 +5,8 @@ import sys
 
 import pytest
 
-from handgrad.errors import SettingsError
 from handgrad.train.metrics import Row
-from handgrad.train.reporter import Bar, Lines, Several, TensorBoard, console_reporter, row_line
+from handgrad.train.reporter import Bar, Lines, Several, console_reporter, row_line
 
 ROW = Row(400, 0.1 * 0.1, 2.5, 2.25, None, 12.34)
 
@@ -70,10 +69,3 @@ def test_several_hear_the_same() -> None:
     lines: list[str] = []
     Several([Lines(lines.append, 1000), Lines(lines.append, 1000)]).row(ROW)
     assert lines == [LINE, LINE]
-
-
-def test_no_tensorboard(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:  # type: ignore[no-untyped-def]
-    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
-    with pytest.raises(SettingsError) as caught:
-        TensorBoard(tmp_path, 0)
-    assert str(caught.value) == "tensorboard is not installed: pip install 'handgrad[tensorboard]'"

@@ -46,10 +46,14 @@ def evaluate(
             raise SettingsError(f"unknown {name} {value}; known: {', '.join(known)}")
     check_target(json)
     opened = open_run(run)
-    step, losses = _losses(opened, _data(opened, data), (split,) if split else SPLITS, statistics)
+    step, used, losses = _losses(
+        opened, _data(opened, data), (split,) if split else SPLITS, statistics
+    )
     _show(losses, to_stderr=json == "-")
     if json is not None:
-        report_json(json, {"run": str(run), "step": step, "splits": _as_json(losses)})
+        report_json(
+            json, {"run": str(run), "step": step, "statistics": used, "splits": _as_json(losses)}
+        )
 
 
 def _data(run: "Run", source: str | None) -> "Dataset":
@@ -67,16 +71,17 @@ def _data(run: "Run", source: str | None) -> "Dataset":
 
 def _losses(
     run: "Run", dataset: "Dataset", splits: tuple[str, ...], statistics: str | None
-) -> "tuple[int, dict[str, SplitLoss | None]]":
+) -> "tuple[int, str | None, dict[str, SplitLoss | None]]":
+    """The checkpoint's step, which statistics were used (None without batchnorm), the losses."""
     from handgrad.train.checkpoint import load
     from handgrad.train.evaluate import Contexts, split_loss, with_statistics
 
     at = load(run.folder, run.model)
     state = with_statistics(run.model, at.state, statistics)
     contexts = Contexts(dataset, run.model, run.vocabulary)
-    return at.step, {
-        split: split_loss(run.model, at.params, state, contexts, split) for split in splits
-    }
+    used = "calibrated" if len(state) > len(run.model.state_shapes()) else "running"
+    losses = {split: split_loss(run.model, at.params, state, contexts, split) for split in splits}
+    return at.step, used if state else None, losses
 
 
 def _show(losses: "dict[str, SplitLoss | None]", *, to_stderr: bool) -> None:

@@ -13,6 +13,7 @@ from handgrad.cli.options import MODEL_DEFAULTS
 from handgrad.cli.output import INTERRUPTED, check_target, marked, sayer
 from handgrad.errors import SettingsError
 from handgrad.files import report_json
+from handgrad.train.reporter import check_tensorboard
 from handgrad.train.settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -61,6 +62,8 @@ def train(
     """
     given = _given(locals())
     check_target(json)
+    if tensorboard:
+        check_tensorboard()
     say = sayer(sys.stderr if json == "-" else sys.stdout)
     opened = _resumed(out, given) if resume else _begun(out, given)
     with opened as (run, dataset, start):
@@ -78,11 +81,14 @@ def _given(parameters: dict[str, Any]) -> dict[str, Any]:
 def _begun(out: Path | None, given: dict[str, Any]) -> "Iterator[tuple[Run, Dataset, Checkpoint]]":
     from handgrad.data import open_dataset
     from handgrad.models import MODELS
+    from handgrad.train.folder import check_free
     from handgrad.train.start import begin
 
+    if out is not None:
+        check_free(out)
     sizes = {name: given[name] for name in MODEL_DEFAULTS if name in given}
     rest = {name: given[name] for name in given if name not in sizes and name != "data"}
-    settings = TrainSettings(**rest)  # first, as it costs nothing: a large file may take a while
+    settings = TrainSettings(**rest)  # before the data, as a large file may take a while
     dataset = open_dataset(given.get("data", "names"))
     model = MODELS["mlp"](vocab_size=dataset.vocabulary.size, **sizes)
     with begin(settings, model, dataset, out) as (run, start):

@@ -11,13 +11,14 @@ model.safetensors holds nothing that depends on how often a run was interrupted,
 
 import json
 import re
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from handgrad.errors import RunError
 from handgrad.files import write_atomic
 from handgrad.train.folder import FORMAT, newer
+from handgrad.train.optimizer import OPTIMIZERS
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -90,8 +91,11 @@ def load(folder: Path, model: "Model", device: str = "cpu") -> Checkpoint:
     """
     path = folder / MODEL_FILE
     tensors, head = _read(path, device)
-    params = {name: tensors[name] for name in tensors if not name.startswith(STATE_PREFIX)}
-    state = {name.removeprefix(STATE_PREFIX): tensors[name] for name in tensors.keys() - params}
+    params: dict[str, Tensor] = {}
+    state: dict[str, Tensor] = {}
+    for name, tensor in tensors.items():
+        kind = state if name.startswith(STATE_PREFIX) else params
+        kind[name.removeprefix(STATE_PREFIX)] = tensor
     _same_shapes(path, params, model.shapes(), exactly=True)
     _same_shapes(path, state, model.state_shapes(), exactly=False)
     # in the model's own order: updates and sums run over it, and must not depend on a file's order
@@ -99,21 +103,17 @@ def load(folder: Path, model: "Model", device: str = "cpu") -> Checkpoint:
     return Checkpoint(head["step"], params, state, {}, finished=bool(head.get("finished")))
 
 
-def load_to_resume(folder: Path, model: "Model", device: str) -> Checkpoint:
+def load_to_resume(folder: Path, model: "Model", device: str, optimizer: str) -> Checkpoint:
     """The whole checkpoint in `folder`. Raises RunError as `load` does, for either file."""
     loaded = load(folder, model, device)
     path = folder / optimizer_file(loaded.step)
-    optimizer, head = _read(path, device)
+    tensors, head = _read(path, device)
     if head["step"] != loaded.step:
         raise RunError(f"{path} belongs to step {head['step']}: restore the file, or train anew")
-    return Checkpoint(
-        loaded.step,
-        loaded.params,
-        loaded.state,
-        optimizer,
-        loaded.finished,
-        Carried(**head.get("carried", {})),
-    )
+    expected = OPTIMIZERS[optimizer].tensors(loaded.params)
+    shapes = {name: tuple(tensor.shape) for name, tensor in expected.items()}
+    _same_shapes(path, tensors, shapes, exactly=True)
+    return replace(loaded, optimizer=tensors, carried=Carried(**head["carried"]))
 
 
 def _serialised(tensors: "dict[str, Tensor]", head: dict[str, Any]) -> bytes:
@@ -147,7 +147,9 @@ def _read(path: Path, device: str) -> "tuple[dict[str, Tensor], dict[str, Any]]"
 def _head(path: Path, metadata: dict[str, str] | None) -> dict[str, Any]:
     try:
         head = json.loads((metadata or {})["handgrad"])
-        found, _ = head["format"], head["step"]
+        found = head["format"]
+        if not isinstance(head["step"], int):
+            raise ValueError("no step")
     except (KeyError, TypeError, ValueError) as error:
         raise RunError(f"{path} was not written by handgrad: name another folder") from error
     if not isinstance(found, int) or found > FORMAT:

@@ -15,8 +15,9 @@ import os
 import platform
 import shlex
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,23 +57,28 @@ class Run:
         return shlex.quote(str(self.folder))
 
 
+def check_free(out: Path) -> None:
+    """Raise RunError unless a run may be made in `out`: a folder that is empty or not there."""
+    if out.exists() and not out.is_dir():
+        raise RunError(f"{out} is a file: choose a folder with --out")
+    if out.is_dir() and any(out.iterdir()):
+        raise RunError(
+            f"{out} exists and is not empty: "
+            "go on with it by --resume, or choose another folder with --out"
+        )
+
+
 def make_folder(out: Path | None, data_name: str) -> Path:
     """Make the folder of a new run: `out`, or the next free runs/<data name>-<n>.
 
-    Raises RunError where `out` exists and is not empty, or no folder can be made there.
+    Raises RunError where `out` is not free, or no folder can be made there.
     """
     try:
-        if out is not None:
-            out.mkdir(parents=True, exist_ok=True)
-            if any(out.iterdir()):
-                raise RunError(
-                    f"{out} exists and is not empty: "
-                    "go on with it by --resume, or choose another folder with --out"
-                )
-            return out
-        return _next_free(Path("runs"), data_name)
-    except FileExistsError as error:
-        raise RunError(f"{out} is a file: choose a folder with --out") from error
+        if out is None:
+            return _next_free(Path("runs"), data_name)
+        check_free(out)
+        out.mkdir(parents=True, exist_ok=True)
+        return out
     except OSError as error:
         place = out or Path("runs")
         raise RunError(f"cannot make the run folder {place}: {error.strerror}") from error
@@ -80,14 +86,12 @@ def make_folder(out: Path | None, data_name: str) -> Path:
 
 def _next_free(parent: Path, data_name: str) -> Path:
     parent.mkdir(exist_ok=True)
-    number = 1
-    while True:
-        try:
+    for number in count(1):
+        with suppress(FileExistsError):  # another run's, or one that began this moment
             folder = parent / f"{data_name}-{number}"
-            folder.mkdir()  # fails where another process was faster
+            folder.mkdir()
             return folder
-        except FileExistsError:
-            number += 1
+    raise AssertionError("counting does not end")
 
 
 def write_run(run: Run) -> None:

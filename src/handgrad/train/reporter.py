@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
 
@@ -88,12 +89,8 @@ class TensorBoard:
     """Scalars under our tags and makemore's, whose "test" is the split it watches, here val."""
 
     def __init__(self, folder: Path, resumed_at: int) -> None:
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-        except ImportError as error:
-            raise SettingsError(
-                "tensorboard is not installed: pip install 'handgrad[tensorboard]'"
-            ) from error
+        from torch.utils.tensorboard import SummaryWriter
+
         purge = resumed_at + 1 if resumed_at else None  # rows that a killed run wrote are redone
         self._writer = SummaryWriter(str(folder / "tensorboard"), purge_step=purge)
 
@@ -118,6 +115,12 @@ class TensorBoard:
 
     def __exit__(self, *exception: object) -> None:
         self._writer.close()
+
+
+def check_tensorboard() -> None:
+    """Raise SettingsError where TensorBoard is not installed; to be asked before a run begins."""
+    if find_spec("tensorboard") is None:
+        raise SettingsError("tensorboard is not installed: pip install 'handgrad[tensorboard]'")
 
 
 def row_line(row: Row, steps: int) -> str:
@@ -155,7 +158,7 @@ def console_reporter(
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, auto_refresh=False, transient=True) as progress:
-        above = Lines(partial(progress.console.print, markup=False, highlight=False, soft_wrap=True), steps)
-        yield Bar(
-            progress, progress.add_task("train", total=steps, completed=done, loss="-"), above
-        )
+        # as it is: a loss is no markup, and a line is the terminal's to wrap
+        above = partial(progress.console.print, markup=False, highlight=False, soft_wrap=True)
+        task = progress.add_task("train", total=steps, completed=done, loss="-")
+        yield Bar(progress, task, Lines(above, steps))

@@ -71,9 +71,10 @@ def resume(folder: Path, given: Mapping[str, Any]) -> Iterator[tuple[Run, "Datas
     dataset = training_data(run, given.get("data"))
     require_device(run.settings.device)
     with locked(folder), processor_threads(run.settings.threads):
-        start = checkpoints.load_to_resume(folder, run.model, run.settings.device)
+        settings = run.settings
+        start = checkpoints.load_to_resume(folder, run.model, settings.device, settings.optimizer)
         checkpoints.tidy(folder, start.step)
-        if start.step < run.settings.steps:
+        if start.step < settings.steps:
             verify_gradients(run, start, _batches(run, dataset))
         yield run, dataset, start
 
