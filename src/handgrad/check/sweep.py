@@ -111,6 +111,7 @@ class Sweep:
         if key_of(bind.value) in self._forward_memory:
             self.swept.kept.add(hand.number)
             return
+        self.replay.enliven(bind.value)
         try:
             if own.shape != right.shape:
                 raise RuntimeError("another shape cannot be written in place")
@@ -118,3 +119,4 @@ class Sweep:
         except RuntimeError:  # a stretched view shares its elements: nothing else can hang on it
             self.replay.env[id(bind.value)] = right.clone()
         self.swept.values[bind.index] = right.clone()
+        self.replay.revive(bind.value)
