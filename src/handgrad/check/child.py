@@ -10,16 +10,18 @@ import signal
 import sys
 import threading
 import traceback
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from handgrad.check.deadline import Deadline, Timeout
-from handgrad.check.failure import cell_name, place
+from handgrad.check.failure import cell_name
 from handgrad.check.output import Echo
 from handgrad.check.records import CellError, Note
 from handgrad.check.source import Cell, one_line, require_hand_gradients
 from handgrad.check.wire import pack
+from handgrad.check.words import error_place
 from handgrad.errors import CheckError
 
 if TYPE_CHECKING:
@@ -83,7 +85,8 @@ def main() -> NoReturn:
 
 def _leave(channel: Channel, answer: dict[str, Any]) -> NoReturn:
     channel.send(**answer)
-    sys.stdout.flush()
+    with suppress(Exception):  # the user's code may have closed it
+        sys.stdout.flush()
     os._exit(0)
 
 
@@ -168,7 +171,7 @@ def _refusal(message: str, errors: list[CellError]) -> str:
     """Why nothing could be graded is most often that something failed before it."""
     if not errors:
         return message
-    return f"{message}; {place(errors[0].cell, errors[0].line)} failed: {errors[0].error}"
+    return f"{message}; {error_place(errors[0]) or 'it'} failed: {errors[0].error}"
 
 
 def _runner(session: "Session", kind: str, path: Path, scratch: Path) -> Runner:

@@ -50,7 +50,7 @@ class Deadline:
             raise self._timeout()
 
     def _last_resort(self) -> None:
-        time.sleep(self._seconds + PATIENCE)
+        time.sleep(min(self._seconds + PATIENCE, threading.TIMEOUT_MAX))
         if self._armed and self._claim.acquire(blocking=False):
             os.kill(os.getpid(), signal.SIGTERM)
             self._standing.wait(0.5)  # code in C, or one that took the signal over, stays as it is

@@ -15,14 +15,6 @@ def cell_name(number: int) -> str:
     return f"<cell {number}>"
 
 
-def place(cell: int | None, line: int | None) -> str:
-    """`cell 4, line 7`, or what of it is known."""
-    parts = [
-        f"{name} {value}" for name, value in (("cell", cell), ("line", line)) if value is not None
-    ]
-    return ", ".join(parts) or "it"
-
-
 def describe(error: BaseException, filename: str, cell: int | None) -> CellError:
     """What became of `cell` (None: the script), whose code was compiled as `filename`."""
     if isinstance(error, SyntaxError) and error.filename == filename:

@@ -106,9 +106,7 @@ class Child:
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.kill()  # had it left its group
         self._process.wait()
-        self._output.join(
-            1.0
-        )  # a process that left the group may hold the pipe: do not wait for it
+        self._output.join(1.0)  # not for ever: a process that left the group may hold the pipe
         assert self._process.stdin is not None
         with suppress(BrokenPipeError):
             self._process.stdin.close()

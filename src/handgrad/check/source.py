@@ -92,7 +92,7 @@ def parse_problem(source: str) -> tuple[int | None, str] | None:
     except SyntaxError as error:
         return error.lineno, one_line(error.msg)
     except (ValueError, RecursionError, MemoryError) as error:
-        # NUL bytes and lone surrogates raise ValueError, absurdly nested code the other two.
+        # NUL bytes raise ValueError before Python 3.11.4, absurdly nested code the other two.
         return None, one_line(str(error)) or type(error).__name__
     return None
 

@@ -24,6 +24,7 @@ COUNTED = {
     "missing": "not written yet",
 }
 WRONG_SHAPE = "HG210"  # the note of a right value in the wrong shape, for those who read the JSON
+ROOT = "From the gradients that it starts from, this line should have made something else."
 MOST_LINES = 8  # of a statement; what is to be seen of a longer one is its beginning
 MOST_NAMES = 40
 SECTIONS = {
@@ -34,9 +35,6 @@ SECTIONS = {
     "notes": "Worth knowing",
     "errors": "Raised while the file ran",
 }
-
-
-ROOT = "From the gradients that it starts from, this line should have made something else."
 
 
 @dataclass(frozen=True)
@@ -120,7 +118,7 @@ def statement(row: Row) -> list[str]:
     """The user's statement, line by line, without the indentation of where it stands."""
     first, _, rest = (row.statement or "").strip().partition("\n")
     lines = [first, *textwrap.dedent(rest).split("\n")] if rest else [first]
-    shown = [printable(line.rstrip()) for line in lines[:MOST_LINES] if line.strip()]
+    shown = [printable(line.expandtabs(4).rstrip()) for line in lines[:MOST_LINES] if line.strip()]
     return [*shown, "..."] if len(lines) > MOST_LINES else shown
 
 

@@ -33,10 +33,13 @@ def check(
         str | None, typer.Option(metavar="FILE|-", help="Write the report as JSON.")
     ] = None,
 ) -> None:
-    """Run FILE in a process of its own and judge every gradient that it computes by hand.
+    """Run FILE in a process of its own and judge each gradient by hand in it.
 
-    It runs the file's code as Python would, so check only what you would run. Exit code 1: a
-    gradient is wrong, or something in the file raised; 2: there is nothing to check.
+    It runs the file's code as Python would: check only what you would run.
+
+    Exit code 1: a gradient is wrong, or something in the file raised.
+
+    Exit code 2: there is nothing to check.
     """
     from handgrad.check.run import check_file
     from handgrad.cli.output import check_target

@@ -1,5 +1,6 @@
 """Files that hang, die or flood: an answer in time, in bounded memory, and nothing left running."""
 
+import io
 import os
 import signal
 import subprocess
@@ -12,8 +13,8 @@ import pytest
 
 from check.shell import fake
 from check.shell.conftest import Writer
-from handgrad.check import process
-from handgrad.check.output import HEAD, TAIL, HeadTail
+from handgrad.check import process, run
+from handgrad.check.output import HEAD, SAID, TAIL, Echo, HeadTail
 from handgrad.check.records import CellError
 from handgrad.check.run import check_file
 from handgrad.errors import CheckError, SettingsError
@@ -150,6 +151,16 @@ def test_what_fits_is_whole(size: int) -> None:
     assert kept.text() == "x" * size
 
 
+def test_what_is_held_against_saved_output_is_bounded() -> None:
+    echo = Echo(io.BytesIO())
+    echo.write("x" * (SAID - 1))
+    for _ in range(5):
+        echo.write("yz")
+    assert echo.take() == "x" * (SAID - 1) + "y"
+    echo.write("new")
+    assert echo.take() == "new"
+
+
 def is_alive(pid: int) -> bool:
     """A process that is there and no zombie."""
     try:
@@ -202,28 +213,64 @@ def test_the_child_ends_with_its_parent(notebook: Writer, tmp_path: Path) -> Non
     assert wait_until_dead(int(pid_file.read_text()))
 
 
-def test_our_own_failure_is_one_line(notebook: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
-    broken = fake.COMMAND[-1].replace(
-        "from handgrad", "fake.Session.finish = lambda *_: 1 / 0; from handgrad"
-    )
-    monkeypatch.setattr(process, "COMMAND", [*fake.COMMAND[:-1], broken])
-    assert refusal(notebook("da = 1")) == (
-        "handgrad itself failed, please report it: ZeroDivisionError: division by zero"
-        " (at <string>:1)"
+def with_fake(code: str) -> list[str]:
+    """The fake child's command, with `code` run before it serves."""
+    return [
+        *fake.COMMAND[:-1],
+        fake.COMMAND[-1].replace("from handgrad", f"\n{code}\nfrom handgrad"),
+    ]
+
+
+def test_grading_has_its_own_limit(notebook: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = "import time\nfake.Session.finish = lambda *_: time.sleep(60)"
+    monkeypatch.setattr(process, "COMMAND", with_fake(slow))
+    monkeypatch.setattr(process, "GRACE", 0.3)
+    monkeypatch.setattr(run, "GRADING", 0.3)
+    assert refusal(notebook("da = 1"), timeout=0.1) == (
+        "Python was still running while grading (its limit is 0.3 s) and did not stop,"
+        " so nothing was graded"
     )
 
 
-def test_a_transform_that_fails_is_ours_too(
+COUNTING = """
+import builtins, time
+finish = fake.Session.finish
+def watch(*arguments):
+    before = builtins.n
+    time.sleep(0.3)
+    assert builtins.n == before, "the user's code went on while it was graded"
+    return finish(*arguments)
+fake.Session.finish = watch
+"""
+
+
+def test_code_that_cannot_be_left_stands_still(
     notebook: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    broken = fake.COMMAND[-1].replace(
-        "from handgrad", "fake.Session.transform = lambda *_: 1 / 0; from handgrad"
-    )
-    monkeypatch.setattr(process, "COMMAND", [*fake.COMMAND[:-1], broken])
+    loop = "  try:\n    while True:\n      builtins.n += 1; time.sleep(0.001)\n  except: pass"
+    monkeypatch.setattr(process, "COMMAND", with_fake(COUNTING))
+    source = f"import builtins, time\nbuiltins.n = 0\nwhile True:\n{loop}"
+    assert check_file(notebook("da = 1", source), timeout=0.5).report.ok
+
+
+@pytest.mark.parametrize("part", ["finish", "transform"])
+def test_our_own_failure_is_one_line(
+    part: str, notebook: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "COMMAND", with_fake(f"fake.Session.{part} = lambda *_: 1 / 0"))
     assert refusal(notebook("da = 1")) == (
         "handgrad itself failed, please report it: ZeroDivisionError: division by zero"
-        " (at <string>:1)"
+        " (at <string>:2)"
     )
+
+
+def test_a_very_long_limit(notebook: Writer) -> None:
+    assert check_file(notebook("da = 1"), timeout=1e300).report.ok
+
+
+def test_a_closed_standard_output(tmp_path: Path) -> None:
+    (tmp_path / "s.py").write_text("import sys\nda = 1\nsys.stdout.close()\n")
+    assert check_file(tmp_path / "s.py").report.errors == ()
 
 
 def test_a_python_that_does_not_start(notebook: Writer, monkeypatch: pytest.MonkeyPatch) -> None:

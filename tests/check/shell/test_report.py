@@ -116,6 +116,13 @@ def test_text_whole() -> None:
     assert REPORT.to_text() == str(REPORT) == TEXT
 
 
+def test_a_long_statement_is_cut_and_tabs_are_spaces() -> None:
+    long = "\tdh = f(\n" + "\n".join(f"\t\t{n},\t# {n}" for n in range(20)) + "\n\t)"
+    text = Report("s.py", (row("h", "wrong", 3, blame="root", statement=long),)).to_text()
+    assert "      dh = f(\n          0,  # 0\n" in text
+    assert "          6,  # 6\n      ...\n" in text
+
+
 @pytest.mark.parametrize(
     ("places", "shown"),
     [

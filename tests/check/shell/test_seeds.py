@@ -88,6 +88,19 @@ def test_all_right_but_a_shape(seed: Any, capsys: Captured) -> None:
     assert report["errors"] == []
 
 
+def test_modules_in_the_folder_one_stands_in_are_not_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    """A learner's torch.py beside the notebook breaks the notebook, never the check of another."""
+    for name in ("json", "torch", "handgrad"):
+        (tmp_path / f"{name}.py").write_text("raise RuntimeError('not this one')")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "s.py").write_text(SCRIPT)
+    monkeypatch.chdir(tmp_path)
+    assert run(["check", "elsewhere/s.py"]) == 1
+    assert "to blame for 1 other: dw" in capsys.readouterr().out
+
+
 def test_without_its_data_nothing_can_be_graded(
     shared: Path, tmp_path: Path, capsys: Captured
 ) -> None:
