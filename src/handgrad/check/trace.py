@@ -157,15 +157,25 @@ def needed(events: Sequence[Event], targets: Iterable[Tensor], stops: set[int]) 
     """Return the operations that `targets` come from, in program order.
 
     By storage, so that views and in-place writes are never missed. `stops` are the storages whose
-    history is of no interest: the leaves, whose values are known.
+    history is of no interest: the leaves, whose values are known. The views of a leaf (`W.T`) share
+    its storage; what makes them goes by tensor.
     """
     wanted = {key_of(t) for t in targets} - stops
+    views = {id(t) for t in targets if key_of(t) in stops and _is_derived(t)}
     chosen: list[Op] = []
     for event in reversed(events):
-        if type(event) is Op and any(key_of(t) in wanted for t in event.outputs):
+        if type(event) is not Op:
+            continue
+        if any(key_of(t) in wanted or id(t) in views for t in event.outputs):
             chosen.append(event)
             wanted.update(key_of(t) for t in event.inputs if key_of(t) not in stops)
+            views.update(id(t) for t in event.inputs if key_of(t) in stops and _is_derived(t))
     return chosen[::-1]
+
+
+def _is_derived(value: Tensor) -> bool:
+    """Tell a view of a leaf from the leaf itself."""
+    return not value.is_leaf or (value._is_view() and not value.requires_grad)
 
 
 def _copy(storage: torch.UntypedStorage) -> torch.UntypedStorage:
