@@ -10,6 +10,7 @@ from types import FrameType
 from typing import NoReturn
 
 PATIENCE = 2.0  # seconds for the user's code to be left, until it is graded where it stands
+LONGEST = 1e9  # seconds: the system's clocks take no more than some centuries
 
 
 class Timeout(BaseException):
@@ -50,7 +51,7 @@ class Deadline:
             raise self._timeout()
 
     def _last_resort(self) -> None:
-        time.sleep(min(self._seconds + PATIENCE, threading.TIMEOUT_MAX))
+        time.sleep(min(self._seconds + PATIENCE, LONGEST))
         if self._armed and self._claim.acquire(blocking=False):
             os.kill(os.getpid(), signal.SIGTERM)
             self._standing.wait(0.5)  # code in C, or one that took the signal over, stays as it is
