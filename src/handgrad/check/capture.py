@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.autograd.graph import get_gradient_edge
 from torch.overrides import TorchFunctionMode
 
-from handgrad.check.effects import targets_of, version_of
+from handgrad.check.effects import named_in, targets_of, version_of
 from handgrad.check.instrument import Kind, Statement
 from handgrad.check.loops import LoopWatch
 from handgrad.check.trace import Backward, Barrier, Bind, Compared, Op, Trace, key_of, tensors_in
@@ -31,7 +31,7 @@ _PEEKS = {getattr(Tensor, name).__get__ for name in _LOOKED_AT} | {
 }  # fmt: skip
 """Functions that give no tensor and write to none."""
 _FROM_LISTS = {torch.tensor, torch.as_tensor, torch.asarray}
-_HOLDERS = (Tensor, tuple)
+_HOLDERS = (Tensor, tuple, dict, list)
 
 
 class _Mode(TorchFunctionMode):
@@ -187,7 +187,7 @@ class Recorder:
             statement = self.statements[number]
             named: list[tuple[str, Kind, Tensor]] = []
             for target, value in zip(statement.targets, values, strict=True):
-                named += _resolve(target.name, target.kind, target.keyed, value)
+                named += named_in(target.name, target.kind, target.keyed, value)
             self._changed(statement, named)
 
     def known(self, statement: Statement, names: Mapping[str, Any]) -> None:
@@ -243,6 +243,8 @@ class Recorder:
     def _bind(
         self, name: str, kind: Kind, value: Tensor, statement: Statement, alias: bool = False
     ) -> None:
+        if kind == "assign" and "[" in name and self._named.get(key_of(value)):
+            kind = "param"  # an element of a collection of tensors that have names already
         for others in self._named.values():
             others.pop(name, None)
         if key_of(value) not in self._versions:
@@ -278,16 +280,3 @@ class Recorder:
 
 def _top_mode() -> object:
     return torch.overrides._get_current_function_mode()  # type: ignore[no-untyped-call]
-
-
-def _resolve(name: str, kind: Kind, keyed: bool, value: Any) -> list[tuple[str, Kind, Tensor]]:
-    """Return the named tensors that a target's value holds: itself, an element, a batch of them."""
-    if keyed:
-        container, key = value
-        if isinstance(container, Tensor):
-            return [(name, "update", container)]
-        element = container[key] if isinstance(container, list | dict) else None
-        if not isinstance(element, Tensor):
-            return []
-        return [(f"{name}[{key!r}]", kind, element)]
-    return [(name, kind, value)] if isinstance(value, Tensor) else []

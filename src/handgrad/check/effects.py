@@ -1,14 +1,18 @@
-"""What torch functions write to."""
+"""What torch functions write to, and what a name holds."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor
 
+from handgrad.check.instrument import Kind
 from handgrad.check.trace import tensors_in
 
 _RUNNING = ("batch_norm", "instance_norm")
 """Functions that update running statistics, whatever their names say."""
+
+MANY = 256
+"""A collection of more tensors than this is data, not parameters."""
 
 
 def version_of(value: Tensor) -> int:
@@ -25,3 +29,23 @@ def targets_of(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> l
     if name == "__set__" or name in _RUNNING or kwargs.get("inplace"):
         return list(tensors_in(args))
     return list(tensors_in(kwargs.get("out", ())))
+
+
+def named_in(name: str, kind: Kind, keyed: bool, value: Any) -> list[tuple[str, Kind, Tensor]]:
+    """Return the named tensors that a target holds: itself, an element set, a whole collection."""
+    if not keyed:
+        if isinstance(value, Tensor):
+            return [(name, kind, value)]
+        return _elements(name, value) if isinstance(value, list | dict) else []
+    container, key = value
+    if isinstance(container, Tensor):
+        return [(name, "update", container)]
+    element = container[key] if isinstance(container, list | dict) else None
+    return [(f"{name}[{key!r}]", kind, element)] if isinstance(element, Tensor) else []
+
+
+def _elements(name: str, value: list[Any] | dict[Any, Any]) -> list[tuple[str, Kind, Tensor]]:
+    if not value or len(value) > MANY:
+        return []
+    items = list(value.items() if isinstance(value, dict) else enumerate(value))
+    return [(f"{name}[{key!r}]", "assign", t) for key, t in items if isinstance(t, Tensor)]

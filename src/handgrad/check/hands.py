@@ -18,6 +18,8 @@ PATTERNS = (
     re.compile(r"\w+\['d?(?P<node>.+)'\]"),
 )
 """How the field names the gradient of a node; the first that leaves an existing name is taken."""
+GRADIENTS = re.compile(r"d|g")
+"""How a dictionary of gradients is called: grads, g, dparams."""
 LIKELY = re.compile(r"d_?\w+|grad_\w+|\w+_grad|g_\w+")
 """A name that may be a gradient's though no tensor has the rest of it: `dh` where h is called a."""
 
@@ -52,12 +54,14 @@ class Hand:
 def hand_names(assigned: Iterable[str], pairs: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the names that read as gradients, each with its node: `dlogits` of `logits`."""
     names = set(assigned)
-    keys = {m[1]: name for name in names if (m := re.fullmatch(r"\w+\['(.+)'\]", name))}
+    # grads['W1'] is the gradient of W1, or of params['W1']
+    keyed = [m for name in sorted(names) if (m := re.fullmatch(r"(\w+)\['(.+)'\]", name))]
+    keys = {m[2]: m[0] for m in keyed if not GRADIENTS.match(m[1])}
     found = {}
     for name in names:
         for match in filter(None, (pattern.fullmatch(name) for pattern in PATTERNS)):
             node = match["node"] if match["node"] in names else keys.get(match["node"], name)
-            if node != name:  # grads['W1'] is the gradient of W1, or of params['W1']
+            if node != name:
                 found[name] = node
                 break
     return found | {hand: node for hand, node in (pairs or {}).items() if hand in names}
@@ -117,10 +121,11 @@ def nodes_named(forward: Pass, name: str | None, before: int, top: bool) -> list
     """
     same = [b for b in forward.nodes() if b.name == name and b.index < before]
     outer = [b for b in same if not b.statement.function]
-    found: dict[int, Bind] = {}
+    found: dict[tuple[int, int], Bind] = {}
     for bind in outer if top and outer else same:
-        found.pop(id(bind.value), None)
-        found[id(bind.value)] = bind
+        key = (id(bind.value), forward.writes_before(bind))
+        found.pop(key, None)
+        found[key] = bind
     return list(found.values())[::-1]
 
 

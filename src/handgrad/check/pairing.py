@@ -57,7 +57,7 @@ def _settle_versions(grader: Grader) -> None:
         shifts = []
         for i, hand in enumerate(hands):
             fitting = [j for j, node in enumerate(versions) if _may_be(grader, hand, node)]
-            if len(fitting) == 1:
+            if len(fitting) == 1 or (fitting and len(hands) == 1):
                 shifts.append(fitting[0] - i)
         shift = max(set(shifts), key=shifts.count) if shifts else 0
         for i, hand in enumerate(hands):

@@ -39,6 +39,12 @@ class Pass:
         binds = [b for b in self.events if type(b) is Bind and b.value.is_floating_point()]
         return [b for b in binds if id(b.value) in made or key_of(b.value) in self.leaves]
 
+    def writes_before(self, bind: Bind) -> int:
+        """Return how often the forward pass had written to the value when it got this name."""
+        mine = key_of(bind.value)
+        ops = (e for e in self.events if type(e) is Op and e.index < bind.index and e.writes)
+        return sum(any(key_of(t) == mine for t in op.writes) for op in ops)
+
     def name_of(self, number: int) -> str:
         """Return the name of the node whose tensor has this id."""
         return next(b.name for b in self.nodes() if id(b.value) == number and b.kind != "param")

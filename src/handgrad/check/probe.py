@@ -12,15 +12,19 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from handgrad.check.grade import Grade
+from handgrad.check.compare import LIMITS
+from handgrad.check.grade import Grade, Grader
 from handgrad.check.hands import Hand
 from handgrad.check.passes import Pass
 from handgrad.check.replay import Replay
+from handgrad.check.statements import Blamed
 from handgrad.check.sweep import Sweep
 from handgrad.check.trace import Bind, Op, key_of
 
 TOLERANCE = 1e-5
-"""Both sides are float64, but constants that went through float32 (`.item()`) are 1e-7 off."""
+"""Both sides are float64, but constants that went through float32 (`.item()`) are 1e-7 off; those
+that went through the user's own dtype are off by a few of its eps."""
+EPS = 8.0
 
 
 class Cut(Replay):
@@ -77,31 +81,64 @@ class Cut(Replay):
         return {n: g for n, g in zip(inputs, found, strict=True) if g is not None}
 
 
-def probe(forward: Pass, hands: Sequence[Hand], grades: Sequence[Grade]) -> Cut:
-    """Mark lines that are right by luck (`lucky`), and branches left out (`unread`, `omitted`)."""
+def probe(grader: Grader, grades: Sequence[Grade]) -> Cut:
+    """Mark lines that are right by luck (`lucky`), and branches left out (`unread`, `omitted`).
+
+    A gradient that recorded operations did not compute (NumPy) is held to what its consumers send
+    back for the gradients that the user had, since its line cannot be run again.
+    """
+    forward, hands = grader.forward, grader.hands
     cut = Cut(forward)
+    if cut.failures:
+        return cut
     nodes = {h.number: id(h.node.value) for h in hands if h.node is not None}
     random = _random(forward, hands)
     expected = cut.sent_back({id(h.node.value): random[h.node.index] for h in hands if h.node})
     swept = Sweep(forward, hands, substitute=True, truth=random).run()
-    graded = {nodes[g.hand.number] for g in grades}
     for grade in grades:
+        _branches(grade, forward, cut, nodes)
         number = nodes[grade.hand.number]
-        consumers = cut.consumers.get(number, set())
         read = {nodes[n] for n in grade.reads if n in nodes}
-        grade.unread = [forward.name_of(n) for n in sorted(consumers - read)]
-        if read and consumers - read:
-            grade.omitted = [
-                forward.name_of(n) for n in _silent(forward, cut, number, consumers - read)
-            ]
-        grade.unwritten = bool(grade.unread) and not (consumers - read) & graded
-        right = expected.get(number)
-        if grade.root or grade.fit is not None or consumers != read or right is None:
+        right, outcome = expected.get(number), swept.outcomes[grade.hand.number]
+        if grade.root or grade.fit is not None or cut.consumers.get(number, set()) != read:
             continue
-        outcome = swept.outcomes[grade.hand.number]
-        if outcome.shape == right.shape and not _close(outcome, right):
+        if right is None or outcome.shape != right.shape:
+            continue
+        if not _close(outcome, right, max(TOLERANCE, EPS * forward.eps)):
             grade.lucky = (outcome, right)
+    _unseen(grader, grades, cut, nodes)
     return cut
+
+
+def _branches(grade: Grade, forward: Pass, cut: Cut, nodes: dict[int, int]) -> None:
+    """Name the consumers of the node whose gradients the gradient was not computed from."""
+    number = nodes[grade.hand.number]
+    read = {nodes[n] for n in grade.reads if n in nodes}
+    unread = cut.consumers.get(number, set()) - read
+    grade.unread = [forward.name_of(n) for n in sorted(unread)]
+    grade.unwritten = bool(unread) and not unread & set(nodes.values())
+    if read and unread:
+        grade.omitted = [forward.name_of(n) for n in _silent(forward, cut, number, unread)]
+
+
+def _unseen(grader: Grader, grades: Sequence[Grade], cut: Cut, nodes: dict[int, int]) -> None:
+    """Clear the lines that were not recorded and are right for the gradients they started from."""
+    unseen = [g for g in grades if g.root and g.hand.number in grader.swept.unseen]
+    if not unseen:
+        return
+    had = {nodes[g.hand.number]: g.value.double() for g in grades
+           if nodes[g.hand.number] in cut.made
+           and g.value.shape == cut.made[nodes[g.hand.number]].shape}  # fmt: skip
+    expected = cut.sent_back(had)
+    for grade in unseen:
+        number = nodes[grade.hand.number]
+        right, consumers = expected.get(number), cut.consumers.get(number, set())
+        within = LIMITS.get(grade.value.dtype, 16.0) * torch.finfo(grade.value.dtype).eps
+        if right is None or right.shape != grade.value.shape or not consumers <= had.keys():
+            continue
+        if _close(grade.value.double(), right, within):
+            grade.root, grade.blamed = False, Blamed()
+            grade.reads = {n for n, node in nodes.items() if node in consumers}
 
 
 def _silent(forward: Pass, cut: Cut, number: int, unread: set[int]) -> list[int]:
@@ -121,15 +158,18 @@ def _silent(forward: Pass, cut: Cut, number: int, unread: set[int]) -> list[int]
 def _random(forward: Pass, hands: Sequence[Hand]) -> dict[int, Tensor]:
     """Return a random gradient for each node that has one by hand, by the Bind's index."""
     generator = torch.Generator().manual_seed(0)
+    by_node: dict[int, Tensor] = {}
     found = {}
     for hand in hands:
-        if hand.node is not None and hand.node.index not in found:
-            like = forward.truth[hand.node.index]
-            draw = torch.randn(like.shape, generator=generator, dtype=like.dtype)
-            found[hand.node.index] = draw.to(like.device)
+        if hand.node is not None:
+            like, node = forward.truth[hand.node.index], id(hand.node.value)
+            if node not in by_node:
+                draw = torch.randn(like.shape, generator=generator, dtype=like.dtype)
+                by_node[node] = draw.to(like.device)
+            found[hand.node.index] = by_node[node]
     return found
 
 
-def _close(a: Tensor, b: Tensor) -> bool:
+def _close(a: Tensor, b: Tensor, within: float) -> bool:
     scale = a.abs() + b.abs()
-    return bool(((a - b).abs() <= TOLERANCE * (scale + scale.mean())).all())
+    return bool(((a - b).abs() <= within * (scale + scale.mean())).all())

@@ -86,7 +86,7 @@ def graded(forward: Pass, hands: list[Hand]) -> tuple[list[Row], list[Note]]:
     settle(grader)
     main, later = chosen(grader, grader.hands)
     grades = grader.grades()
-    cut = probe(forward, grader.hands, grades)
+    cut = probe(grader, grades)
     grader.settle(grades)
     by_number = {g.hand.number: g for g in grades}
     shown = [by_number[h.number] for h in main]
