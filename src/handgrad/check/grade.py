@@ -1,5 +1,6 @@
 """Verdicts and blame for the gradients by hand of one forward pass."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -29,6 +30,9 @@ class Grade:
     blamed: Blamed = field(default_factory=Blamed)
     alias: Statement | None = None
     """The statement that changed it through another name after it was finished."""
+    lost_at: int | None = None
+    """The event from which on its memory held something else, so that readers cannot be held to
+    theirs: an alias changed it, or it shares memory with the forward pass."""
     reads: set[int] = field(default_factory=set)
     blamed_on: list[Hand] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
@@ -111,7 +115,7 @@ class Grader:
         truth, noise = self.forward.truth[hand.node.index], self.forward.noise[hand.node.index]
         outcome = self.swept.outcomes[hand.number]
         grade.reads, grade.outcome = self.swept.reads[hand.number], outcome
-        grade.blamed, grade.fit, grade.alias = Blamed(), None, None
+        grade.blamed, grade.fit, grade.alias, grade.lost_at = Blamed(), None, None, None
         dtype = grade.value.dtype
         if outcome.shape != truth.shape:
             good = (f for f in fits(outcome, truth.shape)
@@ -137,7 +141,7 @@ class Grader:
             if value.shape != truth.shape:
                 continue
             if not formula_is_right(value, truth, noise, grade.value.dtype):
-                grade.alias = bind.statement
+                grade.alias, grade.lost_at = bind.statement, bind.index
                 grade.root = True
                 if bind.statement not in grade.blamed.statements:
                     grade.blamed.statements.append(bind.statement)
@@ -147,21 +151,20 @@ class Grader:
         """Settle who inherits from whom; a shape slip is one, even if its value is inherited."""
         by_number = {g.hand.number: g for g in grades}
         for grade in grades:
+            if grade.root and grade.hand.number in self.swept.kept:
+                grade.lost_at = grade.hand.own_final().index
+        for grade in grades:
             upstream = self._upstream(grade, by_number)
-            tainted = [g for g in upstream if g.root and (g.alias or self._is_kept(g))]
-            if (
-                grade.root
-                and grade.alias is None
-                and any(g.hand.number in grade.reads for g in tainted)
-            ):  # what it read could not be replaced by the truth: its line cannot be held to it
+            lost = [g for g in upstream if g.root and _reads_after_loss(grade, g)]
+            if grade.root and grade.alias is None and lost:
                 grade.root = False
+                upstream = lost
             if grade.fit is not None:
                 grade.verdict = "shape"
             if not grade.root and not grade.right:
-                grade.blamed_on = [g.hand for g in upstream if g.root]
-
-    def _is_kept(self, grade: Grade) -> bool:
-        return grade.hand.number in self.swept.kept
+                roots = [g for g in upstream if g.root]
+                # a slip of shape may spread wrong numbers by broadcasting, though it is no root
+                grade.blamed_on = [g.hand for g in roots or upstream if g.root or g.fit]
 
     def _upstream(self, grade: Grade, by_number: dict[int, Grade]) -> list[Grade]:
         """Return the wrong gradients that went into this one, directly or through others."""
@@ -180,3 +183,12 @@ class Grader:
 def float_name(dtype: torch.dtype) -> str:
     """Return the dtype as jaxtyping writes it: f32, bf16."""
     return str(dtype).removeprefix("torch.").replace("bfloat", "bf").replace("float", "f")
+
+
+def _reads_after_loss(grade: Grade, other: Grade) -> bool:
+    """Tell whether a statement of `grade` names `other` after its memory held something else."""
+    if other.lost_at is None:
+        return False
+    name = re.compile(rf"\b{re.escape(other.hand.name)}\b")
+    own = [b for b in grade.hand.binds if not b.alias and b.index > other.lost_at]
+    return any(name.search(b.statement.text) for b in own)

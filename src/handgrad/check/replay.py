@@ -88,10 +88,6 @@ class Replay:
         """Tell whether `value` came from the leaves in this run."""
         return key_of(value) in self._live
 
-    def revive(self, value: Tensor) -> None:
-        """Run again what reads `value` from here on, leaves or not: it is another value now."""
-        self._live.add(key_of(value))
-
     def enliven(self, value: Tensor) -> None:
         """Run what depends on `value` from here on: it no longer has the recorded value."""
         self._live.add(key_of(value))

@@ -137,7 +137,11 @@ def _example(outcome: Tensor, truth: Tensor, given: str = "right") -> str:
     at = [int(i) for i in torch.unravel_index(far.argmax(), truth.shape)]
     where = f" at {at}" if at else ""
     got, right = float(outcome[tuple(at)]), float(truth[tuple(at)])
-    return f"Given {given} gradients upstream it makes {got:.4g}{where} where {right:.4g} is right."
+    shown = next((d for d in (4, 6, 9) if f"{got:.{d}g}" != f"{right:.{d}g}"), 17)
+    return (
+        f"Given {given} gradients upstream it makes {got:.{shown}g}{where} "
+        f"where {right:.{shown}g} is right."
+    )
 
 
 def _inherited(grade: Grade) -> str:

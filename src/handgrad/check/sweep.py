@@ -51,6 +51,7 @@ class Sweep:
         self.owner = {b.index: hand for hand in hands for b in hand.binds}
         self.replay = Replay(forward.trace, forward.leaves, start=forward.start)
         self._sources: dict[int, set[int]] = {}
+        self._shared: dict[int, set[int]] = {}
         self._forward_memory = forward.leaves | {
             key_of(t) for e in forward.events if type(e) is Op for t in e.outputs
         }
@@ -101,8 +102,9 @@ class Sweep:
             swept.outcomes[number] = swept.values[bind.index]
             if self.substitute and hand.node is not None and not bind.alias:
                 self._replace(bind, hand, self.truth[hand.node.index])
-            self._sources[key] = {number}
-        elif bind.alias:
+            self._sources[key] = {number} | self._shared.get(key, set())
+        elif bind.alias:  # whatever reads the memory may mean this gradient by it
+            self._shared.setdefault(key, set()).add(number)
             self._sources.setdefault(key, set()).add(number)
 
     def _replace(self, bind: Bind, hand: Hand, right: Tensor) -> None:
@@ -119,4 +121,3 @@ class Sweep:
         except RuntimeError:  # a stretched view shares its elements: nothing else can hang on it
             self.replay.env[id(bind.value)] = right.clone()
         self.swept.values[bind.index] = right.clone()
-        self.replay.revive(bind.value)
