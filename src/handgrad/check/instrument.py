@@ -14,6 +14,8 @@ from typing import Literal
 from handgrad.check.records import Place
 
 HOOK = "__handgrad__"
+_MODULES = ("torch", "F", "nn", "init")
+"""Whose functions in place write to their first argument."""
 Kind = Literal["assign", "update", "param"]
 
 
@@ -95,7 +97,10 @@ class Instrumenter(ast.NodeTransformer):
         if isinstance(node, ast.Expr):
             if isinstance(node.value, ast.Constant):
                 return [node]  # a docstring must stay where it is
-            return [*self._compared(node), node, *(self._after(node, []) if hooked else [])]
+            hooks = self._after(node, overwritten(node.value))
+            if not hooked:
+                return [*self._compared(node), _shown(node, hooks)]
+            return [*self._compared(node), node, *hooks]
         return [node, *self._after(node, written(node))]
 
     def _method(self, node: ast.stmt) -> list[ast.stmt]:
@@ -215,6 +220,27 @@ def named(target: ast.expr, kind: Kind) -> list[tuple[Target, ast.expr]]:
     return []
 
 
+def overwritten(value: ast.expr) -> list[tuple[Target, ast.expr]]:
+    """Return what a call changes in place: `dC.index_add_(...)`, `F.relu_(dx)`, `out=dx`."""
+    if not isinstance(value, ast.Call):
+        return []
+    changed = [keyword.value for keyword in value.keywords if keyword.arg == "out"]
+    function = value.func
+    if isinstance(function, ast.Attribute) and _is_in_place(function.attr):
+        owner = function.value
+        while isinstance(owner, ast.Call) and isinstance(owner.func, ast.Attribute):
+            owner = owner.func.value  # dC.view(-1).add_(...)
+        of_module = ast.unparse(owner).split(".")[0] in _MODULES
+        changed += value.args[:1] if of_module else [owner]
+    # always an update: where `named` says "assign" (self.dW), the whole of it is not set here
+    targets = [target for part in changed for target in named(part, "update")]
+    return [(Target(target.name, "update", target.keyed), read) for target, read in targets]
+
+
+def _is_in_place(name: str) -> bool:
+    return name.endswith("_") and not name.endswith("__") and name != "requires_grad_"
+
+
 def walruses(node: ast.stmt) -> list[tuple[Target, ast.expr]]:
     """Return the name of `(y := f(x))` as a whole statement; deeper ones may never be evaluated."""
     value = getattr(node, "value", None)
@@ -227,6 +253,14 @@ def _text(lines: Sequence[str], node: ast.stmt) -> str:
     """The statement as written; of one with a body, its first line."""
     last = node.lineno if isinstance(getattr(node, "body", None), list) else node.end_lineno
     return textwrap.dedent("\n".join(lines[node.lineno - 1 : last])).strip()
+
+
+def _shown(node: ast.Expr, hooks: Sequence[ast.stmt]) -> ast.Expr:
+    """Put the hooks into a last expression: `(value, hook)[0]` is still the value to be shown."""
+    calls = [hook.value for hook in hooks if isinstance(hook, ast.Expr)]
+    both = ast.Tuple([node.value, *calls], ast.Load())
+    node.value = ast.copy_location(ast.Subscript(both, ast.Constant(0), ast.Load()), node.value)
+    return node
 
 
 def _subject(argument: ast.expr) -> str | None:
