@@ -24,7 +24,7 @@ def check(
     ] = None,
     timeout: Annotated[float, typer.Option(help="Seconds that the file may run.")] = 600.0,
     max_steps: Annotated[
-        int | None, typer.Option(metavar="N", help="Leave a training loop after N steps.")
+        int | None, typer.Option(metavar="N", help="Record N steps of a training loop, not 2.")
     ] = None,
     show_output: Annotated[
         bool, typer.Option("--show-output", help="Show what the file prints, too.")
