@@ -189,6 +189,27 @@ def test_rows_hold_the_mean_batch_loss(tmp_path: Path, dataset: Dataset) -> None
         assert row.loss == pytest.approx(mean, rel=1e-5)  # both are written with six digits
 
 
+def test_rows_hold_the_rate_of_their_last_step(tmp_path: Path, dataset: Dataset) -> None:
+    train_tiny(tmp_path / "run", dataset, eval_every=10)  # 60 steps: the rate falls with the 31st
+    rates = [row.lr for row in read_metrics(tmp_path / "run")]
+    assert rates == [0.1, 0.1, 0.1, 0.01, 0.01, 0.01]
+
+
+def test_only_a_finished_run_is_calibrated(tmp_path: Path, dataset: Dataset) -> None:
+    running = set(model_for(dataset).state_shapes())
+
+    class Looking(Silent):
+        def row(self, row: Row) -> None:
+            if row.step > 20:
+                saved = load(tmp_path / "run", model_for(dataset))
+                assert (set(saved.state), saved.finished) == (running, False)
+
+    result = train_tiny(tmp_path / "run", dataset, reporter=Looking(), checkpoint_every=10)
+    saved = load(tmp_path / "run", result.run.model)
+    calibrated = {"bnmean_calibrated", "bnvar_calibrated"}
+    assert (set(saved.state), saved.finished) == (running | calibrated, True)
+
+
 def test_the_last_row_stands_at_the_last_step(tmp_path: Path, dataset: Dataset) -> None:
     train_tiny(tmp_path / "run", dataset, eval_every=50)
     assert [row.step for row in read_metrics(tmp_path / "run")] == [50, 60]

@@ -71,10 +71,10 @@ def save(folder: Path, checkpoint: Checkpoint) -> None:
     tensors.update({STATE_PREFIX + name: value for name, value in checkpoint.state.items()})
     content = _serialised(tensors, {**head, "finished": checkpoint.finished})
     write_atomic(folder / MODEL_FILE, content)
-    tidy(folder, checkpoint.step)
+    _tidy(folder, checkpoint.step)
 
 
-def tidy(folder: Path, step: int) -> None:
+def _tidy(folder: Path, step: int) -> None:
     """Delete optimizer files of other steps and temporary files that a killed run left behind."""
     for path in folder.glob("optimizer-*.safetensors"):
         if path.name != optimizer_file(step):
@@ -121,7 +121,7 @@ def _serialised(tensors: "dict[str, Tensor]", head: dict[str, Any]) -> bytes:
 
     # safetensors takes no views and nothing that shares memory
     whole = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    return save(whole, metadata={"handgrad": json.dumps(head, sort_keys=True)})
+    return save(whole, metadata={"handgrad": json.dumps(head)})
 
 
 def _read(path: Path, device: str) -> "tuple[dict[str, Tensor], dict[str, Any]]":

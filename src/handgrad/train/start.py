@@ -73,7 +73,6 @@ def resume(folder: Path, given: Mapping[str, Any]) -> Iterator[tuple[Run, "Datas
     with locked(folder), processor_threads(run.settings.threads):
         settings = run.settings
         start = checkpoints.load_to_resume(folder, run.model, settings.device, settings.optimizer)
-        checkpoints.tidy(folder, start.step)
         if start.step < settings.steps:
             verify_gradients(run, start, _batches(run, dataset))
         yield run, dataset, start

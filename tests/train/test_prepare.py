@@ -1,0 +1,65 @@
+"""Before the first step: what is refused, in whole lines."""
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from handgrad.data import Batches, Dataset
+from handgrad.errors import GradientError, SettingsError
+from handgrad.train.folder import Run
+from handgrad.train.prepare import check_settings, fresh, processor_threads, verify_gradients
+from handgrad.train.settings import TrainSettings
+from tiny import model_for, words_dataset
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Dataset:
+    return words_dataset(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "line"),
+    [
+        (
+            [("W1", "wrong", 7.0)],
+            "engine fused, step 0: the gradient of W1 is wrong (wrong): "
+            "`handgrad verify` shows where",
+        ),
+        (
+            [("b1", "shape", None), ("W1", "wrong", 7.0), ("C", "wrong", 6.0)],
+            "engine fused, step 0: the gradient of W1 and 2 more is wrong (wrong): "
+            "`handgrad verify` shows where",
+        ),
+    ],
+)
+def test_wrong_gradients(
+    dataset: Dataset,
+    monkeypatch: pytest.MonkeyPatch,
+    wrong: list[tuple[str, str, float | None]],
+    line: str,
+) -> None:
+    judged = [("W2", "exact", 0.0), ("b2", "rounding", 1.0), *wrong]
+    rows = [SimpleNamespace(node=n, verdict=v, ratio=r) for n, v, r in judged]
+    monkeypatch.setattr("handgrad.verify.verify_batch", lambda *_: rows)
+    model, settings = model_for(dataset), TrainSettings().resolved()
+    run = Run(Path(), model, dataset.vocabulary, settings, "", "")
+    with pytest.raises(GradientError) as caught:
+        verify_gradients(run, fresh(model, settings), Batches(dataset, "train", 4, 3, 42))
+    assert str(caught.value) == line
+
+
+def test_nothing_to_train_on(dataset: Dataset) -> None:
+    empty = replace(dataset, source="few.txt", splits={**dataset.splits, "train": (1, 1)})
+    with pytest.raises(SettingsError) as caught:
+        check_settings(TrainSettings().resolved(), model_for(dataset), empty)
+    assert str(caught.value) == "few.txt leaves nothing to train on: give it more words"
+
+
+def test_threads_are_given_back() -> None:
+    before = torch.get_num_threads()
+    with processor_threads(before + 1):
+        assert torch.get_num_threads() == before + 1
+    assert torch.get_num_threads() == before
