@@ -107,11 +107,11 @@ def fits(hand: Tensor, shape: torch.Size) -> Iterator[Fit]:
 
     Nothing is broadcast silently: (64,) against (1, 64) is a slip with a mend, not equality.
     """
+    view = f".view{tuple(shape)}" if len(shape) else ".squeeze()"
     if hand.numel() == shape.numel():
-        fewer = hand.dim() < len(shape) and [s for s in shape if s != 1] == list(
-            hand.squeeze().shape
-        )
-        yield Fit("keepdim=True" if fewer else f".view{tuple(shape)}", hand.reshape(shape))
+        squeezed = list(hand.squeeze().shape)
+        fewer = hand.dim() < len(shape) and [s for s in shape if s != 1] == squeezed
+        yield Fit("keepdim=True" if fewer else view, hand.reshape(shape))
     if hand.dim() >= 2 and hand.mT.shape == shape:
         yield Fit(".T" if hand.dim() == 2 else ".mT", hand.mT)
     missing = hand.dim() - len(shape)
@@ -119,9 +119,11 @@ def fits(hand: Tensor, shape: torch.Size) -> Iterator[Fit]:
         kept = (1,) * missing + tuple(shape)
         dims = [i for i, (a, b) in enumerate(zip(hand.shape, kept, strict=True)) if a != b]
         if all(kept[i] == 1 for i in dims):
-            keep = ", keepdim=True" if missing == 0 else ""
+            summed = hand.sum(dims, keepdim=missing == 0)
             text = str(dims[0]) if len(dims) == 1 else str(tuple(dims))
-            yield Fit(f".sum({text}{keep})", hand.sum(dims, keepdim=True).reshape(shape))
+            keep = ", keepdim=True" if missing == 0 else ""
+            mend = f".sum({text}{keep})" + ("" if summed.shape == shape else view)
+            yield Fit(mend, summed.reshape(shape))
 
 
 def _same_shape(

@@ -142,6 +142,8 @@ class Grader:
                 continue
             if not formula_is_right(value, truth, noise, grade.value.dtype):
                 grade.alias, grade.lost_at = bind.statement, bind.index
+                if not grade.root:
+                    grade.outcome = value
                 grade.root = True
                 if bind.statement not in grade.blamed.statements:
                     grade.blamed.statements.append(bind.statement)

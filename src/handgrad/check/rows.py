@@ -118,7 +118,7 @@ def _root(grade: Grade, truth: Tensor) -> list[str]:
         said.append(f"{name} was right until {lines} wrote into its memory under another name.")
     elif grade.blamed.twice:
         said.append(f"{lines} adds a branch of {name} that is there already.")
-    elif grade.blamed.missing:
+    elif grade.blamed.added is not None and grade.blamed.missing:
         said.append(f"{name} lacks {_through(grade.blamed.missing)}.")
     elif len(grade.blamed.statements) > 1:
         said.append(f"{lines}: none of these adds a branch of the gradient of {_node(grade)}.")
