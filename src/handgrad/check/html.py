@@ -17,6 +17,7 @@ STYLE = """
 .handgrad td, .handgrad th { padding: 0.15em 1.2em 0.15em 0; text-align: left;
   vertical-align: top; font-weight: normal; }
 .handgrad th, .handgrad code, .handgrad pre { font-family: ui-monospace, monospace; }
+.handgrad th { white-space: nowrap; }
 .handgrad pre { margin: 0.2em 0; white-space: pre-wrap; }
 .handgrad .finding { border-left: 3px solid; padding-left: 0.8em; margin: 0.6em 0; }
 .handgrad .wrong { border-color: #c33; }
