@@ -83,7 +83,7 @@ def own_grad(seen: Evidence) -> Iterator[Note]:
     """Autograd's `.grad` inside the pass by hand: then it is not by hand."""
     names = {id(b.value): b.name for b in seen.forward.nodes()[::-1]}
     for at, event in enumerate(seen.backward):
-        if type(event) is Op and event.func is OWN_GRAD:
+        if type(event) is Op and event.func == OWN_GRAD:
             user = next((b for b in seen.backward[at:] if type(b) is Bind), None)
             if user is not None:
                 node = names.get(id(event.inputs[0]), "a tensor")

@@ -102,7 +102,7 @@ class Replay:
     def execute(self, op: Op) -> None:
         """Run one operation, if it depends on the leaves or writes to what was loaded."""
         name = getattr(op.func, "__name__", "")
-        if op.func is OWN_GRAD or name == "__set__" or name == "requires_grad_":
+        if op.func == OWN_GRAD or name == "__set__" or name == "requires_grad_":
             return
         if name in _CONSTANT:
             return self._overwrite(op)

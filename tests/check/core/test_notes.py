@@ -1,0 +1,129 @@
+"""What is said apart from wrong: each note whole, from code that earns it, and none from other."""
+
+import pytest
+
+FORWARD = """
+import torch
+g = torch.Generator().manual_seed(1)
+w = torch.randn(4, 3, generator=g, requires_grad=True)
+x = torch.randn(5, 4, generator=g)
+y = x @ w
+h = torch.tanh(y)
+loss = (h**2).mean()
+loss.backward()
+"""
+RIGHT = """
+dh = 2 * h / h.numel()
+dy = dh * (1 - h**2)
+dw = x.T @ dy
+"""
+SOFTMAX = """
+import torch
+import torch.nn.functional as F
+g = torch.Generator().manual_seed(1)
+logits = torch.randn(4, 3, generator=g, requires_grad=True)
+maxes = logits.max(1, keepdim=True).values
+norm = logits - maxes
+counts = norm.exp()
+loss = counts.sum(1).log().mean() - norm[range(4), [0, 1, 2, 0]].mean()
+loss.backward()
+dcounts = (1 / counts.sum(1, keepdim=True) / 4).expand_as(counts)
+dnorm = counts * dcounts
+dnorm[range(4), [0, 1, 2, 0]] -= 1 / 4
+"""
+CASES = {
+    "alias": (
+        FORWARD
+        + "dh = 2 * h / h.numel()\ndy = dh * (1 - h**2)\ndalso = dy\ndalso += 0 * dy\n"
+        "dw = x.T @ dy",
+        ("HG201", 13, "`dalso += 0 * dy` writes into dy too: both names stand for the same memory. "
+         "Here it does no harm; .clone() keeps them apart."),
+    ),
+    "overwritten": (
+        FORWARD + RIGHT + "h *= 2",
+        ("HG202", 14, "`h *= 2` overwrites h, a tensor of the forward pass: whatever reads it "
+         "afterwards reads another value."),
+    ),
+    "rebuilt": (
+        FORWARD + "h = torch.tanh(x @ w)" + RIGHT,
+        ("HG203", 10, "h is computed again after the loss: gradients that read it from here on do "
+         "not refer to the tensor that the loss came from."),
+    ),
+    "autograd's own": (
+        FORWARD.replace("loss = ", "h.retain_grad()\nloss = ")
+        + "dh = h.grad\ndy = dh * (1 - h**2)\ndw = x.T @ dy",
+        ("HG204", 11, "dh is computed from h.grad, which autograd has filled in: it holds only as "
+         "long as backward() runs."),
+    ),
+    "omitted": (
+        SOFTMAX + "dlogits = dnorm.clone()",
+        ("HG205", 14, "dlogits leaves out the branch through maxes; its gradient is truly 0, so "
+         "nothing is missing."),
+    ),
+    "cancel": (
+        FORWARD + "dh = 4 * h / h.numel()\ndy = dh * (1 - h**2) / 2\ndw = x.T @ dy",
+        ("HG206", 11, "dy comes out right because two mistakes cancel: its own line is one, "
+         "another is above it."),
+    ),
+    "luck": (
+        SOFTMAX + "dmaxes = dnorm.sum(1, keepdim=True)\n"
+        "dlogits = dnorm + F.one_hot(logits.max(1).indices, 3) * dmaxes",
+        ("HG207", 14, "dmaxes is right only by luck of these inputs: for other gradients upstream "
+         "this line gives something else than it should."),
+    ),
+    "masked": (
+        FORWARD.replace("x @ w", "x @ w + b").replace("y = ", "b = torch.zeros(3, "
+                                                     "requires_grad=True)\ny = ")
+        + RIGHT + "db = dy.sum(0)",
+        ("HG208", 6, "b is 0 throughout: a mistake in how it enters a gradient may not show. Start "
+         "it from random numbers while checking."),
+    ),
+    "shuffled": (
+        "import random\nwords = ['a', 'b']\nmixed = words.copy()\nrandom.shuffle(mixed)\n"
+        "print(len(mixed))" + FORWARD + RIGHT,
+        ("HG209", 4, "mixed is shuffled here and not read after it, so what follows uses another "
+         "order."),
+    ),
+    "slip": (
+        FORWARD.replace("x @ w", "x @ w + b").replace("y = ", "b = torch.randn(1, 3, generator=g, "
+                                                     "requires_grad=True)\ny = ")
+        + RIGHT + "db = dy.sum(0)",
+        ("HG210", 15, "db has the shape (3,), b has (1, 3): keepdim=True mends it."),
+    ),
+    "compared": (
+        "def cmp(s, dt, t):\n    print(s, (dt - t).abs().max())" + FORWARD + RIGHT
+        + "cmp('h', dh, y)",
+        ("HG212", 15, "`cmp('h', dh, y)` compares with the gradient of y; dh is that of h."),
+    ),
+    "again": (
+        FORWARD + RIGHT + "dh = h * (2 / h.numel())",
+        ("HG213", 14, "dh is written again here, and is right."),
+    ),
+    "cut": (
+        FORWARD + "for i in range(9):\n    y = x @ w\n    h = torch.tanh(y)\n"
+        "    loss = (h**2).mean()\n    loss.backward()\n    dh = 2 * h / h.numel()",
+        ("HG214", 10, "this loop was checked after 2 steps; the rest of it ran unrecorded."),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_note_is_given_where_it_is_earned_and_no_other(check, name):
+    code, (number, line, message) = CASES[name]
+    report = check(code)
+    assert [(n.code, n.place.line, n.message) for n in report.notes] == [(number, line, message)]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        FORWARD + RIGHT,
+        FORWARD + "dh = 2 * h / h.numel()\ndy = dh.clone()\ndy *= 1 - h**2\ndw = x.T @ dy",
+        FORWARD + RIGHT + "w.data -= 0.1 * dw",
+        "words = ['a', 'b']\nimport random\nrandom.shuffle(words)\nprint(words)" + FORWARD + RIGHT,
+        "def cmp(s, dt, t):\n    print(s)" + FORWARD + RIGHT + "cmp('h', dh, h)",
+    ],
+    ids=["plain", "cloned", "update", "read", "compared rightly"],
+)
+def test_no_note_without_cause(check, code):
+    assert check(code).notes == ()
