@@ -99,6 +99,17 @@ def test_prefix_longer_than_the_context(trained: Trained) -> None:
     assert long == short
 
 
+def test_what_follows_a_prefix_is_the_models_likeliest(trained: Trained) -> None:
+    """For every pair of symbols; few of them would agree by chance."""
+    symbols = trained.vocabulary.symbols[1:]
+    for prefix in (a + b for a in symbols for b in symbols):
+        context = torch.tensor([[0, *trained.vocabulary.encode(prefix).tolist()]])
+        scores = logits(trained.model, trained.params, trained.state, context)
+        likeliest = int(scores[0].argmax())
+        expected = prefix + (trained.vocabulary.symbols[likeliest] if likeliest else "")
+        assert trained.texts(1, prefix=prefix, temperature=0, max_length=1) == [expected]
+
+
 def test_prefix_with_an_unknown_symbol(trained: Trained) -> None:
     with pytest.raises(DataError, match=r"'X' \(U\+0058\)"):
         trained.texts(1, prefix="aX")
@@ -147,6 +158,23 @@ def test_choose_among_the_top() -> None:
         [1, 3],
         [1, 3],
     ]
+
+
+def test_of_many_equal_scores_the_lowest_symbols_are_kept() -> None:
+    scores = np.tile([1.0, 0.0], (1, 500))  # 0, 2, 4, ... have the higher score
+    expected = {3: [0, 2, 4], 600: sorted([*range(0, 1000, 2), *range(1, 200, 2)])}
+    # closer together than the least likely symbol's share, 1 / (500 e + 100)
+    uniform = np.linspace(0, 1, 2000, endpoint=False)
+    for top_k, symbols in expected.items():
+        chosen = choose(scores.repeat(len(uniform), 0), uniform, Sampling(top_k=top_k))
+        assert np.unique(chosen).tolist() == symbols
+
+
+def test_what_is_chosen_has_weight() -> None:
+    """At the largest number below 1, whatever the total of the likelihoods rounds to."""
+    for scores in np.random.default_rng(0).normal(0, 3, (1000, 1, 9)):
+        (symbol,) = choose(scores, np.array([1 - 2**-53]), Sampling(top_k=4))
+        assert scores[0, symbol] >= np.sort(scores[0])[-4]
 
 
 def test_choose_hotter_is_more_even() -> None:

@@ -131,10 +131,9 @@ def choose(scores: Floats, uniform: Floats, how: Sampling) -> Tokens:
         order = np.argsort(-scores, axis=1, kind="stable")
         np.put_along_axis(likelihoods, order[:, how.top_k :], 0.0, axis=1)
     reached = likelihoods.cumsum(1)  # (G, V)
-    chosen = (reached <= uniform[:, None] * reached[:, -1:]).sum(1)
-    # uniform * total may round up to the total; the last symbol with any weight is then meant
-    last = vocab_size - 1 - (likelihoods[:, ::-1] > 0).argmax(1)
-    return np.asarray(np.minimum(chosen, last))
+    # uniform is at most 1 - 2**-53, and times a total that rounds to less than the total: what is
+    # chosen always has some weight
+    return np.asarray((reached <= uniform[:, None] * reached[:, -1:]).sum(1))
 
 
 class _Uniform:

@@ -1,0 +1,131 @@
+"""What stops a run by itself: numbers that are not finite, gradients that are wrong."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from torch import Tensor
+
+from handgrad.data import Dataset
+from handgrad.engine import ENGINES
+from handgrad.engine.fused import Fused
+from handgrad.errors import DivergedError, GradientError, SettingsError
+from handgrad.layers import tanh
+from handgrad.train import loop
+from handgrad.train.checkpoint import load
+from handgrad.train.metrics import Row
+from handgrad.train.reporter import Silent
+from tiny import model_for, train_tiny, words_dataset
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Dataset:
+    return words_dataset(tmp_path)
+
+
+class Poisoned(Fused):
+    """Loss and gradients by `poison`, from its 26th step on."""
+
+    def __init__(
+        self, model: object, poison: Callable[[Tensor, dict[str, Tensor]], Tensor]
+    ) -> None:
+        super().__init__(model)  # type: ignore[arg-type]
+        self._poison, self._step = poison, 0
+
+    def loss_and_grads(self, params, state, batch):  # type: ignore[no-untyped-def]
+        loss, grads, state = super().loss_and_grads(params, state, batch)
+        self._step += 1
+        return (self._poison(loss, grads) if self._step > 25 else loss), grads, state
+
+
+def poisoned(
+    monkeypatch: pytest.MonkeyPatch, poison: Callable[[Tensor, dict[str, Tensor]], Tensor]
+) -> None:
+    monkeypatch.setitem(ENGINES, "fused", lambda model: Poisoned(model, poison))
+    monkeypatch.setattr(loop, "verify_gradients", lambda *_: None)
+    monkeypatch.setattr("handgrad.train.start.verify_gradients", lambda *_: None)
+
+
+@pytest.mark.parametrize(("bad", "shown"), [(math.nan, "nan"), (math.inf, "inf")])
+def test_a_loss_that_is_not_finite(
+    tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch, bad: float, shown: str
+) -> None:
+    poisoned(monkeypatch, lambda loss, grads: loss * bad)
+    with pytest.raises(DivergedError) as caught:
+        train_tiny(tmp_path / "run", dataset, checkpoint_every=20)
+    assert str(caught.value) == (
+        f"the loss is {shown} after 25 steps at learning rate 0.1; the last good checkpoint is "
+        f"step 20 in {tmp_path}/run: train again with a smaller --lr"
+    )
+    assert load(tmp_path / "run", model_for(dataset)).step == 20
+
+
+def test_no_checkpoint_of_numbers_that_are_not_finite(
+    tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loss of step 26 is fine, its update is not, and a checkpoint falls due right then."""
+
+    def poison(loss: Tensor, grads: dict[str, Tensor]) -> Tensor:
+        grads["W1"].fill_(math.inf)
+        return loss
+
+    poisoned(monkeypatch, poison)
+    with pytest.raises(DivergedError) as caught:
+        train_tiny(tmp_path / "run", dataset, checkpoint_every=13)
+    assert str(caught.value) == (
+        "W1 is not finite after 26 steps at learning rate 0.1; the last good checkpoint is "
+        f"step 13 in {tmp_path}/run: train again with a smaller --lr"
+    )
+    saved = load(tmp_path / "run", model_for(dataset))
+    assert saved.step == 13
+    assert all(param.isfinite().all() for param in saved.params.values())
+
+
+def test_a_bad_loss_is_noticed_within_a_block(
+    tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+
+    class Watching(Silent):
+        def progress(self, step: int, loss: float) -> None:
+            seen.append(step)
+
+    train_tiny(tmp_path / "run", dataset, steps=1000, eval_every=1000, reporter=Watching())
+    gaps = [b - a for a, b in zip([0, *seen], seen, strict=False)]
+    assert max(gaps) <= loop.BLOCK_STEPS == 100
+
+
+def test_a_wrong_gradient_stops_before_the_first_step(
+    tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tanh, "backward", lambda dout, cache: (dout * 2,))
+    with pytest.raises(GradientError) as caught:
+        train_tiny(tmp_path / "run", dataset)
+    line = str(caught.value)
+    assert line.startswith("engine fused, step 0: the gradient of ")
+    assert line.endswith(" is wrong (wrong): `handgrad verify` shows where")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_gradient_that_turns_wrong_is_found_by_verify_every(
+    tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Breaking(Silent):
+        def row(self, row: Row) -> None:
+            monkeypatch.setattr(tanh, "backward", lambda dout, cache: (dout * 2,))
+
+    with pytest.raises(GradientError, match=r"^engine fused, step 20: the gradient of "):
+        train_tiny(tmp_path / "run", dataset, reporter=Breaking(), eval_every=15, verify_every=20)
+
+
+def test_batch_size_1_with_batchnorm(tmp_path: Path, dataset: Dataset) -> None:
+    with pytest.raises(SettingsError) as caught:
+        train_tiny(tmp_path / "run", dataset, batch_size=1)
+    assert str(caught.value) == (
+        "batch_size is 1 and the model has batchnorm, whose variance divides by n - 1 = 0: "
+        "use --batch-size 2 or more, or --no-batchnorm"
+    )
+    assert not (tmp_path / "run").exists()
+    without = model_for(dataset, batchnorm=False)
+    assert train_tiny(tmp_path / "run", dataset, without, batch_size=1, steps=5).finished
