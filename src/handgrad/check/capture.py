@@ -88,12 +88,9 @@ class Recorder:
             return self._note(func, (), {}, func(*args, **kwargs), ())
         inputs = (*tensors_in(args), *tensors_in(kwargs))
         name = getattr(func, "__name__", "")
-        targets = targets_of(name, args, kwargs)
-        if targets:
-            self.trace.before_write(targets)
         for value in inputs:
-            if key_of(value) not in self._versions:
-                self._see(value)
+            self._see(value)
+        self.trace.before_write(targets_of(name, args, kwargs))
         rng = torch.get_rng_state() if name in _RANDOM else None
         return self._note(func, args, kwargs, func(*args, **kwargs), inputs, rng)
 
@@ -122,7 +119,7 @@ class Recorder:
         return result
 
     def _see(self, value: Tensor) -> None:
-        self._versions[key_of(value)] = version_of(value)
+        self._versions.setdefault(key_of(value), version_of(value))
         self.trace.pin(value)
 
     def _backward(self, func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:

@@ -16,6 +16,8 @@ from handgrad.check.instrument import Kind, Statement
 KEPT_BYTES = 512 * 2**20
 """Beyond this much kept memory no further versions are kept; a file that writes so much in place
 while it is recorded is graded on its last values."""
+SMALL, MANY, FEW = 2**16, 1024, 64
+"""Up to MANY versions are kept of a tensor of at most SMALL bytes, FEW of a larger one."""
 
 
 @dataclass(slots=True)
@@ -102,8 +104,13 @@ class Trace:
 
     def pin(self, value: Tensor) -> None:
         """Promise that `value` as it stands now can be had back later."""
-        if value.layout is torch.strided and not _is_unbacked(value):
-            self._pinned.setdefault(key_of(value), value.untyped_storage())
+        if value.layout is not torch.strided or _is_unbacked(value):
+            return
+        key, storage = key_of(value), value.untyped_storage()
+        # a loop over elements writes as often as there are elements, and its last state is the one
+        # that is asked for: no need to keep them all
+        if len(self._kept.get(key, ())) < (MANY if storage.nbytes() <= SMALL else FEW):
+            self._pinned.setdefault(key, storage)
 
     def before_write(self, values: Iterable[Tensor]) -> None:
         """Keep the bytes that event number len(self) is about to overwrite."""
