@@ -193,4 +193,6 @@ def _reads_after_loss(grade: Grade, other: Grade) -> bool:
         return False
     name = re.compile(rf"\b{re.escape(other.hand.name)}\b")
     own = [b for b in grade.hand.binds if not b.alias and b.index > other.lost_at]
+    if other.alias is not None:  # the writer's own line names it without reading what was lost
+        own = [b for b in own if b.statement.place != other.alias.place]
     return any(name.search(b.statement.text) for b in own)

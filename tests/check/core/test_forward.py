@@ -25,7 +25,7 @@ LINES = {
     "more elementwise": "y = F.gelu(x) + F.silu(x) + F.leaky_relu(x) + F.softplus(x) + x.relu()",
     "scalars on the left": "y = 1 / (3 + x**2) - 2**x + math.pi * x",
     "sums": "y = x.sum() + x.sum(0) + x.sum(1, keepdim=True) + x.mean() - x.mean(-1, keepdim=True)",
-    "var, std, norm": "y = x.var(0) + x.std(1, keepdim=True) + x.norm(dim=0) + x.var(0, unbiased=False)",
+    "spread": "y = x.var(0) + x.std(1, keepdim=True) + x.norm(dim=0) + x.var(0, unbiased=False)",
     "prod, cumsum, logsumexp": "y = x.prod(1).sum() + x.cumsum(1) + torch.logsumexp(x, 1, True)",
     "max, min, amax": "y = x.max(1, keepdim=True).values + x.min(0)[0] + x.amax(1, True) + x.max()",
     "topk, sort, median": "y = x.topk(3, 1).values.sum() + x.sort(1).values * 2 + x.median()",
@@ -35,7 +35,7 @@ LINES = {
     "batched": ("h = x.view(2, 3, 8)\ny = h @ w + h.bmm(h.transpose(1, 2)).sum()"),
     "einsum": "y = torch.einsum('ij,jk->ik', x, w) + torch.einsum('ij,ij->', x, x)",
     "indexing": "y = x[0] + x[1:3].sum(0) + x[:, ::2].sum() + x[..., -1].sum() + x[None].sum()",
-    "advanced indexing": "y = x[i] + x[i, [0, 1, 2, 7]].sum() + x[x > 0].sum() + x[range(6), t].sum()",
+    "by tensors": "y = x[i] + x[i, [0, 1, 2, 7]].sum() + x[x > 0].sum() + x[range(6), t].sum()",
     "views": "y = x.view(8, 6).T.reshape(4, 12).permute(1, 0).unsqueeze(0).squeeze().flatten()",
     "view of a leaf": ("v = w.view(5, 8)\nu = w.T\ny = x @ u.T + (x @ v.T).sum()"),
     "tied weights": "y = (x @ w) @ w.T",
@@ -46,13 +46,13 @@ LINES = {
     "split, chunk, unbind": (
         "a, c = x.split(4, 1)\nd, e = x.chunk(2, 1)\ny = a * e + sum(x.unbind(1)).sum() + c * d"
     ),
-    "where, masked_fill": "y = torch.where(x > 0, x, x * 0.1) + x.masked_fill(x < 0, 0.0) + x.tril()",
+    "where": "y = torch.where(x > 0, x, x * 0.1) + x.masked_fill(x < 0, 0.0) + x.tril()",
     "gather, scatter": (
         "y = x.gather(1, t[:, None]) + torch.zeros(6, 8).scatter_add(0, t[:, None].expand(6, 8), x)"
     ),
-    "expand, repeat, roll, flip": "y = b.expand(6, 5) + b.repeat(6, 1) + w[:6].roll(1, 0) + w[:6].flip(0)",
-    "one hot, embedding": "y = F.one_hot(t, 6).float() @ x + F.embedding(t, x) + x.index_select(0, t)",
-    "softmax family": "y = F.softmax(x, 1) + F.log_softmax(x, -1) + torch.softmax(x, 0) + x.softmax(1)",
+    "repeats": "y = b.expand(6, 5) + b.repeat(6, 1) + w[:6].roll(1, 0) + w[:6].flip(0)",
+    "embedding": "y = F.one_hot(t, 6).float() @ x + F.embedding(t, x) + x.index_select(0, t)",
+    "softmax": "y = F.softmax(x, 1) + F.log_softmax(x, -1) + torch.softmax(x, 0) + x.softmax(1)",
     "losses": (
         "o = x @ w\n"
         "y = F.cross_entropy(o, t) + F.nll_loss(F.log_softmax(o, 1), t) + F.mse_loss(o,"
