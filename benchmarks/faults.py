@@ -1,0 +1,173 @@
+"""The checker and its peers on planted faults and on correct code: who finds what, who cries wolf.
+
+    python -m benchmarks.faults [--faults] [--pairs] [--false-alarms] [--peers]
+                                [--random-pairs 500] [--passes 1000] [--write docs/proving.md]
+
+Without a choice, all four. Exit code 1 if the checker misses a fault, blames a line that is right,
+or raises a false alarm. One core; everything together takes some minutes.
+"""
+
+import argparse
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from benchmarks.proving import report
+from benchmarks.proving.correct import DTYPES, Correct, correct, gradient_names
+from benchmarks.proving.generate import Fault, Generated, generate
+from benchmarks.proving.grade import alarms, check, check_program, complaints
+from benchmarks.proving.own_layers import layer_passes
+from benchmarks.proving.pairs import Pair, at_random, every_two, sample
+from benchmarks.proving.peers import PEERS, planted, random_pass
+
+AFFORDABLE = 16
+"""The largest batch at which slow gradcheck is run on correct passes: beyond, it takes minutes."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """The programs that every part works on."""
+
+    generated: Generated
+    passes: list[Correct]
+    random_pairs: int
+
+
+def singles(given: Given) -> tuple[str, int]:
+    """Return the table of single faults by kind, and the number that are not named exactly."""
+    missed: Counter[str] = Counter()
+    for fault in given.generated.faults:
+        found = complaints(check_program(fault.source, fault.sizes), [fault], fault.effect)
+        if found:
+            missed[fault.kind] += 1
+            _say([fault], found)
+    return report.by_kind(given.generated, missed), missed.total()
+
+
+def pairs(given: Given) -> tuple[str, int]:
+    """Return the table on pairs of faults, and the number that are not named exactly."""
+    faults = given.generated.faults
+    every, drawn = list(every_two(sample(faults))), list(at_random(faults, given.random_pairs))
+    missed = [_missed(every), _missed(drawn)]
+    return report.on_pairs(len(sample(faults)), len(every), len(drawn), missed), sum(missed)
+
+
+def _missed(given: list[Pair]) -> int:
+    missed = 0
+    for pair in given:
+        found = complaints(check_program(pair.source, pair.sizes), pair.faults, pair.effect)
+        missed += bool(found)
+        if found:
+            _say(pair.faults, found)
+    return missed
+
+
+def false_alarms(given: Given) -> tuple[str, int]:
+    """Return the table on correct code, and how many correct programs are called wrong."""
+    verdicts: Counter[str] = Counter()
+    cried = 0
+    for made in given.passes:
+        found = check(made.source, made.names())
+        verdicts.update(found.counts)
+        cried += _cries(f"seed {made.seed}", alarms(found, gradient_names(made.source)))
+    own = [made for dtype in DTYPES.values() for made in layer_passes(dtype)]
+    of_own = 0
+    for layer in own:
+        found = check(layer.source, layer.names)
+        what = f"{layer.layer}, {layer.case}, {layer.form}"
+        of_own += _cries(what, alarms(found, layer.hands))
+    return report.on_alarms(given.passes, verdicts, cried, len(own), of_own), cried + of_own
+
+
+def peers(given: Given) -> tuple[str, int]:
+    """Return the table of the checker beside its peers; what they miss is not our failure."""
+    faults, passes = given.generated.faults, given.passes
+    two = list(every_two(sample(faults)))
+    rows = [["handgrad", *_handgrad(faults, two, passes)]]
+    rows += [[name, *_peer(name, faults, two, passes)] for name in PEERS]
+    return report.beside(rows, len(faults), len(two), len(passes)), 0
+
+
+def _handgrad(faults: list[Fault], two: list[Pair], passes: list[Correct]) -> Iterator[str]:
+    """Yield: found, named, both of two named, false alarms, milliseconds a program."""
+    start = time.perf_counter()
+    reports = [(check_program(f.source, f.sizes), f) for f in faults]
+    seconds = time.perf_counter() - start
+    yield str(sum(not found.ok for found, _ in reports))
+    yield str(sum(not complaints(found, [f], f.effect) for found, f in reports))
+    both = ((check_program(p.source, p.sizes), p) for p in two)
+    yield str(sum(not complaints(found, p.faults, p.effect) for found, p in both))
+    correct_ones = ((check(c.source, c.names()), gradient_names(c.source)) for c in passes)
+    yield str(sum(bool(alarms(found, hands)) for found, hands in correct_ones))
+    yield f"{seconds / len(faults) * 1e3:.0f}"
+
+
+def _peer(name: str, faults: list[Fault], two: list[Pair], passes: list[Correct]) -> Iterator[str]:
+    """Yield the same for a peer: it names what it points at first, or of two faults, all."""
+    peer = PEERS[name]
+    start = time.perf_counter()
+    found = [(peer(planted(f.source, f.sizes)), f) for f in faults]
+    seconds = time.perf_counter() - start
+    yield str(sum(bool(failing) for failing, _ in found))
+    yield str(sum(failing[:1] == [fault.root.hand] for failing, fault in found))
+    both = ((peer(planted(p.source, p.sizes)), {f.root.hand for f in p.faults}) for p in two)
+    yield str(sum(set(failing) == roots for failing, roots in both))
+    if name == "gradcheck, slow":  # two forward passes an element of every parameter
+        passes = [given for given in passes if given.n <= AFFORDABLE]
+    cried = sum(bool(peer(random_pass(given))) for given in passes)
+    yield f"{cried} of {len(passes)}" if name == "gradcheck, slow" else str(cried)
+    yield f"{seconds / len(faults) * 1e3:.0f}"
+
+
+PARTS: dict[str, Callable[[Given], tuple[str, int]]] = {
+    "faults": singles,
+    "pairs": pairs,
+    "false-alarms": false_alarms,
+    "peers": peers,
+}
+"""What the flags choose: each returns its table and how often the checker failed."""
+
+
+def _say(faults: Sequence[Fault], found: list[str]) -> None:
+    print(" and ".join(f"line {f.line}: {f.mutated or '(left out)'}" for f in faults))
+    print("".join(f"    {line}\n" for line in found), end="")
+
+
+def _cries(what: str, found: list[str]) -> bool:
+    for line in found:
+        print(f"false alarm, {what}: {line}")
+    return bool(found)
+
+
+def main() -> int:
+    """Run what was asked for, print it, and put it into the docs."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    for part in PARTS:
+        parser.add_argument(f"--{part}", action="store_true")
+    parser.add_argument("--random-pairs", type=int, default=500)
+    parser.add_argument("--passes", type=int, default=1000)
+    parser.add_argument("--write", type=Path)
+    asked = parser.parse_args()
+    chosen = [part for part in PARTS if getattr(asked, part.replace("-", "_"))] or list(PARTS)
+    if hasattr(os, "sched_setaffinity"):  # Linux alone
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    torch.set_num_threads(1)
+    given = Given(generate(), [correct(seed) for seed in range(asked.passes)], asked.random_pairs)
+    failed, texts = 0, {}
+    for part in chosen:
+        texts[part], missed = PARTS[part](given)
+        failed += missed
+        print(f"{texts[part]}\n")
+    if asked.write:
+        report.write(asked.write, texts)
+    return int(bool(failed))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,69 @@
+"""What the proving ground found, as Markdown, and into the docs between markers."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.proving.correct import Correct
+from benchmarks.proving.generate import Generated
+
+
+def by_kind(generated: Generated, missed: Counter[str]) -> str:
+    """Return a row a kind: faults, named exactly, and the candidates that are no faults."""
+    counts = Counter(fault.kind for fault in generated.faults)
+    rows = [
+        [kind, str(n), str(n - missed[kind]),
+         str(generated.unchanged[kind]), str(generated.raises[kind])]
+        for kind, n in counts.items()
+    ]  # fmt: skip
+    left_out = [generated.unchanged.total(), generated.raises.total()]
+    total = ["**all**", counts.total(), counts.total() - missed.total(), *left_out]
+    head = ["kind", "faults", "named exactly", "left out: changes nothing", "left out: raises"]
+    return table(head, [*rows, [str(cell) for cell in total]])
+
+
+def on_pairs(kinds: int, every: int, drawn: int, missed: Sequence[int]) -> str:
+    """Return a row a way of pairing."""
+    rows = [
+        [f"every two of one fault of each of {kinds} kinds", str(every), str(every - missed[0])],
+        ["any two faults, at random", str(drawn), str(drawn - missed[1])],
+    ]
+    return table(["two faults at once", "programs", "named exactly"], rows)
+
+
+def on_alarms(
+    passes: Sequence[Correct], verdicts: Counter[str], cried: int, own: int, of_own: int
+) -> str:
+    """Return a row a family of correct programs."""
+    sizes = f"batch {min(c.n for c in passes)} to {max(c.n for c in passes)}"
+    graded = f"{verdicts['exact'] + verdicts['rounding']} ({verdicts['exact']} bit for bit)"
+    rows = [
+        [f"random passes, {sizes}, three dtypes", str(len(passes)), graded, str(cried)],
+        ["own layers, chunked and fused, three dtypes", str(own), "", str(of_own)],
+    ]
+    return table(["correct programs", "programs", "gradients right", "false alarms"], rows)
+
+
+def beside(rows: Sequence[Sequence[str]], faults: int, pairs: int, passes: int) -> str:
+    """Return the checker beside its peers."""
+    head = ["", f"found, of {faults}", f"named, of {faults}", f"both named, of {pairs}",
+            f"false alarms, of {passes}", "ms a program"]  # fmt: skip
+    return table(head, rows)
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a Markdown table; numbers to the right."""
+    rule = ["---", *("---:" for _ in head[1:])]
+    return "\n".join(f"| {' | '.join(row)} |" for row in (head, rule, *rows))
+
+
+def write(path: Path, parts: dict[str, str]) -> None:
+    """Put each part between its markers in the file. Raises ValueError where one is missing."""
+    text = path.read_text()
+    for name, part in parts.items():
+        begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->"
+        if begin not in text or end not in text:
+            raise ValueError(f"{path} has no markers for {name}")
+        before, _, rest = text.partition(begin)
+        text = f"{before}{begin}\n{part}\n\n{end}{rest.partition(end)[2]}"
+    path.write_text(text)
