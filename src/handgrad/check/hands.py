@@ -73,19 +73,21 @@ def find_hands(trace: Trace, passes: Sequence[Pass], pairs: Mapping[str, str]) -
     A likely name without a node comes back with `node` None: its value may tell whose it is.
     """
     names = {b.name for b in trace.of(Bind) if b.kind != "param"}
-    named, compared = hand_names(names, pairs), compared_names(trace, passes)
+    known = hand_names({b.name for b in trace.of(Bind)}, pairs)
+    named = {hand: node for hand, node in known.items() if hand in names}
+    compared = compared_names(trace, passes)
     likely = {name for name in names if LIKELY.fullmatch(name)}
     found: list[Hand] = []
     for binds in definitions(trace, set(named) | set(compared) | likely):
         name, at = binds[0].name, binds[0].index
         before = [p for p in passes if p.end < at]
         for forward in reversed(before):
-            top = not binds[0].statement.function
-            nodes, claim = nodes_named(forward, named.get(name), at, top), "name"
+            function = binds[0].statement.function
+            nodes, claim = nodes_named(forward, named.get(name), at, function), "name"
             if name in pairs:
                 claim = "pair"
             elif not nodes and name in compared:
-                nodes, claim = nodes_named(forward, compared[name], at, top), "compared"
+                nodes, claim = nodes_named(forward, compared[name], at, function), "compared"
             if nodes:
                 found.append(Hand(len(found), name, binds, forward, nodes[0], claim, nodes))
                 break
@@ -114,15 +116,19 @@ def definitions(trace: Trace, names: set[str]) -> list[list[Bind]]:
     return found
 
 
-def nodes_named(forward: Pass, name: str | None, before: int, top: bool) -> list[Bind]:
+def nodes_named(forward: Pass, name: str | None, before: int, function: str) -> list[Bind]:
     """Return the pass's nodes of that name, named before event `before`: the last one first.
 
-    For a gradient at the `top` of the file, its names count before those inside functions.
+    For a gradient in `function`, names in the same class count before all others (`dx` in
+    Linear.backward is that of the `x` in Linear.forward); for one at the top, those at the top.
     """
     same = [b for b in forward.nodes() if b.name == name and b.index < before]
-    outer = [b for b in same if not b.statement.function]
+    owner = function.rpartition(".")[0]
+    near = [b for b in same if b.statement.function.rpartition(".")[0] == owner]
+    if not function:
+        near = [b for b in same if not b.statement.function]
     found: dict[tuple[int, int], Bind] = {}
-    for bind in outer if top and outer else same:
+    for bind in near if near and (owner or not function) else same:
         key = (id(bind.value), forward.writes_before(bind))
         found.pop(key, None)
         found[key] = bind

@@ -10,6 +10,7 @@ from torch import Tensor
 from handgrad.check.noise import noise_of
 from handgrad.check.replay import Replay, gradients
 from handgrad.check.trace import Backward, Bind, Event, Op, Trace, key_of, needed
+from handgrad.errors import CheckError
 
 
 @dataclass
@@ -105,7 +106,29 @@ def find_passes(trace: Trace, hands: set[str]) -> list[Pass]:
             made = make_pass(trace, (bind.value,), (None,), None, hands)
             if made is not None:
                 found[(id(bind.value),)] = made
+    if not found:
+        found = {(id(p.outputs[0]),): p for p in _unnamed(trace, hands)}
     return sorted(found.values(), key=lambda p: p.end)
+
+
+def _unnamed(trace: Trace, hands: set[str]) -> list[Pass]:
+    """Return the one pass to a single number, whatever its name: where no loss is named so.
+
+    Raises CheckError where there are several that no other is computed from.
+    """
+    binds = {id(b.value): b for b in trace.of(Bind) if _is_number(b) and b.kind != "param"}
+    made = {i: make_pass(trace, (b.value,), (None,), None, hands) for i, b in binds.items()}
+    passes = {i: p for i, p in made.items() if p is not None}
+    inner = {id(t) for i, p in passes.items() for e in p.events if type(e) is Op
+             for t in e.inputs if id(t) != i}  # fmt: skip
+    last = {i: p for i, p in passes.items() if i not in inner}
+    if len(last) > 1:
+        names = [f"{binds[i].name} (line {binds[i].statement.place.line})" for i in last]
+        raise CheckError(
+            f"several candidates for the loss: {', '.join(names)}; call backward() on the one, or "
+            f"name it loss"
+        )
+    return list(last.values())
 
 
 def make_pass(
@@ -143,8 +166,11 @@ def make_pass(
 
 
 def _is_loss(bind: Bind) -> bool:
-    one = bind.value.dim() == 0 and bind.value.is_floating_point() and bind.kind != "param"
-    return one and "loss" in bind.name.lower()
+    return _is_number(bind) and bind.kind != "param" and "loss" in bind.name.lower()
+
+
+def _is_number(bind: Bind) -> bool:
+    return bind.value.dim() == 0 and bind.value.is_floating_point()
 
 
 def _after_barrier(trace: Trace, index: int) -> int:

@@ -9,7 +9,7 @@ import torch
 
 from handgrad.check.capture import Recorder
 from handgrad.check.grade import Grader
-from handgrad.check.hands import Hand, find_hands, hand_names
+from handgrad.check.hands import LIKELY, Hand, find_hands, hand_names
 from handgrad.check.instrument import Instrumenter, Statement
 from handgrad.check.notes import Evidence, find_notes
 from handgrad.check.pairing import chosen, settle
@@ -19,7 +19,7 @@ from handgrad.check.records import CellError, Note, Place, Report, Row
 from handgrad.check.rows import missing_rows, row_of
 from handgrad.check.shuffles import unread_shuffles
 from handgrad.check.sweep import Sweep
-from handgrad.check.trace import Bind
+from handgrad.check.trace import Bind, Compared
 from handgrad.errors import CheckError
 
 
@@ -63,7 +63,12 @@ class Session:
         trace = self.recorder.trace
         names = {b.name for b in trace.of(Bind) if b.kind != "param"}
         nodes = set(hand_names(names, self.pairs).values())
-        passes = find_passes(trace, nodes)
+        if not (nodes or trace.of(Compared) or any(LIKELY.fullmatch(name) for name in names)):
+            raise CheckError(f"{file}: nothing to check: no gradient is written by hand")
+        try:
+            passes = find_passes(trace, nodes)
+        except CheckError as error:
+            raise CheckError(f"{file}: {error}") from error
         if not passes:
             raise CheckError(f"{file}: nothing to check: no loss was computed from named tensors")
         hands = find_hands(trace, passes, self.pairs)
