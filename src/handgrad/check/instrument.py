@@ -37,7 +37,7 @@ class Statement:
     text: str
     targets: tuple[Target, ...] = ()
     function: str = ""
-    """The function that it stands in; empty at the top."""
+    """The function that it stands in, with its class (`Linear.backward`); empty at the top."""
     label: str | None = None
     """For a call that compares: the label it gives."""
     scales: bool = False
@@ -84,7 +84,9 @@ class Instrumenter(ast.NodeTransformer):
             self._function(node)
             return [node]
         if isinstance(node, ast.ClassDef):
+            self.functions.append(node.name)
             node.body = [s for part in node.body for s in self._method(part)]
+            self.functions.pop()
             return [node]
         if isinstance(node, ast.For | ast.AsyncFor | ast.While):
             return self._loop(node)

@@ -53,16 +53,33 @@ def _settle_versions(grader: Grader) -> None:
             function = hand.binds[0].statement.function
             groups.setdefault((function, hand.name), []).append(hand)
     for hands in groups.values():
-        versions = hands[0].versions
-        shifts = []
-        for i, hand in enumerate(hands):
-            fitting = [j for j, node in enumerate(versions) if _may_be(grader, hand, node)]
-            if len(fitting) == 1 or (fitting and len(hands) == 1):
-                shifts.append(fitting[0] - i)
-        shift = max(set(shifts), key=shifts.count) if shifts else 0
-        for i, hand in enumerate(hands):
-            at = i + shift
+        fitting = [
+            [j for j, node in enumerate(hand.versions) if _may_be(grader, hand, node)]
+            for hand in hands
+        ]
+        for hand, at in zip(hands, _placed(fitting), strict=True):
+            versions = hands[0].versions
             hand.node = versions[at] if 0 <= at < len(versions) else None
+
+
+def _placed(fitting: Sequence[Sequence[int]]) -> list[int]:
+    """Return which version each definition in turn is the gradient of.
+
+    `fitting` are the versions that its value is right for. What most agree on is the shift; one
+    that is right elsewhere goes there if the order allows it (a layer used without a gradient).
+    """
+    alone = len(fitting) == 1
+    sure = {i: fit[0] for i, fit in enumerate(fitting) if len(fit) == 1 or (fit and alone)}
+    shifts = [at - i for i, at in sure.items()]
+    shift = max(set(shifts), key=shifts.count) if shifts else 0
+    places: list[int] = []
+    for i in range(len(fitting)):
+        before = places[-1] if places else -1
+        at = sure.get(i, i + shift)
+        later = [j for k, j in sure.items() if k > i and j == k + shift]
+        in_order = before < at and (not later or at < later[0])
+        places.append(at if in_order else i + shift)
+    return places
 
 
 def _may_be(grader: Grader, hand: Hand, node: Bind) -> bool:

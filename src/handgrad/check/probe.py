@@ -102,8 +102,8 @@ def probe(grader: Grader, grades: Sequence[Grade]) -> Cut:
         right, outcome = expected.get(number), swept.outcomes[grade.hand.number]
         if grade.root or grade.fit is not None or cut.consumers.get(number, set()) != read:
             continue
-        if right is None or outcome.shape != right.shape:
-            continue
+        if right is None or outcome.shape != right.shape or grade.reads & swept.kept:
+            continue  # what it reads may be a tensor of the forward pass too: not to be replaced
         if not _close(outcome, right, max(TOLERANCE, EPS * forward.eps)):
             grade.lucky = (outcome, right)
     _unseen(grader, grades, cut, nodes)

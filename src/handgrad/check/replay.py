@@ -81,6 +81,8 @@ class Replay:
         edge = get_gradient_edge(value)
         if names and self.edges[names[0]] != edge:
             names.clear()  # written in place since: another value
+        if names:  # a second name for it (hprev = h): what the first was used for is its own too
+            self.uses[bind.index] = list(self.uses.get(names[0], ()))
         names.append(bind.index)
         self.edges[bind.index] = edge
 

@@ -1,0 +1,88 @@
+"""Passes as other people write them: what once was misjudged."""
+
+import pytest
+
+LAYERS = """
+import torch
+torch.manual_seed(0)
+class Linear:
+    def __init__(self, nin, nout):
+        self.W = torch.randn(nin, nout)
+    def forward(self, x):
+        self.x = x
+        return x @ self.W
+    def backward(self, dout):
+        self.dW = self.x.T @ dout
+        dx = dout @ self.W.T
+        return dx
+class Tanh:
+    def forward(self, x):
+        self.out = torch.tanh(x)
+        return self.out
+    def backward(self, dout):
+        return dout * (1 - self.out**2)
+X = torch.randn(10, 4)
+first, act, second = Linear(4, 8), Tanh(), Linear(8, 2)
+h = first.forward(X)
+a = act.forward(h)
+out = second.forward(a)
+loss = (out**2).sum()
+dout = 2 * out
+da = second.backward(dout)
+dh = act.backward(da)
+dX = first.backward(dh)
+"""
+SHARED_MEMORY = """
+import torch
+torch.manual_seed(0)
+x = torch.randn(4, 3)
+W = torch.randn(3, 6, requires_grad=True)
+a = x @ W
+h = torch.tanh(a)
+loss = (h**2).sum() / 2
+loss.backward()
+dh = h
+da = dh * (1 - h**2)
+dW = x.T @ da
+"""
+SECOND_NAME = """
+import torch
+torch.manual_seed(0)
+h = torch.randn(4, 6, requires_grad=True)
+U = torch.randn(6, 6)
+z = torch.sigmoid(h @ U)
+hprev = h
+out = z * hprev
+loss = (out**2).sum()
+loss.backward()
+dout = 2 * out
+dz = dout * hprev
+dzpre = dz * z * (1 - z)
+dhprev = dout * z
+dhprev = dhprev + dzpre @ U.T
+"""
+
+
+def named(report):
+    """Return the gradients on a line to blame, with their lines."""
+    return {r.hand: r.place.line for r in report.rows if r.blame == "root"}
+
+
+@pytest.mark.parametrize("code", [LAYERS, SHARED_MEMORY, SECOND_NAME])
+def test_what_is_right_is_called_right(check, code):
+    report = check(code)
+    assert {r.verdict for r in report.rows} <= {"exact", "rounding"}
+    assert named(report) == {}
+
+
+def test_a_layer_used_twice_is_graded_at_each_use(check):
+    report = check(LAYERS.replace("return dout * (1 - self.out**2)", "return dout * self.out"))
+    assert named(report) == {"dh": 28}
+    verdicts = {r.hand: (r.verdict, r.blamed_on) for r in report.rows}
+    assert verdicts["dX"] == ("wrong", ("dh",))
+
+
+def test_one_branch_too_little_of_a_node_with_two_names_is_named_alone(check):
+    report = check(SECOND_NAME.replace("dhprev + dzpre @ U.T", "dhprev + dzpre @ U"))
+    (row,) = [r for r in report.rows if r.blame == "root"]
+    assert (row.hand, [p.line for p in row.places]) == ("dhprev", [15])
