@@ -208,7 +208,8 @@ class Recorder:
         if self.paused_by is not None or self.mode is None:
             return
         watch = self._loops.setdefault(number, LoopWatch(len(self.trace)))
-        if watch.tick(self.trace, self.limit) and self._leave():
+        if watch.tick(self.trace, self.limit):
+            self._leave()  # where it cannot, what is called passes through unrecorded
             self._barrier(f"after {watch.steps} steps", self.statements[number])
             self.paused_by = number
 
@@ -217,7 +218,8 @@ class Recorder:
         self._loops.pop(number, None)
         if self.paused_by == number:
             self.paused_by = None
-            self._enter()
+            if self.mode is None:
+                self._enter()
 
     def _barrier(self, reason: str, statement: Statement) -> None:
         self.trace.keep_all()
@@ -243,7 +245,8 @@ class Recorder:
         if kind == "assign" and "[" in name and self._named.get(key_of(value)):
             kind = "param"  # an element of a collection of tensors that have names already
         for others in self._named.values():
-            others.pop(name, None)
+            if kind != "param" or others is not self._named.get(key_of(value)):
+                others.pop(name, None)
         if key_of(value) not in self._versions:
             self._versions[key_of(value)] = version_of(value)
         edge = get_gradient_edge(value) if value.requires_grad else None

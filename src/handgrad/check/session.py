@@ -22,6 +22,8 @@ from handgrad.check.sweep import Sweep
 from handgrad.check.trace import Bind, Compared
 from handgrad.errors import CheckError
 
+NO_GRADIENT = "nothing to check: no gradient is written by hand"
+
 
 class Session:
     """`transform` each cell, run it under `recording` with `hook` in its names, then `finish`.
@@ -60,36 +62,51 @@ class Session:
         return Report(file, tuple(rows), tuple(notes), tuple(errors))
 
     def _graded(self, file: str) -> tuple[list[Row], list[Note]]:
+        passes = self._passes(file)
+        hands = find_hands(self.recorder.trace, passes, self.pairs)
+        rows, notes = [], unread_shuffles(self.sources) + self._unseen()
+        for forward in passes:
+            own = [h for h in hands if h.forward is forward]
+            found, said = graded(forward, own) if own else ([], [])
+            rows += found
+            notes += said
+        if not any(row.hand for row in rows):
+            why = next((n.message for n in notes if n.code == "HG215"), NO_GRADIENT)
+            raise CheckError(f"{file}: {why}")
+        return merged(rows), list(dict.fromkeys(notes))
+
+    def _passes(self, file: str) -> list[Pass]:
         trace = self.recorder.trace
         names = {b.name for b in trace.of(Bind) if b.kind != "param"}
         nodes = set(hand_names(names, self.pairs).values())
         if not (nodes or trace.of(Compared) or any(LIKELY.fullmatch(name) for name in names)):
-            raise CheckError(f"{file}: nothing to check: no gradient is written by hand")
+            raise CheckError(f"{file}: {NO_GRADIENT}")
         try:
             passes = find_passes(trace, nodes)
         except CheckError as error:
             raise CheckError(f"{file}: {error}") from error
         if not passes:
             raise CheckError(f"{file}: nothing to check: no loss was computed from named tensors")
-        hands = find_hands(trace, passes, self.pairs)
-        rows, notes = [], unread_shuffles(self.sources)
-        for forward in passes:
-            own = [h for h in hands if h.forward is forward]
-            if any(h.node is not None for h in own):
-                found, said = graded(forward, own)
-                rows += found
-                notes += said
-        if not rows:
-            raise CheckError(f"{file}: nothing to check: no gradient is written by hand")
-        return merged(rows), list(dict.fromkeys(notes))
+        return passes
+
+    def _unseen(self) -> list[Note]:
+        """What of the file's run could not be watched, if anything."""
+        failures = list(dict.fromkeys(self.recorder.failures))
+        text = "part of this file could not be watched, and is not graded: {}"
+        return [Note("HG216", text.format(failures[0]))] if failures else []
 
 
 def graded(forward: Pass, hands: list[Hand]) -> tuple[list[Row], list[Note]]:
     """Return the rows and the notes of one pass."""
-    forward.differentiate()
+    try:
+        forward.differentiate()
+    except RuntimeError as error:  # torch's own, of operations that cannot run in float64
+        return [], [_ungraded(forward, error)]
     grader = Grader(forward, hands)
     settle(grader)
     main, later = chosen(grader, grader.hands)
+    if not grader.hands:
+        return [], []
     grades = grader.grades()
     cut = probe(grader, grades)
     grader.settle(grades)
@@ -98,10 +115,22 @@ def graded(forward: Pass, hands: list[Hand]) -> tuple[list[Row], list[Note]]:
     again = [by_number[h.number] for h in later]
     shown += [g for g in again if not g.right]
     # a function's own name for it (dW) repeats its caller's (dW1): only to be named for blame
-    shown = [g for g in shown if not g.hand.is_local() or not g.right or g.lucky]
+    outer = {id(g.hand.node.value) for g in shown if g.hand.node and not g.hand.is_local()}
+    shown = [
+        g
+        for g in shown
+        if not (g.hand.is_local() and g.right and g.hand.node and id(g.hand.node.value) in outer)
+        or g.lucky
+    ]
     backward = Sweep(forward, grader.hands, substitute=False).events()
     notes = find_notes(Evidence(forward.trace, forward, shown, again, backward))
     return [row_of(g) for g in shown] + missing_rows(forward, shown, cut.consumers), notes
+
+
+def _ungraded(forward: Pass, error: RuntimeError) -> Note:
+    name = next((b.name for b in forward.trace.of(Bind) if b.value is forward.outputs[0]), "a loss")
+    why = str(error).split("\n")[0]
+    return Note("HG215", f"the way to {name} cannot be run again in float64: {why}", name)
 
 
 def merged(rows: Sequence[Row]) -> list[Row]:
