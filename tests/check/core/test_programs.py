@@ -264,10 +264,17 @@ def test_what_numpy_computed_from_a_wrong_gradient_inherits(check):
 
 
 def test_a_pair_named_by_hand(check):
-    code = START + "y = x @ w\nloss = (y**2).mean()\nloss.backward()\ndelta = 2 * y / 15"
+    code = START + "y = x @ w\nloss = (y**2).mean()\nloss.backward()\nslope = 2 * y / 15"
     with pytest.raises(CheckError):
         check(code)
-    assert found(check(code, pairs={"delta": "y"})) == [("delta", "y", "right", None)]
+    assert found(check(code, pairs={"slope": "y"})) == [("slope", "y", "right", None)]
+
+
+def test_a_likely_name_is_paired_by_its_value_alone(check):
+    code = START + "y = x @ w\nloss = (y**2).mean()\nloss.backward()\ndelta = 2 * y / 15"
+    report = check(code)
+    assert found(report) == [("delta", "y", "right", None)]
+    assert report.rows[0].message == "delta is the gradient of y."
 
 
 def test_a_comparison_in_the_file_names_a_pair(check):
