@@ -130,8 +130,8 @@ def nodes_named(forward: Pass, name: str | None, before: int, function: str) -> 
     found: dict[tuple[int, int], Bind] = {}
     for bind in near if near and (owner or not function) else same:
         key = (id(bind.value), forward.writes_before(bind))
-        found.pop(key, None)
-        found[key] = bind
+        before = found.pop(key, bind)
+        found[key] = before if bind.kind == "param" else bind  # its own name, not an argument's
     return list(found.values())[::-1]
 
 

@@ -61,6 +61,26 @@ dzpre = dz * z * (1 - z)
 dhprev = dout * z
 dhprev = dhprev + dzpre @ U.T
 """
+DICTIONARIES = """
+import torch
+torch.manual_seed(0)
+params = {'W1': torch.randn(5, 8), 'W2': torch.randn(8, 3)}
+X = torch.randn(20, 5)
+def forward(params, X):
+    cache = {}
+    cache['a'] = torch.tanh(X @ params['W1'])
+    return cache['a'] @ params['W2'], cache
+def backward(params, cache, dout):
+    grads = {}
+    grads['W2'] = cache['a'].T @ dout
+    dz = (dout @ params['W2'].T) * (1 - cache['a']**2)
+    grads['W1'] = X.T @ dz
+    return grads
+out, cache = forward(params, X)
+loss = (out**2).sum()
+dout = 2 * out
+grads = backward(params, cache, dout)
+"""
 
 
 def named(report):
@@ -68,7 +88,7 @@ def named(report):
     return {r.hand: r.place.line for r in report.rows if r.blame == "root"}
 
 
-@pytest.mark.parametrize("code", [LAYERS, SHARED_MEMORY, SECOND_NAME])
+@pytest.mark.parametrize("code", [LAYERS, SHARED_MEMORY, SECOND_NAME, DICTIONARIES])
 def test_what_is_right_is_called_right(check, code):
     report = check(code)
     assert {r.verdict for r in report.rows} <= {"exact", "rounding"}
@@ -86,3 +106,12 @@ def test_one_branch_too_little_of_a_node_with_two_names_is_named_alone(check):
     report = check(SECOND_NAME.replace("dhprev + dzpre @ U.T", "dhprev + dzpre @ U"))
     (row,) = [r for r in report.rows if r.blame == "root"]
     assert (row.hand, [p.line for p in row.places]) == ("dhprev", [15])
+
+
+def test_gradients_in_a_dictionary_that_a_function_returns_are_shown(check):
+    report = check(DICTIONARIES)
+    assert {r.hand: r.node for r in report.rows} == {
+        "dout": "out",
+        "grads['W2']": "params['W2']",
+        "grads['W1']": "params['W1']",
+    }
