@@ -182,10 +182,12 @@ def autograd_off(seen: Evidence) -> Iterator[Note]:
         mine = ratio_of(grade.value, None, truth, noise)
         ratio = ratio_of(own, None, truth, noise)
         if ratio > max(limit, 4 * mine):
+            far = f"{ratio:.3g} times the rounding to be expected, yours {mine:.3g}"
+            finite = own.isfinite().all() or not truth.isfinite().all()
             yield Note(
                 "HG211",
                 f"autograd's gradient of {node.name} is further from the truth than yours: "
-                f"{ratio:.3g} times the rounding to be expected, yours {mine:.3g}.",
+                f"{far if finite else 'it is not finite where the truth is'}.",
                 node.name,
                 _place(grade),
             )

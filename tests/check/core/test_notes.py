@@ -90,6 +90,17 @@ CASES = {
         + RIGHT + "db = dy.sum(0)",
         ("HG210", 15, "db has the shape (3,), b has (1, 3): keepdim=True mends it."),
     ),
+    "autograd off": (
+        "import torch\nx = torch.tensor([1.0, 2.0, 100.0], requires_grad=True)\n"
+        "s = 1 + torch.exp(x)\nloss = torch.log(s).sum()\nloss.backward()\n"
+        "dx = torch.sigmoid(x)",
+        (
+            "HG211",
+            6,
+            "autograd's gradient of x is further from the truth than yours: it is not finite "
+            "where the truth is.",
+        ),
+    ),
     "compared": (
         "def cmp(s, dt, t):\n    print(s, (dt - t).abs().max())" + FORWARD + RIGHT
         + "cmp('h', dh, y)",
