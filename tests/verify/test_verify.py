@@ -93,6 +93,19 @@ def test_one_batch(engine: str) -> None:
     assert all(row.ok for row in rows)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_batchnorm_of_two_rows_is_no_mistake(seed: int) -> None:
+    """Its gradient cancels to almost 0 in the closed form and exactly in steps: rounding, no more."""
+    model = MLP(27, n_hidden=7, n_layer=2)
+    params, state = (to_tensors(arrays) for arrays in model.initialise("batchnorm", seed))
+    generator = torch.Generator().manual_seed(seed)
+    batch = Batch(
+        torch.randint(0, 27, (2, 3), generator=generator),
+        torch.randint(0, 27, (2,), generator=generator),
+    )
+    assert [row for row in verify_batch("fused", model, params, state, batch) if not row.ok] == []
+
+
 def test_a_verdict_points_at_its_line() -> None:
     for name, layer in LAYERS.items():
         wanted = [n for n in (*layer.INPUTS, *layer.NODES[:-1]) if n not in ("indices", "targets")]

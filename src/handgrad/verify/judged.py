@@ -40,8 +40,9 @@ def judge_all(
     """A verdict and R for every gradient that `hand` gives, in its order.
 
     `leaves` are what both differentiate from, in the dtype that is judged. `reference` uses
-    autograd; in float64 it is the truth, and with every operation moved by that dtype's rounding,
-    the noise.
+    autograd; in float64 it is the truth. Noise is what every operation's rounding does to either of
+    the two ways: where terms cancel along the one and not along the other (batchnorm of two rows,
+    closed form), the one alone would see none.
     """
     exact_leaves = {name: leaf.double() for name, leaf in leaves.items()}
     by_hand, formula = hand(leaves), hand(exact_leaves)
@@ -49,20 +50,30 @@ def judge_all(
     names = list(by_hand)
     dtype = next(iter(leaves.values())).dtype
 
-    def moved(move: Callable[[Tensor], Tensor]) -> list[Tensor]:
-        gradients = reference({name: move(leaf) for name, leaf in exact_leaves.items()})
-        return [gradients[name] for name in names]
+    def noise(way: Differentiate, still: Mapping[str, Tensor]) -> list[Tensor]:
+        def moved(move: Callable[[Tensor], Tensor]) -> list[Tensor]:
+            gradients = way({name: move(leaf) for name, leaf in exact_leaves.items()})
+            return [gradients[name] for name in names]
 
-    noise = noise_of(moved, [truth[name] for name in names], torch.finfo(dtype).eps)
+        found = noise_of(moved, [still[name] for name in names], torch.finfo(dtype).eps)
+        return [_known(own) for own in found]
+
+    pairs = zip(noise(reference, truth), noise(hand, formula), strict=True)
+    most = dict(zip(names, (_most(*pair) for pair in pairs), strict=True))
     return {
-        name: judge(by_hand[name], autograd[name], truth[name], _known(own), formula[name])
-        for name, own in zip(names, noise, strict=True)
+        name: judge(by_hand[name], autograd[name], truth[name], most[name], formula[name])
+        for name in names
     }
 
 
 def worst(rows: list[Judged]) -> Verdict:
     """The verdict furthest down the list exact, rounding, shape, wrong, missing."""
     return max((row.verdict for row in rows), key=VERDICTS.index)
+
+
+def _most(theirs: Tensor, ours: Tensor) -> Tensor:
+    """The larger, elementwise; the reference's where ours has another shape, a slip of its own."""
+    return torch.maximum(theirs, ours) if theirs.shape == ours.shape else theirs
 
 
 def _known(noise: Tensor | None) -> Tensor:
