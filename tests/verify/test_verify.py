@@ -95,7 +95,7 @@ def test_one_batch(engine: str) -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_batchnorm_of_two_rows_is_no_mistake(seed: int) -> None:
-    """Its gradient cancels to almost 0 in the closed form and exactly in steps: rounding, no more."""
+    """Its gradient nearly cancels in the closed form, and in steps exactly: rounding, no more."""
     model = MLP(27, n_hidden=7, n_layer=2)
     params, state = (to_tensors(arrays) for arrays in model.initialise("batchnorm", seed))
     generator = torch.Generator().manual_seed(seed)

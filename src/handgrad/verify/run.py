@@ -27,7 +27,7 @@ def verify_layers(dtype: torch.dtype, device: str = "cpu", seed: int = 0) -> Ite
 
 
 def verify_models(dtype: torch.dtype, device: str = "cpu", seed: int = 0) -> Iterator[Judged]:
-    """Every model of `MODEL_CASES` in every hand-written engine, from a start that masks nothing."""
+    """Every model of `MODEL_CASES`, every hand-written engine, from a start that masks nothing."""
     for case, (model, batch_size) in MODEL_CASES.items():
         params, state = (
             to_tensors(arrays, dtype, device) for arrays in model.initialise("exercise", seed)
