@@ -5,7 +5,7 @@ import torch
 torch.manual_seed(1)
 n = 32
 x, y = torch.randn(n, 10), torch.randint(0, 27, (n,))
-W = torch.randn(10, 27, requires_grad=True)
+W = (0.1 * torch.randn(10, 27)).requires_grad_()
 
 logits = x @ W
 counts = logits.exp()
