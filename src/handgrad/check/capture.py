@@ -61,6 +61,7 @@ class Recorder:
         self.failures: list[str] = []
         """What of the recording itself went wrong; it never reaches the user's code."""
         self._named: dict[int, dict[str, Bind]] = {}
+        self._stands_for: dict[str, int] = {}
         self._versions: dict[int, int] = {}
         self._written: dict[int, None] = {}
         self._loops: dict[int, LoopWatch] = {}
@@ -255,6 +256,7 @@ class Recorder:
         self.trace.pin(value)
         if kind != "param":  # another's name for it, gone when the loop or function is
             self._named.setdefault(key_of(value), {})[name] = bind
+            self._stands_for[name] = key_of(value)
 
     def _enter(self) -> None:
         self.mode = _Mode(self)

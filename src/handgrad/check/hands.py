@@ -130,18 +130,22 @@ def nodes_named(forward: Pass, name: str | None, before: int, function: str) -> 
     found: dict[tuple[int, int], Bind] = {}
     for bind in near if near and (owner or not function) else same:
         key = (id(bind.value), forward.writes_before(bind))
-        before = found.pop(key, bind)
-        found[key] = before if bind.kind == "param" else bind  # its own name, not an argument's
+        first = found.pop(key, bind)
+        found[key] = first if bind.kind == "param" else bind  # its own name, not an argument's
     return list(found.values())[::-1]
 
 
 def compared_names(trace: Trace, passes: Sequence[Pass]) -> dict[str, str]:
     """Return what the file's own comparisons pair: `cmp("h", dh, h)` gives dh -> h."""
     nodes = {id(b.value): b.name for p in passes for b in reversed(p.nodes()) if b.kind != "param"}
+    names: dict[int, str] = {}
     found: dict[str, str] = {}
-    for event in trace.of(Compared):
-        names = {id(b.value): b.name for b in trace.events[: event.index] if type(b) is Bind}
-        ids = [id(v) for v in event.values]
+    for event in trace.events:
+        if type(event) is Bind:
+            names[id(event.value)] = event.name
+        if type(event) is not Compared:
+            continue
+        ids = [id(value) for value in event.values]
         for hand, node in (ids, ids[::-1]):
             if node in nodes and hand not in nodes and hand in names:
                 found.setdefault(names[hand], nodes[node])

@@ -83,9 +83,19 @@ def _placed(fitting: Sequence[Sequence[int]]) -> list[int]:
 
 
 def _may_be(grader: Grader, hand: Hand, node: Bind) -> bool:
-    if node.index not in grader.forward.truth or not _significant(grader, node):
+    truth, value = grader.forward.truth.get(node.index), hand.final().value
+    if truth is None or value.shape != truth.shape or not _significant(grader, node):
+        return False
+    if _is_far(grader.natural.values.get(hand.final().index), truth):
         return False
     return grader.verdict(_as(hand, node)).right
+
+
+def _is_far(formula: Tensor | None, truth: Tensor) -> bool:
+    """A look before the whole verdict: most versions are far off."""
+    if formula is None or formula.shape != truth.shape:
+        return False
+    return float((formula - truth).abs().max()) > 0.5 * float(truth.abs().max())
 
 
 def _may_move(hand: Hand, grades: dict[int, Grade]) -> bool:

@@ -1,5 +1,6 @@
 """Forward passes: each loss, the operations that lead to it, its nodes and their true gradients."""
 
+from bisect import bisect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -33,18 +34,27 @@ class Pass:
     noise: dict[int, Tensor] = field(default_factory=dict)
     autograd: dict[int, Tensor] = field(default_factory=dict)
     failures: dict[int, str] = field(default_factory=dict)
+    _nodes: list[Bind] | None = None
+    _writes: dict[int, list[int]] | None = None
 
     def nodes(self) -> list[Bind]:
         """Return the named tensors that the loss depends on, in program order."""
-        made = {id(t) for e in self.events if type(e) is Op for t in e.outputs}
-        binds = [b for b in self.events if type(b) is Bind and b.value.is_floating_point()]
-        return [b for b in binds if id(b.value) in made or key_of(b.value) in self.leaves]
+        if self._nodes is None:
+            made = {id(t) for e in self.events if type(e) is Op for t in e.outputs}
+            binds = [b for b in self.events if type(b) is Bind and b.value.is_floating_point()]
+            self._nodes = [
+                b for b in binds if id(b.value) in made or key_of(b.value) in self.leaves
+            ]
+        return self._nodes
 
     def writes_before(self, bind: Bind) -> int:
         """Return how often the forward pass had written to the value when it got this name."""
-        mine = key_of(bind.value)
-        ops = (e for e in self.events if type(e) is Op and e.index < bind.index and e.writes)
-        return sum(any(key_of(t) == mine for t in op.writes) for op in ops)
+        if self._writes is None:
+            self._writes = {}
+            for event in self.events:
+                for key in {key_of(t) for t in event.writes} if type(event) is Op else ():
+                    self._writes.setdefault(key, []).append(event.index)
+        return bisect(self._writes.get(key_of(bind.value), []), bind.index)
 
     def name_of(self, number: int) -> str:
         """Return the name of the node whose tensor has this id."""
