@@ -130,7 +130,7 @@ class Grader:
             grade.root = not formula_is_right(outcome, truth, noise, dtype)
         if grade.root:
             parts = self.forward.parts.get(hand.node.index, [])
-            grade.blamed = to_blame(hand, self.swept.changes, parts, noise)
+            grade.blamed = to_blame(hand, self.swept.changes, parts, truth, noise)
         self._judge_aliases(grade, truth, noise)
 
     def _judge_aliases(self, grade: Grade, truth: Tensor, noise: Tensor) -> None:

@@ -9,7 +9,7 @@ import ast
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeGuard
 
 from handgrad.check.records import Place
 
@@ -42,6 +42,8 @@ class Statement:
     """For a call that compares: the label it gives."""
     scales: bool = False
     """Whether it multiplies or divides what stood there, rather than adding to it."""
+    sets: bool = False
+    """Whether it puts something else in the place of a part of it: `dx[i] = ...`."""
 
 
 class Instrumenter(ast.NodeTransformer):
@@ -167,7 +169,7 @@ class Instrumenter(ast.NodeTransformer):
         call = node.value
         if not isinstance(call, ast.Call) or any(isinstance(a, ast.Starred) for a in call.args):
             return []
-        words = [a.value for a in call.args if isinstance(a, ast.Constant) and _is_text(a.value)]
+        words = [a.value for a in call.args if _is_text(a)]
         names = [name for name in map(_subject, call.args) if name is not None]
         if len(names) != 2 or len(words) != 1:
             return []
@@ -181,7 +183,8 @@ class Instrumenter(ast.NodeTransformer):
         text = _text(self.lines, node)
         place = Place(node.lineno, self.cell)
         scales = isinstance(node, ast.AugAssign) and not isinstance(node.op, ast.Add | ast.Sub)
-        return Statement(place, text, targets, ".".join(self.functions), label, scales)
+        sets = isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Subscript)
+        return Statement(place, text, targets, ".".join(self.functions), label, scales, sets)
 
 
 def written(node: ast.stmt) -> list[tuple[Target, ast.expr]]:
@@ -259,8 +262,7 @@ def _text(lines: Sequence[str], node: ast.stmt) -> str:
 
 def _shown(node: ast.Expr, hooks: Sequence[ast.stmt]) -> ast.Expr:
     """Put the hooks into a last expression: `(value, hook)[0]` is still the value to be shown."""
-    calls = [hook.value for hook in hooks if isinstance(hook, ast.Expr)]
-    both = ast.Tuple([node.value, *calls], ast.Load())
+    both = ast.Tuple([h.value for h in [node, *hooks] if isinstance(h, ast.Expr)], ast.Load())
     node.value = ast.copy_location(ast.Subscript(both, ast.Constant(0), ast.Load()), node.value)
     return node
 
@@ -271,14 +273,14 @@ def _subject(argument: ast.expr) -> str | None:
     return argument.id if isinstance(argument, ast.Name) else None
 
 
+def _is_text(node: ast.expr) -> TypeGuard[ast.Constant]:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+
+
 def _is_plain(index: ast.expr) -> bool:
     """Whether evaluating the index a second time is free of effects: names, numbers, text, - +."""
     allowed = ast.Name | ast.Constant | ast.BinOp | ast.UnaryOp | ast.operator | ast.unaryop
     return all(isinstance(n, allowed | ast.expr_context) for n in ast.walk(index))
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str)
 
 
 def _load(name: str) -> ast.expr:

@@ -39,12 +39,13 @@ def to_blame(
     hand: Hand,
     changes: Mapping[int, Tensor],
     parts: Sequence[tuple[Op, Tensor]],
+    truth: Tensor,
     noise: Tensor,
 ) -> Blamed:
     """Hold each statement's change to the parts. For a gradient that is locally wrong."""
     groups = grouped(hand)
-    if any(statement.scales for statement, _ in groups):
-        return Blamed([groups[-1][0]])  # scaled as a whole: no statement adds a part of its own
+    if any(_replaces(statement) for statement, _ in groups):
+        return Blamed(responsible(groups, changes, truth, noise))
     values = [part for _, part in parts]
     free, used = set(range(len(parts))), set[int]()
     blamed = Blamed()
@@ -74,6 +75,37 @@ def grouped(hand: Hand) -> list[tuple[Statement, list[Bind]]]:
         if not bind.alias:
             groups.setdefault(bind.statement.place, (bind.statement, []))[1].append(bind)
     return list(groups.values())
+
+
+def responsible(
+    groups: Sequence[tuple[Statement, list[Bind]]],
+    changes: Mapping[int, Tensor],
+    truth: Tensor,
+    noise: Tensor,
+) -> list[Statement]:
+    """Return the statement to blame where some scale what stood there or set a part of it.
+
+    None of them adds a branch of its own then (`d = softmax(x)`, `d[i, y] -= 1`, `d /= n`), but
+    each has touched certain elements: what is off only there came by the one that touched least.
+    """
+    made = [change for _, binds in groups for change in [_total([changes[b.index] for b in binds])]]
+    sums = [c for c in made if c is not None and c.shape == truth.shape]
+    if len(sums) < len(made):
+        return [groups[-1][0]]
+    after = [torch.stack(sums[: k + 1]).sum(0) for k in range(len(sums))]
+    later = range(1, len(sums))
+    scaling = [k for k in later if _is_multiple(after[k], after[k - 1], noise)]
+    wrong = ~_near(after[-1], truth, noise)
+    masks = [k for k in later if _replaces(groups[k][0]) and not (after[k] * sums[k]).any()]
+    if scaling and _is_multiple(after[-1], truth, noise):
+        return [groups[scaling[-1]][0]]  # off by one factor everywhere
+    if masks and not truth[wrong].any() and not sums[masks[-1]][wrong].any():
+        return [groups[masks[-1]][0]]  # what ought to be 0 was not set to 0
+    # `d /= n` touches all, and can make nothing wrong that one factor does not mend
+    reach = {k: c != 0 for k, c in enumerate(sums) if k not in scaling}
+    enough = [k for k, touched in reach.items() if not (wrong & ~touched).any()]
+    least = min(enough, key=lambda k: (int(reach[k].sum()), -k), default=len(sums) - 1)
+    return [groups[least][0]]
 
 
 def matching(
@@ -118,9 +150,24 @@ def _total(values: Sequence[Tensor]) -> Tensor | None:
     return torch.stack(list(values)).sum(0) if len(values) > 1 else values[0]
 
 
+def _replaces(statement: Statement) -> bool:
+    return statement.scales or statement.sets
+
+
 def _close(a: Tensor, b: Tensor, noise: Tensor) -> bool:
+    return bool(_near(a, b, noise).all())
+
+
+def _near(a: Tensor, b: Tensor, noise: Tensor) -> Tensor:
     own = 8 * torch.finfo(torch.float32).eps * (a.abs() + b.abs())
-    return bool(((a - b).abs() <= FORMULA_LIMIT * noise + own).all())
+    return (a - b).abs() <= FORMULA_LIMIT * noise + own
+
+
+def _is_multiple(a: Tensor, b: Tensor, noise: Tensor) -> bool:
+    """Tell whether `a` is `b` times one number."""
+    square = (b * b).sum()
+    factor = float((a * b).sum() / square) if square else 0.0
+    return _close(a, factor * b, noise * max(1.0, abs(factor)))
 
 
 def _matters(part: Tensor, noise: Tensor) -> bool:

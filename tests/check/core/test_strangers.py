@@ -2,6 +2,8 @@
 
 import pytest
 
+from handgrad.check.records import Place
+
 LAYERS = """
 import torch
 torch.manual_seed(0)
@@ -115,3 +117,48 @@ def test_gradients_in_a_dictionary_that_a_function_returns_are_shown(check):
         "grads['W2']": "params['W2']",
         "grads['W1']": "params['W1']",
     }
+
+
+CLOSED_FORM = """
+import torch
+import torch.nn.functional as F
+torch.manual_seed(0)
+n = 12
+x = torch.randn(n, 4)
+W = torch.randn(4, 6, requires_grad=True)
+V = torch.randn(6, 5, requires_grad=True)
+y = torch.randint(0, 5, (n,))
+a = x @ W
+h = torch.relu(a)
+logits = h @ V
+loss = F.cross_entropy(logits, y)
+loss.backward()
+dlogits = F.softmax(logits, 1)
+dlogits[range(n), y] -= 1
+dlogits /= n
+da = dlogits @ V.T
+da[a <= 0] = 0
+dW = x.T @ da
+"""
+CLOSED_FORM_FAULTS = [
+    ("F.softmax(logits, 1)", "F.softmax(logits, 0)", "dlogits", 15),
+    ("-= 1", "-= 2", "dlogits", 16),
+    ("-= 1", "+= 1", "dlogits", 16),
+    ("/= n", "/= n - 1", "dlogits", 17),
+    ("dlogits @ V.T", "(dlogits + h.mean()) @ V.T", "da", 18),
+    ("a <= 0", "a <= 0.5", "da", 19),
+    ("a <= 0", "a <= -0.5", "da", 19),
+    ("a <= 0", "h < 0", "da", 19),
+    ("] = 0", "] = 1", "da", 19),
+]
+
+
+def test_the_closed_form_in_place_is_right(check):
+    assert check(CLOSED_FORM).ok
+
+
+@pytest.mark.parametrize(("old", "new", "hand", "line"), CLOSED_FORM_FAULTS)
+def test_of_statements_in_place_the_one_at_fault_is_named(check, old, new, hand, line):
+    report = check(CLOSED_FORM.replace(old, new))
+    assert named(report) == {hand: line}
+    assert [r.places for r in report.rows if r.blame == "root"] == [(Place(line),)]
