@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.autograd.graph import get_gradient_edge
 from torch.overrides import TorchFunctionMode
 
-from handgrad.check.effects import named_in, targets_of, version_of
+from handgrad.check.effects import named_in, rng_state, targets_of, version_of
 from handgrad.check.instrument import Kind, Statement
 from handgrad.check.loops import LoopWatch
 from handgrad.check.trace import Backward, Barrier, Bind, Compared, Op, Trace, key_of, tensors_in
@@ -92,7 +92,7 @@ class Recorder:
         for value in inputs:
             self._see(value)
         self.trace.before_write(targets_of(name, args, kwargs))
-        rng = torch.get_rng_state() if name in _RANDOM else None
+        rng = rng_state(inputs[0].device) if name in _RANDOM and inputs else None
         return self._note(func, args, kwargs, func(*args, **kwargs), inputs, rng)
 
     def _note(

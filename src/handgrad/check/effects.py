@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from handgrad.check.instrument import Kind
@@ -18,6 +19,19 @@ MANY = 256
 def version_of(value: Tensor) -> int:
     """Return the counter that every write in place raises; tensors of one memory share it."""
     return -1 if value.is_inference() else value._version
+
+
+def rng_state(device: torch.device) -> Tensor:
+    """Return the state of the random numbers that functions on `device` draw from."""
+    return torch.cuda.get_rng_state(device) if device.type == "cuda" else torch.get_rng_state()
+
+
+def set_rng_state(device: torch.device, state: Tensor) -> None:
+    """Have functions on `device` draw from `state` on."""
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(state, device)
+    else:
+        torch.set_rng_state(state)
 
 
 def targets_of(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[Tensor]:

@@ -33,7 +33,6 @@ class Pass:
     """What each use of a node sends back; their sum is the truth."""
     noise: dict[int, Tensor] = field(default_factory=dict)
     autograd: dict[int, Tensor] = field(default_factory=dict)
-    failures: dict[int, str] = field(default_factory=dict)
     _nodes: list[Bind] | None = None
     _writes: dict[int, list[int]] | None = None
 
@@ -61,9 +60,15 @@ class Pass:
         return next(b.name for b in self.nodes() if id(b.value) == number and b.kind != "param")
 
     def differentiate(self) -> None:
-        """Fill truth, parts, noise and, where backward() was never called, autograd."""
+        """Fill truth, parts, noise and, where backward() was never called, autograd.
+
+        Raises RuntimeError where an operation on the way to the loss cannot be run again.
+        """
         replay = self.replayed()
-        self.failures = replay.failures
+        if replay.failures:
+            index, why = next(iter(replay.failures.items()))
+            name = next(e.func.__name__ for e in self.events if type(e) is Op and e.index == index)
+            raise RuntimeError(f"{name}: {why}")
         self.truth, self.parts = gradients(replay, self.outputs, self.seeds, self.end)
         order = list(self.truth)
         noise = noise_of(partial(self._moved, order), [self.truth[i] for i in order], self.eps)

@@ -13,15 +13,22 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import get_gradient_edge
 
+from handgrad.check.effects import rng_state, set_rng_state
 from handgrad.check.trace import Bind, Event, Op, Trace, key_of, tensors_in
 
 _CASTS = {Tensor.float, Tensor.half, Tensor.bfloat16}
 _CONSTANT = {
-    "bernoulli", "bernoulli_", "cauchy_", "exponential_", "geometric_", "gumbel_softmax",
-    "log_normal_", "multinomial", "normal", "normal_", "poisson", "rand_like", "randint_like",
-    "randn_like", "random_", "rrelu", "uniform_",
+    "bernoulli", "bernoulli_", "cauchy_", "exponential_", "geometric_", "log_normal_",
+    "multinomial", "normal", "normal_", "poisson", "rand_like", "randint_like", "randn_like",
+    "random_", "uniform_",
 }  # fmt: skip
 """Random functions of a tensor: their recorded result stands in for them."""
+_MAY_DRAW = {
+    "fractional_max_pool2d", "fractional_max_pool3d", "gru", "gumbel_softmax", "lstm",
+    "multi_head_attention_forward", "rnn_relu", "rnn_tanh", "rrelu",
+    "scaled_dot_product_attention",
+}  # fmt: skip
+"""Functions that gradients go through and that may draw random numbers inside (dropout)."""
 OWN_GRAD = getattr(Tensor, "grad").__get__  # noqa: B009 - typed as a tensor, is a descriptor
 
 
@@ -128,8 +135,14 @@ class Replay:
         func = op.func
         if self.dtype is not None and func in _CASTS:
             func = Tensor.double
-        if op.rng is not None and args[0].numel():
+        if op.rng is not None and args and args[0].numel():
             return self._same_mask(op, args[0])
+        if op.draws is None:  # found out once, in the first run: under noise no two runs are alike
+            op.draws = op.rng is not None or (
+                getattr(func, "__name__", "") in _MAY_DRAW and _draws(func, args, kwargs)
+            )
+        if op.draws:
+            raise RuntimeError("it draws random numbers that cannot be drawn again")
         with torch.set_grad_enabled(self.grad and (op.grad_enabled or self.always_grad)):
             return func(*args, **kwargs)
 
@@ -137,13 +150,13 @@ class Replay:
         """Drop what the recorded call dropped: its own mask, drawn again from the same state."""
         source = op.inputs[0]
         ones = torch.ones_like(source, requires_grad=False)
-        before = torch.get_rng_state()
+        before = rng_state(source.device)
         assert op.rng is not None
-        torch.set_rng_state(op.rng)
+        set_rng_state(source.device, op.rng)
         try:
             mask = op.func(*(ones, *op.args[1:]), **op.kwargs)
         finally:
-            torch.set_rng_state(before)
+            set_rng_state(source.device, before)
         return value * mask.to(value.dtype)
 
     def _overwrite(self, op: Op) -> None:
@@ -206,6 +219,16 @@ class Replay:
         if self.move is not None and value.is_floating_point():
             value = self.move(value)
         return value
+
+
+def _draws(func: Any, args: Any, kwargs: Any) -> bool:
+    """Tell whether two calls give two results."""
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        results = []
+        for seed in range(2):
+            torch.manual_seed(seed)
+            results.append(list(tensors_in(func(*args, **kwargs))))
+    return not all(torch.equal(a, b) for a, b in zip(*results, strict=True))
 
 
 def _alike(base: Tensor, value: Tensor) -> bool:

@@ -35,7 +35,9 @@ class Op:
     writes: tuple[Tensor, ...]
     grad_enabled: bool
     rng: Tensor | None = None
-    """The CPU generator's state before a random function of a tensor (dropout)."""
+    """The state of the random numbers before a random function of a tensor (dropout)."""
+    draws: bool | None = None
+    """Whether it draws random numbers inside, once that has been found out."""
 
 
 @dataclass(slots=True)
