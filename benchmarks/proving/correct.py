@@ -5,6 +5,7 @@ that the largest gradient lies anywhere from 1e-12 to 1e6.
 """
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,12 +41,13 @@ class Correct:
         }
 
 
-def correct(seed: int) -> Correct:
-    """Return the random correct pass number `seed`."""
+def correct(seed: int, steps: Sequence[str] | None = None) -> Correct:
+    """Return the random correct pass number `seed`, of two to seven of STEPS or of those given."""
     rng = random.Random(seed)
     n = round(2 ** rng.uniform(1, 12))
     dtype = DTYPES[rng.choice(sorted(DTYPES))]
-    source, begins = _source(rng)
+    steps = rng.choices(sorted(STEPS), k=rng.randint(2, 7)) if steps is None else steps
+    source, begins = _source(rng, steps)
     largest = 10 ** rng.uniform(-12, 6)
     names = Correct(seed, source, begins, n, torch.float64, 1.0).names()
     exec(compile(source, "correct.py", "exec"), names)
@@ -66,11 +68,11 @@ def gradient_names(source: str) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _source(rng: random.Random) -> tuple[str, int]:
+def _source(rng: random.Random, steps: Sequence[str]) -> tuple[str, int]:
     """Return setup, forward, loss.backward() and the backward lines; how many are the setup."""
     d = Draft(rng, ["g = torch.Generator().manual_seed(seed)"])
     x = _start(d)
-    for step in rng.choices(sorted(STEPS), k=rng.randint(2, 7)):
+    for step in steps:
         d.nodes.append(x)
         x = STEPS[step](d, x)
     _loss(d, x)

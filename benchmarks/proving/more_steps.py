@@ -1,12 +1,14 @@
 """More STEPS: broadcasting, reductions, indexing, views, joining, splitting, batched products."""
 
 from benchmarks.proving.steps import (
+    ELEMENTWISE,
     Draft,
     Node,
     Step,
     batchnorm,
     einsum,
     elementwise,
+    function,
     layernorm,
     linear,
     log_softmax,
@@ -175,7 +177,6 @@ STEPS: dict[str, Step] = {
     "standardised": standardised,
     "layernorm": layernorm,
     "rmsnorm": rmsnorm,
-    "elementwise": elementwise,
     "softmax": softmax,
     "log_softmax": log_softmax,
     "broadcast": broadcast,
@@ -190,4 +191,5 @@ STEPS: dict[str, Step] = {
     "summed_up": summed_up,
     "attention": attention,
     "across": across,
+    **{stem: function(stem) for stem in ELEMENTWISE},
 }

@@ -47,7 +47,7 @@ def on_alarms(
 def beside(rows: Sequence[Sequence[str]], faults: int, pairs: int, passes: int) -> str:
     """Return the checker beside its peers."""
     head = ["", f"found, of {faults}", f"named, of {faults}", f"both named, of {pairs}",
-            f"false alarms, of {passes}", "ms a program"]  # fmt: skip
+            f"false alarms, of {passes}", "ms of processor a program"]  # fmt: skip
     return table(head, rows)
 
 

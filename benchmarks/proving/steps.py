@@ -192,12 +192,20 @@ ELEMENTWISE = {
 
 
 def elementwise(d: Draft, x: Node) -> Node:
-    """One of ELEMENTWISE."""
-    stem = d.rng.choice(sorted(ELEMENTWISE))
+    """One of ELEMENTWISE, whichever."""
+    return function(d.rng.choice(sorted(ELEMENTWISE)))(d, x)
+
+
+def function(stem: str) -> Step:
+    """Return the step that is ELEMENTWISE[stem]."""
     forward, backward = ELEMENTWISE[stem]
-    name = d.name(stem)
-    part = _filled(backward, x=x.name, y=name)
-    return Node(d.line(name, _filled(forward, x=x.name), (x.name, part)), x.width)
+
+    def step(d: Draft, x: Node) -> Node:
+        name = d.name(stem)
+        part = _filled(backward, x=x.name, y=name)
+        return Node(d.line(name, _filled(forward, x=x.name), (x.name, part)), x.width)
+
+    return step
 
 
 def softmax(d: Draft, x: Node) -> Node:

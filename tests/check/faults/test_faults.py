@@ -63,6 +63,15 @@ def test_every_fault_is_named_at_its_line_and_nothing_besides(kind: str) -> None
         assert not report.ok, fault
 
 
+def test_a_slip_of_shape_has_a_verdict_of_its_own_and_its_mend() -> None:
+    for fault in generate(["keepdim missing"]).faults:
+        rows = {row.hand: row for row in check_program(fault.source, fault.sizes).rows}
+        row = rows[fault.root.hand]
+        assert (row.verdict, row.blame) == ("shape", None), fault
+        assert row.message is not None
+        assert row.message.endswith("keepdim=True mends it."), row.message
+
+
 def test_every_line_of_the_backward_pass_goes_wrong_somehow(everything: Generated) -> None:
     # 34 and 64 begin with zeros, which half and double leave as they are
     assert {fault.line for fault in everything.faults} == set(range(35, 66)) - {64}
