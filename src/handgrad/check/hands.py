@@ -16,6 +16,7 @@ PATTERNS = (
     re.compile(r"g_(?P<node>.+)"),
     re.compile(r"(?P<node>.+)_bar"),
     re.compile(r"\w+\['d?(?P<node>.+)'\]"),
+    re.compile(r"d(?:[LlJE]|[Ll]oss|[Cc]ost)_?d(?P<node>.+)"),
 )
 """How the field names the gradient of a node; the first that leaves an existing name is taken."""
 GRADIENTS = re.compile(r"d|g")
@@ -37,6 +38,8 @@ class Hand:
     """Where the pair comes from: "pair", "name", "compared", or "value"."""
     versions: list[Bind] = field(default_factory=list)
     """The tensors that the node's name stood for in turn (a loop over time), the last one first."""
+    told: Bind | None = None
+    """The one that its name stands for where the gradient is made (`x, W = cache`)."""
 
     def own_final(self) -> Bind:
         """Return the last statement that changed it under its own name: finished from there on."""
@@ -77,6 +80,9 @@ def find_hands(trace: Trace, passes: Sequence[Pass], pairs: Mapping[str, str]) -
     named = {hand: node for hand, node in known.items() if hand in names}
     compared = compared_names(trace, passes)
     likely = {name for name in names if LIKELY.fullmatch(name)}
+    rebinds: dict[tuple[str, str], list[Bind]] = {}
+    for bind in trace.of(Bind):
+        rebinds.setdefault((bind.statement.function, bind.name), []).append(bind)
     found: list[Hand] = []
     for binds in definitions(trace, set(named) | set(compared) | likely):
         name, at = binds[0].name, binds[0].index
@@ -88,8 +94,13 @@ def find_hands(trace: Trace, passes: Sequence[Pass], pairs: Mapping[str, str]) -
                 claim = "pair"
             elif not nodes and name in compared:
                 nodes, claim = nodes_named(forward, compared[name], at, function), "compared"
+            told = (
+                taken_up(forward, rebinds, named.get(name), binds[0]) if claim == "name" else None
+            )
+            if told is not None and id(told.value) not in {id(b.value) for b in nodes}:
+                nodes = [told]
             if nodes:
-                found.append(Hand(len(found), name, binds, forward, nodes[0], claim, nodes))
+                found.append(Hand(len(found), name, binds, forward, nodes[0], claim, nodes, told))
                 break
         else:
             if before:
@@ -133,6 +144,25 @@ def nodes_named(forward: Pass, name: str | None, before: int, function: str) -> 
         first = found.pop(key, bind)
         found[key] = first if bind.kind == "param" else bind  # its own name, not an argument's
     return list(found.values())[::-1]
+
+
+def taken_up(
+    forward: Pass,
+    rebinds: Mapping[tuple[str, str], Sequence[Bind]],
+    name: str | None,
+    hand: Bind,
+) -> Bind | None:
+    """Return the node that `name` stands for where `hand` is made, if it was named again there.
+
+    A backward function takes it as an argument or out of a cache, a loop out of a list. `rebinds`
+    are all names' Binds by function and name.
+    """
+    binds = rebinds.get((hand.statement.function, name or ""), ())
+    late = [b for b in binds if forward.end < b.index < hand.index and not b.alias]
+    if not late or late[-1].kind == "update":
+        return None
+    same = [b for b in forward.nodes() if b.value is late[-1].value]
+    return next((b for b in same if b.name == name), same[0] if same else None)
 
 
 def compared_names(trace: Trace, passes: Sequence[Pass]) -> dict[str, str]:

@@ -66,8 +66,10 @@ def rebuilt(seen: Evidence) -> Iterator[Note]:
     """A node computed again after the loss, and then read by the backward pass."""
     nodes = {b.name: id(b.value) for b in seen.forward.nodes() if b.kind != "param"}
     read = {id(t) for e in seen.backward if type(e) is Op for t in e.inputs}
-    for event in seen.trace.events[seen.forward.end + 1 :]:
-        if type(event) is not Bind or event.kind != "assign" or id(event.value) not in read:
+    later = seen.trace.events[seen.forward.end + 1 :]
+    made = {id(t) for e in later if type(e) is Op for t in e.outputs}
+    for event in later:
+        if type(event) is not Bind or event.kind != "assign" or id(event.value) not in read & made:
             continue
         if nodes.get(event.name, id(event.value)) != id(event.value):
             yield Note(

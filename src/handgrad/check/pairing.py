@@ -57,19 +57,31 @@ def _settle_versions(grader: Grader) -> None:
             [j for j, node in enumerate(hand.versions) if _may_be(grader, hand, node)]
             for hand in hands
         ]
-        for hand, at in zip(hands, _placed(fitting), strict=True):
+        told = [_index(hand) for hand in hands]
+        for hand, at in zip(hands, _placed(fitting, told), strict=True):
             versions = hands[0].versions
             hand.node = versions[at] if 0 <= at < len(versions) else None
 
 
-def _placed(fitting: Sequence[Sequence[int]]) -> list[int]:
+def _index(hand: Hand) -> int | None:
+    if hand.told is None:
+        return None
+    return next((i for i, b in enumerate(hand.versions) if b.value is hand.told.value), None)
+
+
+def _placed(fitting: Sequence[Sequence[int]], told: Sequence[int | None]) -> list[int]:
     """Return which version each definition in turn is the gradient of.
 
-    `fitting` are the versions that its value is right for. What most agree on is the shift; one
-    that is right elsewhere goes there if the order allows it (a layer used without a gradient).
+    `fitting` are the versions that its value is right for, `told` the one that its name stands for
+    there: it counts unless another is right. What most agree on is the shift; one that is right
+    elsewhere goes there if the order allows it (a layer used without a gradient).
     """
     alone = len(fitting) == 1
     sure = {i: fit[0] for i, fit in enumerate(fitting) if len(fit) == 1 or (fit and alone)}
+    known = {
+        i: at for i, at in enumerate(told) if at is not None and (at in fitting[i] or i not in sure)
+    }
+    sure |= known
     shifts = [at - i for i, at in sure.items()]
     shift = max(set(shifts), key=shifts.count) if shifts else 0
     places: list[int] = []
@@ -78,7 +90,7 @@ def _placed(fitting: Sequence[Sequence[int]]) -> list[int]:
         at = sure.get(i, i + shift)
         later = [j for k, j in sure.items() if k > i and j == k + shift]
         in_order = before < at and (not later or at < later[0])
-        places.append(at if in_order else i + shift)
+        places.append(at if in_order or i in known else i + shift)
     return places
 
 

@@ -83,6 +83,33 @@ loss = (out**2).sum()
 dout = 2 * out
 grads = backward(params, cache, dout)
 """
+FUNCTIONS = """
+import torch
+torch.manual_seed(0)
+def affine_forward(x, w):
+    return x @ w, (x, w)
+def affine_backward(dout, cache):
+    x, w = cache
+    dx = dout @ w.T
+    dw = x.T @ dout
+    return dx, dw
+def relu_forward(x):
+    return x.clamp(min=0), x
+def relu_backward(dout, cache):
+    x = cache
+    dx = dout * (x > 0)
+    return dx
+x = torch.randn(6, 4)
+W1, W2 = torch.randn(4, 7), torch.randn(7, 3)
+h, cache1 = affine_forward(x, W1)
+a, cache2 = relu_forward(h)
+out, cache3 = affine_forward(a, W2)
+loss = (out**2).sum()
+dL_dout = 2 * out
+da, dW2 = affine_backward(dL_dout, cache3)
+dh = relu_backward(da, cache2)
+dx, dW1 = affine_backward(dh, cache1)
+"""
 
 
 def named(report):
@@ -90,7 +117,7 @@ def named(report):
     return {r.hand: r.place.line for r in report.rows if r.blame == "root"}
 
 
-@pytest.mark.parametrize("code", [LAYERS, SHARED_MEMORY, SECOND_NAME, DICTIONARIES])
+@pytest.mark.parametrize("code", [LAYERS, SHARED_MEMORY, SECOND_NAME, DICTIONARIES, FUNCTIONS])
 def test_what_is_right_is_called_right(check, code):
     report = check(code)
     assert {r.verdict for r in report.rows} <= {"exact", "rounding"}
@@ -102,6 +129,14 @@ def test_a_layer_used_twice_is_graded_at_each_use(check):
     assert named(report) == {"dh": 28}
     verdicts = {r.hand: (r.verdict, r.blamed_on) for r in report.rows}
     assert verdicts["dX"] == ("wrong", ("dh",))
+
+
+def test_functions_that_take_the_same_names_are_told_apart(check):
+    report = check(FUNCTIONS)
+    assert report.notes == ()  # `x = cache` computes nothing again
+    assert ("dL_dout", "out") in {(r.hand, r.node) for r in report.rows}
+    report = check(FUNCTIONS.replace("(x > 0)", "(x > 0.5)"))
+    assert named(report) == {"dx": 15}
 
 
 def test_one_branch_too_little_of_a_node_with_two_names_is_named_alone(check):
