@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from handgrad.check.instrument import Statement
 from handgrad.check.passes import Pass
 from handgrad.check.trace import Barrier, Bind, Compared, Trace
 
@@ -40,6 +41,8 @@ class Hand:
     """The tensors that the node's name stood for in turn (a loop over time), the last one first."""
     told: Bind | None = None
     """The one that its name stands for where the gradient is made (`x, W = cache`)."""
+    clipped: Statement | None = None
+    """What changed it on purpose once it was finished: a clipping, or the step itself."""
 
     def own_final(self) -> Bind:
         """Return the last statement that changed it under its own name: finished from there on."""

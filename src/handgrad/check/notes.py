@@ -237,9 +237,28 @@ def cut_loops(seen: Evidence) -> Iterator[Note]:
             )
 
 
+def clipped(seen: Evidence) -> Iterator[Note]:
+    """Gradients that were finished, and then clipped or scaled for the step."""
+    by_place: dict[Place, list[Grade]] = {}
+    for grade in seen.grades:
+        if grade.hand.clipped is not None:
+            by_place.setdefault(grade.hand.clipped.place, []).append(grade)
+    for place, grades in by_place.items():
+        by, names = grades[0].hand.clipped, dict.fromkeys(g.hand.name for g in grades)
+        assert by is not None
+        graded = "it is graded as it was" if len(names) == 1 else "they are graded as they were"
+        yield Note(
+            "HG215",
+            f"`{_first(by.text)}` changes {', '.join(names)} on purpose, so it seems: "
+            f"{graded} before.",
+            _node(grades[0]) if len(names) == 1 else None,
+            place,
+        )
+
+
 NOTES: tuple[Callable[[Evidence], Iterator[Note]], ...] = (
     alias, overwritten, rebuilt, own_grad, omitted, cancel, lucky, masking, slip, autograd_off,
-    compared, again, cut_loops,
+    compared, again, cut_loops, clipped,
 )  # fmt: skip
 
 

@@ -1,6 +1,8 @@
 """Names that mislead: a gradient whose value is another node's (`dh` where h is called a)."""
 
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from torch import Tensor
 
@@ -10,6 +12,10 @@ from handgrad.check.trace import Bind
 
 SIGNIFICANT = 1e3
 """A node's gradient must stand this far above its noise before its value tells anything."""
+
+_CLIPS = re.compile(r"clip|clamp")
+CLIPPING = re.compile(r"clip|clamp|\w*norm\b|\bmin\(|\blr\b|learning_rate|step_size")
+"""What a statement reads like that changes a finished gradient on purpose."""
 
 
 def settle(grader: Grader) -> None:
@@ -39,6 +45,27 @@ def settle(grader: Grader) -> None:
     for hand in moved:
         hand.node, hand.claim = moves[hand.number], "value"
     grader.hands = [h for h in grader.hands if h.node is not None]
+    for hand in grader.hands:
+        _set_aside(grader, hand)
+
+
+def _set_aside(grader: Grader, hand: Hand) -> None:
+    """Leave out the clippings that a gradient went through after it was finished."""
+    binds, last = hand.binds, len(hand.binds)
+    while last > 1 and binds[last - 1].kind == "update" and _clips(binds[last - 1]):
+        last -= 1
+    if last == len(binds):
+        return
+    before = replace(hand, binds=binds[:last])
+    outright = all(b.alias or _CLIPS.search(b.statement.text) for b in binds[last:])
+    if outright or grader.verdict(before).verdict != "wrong":
+        if not grader.verdict(hand).right:
+            hand.clipped = binds[last].statement
+        hand.binds = before.binds
+
+
+def _clips(bind: Bind) -> bool:
+    return CLIPPING.search(bind.statement.text) is not None
 
 
 def _settle_versions(grader: Grader) -> None:

@@ -197,3 +197,46 @@ def test_of_statements_in_place_the_one_at_fault_is_named(check, old, new, hand,
     report = check(CLOSED_FORM.replace(old, new))
     assert named(report) == {hand: line}
     assert [r.places for r in report.rows if r.blame == "root"] == [(Place(line),)]
+
+
+CLIPPED = """
+import torch
+torch.manual_seed(0)
+x = torch.randn(8, 3)
+W = torch.randn(3, 4, requires_grad=True)
+b = torch.randn(4, requires_grad=True)
+h = x @ W + b
+loss = (h**2).sum()
+loss.backward()
+dh = 2 * h
+dW = x.T @ dh
+db = dh.sum(0)
+"""
+CLIPPINGS = {
+    "for g in [dW, db]:\n    g.clamp_(-1, 1)": "`g.clamp_(-1, 1)`",
+    "for g in [dW, db]:\n  with torch.no_grad():\n    torch.clip(g, -1, 1, out=g)": "`torch.clip(g, -1, 1, out=g)`",
+    "norm = dW.norm() + db.norm()\nfor g in [dW, db]:\n    g /= norm": "`g /= norm`",
+}
+
+
+@pytest.mark.parametrize("clipping", CLIPPINGS)
+def test_a_gradient_is_graded_as_it_was_before_it_was_clipped(check, clipping):
+    report = check(CLIPPED + clipping)
+    assert {r.hand: r.verdict for r in report.rows} == {"dh": "exact", "dW": "exact", "db": "exact"}
+    (note,) = report.notes
+    assert note.message == (
+        f"{CLIPPINGS[clipping]} changes dW, db on purpose, so it seems: they are graded as they "
+        "were before."
+    )
+
+
+@pytest.mark.parametrize("clipping", CLIPPINGS)
+def test_a_clipped_gradient_that_was_wrong_before_is_wrong(check, clipping):
+    report = check(CLIPPED.replace("x.T @ dh", "x.T @ dh / 8") + clipping)
+    assert named(report) == {"dW": 11}
+
+
+@pytest.mark.parametrize("scaled", ["dW /= 8", "dW = dW / 8", "dW.mul_(2)"])
+def test_scaling_a_right_gradient_is_a_mistake(check, scaled):
+    report = check(CLIPPED + scaled)
+    assert named(report) == {"dW": 13}
