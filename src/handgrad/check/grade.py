@@ -34,6 +34,7 @@ class Grade:
     """The event from which on its memory held something else, so that readers cannot be held to
     theirs: an alias changed it, or it shares memory with the forward pass."""
     reads: set[int] = field(default_factory=set)
+    halves: set[int] = field(default_factory=set)
     blamed_on: list[Hand] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
     """Nodes computed from this one whose gradients did not go into it."""
@@ -115,6 +116,7 @@ class Grader:
         truth, noise = self.forward.truth[hand.node.index], self.forward.noise[hand.node.index]
         outcome = self.swept.outcomes[hand.number]
         grade.reads, grade.outcome = self.swept.reads[hand.number], outcome
+        grade.halves = self.swept.halves[hand.number]
         grade.blamed, grade.fit, grade.alias, grade.lost_at = Blamed(), None, None, None
         dtype = grade.value.dtype
         if outcome.shape != truth.shape:
@@ -171,7 +173,8 @@ class Grader:
     def _upstream(self, grade: Grade, by_number: dict[int, Grade]) -> list[Grade]:
         """Return the wrong gradients that went into this one, directly or through others."""
         seen: dict[int, Grade] = {}
-        todo = list(grade.reads)
+        spoilt = {n for n in grade.halves if n in by_number and by_number[n].blamed.corrections}
+        todo = [*grade.reads, *spoilt]
         while todo:
             number = todo.pop()
             other = by_number.get(number)

@@ -26,6 +26,8 @@ class Swept:
     """Each gradient as its own last statement left it, before it was replaced."""
     reads: dict[int, set[int]] = field(default_factory=dict)
     """The gradients by hand that went into this one."""
+    halves: dict[int, set[int]] = field(default_factory=dict)
+    """Those that went into it before they were finished."""
     unseen: set[int] = field(default_factory=set)
     """Gradients that were not computed by recorded operations (NumPy, another library)."""
     kept: set[int] = field(default_factory=set)
@@ -94,7 +96,9 @@ class Sweep:
         swept.values[bind.index] = value.clone()
         built_on = before is not None and before.shape == value.shape
         swept.changes[bind.index] = value - before if built_on else value.clone()  # type: ignore[operator]
-        swept.reads.setdefault(number, set()).update(self._sources.get(key, set()) - {number})
+        sources = self._sources.get(key, set()) - {number, ~number}
+        swept.reads.setdefault(number, set()).update(n for n in sources if n >= 0)
+        swept.halves.setdefault(number, set()).update(~n for n in sources if n < 0)
         if bind.index in self.corrections:
             self._replace(bind, hand, self.corrections[bind.index])
             swept.values[bind.index] = self.corrections[bind.index].clone()
@@ -106,6 +110,8 @@ class Sweep:
         elif bind.alias:  # whatever reads the memory may mean this gradient by it
             self._shared.setdefault(key, set()).add(number)
             self._sources.setdefault(key, set()).add(number)
+        else:  # half built: told from the finished gradient by the sign
+            self._sources.setdefault(key, set()).add(~number)
 
     def _replace(self, bind: Bind, hand: Hand, right: Tensor) -> None:
         """Put the right value where the user's stood, for whatever reads it from here on."""

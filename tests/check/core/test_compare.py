@@ -82,6 +82,9 @@ def test_numbers_that_are_not_finite():
     assert judge(nan, nan.clone(), both, 1e-7)[0] == "exact"  # autograd gives NaN there too
     huge = torch.tensor([1e39], dtype=torch.float64)  # more than float32 holds
     assert judge(huge.float(), None, huge, 1.0)[0] == "rounding"
+    near = torch.tensor([1e-42], dtype=torch.float64)  # of which it holds three digits
+    assert judge(torch.tensor([1.001e-42]), None, near, 1e-49)[0] == "rounding"
+    assert judge(truth.float(), None, both, 1e-7)[0] == "rounding"  # nothing to hold it against
     tiny = torch.tensor([1e-47], dtype=torch.float64)  # less than it holds
     assert judge(torch.zeros(1), None, tiny, tiny)[0] == "rounding"
 

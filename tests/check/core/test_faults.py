@@ -165,6 +165,19 @@ def test_two_faults_in_one_gradient_are_named_at_both_lines(check):
     )
 
 
+def test_what_reads_a_half_built_gradient_inherits_from_its_statement(check):
+    code = BACKWARD.replace(
+        "dcounts_sum = (-counts_sum**-2) * dcounts_sum_inv",
+        "dcounts_sum = -(counts * dcounts).sum(1, keepdim=True) * counts_sum_inv",
+    )
+    assert check(FORWARD + code).ok
+    report = check(FORWARD + code.replace("dcounts = counts", "dcounts = 3 * counts"))
+    (root,) = [row for row in report.rows if row.blame == "root"]
+    assert (root.hand, root.place.line) == ("dcounts", line_of("dcounts = counts_sum_inv"))
+    (heir,) = [row for row in report.rows if row.hand == "dcounts_sum"]
+    assert (heir.blame, heir.blamed_on) == ("inherited", ("dcounts",))
+
+
 def test_two_mistakes_that_cancel_are_both_named(check):
     code = BACKWARD.replace("dh = dlogits", "dh = 2 * dlogits").replace(
         "(1.0 - h**2)", "(0.5 - h**2 / 2)"

@@ -233,6 +233,11 @@ PROGRAMS = {
         "dz = torch.ones_like(z) / 15\ndy = dz * z\ndy[:, 0] *= 3\ndw = x.T @ dy",
         [("dz", "z"), ("dy", "y"), ("dw", "w")],
     ),
+    "half precision on the way": (
+        START + "y = (x.bfloat16() @ w.bfloat16()).float()\nloss = (y**2).mean()\n"
+        "loss.backward()\ndy = 2 * y / 15\ndw = x.T @ dy",
+        [("dy", "y"), ("dw", "w")],
+    ),
     "a step of an optimizer between": (
         START + "opt = torch.optim.Adam([w], lr=0.1)\nfor i in range(9):\n    y = x @ w\n"
         "    loss = (y**2).mean()\n    opt.zero_grad()\n    loss.backward()\n    dy = 2 * y / 15\n"
