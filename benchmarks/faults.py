@@ -1,9 +1,9 @@
 """The checker and its peers on planted faults and on correct code: who finds what, who cries wolf.
 
-    python -m benchmarks.faults [--faults] [--pairs] [--false-alarms] [--peers]
+    python -m benchmarks.faults [--faults] [--dtypes] [--pairs] [--false-alarms] [--peers]
                                 [--random-pairs 500] [--passes 1000] [--write docs/proving.md]
 
-Without a choice, all four. Exit code 1 if the checker misses a fault, blames a line that is right,
+Without a choice, all five. Exit code 1 if the checker misses a fault, blames a line that is right,
 or raises a false alarm. One core; everything together takes some minutes.
 """
 
@@ -21,7 +21,7 @@ import torch
 from benchmarks.proving import report
 from benchmarks.proving.correct import DTYPES, Correct, correct, gradient_names
 from benchmarks.proving.generate import Fault, Generated, generate
-from benchmarks.proving.grade import alarms, check, check_program, complaints
+from benchmarks.proving.grade import alarms, blamed, check, check_program, complaints
 from benchmarks.proving.own_layers import layer_passes
 from benchmarks.proving.pairs import Pair, at_random, every_two, sample
 from benchmarks.proving.peers import PEERS, planted, random_pass
@@ -48,6 +48,20 @@ def singles(given: Given) -> tuple[str, int]:
             missed[fault.kind] += 1
             _say([fault], found)
     return report.by_kind(given.generated, missed), missed.total()
+
+
+def dtypes(given: Given) -> tuple[str, int]:
+    """Return the table of single faults in other dtypes; what float64 misses is our failure."""
+    rows, failed = [], 0
+    for dtype in (torch.float64, torch.bfloat16):
+        reports = [(check_program(f.source, f.sizes, dtype), f) for f in given.generated.faults]
+        named = sum(not complaints(found, [f], f.effect) for found, f in reports)
+        unjust = sum(bool(set(blamed(found)) - {f.root.hand}) for found, f in reports)
+        right = sum(found.ok for found, _ in reports)
+        rows.append([str(dtype), str(len(reports)), str(named), str(right), str(unjust)])
+        failed += unjust + (len(reports) - named if dtype == torch.float64 else 0)
+    head = ["dtype", "faults", "named exactly", "passed as right", "a right line blamed"]
+    return report.table(head, rows), failed
 
 
 def pairs(given: Given) -> tuple[str, int]:
@@ -127,6 +141,7 @@ def _peer(name: str, faults: list[Fault], two: list[Pair], passes: list[Correct]
 
 PARTS: dict[str, Callable[[Given], tuple[str, int]]] = {
     "faults": singles,
+    "dtypes": dtypes,
     "pairs": pairs,
     "false-alarms": false_alarms,
     "peers": peers,
