@@ -108,6 +108,14 @@ def test_a_write_through_another_name_is_seen_as_such():
     ]
 
 
+def test_a_parameter_is_no_other_name_to_write_through():
+    session = Session()
+    code = "import torch\ndef f(q):\n    return q.sum()\na = torch.zeros(3)\nf(a)\na += 1\n"
+    ran(code, session)
+    seen = [(b.name, b.kind) for b in session.recorder.trace.of(Bind)]
+    assert seen == [("a", "assign"), ("q", "param"), ("a", "update")]
+
+
 LOOP = """
 import torch
 w = torch.ones(3, requires_grad=True)

@@ -178,6 +178,57 @@ def test_what_reads_a_half_built_gradient_inherits_from_its_statement(check):
     assert (heir.blame, heir.blamed_on) == ("inherited", ("dcounts",))
 
 
+def test_a_slip_of_shape_stays_one_though_its_values_are_inherited(check):
+    code = BACKWARD.replace("(-dbndiff).sum(0, keepdim=True)", "(-dbndiff).sum(0)")
+    report = check(FORWARD + code.replace("** -1.5", "** -0.5"))
+    rows = {row.hand: row for row in report.rows}
+    slip = rows["dbnmeani"]
+    assert (slip.verdict, slip.blame, slip.blamed_on) == ("shape", None, ("dbnvar",))
+    assert slip.message == (
+        "The value is right (its values come out of dbnvar), its shape is (12,) where bnmeani has "
+        "(1, 12): keepdim=True mends it."
+    )
+    assert [row.hand for row in report.rows if row.blame == "root"] == ["dbnvar"]
+
+
+def test_a_slip_that_broadcasting_turns_into_wrong_numbers_is_what_they_inherit_from(check):
+    report = check("""
+import torch
+x = torch.randn(3, 3, generator=torch.Generator().manual_seed(0)).requires_grad_()
+s = x.sum(1, keepdim=True)
+y = x * s
+loss = (y**2).sum()
+loss.backward()
+dy = 2 * y
+ds = (dy * x).sum(1)
+dx = dy * s + ds
+""")
+    rows = {row.hand: row for row in report.rows}
+    assert (rows["ds"].verdict, rows["ds"].blame) == ("shape", None)
+    assert (rows["dx"].verdict, rows["dx"].blame) == ("wrong", "inherited")
+    assert rows["dx"].blamed_on == ("ds",)
+
+
+def test_the_branches_of_a_node_written_in_place_are_its_last_values(check):
+    report = check("""
+import torch
+x = torch.randn(4, 3, generator=torch.Generator().manual_seed(0)).requires_grad_()
+y = x * 3
+u = y * 5
+y += 1
+a = y * 2
+b = y.exp()
+loss = (a * b).sum() + u.sum()
+loss.backward()
+da = b.clone()
+db = a.clone()
+dy = 2 * da
+dy += 3 * db * b
+""")
+    (root,) = [row for row in report.rows if row.blame == "root"]
+    assert (root.hand, [place.line for place in root.places]) == ("dy", [14])
+
+
 def test_two_mistakes_that_cancel_are_both_named(check):
     code = BACKWARD.replace("dh = dlogits", "dh = 2 * dlogits").replace(
         "(1.0 - h**2)", "(0.5 - h**2 / 2)"

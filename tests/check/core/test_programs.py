@@ -55,6 +55,12 @@ def test_a_mistake_in_a_training_loop_is_named_once(check):
     assert found(report) == [("dy", "y", "wrong", "root"), ("dw", "w", "wrong", "inherited")]
 
 
+def test_what_changes_unrecorded_after_the_cut_does_not_change_the_grades(check):
+    late = "        if step > 4:\n            x.mul_(1.01)\n        y = x @ w\n"
+    report = check(TRAINING.replace("        y = x @ w\n", late))
+    assert found(report) == [("dy", "y", "right", None), ("dw", "w", "right", None)]
+
+
 def test_what_comes_after_a_loop_that_was_cut_is_graded_again(check):
     report = check(
         START
