@@ -248,7 +248,7 @@ def clipped(seen: Evidence) -> Iterator[Note]:
         assert by is not None
         graded = "it is graded as it was" if len(names) == 1 else "they are graded as they were"
         yield Note(
-            "HG215",
+            "HG217",
             f"`{_first(by.text)}` changes {', '.join(names)} on purpose, so it seems: "
             f"{graded} before.",
             _node(grades[0]) if len(names) == 1 else None,

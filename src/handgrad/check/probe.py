@@ -50,7 +50,7 @@ class Cut(Replay):
         if bind.kind == "param" or not self.is_live(bind.value) or number in self.given:
             return
         value = self.get(bind.value, bind.index)
-        if not value.is_floating_point():
+        if not value.is_floating_point() or not value.requires_grad:
             return
         for source in self._sources.get(key, ()):
             self.consumers.setdefault(source, set()).add(number)
