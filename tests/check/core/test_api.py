@@ -66,6 +66,23 @@ def test_the_inputs_stay_as_they_were():
     assert not x.requires_grad
 
 
+def doubled(x):
+    x.data.mul_(2)
+    out = (x**2).sum()
+    return out, x
+
+
+def doubled_backward(x):
+    dx = 2 * x
+    return dx
+
+
+def test_a_forward_that_writes_to_its_input_writes_to_a_copy():
+    x = draw(3)
+    assert check(doubled, doubled_backward, (x,)).ok
+    assert torch.equal(x, draw(3))
+
+
 def test_a_function_without_source_is_refused_in_one_line():
     space = {}
     exec("def forward(x):\n    return (x**2).sum()", space)
