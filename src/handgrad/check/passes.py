@@ -1,7 +1,7 @@
 """Forward passes: each loss, the operations that lead to it, its nodes and their true gradients."""
 
 from bisect import bisect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -103,11 +103,11 @@ class Pass:
         return [found.get(i) for i in order]
 
 
-def find_passes(trace: Trace, hands: set[str]) -> list[Pass]:
+def find_passes(trace: Trace, hands: Mapping[str, str]) -> list[Pass]:
     """Return a Pass for each loss that backward() was called on, then for others named as losses.
 
-    `hands` are the names whose gradients the file writes itself: leaves where no tensor requires
-    a gradient.
+    `hands` are the gradients that the file writes itself, each with its node, which is a leaf where
+    no tensor requires a gradient.
     """
     found: dict[tuple[int, ...], Pass] = {}
     for event in trace.of(Backward):
@@ -126,7 +126,7 @@ def find_passes(trace: Trace, hands: set[str]) -> list[Pass]:
     return sorted(found.values(), key=lambda p: p.end)
 
 
-def _unnamed(trace: Trace, hands: set[str]) -> list[Pass]:
+def _unnamed(trace: Trace, hands: Mapping[str, str]) -> list[Pass]:
     """Return the one pass to a single number, whatever its name: where no loss is named so.
 
     Raises CheckError where there are several that no other is computed from.
@@ -151,7 +151,7 @@ def make_pass(
     outputs: tuple[Tensor, ...],
     seeds: tuple[Tensor | None, ...],
     backward: Backward | None,
-    hands: set[str],
+    hands: Mapping[str, str],
 ) -> Pass | None:
     """Return the pass that leads to `outputs`, or None where nothing recorded does."""
     limit = backward.index if backward is not None else len(trace)
@@ -193,7 +193,9 @@ def _after_barrier(trace: Trace, index: int) -> int:
     return barriers[-1] if barriers else 0
 
 
-def _leaves(history: Sequence[Event], outputs: Sequence[Tensor], hands: set[str]) -> set[int]:
+def _leaves(
+    history: Sequence[Event], outputs: Sequence[Tensor], hands: Mapping[str, str]
+) -> set[int]:
     """Return the storages to differentiate by: they require a gradient, or have one by hand."""
     leaves = {
         key_of(t)
@@ -202,18 +204,29 @@ def _leaves(history: Sequence[Event], outputs: Sequence[Tensor], hands: set[str]
         for t in e.inputs
         if t.requires_grad and t.is_leaf and t.is_floating_point()
     }
-    named = [e for e in history if type(e) is Bind and e.name in hands]
+    nodes, given = set(hands.values()), [e for e in history if type(e) is Bind]
+    named = [b for b in given if b.name in nodes]
     if leaves:
         return leaves | {key_of(b.value) for b in named if not _computed(history, b, leaves)}
     own = {key_of(b.value) for b in named}
-    return {key_of(b.value) for b in named if not _computed(history, b, own - {key_of(b.value)})}
+    steps, first = {key_of(b.value) for b in given if b.name in hands}, set[str]()
+    for bind in named:
+        key = key_of(bind.value)
+        stepped = bind.name in first and _computed(history, bind, steps - {key}, own - {key})
+        if stepped or not _computed(history, bind, own - {key}):
+            leaves.add(key)  # `w = w - lr * dw` is a parameter as much as the first w is
+        first.add(bind.name)
+    return leaves
 
 
-def _computed(history: Sequence[Event], bind: Bind, leaves: set[int]) -> bool:
-    """Tell whether the value comes from any of the leaves."""
+def _computed(
+    history: Sequence[Event], bind: Bind, leaves: set[int], stops: set[int] | None = None
+) -> bool:
+    """Tell whether the value comes from any of the leaves, by a way without any of `stops`."""
     if bind.value.requires_grad or not bind.value.is_floating_point():
         return True
-    ops = needed([e for e in history if e.index < bind.index], [bind.value], set())
+    before = [e for e in history if e.index < bind.index]
+    ops = needed(before, [bind.value], stops or set())
     return any(key_of(t) in leaves for op in ops for t in op.inputs)
 
 

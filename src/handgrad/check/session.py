@@ -78,7 +78,7 @@ class Session:
     def _passes(self, file: str) -> list[Pass]:
         trace = self.recorder.trace
         names = {b.name for b in trace.of(Bind) if b.kind != "param"}
-        nodes = set(hand_names(names, self.pairs).values())
+        nodes = hand_names(names, self.pairs)
         if not (nodes or trace.of(Compared) or any(LIKELY.fullmatch(name) for name in names)):
             raise CheckError(f"{file}: {NO_GRADIENT}")
         try:

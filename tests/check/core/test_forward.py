@@ -135,7 +135,7 @@ def test_the_replay_agrees_with_autograd(kind):
     with session.recording():
         exec(compile(tree, kind, "exec"), {"__handgrad__": session.hook})
     assert session.recorder.failures == []
-    (forward,) = find_passes(session.recorder.trace, set())
+    (forward,) = find_passes(session.recorder.trace, {})
     forward.differentiate()
     names = {node.name for node in forward.nodes() if node.index in forward.truth}
     assert {"y", "x"} & names == {"y", "x"} if "b." not in LINES[kind][:6] else {"y"} <= names
