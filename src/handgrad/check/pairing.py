@@ -65,7 +65,9 @@ def _set_aside(grader: Grader, hand: Hand) -> None:
 
 
 def _clips(bind: Bind) -> bool:
-    return CLIPPING.search(bind.statement.text) is not None
+    """Tell what reads like clipping. Never an addition: `dclip += ...` adds a branch."""
+    text = bind.statement.text
+    return re.search(r"[+-]=", text) is None and CLIPPING.search(text) is not None
 
 
 def _settle_versions(grader: Grader) -> None:
