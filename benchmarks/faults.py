@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -28,6 +29,10 @@ from benchmarks.proving.peers import PEERS, planted, random_pass
 
 AFFORDABLE = 16
 """The largest batch at which slow gradcheck is run on correct passes: beyond, it takes minutes."""
+
+
+Named = tuple[str, str, dict[str, Any], Sequence[str]]
+"""A program: what to call it, its source, what it runs with, its gradients."""
 
 
 @dataclass(frozen=True)
@@ -84,19 +89,29 @@ def _missed(given: list[Pair]) -> int:
 
 def false_alarms(given: Given) -> tuple[str, int]:
     """Return the table on correct code, and how many correct programs are called wrong."""
+    made, layers = given.passes, [p for dtype in DTYPES.values() for p in layer_passes(dtype)]
+    random = [(f"seed {c.seed}", c.source, c.names(), gradient_names(c.source)) for c in made]
+    own = [(f"{p.layer}, {p.case}, {p.form}", p.source, p.names, p.hands) for p in layers]
+    sizes = f"batch {min(c.n for c in made)} to {max(c.n for c in made)}"
+    families = {
+        f"random passes, {sizes}, three dtypes": (len(random), *_cried(random)),
+        "own layers, chunked and fused, three dtypes": (len(own), *_cried(own)),
+    }
+    return report.on_alarms(families), sum(cried for _, _, cried in families.values())
+
+
+def _cried(programs: Sequence[Named]) -> tuple[Counter[str], int]:
+    """Return the verdicts on correct programs, and in how many of them something is turned down."""
     verdicts: Counter[str] = Counter()
     cried = 0
-    for made in given.passes:
-        found = check(made.source, made.names())
+    for what, source, names, hands in programs:
+        found = check(source, names)
         verdicts.update(found.counts)
-        cried += _cries(f"seed {made.seed}", alarms(found, gradient_names(made.source)))
-    own = [made for dtype in DTYPES.values() for made in layer_passes(dtype)]
-    of_own = 0
-    for layer in own:
-        found = check(layer.source, layer.names)
-        what = f"{layer.layer}, {layer.case}, {layer.form}"
-        of_own += _cries(what, alarms(found, layer.hands))
-    return report.on_alarms(given.passes, verdicts, cried, len(own), of_own), cried + of_own
+        against = alarms(found, hands)
+        cried += bool(against)
+        for line in against:
+            print(f"false alarm, {what}: {line}")
+    return verdicts, cried
 
 
 def peers(given: Given) -> tuple[str, int]:
@@ -152,12 +167,6 @@ PARTS: dict[str, Callable[[Given], tuple[str, int]]] = {
 def _say(faults: Sequence[Fault], found: list[str]) -> None:
     print(" and ".join(f"line {f.line}: {f.mutated or '(left out)'}" for f in faults))
     print("".join(f"    {line}\n" for line in found), end="")
-
-
-def _cries(what: str, found: list[str]) -> bool:
-    for line in found:
-        print(f"false alarm, {what}: {line}")
-    return bool(found)
 
 
 def main() -> int:

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.proving.correct import Correct
 from benchmarks.proving.generate import Generated
 
 
@@ -31,17 +30,14 @@ def on_pairs(kinds: int, every: int, drawn: int, missed: Sequence[int]) -> str:
     return table(["two faults at once", "programs", "named exactly"], rows)
 
 
-def on_alarms(
-    passes: Sequence[Correct], verdicts: Counter[str], cried: int, own: int, of_own: int
-) -> str:
-    """Return a row a family of correct programs."""
-    sizes = f"batch {min(c.n for c in passes)} to {max(c.n for c in passes)}"
-    graded = f"{verdicts['exact'] + verdicts['rounding']} ({verdicts['exact']} bit for bit)"
+def on_alarms(families: dict[str, tuple[int, Counter[str], int]]) -> str:
+    """Return a row a family of correct programs: how many, the verdicts, the false alarms."""
     rows = [
-        [f"random passes, {sizes}, three dtypes", str(len(passes)), graded, str(cried)],
-        ["own layers, chunked and fused, three dtypes", str(own), "", str(of_own)],
+        [name, str(n), str(found["exact"] + found["rounding"]), str(found["exact"]), str(cried)]
+        for name, (n, found, cried) in families.items()
     ]
-    return table(["correct programs", "programs", "gradients right", "false alarms"], rows)
+    head = ["correct programs", "programs", "gradients right", "of them bit for bit"]
+    return table([*head, "false alarms"], rows)
 
 
 def beside(rows: Sequence[Sequence[str]], faults: int, pairs: int, passes: int) -> str:

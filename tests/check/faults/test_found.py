@@ -78,3 +78,19 @@ dout = -torch.nn.functional.one_hot(Y, 3) / 6
 db = dout.sum(0)
 """
     assert alarms(check(source, {"torch": torch}), ["dout", "db"]) == []
+
+
+def test_a_branch_added_to_what_is_called_clip_is_no_clipping() -> None:
+    source = """\
+g = torch.Generator().manual_seed(1)
+W = torch.randn((4, 3), generator=g).requires_grad_()
+clip = W.clamp(-1, 1)
+out = clip * clip.mean(0)
+loss = (out**2).mean()
+loss.backward()
+dout = 2 * out / out.numel()
+dclip = dout * clip.mean(0)
+dclip += (dout * clip).sum(0) / 4
+dW = dclip * ((W >= -1) & (W <= 1))
+"""
+    assert alarms(check(source, {"torch": torch}), ["dout", "dclip", "dW"]) == []
