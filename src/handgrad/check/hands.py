@@ -22,6 +22,8 @@ PATTERNS = (
 """How the field names the gradient of a node; the first that leaves an existing name is taken."""
 GRADIENTS = re.compile(r"d|g")
 """How a dictionary of gradients is called: grads, g, dparams."""
+EACH = "[*]"
+"""Follows the name of a list whose elements are meant."""
 LIKELY = re.compile(r"d_?\w+|grad_\w+|\w+_grad|g_\w+")
 """A name that may be a gradient's though no tensor has the rest of it: `dh` where h is called a."""
 
@@ -63,6 +65,10 @@ def hand_names(assigned: Iterable[str], pairs: Mapping[str, str] | None = None) 
     # grads['W1'] is the gradient of W1, or of params['W1']
     keyed = [m for name in sorted(names) if (m := re.fullmatch(r"(\w+)\['(.+)'\]", name))]
     keys = {m[2]: m[0] for m in keyed if not GRADIENTS.match(m[1])}
+    # dh in a loop over time is that of hs[t], in turn
+    lists = {m[1]: m[1] for name in sorted(names) if (m := re.fullmatch(r"(\w+)\[-?\d+\]", name))}
+    lists |= {name.removesuffix("s"): name for name in lists}
+    keys |= {short: f"{name}{EACH}" for short, name in lists.items() if short not in keys}
     found = {}
     for name in names:
         for match in filter(None, (pattern.fullmatch(name) for pattern in PATTERNS)):
@@ -136,7 +142,7 @@ def nodes_named(forward: Pass, name: str | None, before: int, function: str) -> 
     For a gradient in `function`, names in the same class count before all others (`dx` in
     Linear.backward is that of the `x` in Linear.forward); for one at the top, those at the top.
     """
-    same = [b for b in forward.nodes() if b.name == name and b.index < before]
+    same = [b for b in forward.nodes() if _is_named(b, name) and b.index < before]
     owner = function.rpartition(".")[0]
     near = [b for b in same if b.statement.function.rpartition(".")[0] == owner]
     if not function:
@@ -147,6 +153,12 @@ def nodes_named(forward: Pass, name: str | None, before: int, function: str) -> 
         first = found.pop(key, bind)
         found[key] = first if bind.kind == "param" else bind  # its own name, not an argument's
     return list(found.values())[::-1]
+
+
+def _is_named(bind: Bind, name: str | None) -> bool:
+    if name is not None and name.endswith(EACH):
+        return bind.name.startswith(name[: -len(EACH)] + "[")
+    return bind.name == name
 
 
 def taken_up(

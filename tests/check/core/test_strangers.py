@@ -270,3 +270,47 @@ def test_a_clipped_gradient_that_was_wrong_before_is_wrong(check, clipping):
 def test_scaling_a_right_gradient_is_a_mistake(check, scaled):
     report = check(CLIPPED + scaled)
     assert named(report) == {"dW": 13}
+
+
+UNROLLED = """
+import torch
+torch.manual_seed(0)
+T = 4
+W, U, V = torch.randn(3, 5), torch.randn(5, 5), torch.randn(5, 2)
+x = torch.randn(T, 6, 3)
+hs, ys = {-1: torch.zeros(6, 5)}, {}
+loss = 0
+for t in range(T):
+    hs[t] = torch.tanh(x[t] @ W + hs[t - 1] @ U)
+    ys[t] = hs[t] @ V
+    loss = loss + (ys[t]**2).sum()
+dW, dU, dV = torch.zeros_like(W), torch.zeros_like(U), torch.zeros_like(V)
+dnext = torch.zeros(6, 5)
+for t in reversed(range(T)):
+    dy = 2 * ys[t]
+    dV += hs[t].T @ dy
+    dh = dy @ V.T + dnext
+    draw = dh * (1 - hs[t]**2)
+    dW += x[t].T @ draw
+    dU += hs[t - 1].T @ draw
+    dnext = draw @ U.T
+"""
+
+
+def test_gradients_of_the_elements_of_a_list_are_graded_in_turn(check):
+    report = check(UNROLLED)
+    assert report.ok
+    lists = {r.hand: r.node.split("[")[0] for r in report.rows}
+    assert lists == {"dW": "W", "dU": "U", "dV": "V", "dh": "hs", "dy": "ys"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "hand", "line"),
+    [
+        ("2 * ys[t]", "ys[t]", "dy", 16),
+        (" + dnext", "", "dh", 18),
+        ("@ V.T", "@ V.T * 2", "dh", 18),
+    ],
+)
+def test_a_fault_in_a_loop_over_a_list_is_named_alone(check, old, new, hand, line):
+    assert named(check(UNROLLED.replace(old, new))) == {hand: line}
