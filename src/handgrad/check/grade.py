@@ -8,12 +8,13 @@ import torch
 from torch import Tensor
 
 from handgrad.check.compare import Fit, fits, formula_is_right, judge
-from handgrad.check.hands import Hand
+from handgrad.check.hands import LIKELY, Hand
 from handgrad.check.instrument import Statement
 from handgrad.check.passes import Pass
 from handgrad.check.records import Verdict
 from handgrad.check.statements import Blamed, to_blame
 from handgrad.check.sweep import Sweep, Swept
+from handgrad.check.trace import Bind
 
 
 @dataclass
@@ -46,6 +47,8 @@ class Grade:
     """Right for the branches that it adds; those through `unread` are still to come."""
     lucky: tuple[Tensor, Tensor] | None = None
     """What the line gives, and what is right, for other gradients upstream: right by luck here."""
+    unjudged: list[str] = field(default_factory=list)
+    """Likely gradients that a line to blame reads and whose tensors have no name: not judged."""
     outcome: Tensor | None = None
     """What its own statements give in float64 when everything upstream is right."""
 
@@ -88,6 +91,16 @@ class Grader:
             if grade.hand.number not in read:
                 self._unfinish(grade, partial)
         self._inherit(grades)
+        for grade in grades:
+            if grade.root and grade.alias is None:
+                grade.unjudged = self._unjudged(grade)
+
+    def _unjudged(self, grade: Grade) -> list[str]:
+        forward, judged = self.forward, {h.name for h in self.hands}
+        later = (e for e in forward.trace.events[forward.end :] if type(e) is Bind)
+        names = {b.name for b in later if LIKELY.fullmatch(b.name)} - judged
+        read = re.findall(r"\w+", " ".join(s.text for s in grade.blamed.statements))
+        return [name for name in dict.fromkeys(read) if name in names]
 
     def _unfinish(self, grade: Grade, partial: Tensor) -> None:
         """Judge what is there so far against the branches that it adds."""

@@ -126,6 +126,11 @@ def _root(grade: Grade, truth: Tensor) -> list[str]:
         said.append(_example(grade.outcome, truth))
     elif grade.outcome is not None:
         said.append(f"It gives {_list(grade.outcome)} where {_node(grade)} has {_list(truth)}.")
+    if grade.unjudged:
+        said.append(
+            f"It reads {_and(grade.unjudged)}, the gradient of no tensor that has a name: "
+            f"not judged, so the mistake may be there."
+        )
     if grade.right:
         said.insert(0, "The value is right only because two mistakes cancel, one of them here.")
     return said

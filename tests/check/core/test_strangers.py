@@ -314,3 +314,11 @@ def test_gradients_of_the_elements_of_a_list_are_graded_in_turn(check):
 )
 def test_a_fault_in_a_loop_over_a_list_is_named_alone(check, old, new, hand, line):
     assert named(check(UNROLLED.replace(old, new))) == {hand: line}
+
+
+def test_a_root_says_what_it_reads_that_could_not_be_judged(check):
+    report = check(UNROLLED.replace("dh * (1 - hs[t]**2)", "dh * (1 - hs[t])"))
+    said = "It reads draw, the gradient of no tensor that has a name: not judged, so the mistake "
+    (row,) = [r for r in report.rows if r.hand == "dU"]
+    assert row.message is not None
+    assert row.message.endswith(said + "may be there.")
