@@ -13,5 +13,5 @@
     peers       the same programs through gradcheck, assert_close and the notebooks' cmp
     report      the tables
 
-tests/check/faults runs a part of it, `python -m benchmarks.faults` the whole.
+tests/checker/faults runs a part of it, `python -m benchmarks.faults` the whole.
 """

@@ -7,8 +7,8 @@ import torch
 
 from benchmarks.proving.generate import Fault
 from benchmarks.proving.program import Sizes, settings
-from handgrad.check.records import Report, Row
-from handgrad.check.session import Session
+from handgrad.checker.records import Report, Row
+from handgrad.checker.session import Session
 
 RIGHT = ("exact", "rounding")
 

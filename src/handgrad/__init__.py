@@ -1,12 +1,62 @@
 """handgrad: write the backward pass by hand; know that every line of it is right.
 
 data      words, vocabulary, one flat token array, batches from (seed, step)
-layers    LAYERS: pure functions, each a chunked pair (one step a line) and a fused pair (closed form)
+layers    LAYERS: pure functions, each a chunked pair (one step a line) and a fused pair
 models    MODELS: how layers are stacked
 engine    ENGINES: autograd, chunked, fused behind one `loss_and_grads`
+verify    our own layers and models, held to autograd and float64 by the checker
 train     the loop, optimizers, schedules, evaluation, run folders
-check     gradients by hand against autograd against float64
 sample    names from a trained model
+checker   any hand-written backward pass, judged line by line
+cli       the commands
+
+The names below are loaded when first used: `import handgrad` loads neither torch nor NumPy.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from handgrad.checker.api import check, watch
+    from handgrad.checker.records import Report
+    from handgrad.checker.running.run import check_file
+    from handgrad.data import open_dataset
+    from handgrad.engine import ENGINES
+    from handgrad.errors import HandgradError
+    from handgrad.layers import LAYERS
+    from handgrad.models import MODELS
+
 __version__ = "0.1.0"
+__all__ = [
+    "ENGINES",
+    "LAYERS",
+    "MODELS",
+    "HandgradError",
+    "Report",
+    "check",
+    "check_file",
+    "open_dataset",
+    "watch",
+]
+
+_HOMES = {
+    "ENGINES": "handgrad.engine",
+    "LAYERS": "handgrad.layers",
+    "MODELS": "handgrad.models",
+    "HandgradError": "handgrad.errors",
+    "Report": "handgrad.checker.records",
+    "check": "handgrad.checker.api",
+    "check_file": "handgrad.checker.running.run",
+    "open_dataset": "handgrad.data",
+    "watch": "handgrad.checker.api",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'handgrad' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

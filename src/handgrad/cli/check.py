@@ -9,7 +9,7 @@ import typer
 from handgrad.errors import SettingsError
 
 if TYPE_CHECKING:
-    from handgrad.check.records import Report
+    from handgrad.checker.records import Report
 
 
 def check(
@@ -41,7 +41,7 @@ def check(
 
     Exit code 2: there is nothing to check.
     """
-    from handgrad.check.run import check_file
+    from handgrad.checker.running.run import check_file
     from handgrad.cli.output import check_target
 
     if len(files) != 1:
@@ -77,7 +77,7 @@ def _print(report: "Report") -> None:
     """On a terminal in its colours and width, elsewhere plain and 100 columns wide."""
     from rich.console import Console
 
-    from handgrad.check import text
+    from handgrad.checker.report import text
 
     console = Console(highlight=False)
     marks = text.MARKS if console.encoding.startswith("utf") else text.ASCII_MARKS

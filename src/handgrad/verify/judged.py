@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from handgrad.check.compare import judge
-from handgrad.check.noise import noise_of
-from handgrad.check.records import VERDICTS, Verdict
+from handgrad.checker.judging.compare import judge
+from handgrad.checker.judging.noise import noise_of
+from handgrad.checker.records import VERDICTS, Verdict
 
 Tensors = dict[str, Tensor]
 Differentiate = Callable[[Tensors], Mapping[str, Tensor]]

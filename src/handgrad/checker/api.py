@@ -1,0 +1,112 @@
+"""The check in code: a `with handgrad.watch()` block, and `handgrad.check` of two functions."""
+
+import ast
+import inspect
+import sys
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from handgrad.checker.recording.instrument import HOOK, Instrumenter
+from handgrad.checker.records import Report
+from handgrad.checker.session import Session
+from handgrad.checker.watch import Watcher
+from handgrad.errors import CheckError
+
+
+def watch(pairs: Mapping[str, str] | None = None, *, file: str | None = None) -> Watcher:
+    """Watch the code of a `with` block, and grade its gradients by hand with `.check()`.
+
+        with handgrad.watch() as w:
+            h = torch.tanh(x @ W)
+            loss = (h**2).mean()
+            loss.backward()
+            dh = 2 * h / h.numel()
+            report = w.check()
+
+    Everything inside is recorded: keep training loops out. `pairs` says whose gradient a name is
+    where the name does not: {"dout": "h"}. `check()` raises CheckError where there is nothing to
+    grade.
+    """
+    return Watcher(sys._getframe(1), pairs, file)
+
+
+def check(
+    forward: Callable[..., Any],
+    backward: Callable[..., Any],
+    inputs: Sequence[Any] | Mapping[str, Any],
+    *,
+    pairs: Mapping[str, str] | None = None,
+) -> Report:
+    """Grade a forward and a backward function whose bodies name their steps.
+
+    `forward(*inputs)` (or `**inputs`) returns `out`, or `(out, cache)` with any number of things to
+    pass on. `backward` is called with those, after the gradient of `out` if it takes one more: 1
+    for a scalar, random numbers otherwise. The inputs are copied first, and what is a floating
+    tensor among them is differentiated by. Raises CheckError where a function has no source, or
+    nothing in it is a gradient by hand.
+    """
+    session = Session(pairs)
+    run_forward = _instrumented(forward, session, "assign")
+    run_backward = _instrumented(backward, session, "param")
+    names = inputs if isinstance(inputs, Mapping) else {}
+    values = [_leaf(v) for v in (inputs.values() if isinstance(inputs, Mapping) else inputs)]
+    with session.recording():
+        given = dict(zip(names, values, strict=True)) if names else {}
+        made = run_forward(**given) if names else run_forward(*values)
+        out, rest = (made[0], list(made[1:])) if isinstance(made, tuple) else (made, [])
+        if not isinstance(out, Tensor) or not out.is_floating_point():
+            raise CheckError(f"{forward.__name__} must return a floating tensor first, not {out!r}")
+        dout = _upstream(out)
+        session.recorder.ask((out,), (dout,))
+        run_backward(*([dout] if _takes(backward) > len(rest) else []), *rest)
+    return session.finish(f"{forward.__name__}, {backward.__name__}")
+
+
+def _instrumented(function: Callable[..., Any], session: Session, parameters: Any) -> Any:
+    """Return the function, compiled again from its source with the hooks in it."""
+    try:
+        lines, first = inspect.getsourcelines(function)
+        tree = ast.parse(textwrap.dedent("".join(lines)))
+    except (OSError, TypeError, SyntaxError) as error:
+        name = getattr(function, "__name__", repr(function))
+        raise CheckError(
+            f"{name} has no source to name its steps by: define it with def, in a file or a cell"
+        ) from error
+    definition = tree.body[0]
+    if not isinstance(definition, ast.FunctionDef):
+        raise CheckError(f"{function!r} is no function defined with def, whose lines have names")
+    definition.decorator_list = []
+    ast.increment_lineno(tree, max(first, 1) - 1)
+    source = "\n" * (max(first, 1) - 1) + textwrap.dedent("".join(lines))
+    instrumenter = Instrumenter(session.statements, None, source, parameters)
+    code = compile(instrumenter.module(tree), inspect.getfile(function), "exec")
+    own = inspect.unwrap(function)
+    space = {**own.__globals__, **inspect.getclosurevars(own).nonlocals, HOOK: session.hook}
+    exec(code, space)
+    made = space[definition.name]
+    made.__defaults__, made.__kwdefaults__ = own.__defaults__, own.__kwdefaults__
+    return made
+
+
+def _takes(function: Callable[..., Any]) -> int:
+    parameters = inspect.signature(function).parameters.values()
+    return sum(p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+               for p in parameters)  # fmt: skip
+
+
+def _leaf(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        value = value.detach().clone()
+        return value.requires_grad_() if value.is_floating_point() else value
+    return value
+
+
+def _upstream(out: Tensor) -> Tensor:
+    if out.dim() == 0:
+        return torch.ones_like(out, requires_grad=False)
+    draw = torch.randn(out.shape, generator=torch.Generator().manual_seed(0))
+    return draw.to(device=out.device, dtype=out.dtype)

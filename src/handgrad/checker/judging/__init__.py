@@ -1,0 +1,1 @@
+"""From a recording to verdicts: passes, truth and noise, the backward pass run again, blame."""

@@ -1,0 +1,148 @@
+"""One gradient against the other two: by hand, autograd's, and the truth in float64.
+
+    R = |by hand - truth| / max(|autograd - truth|, noise)        elementwise, the largest counts
+
+`noise` is how far rounding alone moves the gradient (see `noise.py`), so that a gradient whose
+truth is 0 (a bias before batchnorm) is judged on the scale of the terms that cancel in it, and one
+small wrong element is found beside large ones. No tolerance is left for the user to choose.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from handgrad.checker.records import Verdict
+
+LIMITS = {torch.float64: 1e4, torch.float32: 64.0, torch.bfloat16: 16.0, torch.float16: 16.0}
+"""R above which a gradient is wrong.
+
+Correct code reaches single digits; what lifts it is a sum of n terms added one by one (about
+sqrt(n)) and a noise estimated from few draws (at most a factor of 5 too small). A rule 0.1 % off
+stands at 1e-3 / eps, about 8000 in float32 before the noise of a deep graph divides it. float64
+leaves room for far more than that; half precision for less, as 64 x 2^-8 would pass a factor of 2.
+"""
+
+FORMULA_LIMIT = 4.0
+"""The same for a formula replayed in float64, whose own rounding is far below the noise: what is
+left of the 4 covers constants that were rounded before the replay saw them (`.item()`)."""
+
+FORMULA_REACH = 16.0
+"""A right formula clears a gradient up to this many times its limit: sums added one by one in the
+dtype get that far; a gradient computed from values that are wrong but cancel goes beyond."""
+
+
+class Fit(NamedTuple):
+    """A gradient brought to the shape of its node, and what to type for it."""
+
+    mend: str
+    value: Tensor
+
+
+def judge(
+    hand: Tensor | None,
+    autograd: Tensor | None,
+    truth: Tensor,
+    noise: Tensor | float,
+    formula: Tensor | None = None,
+) -> tuple[Verdict, float | None]:
+    """Return the verdict on `hand`, and R (None where it cannot be formed: missing, or no fit).
+
+    `truth` is float64. `noise` has its shape, or is one number. `autograd` None: the noise alone is
+    the scale. `formula` is `hand` as the same operations give it in float64; where it is given it
+    decides between rounding and wrong, since rounding in the user's dtype is gone from it.
+    """
+    if hand is None:
+        return "missing", None
+    if hand.shape == truth.shape:
+        return _same_shape(hand, autograd, truth, noise, formula)
+    ratio = None
+    formulas = dict(fits(formula, truth.shape)) if formula is not None else {}
+    for mend, value in fits(hand, truth.shape):
+        verdict, ratio = _same_shape(value, autograd, truth, noise, formulas.get(mend))
+        if verdict != "wrong":
+            return "shape", ratio
+    return "wrong", ratio
+
+
+def ratio_of(hand: Tensor, autograd: Tensor | None, truth: Tensor, noise: Tensor | float) -> float:
+    """Return the largest R over the elements; inf where `hand` is not finite and the truth is.
+
+    Elements whose truth is NaN are left out: nothing can be said against them. Shapes must agree.
+    """
+    if truth.numel() == 0:
+        return 0.0
+    truth = truth.double()
+    value = hand.to(device=truth.device, dtype=torch.float64)
+    scale = torch.as_tensor(noise, dtype=torch.float64, device=truth.device).expand_as(truth)
+    # The smallest number that the dtype can tell from 0: below it, 0 is the right answer.
+    scale = scale.clamp(min=torch.finfo(hand.dtype).tiny)
+    if autograd is not None:
+        own = (autograd.to(truth) - truth).abs()
+        scale = torch.where(own.isfinite(), torch.maximum(scale, own), scale)
+    # Equal to the truth as the dtype can hold it (an overflow to inf included) is no error at all.
+    right = (hand == truth.to(hand.dtype)) | (value == truth) | truth.isnan()
+    ratio = torch.where(right, 0.0, (value - truth).abs() / scale)
+    return float(ratio.nan_to_num(nan=torch.inf, posinf=torch.inf).max())
+
+
+def formula_is_right(
+    formula: Tensor, truth: Tensor, noise: Tensor | float, dtype: torch.dtype
+) -> bool:
+    """Tell whether a gradient replayed in float64, the user's dtype being `dtype`, is the truth."""
+    limit = LIMITS[torch.float64] if dtype == torch.float64 else FORMULA_LIMIT
+    return ratio_of(formula, None, truth, noise) <= limit
+
+
+def same_bits(a: Tensor, b: Tensor | None) -> bool:
+    """Tell whether both hold the same numbers in the same dtype and shape, NaN equal to NaN."""
+    if b is None or a.shape != b.shape or a.dtype != b.dtype:
+        return False
+    return bool(((a == b) | (a.isnan() & b.isnan())).all())
+
+
+def fits(hand: Tensor, shape: torch.Size) -> Iterator[Fit]:
+    """Yield `hand` in `shape`, each way that keeps what it says: ones, reshape, transpose, sum.
+
+    Nothing is broadcast silently: (64,) against (1, 64) is a slip with a mend, not equality.
+    """
+    view = f".view{tuple(shape)}" if len(shape) else ".squeeze()"
+    if hand.numel() == shape.numel():
+        squeezed = list(hand.squeeze().shape)
+        fewer = hand.dim() < len(shape) and [s for s in shape if s != 1] == squeezed
+        yield Fit("keepdim=True" if fewer else view, hand.reshape(shape))
+    if hand.dim() >= 2 and hand.mT.shape == shape:
+        yield Fit(".T" if hand.dim() == 2 else ".mT", hand.mT)
+    missing = hand.dim() - len(shape)
+    if missing >= 0 and hand.numel() > shape.numel():
+        kept = (1,) * missing + tuple(shape)
+        dims = [i for i, (a, b) in enumerate(zip(hand.shape, kept, strict=True)) if a != b]
+        if all(kept[i] == 1 for i in dims):
+            summed = hand.sum(dims, keepdim=missing == 0)
+            text = str(dims[0]) if len(dims) == 1 else str(tuple(dims))
+            keep = ", keepdim=True" if missing == 0 else ""
+            mend = f".sum({text}{keep})" + ("" if summed.shape == shape else view)
+            yield Fit(mend, summed.reshape(shape))
+
+
+def _same_shape(
+    hand: Tensor,
+    autograd: Tensor | None,
+    truth: Tensor,
+    noise: Tensor | float,
+    formula: Tensor | None,
+) -> tuple[Verdict, float]:
+    if not hand.is_floating_point():  # a gradient kept in integers is a gradient cut off
+        hand = hand.to(autograd.dtype if autograd is not None else torch.get_default_dtype())
+    ratio = ratio_of(hand, autograd, truth, noise)
+    if same_bits(hand, autograd):
+        return "exact", ratio
+    limit = LIMITS.get(hand.dtype, 16.0)
+    if formula is None or hand.dtype == torch.float64:
+        right = ratio <= limit
+    else:
+        right = ratio <= limit * FORMULA_REACH and formula_is_right(
+            formula, truth, noise, hand.dtype
+        )
+    return ("rounding" if right else "wrong"), ratio

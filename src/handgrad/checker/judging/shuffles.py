@@ -1,0 +1,61 @@
+"""A list that is shuffled and then never used: the split that follows is not shuffled at all."""
+
+import ast
+from collections.abc import Iterator, Sequence
+
+from handgrad.checker.records import Note, Place
+
+Position = tuple[int, int]
+
+
+def unread_shuffles(sources: Sequence[tuple[int | None, str]]) -> list[Note]:
+    """Return a note for each list that a top-level statement shuffles and nothing reads after it.
+
+    Its length does not count as reading it. `sources` are the cells that were run, in order.
+    """
+    shuffled: list[tuple[str, Position, Place]] = []
+    read: dict[str, list[Position]] = {}
+    for number, (cell, source) in enumerate(sources):
+        tree = ast.parse(source)
+        measured = {id(a) for call in _calls(tree, "len") for a in call.args}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Name) and id(node) not in measured and _is_read(node):
+                read.setdefault(node.id, []).append((number, node.lineno))
+        for statement in tree.body:
+            at, place = (number, statement.lineno), Place(statement.lineno, cell)
+            shuffled += [(name, at, place) for name in _shuffled(statement)]
+    return [
+        _note(name, place)
+        for name, at, place in shuffled
+        if not any(position > at for position in read.get(name, ()))
+    ]
+
+
+def _shuffled(statement: ast.stmt) -> Iterator[str]:
+    """Yield the list in `random.shuffle(words)`; in a loop, what reads it may stand before it."""
+    if isinstance(statement, ast.Expr):
+        for call in _calls(statement, "shuffle"):
+            if call.args and isinstance(call.args[0], ast.Name):
+                yield call.args[0].id
+
+
+def _is_read(node: ast.Name) -> bool:
+    return isinstance(node.ctx, ast.Load)
+
+
+def _calls(tree: ast.AST, function: str) -> Iterator[ast.Call]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            called = node.func
+            name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
+            if name == function:
+                yield node
+
+
+def _note(name: str, place: Place) -> Note:
+    return Note(
+        "HG209",
+        f"{name} is shuffled here and not read after it, so what follows uses another order.",
+        None,
+        place,
+    )

@@ -1,0 +1,293 @@
+"""The recorder: sees every torch function and every named statement while the user's file runs.
+
+It changes nothing that the user can see: the same functions run on the same tensors in the same
+order, no random number is drawn, and autograd's own gradients are taken by asking the graph a
+first time, just before the user's backward() walks it.
+"""
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.graph import get_gradient_edge
+from torch.overrides import TorchFunctionMode
+
+from handgrad.checker.recording.effects import named_in, rng_state, targets_of, version_of
+from handgrad.checker.recording.instrument import Kind, Statement
+from handgrad.checker.recording.loops import LoopWatch
+from handgrad.checker.recording.trace import (
+    Backward,
+    Barrier,
+    Bind,
+    Compared,
+    Op,
+    Trace,
+    key_of,
+    tensors_in,
+)
+
+_BACKWARD = (Tensor.backward, torch.autograd.backward)
+_RANDOM = ("dropout", "alpha_dropout", "feature_dropout", "feature_alpha_dropout", "dropout1d",
+           "dropout2d", "dropout3d")  # fmt: skip
+_LOOKED_AT = ("shape", "dtype", "device", "ndim", "requires_grad", "is_leaf", "grad_fn", "layout")
+_PEEKS = {getattr(Tensor, name).__get__ for name in _LOOKED_AT} | {
+    Tensor.size, Tensor.dim, Tensor.numel, Tensor.nelement, Tensor.__len__, Tensor.item,
+    Tensor.tolist, Tensor.__repr__, Tensor.__format__, Tensor.__float__, Tensor.__bool__,
+    Tensor.__int__, Tensor.__index__, Tensor.stride, Tensor.is_contiguous, Tensor.retain_grad,
+    Tensor.is_floating_point, Tensor.data_ptr, Tensor.numpy, Tensor.__array__,
+}  # fmt: skip
+"""Functions that give no tensor and write to none."""
+_FROM_LISTS = {torch.tensor, torch.as_tensor, torch.asarray}
+_HOLDERS = (Tensor, tuple, dict, list)
+
+
+class _Mode(TorchFunctionMode):
+    def __init__(self, recorder: "Recorder") -> None:
+        super().__init__()
+        self.recorder = recorder
+
+    def __torch_function__(
+        self,
+        func: Any,
+        types: Sequence[type],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        return self.recorder.called(func, tuple(args), kwargs or {})
+
+
+class Recorder:
+    """Fills a Trace. Instrumented code calls `after`, `compared`, `tick` and `end`."""
+
+    def __init__(self, statements: list[Statement], max_steps: int | None = None) -> None:
+        self.trace = Trace()
+        self.statements = statements
+        self.limit = 2 if max_steps is None else max(1, max_steps)
+        self.mode: _Mode | None = None
+        self.paused_by: int | None = None
+        self.failures: list[str] = []
+        """What of the recording itself went wrong; it never reaches the user's code."""
+        self._named: dict[int, dict[str, Bind]] = {}
+        self._stands_for: dict[str, int] = {}
+        self._versions: dict[int, int] = {}
+        self._written: dict[int, None] = {}
+        self._loops: dict[int, LoopWatch] = {}
+
+    @contextlib.contextmanager
+    def recording(self) -> Iterator[None]:
+        """Record what runs inside."""
+        self._enter()
+        try:
+            yield
+        finally:
+            self._written.clear()
+            self.paused_by = None
+            self._loops.clear()
+            self._leave()
+
+    def called(self, func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """Run one torch function for the user, and note it."""
+        if self.paused_by is not None or func in _PEEKS:
+            return func(*args, **kwargs)
+        if func in _BACKWARD or func is torch.autograd.grad:
+            self._backward(func, args, kwargs)
+            return func(*args, **kwargs)
+        if func in _FROM_LISTS:  # a constant, made of lists too long to be searched
+            return self._note(func, (), {}, func(*args, **kwargs), ())
+        inputs = (*tensors_in(args), *tensors_in(kwargs))
+        name = getattr(func, "__name__", "")
+        for value in inputs:
+            self._see(value)
+        self.trace.before_write(targets_of(name, args, kwargs))
+        rng = rng_state(inputs[0].device) if name in _RANDOM and inputs else None
+        return self._note(func, args, kwargs, func(*args, **kwargs), inputs, rng)
+
+    def _note(
+        self,
+        func: Any,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        result: Any,
+        inputs: tuple[Tensor, ...],
+        rng: Tensor | None = None,
+    ) -> Any:
+        writes = tuple(t for t in inputs if self._versions.get(key_of(t)) != version_of(t))
+        outputs = (*tensors_in(result), *writes)
+        if not outputs and getattr(func, "__name__", "") != "__set__":
+            return result
+        index, enabled = len(self.trace), torch.is_grad_enabled()
+        op = Op(index, func, args, kwargs, result, inputs, outputs, writes, enabled, rng)
+        self.trace.events.append(op)
+        for value in outputs:
+            if key_of(value) not in self._versions:
+                self._see(value)
+            elif self._versions[key_of(value)] != version_of(value):
+                self._versions[key_of(value)] = version_of(value)
+                self._written[key_of(value)] = None
+        return result
+
+    def _see(self, value: Tensor) -> None:
+        self._versions.setdefault(key_of(value), version_of(value))
+        self.trace.pin(value)
+
+    def _backward(self, func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        """Ask autograd for the gradient of every name first; the user's own call comes after."""
+        given = dict(zip(("tensors", "grad_tensors"), args, strict=False))
+        outputs = given.get("tensors", kwargs.get("tensors", kwargs.get("outputs")))
+        seeds = given.get("grad_tensors", kwargs.get("grad_tensors"))
+        if func is torch.autograd.grad:
+            seeds = args[2] if len(args) > 2 else kwargs.get("grad_outputs")
+        elif func is Tensor.backward:
+            seeds = given.get("grad_tensors", kwargs.get("gradient"))
+        losses = (outputs,) if isinstance(outputs, Tensor) else tuple(outputs or ())
+        grads = (seeds,) if isinstance(seeds, Tensor) else tuple(seeds or (None,) * len(losses))
+        self.ask(losses, grads)
+
+    def ask(self, losses: tuple[Tensor, ...], seeds: tuple[Tensor | None, ...]) -> None:
+        """Note a backward pass from `losses`, and take autograd's gradient of every name."""
+        event = Backward(len(self.trace), losses, seeds)
+        self.trace.events.append(event)
+        with self._guarded():
+            self._fill(event)
+
+    def _fill(self, event: Backward) -> None:
+        binds = self._live_binds()
+        retained = [b.value for b in binds if b.value.retains_grad]
+        before = [t.grad for t in retained]
+        gradients = torch.autograd.grad(
+            event.outputs,
+            [b.edge for b in binds],
+            grad_outputs=event.seeds,
+            retain_graph=True,
+            allow_unused=True,
+        )
+        for tensor, grad in zip(retained, before, strict=True):
+            tensor.grad = grad  # retain_grad answers to this call too
+        found = zip(binds, gradients, strict=True)
+        event.gradients = {b.index: g for b, g in found if g is not None}
+
+    def _live_binds(self) -> list[Bind]:
+        """Return the names in a graph: since the last pause, and the leaves before it."""
+        binds: list[Bind] = []
+        for event in self.trace.events:
+            if type(event) is Barrier:
+                binds = [b for b in binds if b.value.is_leaf]
+            elif type(event) is Bind:
+                if event.value.is_leaf and event.value.requires_grad:  # set after it was named
+                    event.edge = get_gradient_edge(event.value)
+                binds.append(event)
+        return [b for b in binds if b.edge is not None]
+
+    def after(self, number: int, *values: Any) -> None:
+        """Hook: statement `number` has run, and its targets read `values`."""
+        if self.paused_by is not None or self.mode is None:
+            return
+        if not self._written:  # most statements of most files have nothing to do with tensors
+            for value in values:
+                if isinstance(value, _HOLDERS):
+                    break
+            else:
+                return
+        with self._guarded():
+            statement = self.statements[number]
+            named: list[tuple[str, Kind, Tensor]] = []
+            for target, value in zip(statement.targets, values, strict=True):
+                named += named_in(target.name, target.kind, target.keyed, value)
+            self._changed(statement, named)
+
+    def known(self, statement: Statement, names: Mapping[str, Any]) -> None:
+        """Note the tensors that have names already when the recording begins."""
+        with self._guarded():
+            for name, value in names.items():
+                if isinstance(value, Tensor):
+                    self._bind(name, "assign", value, statement)
+
+    def compared(self, number: int, *values: Any) -> None:
+        """Hook: statement `number` is about to compare two values under a label."""
+        if self.paused_by is not None or self.mode is None:
+            return
+        if all(isinstance(v, Tensor) for v in values):
+            statement = self.statements[number]
+            event = Compared(len(self.trace), statement.label or "", values, (), statement)
+            self.trace.events.append(event)
+
+    def tick(self, number: int) -> None:
+        """Hook: an iteration of loop `number` begins."""
+        if self.paused_by is not None or self.mode is None:
+            return
+        watch = self._loops.setdefault(number, LoopWatch(len(self.trace)))
+        if watch.tick(self.trace, self.limit):
+            self._leave()  # where it cannot, what is called passes through unrecorded
+            self._barrier(f"after {watch.steps} steps", self.statements[number])
+            self.paused_by = number
+
+    def end(self, number: int) -> None:
+        """Hook: loop `number` is over."""
+        self._loops.pop(number, None)
+        if self.paused_by == number:
+            self.paused_by = None
+            if self.mode is None:
+                self._enter()
+
+    def _barrier(self, reason: str, statement: Statement) -> None:
+        self.trace.keep_all()
+        self.trace.events.append(Barrier(len(self.trace), reason, statement))
+        self._versions.clear()
+        self._written.clear()
+        self._named.clear()
+
+    def _changed(self, statement: Statement, named: Sequence[tuple[str, Kind, Tensor]]) -> None:
+        """Note the names that a statement set, and those whose memory it wrote through others."""
+        own = {name for name, _, _ in named}
+        for key in self._written:
+            for bind in list(self._named.get(key, {}).values()):
+                if bind.name not in own:
+                    self._bind(bind.name, "update", bind.value, statement, alias=True)
+        self._written.clear()
+        for name, kind, value in named:
+            self._bind(name, kind, value, statement)
+
+    def _bind(
+        self, name: str, kind: Kind, value: Tensor, statement: Statement, alias: bool = False
+    ) -> None:
+        if kind == "assign" and "[" in name and self._named.get(key_of(value)):
+            kind = "param"  # an element of a collection of tensors that have names already
+        for others in self._named.values():
+            if kind != "param" or others is not self._named.get(key_of(value)):
+                others.pop(name, None)
+        if key_of(value) not in self._versions:
+            self._versions[key_of(value)] = version_of(value)
+        edge = get_gradient_edge(value) if value.requires_grad else None
+        bind = Bind(len(self.trace), name, value, kind, statement, edge, alias)
+        self.trace.events.append(bind)
+        self.trace.pin(value)
+        if kind != "param":  # another's name for it, gone when the loop or function is
+            self._named.setdefault(key_of(value), {})[name] = bind
+            self._stands_for[name] = key_of(value)
+
+    def _enter(self) -> None:
+        self.mode = _Mode(self)
+        self.mode.__enter__()  # type: ignore[no-untyped-call]
+
+    def _leave(self) -> bool:
+        """Leave the mode, unless the user has entered another on top of it."""
+        if self.mode is None or _top_mode() is not self.mode:
+            return False
+        self.mode.__exit__(None, None, None)  # type: ignore[no-untyped-call]
+        self.mode = None
+        return True
+
+    @contextlib.contextmanager
+    def _guarded(self) -> Iterator[None]:
+        """Keep what goes wrong in the recording away from the user's program."""
+        try:
+            with torch._C.DisableTorchFunction():
+                yield
+        except Exception as error:
+            self.failures.append(f"{type(error).__name__}: {error}")
+
+
+def _top_mode() -> object:
+    return torch.overrides._get_current_function_mode()  # type: ignore[no-untyped-call]

@@ -1,0 +1,61 @@
+"""The JSON of a report: version 1, whose keys and their order do not change; others parse it."""
+
+import math
+from typing import Any
+
+from handgrad.checker.records import Note, Place, Report, Row
+
+
+def to_json(report: Report) -> dict[str, Any]:
+    """`report` as plain dicts and lists; docs/check.md says what each key holds."""
+    return {
+        "version": report.version,
+        "file": report.file,
+        "ok": report.ok,
+        "counts": report.counts,
+        "gradients": [_gradient(row) for row in report.rows],
+        "notes": [_note(note) for note in report.notes],
+        "errors": [
+            {"cell": error.cell, "line": error.line, "error": error.error}
+            for error in report.errors
+        ],
+    }
+
+
+def _gradient(row: Row) -> dict[str, Any]:
+    return {
+        "node": row.node,
+        "hand": row.hand,
+        **_place(row.place, "line", "cell"),
+        "verdict": row.verdict,
+        "blame": row.blame,
+        "shape": _list(row.shape),
+        "expected_shape": _list(row.expected_shape),
+        "max_abs_diff": _finite(row.max_abs_diff),
+        "ratio": _finite(row.ratio),
+        "cause": row.cause,
+        "message": row.message,
+        "fix": row.fix,
+    }
+
+
+def _note(note: Note) -> dict[str, Any]:
+    return {
+        "code": note.code,
+        "node": note.node,
+        **_place(note.place, "line", "cell"),
+        "message": note.message,
+    }
+
+
+def _place(place: Place | None, *keys: str) -> dict[str, int | None]:
+    return {key: None if place is None else getattr(place, key) for key in keys}
+
+
+def _list(shape: tuple[int, ...] | None) -> list[int] | None:
+    return None if shape is None else list(shape)
+
+
+def _finite(number: float | None) -> float | None:
+    """JSON knows neither infinity nor NaN; the verdict says what they would."""
+    return number if number is not None and math.isfinite(number) else None

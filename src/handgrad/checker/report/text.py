@@ -1,0 +1,96 @@
+"""A report as text: lines to blame, then what is right, what is missing, what else to know."""
+
+import io
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from handgrad.checker.records import Report, Row
+from handgrad.checker.report import words
+from handgrad.checker.running.source import printable
+
+WIDTH = 100  # columns where there is no terminal that has a width
+INDENT = 6
+MARKS = {"wrong": "✗", "shape": "~", "exact": "✓", "rounding": "≈", "missing": "·"}
+ASCII_MARKS = {"wrong": "x", "shape": "~", "exact": "=", "rounding": "~", "missing": "."}
+STYLES = {"wrong": "red", "shape": "yellow", "exact": "green", "rounding": "green"}
+
+
+def to_text(report: Report, width: int = WIDTH, marks: dict[str, str] = MARKS) -> str:
+    """The report as plain text, `width` columns wide."""
+    file = io.StringIO()
+    console = Console(file=file, width=width, color_system=None, force_terminal=False)
+    console.print(render(report, marks))
+    return "\n".join(line.rstrip() for line in file.getvalue().split("\n"))
+
+
+def render(report: Report, marks: dict[str, str] = MARKS) -> RenderableType:
+    """The report for any rich console, which decides on colours and width."""
+    groups = words.grouped(report)
+    parts: list[RenderableType] = [Text(printable(report.file), style="bold")]
+    if groups.blame:
+        parts += [_title("blame"), *(_finding(row, report, marks) for row in groups.blame)]
+    if groups.shape:
+        parts += [_title("shape"), *(_finding(row, report, marks) for row in groups.shape)]
+    if groups.inherited:
+        parts += [_title("inherited"), _table(groups.inherited, marks)]
+    if groups.right:
+        parts += [_title("right"), _table(groups.right, marks)]
+    if groups.missing:
+        missing = words.names(words.name(row) for row in groups.missing)
+        parts.append(Text(f"\nNot written yet: {missing}", style="dim"))
+    parts += _notes(report) + _errors(report)
+    parts.append(Text(f"\n{words.summary(report)}", style="bold"))
+    return Group(*parts)
+
+
+def _title(section: str) -> Text:
+    return Text(f"\n{words.SECTIONS[section]}", style="bold")
+
+
+def _finding(row: Row, report: Report, marks: dict[str, str]) -> RenderableType:
+    """A gradient with its line and what is the matter with it."""
+    style = STYLES[row.verdict]
+    head = Text(f"  {marks[row.verdict]} {words.name(row)}", style=f"bold {style}")
+    for part in (words.owner(row), words.places(row), words.shapes(row)):
+        head.append(f"   {part}" if part else "", style="not bold default")
+    body = [Text(line, style="cyan") for line in words.statement(row)]
+    body += [Text(sentence) for sentence in words.explanation(row)]
+    folded = words.blamed(row, report)
+    body += [Text(folded, style="dim")] if folded else []
+    return Group(head, Padding(Group(*body), (0, 0, 0, INDENT)))
+
+
+def _table(rows: list[Row], marks: dict[str, str]) -> RenderableType:
+    """One row a gradient."""
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for keep_whole in (True, False, True, True, False):
+        table.add_column(no_wrap=keep_whole)
+    for row in rows:
+        mark = Text(f"  {marks[row.verdict]} {words.name(row)}", style=STYLES[row.verdict])
+        details = (words.owner(row), words.places(row), words.shapes(row), words.aside(row))
+        table.add_row(mark, *(Text(detail) for detail in details))
+    return table
+
+
+def _notes(report: Report) -> list[RenderableType]:
+    listed = words.notes(report)
+    return [_title("notes"), _listed(listed)] if listed else []
+
+
+def _errors(report: Report) -> list[RenderableType]:
+    if not report.errors:
+        return []
+    listed = [(words.error_place(error), error.error) for error in report.errors]
+    return [_title("errors"), _listed(listed)]
+
+
+def _listed(entries: list[tuple[str, str]]) -> RenderableType:
+    """Places in one column and what is said of them in the other."""
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    for where, said in entries:
+        table.add_row(Text(f"  {where}"), Text(printable(said)))
+    return table

@@ -1,0 +1,119 @@
+"""`check_file`: a notebook or a script is run in a child process and its gradients are graded."""
+
+import math
+import signal
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import astuple, dataclass
+from pathlib import Path
+from typing import Any
+
+from handgrad.checker.records import Report
+from handgrad.checker.running import process
+from handgrad.checker.running.process import Child, Event
+from handgrad.checker.running.source import Source, one_line, read_source
+from handgrad.checker.running.wire import unpack
+from handgrad.errors import CheckError, SettingsError
+
+TIMEOUT = 600.0  # seconds
+GRADING = 600.0  # seconds: replays cost a small multiple of the run, so this is for hangs of ours
+CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL, signal.SIGFPE}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A report, and what the file printed meanwhile (the middle of a flood left out)."""
+
+    report: Report
+    output: str
+
+
+def check_file(
+    file: str | Path,
+    pairs: Mapping[str, str] | None = None,
+    timeout: float = TIMEOUT,
+    max_steps: int | None = None,
+) -> Outcome:
+    """Run `file` as Python would, in a child process in its own folder, and grade its gradients.
+
+    `pairs` maps names of gradients to the tensors they belong to, beside those that the names
+    show; `timeout` is in seconds; `max_steps` bounds how many steps of a loop are recorded.
+    Raises CheckError, one line, where there is nothing to check or the file cannot be run, and
+    SettingsError for settings that cannot work.
+    """
+    _require_settings(timeout, max_steps)
+    source = read_source(file)
+    with tempfile.TemporaryDirectory(prefix="handgrad-") as scratch:
+        settings = {"pairs": dict(pairs or {}), "max_steps": max_steps, "timeout": timeout}
+        with Child({**_described(source), **settings, "scratch": scratch}) as child:
+            answer = _answer(child, source, timeout)
+        if answer["event"] == "failed":
+            raise CheckError(f"{source.shown}: {answer['message']}")
+        if answer["event"] == "refused":
+            raise CheckError(answer["message"])
+        return Outcome(unpack(answer["report"]), child.output())
+
+
+def _described(source: Source) -> dict[str, Any]:
+    """`source` for the child, which reads no file of the user's by itself."""
+    return {
+        "shown": source.shown,
+        "path": str(source.path),
+        "kind": source.kind,
+        "cells": [astuple(cell) for cell in source.cells],
+    }
+
+
+def _require_settings(timeout: float, max_steps: int | None) -> None:
+    if not (math.isfinite(timeout) and timeout > 0):
+        raise SettingsError(f"--timeout {timeout:g}: must be a number of seconds above 0")
+    if max_steps is not None and max_steps < 1:
+        raise SettingsError(f"--max-steps {max_steps}: must be 1 or more")
+
+
+def _answer(child: Child, source: Source, timeout: float) -> Event:
+    """Wait for the child's last word; in time, or asked for it when the time is up."""
+    event = child.next_event(process.STARTUP)
+    if event is None:
+        raise _lost(child, source, f"did not start within {process.STARTUP:g} s")
+    limit = f"--timeout {timeout:g}"
+    deadline = time.monotonic() + timeout
+    while event["event"] in ("ready", "cell", "grading"):
+        if event["event"] == "grading":
+            limit = f"its limit is {GRADING:g} s"
+            deadline = time.monotonic() + GRADING
+        event = child.next_event(deadline - time.monotonic()) or _last_call(child, source, limit)
+    return event
+
+
+def _last_call(child: Child, source: Source, limit: str) -> Event:
+    """The time is up: strike until the file's code lets go, then hear what can be graded."""
+    end = time.monotonic() + process.GRACE
+    while child.status is None and time.monotonic() < end:
+        child.interrupt()
+        event = child.next_event(min(1.0, process.GRACE))
+        if event is not None:
+            return event
+    raise _lost(child, source, f"was still running {child.where} ({limit}) and did not stop")
+
+
+def _lost(child: Child, source: Source, silent: str) -> CheckError:
+    """The one line for a child that is dead, or alive and `silent`, and what it printed last."""
+    status = child.status
+    how = silent if status is None else _death(status, child.where)
+    child.kill()  # so that its output is complete
+    lines = child.output().split("\n")
+    last = next((line for line in reversed(lines) if line.strip()), None)
+    words = f'; the last it printed: "{one_line(last, 120)}"' if last else ""
+    return CheckError(f"{source.shown}: Python {how}, so nothing was graded{words}")
+
+
+def _death(status: int, where: str) -> str:
+    if status >= 0:
+        return f"ended itself {where} (status {status}, as by os._exit)"
+    name = signal.Signals(-status).name
+    if -status in CRASHES:
+        return f"crashed {where} ({name})"
+    memory = ", as by the system when memory runs out" if name == "SIGKILL" else ""
+    return f"was killed {where} ({name}{memory})"

@@ -1,0 +1,97 @@
+"""Watching a `with` block: the names that its lines set, told by Python's own line events."""
+
+import ast
+import linecache
+import sys
+from collections.abc import Callable, Mapping
+from types import CodeType, FrameType, TracebackType
+from typing import Any
+
+from handgrad.checker.recording.instrument import Instrumenter, Statement
+from handgrad.checker.records import Place, Report
+from handgrad.checker.session import Session
+from handgrad.errors import CheckError
+
+Read = tuple[int, list[CodeType]]
+"""A statement's number, and what reads its targets back."""
+
+
+class Watcher:
+    """Records the block, and the functions of the same file that it calls."""
+
+    def __init__(self, frame: FrameType, pairs: Mapping[str, str] | None, file: str | None) -> None:
+        self._frame = frame
+        self._file = file or frame.f_code.co_filename
+        self._session = Session(pairs)
+        self._lines = self._statements()
+        self._running: dict[FrameType, int] = {}
+        self._recording = self._session.recording()
+        self._before: Any = None
+
+    def __enter__(self) -> "Watcher":
+        self._before = sys.gettrace()
+        self._recording.__enter__()
+        here = Statement(Place(self._frame.f_lineno), "")
+        self._session.recorder.known(here, self._frame.f_locals)
+        self._frame.f_trace = self._line
+        sys.settrace(self._call)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        sys.settrace(self._before)
+        self._frame.f_trace = None
+        self._finish(self._frame)
+        self._recording.__exit__(kind, error, traceback)
+
+    def check(self) -> Report:
+        """Grade what has run so far. Raises CheckError, one line, where nothing can be graded."""
+        return self._session.finish(self._file)
+
+    def _statements(self) -> dict[int, list[Read]]:
+        """Return, for each line, the statements that start there."""
+        name = self._frame.f_code.co_filename
+        source = "".join(linecache.getlines(name, self._frame.f_globals))
+        try:
+            tree = ast.parse(source)
+        except SyntaxError:
+            source = ""
+        if not source.strip():
+            raise CheckError(f"{name}: its source is not to be had, so its names are not either")
+        instrumenter = Instrumenter(self._session.statements, None, source)
+        instrumenter.module(tree)
+        lines: dict[int, list[Read]] = {}
+        for number, reads in instrumenter.reads.items():
+            codes = [_compiled(read) for read in reads]
+            line = self._session.statements[number].place.line
+            lines.setdefault(line, []).append((number, codes))
+        return lines
+
+    def _call(self, frame: FrameType, event: str, value: Any) -> Callable[..., Any] | None:
+        same = frame.f_code.co_filename == self._frame.f_code.co_filename
+        return self._line if same else None
+
+    def _line(self, frame: FrameType, event: str, value: Any) -> Callable[..., Any]:
+        if event in ("line", "return"):
+            self._finish(frame)
+        if event == "line" and frame.f_lineno in self._lines:
+            self._running[frame] = frame.f_lineno
+        return self._line
+
+    def _finish(self, frame: FrameType) -> None:
+        """Tell the recorder what the line that has just ended set."""
+        line = self._running.pop(frame, None)
+        for number, codes in self._lines.get(line, ()) if line is not None else ():
+            try:
+                values = [eval(code, frame.f_globals, frame.f_locals) for code in codes]
+            except Exception:  # the line raised before it set them
+                continue
+            self._session.recorder.after(number, *values)
+
+
+def _compiled(read: ast.expr) -> CodeType:
+    return compile(ast.fix_missing_locations(ast.Expression(read)), "<names>", "eval")

@@ -1,0 +1,52 @@
+"""What holds nothing to check, told before and after it has run."""
+
+import pytest
+
+from handgrad.checker.session import has_hand_gradients
+from handgrad.errors import CheckError
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        (START, "it: nothing to check: no loss was computed from named tensors"),
+        (
+            START + "a = w.sum()\nb = w.prod()",
+            "it: nothing to check: no gradient is written by hand",
+        ),
+        (
+            START + "y = x @ w\ndy = 2 * y",
+            "it: nothing to check: no loss was computed from named tensors",
+        ),
+        (
+            START + "y = (w**2).sum()\nz = (w**3).sum()\ndw = 2 * w",
+            "it: several candidates for the loss: y (line 7), z (line 8); call backward() on the "
+            "one, or name it loss",
+        ),
+        (
+            START + "y = x @ w\nloss = (y**2).mean()\nloss.backward()\ndone = x + 1",
+            "it: nothing to check: no gradient is written by hand",
+        ),
+    ],
+)
+def test_what_cannot_be_graded_is_refused_in_one_line(check, code, message):
+    with pytest.raises(CheckError) as refusal:
+        check(code)
+    assert str(refusal.value) == message
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("h = f(x)\ndh = g(h)", True),
+        ("%matplotlib inline\nh = 1\ndh = 2", True),
+        ("def f(h):\n    dh = 2 * h", True),
+        ("h[0] = 1\ngrads['h'] = 3\ngrad_h = 2", True),
+        ("cmp('x', delta, y)\ncmp('dh', dh, zprebn)", True),
+        ("data = 3\ndim = 2\nloss.backward()", False),
+        ("if h == dh: pass", False),
+        ("", False),
+    ],
+)
+def test_gradients_by_hand_are_seen_in_the_source_alone(source, expected):
+    assert has_hand_gradients(source) is expected
