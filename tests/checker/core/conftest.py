@@ -73,3 +73,12 @@ def seed(shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Calla
 def named(report):
     """Return the gradients on a line to blame, with their lines."""
     return {r.hand: r.place.line for r in report.rows if r.blame == "root"}
+
+
+START = """
+import torch
+import torch.nn.functional as F
+g = torch.Generator().manual_seed(1)
+w = torch.randn(4, 3, generator=g, requires_grad=True)
+x = torch.randn(5, 4, generator=g)
+"""

@@ -3,13 +3,9 @@
 import pytest
 import torch
 
-START = """
-import torch
-import torch.nn.functional as F
-g = torch.Generator().manual_seed(1)
-w = torch.randn(4, 3, generator=g, requires_grad=True)
-x = torch.randn(5, 4, generator=g)
-"""
+from checker.core.conftest import START
+from handgrad.errors import CheckError
+
 RIGHT = {"exact", "rounding"}
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from checker.core.conftest import START
 from handgrad.checker.session import has_hand_gradients
 from handgrad.errors import CheckError
 
