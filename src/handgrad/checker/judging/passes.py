@@ -14,6 +14,9 @@ from handgrad.checker.recording.trace import Backward, Bind, Event, Op, Trace, k
 from handgrad.errors import CheckError
 
 
+_CUSTOM: type = torch.autograd.function.BackwardCFunction
+
+
 @dataclass
 class Pass:
     """One loss and what leads to it. Dicts are by the index of the node's Bind."""
@@ -64,6 +67,12 @@ class Pass:
 
         Raises RuntimeError where an operation on the way to the loss cannot be run again.
         """
+        custom = _custom_function(self.outputs)
+        if custom is not None:
+            raise RuntimeError(
+                f"{custom} is a torch.autograd.Function, whose steps autograd does not see; write "
+                "its two halves as functions for handgrad.check(forward, backward, inputs)"
+            )
         replay = self.replayed()
         if replay.failures:
             index, why = next(iter(replay.failures.items()))
@@ -238,3 +247,20 @@ def _live(ops: Sequence[Op], leaves: set[int]) -> list[Op]:
             chosen.append(op)
             live.update(key_of(t) for t in op.outputs)
     return chosen
+
+
+def _custom_function(outputs: Sequence[Tensor]) -> str | None:
+    """Return the name of a user's autograd.Function on the way to `outputs`, if there is one.
+
+    Its forward runs without gradients, so a replay would lack its branch and blame right lines.
+    """
+    todo = [t.grad_fn for t in outputs if t.grad_fn is not None]
+    seen = set(todo)
+    while todo:
+        step = todo.pop()
+        if isinstance(step, _CUSTOM):
+            return type(step).__name__.removesuffix("Backward")
+        new = {fn for fn, _ in step.next_functions if fn is not None} - seen
+        seen |= new
+        todo += new
+    return None
