@@ -10,8 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from handgrad.checker.recording.instrument import HOOK, Instrumenter
-from handgrad.checker.records import Report
+from handgrad.checker.recording.instrument import HOOK, Instrumenter, Statement
+from handgrad.checker.recording.trace import Bind
+from handgrad.checker.records import Place, Report
 from handgrad.checker.session import Session
 from handgrad.checker.watch import Watcher
 from handgrad.errors import CheckError
@@ -45,7 +46,8 @@ def check(
 
     `forward(*inputs)` (or `**inputs`) returns `out`, or `(out, cache)` with any number of things to
     pass on. `backward` is called with those, after the gradient of `out` if it takes one more: 1
-    for a scalar, random numbers otherwise. The inputs are copied first, and what is a floating
+    for a scalar, random numbers otherwise. What it returns without a name of its own is taken for
+    the gradients of the inputs, in their order. The inputs are copied first, and what is a floating
     tensor among them is differentiated by. Raises CheckError where a function has no source, or
     nothing in it is a gradient by hand.
     """
@@ -62,7 +64,8 @@ def check(
             raise CheckError(f"{forward.__name__} must return a floating tensor first, not {out!r}")
         dout = _upstream(out)
         session.recorder.ask((out,), (dout,))
-        run_backward(*([dout] if _takes(backward) > len(rest) else []), *rest)
+        returned = run_backward(*([dout] if _takes(backward) > len(rest) else []), *rest)
+        _name_returned(session, forward, backward, values, returned)
     return session.finish(f"{forward.__name__}, {backward.__name__}")
 
 
@@ -90,6 +93,38 @@ def _instrumented(function: Callable[..., Any], session: Session, parameters: An
     made = space[definition.name]
     made.__defaults__, made.__kwdefaults__ = own.__defaults__, own.__kwdefaults__
     return made
+
+
+def _name_returned(
+    session: Session,
+    forward: Callable[..., Any],
+    backward: Callable[..., Any],
+    inputs: Sequence[Any],
+    returned: Any,
+) -> None:
+    """Name what `backward` returned after the inputs of `forward`, where it has no name yet."""
+    names = list(inspect.signature(forward).parameters)[: len(inputs)]
+    gradients = returned if isinstance(returned, tuple | list) else (returned,)
+    if len(gradients) != len(names):  # then None is not given for what has no gradient
+        pairs = zip(names, inputs, strict=True)
+        names = [n for n, x in pairs if isinstance(x, Tensor) and x.is_floating_point()]
+    if len(gradients) != len(names):
+        return
+    named = {id(bind.value) for bind in session.recorder.trace.of(Bind)}
+    pairs = zip(names, gradients, strict=True)
+    own = {f"d{n}": g for n, g in pairs if isinstance(g, Tensor) and id(g) not in named}
+    if own:
+        session.recorder.known(_return_of(backward), own)
+
+
+def _return_of(function: Callable[..., Any]) -> Statement:
+    """Return the function's last return statement."""
+    lines, first = inspect.getsourcelines(function)
+    source = textwrap.dedent("".join(lines))
+    returns = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Return)]
+    last = max(returns, key=lambda node: node.lineno)
+    text = ast.get_source_segment(source, last) or ""
+    return Statement(Place(max(first, 1) - 1 + last.lineno), text)
 
 
 def _takes(function: Callable[..., Any]) -> int:

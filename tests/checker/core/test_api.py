@@ -154,3 +154,49 @@ def test_watch_without_a_loss_is_refused_in_one_line():
         "test_api.py: nothing to check: no loss was computed from named tensors"
     )
     assert dW.shape == W.shape
+
+
+def layer(x, W):
+    h = torch.tanh(x @ W)
+    return h, x, W, h
+
+
+def layer_backward(dout, x, W, h):
+    da = (1 - h**2) * dout
+    return da @ W.T, x.T @ da
+
+
+def layer_backward_off(dout, x, W, h):
+    da = (1 - h**2) * dout
+    return da @ W.T, x.T @ dout
+
+
+LAYER = (draw(6, 4), draw(4, 3))
+
+
+def test_what_is_returned_without_a_name_is_graded_in_the_order_of_the_inputs():
+    report = check(layer, layer_backward, LAYER)
+    assert [(r.hand, r.verdict in ("exact", "rounding")) for r in report.rows] == [
+        ("dx", True),
+        ("dW", True),
+    ]
+
+
+def test_a_wrong_gradient_returned_without_a_name_is_blamed_on_the_return():
+    report = check(layer, layer_backward_off, LAYER)
+    assert {r.hand: r.verdict for r in report.rows if r.verdict == "wrong"} == {"dW": "wrong"}
+    (row,) = [row for row in report.rows if row.verdict == "wrong"]
+    assert row.statement == "return da @ W.T, x.T @ dout"
+    assert row.place.line == layer_backward_off.__code__.co_firstlineno + 2
+
+
+def test_a_gradient_that_is_not_returned_for_an_index_is_not_missed():
+    def lookup(indices, C):
+        emb = C[indices]
+        return emb, indices, C
+
+    def lookup_backward(dout, indices, C):
+        return torch.zeros_like(C).index_add_(0, indices, dout)
+
+    report = check(lookup, lookup_backward, (torch.tensor([0, 2, 2]), draw(4, 3)))
+    assert [(r.hand, r.verdict) for r in report.rows] == [("dC", "exact")]

@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -41,3 +43,14 @@ def test_a_command_of_the_page(
 def test_the_page_has_commands() -> None:
     assert len(COMMANDS.findall(PAGE.read_text())) == 3
     assert [name for name, _ in SCRIPTS.findall(PAGE.read_text())] == ["backward.py", "other.py"]
+
+
+def test_the_code_of_the_page_runs_and_finds_nothing_wrong(tmp_path: Path) -> None:
+    blocks = re.findall(r"(?<!`:)\n\n```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    assert len(blocks) == 2
+    start = "import torch\nx, W = torch.randn(32, 10), torch.randn(10, 20, requires_grad=True)\n"
+    script = tmp_path / "page.py"
+    script.write_text(start + "\n\n".join(blocks) + "\nassert w.check().ok and report.ok\n")
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "dW" in done.stdout

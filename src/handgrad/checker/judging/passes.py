@@ -13,7 +13,6 @@ from handgrad.checker.judging.replay import Replay, gradients
 from handgrad.checker.recording.trace import Backward, Bind, Event, Op, Trace, key_of, needed
 from handgrad.errors import CheckError
 
-
 _CUSTOM: type = torch.autograd.function.BackwardCFunction
 
 
