@@ -8,6 +8,7 @@ from torch import Tensor
 from handgrad.checker.judging.compare import fits
 from handgrad.checker.judging.grade import Grade
 from handgrad.checker.judging.passes import Pass
+from handgrad.checker.judging.statements import multiple_of
 from handgrad.checker.recording.trace import Bind, Op
 from handgrad.checker.records import Place, Row
 
@@ -111,6 +112,15 @@ def _shape(grade: Grade, truth: Tensor) -> str:
     )
 
 
+def _factor(grade: Grade, truth: Tensor) -> float | None:
+    """Return the one number that separates the gradient from the truth, if that is all."""
+    assert grade.hand.node is not None
+    if grade.outcome is None or grade.outcome.shape != truth.shape:
+        return None
+    noise = grade.hand.forward.noise[grade.hand.node.index]
+    return multiple_of(grade.outcome, truth, noise)
+
+
 def _root(grade: Grade, truth: Tensor) -> list[str]:
     name, said = grade.hand.name, []
     lines = _lines([s.place for s in grade.blamed.statements])
@@ -120,6 +130,8 @@ def _root(grade: Grade, truth: Tensor) -> list[str]:
         said.append(f"{lines} adds a branch of {name} that is there already.")
     elif grade.blamed.added is not None and grade.blamed.missing:
         said.append(f"{name} lacks {_through(grade.blamed.missing)}.")
+    elif len(grade.blamed.statements) > 1 and (factor := _factor(grade, truth)):
+        said.append(f"{lines}: all of {name} is {factor:.4g} times what is right.")
     elif len(grade.blamed.statements) > 1:
         said.append(f"{lines}: none of these adds a branch of the gradient of {_node(grade)}.")
     if grade.outcome is not None and grade.outcome.shape == truth.shape:

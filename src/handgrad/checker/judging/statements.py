@@ -163,11 +163,15 @@ def _near(a: Tensor, b: Tensor, noise: Tensor) -> Tensor:
     return (a - b).abs() <= FORMULA_LIMIT * noise + own
 
 
-def _is_multiple(a: Tensor, b: Tensor, noise: Tensor) -> bool:
-    """Tell whether `a` is `b` times one number."""
+def multiple_of(a: Tensor, b: Tensor, noise: Tensor) -> float | None:
+    """Return the one number that makes `a` of `b`, None where there is none."""
     square = (b * b).sum()
     factor = float((a * b).sum() / square) if square else 0.0
-    return _close(a, factor * b, noise * max(1.0, abs(factor)))
+    return factor if _close(a, factor * b, noise * max(1.0, abs(factor))) else None
+
+
+def _is_multiple(a: Tensor, b: Tensor, noise: Tensor) -> bool:
+    return multiple_of(a, b, noise) is not None
 
 
 def _matters(part: Tensor, noise: Tensor) -> bool:
