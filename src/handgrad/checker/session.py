@@ -64,14 +64,14 @@ class Session:
     def _graded(self, file: str) -> tuple[list[Row], list[Note]]:
         passes = self._passes(file)
         hands = find_hands(self.recorder.trace, passes, self.pairs)
-        rows, notes = [], unread_shuffles(self.sources) + self._unseen()
+        rows, notes = [], unread_shuffles(self.sources) + self._unseen() + self._unpaired()
         for forward in passes:
             own = [h for h in hands if h.forward is forward]
             found, said = graded(forward, own) if own else ([], [])
             rows += found
             notes += said
         if not any(row.hand for row in rows):
-            why = next((n.message for n in notes if n.code == "HG215"), NO_GRADIENT)
+            why = next((n.message for n in notes if n.code in ("HG215", "HG218")), NO_GRADIENT)
             raise CheckError(f"{file}: {why}")
         return merged(rows), list(dict.fromkeys(notes))
 
@@ -93,6 +93,16 @@ class Session:
         failures = list(dict.fromkeys(self.recorder.failures))
         text = "part of this file could not be watched, and is not graded: {}"
         return [Note("HG216", text.format(failures[0]))] if failures else []
+
+    def _unpaired(self) -> list[Note]:
+        """What was named as a pair and is no tensor's name."""
+        names = {b.name for b in self.recorder.trace.of(Bind)}
+        return [
+            Note("HG218", f"the pair {hand}={node}: no tensor is named {name}")
+            for hand, node in self.pairs.items()
+            for name in (hand, node)
+            if name not in names
+        ]
 
 
 def graded(forward: Pass, hands: list[Hand]) -> tuple[list[Row], list[Note]]:

@@ -79,3 +79,19 @@ def test_a_function_that_autograd_does_not_see_into_blames_nobody(check):
         "whose steps autograd does not see; write its two halves as functions for "
         "handgrad.check(forward, backward, inputs)"
     )
+
+
+PAIRED = "y = w**2\nloss = y.sum()\nloss.backward()\nslope = torch.ones_like(y)\n"
+
+
+def test_a_pair_of_a_name_that_is_nowhere_is_said(check):
+    with pytest.raises(CheckError) as caught:
+        check(START + PAIRED + "slope = 3 * slope", pairs={"slope": "v"})
+    assert str(caught.value) == "it: the pair slope=v: no tensor is named v"
+
+
+def test_a_pair_that_is_nowhere_beside_one_that_is_there_is_noted(check):
+    report = check(START + PAIRED, pairs={"slope": "y", "incline": "w"})
+    assert [(row.hand, row.verdict) for row in report.rows if row.hand] == [("slope", "exact")]
+    (note,) = [note for note in report.notes if note.code == "HG218"]
+    assert note.message == "the pair incline=w: no tensor is named incline"
