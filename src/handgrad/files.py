@@ -1,6 +1,7 @@
 """Files that are whole or not there: written under a temporary name, synced, renamed."""
 
 import json
+import math
 import os
 import sys
 import tempfile
@@ -43,6 +44,11 @@ def sync_folder(folder: Path) -> None:
 def write_json(path: Path, content: Any) -> None:
     """Write `content` as indented JSON, atomically. Raises RunError as `write_atomic` does."""
     write_atomic(path, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())
+
+
+def finite_or_none(number: float | None) -> float | None:
+    """For JSON, which knows neither infinity nor NaN; a verdict beside it says what they would."""
+    return number if number is not None and math.isfinite(number) else None
 
 
 def report_json(target: str, content: Any) -> None:

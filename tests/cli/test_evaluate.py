@@ -12,11 +12,6 @@ Capture = pytest.CaptureFixture[str]
 
 
 @pytest.fixture
-def words(tmp_path: Path) -> Path:
-    return write_words(tmp_path)
-
-
-@pytest.fixture
 def trained(capsys: Capture, tmp_path: Path, words: Path) -> tuple[Path, dict[str, float]]:
     """A run folder and the JSON that `train` gave."""
     out, target = tmp_path / "run", tmp_path / "train.json"

@@ -5,14 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tiny import FLAGS, command, write_words
+from tiny import FLAGS, command
 
 Capture = pytest.CaptureFixture[str]
-
-
-@pytest.fixture
-def words(tmp_path: Path) -> Path:
-    return write_words(tmp_path)
 
 
 @pytest.fixture

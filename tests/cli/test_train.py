@@ -9,14 +9,9 @@ import pytest
 from handgrad.cli.options import MODEL_DEFAULTS
 from handgrad.models import MLP
 from handgrad.train.folder import open_run
-from tiny import FLAGS, command, write_words
+from tiny import FLAGS, command
 
 Capture = pytest.CaptureFixture[str]
-
-
-@pytest.fixture
-def words(tmp_path: Path) -> Path:
-    return write_words(tmp_path)
 
 
 def test_from_a_file_to_samples(capsys: Capture, tmp_path: Path, words: Path) -> None:

@@ -2,16 +2,17 @@
 
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
 
+from handgrad.checker.records import Verdict
 from handgrad.data import Batches, Dataset
 from handgrad.errors import GradientError, SettingsError
 from handgrad.train.folder import Run
 from handgrad.train.prepare import check_settings, fresh, processor_threads, verify_gradients
 from handgrad.train.settings import TrainSettings
+from handgrad.verify import Judged
 from tiny import model_for, words_dataset
 
 
@@ -38,11 +39,11 @@ def dataset(tmp_path: Path) -> Dataset:
 def test_wrong_gradients(
     dataset: Dataset,
     monkeypatch: pytest.MonkeyPatch,
-    wrong: list[tuple[str, str, float | None]],
+    wrong: list[tuple[str, Verdict, float | None]],
     line: str,
 ) -> None:
     judged = [("W2", "exact", 0.0), ("b2", "rounding", 1.0), *wrong]
-    rows = [SimpleNamespace(node=n, verdict=v, ratio=r) for n, v, r in judged]
+    rows = [Judged("mlp", "batch", "fused", n, v, r) for n, v, r in judged]
     monkeypatch.setattr("handgrad.verify.verify_batch", lambda *_: rows)
     model, settings = model_for(dataset), TrainSettings().resolved()
     run = Run(Path(), model, dataset.vocabulary, settings, "", "")

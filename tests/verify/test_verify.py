@@ -7,7 +7,7 @@ from torch import Tensor
 from handgrad.engine import Batch, to_tensors
 from handgrad.layers import LAYERS, batchnorm, linear, softmax_cross_entropy, tanh
 from handgrad.models import MLP
-from handgrad.verify import DTYPES, verify_batch, verify_layers, verify_models, worst
+from handgrad.verify import DTYPES, verify_batch, verify_layers, verify_models
 from handgrad.verify.lines import line_in_model, line_of
 
 LECTURES_26 = (
@@ -32,7 +32,7 @@ def test_the_lectures_26_are_exact_or_differ_by_rounding() -> None:
         if (row.case, row.engine) == ("lecture", "chunked")
     ]
     assert sorted(row.node for row in rows) == sorted(LECTURES_26.split())
-    assert worst(rows) in ("exact", "rounding")
+    assert {row.verdict for row in rows} <= {"exact", "rounding"}
 
 
 # A fault a layer: what a wrong line would give in place of the right one.

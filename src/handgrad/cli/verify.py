@@ -53,6 +53,8 @@ def _run(device: str, dtype: str) -> Rows:
 
 
 def _as_json(found: Rows, ok: bool) -> dict[str, Any]:
+    from handgrad.files import finite_or_none
+
     return {
         "ok": ok,
         "rows": [
@@ -63,8 +65,7 @@ def _as_json(found: Rows, ok: bool) -> dict[str, Any]:
                 "engine": row.engine,
                 "node": row.node,
                 "verdict": row.verdict,
-                # JSON has no infinity; the verdict says as much
-                "ratio": row.ratio if row.ratio is not None and math.isfinite(row.ratio) else None,
+                "ratio": finite_or_none(row.ratio),
             }
             for dtype, judged in found.items()
             for row in judged

@@ -78,7 +78,7 @@ def verify_gradients(run: Run, start: Checkpoint, batches: "Batches") -> None:
         torch.from_numpy(array).to(run.settings.device) for array in batches.at(start.step)
     )
     rows = verify_batch(engine, run.model, start.params, start.state, Batch(inputs, targets))
-    wrong = [row for row in rows if row.verdict in ("wrong", "shape")]
+    wrong = [row for row in rows if not row.ok]
     if not wrong:
         return
     worst = max(wrong, key=lambda row: row.ratio or 0.0)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from handgrad.checker.judging.compare import judge
 from handgrad.checker.judging.noise import noise_of
-from handgrad.checker.records import VERDICTS, Verdict
+from handgrad.checker.records import Verdict
 
 Tensors = dict[str, Tensor]
 Differentiate = Callable[[Tensors], Mapping[str, Tensor]]
@@ -64,11 +64,6 @@ def judge_all(
         name: judge(by_hand[name], autograd[name], truth[name], most[name], formula[name])
         for name in names
     }
-
-
-def worst(rows: list[Judged]) -> Verdict:
-    """The verdict furthest down the list exact, rounding, shape, wrong, missing."""
-    return max((row.verdict for row in rows), key=VERDICTS.index)
 
 
 def _most(theirs: Tensor, ours: Tensor) -> Tensor:

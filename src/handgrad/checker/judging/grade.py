@@ -4,7 +4,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import torch
 from torch import Tensor
 
 from handgrad.checker.judging.compare import Fit, fits, formula_is_right, judge
@@ -196,11 +195,6 @@ class Grader:
             seen[number] = other
             todo += other.reads
         return [seen[n] for n in sorted(seen)]
-
-
-def float_name(dtype: torch.dtype) -> str:
-    """Return the dtype as jaxtyping writes it: f32, bf16."""
-    return str(dtype).removeprefix("torch.").replace("bfloat", "bf").replace("float", "f")
 
 
 def _reads_after_loss(grade: Grade, other: Grade) -> bool:

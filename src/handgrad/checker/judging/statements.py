@@ -94,10 +94,10 @@ def responsible(
         return [groups[-1][0]]
     after = [torch.stack(sums[: k + 1]).sum(0) for k in range(len(sums))]
     later = range(1, len(sums))
-    scaling = [k for k in later if _is_multiple(after[k], after[k - 1], noise)]
+    scaling = [k for k in later if multiple_of(after[k], after[k - 1], noise) is not None]
     wrong = ~_near(after[-1], truth, noise)
     masks = [k for k in later if _replaces(groups[k][0]) and not (after[k] * sums[k]).any()]
-    if scaling and _is_multiple(after[-1], truth, noise):
+    if scaling and multiple_of(after[-1], truth, noise) is not None:
         return [groups[scaling[-1]][0]]  # off by one factor everywhere
     if masks and not truth[wrong].any() and not sums[masks[-1]][wrong].any():
         return [groups[masks[-1]][0]]  # what ought to be 0 was not set to 0
@@ -168,10 +168,6 @@ def multiple_of(a: Tensor, b: Tensor, noise: Tensor) -> float | None:
     square = (b * b).sum()
     factor = float((a * b).sum() / square) if square else 0.0
     return factor if _close(a, factor * b, noise * max(1.0, abs(factor))) else None
-
-
-def _is_multiple(a: Tensor, b: Tensor, noise: Tensor) -> bool:
-    return multiple_of(a, b, noise) is not None
 
 
 def _matters(part: Tensor, noise: Tensor) -> bool:

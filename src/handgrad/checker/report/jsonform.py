@@ -1,9 +1,9 @@
 """The JSON of a report: version 1, whose keys and their order do not change; others parse it."""
 
-import math
 from typing import Any
 
 from handgrad.checker.records import Note, Place, Report, Row
+from handgrad.files import finite_or_none
 
 
 def to_json(report: Report) -> dict[str, Any]:
@@ -31,8 +31,8 @@ def _gradient(row: Row) -> dict[str, Any]:
         "blame": row.blame,
         "shape": _list(row.shape),
         "expected_shape": _list(row.expected_shape),
-        "max_abs_diff": _finite(row.max_abs_diff),
-        "ratio": _finite(row.ratio),
+        "max_abs_diff": finite_or_none(row.max_abs_diff),
+        "ratio": finite_or_none(row.ratio),
         "cause": row.cause,
         "message": row.message,
         "fix": row.fix,
@@ -54,8 +54,3 @@ def _place(place: Place | None, *keys: str) -> dict[str, int | None]:
 
 def _list(shape: tuple[int, ...] | None) -> list[int] | None:
     return None if shape is None else list(shape)
-
-
-def _finite(number: float | None) -> float | None:
-    """JSON knows neither infinity nor NaN; the verdict says what they would."""
-    return number if number is not None and math.isfinite(number) else None

@@ -1,0 +1,13 @@
+"""What the commands' tests share."""
+
+from pathlib import Path
+
+import pytest
+
+from tiny import write_words
+
+
+@pytest.fixture
+def words(tmp_path: Path) -> Path:
+    """A words file of 60 words over seven letters."""
+    return write_words(tmp_path)
