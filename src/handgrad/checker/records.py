@@ -1,11 +1,17 @@
 """The records that travel between the stages of a check; the JSON of `handgrad check` is these."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 Verdict = Literal["exact", "rounding", "shape", "wrong", "missing"]
 Blame = Literal["root", "inherited"]
+Hint = Literal["where", "what", "fix"]
+HINTS: tuple[Hint, ...] = ("where", "what", "fix")
 VERDICTS: tuple[Verdict, ...] = ("exact", "rounding", "shape", "wrong", "missing")
+
+
+MENDS = "HG210"
+"""The note of a right value in the wrong shape: it says what mends it."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,11 @@ class Row:
     cause: str | None = None
     message: str | None = None
     fix: str | None = None
+    """The corrected line, which was run before it is offered."""
+    fix_below: Place | None = None
+    """For a line that is missing: where it belongs, below this one. None: in the line's place."""
+    checked: Literal["exact", "rounding"] | None = None
+    """What the corrected line gave when it was run on right gradients upstream."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +93,16 @@ class Report:
         """How many rows have each verdict."""
         return {verdict: sum(row.verdict == verdict for row in self.rows) for verdict in VERDICTS}
 
+    def hinted(self, level: Hint) -> "Report":
+        """Return the report as somebody sees it who asked for no more than `level`.
+
+        "where": the lines to blame; "what": and what is the matter; "fix": and what to type.
+        """
+        rows = tuple(_hinted(row, level) for row in self.rows)
+        mends = level == "where"
+        notes = tuple(note for note in self.notes if not (mends and note.code == MENDS))
+        return replace(self, rows=rows, notes=notes)
+
     def to_json(self) -> dict[str, Any]:
         """What `handgrad check --json` writes, as plain dicts and lists (docs/check.md)."""
         from handgrad.checker.report.jsonform import to_json
@@ -106,3 +127,11 @@ class Report:
     def _repr_html_(self) -> str:
         """What Jupyter shows."""
         return self.to_html()
+
+
+def _hinted(row: Row, level: Hint) -> Row:
+    if level == "fix":
+        return row
+    row = replace(row, fix=None, fix_below=None, checked=None)
+    tells = row.blame == "root" or row.verdict == "shape"
+    return replace(row, cause=None, message=None) if level == "where" and tells else row

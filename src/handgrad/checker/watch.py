@@ -90,7 +90,7 @@ class Watcher:
                 values = [eval(code, frame.f_globals, frame.f_locals) for code in codes]
             except Exception:  # the line raised before it set them
                 continue
-            self._session.recorder.after(number, *values)
+            self._session.recorder.ran(frame, number, *values)
 
 
 def _compiled(read: ast.expr) -> CodeType:

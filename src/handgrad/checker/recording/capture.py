@@ -6,7 +6,9 @@ first time, just before the user's backward() walks it.
 """
 
 import contextlib
+import sys
 from collections.abc import Iterator, Mapping, Sequence
+from types import FrameType
 from typing import Any
 
 import torch
@@ -17,6 +19,7 @@ from torch.overrides import TorchFunctionMode
 from handgrad.checker.recording.effects import named_in, rng_state, targets_of, version_of
 from handgrad.checker.recording.instrument import Kind, Statement
 from handgrad.checker.recording.loops import LoopWatch
+from handgrad.checker.recording.scope import Scope, Scopes
 from handgrad.checker.recording.trace import (
     Backward,
     Barrier,
@@ -74,6 +77,7 @@ class Recorder:
         self._versions: dict[int, int] = {}
         self._written: dict[int, None] = {}
         self._loops: dict[int, LoopWatch] = {}
+        self._scopes = Scopes()
 
     @contextlib.contextmanager
     def recording(self) -> Iterator[None]:
@@ -182,6 +186,10 @@ class Recorder:
 
     def after(self, number: int, *values: Any) -> None:
         """Hook: statement `number` has run, and its targets read `values`."""
+        self.ran(sys._getframe(1), number, *values)
+
+    def ran(self, frame: FrameType, number: int, *values: Any) -> None:
+        """Note that statement `number` has run in `frame`, and its targets read `values`."""
         if self.paused_by is not None or self.mode is None:
             return
         if not self._written:  # most statements of most files have nothing to do with tensors
@@ -195,7 +203,8 @@ class Recorder:
             named: list[tuple[str, Kind, Tensor]] = []
             for target, value in zip(statement.targets, values, strict=True):
                 named += named_in(target.name, target.kind, target.keyed, value)
-            self._changed(statement, named)
+            scope = self._scopes.of(frame, number) if named or self._written else None
+            self._changed(statement, named, scope)
 
     def known(self, statement: Statement, names: Mapping[str, Any]) -> None:
         """Note the tensors that have names already when the recording begins."""
@@ -238,19 +247,30 @@ class Recorder:
         self._written.clear()
         self._named.clear()
 
-    def _changed(self, statement: Statement, named: Sequence[tuple[str, Kind, Tensor]]) -> None:
+    def _changed(
+        self,
+        statement: Statement,
+        named: Sequence[tuple[str, Kind, Tensor]],
+        scope: Scope | None,
+    ) -> None:
         """Note the names that a statement set, and those whose memory it wrote through others."""
         own = {name for name, _, _ in named}
         for key in self._written:
             for bind in list(self._named.get(key, {}).values()):
                 if bind.name not in own:
-                    self._bind(bind.name, "update", bind.value, statement, alias=True)
+                    self._bind(bind.name, "update", bind.value, statement, scope, alias=True)
         self._written.clear()
         for name, kind, value in named:
-            self._bind(name, kind, value, statement)
+            self._bind(name, kind, value, statement, scope)
 
     def _bind(
-        self, name: str, kind: Kind, value: Tensor, statement: Statement, alias: bool = False
+        self,
+        name: str,
+        kind: Kind,
+        value: Tensor,
+        statement: Statement,
+        scope: Scope | None = None,
+        alias: bool = False,
     ) -> None:
         if kind == "assign" and "[" in name and self._named.get(key_of(value)):
             kind = "param"  # an element of a collection of tensors that have names already
@@ -260,7 +280,7 @@ class Recorder:
         if key_of(value) not in self._versions:
             self._versions[key_of(value)] = version_of(value)
         edge = get_gradient_edge(value) if value.requires_grad else None
-        bind = Bind(len(self.trace), name, value, kind, statement, edge, alias)
+        bind = Bind(len(self.trace), name, value, kind, statement, edge, alias, scope)
         self.trace.events.append(bind)
         self.trace.pin(value)
         if kind != "param":  # another's name for it, gone when the loop or function is

@@ -8,7 +8,7 @@ a tick at the top of their body and an end. Line numbers and tracebacks stay the
 import ast
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeGuard
 
 from handgrad.checker.records import Place
@@ -44,6 +44,8 @@ class Statement:
     """Whether it multiplies or divides what stood there, rather than adding to it."""
     sets: bool = False
     """Whether it puts something else in the place of a part of it: `dx[i] = ...`."""
+    source: str = field(default="", compare=False, repr=False)
+    """The whole text of the cell or file that it stands in."""
 
 
 class Instrumenter(ast.NodeTransformer):
@@ -64,6 +66,7 @@ class Instrumenter(ast.NodeTransformer):
         self.parameters = parameters
         self.reads: dict[int, list[ast.expr]] = {}
         self.cell = cell
+        self.source = source
         self.lines = source.splitlines()
         self.functions: list[str] = []
 
@@ -184,7 +187,8 @@ class Instrumenter(ast.NodeTransformer):
         place = Place(node.lineno, self.cell)
         scales = isinstance(node, ast.AugAssign) and not isinstance(node.op, ast.Add | ast.Sub)
         sets = isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Subscript)
-        return Statement(place, text, targets, ".".join(self.functions), label, scales, sets)
+        function = ".".join(self.functions)
+        return Statement(place, text, targets, function, label, scales, sets, self.source)
 
 
 def written(node: ast.stmt) -> list[tuple[Target, ast.expr]]:

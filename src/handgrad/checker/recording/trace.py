@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from handgrad.checker.recording.instrument import Kind, Statement
+from handgrad.checker.recording.scope import Scope
 
 KEPT_BYTES = 512 * 2**20
 """Beyond this much kept memory no further versions are kept; a file that writes so much in place
@@ -53,6 +54,9 @@ class Bind:
     """Where autograd's graph stood for this value (a GradientEdge), if it was in one."""
     alias: bool = False
     """True where the statement wrote through another name."""
+    scope: Scope | None = None
+    """What every name stood for once the statement had run; it is kept for the first and the last
+    executions of a statement only."""
 
 
 @dataclass(slots=True)

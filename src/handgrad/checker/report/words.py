@@ -5,7 +5,7 @@ import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from handgrad.checker.records import CellError, Place, Report, Row
+from handgrad.checker.records import MENDS, CellError, Place, Report, Row
 from handgrad.checker.running.source import printable
 
 DTYPES = {
@@ -23,7 +23,6 @@ COUNTED = {
     "wrong": "wrong",
     "missing": "not written yet",
 }
-WRONG_SHAPE = "HG210"  # the note of a right value in the wrong shape, for those who read the JSON
 ROOT = "From the gradients that it starts from, this line should have made something else."
 MOST_LINES = 8  # of a statement; what is to be seen of a longer one is its beginning
 MOST_NAMES = 40
@@ -163,7 +162,7 @@ def notes(report: Report) -> list[tuple[str, str]]:
     return [
         (place(note.place), printable(f"{note.message} [{note.code}]"))
         for note in report.notes
-        if not (note.code == WRONG_SHAPE and note.node in bent)
+        if not (note.code == MENDS and note.node in bent)
     ]
 
 
