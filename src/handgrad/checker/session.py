@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 
 import torch
 
+from handgrad.checker.explaining.explain import explain
 from handgrad.checker.judging.grade import Grader
 from handgrad.checker.judging.hands import LIKELY, Hand, find_hands, hand_names
 from handgrad.checker.judging.notes import Evidence, find_notes
@@ -132,8 +133,10 @@ def graded(forward: Pass, hands: list[Hand]) -> tuple[list[Row], list[Note]]:
         or g.lucky
     ]
     backward = Sweep(forward, grader.hands, substitute=False).events()
+    causes = explain(grader, grades, cut)
     notes = find_notes(Evidence(forward.trace, forward, shown, again, backward))
-    return [row_of(g) for g in shown] + missing_rows(forward, shown, cut.consumers), notes
+    rows = [row_of(g, causes.get(g.hand.number)) for g in shown]
+    return rows + missing_rows(forward, shown, cut.consumers), notes
 
 
 def _ungraded(forward: Pass, error: RuntimeError) -> Note:

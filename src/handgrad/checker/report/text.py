@@ -58,6 +58,7 @@ def _finding(row: Row, report: Report, marks: dict[str, str]) -> RenderableType:
         head.append(f"   {part}" if part else "", style="not bold default")
     body = [Text(line, style="cyan") for line in words.statement(row)]
     body += [Text(sentence) for sentence in words.explanation(row)]
+    body += [Text(line, style="green") for line in words.mend(row)]
     folded = words.blamed(row, report)
     body += [Text(folded, style="dim")] if folded else []
     return Group(head, Padding(Group(*body), (0, 0, 0, INDENT)))
