@@ -8,6 +8,7 @@ from torch import Tensor
 from handgrad.checker.judging.compare import fits
 from handgrad.checker.judging.grade import Grade
 from handgrad.checker.judging.passes import Pass
+from handgrad.checker.judging.spread import spread_of
 from handgrad.checker.judging.statements import multiple_of
 from handgrad.checker.recording.trace import Bind, Op
 from handgrad.checker.records import Place, Row
@@ -38,6 +39,7 @@ def row_of(grade: Grade) -> Row:
         max_abs_diff=_difference(grade.value, truth),
         ratio=grade.ratio,
         message=_message(grade, truth),
+        spread=spread_of(grade, truth),
     )
 
 
