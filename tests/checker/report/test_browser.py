@@ -14,8 +14,8 @@ PLANTED = (
     f"\" onmouseover={DONE} autofocus onfocus={DONE} x='",
     f"<svg onload={DONE}>",
     f"javascript:{DONE}",
-    f"]]>--><a href=\"javascript:{DONE}\">",
-    f"<iframe srcdoc=\"<script>parent.{DONE}</script>\">",
+    f']]>--><a href="javascript:{DONE}">',
+    f'<iframe srcdoc="<script>parent.{DONE}</script>">',
 )
 ALL = " ".join(PLANTED)
 HOST = "<!DOCTYPE html><html><head><title>ours</title></head><body>{}</body></html>"

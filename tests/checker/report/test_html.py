@@ -15,14 +15,16 @@ from handgrad.checker.report.html import _style
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'&\x1b]0;title\x07\u202e</style>{policy}"
 SHOWN = "<img src=x onerror=alert(1)>\"'&\\x1b]0;title\\x07\\u202e</style>{policy}"
-TAGS = set(
-    "a b code details div figcaption figure g header html h1 h2 h3 head body li main meta p path "
-    "pre rect section span style summary svg table tbody td text th thead title tr ul".split()
-)
-ATTRIBUTES = set(
-    "aria-hidden aria-label charset class content d height href http-equiv id lang name "
-    "preserveaspectratio role rx scope tabindex title viewbox width x y".split()
-)
+TAGS = {
+    "a", "b", "code", "details", "div", "figcaption", "figure", "g", "header", "html", "h1", "h2",
+    "h3", "head", "body", "li", "main", "meta", "p", "path", "pre", "rect", "section", "span",
+    "style", "summary", "svg", "table", "tbody", "td", "text", "th", "thead", "title", "tr", "ul",
+}  # fmt: skip
+ATTRIBUTES = {
+    "aria-hidden", "aria-label", "charset", "class", "content", "d", "height", "href", "http-equiv",
+    "id", "lang", "name", "preserveaspectratio", "role", "rx", "scope", "tabindex", "title",
+    "viewbox", "width", "x", "y",
+}  # fmt: skip
 BOTH = pytest.mark.parametrize("page", [False, True], ids=["fragment", "page"])
 
 
@@ -68,9 +70,7 @@ def test_the_page_allows_its_own_style_and_nothing_else() -> None:
     page = REPORT.to_html(page=True)
     (style,) = re.findall(r"<style>(.*?)</style>", page, re.DOTALL)
     digest = b64encode(sha256(style.encode()).digest()).decode()
-    policy = (
-        f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    )
+    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     assert page.startswith("<!DOCTYPE html>")
     assert f'<meta http-equiv="Content-Security-Policy" content="{policy}">' in page
 
