@@ -71,16 +71,16 @@ class Writer:
             if all(own is None for own in d):
                 return
             self._open(self.graph.statement(op))
-            shares = self.composer.undo(op, d)
+            for share in self.composer.undo(op, d):
+                self.give(share)
         except (NoRule, Unreachable) as why:
             self._miss(op, why)
-            return
-        for share in shares:
-            self.give(share)
 
     def give(self, share: Share) -> None:
         """Write down what a value gets, or keep it for the line that needs it."""
         value, given = share.value, share.given
+        if isinstance(given, Part) and given.whole is not None and given.is_mixed:
+            given = given.whole
         if self.is_node(value):
             if isinstance(given, Part):
                 self._put(value, self.names.gradient(value), given)
@@ -130,7 +130,7 @@ class Writer:
             named = self.refs.named(value)
             expr = stretched(expr, None if named is None else self.refs.text(named), value.tensor)
         if first:
-            several = len(self.graph.users.get(id(value), ())) > 1
+            several = self.graph.counts.get(id(value), 0) > 1
             if isinstance(expr.node, ast.Name) or (several and _is_view(expr.node)):
                 expr = Expr(filled(parsed("d.clone()"), {"d": expr.node}), expr.value.clone())
             self._known[id(value)] = Expr(parsed(name), _zeros_like(expr.value, value))
@@ -140,6 +140,8 @@ class Writer:
     def _put(self, value: Value, name: str, part: Part) -> None:
         """`dx[index] = d`, or += where something may stand there, or add up where it must."""
         first = id(value) not in self._known
+        if part.is_mixed:
+            raise NoRule("an index of slices beside tensors that may meet a place twice")
         if first:
             like = self.refs.text(self.refs.expression(value))
             self._line(f"{name} = torch.zeros_like({like})")
@@ -153,8 +155,6 @@ class Writer:
         places = part.index if isinstance(part.index, ast.Tuple) else ast.Tuple(
             [part.index], ast.Load()
         )
-        if any(isinstance(n, ast.Slice) for n in ast.walk(places)):
-            raise NoRule("an index of slices beside tensors that may meet a place twice")
         places = _as_tensors(places)
         put = f"{name}.index_put_({self.refs.text(places)}, {self.refs.text(part.full.node)}"
         self._line(f"{put}, accumulate=True)")
