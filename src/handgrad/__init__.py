@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from handgrad.checker.api import check, watch
+    from handgrad.checker.deriving.function import derive
     from handgrad.checker.records import Report
     from handgrad.checker.running.run import check_file
     from handgrad.data import open_dataset
@@ -35,6 +36,7 @@ __all__ = [
     "Report",
     "check",
     "check_file",
+    "derive",
     "open_dataset",
     "watch",
 ]
@@ -47,6 +49,7 @@ _HOMES = {
     "Report": "handgrad.checker.records",
     "check": "handgrad.checker.api",
     "check_file": "handgrad.checker.running.run",
+    "derive": "handgrad.checker.deriving.function",
     "open_dataset": "handgrad.data",
     "watch": "handgrad.checker.api",
 }

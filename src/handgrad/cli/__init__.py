@@ -14,6 +14,7 @@ import typer
 
 from handgrad import __version__
 from handgrad.cli.check import check
+from handgrad.cli.derive import derive
 from handgrad.cli.evaluate import evaluate
 from handgrad.cli.output import INTERRUPTED
 from handgrad.cli.sample import sample
@@ -30,7 +31,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for command in (train, evaluate, sample, verify, check):
+for command in (train, evaluate, sample, verify, check, derive):
     app.command()(command)
 
 

@@ -1,5 +1,7 @@
 """Elementwise arithmetic and functions. What broadcasting stretched is summed by the caller."""
 
+import math
+
 import torch
 
 from handgrad.checker.rules.rule import Call, Forms, NoRule, Rule, each
@@ -27,6 +29,8 @@ def _pow(c: Call) -> Forms:
     exponent = c["exponent"]
     base = {"exponent": "out * torch.log(input) * d"}
     if isinstance(exponent, torch.Tensor):
+        if not isinstance(c["input"], torch.Tensor):
+            return {"exponent": f"{math.log(c['input'])!r} * out * d"}
         if (torch.as_tensor(c["input"]) <= 0).any():
             base["exponent"] = "torch.where(input > 0, out * torch.log(input), 0) * d"
         return {"input": "exponent * input ** (exponent - 1) * d", **base}

@@ -11,7 +11,7 @@ import sys
 import threading
 import traceback
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
@@ -109,7 +109,8 @@ class Work:
         self._cells = [Cell(*cell) for cell in request["cells"]]
         self._errors: list[CellError] = []
         self._cell: int | None = None
-        if not request["pairs"]:
+        self._derive: dict[str, Any] | None = request.get("derive")
+        if not request["pairs"] and self._derive is None:
             require_hand_gradients(self._shown, self._cells, has_hand_gradients)
         self._session = Session(request["pairs"], request["max_steps"])
         self._path = Path(request["path"])
@@ -150,12 +151,23 @@ class Work:
 
     def _grade(self) -> dict[str, Any]:
         self._channel.send("grading")
+        if self._derive is not None:
+            return self._derived(self._derive)
         try:
             report = self._session.finish(self._shown, self._errors)
         except CheckError as refusal:
             return {"event": "refused", "message": _refusal(str(refusal), self._errors)}
         notes = (*report.notes, *self._runner.notes())
         return {"event": "report", "report": pack(replace(report, notes=notes))}
+
+    def _derived(self, asked: dict[str, Any]) -> dict[str, Any]:
+        from handgrad.checker.deriving.file import derive_session
+
+        try:
+            derived = derive_session(self._session, self._shown, self._errors, **asked)
+        except CheckError as refusal:
+            return {"event": "refused", "message": _refusal(str(refusal), self._errors)}
+        return {"event": "derivation", "derivation": asdict(derived)}
 
     def _give_up(self, late: Timeout) -> NoReturn:
         """Grade while the user's code still stands where it is, and end with it."""

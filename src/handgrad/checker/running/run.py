@@ -42,17 +42,26 @@ def check_file(
     Raises CheckError, one line, where there is nothing to check or the file cannot be run, and
     SettingsError for settings that cannot work.
     """
-    _require_settings(timeout, max_steps)
+    require_settings(timeout, max_steps)
     source = read_source(file)
+    answer, output = answered(source, timeout, pairs=dict(pairs or {}), max_steps=max_steps)
+    return Outcome(unpack(answer["report"]), output)
+
+
+def answered(source: Source, timeout: float, **settings: Any) -> tuple[Event, str]:
+    """Run `source` in a child process; return its answer, and what the file printed meanwhile.
+
+    Raises CheckError where there is no answer, or a refusal.
+    """
     with tempfile.TemporaryDirectory(prefix="handgrad-") as scratch:
-        settings = {"pairs": dict(pairs or {}), "max_steps": max_steps, "timeout": timeout}
-        with Child({**_described(source), **settings, "scratch": scratch}) as child:
+        request = {**_described(source), **settings, "timeout": timeout, "scratch": scratch}
+        with Child(request) as child:
             answer = _answer(child, source, timeout)
         if answer["event"] == "failed":
             raise CheckError(f"{source.shown}: {answer['message']}")
         if answer["event"] == "refused":
             raise CheckError(answer["message"])
-        return Outcome(unpack(answer["report"]), child.output())
+        return answer, child.output()
 
 
 def _described(source: Source) -> dict[str, Any]:
@@ -65,7 +74,8 @@ def _described(source: Source) -> dict[str, Any]:
     }
 
 
-def _require_settings(timeout: float, max_steps: int | None) -> None:
+def require_settings(timeout: float, max_steps: int | None) -> None:
+    """Raise SettingsError for limits that cannot work."""
     if not (math.isfinite(timeout) and timeout > 0):
         raise SettingsError(f"--timeout {timeout:g}: must be a number of seconds above 0")
     if max_steps is not None and max_steps < 1:
