@@ -1,0 +1,44 @@
+"""FUNCTION_CAUSES: the mistakes that hand-written functions and kernels have, in the order tried."""
+
+from handgrad.checker.functions.causes import (
+    contract,
+    layouts,
+    numbers,
+    second,
+    sizes,
+    state,
+    upstream,
+)
+from handgrad.checker.functions.causes.cause import FunctionCause
+
+FUNCTION_CAUSES: tuple[FunctionCause, ...] = (
+    contract.wrong_number,
+    contract.swapped,
+    contract.wrong_shape,
+    contract.needs_input_grad,
+    contract.none_gradient,
+    state.saved_overwritten,
+    state.input_modified,
+    second.not_twice,
+    second.second_wrong,
+    upstream.unused_output,
+    sizes.empty,
+    sizes.last_block,
+    state.unwritten,
+    layouts.contiguous_only,
+    layouts.upstream_strides,
+    sizes.size_one,
+    sizes.powers_of_two,
+    numbers.infinite,
+    upstream.ignored,
+    upstream.one_number,
+    upstream.dropped,
+    numbers.statistics_constant,
+    numbers.vector_as_scalar,
+    numbers.constant_factor,
+    upstream.only_ones,
+    numbers.low_precision,
+    numbers.forward_differs,
+)
+
+__all__ = ["FUNCTION_CAUSES", "FunctionCause"]
