@@ -16,15 +16,21 @@ Gradients = tuple[Tensor | None, ...]
 class Call:
     """One run. `outputs` are the tensors that came out, `leaves` the inputs that went in.
 
+    `own`: the values are this call's alone and need no copy.
+
     Raises whatever the function raises.
     """
 
     def __init__(
-        self, function: Callable[..., Any], values: Sequence[Any], wanted: Sequence[int]
+        self,
+        function: Callable[..., Any],
+        values: Sequence[Any],
+        wanted: Sequence[int],
+        own: bool = False,
     ) -> None:
-        self.leaves = [leaf(value, i in wanted) for i, value in enumerate(values)]
+        self.leaves = [leaf(value, i in wanted, own) for i, value in enumerate(values)]
         self.wanted = tuple(wanted)
-        torch.manual_seed(0)  # dropout and its like draw the same again; the caller forks
+        reseed(0)  # dropout and its like draw the same again; the caller forks
         with torch.enable_grad():
             result = function(*self.leaves)
         self.outputs = tensors_of(result)
@@ -59,11 +65,19 @@ class Call:
         return torch.autograd.grad(total, by, allow_unused=True)
 
 
-def leaf(value: Any, wanted: bool) -> Any:
-    """Return a leaf of the graph that lies in memory as `value` does."""
+def reseed(seed: int) -> None:
+    """Set the random numbers. (torch.manual_seed notes the whole stack each time, milliseconds.)"""
+    torch.default_generator.manual_seed(seed)
+    if torch.cuda.is_initialized():
+        torch.cuda.manual_seed_all(seed)
+
+
+def leaf(value: Any, wanted: bool, own: bool = False) -> Any:
+    """Return a leaf of the graph that lies in memory as `value` does; a copy, unless it is `own`."""
     if not isinstance(value, Tensor):
         return value
-    return twin(value.detach()).requires_grad_(wanted)
+    still = value.detach()
+    return (still if own else twin(still)).requires_grad_(wanted)
 
 
 def tensors_of(result: Any) -> list[Tensor]:
@@ -89,7 +103,14 @@ _CASTS = {Tensor.float, Tensor.half, Tensor.bfloat16}
 
 
 class InDouble(TorchFunctionMode):
-    """While active, what asks for another floating dtype gets float64: the truth stays exact."""
+    """While active, what asks for another floating dtype gets float64: the truth stays exact.
+
+    `used` says whether anything asked.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.used = False
 
     def __torch_function__(
         self,
@@ -99,11 +120,12 @@ class InDouble(TorchFunctionMode):
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         if func in _CASTS:
-            func = Tensor.double
-        return func(*map(_doubled, args), **{k: _doubled(v) for k, v in (kwargs or {}).items()})
+            func, self.used = Tensor.double, True
+        given = {k: self._doubled(v) for k, v in (kwargs or {}).items()}
+        return func(*map(self._doubled, args), **given)
 
-
-def _doubled(value: Any) -> Any:
-    if isinstance(value, torch.dtype) and value.is_floating_point:
-        return torch.float64
-    return value
+    def _doubled(self, value: Any) -> Any:
+        if isinstance(value, torch.dtype) and value.is_floating_point:
+            self.used = True
+            return torch.float64
+        return value

@@ -1,6 +1,7 @@
 """`handgrad.check_function`: a hand-written function held to a plain reference."""
 
 import inspect
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ from handgrad.checker.functions.explore import Explored, explore
 from handgrad.checker.functions.records import Failure, FunctionReport
 from handgrad.checker.functions.samples import DTYPES, Sample, parse
 from handgrad.checker.functions.specs import specified
-from handgrad.checker.functions.trial import run
+from handgrad.checker.functions.trial import Trial, run
 from handgrad.errors import CheckError
 
 
@@ -164,25 +165,36 @@ def _sizes(sizes: Mapping[str, Sequence[int]], letters: Sequence[str]) -> dict[s
     return {letter: list(own) for letter, own in sizes.items()}
 
 
+NOTED = {
+    "unsupported": "{dtype} not supported: {said}",
+    "refused": "refused in {count} of {total} samples, such as '{sample}': {said}",
+    "void": "left out in {count} of {total} samples, as the reference cannot run them, such as "
+    "'{sample}': {said}",
+}
+
+
 def _notes(explored: Explored) -> list[str]:
-    """What was not judged, and why, each reason once."""
+    """What was not judged, and why; the same reason with other numbers is the same."""
+    reasons: dict[tuple[str, str], list[Trial]] = {}
+    for trial in explored.trials:
+        status, said = trial.status, re.sub(r"\d+", "#", trial.said)
+        if status == "void" and 0 in trial.sample.size_of.values():
+            continue  # many a reference has no maximum of nothing; no one asked
+        if status != "judged":
+            key = trial.sample.dtype if status == "unsupported" else said
+            reasons.setdefault((status, key), []).append(trial)
     notes = []
-    for status, text in (
-        ("unsupported", "{} not supported: {}"),
-        ("refused", "refused in {} of {} samples, such as '{}': {}"),
-        ("void", "left out, as the reference cannot run them: {} of {} samples, such as '{}': {}"),
-    ):
-        reasons: dict[str, list[Sample]] = {}
-        for trial in explored.trials:
-            if trial.status == status:
-                key = trial.sample.dtype if status == "unsupported" else trial.said
-                reasons.setdefault(key, []).append(trial.sample)
-        for reason, samples in reasons.items():
-            said = next(t.said for t in explored.trials if t.sample == samples[0])
-            if status == "unsupported":
-                notes.append(text.format(reason, said))
-            else:
-                notes.append(text.format(len(samples), len(explored.trials), samples[0], said))
+    for (status, _), trials in reasons.items():
+        first, total = trials[0], len(explored.trials)
+        notes.append(
+            NOTED[status].format(
+                dtype=first.sample.dtype,
+                said=first.said,
+                count=len(trials),
+                total=total,
+                sample=first.sample,
+            )
+        )
     if any(t.single for t in explored.judged()):
         notes.append("float64 is computed in float32: right to its precision")
     return notes

@@ -71,7 +71,7 @@ def place(mask: Tensor) -> str:
     count, total = int(mask.sum()), mask.numel()
     if count == total:
         return "every element" if total > 1 else "its one element"
-    for dim, length in enumerate(mask.shape):
+    for dim, length in enumerate(mask.shape if count else ()):
         others = [d for d in range(mask.dim()) if d != dim]
         wrong = (mask.any(dim=others[0]) if len(others) == 1 else _any(mask, others)).nonzero()
         bad = wrong.flatten().tolist()

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from handgrad.checker.functions.calls import reseed
 from handgrad.checker.functions.values import drawn_like
 from handgrad.errors import CheckError
 
@@ -128,7 +129,7 @@ def _made(make: Callable[..., Any], parameters: Sequence[str], wrt: Sequence[str
     letters = tuple(name for name, p in signature.items() if p.default is p.empty)
 
     def made(sizes: Sizes, seed: int) -> Any:
-        torch.manual_seed(seed)
+        reseed(seed)
         return make(**sizes)
 
     def draw(sizes: Sizes, seed: int) -> tuple[Any, ...]:

@@ -94,9 +94,9 @@ def _reference(bench: Bench, sample: Sample, trial: Trial) -> Truth | None:
     try:
         values = bench.values(sample)
         wanted = bench.wanted(sample)
-        with InDouble():
-            call = Call(bench.reference, doubles(values), wanted)
-        truth = Truth(bench, sample, values, wanted, call)
+        with InDouble() as mode:
+            call = Call(bench.reference, doubles(values), wanted, own=True)
+        truth = Truth(bench, sample, values, wanted, call, mode.used)
         if not call.outputs:
             raise CheckError("the reference returns no tensor")
         outputs = [i for i in call.differentiable() if sample.output in (None, i)]
@@ -259,6 +259,7 @@ def _judge(trial: Trial, truth: Truth, quantity: Quantity) -> None:
     if _in_single(truth, quantity, value):
         trial.single = True
     else:
+        truth.bench.wrong.add(quantity)
         trial.faults.append(Fault(quantity, "wrong", ratio))
 
 

@@ -1,6 +1,7 @@
 """Sizes at which a function goes wrong: blocks, powers of two, one, none."""
 
 from dataclasses import replace
+from functools import partial
 from math import gcd
 
 import torch
@@ -13,6 +14,8 @@ from handgrad.checker.functions.samples import Sample
 
 SMALLEST = 8
 """Blocks are at least so large."""
+WHOLE = (128, 1024)
+"""Multiples of most blocks."""
 ROUND = (2, 4, 16)
 UNEVEN = (3, 6, 13)
 
@@ -34,6 +37,8 @@ def last_block(e: Evidence) -> Finding | None:
         return None
     samples = [e.sample, *(s for s in e.failing() if _plain(s, e))]
     for letter in e.sample.size_of:
+        if not any(e.fails(_base(e).sized({letter: n})) is False for n in WHOLE):
+            continue  # it is wrong for whole blocks too
         cuts: list[tuple[int, str, Sample]] = []
         for sample in sorted(dict.fromkeys(samples), key=lambda s: s.size_of[letter]):
             if sample.size_of[letter] <= SMALLEST or len(cuts) == 3:
@@ -73,9 +78,8 @@ def powers_of_two(e: Evidence) -> Finding | None:
         return None
     base = _base(e)
     for letter in e.sample.size_of:
-        good = [e.fails(base.sized({letter: n})) for n in ROUND]
-        bad = [e.fails(base.sized({letter: n})) for n in UNEVEN]
-        if good == [False] * len(ROUND) and all(bad):
+        at = partial(_fails_at, e, base, letter)
+        if not any(at(n) is not False for n in ROUND) and all(map(at, UNEVEN)):
             return Finding(
                 f"Only right where {letter} is a power of two: right for "
                 f"{', '.join(map(str, ROUND))}, not for {', '.join(map(str, UNEVEN))}.",
@@ -133,6 +137,10 @@ def size_one(e: Evidence) -> Finding | None:
         f"With {names} {what}; with {names.replace('=1', '=2')} it is right.",
         "Name the dimension in .squeeze(dim); look for n - 1, and for what broadcasts at size 1.",
     )
+
+
+def _fails_at(e: Evidence, base: Sample, letter: str, size: int) -> bool | None:
+    return e.fails(base.sized({letter: size}))
 
 
 def _plain(sample: Sample, e: Evidence) -> bool:
