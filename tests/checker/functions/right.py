@@ -169,7 +169,9 @@ class Embedding(Function):
         dtable = torch.zeros(ctx.shape, dtype=torch.float32, device=dout.device)
         if dout.dtype == torch.float64:
             dtable = dtable.double()
-        dtable.index_add_(0, index.flatten(), dout.reshape(index.numel(), ctx.shape[1]).to(dtable.dtype))
+        dtable.index_add_(
+            0, index.flatten(), dout.reshape(index.numel(), ctx.shape[1]).to(dtable.dtype)
+        )
         return None, dtable.to(dout.dtype)
 
 

@@ -63,7 +63,7 @@ class Bench:
         for name, value in zip(self.inputs.names, drawn, strict=True):
             if isinstance(value, Tensor):
                 value = value.to(dtype) if value.is_floating_point() else value
-                if sample.zeros and value.is_floating_point() and value.dim():
+                if sample.zeros and _has_zero(value):
                     value[:1] = 0
                 value = lay(value, generator) if sample.on in (None, name) else value
             laid.append(value)
@@ -167,7 +167,9 @@ class Truth:
         gradients = call.gradients(self.outputs, upstream)
         for i, gradient in zip(self.wanted, gradients, strict=True):
             value = call.leaves[i].detach()
-            found[Quantity("gradient", i)] = torch.zeros_like(value) if gradient is None else gradient
+            found[Quantity("gradient", i)] = (
+                torch.zeros_like(value) if gradient is None else gradient
+            )
         if self.second:
             found.update(self._second(call, upstream))
         return found
@@ -217,9 +219,7 @@ def measured(truth: Truth, quantity: Quantity, value: Tensor) -> float:
 def measured_in(truth: Truth, quantity: Quantity, value: Tensor, dtype: torch.dtype) -> float:
     """Return R of `value` as if it had been computed in `dtype`."""
     own = torch.finfo(getattr(torch, truth.sample.dtype)).eps
-    return _staged(
-        truth, quantity, value, None, torch.finfo(dtype).eps / own, LIMITS[dtype]
-    )
+    return _staged(truth, quantity, value, None, torch.finfo(dtype).eps / own, LIMITS[dtype])
 
 
 def _staged(
@@ -255,6 +255,11 @@ def undisturbed() -> Iterator[None]:
     devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
     with torch.random.fork_rng(devices=list(devices)):
         yield
+
+
+def _has_zero(value: Tensor) -> bool:
+    """Tell whether 0 lies within the range of the values: what is positive stays so."""
+    return value.is_floating_point() and value.dim() > 0 and not bool((value > 0).all())
 
 
 def _leaves(call: Call) -> list[Tensor]:

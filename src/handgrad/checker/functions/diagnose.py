@@ -61,17 +61,23 @@ def explained(evidence: Evidence) -> Found:
 
 def _follows(one: Found, found: Sequence[Found]) -> bool:
     """Tell whether something else that is said already says it."""
-    if one.finding is not None and one.cause is not None and one.evidence.kind != "unsteady":
+    own, others = one.evidence, [f for f in found if f is not one]
+    known = [f for f in others if f.cause is not None]
+    code = one.cause.code if one.cause else ""
+    if own.kind == "unsteady":  # of what is wrong in other ways too, only what they say
+        return any(
+            f.evidence.quantity == own.quantity and f.evidence.kind != own.kind for f in known
+        )
+    if any(f.cause is not None and f.cause.code == WRITES for f in known):
+        return code != WRITES and (own.kind in ("again", "raised") or code in ("", DIFFERS))
+    if one.cause is not None:
         return False
-    others = [f for f in found if f is not one]
-    own = one.evidence
-    if own.kind == "unsteady":  # of an element that is wrong in other ways, only what they say
-        return any(f.evidence.quantity == own.quantity and f.cause for f in others
-                   if f.evidence.kind != "unsteady")  # fmt: skip
-    before = ("output",) if own.quantity.kind == "gradient" else ("output", "gradient")
-    if own.quantity.kind in ("gradient", "second"):
-        return any(f.evidence.quantity.kind in before and f.evidence.kind == "wrong" for f in others)
-    return False
+    if any(f.evidence.quantity == own.quantity and f.evidence.kind == "unsteady" for f in known):
+        return True
+    if own.quantity.kind == "gradient" and any(f.evidence.kind == "raised" for f in known):
+        return True
+    before = {"gradient": ("output",), "second": ("output", "gradient")}.get(own.quantity.kind, ())
+    return any(f.evidence.quantity.kind in before and f.evidence.kind == "wrong" for f in others)
 
 
 def _grouped(found: Sequence[Found]) -> list[list[Found]]:
@@ -85,6 +91,8 @@ def _grouped(found: Sequence[Found]) -> list[list[Found]]:
     return list(groups.values())
 
 
+WRITES, DIFFERS = "HG164", "HG166"
+"""Who writes to an input makes another output, and cannot do so twice."""
 MERGED = ("HG153", "HG154", "HG157", "HG163", "HG164", "HG169", "HG170", "HG171", "HG172", "HG178")
 """Causes that several gradients share whatever their words: it is the sample that matters."""
 
@@ -159,7 +167,7 @@ def error(evidence: Evidence) -> str:
     """What is wrong, how far, and where it sits."""
     fault, quantity = evidence.fault, evidence.quantity
     if fault.kind != "wrong" or quantity not in evidence.trial.found:
-        return WHAT[fault.kind].format(fault.said)
+        return WHAT[fault.kind].format(fault.said.rstrip("."))
     hand, right = evidence.hand, evidence.right
     if not right.is_floating_point():
         return "differs from the reference's"
@@ -167,5 +175,3 @@ def error(evidence: Evidence) -> str:
     where = f" at [{', '.join(map(str, index))}]" if index else ""
     far = f"off by up to {abs(got - expected):.3g}{where}: {got:.4g} where {expected:.4g} is right"
     return f"{far}; {place(evidence.mask)}"
-
-

@@ -9,7 +9,16 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from handgrad.checker.functions.bench import Bench, Quantity, Truth, Values, doubles, limit_of
+from handgrad.checker.functions.bench import (
+    Bench,
+    Quantity,
+    Truth,
+    Values,
+    doubles,
+    limit_of,
+    measured,
+)
+from handgrad.checker.functions.calls import Call
 from handgrad.checker.functions.explore import Explored, Key, has
 from handgrad.checker.functions.samples import Sample
 from handgrad.checker.functions.trial import Fault, Trial, run
@@ -135,7 +144,27 @@ class Evidence:
     def moved(self, sample: Sample) -> "Evidence | None":
         """Return the same way of failing at another sample, if it fails so there."""
         trial = self.at(sample)
-        return Evidence(self.bench, self.explored, self.key, trial) if has(trial, self.key) else None
+        return (
+            Evidence(self.bench, self.explored, self.key, trial) if has(trial, self.key) else None
+        )
+
+    def in_order(self) -> bool:
+        """Tell whether the same numbers, all contiguous, come out right."""
+        values = [v.contiguous() if isinstance(v, Tensor) else v for v in self.truth.values]
+        try:
+            call = Call(self.bench.function, values, self.truth.wanted)
+            found: Sequence[Tensor | None] = call.outputs
+            if self.quantity.kind != "output":
+                upstream = [u.contiguous() for u in self.truth.upstream]
+                found = call.gradients(self.truth.outputs, upstream)
+        except Exception:  # then it is not how they lie in memory
+            return False
+        if self.quantity.kind == "run":
+            return True
+        kind, index = self.quantity
+        value = found[index if kind == "output" else self.truth.wanted.index(index)]
+        limit = limit_of(self.sample)
+        return value is not None and measured(self.truth, self.quantity, value.detach()) <= limit
 
     def failing(self) -> list[Sample]:
         """Return the samples of the grid that fail so."""

@@ -67,7 +67,9 @@ def _base(
     ran = None
     letters = bench.inputs.letters
     for start in bases(letters, bench.inputs.known):
-        chosen = {k: sizes[k][0] if k in sizes and n not in sizes[k] else n for k, n in start.items()}
+        chosen = {
+            k: sizes[k][0] if k in sizes and n not in sizes[k] else n for k, n in start.items()
+        }
         for dtype in dtypes:
             sample = Sample(tuple(chosen.items()), dtype)
             if sample in tried:

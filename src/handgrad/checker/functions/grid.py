@@ -42,7 +42,9 @@ def grid(
     samples += [replace(plain, layout=lay, upstream=up) for lay in LAYOUTS for up in UPSTREAMS]
     kinds = cycle(UPSTREAMS[1:])
     for dtype in dtypes[1:]:
-        samples += [replace(plain, dtype=dtype, layout=lay, upstream=next(kinds)) for lay in LAYOUTS]
+        samples += [
+            replace(plain, dtype=dtype, layout=lay, upstream=next(kinds)) for lay in LAYOUTS
+        ]
     if len(names) > 1:
         samples += [replace(plain, grad=name) for name in names]
     if outputs > 1:
@@ -62,6 +64,9 @@ def _sized(
             sample = plain.sized({letter: size})
             yield sample
             yield replace(sample, dtype=next(others))
+        large = max(sizes[letter])
+        for dtype in dtypes:  # long sums, of terms that do not cancel
+            yield replace(plain, dtype=dtype, upstream="ones").sized({letter: large})
         if 65 in sizes[letter]:
             sample = plain.sized({letter: 65})
             yield replace(sample, layout=next(layouts), upstream="strided")

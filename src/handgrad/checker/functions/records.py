@@ -54,7 +54,9 @@ class FunctionReport:
         """
         if level == "fix":
             return self
-        hidden = {"fix": None} if level == "what" else dict.fromkeys(("fix", "message", "code", "name"))
+        hidden = (
+            {"fix": None} if level == "what" else dict.fromkeys(("fix", "message", "code", "name"))
+        )
         return replace(self, failures=tuple(replace(f, **hidden) for f in self.failures))
 
     def to_json(self) -> dict[str, Any]:

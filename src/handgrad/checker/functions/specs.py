@@ -1,9 +1,9 @@
 """What the inputs of a check are: example tensors, shapes in letters, or a function of the letters.
 
-    (torch.randn(32, 64), torch.ones(64))              equal sizes vary together
-    {"x": "B T C", "weight": "C"}                      letters vary, numbers stay: "B 4 C", "B 2*H"
-    {"logits": "N V", "targets": "N < V"}              whole numbers below V; "N C > 0": positive
-    def make(B, C, heads=4): return {...}              its parameters vary, those with defaults not
+(torch.randn(32, 64), torch.ones(64))              equal sizes vary together
+{"x": "B T C", "weight": "C"}                      letters vary, numbers stay: "B 4 C", "B 2*H"
+{"logits": "N V", "targets": "N < V"}              whole numbers below V; "N C > 0": positive
+def make(B, C, heads=4): return {...}              its parameters vary, those with defaults not
 """
 
 import inspect

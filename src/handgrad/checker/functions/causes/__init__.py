@@ -30,6 +30,7 @@ FUNCTION_CAUSES: tuple[FunctionCause, ...] = (
     sizes.size_one,
     sizes.powers_of_two,
     numbers.infinite,
+    numbers.low_precision,
     upstream.ignored,
     upstream.one_number,
     upstream.dropped,
@@ -37,7 +38,6 @@ FUNCTION_CAUSES: tuple[FunctionCause, ...] = (
     numbers.vector_as_scalar,
     numbers.constant_factor,
     upstream.only_ones,
-    numbers.low_precision,
     numbers.forward_differs,
 )
 

@@ -37,12 +37,14 @@ def contiguous_only(e: Evidence) -> Finding | None:
     """
     if e.sample.layout == "contiguous" or e.kind not in ("wrong", "raised", "unsteady", "shape"):
         return None
+    if not e.in_order():
+        return None
     name = e.sample.on or "an input"
     lies = f"{name} is {LIES[e.sample.layout]}".replace("is begins", "begins")
     mend = f"Make it contiguous first: {e.sample.on or 'x'} = {e.sample.on or 'x'}.contiguous(); " \
            f"or pass its strides on."  # fmt: skip
     if e.kind == "raised":
-        return Finding(f"{e.phase} raises {e.fault.said} where {lies}.", mend)
+        return Finding(f"{e.phase} raises this where {lies}.", mend)
     read = [in_storage_order(v) if isinstance(v, Tensor) else None for v in e.truth.values]
     values = [v if own is None else own for v, own in zip(e.truth.values, read, strict=True)]
     if e.values and e.explains(e.otherwise(values=values)):
@@ -70,11 +72,11 @@ def upstream_strides(e: Evidence) -> Finding | None:
     """
     if e.sample.upstream == "random" or e.phase == "double backward":
         return None
+    if e.quantity.kind == "output" or not e.in_order():
+        return None
     comes, mend = COMES[e.sample.upstream], "Begin backward with dout = dout.contiguous()."
     if e.kind == "raised":
-        return Finding(
-            f"{e.phase} raises {e.fault.said} where the upstream gradient {comes}.", mend
-        )
+        return Finding(f"{e.phase} raises this where the upstream gradient {comes}.", mend)
     if not e.values and e.kind != "unsteady":
         return None
     plain = doubles(e.truth.upstream)
@@ -83,6 +85,4 @@ def upstream_strides(e: Evidence) -> Finding | None:
     how = "the result is another"
     if e.values and e.explains(e.otherwise(upstream=taken)):
         how = "its memory is read in its order, strides ignored"
-    return Finding(
-        f"Only right for a contiguous upstream gradient: where it {comes}, {how}.", mend
-    )
+    return Finding(f"Only right for a contiguous upstream gradient: where it {comes}, {how}.", mend)

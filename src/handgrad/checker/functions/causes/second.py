@@ -19,17 +19,18 @@ def not_twice(e: Evidence) -> Finding | None:
         backward in torch operations, or a second autograd.Function called from backward
     """
     if e.quantity.kind == "second" and e.values:
-        if bool((e.hand == 0).all()) and bool((e.right != 0).any()):
-            return Finding(
-                f"{_by(e)} is 0 where it should not be: backward is cut off from autograd.",
-                "Write backward in torch operations on ctx.saved_tensors, without .detach, "
-                ".data, NumPy or no_grad.",
-            )
-        return None
+        own = [t for q, t in e.trial.found.items() if q.kind == "second"]
+        if any(bool((t != 0).any()) for t in own):
+            return None
+        return Finding(
+            "The second gradients are all 0: backward is cut off from autograd.",
+            "Write backward in torch operations on ctx.saved_tensors, without once_differentiable, "
+            ".detach, .data, NumPy or no_grad.",
+        )
     if e.kind != "raised" or e.phase != "double backward":
         return None
     return Finding(
-        f"backward cannot be differentiated: {e.fault.said}.",
+        "backward cannot be differentiated.",
         "Write backward in torch operations without once_differentiable, or as a second "
         "autograd.Function.",
     )
@@ -52,8 +53,8 @@ def second_wrong(e: Evidence) -> Finding | None:
     if e.quantity.kind != "second" or not e.values:
         return None
     return Finding(
-        f"{_by(e)} is wrong while the gradient itself is right: part of backward is a constant "
-        f"to it.",
+        f"{_by(e)} is wrong while the gradient itself is right: what forward computed and saved "
+        f"is a constant to it.",
         "Save inputs and outputs by ctx.save_for_backward and compute intermediates again in "
         "backward.",
     )

@@ -22,7 +22,7 @@ def saved_overwritten(e: Evidence) -> Finding | None:
         said = f"The gradient of {e.name(e.quantity.index)} is right the first time that backward " \
                f"runs and another the second time (retain_graph=True)"  # fmt: skip
     elif e.kind == "raised" and e.phase == "backward again":
-        said = f"backward runs once; the second time (retain_graph=True) it raises {e.fault.said}"
+        said = f"backward runs once; the second time (retain_graph=True) it raises this"
     else:
         return None
     return Finding(

@@ -127,7 +127,7 @@ def unused_output(e: Evidence) -> Finding | None:
     """
     if e.sample.output is None or e.kind not in ("raised", "missing", "wrong"):
         return None
-    what = f"{e.phase} raises {e.fault.said}" if e.kind == "raised" else "the gradient is wrong"
+    what = f"{e.phase} raises this" if e.kind == "raised" else "the gradient is wrong"
     return Finding(
         f"Where a gradient comes through output {e.sample.output} alone, {what}.",
         "Take None for the gradient of an output that was not used, or leave "
