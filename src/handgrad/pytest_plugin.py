@@ -108,6 +108,4 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def handgrad(request: pytest.FixtureRequest) -> Handgrad:
     """Check backward passes: handgrad.check(...), handgrad.check_function(...)."""
     option = request.config.getoption
-    return Handgrad(
-        request.node.nodeid, option("--handgrad-hint"), option("--handgrad-sample")
-    )
+    return Handgrad(request.node.nodeid, option("--handgrad-hint"), option("--handgrad-sample"))

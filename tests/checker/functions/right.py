@@ -300,7 +300,8 @@ class Picky(Function):
 
     @staticmethod
     def forward(ctx, x, weight):
-        assert x.is_contiguous() and weight.is_contiguous(), "inputs must be contiguous"
+        if not (x.is_contiguous() and weight.is_contiguous()):
+            raise RuntimeError("inputs must be contiguous")
         assert x.dtype == torch.float32
         if x.shape[-1] % 16:
             raise ValueError(f"the last dimension must be a multiple of 16, got {x.shape[-1]}")

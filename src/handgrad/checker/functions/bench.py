@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from handgrad.checker.functions import memory
-from handgrad.checker.functions.calls import Call, InDouble
+from handgrad.checker.functions.calls import Call, InDouble, on_cuda
 from handgrad.checker.functions.samples import Sample
 from handgrad.checker.functions.specs import Inputs
 from handgrad.checker.judging.compare import LIMITS, ratio_of
@@ -19,13 +19,13 @@ from handgrad.checker.judging.noise import DRAWS, noise_of
 
 
 class Quantity(NamedTuple):
-    """What is judged: output `index`; the gradient by input `index`; the second gradient by it.
+    """What is judged: output `number`; the gradient by input `number`; the second gradient by it.
 
-    The second gradient by the upstream of output k has index -1 - k. "run" is the call as a whole.
+    The second gradient by the upstream of output k has number -1 - k. "run" is the whole call.
     """
 
     kind: Literal["output", "gradient", "second", "run"]
-    index: int = 0
+    number: int = 0
 
 
 Values = dict[Quantity, Tensor]
@@ -252,7 +252,7 @@ def limit_of(sample: Sample) -> float:
 @contextmanager
 def undisturbed() -> Iterator[None]:
     """Draw random numbers without the caller's being moved on."""
-    devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
+    devices = range(torch.cuda.device_count()) if on_cuda() else ()
     with torch.random.fork_rng(devices=list(devices)):
         yield
 

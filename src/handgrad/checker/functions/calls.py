@@ -68,12 +68,17 @@ class Call:
 def reseed(seed: int) -> None:
     """Set the random numbers. (torch.manual_seed notes the whole stack each time, milliseconds.)"""
     torch.default_generator.manual_seed(seed)
-    if torch.cuda.is_initialized():
+    if on_cuda():
         torch.cuda.manual_seed_all(seed)
 
 
+def on_cuda() -> bool:
+    """Tell whether anybody has used CUDA in this process."""
+    return bool(torch.cuda.is_initialized())  # type: ignore[no-untyped-call]
+
+
 def leaf(value: Any, wanted: bool, own: bool = False) -> Any:
-    """Return a leaf of the graph that lies in memory as `value` does; a copy, unless it is `own`."""
+    """Return a leaf that lies in memory as `value` does; a copy, unless it is this call's `own`."""
     if not isinstance(value, Tensor):
         return value
     still = value.detach()

@@ -13,7 +13,7 @@ from handgrad.checker.functions.explore import Explored, explore
 from handgrad.checker.functions.records import Failure, FunctionReport
 from handgrad.checker.functions.samples import DTYPES, Sample, parse
 from handgrad.checker.functions.specs import specified
-from handgrad.checker.functions.trial import Trial, run
+from handgrad.checker.functions.trial import Status, Trial, run
 from handgrad.errors import CheckError
 
 
@@ -46,7 +46,7 @@ def check_function(
 
     `inputs` are shapes in letters as above ("N < V": whole numbers below V; "N C > 0": positive);
     or example tensors, whose equal sizes vary together (`dims=("B T C", "C")` says it otherwise,
-    `fixed="C"` keeps a size); or a function of the letters that makes them. `sizes={"C": (64, 128)}`
+    `fixed="C"` keeps a size); or a function of the letters that makes them. `sizes={"C": (64, 8)}`
     are a letter's sizes. `wrt` names what is differentiated by: else what of the examples requires
     a gradient, else all that is floating. Dtypes, sizes and layouts that the function refuses with
     an error that says so are noted, not failed. `sample`: this one alone, as a failure shows it.
@@ -117,7 +117,7 @@ def _one(bench: Bench, sample: Sample) -> Explored:
 
 def _applied(function: Any) -> Callable[..., Any]:
     if isinstance(function, type) and issubclass(function, torch.autograd.Function):
-        return function.apply  # type: ignore[no-any-return, no-untyped-call]
+        return function.apply
     if not callable(function):
         raise CheckError(f"the function must be callable, got {type(function).__name__}")
     return function  # type: ignore[no-any-return]
@@ -133,7 +133,7 @@ def _name(function: Any) -> str:
 def _parameters(function: Any, reference: Any) -> list[str]:
     """Return names for the inputs: the reference's parameters, else those of forward."""
     owner = getattr(function, "__self__", None)
-    forward = getattr(owner, "forward", None) if isinstance(owner, type) else function
+    forward: Any = getattr(owner, "forward", None) if isinstance(owner, type) else function
     for source, skip in ((reference, 0), (forward, int(forward is not function))):
         try:
             parameters = inspect.signature(source).parameters.values()
@@ -175,7 +175,7 @@ NOTED = {
 
 def _notes(explored: Explored) -> list[str]:
     """What was not judged, and why; the same reason with other numbers is the same."""
-    reasons: dict[tuple[str, str], list[Trial]] = {}
+    reasons: dict[tuple[Status, str], list[Trial]] = {}
     for trial in explored.trials:
         status, said = trial.status, re.sub(r"\d+", "#", trial.said)
         if status == "void" and 0 in trial.sample.size_of.values():

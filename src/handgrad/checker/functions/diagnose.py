@@ -4,17 +4,16 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-import torch
 from torch import Tensor
 
-from handgrad.checker.functions.bench import Bench, Quantity
+from handgrad.checker.functions.bench import Bench
 from handgrad.checker.functions.causes import FUNCTION_CAUSES, FunctionCause
 from handgrad.checker.functions.evidence import Evidence, Finding
 from handgrad.checker.functions.explore import Explored, Key, faults_by_key, has, plainest
-from handgrad.checker.functions.patterns import pattern, place, worst
+from handgrad.checker.functions.patterns import as_text, pattern, place, worst
 from handgrad.checker.functions.records import Failure
 from handgrad.checker.functions.samples import Sample
-from handgrad.checker.functions.trial import Trial, as_text, run
+from handgrad.checker.functions.trial import Trial, run
 
 Again = Callable[[Sample], str]
 WHAT = {

@@ -13,7 +13,6 @@ from handgrad.checker.functions.bench import (
     Bench,
     Quantity,
     Truth,
-    Values,
     doubles,
     limit_of,
     measured,

@@ -13,8 +13,9 @@ from handgrad.checker.functions.samples import Sample
 from handgrad.checker.functions.trial import Fault, Trial, run
 from handgrad.errors import CheckError
 
-MANY = 2**18
-"""So many numbers may be saved for backward at the largest sizes but one, or they are the last."""
+MANY, MOST = 2**18, 2**20
+"""Where a tensor of more than MANY numbers is saved for backward at the largest size, no larger one
+is tried; where it has more than MOST, that size is tried once, not in every dtype."""
 ROUNDS = 3
 """So many causes may lie behind what is wrong with one number."""
 
@@ -46,13 +47,20 @@ def explore(bench: Bench, dtypes: Sequence[str], sizes: Mapping[str, Sequence[in
     working = [d for d in dtypes if tried[replace(base, dtype=d)].status == "judged"]
     letters = bench.inputs.letters
     names = [bench.inputs.names[i] for i in bench.inputs.wrt]
-    own = {letter: tuple(sizes.get(letter, SIZES)) for letter in letters}
-    for sample in grid(base, working, names, _outputs(bench, base), own):
-        if sample not in tried:
-            tried[sample] = _run(bench, sample)
     free = [letter for letter in letters if letter not in sizes]
-    for letter, sample in zip(free, huge(base, working, free), strict=True):
-        if _saved(bench, sample.sized({letter: max(SIZES)})) <= MANY:
+    top = {k: replace(base, dtype=working[0]).sized({k: max(SIZES)}) for k in free}
+    saved = {letter: _saved(bench, sample) for letter, sample in top.items()}
+    slow = [letter for letter in free if saved[letter] > MOST]
+    own = {
+        letter: tuple(
+            sizes.get(letter, [n for n in SIZES if n != max(SIZES) or letter not in slow])
+        )
+        for letter in letters
+    }
+    last = [top[letter] for letter in slow]
+    last += huge(base, working, [letter for letter in free if saved[letter] <= MANY])
+    for sample in (*grid(base, working, names, _outputs(bench, base), own), *last):
+        if sample not in tried:
             tried[sample] = _run(bench, sample)
     return Explored(replace(base, dtype=working[0]), tuple(working), tuple(tried.values()))
 
@@ -221,4 +229,4 @@ def faults_by_key(trials: Sequence[Trial]) -> Iterator[Key]:
     """Yield each way of failing once: outputs first, then gradients, in the order of the inputs."""
     keys = {key_of(f): None for t in trials for f in t.faults}
     order = {"run": 0, "output": 1, "gradient": 2, "second": 3}
-    yield from sorted(keys, key=lambda k: (order[k[1].kind], k[1].index))
+    yield from sorted(keys, key=lambda k: (order[k[1].kind], k[1].number))

@@ -1,16 +1,19 @@
 """What the samples that fail have in common, and where in a tensor the error sits."""
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from handgrad.checker.functions.samples import Sample
+from handgrad.checker.report.words import DTYPES
 
 Predicate = Callable[[Sample], bool]
 
 _FIXED: tuple[tuple[str, Predicate], ...] = (
-    ("with inputs that are not contiguous", lambda s: s.layout in ("transposed", "sliced", "expanded")),
+    ("with inputs that are not contiguous",
+     lambda s: s.layout in ("transposed", "sliced", "expanded")),
     ("with inputs that are not contiguous, or begin within their memory",
      lambda s: s.layout != "contiguous"),
     ("with transposed or sliced inputs", lambda s: s.layout in ("transposed", "sliced")),
@@ -67,7 +70,7 @@ def _by_size(failing: Sequence[Sample]) -> Iterator[tuple[str, Predicate]]:
 
 
 def place(mask: Tensor) -> str:
-    """Return where the wrong elements are: all, one index or the last ones of a dimension, or few."""
+    """Return where the wrong elements are: all, some indices of one dimension, or how many."""
     count, total = int(mask.sum()), mask.numel()
     if count == total:
         return "every element" if total > 1 else "its one element"
@@ -92,3 +95,11 @@ def worst(hand: Tensor, right: Tensor) -> tuple[tuple[int, ...], float, float]:
     flat = int(far.flatten().argmax())
     index = tuple(int(i) for i in torch.unravel_index(torch.tensor(flat), far.shape))
     return index, float(hand.flatten()[flat]), float(right.flatten()[flat])
+
+
+def as_text(value: Any) -> str:
+    """`f32[3,65]`."""
+    if not isinstance(value, Tensor):
+        return repr(value)
+    dtype = str(value.dtype).removeprefix("torch.")
+    return f"{DTYPES.get(dtype, dtype)}[{','.join(map(str, value.shape))}]"

@@ -80,7 +80,7 @@ def parse(text: str, letters: Iterable[str], names: Iterable[str]) -> Sample:
         elif name in LAYOUTS and (not on or on.removesuffix(")") in names):
             sample = replace(sample, layout=name, on=on.removesuffix(")") or None)
         elif key in _READ and _READ[key][0](value, names):
-            sample = replace(sample, **_READ[key][1](value))
+            sample = _READ[key][1](sample, value)
         else:
             raise CheckError(f"sample {text!r}: {word!r} says nothing here; {_EXPECTED}")
     missing = [letter for letter in letters if letter not in sizes]
@@ -90,13 +90,11 @@ def parse(text: str, letters: Iterable[str], names: Iterable[str]) -> Sample:
 
 
 _EXPECTED = "give it as a failure shows it, such as 'B=3 C=65 float32 upstream=random'"
-_READ: dict[
-    str, tuple[Callable[[str, list[str]], bool], Callable[[str], dict[str, str | int | bool]]]
-] = {
-    "upstream": (lambda value, _: value in UPSTREAMS, lambda value: {"upstream": value}),
-    "grad": (lambda value, names: value in names, lambda value: {"grad": value}),
-    "output": (lambda value, _: value.isdecimal(), lambda value: {"output": int(value)}),
-    "draw": (lambda value, _: value.isdecimal(), lambda value: {"draw": int(value)}),
-    "zeros": (lambda value, _: not value, lambda _: {"zeros": True}),
+_READ: dict[str, tuple[Callable[[str, list[str]], bool], Callable[[Sample, str], Sample]]] = {
+    "upstream": (lambda value, _: value in UPSTREAMS, lambda s, value: replace(s, upstream=value)),
+    "grad": (lambda value, names: value in names, lambda s, value: replace(s, grad=value)),
+    "output": (lambda value, _: value.isdecimal(), lambda s, value: replace(s, output=int(value))),
+    "draw": (lambda value, _: value.isdecimal(), lambda s, value: replace(s, draw=int(value))),
+    "zeros": (lambda value, _: not value, lambda s, _: replace(s, zeros=True)),
 }
 """By the word before `=`: whether the value can be, and what it sets."""

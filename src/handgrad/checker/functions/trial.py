@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -138,7 +138,7 @@ def _raised(trial: Trial, error: Exception, phase: str) -> None:
 
 
 def _asked(truth: Truth, call: Call, sample: Sample) -> list[int]:
-    """Return the outputs whose gradient both can be asked for; the truth is found anew for fewer."""
+    """Return the outputs that have a gradient in both; for fewer the truth is found anew."""
     outputs = [i for i in truth.outputs if call.outputs[i].requires_grad]
     fitting = [i for i in outputs if call.outputs[i].shape == truth.call.outputs[i].shape]
     if fitting != list(truth.outputs):
@@ -291,13 +291,3 @@ def _alike(a: Tensor, b: Tensor) -> bool:
 
 def _size(truth: Truth) -> int:
     return max((v.numel() for v in truth.values if isinstance(v, Tensor)), default=0)
-
-
-def as_text(value: Any) -> str:
-    """`f32[3,65]`."""
-    from handgrad.checker.report.words import DTYPES
-
-    if not isinstance(value, Tensor):
-        return repr(value)
-    dtype = str(value.dtype).removeprefix("torch.")
-    return f"{DTYPES.get(dtype, dtype)}[{','.join(map(str, value.shape))}]"

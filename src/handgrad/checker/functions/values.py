@@ -36,7 +36,7 @@ def _floating(pool: Tensor, shape: Sequence[int], generator: torch.Generator) ->
         return torch.randn(list(shape), generator=generator, dtype=torch.float64)
     if bool((pool == pool[0]).all()):
         return pool[0] * (0.5 + noise)
-    values = pool.unique()
+    values = pool.unique()  # type: ignore[no-untyped-call]
     whole = bool((values == values.round()).all()) and len(values) <= MASK
     one = _picked(pool, shape, generator)
     if whole or not bool(pool.isfinite().all()):

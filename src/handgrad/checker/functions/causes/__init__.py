@@ -1,9 +1,10 @@
-"""FUNCTION_CAUSES: the mistakes that hand-written functions and kernels have, in the order tried."""
+"""FUNCTION_CAUSES: the mistakes of hand-written functions and kernels, in the order tried."""
 
 from handgrad.checker.functions.causes import (
     contract,
     layouts,
     numbers,
+    precision,
     second,
     sizes,
     state,
@@ -29,8 +30,8 @@ FUNCTION_CAUSES: tuple[FunctionCause, ...] = (
     layouts.upstream_strides,
     sizes.size_one,
     sizes.powers_of_two,
-    numbers.infinite,
-    numbers.low_precision,
+    precision.infinite,
+    precision.low_precision,
     upstream.ignored,
     upstream.one_number,
     upstream.dropped,
@@ -38,7 +39,7 @@ FUNCTION_CAUSES: tuple[FunctionCause, ...] = (
     numbers.vector_as_scalar,
     numbers.constant_factor,
     upstream.only_ones,
-    numbers.forward_differs,
+    precision.forward_differs,
 )
 
 __all__ = ["FUNCTION_CAUSES", "FunctionCause"]

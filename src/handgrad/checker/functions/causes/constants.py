@@ -90,13 +90,15 @@ def cross_entropy(
     **_: Any,
 ) -> Tensor:
     """(N, V) and (N,) to the loss in nats."""
-    return F.nll_loss(log_softmax(x, 1), target, weight, ignore_index=ignore_index,
+    loss: Tensor = F.nll_loss(log_softmax(x, 1), target, weight, ignore_index=ignore_index,
                       reduction=reduction)  # fmt: skip
+    return loss
 
 
 def normalize(x: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12, **_: Any) -> Tensor:
     """Over its norm."""
-    return x / torch.linalg.vector_norm(x, p, dim, keepdim=True).clamp_min(eps)
+    norm: Tensor = torch.linalg.vector_norm(x, p, dim, keepdim=True)
+    return x / norm.clamp_min(eps)
 
 
 INSIDE: dict[str, Callable[..., Any]] = {

@@ -9,7 +9,7 @@ from torch import Tensor
 from handgrad.checker.functions.bench import Quantity
 from handgrad.checker.functions.causes.cause import cause, counted
 from handgrad.checker.functions.evidence import Evidence, Finding
-from handgrad.checker.functions.trial import as_text
+from handgrad.checker.functions.patterns import as_text
 from handgrad.checker.judging.compare import fits
 
 _NUMBER = re.compile(r"incorrect number of gradients \(expected (\d+), got (\d+)\)")
@@ -60,7 +60,7 @@ def swapped(e: Evidence) -> Finding | None:
     if e.kind == "raised" and _SHAPE.search(e.trial.said):
         raw = _raw(e)
     elif e.values and e.quantity.kind == "gradient":
-        raw = {q.index: v for q, v in e.trial.found.items() if q.kind == "gradient"}
+        raw = {q.number: v for q, v in e.trial.found.items() if q.kind == "gradient"}
     else:
         return None
     moves = []
@@ -69,7 +69,7 @@ def swapped(e: Evidence) -> Finding | None:
         source = next((j for j in others if _is_gradient_of(e, value, j)), None)
         if source is not None and not _is_gradient_of(e, value, i):
             moves.append((i, source))
-    mine = [i for i, _ in moves if i == e.quantity.index]
+    mine = [i for i, _ in moves if i == e.quantity.number]
     if not moves or (e.kind != "raised" and not mine):
         return None
     said = [f"the gradient of {e.name(j)} where that of {e.name(i)} is due" for i, j in moves]
@@ -133,11 +133,11 @@ def none_gradient(e: Evidence) -> Finding | None:
     """
     if e.kind != "missing" or e.sample.grad is not None or e.sample.output is not None:
         return None
-    name = e.name(e.quantity.index)
+    name = e.name(e.quantity.number)
     return Finding(
         f"backward returns None for {name}, whose gradient is not 0: {name} would never be "
         f"trained.",
-        f"Return the gradient of {name} at position {e.quantity.index} of what backward returns.",
+        f"Return the gradient of {name} at position {e.quantity.number} of what backward returns.",
     )
 
 

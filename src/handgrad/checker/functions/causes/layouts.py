@@ -28,7 +28,7 @@ def contiguous_only(e: Evidence) -> Finding | None:
         Right for contiguous inputs; others (a transpose, a slice, an expanded tensor) are taken for
         what lies in memory first.
     Why
-        A kernel that gets a pointer and sizes knows nothing of strides; .view and .data_ptr neither.
+        A kernel that gets a pointer and sizes knows nothing of strides; .data_ptr neither.
     Wrong
         kernel[grid](x, out, n)
     Right

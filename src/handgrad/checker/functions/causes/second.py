@@ -61,5 +61,5 @@ def second_wrong(e: Evidence) -> Finding | None:
 
 
 def _by(e: Evidence) -> str:
-    index = e.quantity.index
+    index = e.quantity.number
     return f"The second gradient by {e.name(index) if index >= 0 else 'the upstream gradient'}"

@@ -49,9 +49,9 @@ def last_block(e: Evidence) -> Finding | None:
         block = _block([cut for cut, _, _ in cuts])
         whole = (_base(e).sized({letter: n * (block or 0)}) for n in (1, 3))
         if block and all(e.fails(s) is False for s in whole):
-            cut, where, sample = cuts[0]
+            first, where, sample = cuts[0]
             size = sample.size_of[letter]
-            rest = f"{cut}" if size - cut == 1 else f"{cut} to {size - 1}"
+            rest = f"{first}" if size - first == 1 else f"{first} to {size - 1}"
             return Finding(
                 f"The last block of {letter} is lost: with {letter}={size}, {where.format(rest)}; "
                 f"with {letter}={block} it is right. Blocks of {block}.",
@@ -96,7 +96,7 @@ def empty(e: Evidence) -> Finding | None:
     What
         A batch without rows, a sequence without tokens: the reference gives something, this fails.
     Why
-        A grid of no blocks cannot be launched; a maximum of nothing, a reshape by -1 cannot be made.
+        A grid of no blocks cannot be launched; nothing has no maximum, no shape by -1.
     Wrong
         kernel[(n // BLOCK,)](x, out, n)
     Right
@@ -119,7 +119,7 @@ def size_one(e: Evidence) -> Finding | None:
     What
         One row, one column, one class.
     Why
-        n - 1 is 0 there; .squeeze() takes the dimension away; it broadcasts where it did not before.
+        n - 1 is 0 there; .squeeze() takes the dimension away; it broadcasts as it did not before.
     Wrong
         dout.squeeze() * x
     Right

@@ -19,10 +19,12 @@ def saved_overwritten(e: Evidence) -> Finding | None:
         return y * dout
     """
     if e.kind == "again":
-        said = f"The gradient of {e.name(e.quantity.index)} is right the first time that backward " \
-               f"runs and another the second time (retain_graph=True)"  # fmt: skip
+        said = (
+            f"The gradient of {e.name(e.quantity.number)} is right the first time that backward "
+            f"runs and another the second time (retain_graph=True)"
+        )
     elif e.kind == "raised" and e.phase == "backward again":
-        said = f"backward runs once; the second time (retain_graph=True) it raises this"
+        said = "backward runs once; the second time (retain_graph=True) it raises this"
     else:
         return None
     return Finding(
