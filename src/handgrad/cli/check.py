@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def check(
     files: Annotated[
         list[Path],
-        typer.Argument(metavar="FILE...", help="Notebooks (.ipynb) and scripts (.py)."),
+        typer.Argument(metavar="FILE", help="Notebooks (.ipynb) and scripts (.py)."),
     ],
     pair: Annotated[
         list[str] | None,

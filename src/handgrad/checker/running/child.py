@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 import traceback
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -109,7 +110,8 @@ class Work:
         self._cells = [Cell(*cell) for cell in request["cells"]]
         self._errors: list[CellError] = []
         self._cell: int | None = None
-        if not request["pairs"]:
+        self._task: str = request.get("task", "check")
+        if self._task == "check" and not request["pairs"]:
             require_hand_gradients(self._shown, self._cells, has_hand_gradients)
         self._session = Session(request["pairs"], request["max_steps"])
         self._path = Path(request["path"])
@@ -151,11 +153,22 @@ class Work:
     def _grade(self) -> dict[str, Any]:
         self._channel.send("grading")
         try:
-            report = self._session.finish(self._shown, self._errors)
+            return {"event": "report", **TASKS[self._task](self)}
         except CheckError as refusal:
             return {"event": "refused", "message": _refusal(str(refusal), self._errors)}
+
+    def check(self) -> dict[str, Any]:
+        """The gradients by hand, graded."""
+        report = self._session.finish(self._shown, self._errors)
         notes = (*report.notes, *self._runner.notes())
-        return {"event": "report", "report": pack(replace(report, notes=notes))}
+        return {"report": pack(replace(report, notes=notes))}
+
+    def exercise(self) -> dict[str, Any]:
+        """The forward pass, for an exercise in writing its gradients."""
+        from handgrad.checker.exercise.forward import described
+
+        forward = described(self._session.recorder.trace, self._shown, self._errors)
+        return {"forward": forward.pack()}
 
     def _give_up(self, late: Timeout) -> NoReturn:
         """Grade while the user's code still stands where it is, and end with it."""
@@ -165,6 +178,13 @@ class Work:
         except BaseException as error:
             answer = _failure(error)
         _leave(self._channel, answer)
+
+
+TASKS: dict[str, Callable[[Work], dict[str, Any]]] = {
+    "check": Work.check,
+    "exercise": Work.exercise,
+}
+"""What a request may ask for of a file that has run."""
 
 
 def _refusal(message: str, errors: list[CellError]) -> str:

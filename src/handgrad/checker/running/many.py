@@ -88,7 +88,8 @@ def check_files(
 ) -> Generator[Checked, None, None]:
     """Check each of `files` as `check_file` does, `jobs` at a time; yield them as they are done.
 
-    Whatever becomes of a file is in its own Checked, none raises. Closing the generator ends what
+    Each runs on one thread, so that its grade does not hang on `jobs`. Whatever becomes of a file
+    is in its own Checked, none raises. Closing the generator ends what
     still runs, with all that it started. Raises SettingsError, at once, for settings that cannot
     work.
     """
@@ -98,7 +99,7 @@ def check_files(
     settings = {"pairs": dict(pairs or {}), "max_steps": max_steps, "timeout": timeout}
 
     def check(number: int, file: str | Path, stop: threading.Event) -> Checked:
-        return _checked(number, file, settings, stop, alone=jobs == 1)
+        return _checked(number, file, settings, stop)
 
     return _as_they_come(named, check, jobs)
 
@@ -121,11 +122,11 @@ def _as_they_come(
 
 
 def _checked(
-    number: int, file: str | Path, settings: Mapping[str, Any], stop: threading.Event, alone: bool
+    number: int, file: str | Path, settings: Mapping[str, Any], stop: threading.Event
 ) -> Checked:
     begin = time.monotonic()
     try:
-        answer, output = asked(read_source(file), settings, stop, alone)
+        answer, output = asked(read_source(file), settings, stop, alone=False)
     except (CheckError, OSError) as error:
         return failed(number, file, time.monotonic() - begin, error)
     return graded(number, file, time.monotonic() - begin, unpack(answer["report"]), output)

@@ -38,8 +38,8 @@ class Stopped(Exception):
 class Child:
     """A running child. As a context manager it and all that it started are gone at the end.
 
-    `stop`, once set, ends the waiting for it with Stopped. `alone` is False for one of several that
-    run at a time.
+    `stop`, once set, ends the waiting for it with Stopped. `alone` is False for one of several
+    files, which then has one thread.
     """
 
     def __init__(
