@@ -16,10 +16,8 @@ from handgrad.checker.recording.trace import Bind, Op, Trace
 from handgrad.checker.records import CellError
 from handgrad.errors import CheckError
 
-NO_LOSS = (
-    "no loss that is computed from a tensor with requires_grad=True, so there is no gradient to "
-    "write; give the parameters requires_grad and name the last number loss"
-)
+NO_LOSS = "no gradient to write: no loss was computed from a tensor with requires_grad=True"
+WANTED = "; give the parameters requires_grad=True, and name the last number loss"
 
 
 def described(trace: Trace, file: str, errors: Sequence[CellError]) -> Forward:
@@ -30,7 +28,7 @@ def described(trace: Trace, file: str, errors: Sequence[CellError]) -> Forward:
         except CheckError as error:
             raise CheckError(f"{file}: {error}") from error
         if not passes:
-            raise CheckError(f"{file}: {NO_LOSS}")
+            raise CheckError(f"{file}: {NO_LOSS}{'' if errors else WANTED}")
         forward = max(passes, key=lambda p: len(_named(p)))
         loss = _loss(forward, trace, file)
         _require_run(file, loss, errors)
