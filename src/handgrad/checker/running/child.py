@@ -134,9 +134,11 @@ class Work:
 
     def _has_enough(self) -> bool:
         """Whether what is to come cannot matter: an exercise ends with its loss."""
+        if self._task != "exercise":
+            return False
         from handgrad.checker.recording.trace import Backward
 
-        return self._task == "exercise" and bool(self._session.recorder.trace.of(Backward))
+        return bool(self._session.recorder.trace.of(Backward))
 
     def _run(self, cell: Cell) -> None:
         self._cell = cell.number
