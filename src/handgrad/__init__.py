@@ -39,8 +39,8 @@ __all__ = [
     "Report",
     "check",
     "check_file",
-    "derive",
     "check_function",
+    "derive",
     "open_dataset",
     "watch",
 ]

@@ -18,6 +18,7 @@ from handgrad.checker.judging.probe import probe
 from handgrad.checker.judging.rows import missing_rows, row_of
 from handgrad.checker.judging.shuffles import unread_shuffles
 from handgrad.checker.judging.sweep import Sweep
+from handgrad.checker.judging.unwritten import unwritten
 from handgrad.checker.recording.capture import Recorder
 from handgrad.checker.recording.instrument import Instrumenter, Statement
 from handgrad.checker.recording.trace import Bind, Compared
@@ -77,6 +78,8 @@ class Session:
             notes += said
             edges += drawn
         if not any(row.hand for row in rows):
+            rows = unwritten(passes, [source for _, source in self.sources])
+        if not rows:
             why = next((n.message for n in notes if n.code in ("HG215", "HG218")), NO_GRADIENT)
             raise CheckError(f"{file}: {why}")
         return merged(rows), list(dict.fromkeys(notes)), list(dict.fromkeys(edges))

@@ -13,7 +13,7 @@ from handgrad.checker.composing.graph import Graph, Value, zeros_as
 from handgrad.checker.composing.references import References
 from handgrad.checker.recording.trace import Op
 from handgrad.checker.rules import RULES
-from handgrad.checker.rules.rule import Call, Form, NoRule, Put, bound, canonical
+from handgrad.checker.rules.rule import Call, Form, NoRule, bound, canonical
 
 LONG = 30
 """Characters from which on an expression that is needed twice gets a line of its own."""
@@ -124,9 +124,7 @@ class _Undone:
         for i, (value, own) in enumerate(zip(self.outs, d, strict=True)):
             if own is None:
                 own = self._zeros(value)
-            elif not self.lazy and own.shape != tuple(value.tensor.shape):
-                own = self.stretched(own, value)
-            elif not self.lazy and own.is_number:
+            elif (not self.lazy and own.shape != tuple(value.tensor.shape)) or (not self.lazy and own.is_number):
                 own = self.stretched(own, value)
             self.parts[f"d{i}"] = own
         given = next((i for i, own in enumerate(d) if own is not None), 0)
