@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from handgrad.checker.deriving.records import Derivation
 from handgrad.checker.records import CellError
@@ -38,7 +38,7 @@ def derive_file(
         source = read_source(file)
     except CheckError as refusal:
         raise CheckError(str(refusal).replace("handgrad check", "handgrad derive")) from refusal
-    settings = {"pairs": {}, "max_steps": None, "timeout": timeout}
+    settings: dict[str, Any] = {"pairs": {}, "max_steps": None, "timeout": timeout}
     wanted = {"derive": {"fused": fused, "loss": loss}}
     answer, output = asked(source, {**settings, **wanted})
     return Derived(unpack_as(Derivation, answer["derivation"]), output)

@@ -42,8 +42,8 @@ def _pow(c: Call) -> Forms:
 def _power(k: float) -> str:
     if k == 0:
         return "torch.zeros_like(input)"
-    factor = {1: "", -1: "-"}.get(k, f"{_digits(k)} * ")
-    rest = {0: "", 1: "input * "}.get(k - 1, f"input**{_digits(k - 1)} * ")
+    factor = {1.0: "", -1.0: "-"}.get(k, f"{_digits(k)} * ")
+    rest = {0.0: "", 1.0: "input * "}.get(k - 1, f"input**{_digits(k - 1)} * ")
     return f"{factor}{rest}d"
 
 
