@@ -124,8 +124,7 @@ def statement(row: Row) -> list[str]:
 
 def explanation(row: Row) -> list[str]:
     """What is the matter with a gradient, sentence by sentence."""
-    code = f" [{row.cause}]" if row.cause else ""
-    sentences = [printable(row.message) + code] if row.message else []
+    sentences = [printable(row.message)] if row.message else []
     if row.verdict == "wrong" and row.cause is None:
         if not sentences and row.blame == "root":
             sentences.append(ROOT)
