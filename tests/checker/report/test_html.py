@@ -106,7 +106,8 @@ def test_the_fragment_says_little_and_folds_the_rest() -> None:
     assert Elements(outside).words == (
         "✗ softmax.py 5 gradients by hand: 1 exact, 1 of the wrong shape, 3 wrong (1 line to "
         "blame); 1 not written yet; 1 error while it ran. ✗ dh line 9 f32[32,27] HG106 "
-        "dh = h * dcounts This has h where its derivative counts is due. try: dh = counts * dcounts (checked: exact) to "
+        "dh = h * dcounts This has h where its derivative counts is due. "
+        "try: dh = counts * dcounts (checked: exact) to "
         "blame for 2 others: dpre, dW Where dh is off: only column 1 off: only column 1 "
         "Right values in the wrong shape ~ dz line 12 got f32[1,27], expected f32[27] "
         "dz = dpre.sum(0, keepdim=True) sum(0) mends it."
