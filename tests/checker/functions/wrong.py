@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
-from right import (
+from checker.functions.right import (
     NORM,
     Attention,
     CrossEntropy,
@@ -454,13 +454,6 @@ def norm_writes_weight(ctx, dout):
     return gradients
 
 
-def rms_squeezed(ctx, dout):
-    """Forgets the sum over the rows where there is one column: the squeezed rows look like one."""
-    dx, dweight = RMSNorm.backward(ctx, dout)
-    x, weight, rstd = ctx.saved_tensors
-    return dx, (dout * x * rstd).squeeze()[:1].sum(0, keepdim=True) if len(weight) == 1 else dweight
-
-
 def tanh_by_first(ctx, dout):
     """Takes the upstream gradient along the strides of what was saved."""
     (y,) = ctx.saved_tensors
@@ -786,7 +779,7 @@ MATCH = {
     "HG172": [
         unary(one_row_is_nothing(Square), SQUARE_REF),
         unary(one_row_is_nothing(Exp), torch.exp),
-        Case(changed(RMSNorm, rms_squeezed), rms_norm, MUL, QUICK),
+        norm(one_row_is_nothing(LayerNorm)),
     ],
     "HG176": [
         unary(SiluSaved.apply, F.silu, **TWICE),
@@ -829,7 +822,7 @@ NEAR = {
         mul(wrapped(Mul, lambda dx, dw: (first_lost(dx), dw)), sizes=LONG, dtypes=ONE),
     ],
     "HG154": [
-        Case(Picky.apply, MUL_REF, MUL, QUICK),  # it says so
+        mul(Picky.apply, dtypes=("float32",)),  # it says so
         unary(upstreamed(Exp, read_in_order), torch.exp),
     ],
     "HG155": [

@@ -1,6 +1,7 @@
 """One sample run by the function and by the reference; every number judged by R against float64."""
 
 import math
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -251,9 +252,14 @@ def limit_of(sample: Sample) -> float:
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Draw random numbers without the caller's being moved on."""
+    """Leave the caller's random numbers as they are, and warnings out of it.
+
+    What a function warns of at some size would be said a hundred times, or raised where warnings
+    are errors, as in many a test suite; a gradient is right or wrong whatever the filters are.
+    """
     devices = range(torch.cuda.device_count()) if on_cuda() else ()
-    with torch.random.fork_rng(devices=list(devices)):
+    with torch.random.fork_rng(devices=list(devices)), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         yield
 
 

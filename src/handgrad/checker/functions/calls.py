@@ -16,7 +16,7 @@ Gradients = tuple[Tensor | None, ...]
 class Call:
     """One run. `outputs` are the tensors that came out, `leaves` the inputs that went in.
 
-    `own`: the values are this call's alone and need no copy.
+    `own`: the values are this call's alone and need no copy. `random`: it drew random numbers.
 
     Raises whatever the function raises.
     """
@@ -31,8 +31,10 @@ class Call:
         self.leaves = [leaf(value, i in wanted, own) for i, value in enumerate(values)]
         self.wanted = tuple(wanted)
         reseed(0)  # dropout and its like draw the same again; the caller forks
+        before = torch.default_generator.get_state()
         with torch.enable_grad():
             result = function(*self.leaves)
+        self.random = not torch.equal(before, torch.default_generator.get_state())
         self.outputs = tensors_of(result)
         self.structure = structure_of(result)
 

@@ -54,15 +54,19 @@ def _by_size(failing: Sequence[Sample]) -> Iterator[tuple[str, Predicate]]:
     for letter in failing[0].size_of:
         sizes = sorted({s.size_of[letter] for s in failing})
         yield f"with {letter}={sizes[0]}", lambda s, k=letter, n=sizes[0]: s.size_of[k] == n  # type: ignore[misc]
-        yield (
-            f"with {letter} no power of two",
-            lambda s, k=letter: s.size_of[k] & (s.size_of[k] - 1) != 0,  # type: ignore[misc]
-        )
-        for block in (2, 4, 8, 16, 32, 64, 128):
+        for block in (128, 64, 32, 16, 8):
             yield (
                 f"with {letter} no multiple of {block}",
                 lambda s, k=letter, b=block: s.size_of[k] % b != 0,  # type: ignore[misc]
             )
+        yield (
+            f"with {letter} no power of two",
+            lambda s, k=letter: s.size_of[k] & (s.size_of[k] - 1) != 0,  # type: ignore[misc]
+        )
+        yield (
+            f"with {letter} odd",
+            lambda s, k=letter: s.size_of[k] % 2 != 0,  # type: ignore[misc]
+        )
         yield (
             f"with {letter} of {sizes[0]} and more",
             lambda s, k=letter, n=sizes[0]: s.size_of[k] >= n,  # type: ignore[misc]

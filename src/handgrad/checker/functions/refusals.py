@@ -13,7 +13,8 @@ LIMIT_WORDS = re.compile(
     r"|only supports?|exceed|too (?:large|small|long|short)|at (?:least|most)\b",
     re.IGNORECASE,
 )
-_REFUSING = (TypeError, RuntimeError, NotImplementedError, ValueError, AssertionError)
+_CRASHES = (ArithmeticError, AttributeError, LookupError, MemoryError, NameError, OSError)
+"""Errors that nobody raises to say that something is not supported."""
 
 
 def told(error: BaseException) -> str:
@@ -24,17 +25,17 @@ def told(error: BaseException) -> str:
 
 def refuses_dtype(error: BaseException) -> bool:
     """Tell whether it says that a dtype is not supported."""
-    return isinstance(error, _REFUSING) and bool(DTYPE_WORDS.search(told(error)))
+    return not isinstance(error, _CRASHES) and bool(DTYPE_WORDS.search(told(error)))
 
 
 def refuses_layout(error: BaseException) -> bool:
     """Tell whether it says that memory must lie in another way."""
-    return isinstance(error, _REFUSING) and bool(LAYOUT_WORDS.search(told(error)))
+    return not isinstance(error, _CRASHES) and bool(LAYOUT_WORDS.search(told(error)))
 
 
 def refuses(error: BaseException) -> bool:
     """Tell whether it was raised on purpose: by a raise or an assertion, or in such words."""
-    if not isinstance(error, _REFUSING):
+    if isinstance(error, _CRASHES):
         return False
     return _line(error).startswith(("raise ", "assert ")) or bool(LIMIT_WORDS.search(str(error)))
 

@@ -70,6 +70,12 @@ class Trial:
     call: Call | None = None
 
 
+RANDOM = (
+    "it draws random numbers, other ones in other dtypes and layouts than float64 and contiguous; "
+    "pass the mask as an input"
+)
+
+
 def run(bench: Bench, sample: Sample) -> Trial:
     """Run one sample. Raises CheckError where function and reference cannot be compared."""
     trial = Trial(sample)
@@ -97,6 +103,8 @@ def _reference(bench: Bench, sample: Sample, trial: Trial) -> Truth | None:
         wanted = bench.wanted(sample)
         with InDouble() as mode:
             call = Call(bench.reference, doubles(values), wanted, own=True)
+        if call.random and (sample.dtype != "float64" or sample.layout != "contiguous"):
+            raise ValueError(RANDOM)
         truth = Truth(bench, sample, values, wanted, call, mode.used)
         if not call.outputs:
             raise CheckError("the reference returns no tensor")

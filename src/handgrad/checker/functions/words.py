@@ -25,7 +25,8 @@ def _failure(failure: Failure, width: int) -> Iterator[str]:
     yield from _wrapped(f"{'  '.join(failure.arrays)}", width)
     yield from _wrapped(_error(failure), width)
     if failure.message:
-        yield from _wrapped(f"{failure.message} [{failure.code}]", width)
+        code = f" [{failure.code}]" if failure.code else ""
+        yield from _wrapped(failure.message + code, width)
     if failure.fix:
         yield from _wrapped(f"try: {failure.fix}", width)
     yield from _wrapped(failure.failed, width)

@@ -165,7 +165,13 @@ def _reciprocal(text: str) -> str:
     if text in known:
         return known[text]
     top, _, bottom = text.partition("/")
-    return f"{bottom}/{top}".removesuffix("/1") if bottom else f"1/({text})"
+    return (
+        f"{bottom}/{top}".removesuffix("/1")
+        if bottom
+        else f"1/({text})"
+        if " " in text
+        else f"1/{text}"
+    )
 
 
 def _by_factor(e: Evidence, text: str, inverse: str) -> Finding:

@@ -46,12 +46,11 @@ def last_block(e: Evidence) -> Finding | None:
             there = e.moved(sample)
             cut = _cut(there, sample.size_of[letter]) if there else None
             cuts += [(*cut, sample)] if cut else []
-        block = _block([cut for cut, _, _ in cuts])
-        whole = (_base(e).sized({letter: n * (block or 0)}) for n in (1, 3))
-        if block and all(e.fails(s) is False for s in whole):
+        block = _least(e, letter, _block([cut for cut, _, _ in cuts]))
+        if block:
             first, where, sample = cuts[0]
             size = sample.size_of[letter]
-            rest = f"{first}" if size - first == 1 else f"{first} to {size - 1}"
+            rest = f"index {first}" if size - first == 1 else f"indices {first} to {size - 1}"
             return Finding(
                 f"The last block of {letter} is lost: with {letter}={size}, {where.format(rest)}; "
                 f"with {letter}={block} it is right. Blocks of {block}.",
@@ -160,6 +159,17 @@ def _block(cuts: list[int]) -> int | None:
     common = gcd(*cuts)
     block = common & -common
     return block if block >= SMALLEST else None
+
+
+def _least(e: Evidence, letter: str, block: int | None) -> int | None:
+    """Return the smallest block of which one and three come out right, the given or less."""
+    right = None
+    while block is not None and block >= SMALLEST:
+        whole = (_base(e).sized({letter: n * block}) for n in (1, 3))
+        if any(e.fails(sample) is not False for sample in whole):
+            break
+        right, block = block, block // 2
+    return right
 
 
 def _cut(e: Evidence, size: int) -> tuple[int, str] | None:

@@ -1,0 +1,53 @@
+"""Every cause: found where it is the matter, alone; silent in near misses; its page."""
+
+import re
+import textwrap
+
+import pytest
+
+from checker.functions.wrong import MATCH, NEAR, Case
+from handgrad import FunctionReport, check_function
+from handgrad.checker.functions.causes import FUNCTION_CAUSES
+
+MATCHES = [
+    pytest.param(code, c, id=f"{code}-{i}") for code in MATCH for i, c in enumerate(MATCH[code])
+]
+NEARS = [pytest.param(code, c, id=f"{code}-{i}") for code in NEAR for i, c in enumerate(NEAR[code])]
+RIGHT_NEAR = {  # of the near misses, those in which nothing is wrong
+    "HG150": [0], "HG154": [0], "HG157": [1], "HG158": [1], "HG159": [0], "HG161": [0],
+    "HG163": [0], "HG164": [0], "HG165": [0], "HG166": [0], "HG167": [0], "HG168": [0],
+    "HG169": [0], "HG170": [0], "HG171": [0], "HG176": [0], "HG177": [1], "HG178": [0],
+    "HG179": [0],
+}  # fmt: skip
+
+
+def checked(case: Case) -> FunctionReport:
+    return check_function(case.function, case.reference, case.inputs, **case.options)
+
+
+@pytest.mark.parametrize(("code", "case"), MATCHES)
+def test_a_mistake_is_found_once_and_its_cause_named(code: str, case: Case) -> None:
+    report = checked(case)
+    assert [failure.code for failure in report.failures] == [code], str(report)
+
+
+@pytest.mark.parametrize(("code", "case"), NEARS)
+def test_a_near_miss_is_not_taken_for_it(code: str, case: Case) -> None:
+    report = checked(case)
+    assert code not in [failure.code for failure in report.failures], str(report)
+    right = NEAR[code].index(case) in RIGHT_NEAR.get(code, [])
+    assert report.ok == right, str(report)
+
+
+def test_every_cause_has_cases() -> None:
+    codes = [cause.code for cause in FUNCTION_CAUSES]
+    assert len(set(codes)) == len(codes)
+    assert sorted(codes) == sorted(MATCH) == sorted(NEAR)
+    assert min(map(len, MATCH.values())) >= 3
+    assert min(map(len, NEAR.values())) >= 2
+
+
+@pytest.mark.parametrize("cause", FUNCTION_CAUSES, ids=lambda c: c.code)
+def test_every_cause_has_a_page_of_four_headings(cause: object) -> None:
+    page = textwrap.dedent(" " * 4 + (cause.__doc__ or ""))
+    assert re.findall(r"^(\w+)$", page, re.MULTILINE) == ["What", "Why", "Wrong", "Right"]

@@ -1,0 +1,154 @@
+"""What is right is called right, in every dtype, whatever the style; and our own layers are."""
+
+import functools
+import warnings
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch.autograd import Function
+
+from checker.functions.right import RIGHT, Gelu, attention
+from handgrad import LAYERS, check_function
+from handgrad.checker.functions.samples import DTYPES
+
+NOTES = {
+    "layernorm in float32": ["float64 is computed in float32: right to its precision"],
+    "layernorm of three dimensions": ["float64 is computed in float32: right to its precision"],
+    "numpy": [
+        "bfloat16 not supported: TypeError: NumpyExp takes float32 and float64, not torch.bfloat16",
+        "float16 not supported: TypeError: NumpyExp takes float32 and float64, not torch.float16",
+    ],
+    "picky": [
+        "float64 not supported: AssertionError: assert x.dtype == torch.float32",
+        "refused in 13 of 58 samples, such as 'B=3 C=5 float32 upstream=random': ValueError: the "
+        "last dimension must be a multiple of 16, got 5",
+        "bfloat16 not supported: AssertionError: assert x.dtype == torch.float32",
+        "float16 not supported: AssertionError: assert x.dtype == torch.float32",
+        "refused in 14 of 58 samples, such as 'B=65 C=16 float32 transposed upstream=strided': "
+        "RuntimeError: inputs must be contiguous",
+    ],
+}
+SIZES = {  # products of these sizes are slow, and no other than smaller ones
+    "attention": {"T": (1, 2, 3, 16, 65, 0), "D": (1, 3, 16, 65, 0)},
+    "layernorm of three dimensions": {"B": (1, 3), "T": (1, 5, 65), "C": (1, 7, 64, 1031)},
+}
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_a_right_function_passes(name: str) -> None:
+    function, reference, inputs = RIGHT[name]
+    report = check_function(function, reference, inputs, sizes=SIZES.get(name))
+    assert report.ok, str(report)
+    assert list(report.notes) == NOTES.get(name, [])
+    if name not in ("numpy", "picky"):
+        assert report.dtypes == ("float64", "float32", "bfloat16", "float16")
+
+
+@pytest.mark.parametrize("seed", range(1, 7))
+@pytest.mark.parametrize("name", ["layernorm", "rmsnorm", "softmax", "cross entropy a row"])
+def test_it_passes_whatever_numbers_are_drawn(name: str, seed: int) -> None:
+    function, reference, inputs = RIGHT[name]
+    few = {letter: (1, 3, 64) for letter in "BCNV" if letter in " ".join(inputs.values())}
+    report = check_function(function, reference, inputs, sizes=few, seed=seed)
+    assert report.ok, str(report)
+
+
+def layer(name: str, form: str):
+    """One of our layers as an autograd.Function."""
+    forward, backward = (getattr(LAYERS[name], f"{half}{form}") for half in ("forward", "backward"))
+
+    class Layer(Function):
+        @staticmethod
+        def forward(ctx, *inputs):
+            out, ctx.cache = forward(*inputs)
+            ctx.count = len(inputs)
+            return out
+
+        @staticmethod
+        def backward(ctx, dout):
+            made = backward(dout, ctx.cache)
+            if isinstance(made, dict):
+                made = tuple(made.get(k) for k in LAYERS[name].INPUTS)
+            gradients = list(made)[: ctx.count]
+            return tuple(gradients + [None] * (ctx.count - len(gradients)))
+
+    return Layer.apply
+
+
+def batchnorm(x, gain, bias):
+    mean, std = x.mean(0), (x.var(0) + 1e-5).sqrt()
+    return (x - mean) / std * gain + bias
+
+
+PEERS = {
+    "embedding": (
+        lambda index, table: F.embedding(index, table), {"index": "N L < V", "table": "V C"}),
+    "join": (lambda x: x.flatten(1), {"x": "B L C"}),
+    "linear": (lambda x, w, b: x @ w + b, {"x": "B I", "weight": "I O", "bias": "O"}),
+    "tanh": (torch.tanh, {"x": "B C"}),
+    "softmax_cross_entropy": (F.cross_entropy, {"logits": "N V", "targets": "N < V"}),
+    "batchnorm": (batchnorm, {"x": "B C", "gain": "C", "bias": "C"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", ["", "_chunked"])
+@pytest.mark.parametrize("name", LAYERS)
+def test_our_own_layers_pass(name: str, form: str) -> None:
+    reference, inputs = PEERS[name]
+    letters = {k for spec in inputs.values() for k in spec.replace("<", " ").split()}
+    sizes = {letter: (3, 1, 5, 16, 65) for letter in sorted(letters)}
+    # rstd is 316 where a column is constant, and its third power is beyond float16
+    dtypes = ("float64", "float32", "bfloat16") if name == "batchnorm" else DTYPES
+    report = check_function(layer(name, form), reference, inputs, sizes=sizes, dtypes=dtypes)
+    assert report.ok, str(report)
+
+
+def test_a_scripted_and_a_compiled_function_pass() -> None:
+    def silu(x: torch.Tensor) -> torch.Tensor:
+        return x * torch.sigmoid(x)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # torch.jit's own
+        scripted = torch.jit.script(silu)
+    few = {"N": (3, 1, 16)}
+    assert check_function(scripted, F.silu, {"x": "N"}, sizes=few).ok
+    compiled = torch.compile(silu, backend="eager", dynamic=True)
+    options = {"sizes": {"N": (3, 16)}, "dtypes": ("float32",)}
+    assert check_function(compiled, F.silu, {"x": "N"}, **options).ok
+
+
+def test_a_function_may_be_given_without_apply_or_inside_another() -> None:
+    few = {"N": (3, 1, 16)}
+    assert check_function(Gelu, F.gelu, {"x": "N"}, sizes=few).function == "Gelu"
+    inside = check_function(
+        lambda x: Gelu.apply(x) * 2, lambda x: 2 * F.gelu(x), {"x": "N"}, sizes=few
+    )
+    assert inside.ok
+    assert inside.function == "<lambda>"
+    partial = functools.partial(attention)
+    assert check_function(partial, attention, {k: "T D" for k in "qkv"}, sizes={"T": (3,)}).ok
+
+
+def test_dropout_draws_the_same_in_both_where_it_can() -> None:
+    def dropped(x):
+        return F.dropout(x, 0.5)
+
+    report = check_function(dropped, dropped, {"x": "B C"}, sizes={"B": (3,), "C": (5, 16)})
+    assert report.ok, str(report)
+    assert report.notes == (
+        "left out in 19 of 26 samples, as the reference cannot run them, such as 'B=3 C=5 float32 "
+        "upstream=random': ValueError: it draws random numbers, other ones in other dtypes and "
+        "layouts than float64 and contiguous; pass the mask as an input",
+    )
+
+
+def test_random_numbers_and_warnings_stay_the_callers() -> None:
+    torch.manual_seed(0)
+    expected = torch.rand(3)
+    torch.manual_seed(0)
+    state = np.random.get_state()[1].copy()  # noqa: NPY002 - the global one is what must stay
+    check_function(Gelu.apply, F.gelu, {"x": "N"}, sizes={"N": (3,)})
+    assert torch.equal(torch.rand(3), expected)
+    assert (np.random.get_state()[1] == state).all()  # noqa: NPY002
