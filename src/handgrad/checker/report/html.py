@@ -15,10 +15,10 @@ from zlib import crc32
 from handgrad.checker.records import Report, Row
 from handgrad.checker.report import words
 from handgrad.checker.report.findings import finding
+from handgrad.checker.report.gradients import gradients, pairs
 from handgrad.checker.report.graph import graph
 from handgrad.checker.report.listing import listings
 from handgrad.checker.report.markup import Markup, element, joined, text
-from handgrad.checker.report.tables import gradients, pairs
 from handgrad.checker.report.text import MARKS
 from handgrad.checker.report.words import SECTIONS
 
@@ -39,7 +39,7 @@ PAGE = """<!DOCTYPE html>
 RATIO = element(
     "p",
     "R: the distance from the truth, in units of what rounding explains.",
-    class_="quiet",
+    class_="quiet ratio",
 )
 ACCIDENT = "Right by accident"
 POLICY = "default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'"
@@ -59,7 +59,7 @@ def _fragment(report: Report) -> str:
         if parts
     ]
     folded = [
-        (f"Every gradient ({len(rows)})", [gradients(report, rows, anchors), *_missing(report)]),
+        (f"Every gradient ({len(rows)})", _every(report, anchors)),
         ("The graph", [drawn] if drawn else []),
         *_tail(report),
     ]
@@ -75,9 +75,9 @@ def _fragment(report: Report) -> str:
 
 def _page(report: Report) -> str:
     anchors = _anchors(report)
-    drawn, rows = graph(report, anchors), _written(report)
+    drawn = graph(report, anchors)
     beside = [
-        ("Every gradient", [gradients(report, rows, anchors), RATIO, *_missing(report)]),
+        ("Every gradient", _every(report, anchors)),
         ("The lines", listings(report, anchors)),
         *_tail(report),
     ]
@@ -142,10 +142,14 @@ def _written(report: Report) -> dict[int, Row]:
     return {i: row for i, row in enumerate(report.rows) if row.verdict != "missing"}
 
 
-def _missing(report: Report) -> list[Markup]:
-    rows = words.grouped(report).missing
-    said = f"Not written yet: {words.names(map(words.name, rows))}"
-    return [element("p", said, class_="quiet")] if rows else []
+def _every(report: Report, anchors: Mapping[int, str]) -> list[Markup]:
+    """The table of the gradients that there are, and the names of those that are not."""
+    rows, missing = _written(report), words.grouped(report).missing
+    said = f"Not written yet: {words.names(map(words.name, missing))}"
+    return [
+        *([gradients(report, rows, anchors), RATIO] if rows else []),
+        *([element("p", said, class_="quiet")] if missing else []),
+    ]
 
 
 def _anchors(report: Report) -> dict[int, str]:

@@ -92,7 +92,7 @@ COLUMNS: tuple[tuple[str, str | None, Cell], ...] = (
     ("where", "place", lambda row, report, anchors: words.places(row)),
     ("shape", "code", lambda row, report, anchors: words.array(row, row.shape)),
     ("verdict", "verdict", _verdict),
-    ("off in", None, lambda row, report, anchors: row.spread.caption if row.spread else ""),
+    ("off in", "off", lambda row, report, anchors: row.spread.caption if row.spread else ""),
     ("off by", "number", lambda row, report, anchors: _off(row)),
     ("R", "number", lambda row, report, anchors: _ratio(row)),
 )
