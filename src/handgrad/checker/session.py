@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 
 import torch
@@ -22,6 +22,7 @@ from handgrad.checker.recording.trace import Bind, Compared
 from handgrad.checker.records import CellError, Note, Place, Report, Row
 from handgrad.errors import CheckError
 
+Choice = Callable[[list[Hand]], list[Hand]]
 NO_GRADIENT = "nothing to check: no gradient is written by hand"
 
 
@@ -55,15 +56,20 @@ class Session:
         """Record what runs inside; once around each cell's execution."""
         return self.recorder.recording()
 
-    def finish(self, file: str, errors: Sequence[CellError] = ()) -> Report:
-        """Grade what was recorded. Raises CheckError, one line, where there is nothing to grade."""
+    def finish(
+        self, file: str, errors: Sequence[CellError] = (), only: Choice | None = None
+    ) -> Report:
+        """Grade what was recorded. Raises CheckError, one line, where there is nothing to grade.
+
+        `only` picks the gradients to grade from those found; None: all of them.
+        """
         with torch._C.DisableTorchFunction(), torch.enable_grad():
-            rows, notes = self._graded(file)
+            rows, notes = self._graded(file, only or list)
         return Report(file, tuple(rows), tuple(notes), tuple(errors))
 
-    def _graded(self, file: str) -> tuple[list[Row], list[Note]]:
+    def _graded(self, file: str, only: Choice) -> tuple[list[Row], list[Note]]:
         passes = self._passes(file)
-        hands = find_hands(self.recorder.trace, passes, self.pairs)
+        hands = only(find_hands(self.recorder.trace, passes, self.pairs))
         rows, notes = [], unread_shuffles(self.sources) + self._unseen() + self._unpaired()
         for forward in passes:
             own = [h for h in hands if h.forward is forward]

@@ -7,7 +7,7 @@ first time, just before the user's backward() walks it.
 
 import contextlib
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import FrameType
 from typing import Any
 
@@ -165,6 +165,11 @@ class Recorder:
             self._leave()
             self._barrier(reason)
         self.paused_by = STOPPED
+
+    def notice(self, values: Iterable[Tensor]) -> None:
+        """Between two recordings: if one of these was written to, what stood before is unsure."""
+        if any(self._versions.get(key_of(v), version_of(v)) != version_of(v) for v in values):
+            self._barrier("written to where nothing was watched")
 
     def keep(self, events: Sequence[Event]) -> None:
         """Forget everything but these events of the trace."""

@@ -28,7 +28,9 @@ def forget(recorder: Recorder, names: Mapping[str, Any]) -> None:
     known = [t for e in events for t in tensors_of(e) if id(t) in alive]
     stops = {key_of(t) for t in alive.values() if t.is_leaf and t.requires_grad}
     ops = _within_limits(needed(events, known, stops))
-    recorder.keep(_kept(events, ops, set(alive)))
+    kept = _kept(events, ops, set(alive))
+    recorder.keep(kept)
+    _slim(kept, set(alive))
 
 
 def held(names: Mapping[str, Any]) -> Iterator[Tensor]:
@@ -53,6 +55,17 @@ def _parts(value: Any) -> Sequence[Any]:
         return list(value.values())
     own = type(value).__module__ == "__main__" and getattr(value, "__dict__", None)
     return list(own.values()) if isinstance(own, dict) else ()
+
+
+def _slim(events: Sequence[Event], alive: set[int]) -> None:
+    """Let go of tensors that only a scope still holds."""
+    spoken = {id(t) for event in events for t in tensors_of(event)} | alive
+    for event in events:
+        if type(event) is Bind and event.scope is not None:
+            names = event.scope.names
+            lost = [n for n, v in names.items() if isinstance(v, Tensor) and id(v) not in spoken]
+            for name in lost:
+                del names[name]
 
 
 def _within_limits(ops: Sequence[Op]) -> Sequence[Op]:
@@ -89,4 +102,3 @@ def _kept(events: Sequence[Event], ops: Sequence[Op], alive: set[int]) -> list[E
         if matters:
             kept.append(event)
     return kept[::-1]
-
