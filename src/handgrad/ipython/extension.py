@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from handgrad.ipython.watch import Watch
 
 OFF = re.compile(r"\s*%%handgrad\s+off\s*$")
-LASTING = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+LASTING = re.compile(r"\b(def|class)\b")
 BROKEN = "handgrad could not watch this cell: {}. It ran as it would have without."
 
 
@@ -41,6 +41,8 @@ class Extension:
         self._statements: list[Statement] = []
         """Those of the cells before torch was there."""
         self._running: list[tuple[Any, CellText]] = []
+        self._count = 0
+        """IPython's count when it began to run the outermost."""
         self._own = False
         """Whether the next tree is that of the cell itself."""
         self._lasting = False
@@ -72,16 +74,22 @@ class Extension:
     def _before(self, info: Any) -> None:
         """IPython is about to run a cell, or one inside another (`%%capture`)."""
         with self._guarded():
-            number = min(self.shell.execution_count, max(1, len(self.shell.user_ns["In"])))
-            if self._running and number != self._running[0][1].number:
+            if self._running and self.shell.execution_count != self._count:
                 self._stop()  # the end of an earlier cell was never told
             raw = info.raw_cell or ""
             if not self._running and not self._is_watched(raw):
                 return
             text = getattr(info, "transformed_cell", None) or self.shell.transform_cell(raw)
+            number = self._number()
             self._running.append((info, CellText(number, raw, text)))
             if len(self._running) == 1:
+                self._count = self.shell.execution_count
                 self._start(number)
+
+    def _number(self) -> int:
+        """Of the cell that is about to run. IPython counts it before or after, by its version."""
+        inputs = len(self.shell.user_ns["In"])
+        return max(1, min(int(self.shell.execution_count), inputs))
 
     def _is_watched(self, raw: str) -> bool:
         main = threading.current_thread() is threading.main_thread()
@@ -130,12 +138,14 @@ class Extension:
         return tree if stands is None else stands.parsed()
 
     def _instrument(self, tree: ast.Module, stands: Standing) -> None:
-        self._lasting = self._lasting or any(isinstance(n, LASTING) for n in ast.walk(tree))
+        self._lasting = self._lasting or LASTING.search(stands.text) is not None
         assigned = self.shell.ast_node_interactivity == "last_expr_or_assign"
         shown = trees.assigned(tree) if assigned else None
-        ast.increment_lineno(tree, stands.above)  # for the report; tracebacks count as IPython does
+        if stands.above:  # for the report; tracebacks count as IPython does
+            ast.increment_lineno(tree, stands.above)
         self._hook(tree, stands.text)
-        ast.increment_lineno(tree, -stands.above)
+        if stands.above:
+            ast.increment_lineno(tree, -stands.above)
         tree.body += [shown] if shown is not None else []
 
     def _standing(self, tree: ast.Module) -> Standing | None:

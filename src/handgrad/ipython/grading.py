@@ -53,9 +53,11 @@ def grade(session: Session, start: int, file: str) -> Report:
     rows = [r for r in report.rows if r.hand is None or (r.hand, r.place) in places]
     bindings = Bindings(session.recorder.trace)
     own = {h.name: h for h in chosen}
-    rows = [_dated(row, own.get(row.hand or ""), bindings) for row in rows]
+    dated = [_dated(row, own.get(row.hand or ""), bindings) for row in rows]
     cells = {place.cell for _, place in places}
     notes = [note for note in report.notes if _is_about(note, cells)]
+    if dated != rows:  # of two passes at once: what holds for one of them would mislead
+        rows, notes = dated, []
     return replace(report, rows=tuple(rows), notes=tuple(notes))
 
 

@@ -1,5 +1,6 @@
 """What has been found out so far, and how it is said: after its cell, again, or all of it."""
 
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
@@ -20,10 +21,8 @@ REFUSALS = {
     ),
 }
 """What a refusal of the checker's is called in a notebook; nothing where it is of no interest."""
-FULL = (
-    "In [{}] made more than 1 GiB of tensors; what came after that in it was not watched, so its "
-    "gradients are not graded"
-)
+ASSIGNED = re.compile(r"^\s*(\w+)\s*[-+*/@]?=[^=]", re.MULTILINE)
+UNWATCHED = "what came after {} in In [{}] was not watched: its gradients are not graded"
 
 
 class Journal:
@@ -42,8 +41,8 @@ class Journal:
         """Show the verdicts of the cell that has just run, if it made gradients by hand."""
         from handgrad.ipython.grading import defines_gradients, grade
 
-        if watch.overflowed and defines_in_text(cell.raw):
-            return self._refuse(FULL.format(cell.number))
+        if watch.unwatched and self._defines(cell.raw):
+            self._refuse(UNWATCHED.format(watch.unwatched, cell.number))
         if not defines_gradients(watch.events, watch.recorder.trace, pairs):
             return None
         name = f"In [{cell.number}]"
@@ -75,6 +74,13 @@ class Journal:
         _display(Report("so far", tuple(rows), self._last.notes), self.level, whole=True)
         return None
 
+    def _defines(self, source: str) -> bool:
+        """Tell from its text whether a cell sets a name that reads as a gradient of another."""
+        from handgrad.checker.judging.hands import hand_names
+
+        names = set(ASSIGNED.findall(source))
+        return not names.isdisjoint(hand_names(names | self._names.keys()))
+
     def _is_there(self, hand: str) -> bool:
         return hand in self._names or not hand.isidentifier()
 
@@ -96,13 +102,6 @@ class Journal:
         self._after = self._after if same else report.file
         self._last = report
         _display(report, self.level, again)
-
-
-def defines_in_text(source: str) -> bool:
-    """Tell whether a cell's text names a gradient by hand."""
-    from handgrad.checker.session import has_hand_gradients
-
-    return has_hand_gradients(source)
 
 
 def _told(report: Report) -> list[tuple[Any, ...]]:

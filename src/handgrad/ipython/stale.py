@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from handgrad.checker.judging.hands import Hand
 from handgrad.checker.judging.passes import Pass
-from handgrad.checker.recording.trace import Bind, Trace
+from handgrad.checker.recording.trace import Bind, Op, Trace
 
 OLDER = (
     "{name} was computed in In [{made}] from the {node} of In [{then}], and {node} has been "
@@ -66,12 +66,18 @@ def stale(hand: Hand, bindings: Bindings) -> str | None:
     sentence; None where it is all of one pass."""
     if hand.binds[0].statement.function:
         return None
-    nodes: dict[str, list[Bind]] = {}
-    for bind in hand.forward.nodes():
-        if not bind.statement.function and bind.kind != "param":
-            nodes.setdefault(bind.name, []).append(bind)
-    found = _search(hand, Nodes(hand.forward, nodes), bindings)
+    found = _search(hand, _nodes(hand.forward), bindings)
     return None if found is None else _said(*found, hand.forward, bindings)
+
+
+def _nodes(forward: Pass) -> Nodes:
+    """Return every name of what went into the pass's operations or came out, data included."""
+    used = {id(t) for e in forward.events if type(e) is Op for t in (*e.inputs, *e.outputs)}
+    found: dict[str, list[Bind]] = {}
+    for bind in forward.events:
+        if type(bind) is Bind and id(bind.value) in used and bind.kind != "param":
+            found.setdefault(bind.name, []).append(bind)
+    return Nodes(forward, found)
 
 
 def _search(hand: Hand, nodes: Nodes, bindings: Bindings) -> tuple[Bind, Bind, Bind] | None:

@@ -37,6 +37,8 @@ class Watch:
         self._bound: dict[str, Bind] = {}
         self._kept_events = self._kept_bytes = self._taken = 0
         self._recording: Any = None
+        self.unwatched: str | None = None
+        """After what of the cell the rest of it was not watched."""
         hook.listen(self.recorder, self._end)
 
     @property
@@ -48,6 +50,7 @@ class Watch:
         """A cell is about to run."""
         self.recorder.failures.clear()
         self.recorder.room = ROOM
+        self.unwatched = None
         self.announce(self.cell)
         self.recorder.notice(bind.value for bind in self._bound.values())
         self.cell, self.start = cell, len(self.recorder.trace)
@@ -66,16 +69,15 @@ class Watch:
         for event in self.events:
             if type(event) is Bind and not event.statement.function and event.kind != "param":
                 self._bound[event.name] = event
-        self._taken += ROOM - (self.recorder.room or 0)
+        room = self.recorder.room or 0
+        self._taken += ROOM - room
+        if room < 0:
+            self.unwatched = f"more than {ROOM // 2**30} GiB of tensors"
 
     def pause(self) -> None:
         """What follows in this cell runs unwatched: it is timed."""
         self.recorder.stop("it is timed")
-
-    @property
-    def overflowed(self) -> bool:
-        """Whether the cell took more room than there is."""
-        return self.recorder.room is not None and self.recorder.room < 0
+        self.unwatched = "%timeit"
 
     def announce(self, cell: int) -> None:
         """Tell the recorder of tensors that got their names unseen, in cell `cell` or before."""
@@ -90,11 +92,11 @@ class Watch:
     def _tensors(self) -> dict[str, Tensor]:
         """Return the user's names of tensors that have memory of their own."""
         tensors = [(n, v) for n, v in self.names.items() if isinstance(v, Tensor)]
-        return {n: v for n, v in tensors if v.layout is torch.strided}
+        return {n: v for n, v in tensors if n[0] != "_" and v.layout is torch.strided}
 
     def _is_new(self, name: str, value: Tensor) -> bool:
         bind = self._bound.get(name)
-        return (bind is None or bind.value is not value) and not name.startswith("_")
+        return bind is None or bind.value is not value
 
     def _end(self, number: int) -> None:
         """Hook: loop `number` is over; what ran unrecorded in it has left its names."""
@@ -126,12 +128,13 @@ class Watch:
 
     def _slim(self) -> None:
         """Let go of what is no tensor and large: a table of data that a line could have read."""
-        seen: set[int] = set()
-        for event in self.events:
-            scope = event.scope if type(event) is Bind else None
-            if scope is not None and id(scope) not in seen:
-                seen.add(id(scope))
-                scope.names = {n: v for n, v in scope.names.items() if _is_light(v)}
+        scopes = {id(e.scope): e.scope for e in self.events if type(e) is Bind and e.scope}
+        if not scopes:
+            return
+        heavy = [n for n, v in self.names.items() if n.startswith("_") or not _is_light(v)]
+        for scope in scopes.values():
+            for name in heavy:
+                scope.names.pop(name, None)
 
 
 _LIGHT = (int, float, complex, str, bool, type(None), torch.Size, torch.dtype, torch.device)
