@@ -8,6 +8,7 @@ verify    our own layers and models, held to autograd and float64 by the checker
 train     the loop, optimizers, schedules, evaluation, run folders
 sample    names from a trained model
 checker   any hand-written backward pass, judged line by line
+ipython   `%load_ext handgrad`: the verdicts after each cell of a notebook
 cli       the commands
 
 The names below are loaded when first used: `import handgrad` loads neither torch nor NumPy.
@@ -65,6 +66,20 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'handgrad' has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """`%load_ext handgrad`: follow each cell that defines gradients by its verdicts."""
+    from handgrad.ipython import load
+
+    load(shell)
+
+
+def unload_ipython_extension(shell: Any) -> None:
+    """`%unload_ext handgrad`."""
+    from handgrad.ipython import unload
+
+    unload(shell)
 
 
 def __dir__() -> list[str]:

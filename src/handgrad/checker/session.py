@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 
 import torch
@@ -26,6 +26,7 @@ from handgrad.checker.records import CellError, Listing, Note, Place, Report, Ro
 from handgrad.errors import CheckError
 
 Edge = tuple[str, str]
+Choice = Callable[[list[Hand]], list[Hand]]
 NO_GRADIENT = "nothing to check: no gradient is written by hand"
 
 
@@ -59,16 +60,21 @@ class Session:
         """Record what runs inside; once around each cell's execution."""
         return self.recorder.recording()
 
-    def finish(self, file: str, errors: Sequence[CellError] = ()) -> Report:
-        """Grade what was recorded. Raises CheckError, one line, where there is nothing to grade."""
+    def finish(
+        self, file: str, errors: Sequence[CellError] = (), only: Choice | None = None
+    ) -> Report:
+        """Grade what was recorded. Raises CheckError, one line, where there is nothing to grade.
+
+        `only` picks the gradients to grade from those found; None: all of them.
+        """
         with torch._C.DisableTorchFunction(), torch.enable_grad():
-            rows, notes, edges = self._graded(file)
+            rows, notes, edges = self._graded(file, only or list)
         listings = self._listings(rows)
         return Report(file, tuple(rows), tuple(notes), tuple(errors), tuple(edges), listings)
 
-    def _graded(self, file: str) -> tuple[list[Row], list[Note], list[Edge]]:
+    def _graded(self, file: str, only: Choice) -> tuple[list[Row], list[Note], list[Edge]]:
         passes = self._passes(file)
-        hands = find_hands(self.recorder.trace, passes, self.pairs)
+        hands = only(find_hands(self.recorder.trace, passes, self.pairs))
         rows, notes = [], unread_shuffles(self.sources) + self._unseen() + self._unpaired()
         edges: list[Edge] = []
         for forward in passes:

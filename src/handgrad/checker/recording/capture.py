@@ -7,7 +7,7 @@ first time, just before the user's backward() walks it.
 
 import contextlib
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import FrameType
 from typing import Any
 
@@ -25,6 +25,7 @@ from handgrad.checker.recording.trace import (
     Barrier,
     Bind,
     Compared,
+    Event,
     Op,
     Trace,
     key_of,
@@ -44,6 +45,10 @@ _PEEKS = {getattr(Tensor, name).__get__ for name in _LOOKED_AT} | {
 """Functions that give no tensor and write to none."""
 _FROM_LISTS = {torch.tensor, torch.as_tensor, torch.asarray}
 _HOLDERS = (Tensor, tuple, dict, list)
+STOPPED = -1
+"""In the place of the loop that paused the recording: nothing takes it up again."""
+EVENT_BYTES = 1024
+"""What an event takes beside its tensors: millions of small ones fill the memory too."""
 
 
 class _Mode(TorchFunctionMode):
@@ -72,8 +77,10 @@ class Recorder:
         self.paused_by: int | None = None
         self.failures: list[str] = []
         """What of the recording itself went wrong; it never reaches the user's code."""
+        self.room: int | None = None
+        """So many bytes of new tensors are still recorded, then nothing more until the end; None
+        for no limit."""
         self._named: dict[int, dict[str, Bind]] = {}
-        self._stands_for: dict[str, int] = {}
         self._versions: dict[int, int] = {}
         self._written: dict[int, None] = {}
         self._loops: dict[int, LoopWatch] = {}
@@ -100,15 +107,27 @@ class Recorder:
             return func(*args, **kwargs)
         if func in _FROM_LISTS:  # a constant, made of lists too long to be searched
             return self._note(func, (), {}, func(*args, **kwargs), ())
-        inputs = (*tensors_in(args), *tensors_in(kwargs))
-        name = getattr(func, "__name__", "")
-        for value in inputs:
-            self._see(value)
-        self.trace.before_write(targets_of(name, args, kwargs))
-        rng = rng_state(inputs[0].device) if name in _RANDOM and inputs else None
+        try:
+            inputs = (*tensors_in(args), *tensors_in(kwargs))
+            name = getattr(func, "__name__", "")
+            for value in inputs:
+                self._see(value)
+            self.trace.before_write(targets_of(name, args, kwargs))
+            rng = rng_state(inputs[0].device) if name in _RANDOM and inputs else None
+        except Exception as error:  # a tensor without memory of its own: sparse, under vmap
+            self._failed(error)
+            return func(*args, **kwargs)
         return self._note(func, args, kwargs, func(*args, **kwargs), inputs, rng)
 
-    def _note(
+    def _note(self, func: Any, args: Any, kwargs: Any, result: Any, *seen: Any) -> Any:
+        """Note what `func` has given, and return it, whatever becomes of the note."""
+        try:
+            self._add(func, args, kwargs, result, *seen)
+        except Exception as error:
+            self._failed(error)
+        return result
+
+    def _add(
         self,
         func: Any,
         args: tuple[Any, ...],
@@ -116,21 +135,54 @@ class Recorder:
         result: Any,
         inputs: tuple[Tensor, ...],
         rng: Tensor | None = None,
-    ) -> Any:
+    ) -> None:
         writes = tuple(t for t in inputs if self._versions.get(key_of(t)) != version_of(t))
         outputs = (*tensors_in(result), *writes)
         if not outputs and getattr(func, "__name__", "") != "__set__":
-            return result
+            return
+        keys = [key_of(value) for value in outputs]  # raises before anything is noted
         index, enabled = len(self.trace), torch.is_grad_enabled()
         op = Op(index, func, args, kwargs, result, inputs, outputs, writes, enabled, rng)
         self.trace.events.append(op)
-        for value in outputs:
-            if key_of(value) not in self._versions:
+        for key, value in zip(keys, outputs, strict=True):
+            if key not in self._versions:
                 self._see(value)
-            elif self._versions[key_of(value)] != version_of(value):
-                self._versions[key_of(value)] = version_of(value)
-                self._written[key_of(value)] = None
-        return result
+                self._take_room(value)
+            elif self._versions[key] != version_of(value):
+                self._versions[key] = version_of(value)
+                self._written[key] = None
+
+    def _take_room(self, value: Tensor) -> None:
+        if self.room is None:
+            return
+        self.room -= value.untyped_storage().nbytes() + EVENT_BYTES
+        if self.room < 0:
+            self.stop("no room is left")
+
+    def stop(self, reason: str) -> None:
+        """Record nothing more until `recording` is entered again."""
+        if self.paused_by is None:
+            self._leave()
+            self._barrier(reason)
+        self.paused_by = STOPPED
+
+    def notice(self, values: Iterable[Tensor]) -> None:
+        """Between two recordings: if one of these was written to, what stood before is unsure."""
+        if any(self._versions.get(key_of(v), version_of(v)) != version_of(v) for v in values):
+            self._barrier("written to where nothing was watched")
+
+    def keep(self, events: Sequence[Event]) -> None:
+        """Forget everything but these events of the trace."""
+        spoken = self.trace.keep(events)
+        binds = {id(event) for event in events}
+        self._versions = {key: v for key, v in self._versions.items() if key in spoken}
+        named = {
+            key: {name: bind for name, bind in others.items() if id(bind) in binds}
+            for key, others in self._named.items()
+            if key in spoken
+        }
+        self._named = {key: others for key, others in named.items() if others}
+        self._scopes = Scopes()
 
     def _see(self, value: Tensor) -> None:
         self._versions.setdefault(key_of(value), version_of(value))
@@ -186,7 +238,8 @@ class Recorder:
 
     def after(self, number: int, *values: Any) -> None:
         """Hook: statement `number` has run, and its targets read `values`."""
-        self.ran(sys._getframe(1), number, *values)
+        if not torch.compiler.is_compiling():
+            self.ran(sys._getframe(1), number, *values)
 
     def ran(self, frame: FrameType, number: int, *values: Any) -> None:
         """Note that statement `number` has run in `frame`, and its targets read `values`."""
@@ -224,7 +277,9 @@ class Recorder:
 
     def tick(self, number: int) -> None:
         """Hook: an iteration of loop `number` begins."""
-        if self.paused_by is not None or self.mode is None:
+        if self.paused_by is not None or self.mode is None or torch.compiler.is_compiling():
+            if self.paused_by == STOPPED:
+                self._leave()
             return
         watch = self._loops.setdefault(number, LoopWatch(len(self.trace)))
         if watch.tick(self.trace, self.limit):
@@ -234,13 +289,15 @@ class Recorder:
 
     def end(self, number: int) -> None:
         """Hook: loop `number` is over."""
+        if torch.compiler.is_compiling():
+            return
         self._loops.pop(number, None)
         if self.paused_by == number:
             self.paused_by = None
             if self.mode is None:
                 self._enter()
 
-    def _barrier(self, reason: str, statement: Statement) -> None:
+    def _barrier(self, reason: str, statement: Statement | None = None) -> None:
         self.trace.keep_all()
         self.trace.events.append(Barrier(len(self.trace), reason, statement))
         self._versions.clear()
@@ -285,7 +342,6 @@ class Recorder:
         self.trace.pin(value)
         if kind != "param":  # another's name for it, gone when the loop or function is
             self._named.setdefault(key_of(value), {})[name] = bind
-            self._stands_for[name] = key_of(value)
 
     def _enter(self) -> None:
         self.mode = _Mode(self)
@@ -306,7 +362,10 @@ class Recorder:
             with torch._C.DisableTorchFunction():
                 yield
         except Exception as error:
-            self.failures.append(f"{type(error).__name__}: {error}")
+            self._failed(error)
+
+    def _failed(self, error: Exception) -> None:
+        self.failures.append(f"{type(error).__name__}: {error}")
 
 
 def _top_mode() -> object:

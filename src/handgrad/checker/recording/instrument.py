@@ -217,7 +217,9 @@ def named(target: ast.expr, kind: Kind) -> list[tuple[Target, ast.expr]]:
         if target.attr in ("data", "grad"):
             return named(target.value, "update") if target.attr == "data" else []
         if isinstance(target.value, ast.Name):  # self.dW
-            read = ast.Attribute(_load(target.value.id), target.attr, ast.Load())
+            # not every attribute that can be set can be read
+            parts = [_load(target.value.id), ast.Constant(target.attr), ast.Constant(None)]
+            read = ast.Call(_load("getattr"), parts, [])
             return [(Target(target.attr, kind), read)]
     if isinstance(target, ast.Subscript):
         base = target.value

@@ -4,6 +4,7 @@ Memory is versioned: before a write lands on storage that somebody may ask about
 kept, so that every tensor's value at every moment can be had back.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -135,6 +136,29 @@ class Trace:
                 self._kept.setdefault(key, []).append((len(self), _copy(storage)))
         self._pinned.clear()
 
+    def keep(self, events: Sequence[Event]) -> set[int]:
+        """Drop all but these events, which are numbered anew; return the memory they speak of."""
+        old = [event.index for event in events]
+        number = {index: n for n, index in enumerate(old)}
+        spoken = {key_of(t) for event in events for t in tensors_of(event)}
+        for event in events:
+            event.index = number[event.index]
+            if type(event) is Backward:
+                known = event.gradients.items()
+                event.gradients = {number[i]: g for i, g in known if i in number}
+        self.events = list(events)
+        kept: dict[int, list[tuple[int, torch.UntypedStorage]]] = {}
+        for key in spoken & self._kept.keys():
+            for when, storage in self._kept[key]:
+                # before the event that wrote, or the last one before it where that is dropped
+                before = bisect_left(old, when) - (when not in number)
+                if before >= 0:
+                    kept.setdefault(key, []).append((before, storage))
+        self._kept = kept
+        self._pinned = {key: s for key, s in self._pinned.items() if key in spoken}
+        self.kept_bytes = sum(s.nbytes() for versions in kept.values() for _, s in versions)
+        return spoken
+
     def storage_at(self, value: Tensor, index: int) -> torch.UntypedStorage:
         """Return the bytes under `value` as they were just before event `index`."""
         for when, storage in self._kept.get(key_of(value), ()):
@@ -152,6 +176,18 @@ class Trace:
 def key_of(value: Tensor) -> int:
     """Return what tensors that share memory share: unique, as the trace keeps them all alive."""
     return int(value.untyped_storage()._cdata)
+
+
+def tensors_of(event: Event) -> Iterator[Tensor]:
+    """Yield the tensors that an event speaks of."""
+    if type(event) is Op:
+        yield from (*event.inputs, *event.outputs)
+    elif type(event) is Bind:
+        yield event.value
+    elif type(event) is Backward:
+        yield from event.outputs
+    elif type(event) is Compared:
+        yield from event.values
 
 
 def tensors_in(value: Any) -> Iterator[Tensor]:

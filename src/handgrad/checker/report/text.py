@@ -21,15 +21,23 @@ STYLES = {"wrong": "red", "shape": "yellow", "exact": "green", "rounding": "gree
 def to_text(report: Report, width: int = WIDTH, marks: dict[str, str] = MARKS) -> str:
     """The report as plain text, `width` columns wide."""
     file = io.StringIO()
-    console = Console(file=file, width=width, color_system=None, force_terminal=False)
+    console = Console(
+        file=file, width=width, color_system=None, force_terminal=False, force_jupyter=False
+    )
     console.print(render(report, marks))
     return "\n".join(line.rstrip() for line in file.getvalue().split("\n"))
 
 
 def render(report: Report, marks: dict[str, str] = MARKS) -> RenderableType:
     """The report for any rich console, which decides on colours and width."""
+    title = Text(printable(report.file), style="bold")
+    return Group(title, *body(report, marks), Text(f"\n{words.summary(report)}", style="bold"))
+
+
+def body(report: Report, marks: dict[str, str] = MARKS) -> list[RenderableType]:
+    """What stands between the title and the summary."""
     groups = words.grouped(report)
-    parts: list[RenderableType] = [Text(printable(report.file), style="bold")]
+    parts: list[RenderableType] = []
     if groups.blame:
         parts += [_title("blame"), *(_finding(row, report, marks) for row in groups.blame)]
     if groups.shape:
@@ -41,9 +49,7 @@ def render(report: Report, marks: dict[str, str] = MARKS) -> RenderableType:
     if groups.missing:
         missing = words.names(words.name(row) for row in groups.missing)
         parts.append(Text(f"\nNot written yet: {missing}", style="dim"))
-    parts += _notes(report) + _errors(report)
-    parts.append(Text(f"\n{words.summary(report)}", style="bold"))
-    return Group(*parts)
+    return parts + _notes(report) + _errors(report)
 
 
 def _title(section: str) -> Text:
