@@ -27,6 +27,7 @@ from handgrad.checker.recording.trace import (
     Compared,
     Op,
     Trace,
+    is_leaf,
     key_of,
     tensors_in,
 )
@@ -177,9 +178,9 @@ class Recorder:
         binds: list[Bind] = []
         for event in self.trace.events:
             if type(event) is Barrier:
-                binds = [b for b in binds if b.value.is_leaf]
+                binds = [b for b in binds if is_leaf(b.value)]
             elif type(event) is Bind:
-                if event.value.is_leaf and event.value.requires_grad:  # set after it was named
+                if is_leaf(event.value) and event.value.requires_grad:  # set after it was named
                     event.edge = get_gradient_edge(event.value)
                 binds.append(event)
         return [b for b in binds if b.edge is not None]
@@ -203,7 +204,7 @@ class Recorder:
             named: list[tuple[str, Kind, Tensor]] = []
             for target, value in zip(statement.targets, values, strict=True):
                 named += named_in(target.name, target.kind, target.keyed, value)
-            scope = self._scopes.of(frame, number) if named or self._written else None
+            scope = self._scope(frame, number) if named or self._written else None
             self._changed(statement, named, scope)
 
     def known(self, statement: Statement, names: Mapping[str, Any]) -> None:
@@ -226,11 +227,24 @@ class Recorder:
         """Hook: an iteration of loop `number` begins."""
         if self.paused_by is not None or self.mode is None:
             return
-        watch = self._loops.setdefault(number, LoopWatch(len(self.trace)))
+        watch = self._loops.get(number)
+        if watch is None:
+            watch = self._loops[number] = self._begun(sys._getframe(1), number)
         if watch.tick(self.trace, self.limit):
             self._leave()  # where it cannot, what is called passes through unrecorded
             self._barrier(f"after {watch.steps} steps", self.statements[number])
             self.paused_by = number
+
+    def _begun(self, frame: FrameType, number: int) -> LoopWatch:
+        statement = self.statements[number]
+        scope = self._scopes.of(frame, number, statement.text)
+        return LoopWatch(len(self.trace), statement.place.line, id(frame), scope)
+
+    def _scope(self, frame: FrameType, number: int) -> Scope:
+        scope = self._scopes.of(frame, number, self.statements[number].text)
+        own = id(frame)
+        scope.loops = {w.line: w.scope for w in self._loops.values() if w.frame == own}
+        return scope
 
     def end(self, number: int) -> None:
         """Hook: loop `number` is over."""

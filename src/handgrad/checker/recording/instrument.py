@@ -260,8 +260,22 @@ def walruses(node: ast.stmt) -> list[tuple[Target, ast.expr]]:
 
 def _text(lines: Sequence[str], node: ast.stmt) -> str:
     """The statement as written; of one with a body, its first line."""
-    last = node.lineno if isinstance(getattr(node, "body", None), list) else node.end_lineno
-    return textwrap.dedent("\n".join(lines[node.lineno - 1 : last])).strip()
+    if isinstance(getattr(node, "body", None), list) or node.end_lineno is None:
+        return lines[node.lineno - 1].strip()
+    own = list(lines[node.lineno - 1 : node.end_lineno])
+    before, after = beside(lines, node)
+    if before or after.startswith(";"):  # other statements stand on its lines
+        own[-1] = own[-1].encode()[: node.end_col_offset].decode()
+        own[0] = own[0].encode()[node.col_offset :].decode()
+    return textwrap.dedent("\n".join(own)).strip()
+
+
+def beside(lines: Sequence[str], node: ast.stmt) -> tuple[str, str]:
+    """Return what stands before the statement on its first line, and after it on its last."""
+    assert node.end_lineno is not None
+    before = lines[node.lineno - 1].encode()[: node.col_offset].decode()
+    after = lines[node.end_lineno - 1].encode()[node.end_col_offset :].decode()
+    return before.strip(), after.strip()
 
 
 def _shown(node: ast.Expr, hooks: Sequence[ast.stmt]) -> ast.Expr:
