@@ -35,11 +35,13 @@ def explain(grader: Grader, grades: Sequence[Grade], cut: Cut) -> dict[int, Expl
 
 def explained(suspect: Suspect) -> Explanation | None:
     """Return the first cause that holds."""
+    if not suspect.views:
+        return None  # what its names stood for is not known
     for cause in CAUSES:
         finding = cause.find(suspect)
         if finding is not None:
             return _checked(suspect, cause.code, with_line(suspect, finding))
-    if suspect.grade.root and suspect.views:
+    if suspect.grade.root:
         return _checked(suspect, None, with_line(suspect, unexplained(suspect)))
     return None
 

@@ -79,6 +79,8 @@ class Recorder:
         self._written: dict[int, None] = {}
         self._loops: dict[int, LoopWatch] = {}
         self._scopes = Scopes()
+        self.returned: tuple[Statement, Scope] | None = None
+        """The last return statement that was to tell, and what names stood for there."""
 
     @contextlib.contextmanager
     def recording(self) -> Iterator[None]:
@@ -207,12 +209,18 @@ class Recorder:
             scope = self._scope(frame, number) if named or self._written else None
             self._changed(statement, named, scope)
 
-    def known(self, statement: Statement, names: Mapping[str, Any]) -> None:
-        """Note the tensors that have names already when the recording begins."""
+    def known(
+        self, statement: Statement, names: Mapping[str, Any], scope: Scope | None = None
+    ) -> None:
+        """Note the tensors that have names without an assignment: before the recording begins."""
         with self._guarded():
             for name, value in names.items():
                 if isinstance(value, Tensor):
-                    self._bind(name, "assign", value, statement)
+                    self._bind(name, "assign", value, statement, scope)
+
+    def returning(self, number: int) -> None:
+        """Hook: a function is about to return what statement `number` says."""
+        self.returned = self.statements[number], self._scope(sys._getframe(1), number)
 
     def compared(self, number: int, *values: Any) -> None:
         """Hook: statement `number` is about to compare two values under a label."""

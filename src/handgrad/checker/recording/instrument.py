@@ -53,6 +53,7 @@ class Instrumenter(ast.NodeTransformer):
 
     `parameters` is what functions' parameters count as: names of their own ("assign"), or another's
     for the same tensors. `reads` keeps, by the statement's number, what reads its targets back.
+    `returns`: whether a function tells with which names it returns.
     """
 
     def __init__(
@@ -61,8 +62,10 @@ class Instrumenter(ast.NodeTransformer):
         cell: int | None,
         source: str,
         parameters: Kind = "param",
+        returns: bool = False,
     ) -> None:
         self.statements = statements
+        self.returns = returns
         self.parameters = parameters
         self.reads: dict[int, list[ast.expr]] = {}
         self.cell = cell
@@ -108,6 +111,9 @@ class Instrumenter(ast.NodeTransformer):
             if not hooked:
                 return [*self._compared(node), _shown(node, hooks)]
             return [*self._compared(node), node, *hooks]
+        if isinstance(node, ast.Return) and self.returns:
+            self.statements.append(self._record(node, ()))
+            return [_call(node, "returning", [len(self.statements) - 1]), node]
         return [node, *self._after(node, written(node))]
 
     def _method(self, node: ast.stmt) -> list[ast.stmt]:
