@@ -139,13 +139,17 @@ def mend(row: Row) -> list[str]:
     if row.fix is None:
         return []
     first, *rest = (printable(line) for line in row.fix.split("\n"))
+    head = f"{told(row)}: "
+    shown = [head + first, *(" " * len(head) + line for line in rest)]
+    return [*shown[:-1], f"{shown[-1]}    (checked: {CHECKED[row.checked]})"]
+
+
+def told(row: Row) -> str:
+    """Where the corrected line belongs: `try`, or `add below line 4`."""
     where = place(row.fix_at)
     if row.fix_adds:
-        told = f"add below {where}: " if where else "add: "
-    else:
-        told = f"try, in {where}: " if where else "try: "
-    lines = [told + first, *(" " * len(told) + line for line in rest)]
-    return [*lines[:-1], f"{lines[-1]}    (checked: {CHECKED[row.checked]})"]
+        return f"add below {where}" if where else "add"
+    return f"try, in {where}" if where else "try"
 
 
 def aside(row: Row) -> str:

@@ -109,7 +109,7 @@ def _dropout(c: Call) -> Forms:
     """What was dropped is 0 in the result: the mask is read off it."""
     if not c["training"] or c["p"] == 0:
         return {"input": "d"}
-    return {"input": "(out != 0) / (1 - p) * d"}
+    return {"input": "(out != 0) * d / (1 - p)"}
 
 
 def _attention(c: Call) -> Forms:
