@@ -5,14 +5,15 @@ import inspect
 import sys
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from handgrad.checker.recording.instrument import HOOK, Instrumenter, Statement
+from handgrad.checker.recording.instrument import HOOK, Instrumenter, Target
 from handgrad.checker.recording.trace import Bind
-from handgrad.checker.records import Place, Report
+from handgrad.checker.records import Report
 from handgrad.checker.session import Session
 from handgrad.checker.watch import Watcher
 from handgrad.errors import CheckError
@@ -53,7 +54,7 @@ def check(
     """
     session = Session(pairs)
     run_forward = _instrumented(forward, session, "assign")
-    run_backward = _instrumented(backward, session, "param")
+    run_backward = _instrumented(backward, session, "param", returns=True)
     names = inputs if isinstance(inputs, Mapping) else {}
     values = [_leaf(v) for v in (inputs.values() if isinstance(inputs, Mapping) else inputs)]
     with session.recording():
@@ -65,11 +66,13 @@ def check(
         dout = _upstream(out)
         session.recorder.ask((out,), (dout,))
         returned = run_backward(*([dout] if _takes(backward) > len(rest) else []), *rest)
-        _name_returned(session, forward, backward, values, returned)
+        _name_returned(session, forward, values, returned)
     return session.finish(f"{forward.__name__}, {backward.__name__}")
 
 
-def _instrumented(function: Callable[..., Any], session: Session, parameters: Any) -> Any:
+def _instrumented(
+    function: Callable[..., Any], session: Session, parameters: Any, returns: bool = False
+) -> Any:
     """Return the function, compiled again from its source with the hooks in it."""
     try:
         lines, first = inspect.getsourcelines(function)
@@ -85,7 +88,7 @@ def _instrumented(function: Callable[..., Any], session: Session, parameters: An
     definition.decorator_list = []
     ast.increment_lineno(tree, max(first, 1) - 1)
     source = "\n" * (max(first, 1) - 1) + textwrap.dedent("".join(lines))
-    instrumenter = Instrumenter(session.statements, None, source, parameters)
+    instrumenter = Instrumenter(session.statements, None, source, parameters, returns)
     code = compile(instrumenter.module(tree), inspect.getfile(function), "exec")
     own = inspect.unwrap(function)
     space = {**own.__globals__, **inspect.getclosurevars(own).nonlocals, HOOK: session.hook}
@@ -96,11 +99,7 @@ def _instrumented(function: Callable[..., Any], session: Session, parameters: An
 
 
 def _name_returned(
-    session: Session,
-    forward: Callable[..., Any],
-    backward: Callable[..., Any],
-    inputs: Sequence[Any],
-    returned: Any,
+    session: Session, forward: Callable[..., Any], inputs: Sequence[Any], returned: Any
 ) -> None:
     """Name what `backward` returned after the inputs of `forward`, where it has no name yet."""
     names = list(inspect.signature(forward).parameters)[: len(inputs)]
@@ -108,23 +107,15 @@ def _name_returned(
     if len(gradients) != len(names):  # then None is not given for what has no gradient
         pairs = zip(names, inputs, strict=True)
         names = [n for n, x in pairs if isinstance(x, Tensor) and x.is_floating_point()]
-    if len(gradients) != len(names):
+    if len(gradients) != len(names) or session.recorder.returned is None:
         return
     named = {id(bind.value) for bind in session.recorder.trace.of(Bind)}
     pairs = zip(names, gradients, strict=True)
     own = {f"d{n}": g for n, g in pairs if isinstance(g, Tensor) and id(g) not in named}
     if own:
-        session.recorder.known(_return_of(backward), own)
-
-
-def _return_of(function: Callable[..., Any]) -> Statement:
-    """Return the function's last return statement."""
-    lines, first = inspect.getsourcelines(function)
-    source = textwrap.dedent("".join(lines))
-    returns = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Return)]
-    last = max(returns, key=lambda node: node.lineno)
-    text = ast.get_source_segment(source, last) or ""
-    return Statement(Place(max(first, 1) - 1 + last.lineno), text)
+        statement, scope = session.recorder.returned
+        targets = tuple(Target(f"d{name}", "assign") for name in names)
+        session.recorder.known(replace(statement, targets=targets), own, scope)
 
 
 def _takes(function: Callable[..., Any]) -> int:

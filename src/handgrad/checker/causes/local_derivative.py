@@ -72,7 +72,9 @@ def _fitted(upstream: Tensor, made: Tensor) -> Tensor:
     dims = [
         i for i, (a, b) in enumerate(zip(upstream.shape, made.shape, strict=True)) if b == 1 != a
     ]
-    return (upstream.sum(dims, keepdim=True) if dims else upstream).expand_as(made)
+    summed = upstream.sum(dims, keepdim=True) if dims else upstream
+    spreads = all(a in (1, b) for a, b in zip(summed.shape, made.shape, strict=True))
+    return summed.expand_as(made) if spreads else summed
 
 
 def _quotient(suspect: Suspect, upstream: list[Tensor], made: list[Tensor]) -> Tensor | None:

@@ -35,9 +35,10 @@ class Text:
                 yield node
 
     def segment(self, node: ast.AST) -> str:
-        """Return the text of an expression, without parentheses around it."""
+        """Return the text of an expression, without parentheses around it unless it needs them."""
         start, end = self._span(node)
-        return self.text[start:end]
+        own = self.text[start:end]
+        return f"({own})" if isinstance(node, ast.NamedExpr) else own
 
     def replace(self, node: ast.AST, new: str) -> str:
         """Return the statement with `new` in the place of an expression, in parentheses if need be.

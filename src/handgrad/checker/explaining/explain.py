@@ -39,11 +39,13 @@ def explained(suspect: Suspect) -> Explanation | None:
     several = len(suspect.grade.blamed.statements) > 1 or bool(suspect.grade.unjudged)
     if suspect.grade.blamed.twice:
         return None  # the report says that it is there already
+    if not suspect.views:
+        return None  # what its names stood for is not known
     for cause in CAUSES:
         finding = _found(cause, suspect)
         if finding is not None:
             return _checked(suspect, cause.code, with_line(suspect, finding))
-    if suspect.grade.root and suspect.views and not several:
+    if suspect.grade.root and not several:
         return _checked(suspect, None, with_line(suspect, unexplained(suspect)))
     return None
 

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from handgrad.checker.explaining.edits import Text
 from handgrad.checker.explaining.finding import Finding
-from handgrad.checker.explaining.scene import Moment, Runner, Scene
+from handgrad.checker.explaining.runner import Runner
+from handgrad.checker.explaining.scene import Moment, Scene
 from handgrad.checker.explaining.unit import Unit, calls_only_libraries, unit_of
 from handgrad.checker.judging.compare import formula_is_right, same_bits
 from handgrad.checker.judging.grade import Grade
@@ -25,6 +26,8 @@ TRIES = 600
 """So many lines are run in the place of one; at large sizes fewer, see WORK."""
 WORK = 4e8
 """Elements that may be computed in search of one line's cause: some seconds of one core."""
+STEP = 20_000
+"""What an iteration of a loop costs, in elements: Python's own work."""
 CLOSE = 1e-5
 """Between values in float64 of scenes whose constants came through the user's dtype (1e-7)."""
 
@@ -133,7 +136,19 @@ class Suspect:
         tree = ast.parse(self.unit.source(self.unit.text) + "\n" + self.rest)
         if not calls_only_libraries(tree, self.views[0].moment.names):
             return False
-        view = self.views[0]
+        return self._repeats(self.views[0])
+
+    @cached_property
+    def trials(self) -> tuple[View, ...]:
+        """The scenes that another line is tried in: those that the user's own repeats in.
+
+        A loop that makes the gradients by itself on the way cannot be given random ones there.
+        """
+        first, *others = self.views
+        return first, *(v for v in others if not self.is_looped or self._repeats(v))
+
+    def _repeats(self, view: View) -> bool:
+        assert self.unit is not None
         found, after = self._alone(self.unit.text, view), view.moment.after
         return found is not None and found.shape == after.shape and _close(found, after)
 
@@ -145,7 +160,8 @@ class Suspect:
     @cached_property
     def allowed(self) -> int:
         """How many lines may be tried."""
-        return int(min(TRIES, WORK / max(1, 20 * self.right.numel())))
+        loops = sum(b.statement == self.statement for b in self.hand.binds) * STEP
+        return int(min(TRIES, WORK / max(1, 20 * self.right.numel(), loops)))
 
     def value(self, expression: str, view: int = 0) -> Any:
         """Return what an expression is worth where the statement stands, None where it raises."""
@@ -166,7 +182,7 @@ class Suspect:
         if text not in self._tried:
             if len(self._tried) >= self.allowed:
                 return False
-            self._tried[text] = all(self._right(text, view) for view in self.views)
+            self._tried[text] = all(self._right(text, view) for view in self.trials)
         return self._tried[text]
 
     def would(self, text: str) -> bool:
@@ -210,14 +226,16 @@ class Suspect:
         if found is None or not self.rest:
             return found
         try:
-            return view.finish.run(self.rest, self.hand.name, found)
+            target = self.hand.name if self.unit is None else self.unit.target
+            return view.finish.run(self.rest, target, found)
         except Exception:
             return None
 
     def _alone(self, text: str, view: View) -> Tensor | None:
         source = text if self.unit is None else self.unit.source(text)
         try:
-            return view.runner.run(source, self.hand.name, view.before)
+            target = self.hand.name if self.unit is None else self.unit.target
+            return view.runner.run(source, target, view.before)
         except Exception:  # whatever a line that nobody wrote may lead to
             return None
 
@@ -255,7 +273,7 @@ def _suspect(grade: Grade, at: int, backward: Backward) -> Suspect:
     statement, binds = groups[at]
     final = hand.own_final()
     looped = len(binds) > 1
-    unit = unit_of(statement, looped)
+    unit = unit_of(statement, hand.name, looped, groups[0][0])
     later = groups[at + 1 :] if at >= 0 else []
     rest = "\n".join(s.text for s, _ in later)
     if any(len(b) > 1 for _, b in later):
@@ -275,12 +293,12 @@ def _suspect(grade: Grade, at: int, backward: Backward) -> Suspect:
     scenes = zip(backward.scenes, rights, strict=False)
     views = tuple(
         v for scene, right in scenes
-        if (v := _view(scene, binds, final, right, torch.float64)) is not None
+        if (v := _view(scene, binds, final, right, torch.float64, unit)) is not None
     )  # fmt: skip
     own = forward.autograd.get(hand.node.index)
     native = None
     if backward.native is not None and own is not None:
-        native = _view(backward.native, binds, final, own, None)
+        native = _view(backward.native, binds, final, own, None, unit)
     names = {b.name: b for b in forward.nodes() if b.kind != "param" or not hand.is_local()}
     gradients = {h.node.name: h.name for h in backward.hands.values() if h.node is not None}
     names_late = backward.scenes[0].late
@@ -291,13 +309,20 @@ def _suspect(grade: Grade, at: int, backward: Backward) -> Suspect:
 
 
 def _view(
-    scene: Scene, binds: list[Bind], final: Bind, right: Tensor, dtype: torch.dtype | None
+    scene: Scene,
+    binds: list[Bind],
+    final: Bind,
+    right: Tensor,
+    dtype: torch.dtype | None,
+    unit: Unit | None,
 ) -> View | None:
     first, own = scene.moments.get(binds[0].index), scene.moments.get(binds[-1].index)
     last = scene.moments.get(final.index)
     if first is None or own is None or last is None:
         return None
-    return View(own, Runner(own.names, dtype), Runner(last.names, dtype), first.before, right)
+    loop = None if unit is None or unit.loop is None else first.loops.get(unit.loop)
+    runner = Runner(loop or own.names, dtype)
+    return View(own, runner, Runner(last.names, dtype), first.before, right)
 
 
 def _parts(number: int, backward: Backward) -> tuple[Part, ...]:

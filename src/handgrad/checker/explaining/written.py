@@ -1,12 +1,15 @@
 """The corrected line written from the rules, where no change of the user's own line mends it."""
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 
 from handgrad.checker.explaining.finding import Finding
+from handgrad.checker.explaining.edits import Text
+from handgrad.checker.explaining.runner import RETURNED, Runner
 from handgrad.checker.explaining.suspect import Suspect
 from handgrad.checker.records import Place
 from handgrad.checker.rules.branches import Branch, branches
@@ -49,7 +52,16 @@ def _branches(suspect: Suspect) -> list[Branch]:
 
 def _lines(suspect: Suspect, found: list[Branch]) -> Iterator[str]:
     """Yield the statement with one branch, and with all of them."""
-    name, tree = suspect.hand.name, suspect.unit.tree if suspect.unit is not None else None
+    unit = suspect.unit
+    name, tree = (suspect.hand.name, None) if unit is None else (unit.target, unit.tree)
+    among = None if unit is None else _among(Text(unit.text, unit.tree), name)
+    if among is not None or isinstance(tree, ast.Return):
+        for branch in found:
+            if among is not None and unit is not None:
+                yield Text(unit.text, unit.tree).replace(among, str(branch.expression))
+            elif name == RETURNED:
+                yield f"return {branch.expression}"
+        return
     sign = "=" if isinstance(tree, ast.Assign | ast.AnnAssign | None) else "+="
     for branch in found:
         yield f"{name} {sign} {branch.expression}"
@@ -58,20 +70,39 @@ def _lines(suspect: Suspect, found: list[Branch]) -> Iterator[str]:
         yield "\n".join([f"{name} {sign} {first}", *(f"{name} += {text}" for text in rest)])
 
 
+def _among(text: Text, name: str) -> ast.expr | None:
+    """Return the expression for this gradient where one statement makes several."""
+    value, targets = text.value, getattr(text.tree, "targets", [None])
+    if not isinstance(value, ast.Tuple):
+        return None
+    if isinstance(text.tree, ast.Return):
+        at = re.fullmatch(rf"{RETURNED}\[(\d+)\]", name)
+        return value.elts[int(at[1])] if at is not None and int(at[1]) < len(value.elts) else None
+    if not isinstance(targets[0], ast.Tuple) or len(targets[0].elts) != len(value.elts):
+        return None
+    names = [ast.unparse(target) for target in targets[0].elts]
+    return value.elts[names.index(name)] if name in names else None
+
+
 def _added(suspect: Suspect, found: list[Branch]) -> Written | None:
     """Return the line for a branch that no statement adds, where all that it reads is there."""
     late = suspect.late
     if late is None or suspect.made.shape != suspect.right.shape:
         return None
     for branch in found:
-        try:
-            value = late.value(str(branch.expression))
-        except Exception:  # it reads a gradient that is not written yet
-            continue
+        value = _value(late, str(branch.expression))
         if not isinstance(value, torch.Tensor) or not suspect.is_right(suspect.made + value):
             continue
         return Written(f"{suspect.hand.name} += {branch.expression}", _below(suspect, branch), True)
     return None
+
+
+def _value(late: Runner, expression: str) -> object:
+    """Return what it is worth at the end, None where it cannot be had there."""
+    try:
+        return late.value(expression)
+    except Exception:
+        return None
 
 
 def _below(suspect: Suspect, branch: Branch) -> Place:

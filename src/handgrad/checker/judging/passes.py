@@ -10,7 +10,16 @@ from torch import Tensor
 
 from handgrad.checker.judging.noise import noise_of
 from handgrad.checker.judging.replay import Replay, gradients
-from handgrad.checker.recording.trace import Backward, Bind, Event, Op, Trace, key_of, needed
+from handgrad.checker.recording.trace import (
+    Backward,
+    Bind,
+    Event,
+    Op,
+    Trace,
+    is_leaf,
+    key_of,
+    needed,
+)
 from handgrad.errors import CheckError
 
 _CUSTOM: type = torch.autograd.function.BackwardCFunction
@@ -210,7 +219,7 @@ def _leaves(
         for e in history
         if type(e) is Op
         for t in e.inputs
-        if t.requires_grad and t.is_leaf and t.is_floating_point()
+        if t.requires_grad and is_leaf(t) and t.is_floating_point()
     }
     nodes, given = set(hands.values()), [e for e in history if type(e) is Bind]
     named = [b for b in given if b.name in nodes]

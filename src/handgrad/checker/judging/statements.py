@@ -73,7 +73,7 @@ def grouped(hand: Hand) -> list[tuple[Statement, list[Bind]]]:
     groups: dict[object, tuple[Statement, list[Bind]]] = {}
     for bind in hand.binds:
         if not bind.alias:
-            groups.setdefault(bind.statement.place, (bind.statement, []))[1].append(bind)
+            groups.setdefault(bind.statement, (bind.statement, []))[1].append(bind)
     return list(groups.values())
 
 

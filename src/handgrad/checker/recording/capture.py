@@ -28,6 +28,7 @@ from handgrad.checker.recording.trace import (
     Event,
     Op,
     Trace,
+    is_leaf,
     key_of,
     tensors_in,
 )
@@ -85,6 +86,8 @@ class Recorder:
         self._written: dict[int, None] = {}
         self._loops: dict[int, LoopWatch] = {}
         self._scopes = Scopes()
+        self.returned: tuple[Statement, Scope] | None = None
+        """The last return statement that was to tell, and what names stood for there."""
 
     @contextlib.contextmanager
     def recording(self) -> Iterator[None]:
@@ -229,9 +232,9 @@ class Recorder:
         binds: list[Bind] = []
         for event in self.trace.events:
             if type(event) is Barrier:
-                binds = [b for b in binds if b.value.is_leaf]
+                binds = [b for b in binds if is_leaf(b.value)]
             elif type(event) is Bind:
-                if event.value.is_leaf and event.value.requires_grad:  # set after it was named
+                if is_leaf(event.value) and event.value.requires_grad:  # set after it was named
                     event.edge = get_gradient_edge(event.value)
                 binds.append(event)
         return [b for b in binds if b.edge is not None]
@@ -256,15 +259,21 @@ class Recorder:
             named: list[tuple[str, Kind, Tensor]] = []
             for target, value in zip(statement.targets, values, strict=True):
                 named += named_in(target.name, target.kind, target.keyed, value)
-            scope = self._scopes.of(frame, number) if named or self._written else None
+            scope = self._scope(frame, number) if named or self._written else None
             self._changed(statement, named, scope)
 
-    def known(self, statement: Statement, names: Mapping[str, Any]) -> None:
-        """Note the tensors that have names already when the recording begins."""
+    def known(
+        self, statement: Statement, names: Mapping[str, Any], scope: Scope | None = None
+    ) -> None:
+        """Note the tensors that have names without an assignment: before the recording begins."""
         with self._guarded():
             for name, value in names.items():
                 if isinstance(value, Tensor):
-                    self._bind(name, "assign", value, statement)
+                    self._bind(name, "assign", value, statement, scope)
+
+    def returning(self, number: int) -> None:
+        """Hook: a function is about to return what statement `number` says."""
+        self.returned = self.statements[number], self._scope(sys._getframe(1), number)
 
     def compared(self, number: int, *values: Any) -> None:
         """Hook: statement `number` is about to compare two values under a label."""
@@ -281,11 +290,24 @@ class Recorder:
             if self.paused_by == STOPPED:
                 self._leave()
             return
-        watch = self._loops.setdefault(number, LoopWatch(len(self.trace)))
+        watch = self._loops.get(number)
+        if watch is None:
+            watch = self._loops[number] = self._begun(sys._getframe(1), number)
         if watch.tick(self.trace, self.limit):
             self._leave()  # where it cannot, what is called passes through unrecorded
             self._barrier(f"after {watch.steps} steps", self.statements[number])
             self.paused_by = number
+
+    def _begun(self, frame: FrameType, number: int) -> LoopWatch:
+        statement = self.statements[number]
+        scope = self._scopes.of(frame, number, statement.text)
+        return LoopWatch(len(self.trace), statement.place.line, id(frame), scope)
+
+    def _scope(self, frame: FrameType, number: int) -> Scope:
+        scope = self._scopes.of(frame, number, self.statements[number].text)
+        own = id(frame)
+        scope.loops = {w.line: w.scope for w in self._loops.values() if w.frame == own}
+        return scope
 
     def end(self, number: int) -> None:
         """Hook: loop `number` is over."""

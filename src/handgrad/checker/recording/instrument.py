@@ -53,6 +53,7 @@ class Instrumenter(ast.NodeTransformer):
 
     `parameters` is what functions' parameters count as: names of their own ("assign"), or another's
     for the same tensors. `reads` keeps, by the statement's number, what reads its targets back.
+    `returns`: whether a function tells with which names it returns.
     """
 
     def __init__(
@@ -61,8 +62,10 @@ class Instrumenter(ast.NodeTransformer):
         cell: int | None,
         source: str,
         parameters: Kind = "param",
+        returns: bool = False,
     ) -> None:
         self.statements = statements
+        self.returns = returns
         self.parameters = parameters
         self.reads: dict[int, list[ast.expr]] = {}
         self.cell = cell
@@ -108,6 +111,9 @@ class Instrumenter(ast.NodeTransformer):
             if not hooked:
                 return [*self._compared(node), _shown(node, hooks)]
             return [*self._compared(node), node, *hooks]
+        if isinstance(node, ast.Return) and self.returns:
+            self.statements.append(self._record(node, ()))
+            return [_call(node, "returning", [len(self.statements) - 1]), node]
         return [node, *self._after(node, written(node))]
 
     def _method(self, node: ast.stmt) -> list[ast.stmt]:
@@ -262,8 +268,22 @@ def walruses(node: ast.stmt) -> list[tuple[Target, ast.expr]]:
 
 def _text(lines: Sequence[str], node: ast.stmt) -> str:
     """The statement as written; of one with a body, its first line."""
-    last = node.lineno if isinstance(getattr(node, "body", None), list) else node.end_lineno
-    return textwrap.dedent("\n".join(lines[node.lineno - 1 : last])).strip()
+    if isinstance(getattr(node, "body", None), list) or node.end_lineno is None:
+        return lines[node.lineno - 1].strip()
+    own = list(lines[node.lineno - 1 : node.end_lineno])
+    before, after = beside(lines, node)
+    if before or after.startswith(";"):  # other statements stand on its lines
+        own[-1] = own[-1].encode()[: node.end_col_offset].decode()
+        own[0] = own[0].encode()[node.col_offset :].decode()
+    return textwrap.dedent("\n".join(own)).strip()
+
+
+def beside(lines: Sequence[str], node: ast.stmt) -> tuple[str, str]:
+    """Return what stands before the statement on its first line, and after it on its last."""
+    assert node.end_lineno is not None
+    before = lines[node.lineno - 1].encode()[: node.col_offset].decode()
+    after = lines[node.end_lineno - 1].encode()[node.end_col_offset :].decode()
+    return before.strip(), after.strip()
 
 
 def _shown(node: ast.Expr, hooks: Sequence[ast.stmt]) -> ast.Expr:

@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from handgrad.checker.recording.scope import Scope
 from handgrad.checker.recording.trace import Backward, Bind, Trace
 
 _HAND = re.compile(r"d_?\w+|grad_\w+|\w+_grad")
@@ -11,10 +12,14 @@ _IDLE_EVENTS = 20_000
 
 
 class LoopWatch:
-    """Counts the iterations of one loop in which a whole step happened."""
+    """Counts the iterations of one loop in which a whole step happened.
 
-    def __init__(self, start: int) -> None:
+    `line` is where it stands, `scope` what names stood for in `frame` (its id) when it began.
+    """
+
+    def __init__(self, start: int, line: int, frame: int, scope: Scope) -> None:
         self.steps = 0
+        self.line, self.frame, self.scope = line, frame, scope
         self._start = self._first = start
         self._hand = False
 

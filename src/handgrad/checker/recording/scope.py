@@ -1,24 +1,43 @@
 """What names stood for while the user's code ran, so that a line can be run again, or another."""
 
-from types import FrameType
+import builtins
+import re
+from collections.abc import Mapping
+from types import FrameType, ModuleType
 from typing import Any
+
+from torch import Tensor, nn
 
 FIRST = 2
 """So many executions of a statement keep their scope, and the latest one: a loop runs it often."""
+MANY = 256
+"""A collection of more than this is data: it is not copied, what it holds later counts."""
+_PLAIN = (int, float, complex, str, bytes, type(None))
 
 
 class Scope:
-    """The names of one frame at one moment: locals over globals, by reference."""
+    """The names of one frame at one moment: locals over globals, by reference.
 
-    __slots__ = ("names",)
+    `held` is what the collections and objects held then whose names are in `read`, by their id.
+    `loops` are the loops of the frame that were running: their lines, and the scopes in which they
+    began.
+    """
 
-    def __init__(self, frame: FrameType) -> None:
+    __slots__ = ("held", "loops", "names")
+
+    def __init__(self, frame: FrameType, read: frozenset[str] = frozenset()) -> None:
         own, outer = frame.f_locals, frame.f_globals
         self.names: dict[str, Any] = dict(own) if own is outer else {**outer, **own}
+        self.loops: Mapping[int, Scope] = {}
+        self.held: dict[int, Any] = {}
+        for name in read:
+            value = self.names.get(name)
+            if not isinstance(value, _PLAIN) and (held := contents(value)) is not None:
+                self.held[id(value)] = held
 
     def forget(self) -> None:
         """Let go of everything."""
-        self.names = {}
+        self.names, self.held, self.loops = {}, {}, {}
 
 
 class Scopes:
@@ -26,11 +45,59 @@ class Scopes:
 
     def __init__(self) -> None:
         self._kept: dict[int, list[Scope]] = {}
+        self._read: dict[int, frozenset[str]] = {}
 
-    def of(self, frame: FrameType, number: int) -> Scope:
+    def of(self, frame: FrameType, number: int, text: str) -> Scope:
         """Return the scope of `frame` now, statement `number` having just run in it."""
         kept = self._kept.setdefault(number, [])
+        if number not in self._read:
+            self._read[number] = frozenset(re.findall(r"[^\W\d]\w*", text))
         if len(kept) > FIRST:
             kept.pop().forget()
-        kept.append(Scope(frame))
+        kept.append(Scope(frame, self._read[number]))
         return kept[-1]
+
+
+def contents(value: Any) -> Any:
+    """Return a copy of a small collection, or of an object's attributes; None for anything else.
+
+    Nothing of the user's is called.
+    """
+    if type(value) in (list, dict):
+        return value.copy() if len(value) <= MANY else None
+    return attributes(value)
+
+
+def attributes(value: Any) -> dict[str, Any] | None:
+    """Return what an object of a class of the user's own holds, a class, or a module of theirs.
+
+    None for anything else. Nothing of the user's is called: neither a property nor __getattr__.
+    """
+    if isinstance(value, type | ModuleType):
+        found = dict(vars(value))
+        return found if not _foreign(value) and len(found) <= MANY else None
+    kind = type(value)
+    if _foreign(kind) and not isinstance(value, nn.Module):
+        return None
+    try:
+        own = object.__getattribute__(value, "__dict__")
+    except AttributeError:
+        return None
+    if type(own) is not dict or len(own) > MANY:
+        return None
+    found = {}
+    for base in reversed(kind.__mro__):
+        if not _foreign(base):
+            found |= {k: v for k, v in vars(base).items() if isinstance(v, int | float | Tensor)}
+    found |= own
+    if isinstance(value, nn.Module):
+        for inner in ("_buffers", "_parameters", "_modules"):
+            found |= own.get(inner) or {}
+    return found
+
+
+def _foreign(value: type | ModuleType) -> bool:
+    """Tell what comes with Python or a library."""
+    module = value.__name__ if isinstance(value, ModuleType) else value.__module__
+    known = getattr(builtins, getattr(value, "__qualname__", ""), None) is value
+    return known or module.split(".")[0] in ("torch", "numpy", "math")

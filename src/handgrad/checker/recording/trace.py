@@ -190,6 +190,18 @@ def tensors_of(event: Event) -> Iterator[Tensor]:
         yield from event.values
 
 
+def is_leaf(value: Tensor) -> bool:
+    """Tell whether nothing that is recorded for gradients made it.
+
+    A view that was made under no_grad (`W.T`) cannot even be asked once its base was written to in
+    place (`W -= lr * dW`): torch raises. It is a leaf's view then, and none itself.
+    """
+    try:
+        return value.is_leaf
+    except RuntimeError:
+        return False
+
+
 def tensors_in(value: Any) -> Iterator[Tensor]:
     """Yield the tensors in nested tuples, lists and dicts."""
     if isinstance(value, Tensor):
@@ -224,7 +236,7 @@ def needed(events: Sequence[Event], targets: Iterable[Tensor], stops: set[int]) 
 
 def _is_derived(value: Tensor) -> bool:
     """Tell a view of a leaf from the leaf itself."""
-    return not value.is_leaf or (value._is_view() and not value.requires_grad)
+    return not is_leaf(value) or (value._is_view() and not value.requires_grad)
 
 
 def _copy(storage: torch.UntypedStorage) -> torch.UntypedStorage:
