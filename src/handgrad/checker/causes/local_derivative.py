@@ -72,7 +72,8 @@ def _fitted(upstream: Tensor, made: Tensor) -> Tensor:
     dims = [
         i for i, (a, b) in enumerate(zip(upstream.shape, made.shape, strict=True)) if b == 1 != a
     ]
-    return (upstream.sum(dims, keepdim=True) if dims else upstream).expand_as(made)
+    fitted = upstream.sum(dims, keepdim=True) if dims else upstream
+    return fitted if fitted.shape == made.shape else upstream
 
 
 def _quotient(suspect: Suspect, upstream: list[Tensor], made: list[Tensor]) -> Tensor | None:

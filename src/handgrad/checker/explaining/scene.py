@@ -5,7 +5,7 @@ not taken for right because the true gradient upstream of it happens to be 0.
 """
 
 import builtins
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,8 +44,7 @@ class Names:
     def __getitem__(self, name: str) -> Any:
         if name in self._kept:
             return self._kept[name]
-        value = self._given[name]
-        return self._own(value) if _is_float(value) else value
+        return self._mapped(self._given[name])
 
     def get(self, name: str) -> Any:
         """Return what the name stands for, None where it stands for nothing."""
@@ -54,6 +53,20 @@ class Names:
     def given(self, name: str) -> Any:
         """Return what the name stood for in the user's own run."""
         return self._given[name]
+
+    def _mapped(self, value: Any) -> Any:
+        """Tensors stand in lists and dictionaries too: hs[t - 1]."""
+        if _is_float(value):
+            return self._own(value)
+        if type(value) in (list, tuple):
+            return type(value)(_each(self._mapped, value))
+        if type(value) is dict:
+            return dict(zip(value, _each(self._mapped, value.values()), strict=True))
+        return value
+
+    def before(self, bind: Bind) -> "Names":
+        """Return the names of another moment of the same run, as what was not written to is."""
+        return Names(self._replay, bind, set())
 
     def _own(self, value: Tensor) -> Tensor:
         return self._replay.get(value, self._index).detach()
@@ -166,6 +179,12 @@ def _names_of(code: Any) -> set[str]:
         if hasattr(constant, "co_names"):
             found |= _names_of(constant)
     return found
+
+
+def _each(how: Callable[[Any], Any], values: Collection[Any]) -> list[Any]:
+    """Only where a tensor is among them, since containers of other things may be large."""
+    some = any(isinstance(v, Tensor) for v in values)
+    return [how(v) for v in values] if some else list(values)
 
 
 def _is_float(value: Any) -> bool:
