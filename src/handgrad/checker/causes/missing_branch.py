@@ -28,6 +28,7 @@ from handgrad.checker.explaining.additions import addition
 from handgrad.checker.explaining.finding import Finding
 from handgrad.checker.explaining.relations import count_named, factors
 from handgrad.checker.explaining.suspect import Part, Suspect
+from handgrad.checker.recording.trace import Bind
 
 CODE = "HG101"
 NAME = "missing branch"
@@ -44,16 +45,25 @@ def find(suspect: Suspect) -> Finding | None:
     lost = _lost(suspect)
     if not lost:
         return None
+    order = {b.name: b.index for b in reversed(suspect.forward.nodes())}
+    lost = tuple(sorted(lost, key=lambda part: order.get(part.consumer, 0)))
     names = " and ".join(part.consumer for part in lost)
     said, text = f"{suspect.hand.name} lacks the branch through {names}", suspect.text
-    stood = bool(suspect.views) and suspect.views[0].before is not None
-    if text is not None and isinstance(text.tree, ast.Assign) and stood:
+    if text is not None and isinstance(text.tree, ast.Assign):
         fix = f"{text.segment(text.tree.targets[0])} += {text.segment(text.tree.value)}"
-        if suspect.mends(fix):
+        if suspect.mends(fix) or suspect.mends(f"{_earlier(suspect)}\n{fix}"):
             return Finding(f"{said}: `=` throws away what stood there, `+=` adds to it.", fix)
     if len(lost) > 1:
         return Finding(f"{said}.")
     return addition(suspect, f"{said}.", _lines(suspect, lost[0]), lost[0].hand)
+
+
+def _earlier(suspect: Suspect) -> str:
+    """Return the statement that made the gradient before this one made it anew."""
+    name, end = suspect.hand.name, suspect.forward.end
+    made = [b for b in suspect.forward.trace.of(Bind) if b.name == name and b.index > end
+            and b.index < suspect.hand.binds[0].index and not b.alias]  # fmt: skip
+    return made[-1].statement.text if made else ""
 
 
 def _lost(suspect: Suspect) -> tuple[Part, ...]:

@@ -61,19 +61,21 @@ def changed(loop: ast.stmt, change: Callable[[list[ast.stmt]], list[ast.stmt]]) 
 
 
 def makes_right(suspect: Suspect, rows: list[ast.stmt], line: int) -> bool:
-    """Tell whether statements, run from what stood above `line`, add up to the right gradient."""
+    """Tell whether statements, run from what stood above `line`, add up to the right gradient.
+
+    With true gradients upstream only: a loop over time makes its own upstream as it goes, and what
+    follows from random ones at every step is no run of any loop.
+    """
     tree = ast.Module(body=rows, type_ignores=[])
-    source, first = ast.unparse(ast.fix_missing_locations(tree)), _above(suspect, line)
-    if first is None or not suspect.views:
+    first, late = _above(suspect, line), suspect.backward.scenes[0].late
+    if first is None or late is None or not suspect.views:
         return False
-    for i in range(len(suspect.views)):
-        late = suspect.backward.scenes[i].late
-        if late is None or not calls_only_libraries(tree, names := late.before(first)):
-            return False
-        found = _run(names, source, suspect.hand.name, torch.zeros_like(suspect.views[i].right))
-        if found is None or found.shape != suspect.right.shape or not suspect.is_right(found, i):
-            return False
-    return True
+    names = late.before(first)
+    if not calls_only_libraries(tree, names):
+        return False
+    source = ast.unparse(ast.fix_missing_locations(tree))
+    found = _run(names, source, suspect.hand.name, torch.zeros_like(suspect.right))
+    return found is not None and found.shape == suspect.right.shape and suspect.is_right(found)
 
 
 def starts_from(suspect: Suspect, line: int) -> Bind | None:

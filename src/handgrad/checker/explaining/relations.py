@@ -68,9 +68,12 @@ def factors(suspect: Suspect, value: float) -> Iterator[tuple[str, str]]:
                 yield template, said
 
 
-def called(suspect: Suspect, value: float) -> str:
-    """Return a number by the name that it goes by here: n, 1 / n, n / (n - 1)."""
-    return next((said for _, said in factors(suspect, value)), number(value))
+def called(suspect: Suspect, value: float) -> tuple[str, bool]:
+    """Return a number by the name that it goes by here (n, 1 / n, n / (n - 1)), and if it has one.
+    """
+    sign = "-" if value < 0 else ""
+    name = next((said for _, said in factors(suspect, abs(value))), None)
+    return (number(value), False) if name is None else (f"{sign}{name}", True)
 
 
 def count_named(suspect: Suspect, value: int) -> str:
