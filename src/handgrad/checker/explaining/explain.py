@@ -6,9 +6,11 @@ import torch
 from torch import Tensor
 
 from handgrad.checker.causes import CAUSES
-from handgrad.checker.explaining.finding import Explanation
+from handgrad.checker.explaining.finding import Explanation, Finding
 from handgrad.checker.explaining.scene import Scene, SceneSweep
 from handgrad.checker.explaining.suspect import Backward, Suspect, suspects
+from handgrad.checker.explaining.unexplained import unexplained
+from handgrad.checker.explaining.written import with_line
 from handgrad.checker.judging.grade import Grade, Grader
 from handgrad.checker.judging.passes import Pass
 from handgrad.checker.judging.probe import Cut, random_gradients
@@ -36,9 +38,15 @@ def explained(suspect: Suspect) -> Explanation | None:
     for cause in CAUSES:
         finding = cause.find(suspect)
         if finding is not None:
-            checked = None if finding.fix is None else suspect.checked(finding)
-            return Explanation(cause.code, finding, checked)
+            return _checked(suspect, cause.code, with_line(suspect, finding))
+    if suspect.grade.root and suspect.views:
+        return _checked(suspect, None, with_line(suspect, unexplained(suspect)))
     return None
+
+
+def _checked(suspect: Suspect, code: str | None, finding: Finding) -> Explanation:
+    checked = None if finding.fix is None else suspect.checked(finding)
+    return Explanation(code, finding, checked)
 
 
 def _backward(
