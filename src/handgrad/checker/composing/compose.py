@@ -13,7 +13,7 @@ from handgrad.checker.composing.graph import Graph, Value, zeros_as
 from handgrad.checker.composing.references import References
 from handgrad.checker.recording.trace import Op
 from handgrad.checker.rules import RULES
-from handgrad.checker.rules.rule import Call, Form, NoRule, Put, bound, canonical
+from handgrad.checker.rules.rule import Call, Form, NoRule, bound, canonical
 
 LONG = 30
 """Characters from which on an expression that is needed twice gets a line of its own."""
@@ -34,6 +34,11 @@ class Part:
     full: Expr
     whole: Expr | None
     unique: bool
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether places met twice stand beside slices, which no function in place adds up."""
+        return not self.unique and any(isinstance(n, ast.Slice) for n in ast.walk(self.index))
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,7 @@ class Composer:
 
         Raises NoRule, or Unreachable where what a line needs has no name.
         """
-        name, swapped, in_place = canonical(op.func)
+        name, swapped, _ = canonical(op.func)
         rule = RULES.get(name)
         if rule is None:
             raise NoRule(name)
@@ -106,10 +111,10 @@ class _Undone:
         lost = [p for p in wanted if p not in forms and not self._listed(p)]
         if lost:
             raise NoRule(f"{self.call.name}, for its argument {lost[0]}")
-        chosen = {p: form for p, form in forms.items() if p in wanted}
+        chosen = {p: form for p, form in forms.items() if p in wanted and form}
         self._steps(forms, chosen)
         self._shorten(chosen)
-        return [Share(wanted[p], self._share(form, wanted[p])) for p, form in chosen.items()]
+        return _doubled([Share(wanted[p], self._share(f, wanted[p])) for p, f in chosen.items()])
 
     def _listed(self, parameter: str) -> bool:
         return isinstance(self.values[parameter], tuple | list)
@@ -119,9 +124,7 @@ class _Undone:
         for i, (value, own) in enumerate(zip(self.outs, d, strict=True)):
             if own is None:
                 own = self._zeros(value)
-            elif not self.lazy and own.shape != tuple(value.tensor.shape):
-                own = self.stretched(own, value)
-            elif not self.lazy and own.is_number:
+            elif not self.lazy and (own.shape != tuple(value.tensor.shape) or own.is_number):
                 own = self.stretched(own, value)
             self.parts[f"d{i}"] = own
         given = next((i for i, own in enumerate(d) if own is not None), 0)
@@ -186,8 +189,8 @@ class _Undone:
             return self._fitted(self.filled(form), value)
         index = self._index(form.index)
         whole = self._fitted(self.filled(form.whole), value) if form.whole else None
-        value = self.parts["raw"] if form.value == "d" else self.filled(form.value)
-        return Part(index, value, self.filled(form.value), whole, form.unique)
+        raw = self.parts["raw"] if form.value == "d" else self.filled(form.value)
+        return Part(index, raw, self.filled(form.value), whole, form.unique)
 
     def _index(self, text: str) -> ast.expr:
         expr = self._part(text)
@@ -298,6 +301,20 @@ class _Undone:
         if tensor.layout is not torch.strided:
             return tensor.detach()
         return self.graph.forward.trace.at(tensor, index).detach()
+
+
+def _doubled(shares: list[Share]) -> list[Share]:
+    """x * x gives 2 * x * d, rather than x * d twice."""
+    if len(shares) != 2 or shares[0].value is not shares[1].value:
+        return shares
+    first, second = (s.given for s in shares)
+    if isinstance(first, Part) or isinstance(second, Part) or first.text != second.text:
+        return shares
+    node = filled(parsed("2 * (d)"), {"d": first.node})
+    if isinstance(first.node, ast.BinOp) and isinstance(first.node.op, ast.Mult):
+        twice = ast.BinOp(ast.Constant(2), ast.Mult(), first.node.left)
+        node = ast.BinOp(twice, ast.Mult(), first.node.right)
+    return [Share(shares[0].value, Expr(node, first.value))]
 
 
 def stretched(

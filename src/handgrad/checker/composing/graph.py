@@ -54,9 +54,12 @@ class Graph:
         self.made: dict[int, list[Value]] = {}
         self.users: dict[int, list[Op]] = {}
         """The operations that read a value, by the id of the value."""
+        self.counts: dict[int, int] = {}
+        """How often a value is read: x * x reads it twice."""
         self.values: list[Value] = []
         self.current: dict[int, Value] = {}
         self._earlier: dict[int, Op] | None = None
+        self._graded: set[int] | None = None
         self._following: dict[int, Statement] | None = None
         for event in forward.events:
             if event.index > forward.end:
@@ -83,7 +86,7 @@ class Graph:
             trace = self.forward.trace.events[: self.forward.end + 1]
             self._earlier = {id(t): op for op in trace if type(op) is Op for t in op.outputs}
         op = self._earlier.get(id(value.tensor))
-        return None if op is None or key_of(value.tensor) in self.forward.leaves else op
+        return None if value.live else op
 
     def statement(self, op: Op) -> Statement | None:
         """Return the statement that an operation ran in, as far as the next name tells it."""
@@ -104,9 +107,19 @@ class Graph:
     def _value(self, tensor: Tensor, at: int) -> Value:
         value = self.current.get(id(tensor))
         if value is None:
-            leaf = key_of(tensor) in self.forward.leaves and tensor.is_floating_point()
-            value = self._new(tensor, at, live=leaf)
+            value = self._new(tensor, at, live=self._is_leaf(tensor))
         return value
+
+    def _is_leaf(self, tensor: Tensor) -> bool:
+        """A tensor to differentiate by; what was detached from one shares its memory, no more."""
+        key = key_of(tensor)
+        if key not in self.forward.leaves or not tensor.is_floating_point():
+            return False
+        if self._graded is None:
+            history = self.forward.trace.events[: self.forward.end + 1]
+            given = (t for e in history if type(e) is Op for t in e.inputs)
+            self._graded = {key_of(t) for t in given if t.requires_grad and t.is_leaf}
+        return tensor.requires_grad or key not in self._graded
 
     def _new(self, tensor: Tensor, at: int, **settings: object) -> Value:
         value = Value(tensor, at, **settings)  # type: ignore[arg-type]
@@ -120,13 +133,13 @@ class Graph:
         self.reads[op.index] = read
         for value in read.values():
             self.users.setdefault(id(value), []).append(op)
+            reads = sum(t is value.tensor for t in op.inputs)
+            self.counts[id(value)] = self.counts.get(id(value), 0) + reads
         name = canonical(op.func)[0]
         graded = op.grad_enabled or self.forward.backward is None
         through = graded and name not in NO_GRADIENT and any(v.live for v in read.values())
         written = {id(t) for t in op.writes}
-        made = []
-        for tensor in op.writes:
-            made.append(self._overwrite(tensor, op, through))
+        made = [self._overwrite(tensor, op, through) for tensor in op.writes]
         results = [t for t in tensors_in(op.result) if id(t) not in read and id(t) not in written]
         for tensor in results:
             live = through and tensor.is_floating_point()

@@ -6,7 +6,7 @@ Its name, if that still stands for it; the way to it through lists, dictionaries
 
 import ast
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -23,7 +23,8 @@ from handgrad.checker.rules.rule import canonical
 _DEPTH, _WIDTH = 5, 4000
 """How far, and past how many objects, a tensor without a name is looked for."""
 _RANDOM = {"rand", "randn", "randint", "randperm", "normal", "bernoulli", "multinomial", "dropout",
-           "rand_like", "randn_like", "randint_like", "poisson", "uniform", "exponential"}  # fmt: skip
+           "rand_like", "randn_like", "randint_like", "poisson", "uniform",
+           "exponential"}  # fmt: skip
 _OPERATORS: dict[str, ast.operator] = {
     "add": ast.Add(), "sub": ast.Sub(), "mul": ast.Mult(), "div": ast.Div(), "pow": ast.Pow(),
     "matmul": ast.MatMult(), "remainder": ast.Mod(),
@@ -44,6 +45,8 @@ class References:
         self.graph = graph
         self.names = {k: v for k, v in names.items() if k != HOOK and not k.startswith("__")}
         self.spellings = Spellings(self.names)
+        self.remember: Callable[[Value], ast.expr | None] | None = None
+        """Gives a value that has lost its name one again, in a line before those that need it."""
         self.given: dict[int, ast.expr] = {}
         """Values that a line of ours has given a name, by the id of the Value."""
         self.paths: dict[str, Tensor] = {}
@@ -74,7 +77,13 @@ class References:
     def expression(self, value: Value) -> ast.expr:
         """Return what to write for the value. Raises Unreachable."""
         own = self.named(value)
-        return own if own is not None else self.computed(value)
+        if own is not None:
+            return own
+        again = self.remember(value) if self.remember is not None else None
+        if again is None:
+            return self.computed(value)
+        self.given[id(value)] = again
+        return again
 
     def computed(self, value: Value) -> ast.expr:
         """Return the operation that made the value, written again. Raises Unreachable."""

@@ -64,7 +64,10 @@ def _added(suspect: Suspect, found: list[Branch]) -> Written | None:
     if late is None or suspect.made.shape != suspect.right.shape:
         return None
     for branch in found:
-        value = late.value(str(branch.expression))
+        try:
+            value = late.value(str(branch.expression))
+        except Exception:  # it reads a gradient that is not written yet
+            continue
         if not isinstance(value, torch.Tensor) or not suspect.is_right(suspect.made + value):
             continue
         return Written(f"{suspect.hand.name} += {branch.expression}", _below(suspect, branch), True)

@@ -60,6 +60,9 @@ def _glu(c: Call) -> Forms:
 RULES: dict[str, Rule] = {
     "sigmoid": each("input", input="out * (1 - out) * d"),
     "relu": each("input", _relu),
+    "hardtanh": each(
+        "input, min_val=-1.0, max_val=1.0", input="((input > min_val) & (input < max_val)) * d"
+    ),
     "relu6": each("input", input="((input > 0) & (input < 6)) * d"),
     "leaky_relu": each(
         "input, negative_slope=0.01", input="torch.where(input > 0, d, negative_slope * d)"
@@ -86,7 +89,6 @@ RULES: dict[str, Rule] = {
     ),
     "softplus": each("input, beta=1, threshold=20", _softplus),
     "logsigmoid": each("input", input="torch.sigmoid(-input) * d"),
-    "log_sigmoid": each("input", input="torch.sigmoid(-input) * d"),
     "softsign": each("input", input="d / (1 + torch.abs(input)) ** 2"),
     "tanhshrink": each("input", input="torch.tanh(input) ** 2 * d"),
     "softshrink": each("input, lambd=0.5", input="(out != 0) * d"),

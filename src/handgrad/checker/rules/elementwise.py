@@ -1,5 +1,7 @@
 """Elementwise arithmetic and functions. What broadcasting stretched is summed by the caller."""
 
+import math
+
 import torch
 
 from handgrad.checker.rules.rule import Call, Forms, NoRule, Rule, each
@@ -27,6 +29,8 @@ def _pow(c: Call) -> Forms:
     exponent = c["exponent"]
     base = {"exponent": "out * torch.log(input) * d"}
     if isinstance(exponent, torch.Tensor):
+        if not isinstance(c["input"], torch.Tensor):
+            return {"exponent": f"{math.log(c['input'])!r} * out * d"}
         if (torch.as_tensor(c["input"]) <= 0).any():
             base["exponent"] = "torch.where(input > 0, out * torch.log(input), 0) * d"
         return {"input": "exponent * input ** (exponent - 1) * d", **base}
@@ -38,8 +42,8 @@ def _pow(c: Call) -> Forms:
 def _power(k: float) -> str:
     if k == 0:
         return "torch.zeros_like(input)"
-    factor = {1: "", -1: "-"}.get(k, f"{_digits(k)} * ")
-    rest = {0: "", 1: "input * "}.get(k - 1, f"input**{_digits(k - 1)} * ")
+    factor = {1.0: "", -1.0: "-"}.get(k, f"{_digits(k)} * ")
+    rest = {0.0: "", 1.0: "input * "}.get(k - 1, f"input**{_digits(k - 1)} * ")
     return f"{factor}{rest}d"
 
 
@@ -63,7 +67,7 @@ def _larger(c: Call, sign: str) -> Forms:
     """Where both are alike each gets half, as autograd has it; said only if it happens here."""
     half = "0.5 * (input == other) * d"
     tied = bool((torch.as_tensor(c["input"]) == torch.as_tensor(c["other"])).any())
-    more = {name: f" + {half}" if tied else "" for name in ("input", "other")}
+    more = dict.fromkeys(("input", "other"), f" + {half}" if tied else "")
     return {
         "input": f"(input {sign} other) * d{more['input']}",
         "other": f"(other {sign} input) * d{more['other']}",

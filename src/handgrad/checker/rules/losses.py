@@ -109,7 +109,7 @@ def _cross_entropy(c: Call) -> Forms:
     rows, hot = _targets(c)
     if c["label_smoothing"]:
         wide = c.shape()[dim]
-        hot = f"(1 - label_smoothing) * {hot} - label_smoothing / {wide}"
+        hot = f"(1 - label_smoothing) * {hot}.to(input) - label_smoothing / {wide}"
     return {"input": f"(torch.softmax(input, {dim}) - {hot}){_scale(c, rows)}"}
 
 

@@ -67,7 +67,7 @@ def _batch_norm(c: Call) -> Forms:
 
 def _group_norm(c: Call) -> Forms:
     """In groups: (N, G, everything else) and back."""
-    n, wide, *rest = c.shape()
+    n, _, *rest = c.shape()
     groups = c["num_groups"]
     view = f".view(1, -1{', 1' * len(rest)})"
     dims = (0, *range(2, 2 + len(rest)))
@@ -109,7 +109,7 @@ def _dropout(c: Call) -> Forms:
     """What was dropped is 0 in the result: the mask is read off it."""
     if not c["training"] or c["p"] == 0:
         return {"input": "d"}
-    return {"input": "(out != 0) / (1 - p) * d"}
+    return {"input": "(out != 0) * d / (1 - p)"}
 
 
 def _attention(c: Call) -> Forms:

@@ -34,8 +34,9 @@ class Put:
 
 Form = str | Put
 Forms = Mapping[str, Form]
-"""By parameter. A key that begins with "$" is no parameter but a step on the way: its template may
-be used, by the name after the "$", in those after it."""
+"""By parameter; "" where nothing goes back (what only lends its shape). A key that begins with "$"
+is no parameter but a step on the way: its template may be used, by the name after the "$", in those
+after it."""
 Decide = Callable[["Call"], Forms]
 
 
@@ -216,12 +217,11 @@ ALIASES = {
     "moveaxis": "movedim", "multiply": "mul", "negative": "neg", "numpy_T": "t", "permute_dims":
     "permute", "subtract": "sub", "swapaxes": "transpose", "swapdims": "transpose",
     "view_as": "reshape_as", "view": "reshape", "broadcast_to": "expand", "tile": "repeat",
-    "fix": "trunc", "sgn": "sign", "_softmax": "softmax", "hardtanh": "clamp", "pos": "clone",
-    "conv_nd": "conv1d", "positive": "clone", "float": "to", "double": "to", "half": "to",
+    "fix": "trunc", "sgn": "sign", "_softmax": "softmax", "log_sigmoid": "logsigmoid",
+    "_threshold": "threshold", "pos": "clone",
+    "positive": "clone", "float": "to", "double": "to", "half": "to",
     "bfloat16": "to", "type": "to", "cpu": "to", "cuda": "to", "type_as": "to",
     "contiguous": "clone", "alias": "clone", "view_copy": "reshape", "linalg_vecdot": "vecdot",
-    "inner": "inner", "relu_": "relu", "celu_": "celu",
-    "bernoulli_dropout": "dropout",
 }  # fmt: skip
 
 

@@ -6,8 +6,12 @@ from handgrad.checker.rules.rule import Call, Forms, NoRule, Rule, whole
 
 
 def _reshape(c: Call) -> Forms:
-    how = "view" if c.spelling == "view" and _viewable(c) else "reshape"
+    how = "view" if c.spelling.startswith("view") and _viewable(c) else "reshape"
     return {"input": f"d.{how}({c.size('input')})" if c.shape() else f"d.{how}(())"}
+
+
+def _reshape_as(c: Call) -> Forms:
+    return {**_reshape(c), "other": ""}
 
 
 def _viewable(c: Call) -> bool:
@@ -147,7 +151,7 @@ def _rot90(c: Call) -> Forms:
 
 RULES: dict[str, Rule] = {
     "reshape": whole("input, *shape", _reshape),
-    "reshape_as": whole("input, other", _reshape),
+    "reshape_as": whole("input, other", _reshape_as),
     "flatten": whole("input, start_dim=0, end_dim=-1", _reshape),
     "unflatten": whole("input, dim, sizes", _reshape),
     "ravel": whole("input", _reshape),
@@ -161,7 +165,7 @@ RULES: dict[str, Rule] = {
     "permute": whole("input, *dim", _permute),
     "movedim": whole("input, source, destination", input="d.movedim(destination, source)"),
     "expand": whole("input, *sizes", input="d"),
-    "expand_as": whole("input, other", input="d"),
+    "expand_as": whole("input, other", input="d", other=""),
     "repeat": whole("input, *sizes", _repeat),
     "repeat_interleave": whole("input, repeats, dim=None", _repeat_interleave),
     "flip": whole("input, *dim", input="d.flip(dim)"),
