@@ -67,6 +67,10 @@ class Names:
         """Return what the name stood for in the user's own run."""
         return self._given[name]
 
+    def before(self, bind: Bind) -> "Names":
+        """Return the names of another moment of the same run, as what was not written to is."""
+        return Names(self._replay, bind, set())
+
     def held(self, value: Any) -> Any:
         """Return what a collection, or an object, held at that moment; None for anything else."""
         found = self._scope.held.get(id(value))

@@ -75,6 +75,8 @@ class Suspect:
     backward: "Backward"
     _tried: dict[str, bool] = field(default_factory=dict)
     _made: dict[int, Tensor] = field(default_factory=dict)
+    kept: dict[str, Any] = field(default_factory=dict)
+    """What is costly to find out and of use to several causes."""
 
     @property
     def hand(self) -> Hand:
@@ -200,11 +202,25 @@ class Suspect:
             return "rounding"
         text = finding.fix
         if finding.adds:
-            text = f"{self.unit.text}\n{text}"
+            made = self._run(self.unit.text, self.native)
+            found = self._later(text, self.backward.native, made, None)
         elif finding.at is not None:
             return "rounding"
-        found = self._run(text, self.native)
+        else:
+            found = self._run(text, self.native)
         return "exact" if found is not None and same_bits(found, own) else "rounding"
+
+    def completes(self, line: str) -> bool:
+        """Tell whether `line`, below all that the backward pass has, makes the gradient right."""
+        if line not in self._tried:
+            if len(self._tried) >= self.allowed:
+                return False
+            made = (self._later(line, scene, self.makes(i), torch.float64)
+                    for i, scene in enumerate(self.backward.scenes[: len(self.views)]))  # fmt: skip
+            self._tried[line] = all(
+                m is not None and self.is_right(m, i) for i, m in enumerate(made)
+            )
+        return self._tried[line]
 
     def is_right(self, value: Tensor, view: int = 0) -> bool:
         """Tell whether a value is what this gradient should be in that scene."""
@@ -229,6 +245,16 @@ class Suspect:
             target = self.hand.name if self.unit is None else self.unit.target
             return view.finish.run(self.rest, target, found)
         except Exception:
+            return None
+
+    def _later(
+        self, line: str, scene: Scene | None, made: Tensor | None, dtype: torch.dtype | None
+    ) -> Tensor | None:
+        if scene is None or scene.late is None or made is None:
+            return None
+        try:
+            return Runner(scene.late, dtype).run(line, self.hand.name, made)
+        except Exception:  # as above
             return None
 
     def _alone(self, text: str, view: View) -> Tensor | None:
