@@ -140,7 +140,7 @@ def reads(suspect: Suspect) -> list[str]:
 def alike(a: Tensor, b: Tensor) -> bool:
     """Tell whether two tensors hold the same; shapes may differ by sizes of 1."""
     try:
-        a, b = torch.broadcast_tensors(a, b)
+        a, b = torch.broadcast_tensors(a, b)  # type: ignore[no-untyped-call]
     except RuntimeError:
         return False
     return bool(((a - b).abs() <= ALIKE * (a.abs() + b.abs()).mean().clamp(min=1e-30) * 10).all())

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from handgrad.checker.explaining.scene import Names, Runner
+from handgrad.checker.explaining.names import Names
+from handgrad.checker.explaining.runner import Runner
 from handgrad.checker.explaining.suspect import Suspect
 from handgrad.checker.explaining.unit import calls_only_libraries
 from handgrad.checker.recording.instrument import Statement

@@ -55,7 +55,7 @@ def along(suspect: Suspect) -> int | None:
 def norm_lines(suspect: Suspect) -> Iterator[str]:
     """Yield the lines that may be the whole of a batchnorm's or layernorm's backward."""
     dim = along(suspect)
-    if dim is None or suspect.text is None or suspect.node.value.dim() != 2 and dim == 0:
+    if dim is None or suspect.text is None or (suspect.node.value.dim() != 2 and dim == 0):
         return
     x = suspect.node.value
     size = x.shape[dim]

@@ -1,4 +1,4 @@
-"""What was made as so many times each of the terms that are right, and numbers as one types them."""
+"""What was made as so many times each of the right terms, and numbers as one types them."""
 
 import ast
 from collections.abc import Iterator, Sequence
@@ -69,8 +69,7 @@ def factors(suspect: Suspect, value: float) -> Iterator[tuple[str, str]]:
 
 
 def called(suspect: Suspect, value: float) -> tuple[str, bool]:
-    """Return a number by the name that it goes by here (n, 1 / n, n / (n - 1)), and if it has one.
-    """
+    """Return a number by the name that it goes by here (n, 1 / n), and whether it has one."""
     sign = "-" if value < 0 else ""
     name = next((said for _, said in factors(suspect, abs(value))), None)
     return (number(value), False) if name is None else (f"{sign}{name}", True)
