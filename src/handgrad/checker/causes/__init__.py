@@ -12,6 +12,7 @@ from types import ModuleType
 
 from handgrad.checker.causes import (
     alias,
+    attention,
     batchnorm,
     bessel,
     branch_twice,
@@ -30,6 +31,7 @@ from handgrad.checker.causes import (
     overwritten,
     shape,
     sign,
+    softmax_cross_entropy,
     sum_before_multiply,
     upstream_missing,
     wrong_axis,
@@ -68,6 +70,8 @@ CAUSES: tuple[Cause, ...] = tuple(
             overwritten,
             wrong_loop,
             index_offset,
+            softmax_cross_entropy,
+            attention,
             constant_statistics,
             missing_branch,
             matmul,

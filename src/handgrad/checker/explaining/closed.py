@@ -80,12 +80,13 @@ def rescaled(suspect: Suspect, fit: Fitted) -> Iterator[str]:
         for part in dict.fromkeys([*parts, *inner]):
             for template, _ in factors(suspect, abs(1 / times)):
                 scaled = template if times > 0 else f"-{template}"
-                yield _wrapped(text, part, scaled)
+                yield wrapped(text, part, scaled)
             if is_near(times, -1.0):
-                yield _wrapped(text, part, "-{}")
+                yield wrapped(text, part, "-{}")
 
 
-def _wrapped(text: Text, part: ast.expr, template: str) -> str:
+def wrapped(text: Text, part: ast.expr, template: str) -> str:
+    """Return the statement with an expression scaled: `{}` in the template stands for it."""
     inner = text.segment(part)
     loose = isinstance(part, ast.BinOp) and isinstance(part.op, ast.Add | ast.Sub)
     return text.replace(part, template.format(f"({inner})" if loose else inner))

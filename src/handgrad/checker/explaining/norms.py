@@ -5,6 +5,7 @@
 for batchnorm; layernorm goes along the last dimension, its gain inside the sums.
 """
 
+import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -20,10 +21,11 @@ from handgrad.checker.explaining.closed import (
     rescaled,
     target,
     terms_of,
+    wrapped,
 )
 from handgrad.checker.explaining.finding import Finding
 from handgrad.checker.explaining.paths import Term
-from handgrad.checker.explaining.relations import called, count_named, is_near
+from handgrad.checker.explaining.relations import called, count_named, is_near, summands
 from handgrad.checker.explaining.suspect import Suspect
 
 _EPS = ("1e-5", "1e-05", "1e-6", "1e-8", "1e-3", "1e-12")
@@ -135,7 +137,9 @@ def _gains(suspect: Suspect, x: Tensor) -> list[str]:
 def wrong_terms(suspect: Suspect, block: str) -> Finding | None:
     """Say which of the three terms is off, and by what."""
     fit = fitted(suspect)
-    if fit is None or all(is_near(c, 1.0) for c in fit.times):
+    if fit is None:
+        return _another(suspect, block)
+    if all(is_near(c, 1.0) for c in fit.times):
         return None
     fix = suspect.first(rescaled(suspect, fit))
     if fix is None:
@@ -144,6 +148,33 @@ def wrong_terms(suspect: Suspect, block: str) -> Finding | None:
     if fix is None and not all(nameable for _, nameable in said):
         return None
     return Finding(f"{block}'s closed form: {'; '.join(text for text, _ in said)}.", fix)
+
+
+def _another(suspect: Suspect, block: str) -> Finding | None:
+    """Find a factor that is missing; then say that the line is no sum of the three terms."""
+    text = suspect.text
+    if text is None or text.value is None:
+        return None
+    names = dict.fromkeys(
+        [*_gains(suspect, suspect.node.value), *(n for p in _named_parts(suspect) for n in p)]
+    )
+    products = [n for n in text.of(ast.BinOp) if isinstance(n.op, ast.Mult | ast.Div)]
+    for part in dict.fromkeys([text.value, *summands(text.value), *products]):
+        for name in names:
+            fix = wrapped(text, part, f"{name} * {{}}")
+            if suspect.mends(fix):
+                return Finding(f"{block}'s closed form: the factor {name} is missing.", fix)
+    fix = suspect.first(norm_lines(suspect))
+    said = f"This is not {block}'s closed form: it is no sum of the terms that come back directly, "
+    return None if fix is None else Finding(f"{said}through the mean and through the variance.", fix)
+
+
+def _named_parts(suspect: Suspect) -> Iterator[tuple[str, str]]:
+    dim = along(suspect)
+    tail = "0" if dim == 0 else "-1, keepdim=True"
+    for parts in _parts(suspect, dim or 0, tail) if dim is not None else ():
+        if parts.xhat.isidentifier() and parts.rstd.isidentifier():
+            yield parts.xhat, parts.rstd
 
 
 def _said(suspect: Suspect, fit: Fitted) -> Iterator[tuple[str, bool]]:

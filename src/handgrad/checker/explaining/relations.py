@@ -66,6 +66,24 @@ def factors(suspect: Suspect, value: float) -> Iterator[tuple[str, str]]:
         ):
             if is_near(value / factor, 1.0):
                 yield template, said
+    yield from _roots(suspect, value)
+
+
+def _roots(suspect: Suspect, value: float) -> Iterator[tuple[str, str]]:
+    """Yield the square root of a size, and numbers with a fraction that have a name: scales."""
+    named = {f"{name}**0.5": count**0.5 for name, count in counts(suspect).items()}
+    for name, number in {**_fractions(suspect), **named}.items():
+        if is_near(value / number, 1.0):
+            yield f"{name} * {{}}", name
+        if is_near(value * number, 1.0):
+            yield f"{{}} / {name}", f"1 / {name}"
+
+
+def _fractions(suspect: Suspect) -> dict[str, float]:
+    names = suspect.views[0].moment.names if suspect.views else ()
+    given = {name: names.given(name) for name in names}  # type: ignore[union-attr]
+    return {n: v for n, v in given.items() if isinstance(v, float) and v not in (0.0, 1.0)
+            and abs(v) < 1e6}  # fmt: skip
 
 
 def called(suspect: Suspect, value: float) -> tuple[str, bool]:
@@ -90,8 +108,8 @@ def counts(suspect: Suspect) -> dict[str, int]:
         if isinstance(value, int) and not isinstance(value, bool) and value > 2 and value in sizes:
             found[name] = value
     for dim, size in enumerate(suspect.node.value.shape):
-        if size > 2:
-            found.setdefault(f"{suspect.node.name}.shape[{dim}]", size)
+        if size > 2 and size not in found.values():
+            found[f"{suspect.node.name}.shape[{dim}]"] = size
     return found
 
 
