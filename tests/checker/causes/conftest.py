@@ -25,6 +25,35 @@ def explained() -> Explained:
 
 
 @pytest.fixture
+def small(explained) -> Explained:
+    """Check a few lines: the row of the last gradient, which is the one that is off.
+
+    `leaves` are names with their sizes, `x 4 3, W 3 5`; the loss is the forward's last line, or
+    the sum of its last name times random numbers whose gradient is given (`dy` for y).
+    """
+
+    def row(leaves: str, forward: str, backward: str, dtype: str = "torch.float32") -> Row:
+        made = ["torch.manual_seed(0)", f"torch.set_default_dtype({dtype})"]
+        for leaf in leaves.split(", "):
+            name, *sizes = leaf.split()
+            made.append(f"{name} = torch.randn({', '.join(sizes)}).requires_grad_()")
+        out = forward.rstrip().split("\n")[-1].split(" = ")[0]
+        made += [forward]
+        if out != "loss":
+            made += [f"upstream = torch.randn({out}.shape)", f"loss = ({out} * upstream).sum()"]
+        made += ["loss.backward()"]
+        made += ["" if out == "loss" else f"d{out} = upstream.clone()", backward]
+        hand = backward.rstrip().split("\n")[-1].strip().split(" ")[0].split("[")[0].split(".")[0]
+        before = torch.get_default_dtype()
+        try:
+            return explained("\n".join(made) + "\n", hand)
+        finally:
+            torch.set_default_dtype(before)
+
+    return row
+
+
+@pytest.fixture
 def lecture() -> Explained:
     """Put one line into the lecture's program in the place of another; the row that is to blame.
 

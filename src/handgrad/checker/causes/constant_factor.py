@@ -3,7 +3,7 @@
 What: everything is the same number of times too large, or one expression in the line is.
 
 Why: a factor of the forward is forgotten or doubled: the 2 of a square, the 1/n of a mean, the
-batch size.
+batch size, the square root of a width.
 
 Wrong:
 
@@ -18,8 +18,11 @@ Right:
 import ast
 from collections.abc import Iterator
 
+from handgrad.checker.explaining.counts import Constant, fraction, named
 from handgrad.checker.explaining.edits import Text, number
 from handgrad.checker.explaining.finding import Finding
+from handgrad.checker.explaining.products import products
+from handgrad.checker.explaining.relations import constant
 from handgrad.checker.explaining.suspect import Suspect
 
 CODE = "HG103"
@@ -27,40 +30,101 @@ NAME = "constant factor"
 
 
 def find(suspect: Suspect) -> Finding | None:
-    """Take each number out, or put one in."""
-    text = suspect.text
-    if text is None:
-        return None
-    for fix, said in _numbers(text):
-        if suspect.mends(fix):
-            return Finding(said, fix)
-    return None
+    """Name the one factor by which all is off; take each number out of the line, or put one in."""
+    off, text = constant(suspect), suspect.text
+    names = list(named(suspect, abs(off))) if off is not None else []
+    whole = _said(off, names) if off is not None else None
+    if text is not None:
+        for fix, said in _edits(suspect, text, off, names):
+            if suspect.mends(fix):
+                return Finding(whole or said, fix)
+    return Finding(whole) if whole is not None and (names or _is_plain(off)) else None
 
 
-def _numbers(text: Text) -> Iterator[tuple[str, str]]:
-    for node in text.of(ast.BinOp):
-        if isinstance(node.op, ast.Mult | ast.Div):
-            for side, other in ((node.left, node.right), (node.right, node.left)):
-                if _constant(side) and (isinstance(node.op, ast.Mult) or side is node.right):
-                    how = "" if isinstance(node.op, ast.Mult) else "1 / "
-                    yield (
-                        text.replace(node, text.segment(other)),
-                        f"Off by the factor {how}{text.segment(side)}.",
-                    )
-    for constant in text.of(ast.Constant):
-        value = constant.value
-        if isinstance(value, int | float) and not isinstance(value, bool) and value:
-            for factor in (2, 0.5, -1):
-                yield text.replace(constant, number(value * factor)), _off(1 / factor)
-    if text.value is not None:
-        for part in [text.value, *text.of(ast.BinOp)]:
+def _said(off: float, names: list[Constant]) -> str:
+    if names and off > 0:
+        return f"Off by the factor {names[0].spoken}."
+    sign = "-" if off < 0 else ""
+    return f"Off by the factor {sign}{names[0].factor if names else fraction(abs(off))}."
+
+
+def _edits(
+    suspect: Suspect, text: Text, off: float | None, names: list[Constant]
+) -> Iterator[tuple[str, str]]:
+    yield from _without(suspect, text)
+    yield from _scaled(text, off)
+    value = text.value
+    if value is not None:
+        loose = isinstance(value, ast.BinOp) and isinstance(value.op, ast.Add | ast.Sub)
+        if off is not None and _is_plain(off):
+            yield _times(text, value, 1 / off), ""
+        for name in names:
+            yield text.replace(value, name.mended(text.segment(value), loose)), name.spoken
+        for part in [value, *text.of(ast.BinOp)]:
             for factor in (2, 0.5):
-                yield text.wrap(part, f"{number(factor)} * {{}}"), _off(1 / factor)
+                yield _times(text, part, factor), _off(1 / factor)
+
+
+def _without(suspect: Suspect, text: Text) -> Iterator[tuple[str, str]]:
+    """Yield the statement with a number, or the name of one, left out of a product."""
+    for product in products(text):
+        for side, other in ((product.left, product.right), (product.right, product.left)):
+            if not product.is_matrix and _is_constant(suspect, text, side):
+                yield text.replace(product.node, text.segment(other)), _factor(text.segment(side))
+    for node in text.of(ast.BinOp):
+        if isinstance(node.op, ast.Div):
+            if _is_constant(suspect, text, node.right):
+                left = text.segment(node.left)
+                yield text.replace(node, left), _factor(f"1 / {text.sides(node)[2]}")
+            if _is_constant(suspect, text, node.left) and text.segment(node.left) != "1":
+                right = text.sides(node)[2]
+                yield text.replace(node, f"1 / {right}"), _factor(text.segment(node.left))
+
+
+def _scaled(text: Text, off: float | None) -> Iterator[tuple[str, str]]:
+    """Yield the statement with a number in it doubled, halved, turned, or rid of what is off."""
+    factors = [2, 0.5, -1]
+    if off is not None and _is_plain(off):
+        factors.append(1 / off)
+    for node in text.of(ast.Constant):
+        value = node.value
+        if isinstance(value, int | float) and not isinstance(value, bool) and value:
+            for factor in dict.fromkeys(factors):
+                yield (
+                    text.replace(node, _like(text.segment(node), value * factor)),
+                    _off(1 / factor),
+                )
+
+
+def _times(text: Text, part: ast.expr, factor: float) -> str:
+    """Return the statement with one expression multiplied."""
+    whole = text.segment(part)
+    loose = isinstance(part, ast.BinOp) and isinstance(part.op, ast.Add | ast.Sub)
+    minus = isinstance(part, ast.UnaryOp) and isinstance(part.op, ast.USub)
+    if minus and isinstance(part, ast.UnaryOp):
+        return text.replace(part, f"-{number(factor)} * {text.segment(part.operand)}")
+    return text.replace(part, f"{number(factor)} * {f'({whole})' if loose else whole}")
+
+
+def _is_constant(suspect: Suspect, text: Text, node: ast.expr) -> bool:
+    """Tell whether an expression is a number, whatever the tensors are."""
+    return isinstance(suspect.value(text.segment(node)), int | float)
+
+
+def _is_plain(off: float | None) -> bool:
+    """Tell whether it is a number that somebody may have typed, or forgotten."""
+    return off is not None and any(abs(x * 12 - round(x * 12)) < 1e-6 for x in (off, 1 / off))
+
+
+def _like(written: str, value: float) -> str:
+    """Return a number as the one there is written: 1.0 stays a 1.0."""
+    made = number(value)
+    return f"{made}.0" if "." in written and made.lstrip("-").isdigit() else made
+
+
+def _factor(written: str) -> str:
+    return f"Off by the factor {written}."
 
 
 def _off(factor: float) -> str:
-    return f"Off by the factor {number(factor)}."
-
-
-def _constant(node: ast.expr) -> bool:
-    return not any(isinstance(part, ast.Name) for part in ast.walk(node))
+    return f"Off by the factor {fraction(abs(factor)) if factor != -1 else '-1'}."

@@ -83,8 +83,9 @@ def _einsums(text: Text) -> Iterator[tuple[str, str]]:
             yield text.replace(letters, f"{quote}{new}{quote}"), said
         for order in list(permutations(each))[1:]:
             new = f"{','.join(order)}{arrow}{out}"
-            yield text.replace(letters, f"{quote}{new}{quote}"), (
-                f"The letters of the operands are exchanged: {new.strip()} is right."
+            yield (
+                text.replace(letters, f"{quote}{new}{quote}"),
+                (f"The letters of the operands are exchanged: {new.strip()} is right."),
             )
 
 
@@ -102,6 +103,8 @@ def _must(text: Text, node: ast.expr) -> str:
 def _may_turn(text: Text, name: ast.Name) -> bool:
     parent = text.parent(name)
     attribute = isinstance(parent, ast.Attribute)
-    return not attribute and name.id not in text.modules and not (
-        isinstance(parent, ast.Call) and parent.func is name
+    return (
+        not attribute
+        and name.id not in text.modules
+        and not (isinstance(parent, ast.Call) and parent.func is name)
     )

@@ -17,7 +17,7 @@ Right:
 
 from collections.abc import Iterator
 
-from handgrad.checker.explaining.calls import Call, calls
+from handgrad.checker.explaining.calls import calls
 from handgrad.checker.explaining.edits import Text
 from handgrad.checker.explaining.finding import Finding
 from handgrad.checker.explaining.products import products
@@ -48,16 +48,9 @@ def _moved(text: Text) -> Iterator[str]:
             continue
         own = [sums.get(id(side)) for side in (product.left, product.right)]
         inner = [
-            written if call is None else _factor(call)
+            written if call is None else call.inner
             for call, written in zip(own, product.sides, strict=True)
         ]
         for call in own:
             if call is not None:
                 yield text.replace(product.node, call.on(product.written(*inner)))
-
-
-def _factor(call: Call) -> str:
-    """Return what is summed, in the parentheses that it stands in if it does."""
-    whole = call.text.segment(call.node)
-    return whole[: whole.rindex(f".{call.name}", 0, len(call.text.segment(call.function)))].rstrip(
-    ) if call.is_method else call.inner

@@ -90,8 +90,12 @@ class Text:
         """Return the statement with another operator there, spaced as the user's is."""
         left, own, right = self.sides(node)
         start, end = self._span(node)
-        return self.text[:start] + left + own.replace(own.strip(), operator) + right + (
-            self.text[end:]
+        return (
+            self.text[:start]
+            + left
+            + own.replace(own.strip(), operator)
+            + right
+            + (self.text[end:])
         )
 
     def wrap(self, node: ast.AST, template: str) -> str:
@@ -141,6 +145,8 @@ class Text:
         if isinstance(parent, ast.UnaryOp):
             return not isinstance(made, ast.BinOp) or isinstance(made.op, ast.Add | ast.Sub)
         if isinstance(parent, ast.BinOp):
+            if isinstance(made, ast.UnaryOp) and node is parent.right:  # x**-2, a * -b
+                return False
             return (
                 _binds(parent.op) > _tightness(made)
                 or (_binds(parent.op) == _tightness(made) and node is parent.right)

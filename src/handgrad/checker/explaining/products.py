@@ -75,9 +75,7 @@ def products(text: Text) -> Iterator[Product]:
         if len(call.rest) == 1 and not call.node.keywords:
             matrix, whole = call.name in _MATRIX, text.segment(call.function)
             head = call.name if call.is_method else whole
-            yield Product(
-                text, call.node, call.operand, call.rest[0], matrix, head, call.is_method
-            )
+            yield Product(text, call.node, call.operand, call.rest[0], matrix, head, call.is_method)
 
 
 def turns(text: Text) -> Iterator[tuple[ast.expr, ast.expr]]:
@@ -128,7 +126,7 @@ def _factor(text: str, right: bool) -> str:
     node = ast.parse(text.strip(), mode="eval").body
     if not isinstance(node, ast.BinOp | ast.IfExp | ast.Compare | ast.BoolOp | ast.Lambda):
         return text
-    if _is_enclosed(text) or isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
+    if _is_enclosed(text) or (isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow)):
         return text
     product = isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult | ast.MatMult | ast.Div)
     return text if product and not right else f"({text})"

@@ -192,7 +192,7 @@ class Suspect:
         return found is not None and self._agrees(found, view)
 
     def _agrees(self, value: Tensor, view: View) -> bool:
-        if value.shape != view.right.shape:
+        if value.shape != view.right.shape or value.is_complex():
             return False
         if view is self.views[0]:
             return formula_is_right(value.double(), view.right, self.noise, self.dtype)
