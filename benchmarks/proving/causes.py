@@ -1,4 +1,4 @@
-"""Whether the report on a planted fault says why the line is wrong, and offers a line that is right."""
+"""Whether the report on a planted fault says why, and offers a line that is right."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -62,9 +62,7 @@ def is_offered(row: Row | None) -> bool:
     return row is not None and row.fix is not None and row.checked is not None
 
 
-def explained(
-    faults: Iterable[Fault], dtype: torch.dtype = torch.float32
-) -> dict[str, Explained]:
+def explained(faults: Iterable[Fault], dtype: torch.dtype = torch.float32) -> dict[str, Explained]:
     """Return, kind by kind, how many of the faults are explained."""
     found = [(f, row_of(check_program(f.source, f.sizes, dtype), f)) for f in faults]
     return counted(found)

@@ -1,5 +1,6 @@
 """Programs with one wrong line, through the whole checker."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -43,7 +44,7 @@ def small(explained) -> Explained:
             made += [f"upstream = torch.randn({out}.shape)", f"loss = ({out} * upstream).sum()"]
         made += ["loss.backward()"]
         made += ["" if out == "loss" else f"d{out} = upstream.clone()", backward]
-        hand = backward.rstrip().split("\n")[-1].strip().split(" ")[0].split("[")[0].split(".")[0]
+        hand = re.findall(r"\w+", backward.rstrip().split("\n")[-1])[0]
         before = torch.get_default_dtype()
         try:
             return explained("\n".join(made) + "\n", hand)

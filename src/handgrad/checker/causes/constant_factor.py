@@ -18,7 +18,7 @@ Right:
 import ast
 from collections.abc import Iterator
 
-from handgrad.checker.explaining.counts import Constant, fraction, named
+from handgrad.checker.explaining.counts import Constant, counts, fraction, named
 from handgrad.checker.explaining.edits import Text, number
 from handgrad.checker.explaining.finding import Finding
 from handgrad.checker.explaining.products import products
@@ -37,7 +37,7 @@ def find(suspect: Suspect) -> Finding | None:
     if text is not None:
         for fix, said in _edits(suspect, text, off, names):
             if suspect.mends(fix):
-                return Finding(whole or said, fix)
+                return Finding(said if " stands where " in said else whole or said, fix)
     return Finding(whole) if whole is not None and (names or _is_plain(off)) else None
 
 
@@ -51,15 +51,20 @@ def _said(off: float, names: list[Constant]) -> str:
 def _edits(
     suspect: Suspect, text: Text, off: float | None, names: list[Constant]
 ) -> Iterator[tuple[str, str]]:
-    yield from _without(suspect, text)
-    yield from _scaled(text, off)
     value = text.value
-    if value is not None:
-        loose = isinstance(value, ast.BinOp) and isinstance(value.op, ast.Add | ast.Sub)
-        if off is not None and _is_plain(off):
-            yield _times(text, value, 1 / off), ""
-        for name in names:
+    loose = isinstance(value, ast.BinOp) and isinstance(value.op, ast.Add | ast.Sub)
+    yield from _without(suspect, text)
+    yield from _counted(suspect, text)
+    for name in names:
+        if value is not None and not name.is_number:
             yield text.replace(value, name.mended(text.segment(value), loose)), name.spoken
+    if value is not None and off is not None and _is_plain(off):
+        yield _times(text, value, 1 / off), ""
+    yield from _scaled(suspect, text, off)
+    for name in names:
+        if value is not None:
+            yield text.replace(value, name.mended(text.segment(value), loose)), name.spoken
+    if value is not None:
         for part in [value, *text.of(ast.BinOp)]:
             for factor in (2, 0.5):
                 yield _times(text, part, factor), _off(1 / factor)
@@ -81,7 +86,23 @@ def _without(suspect: Suspect, text: Text) -> Iterator[tuple[str, str]]:
                 yield text.replace(node, f"1 / {right}"), _factor(text.segment(node.left))
 
 
-def _scaled(text: Text, off: float | None) -> Iterator[tuple[str, str]]:
+def _counted(suspect: Suspect, text: Text) -> Iterator[tuple[str, str]]:
+    """Yield the statement with a number that the forward counts in the place of another."""
+    known = [c for c in counts(suspect) if c.what and c.name != number(c.value)]
+    for node in text.of(ast.expr):
+        written = text.segment(node)
+        if not isinstance(node, ast.Name | ast.Call | ast.Subscript):
+            continue
+        if isinstance(text.parent(node), ast.Subscript | ast.Attribute | ast.Tuple):
+            continue
+        got = suspect.value(written)
+        for count in known if isinstance(got, int) and not isinstance(got, bool) else ():
+            if count.value != got:
+                said = f"{written} stands where {count.name} belongs, which counts {count.what}."
+                yield text.replace(node, count.name), said
+
+
+def _scaled(suspect: Suspect, text: Text, off: float | None) -> Iterator[tuple[str, str]]:
     """Yield the statement with a number in it doubled, halved, turned, or rid of what is off."""
     factors = [2, 0.5, -1]
     if off is not None and _is_plain(off):
@@ -94,15 +115,23 @@ def _scaled(text: Text, off: float | None) -> Iterator[tuple[str, str]]:
                     text.replace(node, _like(text.segment(node), value * factor)),
                     _off(1 / factor),
                 )
+    for base in text.of(ast.expr):
+        if isinstance(text.parent(base), ast.Subscript):
+            continue
+        if isinstance(base, ast.Name | ast.Constant) and _is_constant(suspect, text, base):
+            for form in ("{}**0.5", "{}**2", "{} - 1"):
+                said = form.format(text.segment(base))
+                yield text.replace(base, said), f"{text.segment(base)} stands where {said} belongs."
 
 
 def _times(text: Text, part: ast.expr, factor: float) -> str:
     """Return the statement with one expression multiplied."""
-    whole = text.segment(part)
+    whole, first = text.segment(part), part
     loose = isinstance(part, ast.BinOp) and isinstance(part.op, ast.Add | ast.Sub)
-    minus = isinstance(part, ast.UnaryOp) and isinstance(part.op, ast.USub)
-    if minus and isinstance(part, ast.UnaryOp):
-        return text.replace(part, f"-{number(factor)} * {text.segment(part.operand)}")
+    while isinstance(first, ast.BinOp) and not loose:
+        first = first.left
+    if isinstance(first, ast.UnaryOp) and isinstance(first.op, ast.USub) and whole[0] == "-":
+        return text.replace(part, f"{number(-factor)} * {whole[1:].lstrip()}")
     return text.replace(part, f"{number(factor)} * {f'({whole})' if loose else whole}")
 
 
@@ -113,7 +142,8 @@ def _is_constant(suspect: Suspect, text: Text, node: ast.expr) -> bool:
 
 def _is_plain(off: float | None) -> bool:
     """Tell whether it is a number that somebody may have typed, or forgotten."""
-    return off is not None and any(abs(x * 12 - round(x * 12)) < 1e-6 for x in (off, 1 / off))
+    near = (off, 1 / off) if off is not None else ()
+    return any(abs(2 * x - round(2 * x)) < 1e-6 and abs(x) <= 24 for x in near)
 
 
 def _like(written: str, value: float) -> str:

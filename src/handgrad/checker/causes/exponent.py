@@ -37,11 +37,18 @@ def find(suspect: Suspect) -> Finding | None:
     if text is None:
         return None
     for power in powers(text):
+        if isinstance(suspect.value(text.segment(power.operand)), int | float):
+            continue  # of a constant, which is constant_factor's
         got = power.value if power.exponent is None else _value(suspect, power.exponent)
         for fix, right in _others(power, got) if got is not None else ():
             if suspect.mends(fix):
                 return Finding(_message(suspect, power, got or 0.0, right), fix)
     for exponent in dict.fromkeys(raised(suspect)):
+        for power in powers(text):
+            fix = power.differentiated(exponent)
+            if suspect.mends(fix):
+                said = f"The derivative of x**{number(exponent)} is {_derivative(exponent)}"
+                return Finding(f"{said}, this has {text.segment(power.node)}.", fix)
         for base in text.of(ast.expr) if exponent != 2 else ():
             for raise_to in (exponent - 1, 1 - exponent):  # the latter below a fraction bar
                 fix = text.wrap(base, f"{{}}**{number(raise_to)}")

@@ -42,53 +42,57 @@ def find(suspect: Suspect) -> Finding | None:
     """Divide what was made by what comes back: in every scene it must be the same quotient."""
     for part in suspect.parts:
         above = upstream(suspect, part)
-        known = _known(suspect, part)
+        own = known(suspect, part)
         if not above or (len(suspect.parts) > 1 and suspect.grade.blamed.missing):
             continue
         if is_upstream_alone(suspect, part):
-            return Finding(_missing(suspect, part, known), _fix(suspect, part, known))
+            return Finding(_missing(suspect, part, own), _fix(suspect, part, own))
         views = range(len(suspect.views))
         made = agreed([(suspect.added(i), above[i]) for i in views if i < len(above)])
         right = agreed([(part.values[i], above[i]) for i in views if i < len(part.values)])
         if made is not None and right is not None:
-            return Finding(_wrong(suspect, part, known, made), _fix(suspect, part, known))
+            return Finding(_wrong(suspect, part, own, made), _fix(suspect, part, own))
     return None
 
 
-def _missing(suspect: Suspect, part: Part, known: Derivative | None) -> str:
+def _missing(suspect: Suspect, part: Part, own: Derivative | None) -> str:
     node, line = suspect.node.name, forward_line(suspect, part.consumer)
     said = (
         f"The local derivative is missing: this is {part.hand} alone, as if {part.consumer} were "
     )
     said += f"{node} itself."
-    if known is not None:
-        slope = _slope(known, node, part.consumer)
-        return f"{said} The derivative of `{line or known.name}` is {slope}."
+    if own is not None:
+        slope = _slope(own, node, part.consumer)
+        return f"{said} The derivative of `{line or own.name}` is {slope}."
     return said if line is None else f"{said} The forward has `{line}`."
 
 
 def _wrong(
-    suspect: Suspect, part: Part, known: Derivative | None, made: tuple[Tensor, Tensor]
+    suspect: Suspect, part: Part, own: Derivative | None, made: tuple[Tensor, Tensor]
 ) -> str:
     node, consumer = suspect.node.name, part.consumer
     line = forward_line(suspect, consumer)
     told = f"in `{line}`" if line else f"of {consumer} by {node}"
-    if known is None:
+    if own is None:
         return (
             f"The local derivative is wrong: what {part.hand} is multiplied by here is not how "
             f"{consumer} changes with {node}" + (f" {told}." if line else ".")
         )
-    said = f"The derivative {told} is {_slope(known, node, consumer)}"
-    what = _recognised(suspect, part, known, made)
-    return f"{said}; this has {what}." if what else f"{said}; {part.hand} is multiplied by another."
+    said = f"The derivative {told} is {_slope(own, node, consumer)}"
+    what = _recognised(suspect, part, own, made)
+    return (
+        f"{said}; this has {what}."
+        if what
+        else f"{said}; {part.hand} is multiplied by something else."
+    )
 
 
-def _slope(known: Derivative, x: str, y: str) -> str:
-    text = known.text.format(x=x, y=y)
-    return text if len(text) <= 60 else f"that of {known.name}"
+def _slope(own: Derivative, x: str, y: str) -> str:
+    text = own.text.format(x=x, y=y)
+    return text if len(text) <= 60 else f"that of {own.name}"
 
 
-def _known(suspect: Suspect, part: Part) -> Derivative | None:
+def known(suspect: Suspect, part: Part) -> Derivative | None:
     """Return the derivative where one elementwise function of the node made the consumer."""
     consumer = suspect.names.get(part.consumer)
     if consumer is None:
@@ -102,27 +106,27 @@ def _known(suspect: Suspect, part: Part) -> Derivative | None:
 
 
 def _recognised(
-    suspect: Suspect, part: Part, known: Derivative, made: tuple[Tensor, Tensor]
+    suspect: Suspect, part: Part, own: Derivative, made: tuple[Tensor, Tensor]
 ) -> str | None:
     """Return what the line multiplies by instead, if it is a derivative that has a name."""
     x, y = suspect.tensor(suspect.node.name), suspect.tensor(part.consumer)
     got, at = made
     if x is None or y is None or x.shape != got.shape or y.shape != got.shape:
         return None
-    slope = known.text.format(x=part.consumer, y=suspect.node.name)
-    crossed = known.local(y, x)
+    for text, value in ((f"the output {part.consumer}", y), (f"the input {suspect.node.name}", x)):
+        if _is(got, value, at):
+            return f"{text} itself"
+    slope = own.text.format(x=part.consumer, y=suspect.node.name)
+    crossed = own.local(y, x)
     if _is(got, crossed, at):
-        if "{y}" in known.text:
+        if "{y}" in own.text:
             return f"{slope}, the input {suspect.node.name} for the output {part.consumer}"
         return f"{slope}, the output {part.consumer} for the input {suspect.node.name}"
     for row in DERIVATIVES:
-        if row is not known:
+        if row is not own:
             for value, whose in ((x, suspect.node.name), (y, part.consumer)):
                 if _is(got, row.local(value, row.function(value)), at):
                     return f"the derivative of {row.name} at {whose}"
-    for text, value in (("the function", y), ("the input", x)):
-        if _is(got, value, at):
-            return f"{text} itself"
     return None
 
 
@@ -130,35 +134,44 @@ def _is(got: Tensor, value: Tensor, at: Tensor) -> bool:
     return bool(value[at].isfinite().all()) and same(got[at], value[at])
 
 
-def _fix(suspect: Suspect, part: Part, known: Derivative | None) -> str | None:
+def _fix(suspect: Suspect, part: Part, own: Derivative | None) -> str | None:
     if suspect.text is None or part.hand is None:
         return None
     texts = _beside(suspect, suspect.text, part.hand)
-    if known is not None:
-        slope = known.text.format(x=suspect.node.name, y=part.consumer)
+    if own is not None:
+        slope = own.text.format(x=suspect.node.name, y=part.consumer)
         texts = _sloped(suspect.text, part.hand, slope)
     return suspect.first(texts)
 
 
 def _sloped(text: Text, hand: str, slope: str) -> Iterator[str]:
     """Yield the statement with the derivative in the place of what multiplies the gradient."""
-    tree = ast.parse(slope, mode="eval").body
-    loose = isinstance(tree, ast.BinOp) and isinstance(tree.op, ast.Add | ast.Sub)
-    factor = f"({slope})" if loose else slope
+    whole = _product(slope, hand)
     for product in products(text):
         for side, other in ((product.left, product.right), (product.right, product.left)):
             if _reads(other, hand) and not _reads(side, hand):
-                yield text.replace(side, factor)
+                divided = isinstance(other, ast.Name) and slope.startswith("1 / ")
+                yield text.replace(product.node, whole) if divided else text.replace(side, slope)
     for node in text.of(ast.expr):
         if not _reads(node, hand):
-            yield text.replace(node, factor)
+            yield text.replace(node, slope)
         elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
-            yield text.replace(node, f"{factor} * {hand}")
+            yield text.replace(node, whole)
     for name in text.of(ast.Name):
         if name.id == hand:
-            yield text.replace(name, f"{factor} * {hand}")
+            yield text.replace(name, whole)
     if text.value is not None:
-        yield text.replace(text.value, f"{factor} * {hand}")
+        yield text.replace(text.value, whole)
+
+
+def _product(slope: str, hand: str) -> str:
+    """Return the derivative times the gradient as one writes it."""
+    tree = ast.parse(slope, mode="eval").body
+    if slope.startswith("1 / "):
+        return f"{hand}{slope[1:]}"
+    sums = isinstance(tree, ast.BinOp) and isinstance(tree.op, ast.Add | ast.Sub)
+    loose = sums or isinstance(tree, ast.Compare)
+    return f"({slope}) * {hand}" if loose else f"{slope} * {hand}"
 
 
 def _beside(suspect: Suspect, text: Text, hand: str) -> Iterator[str]:

@@ -47,10 +47,10 @@ def _ways(text: Text) -> Iterator[tuple[str, str]]:
     for product in products(text):
         if product.is_matrix:
             yield from _products(text, product)
+    yield from _einsums(text)
     for name in text.of(ast.Name):
         if _may_turn(text, name):
             yield text.replace(name, name.id + turn_in(text)), f"{name.id} must be transposed here."
-    yield from _einsums(text)
 
 
 def _products(text: Text, product: Product) -> Iterator[tuple[str, str]]:

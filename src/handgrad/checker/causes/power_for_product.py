@@ -6,12 +6,12 @@ Why: one star too many, or one too few, and both are valid.
 
 Wrong:
 
-    # bndiff2 = bndiff**2
-    dbndiff += bndiff**2 * dbndiff2
+    # h = torch.tanh(hpreact)
+    dhpreact = (1 - h * 2) * dh
 
 Right:
 
-    dbndiff += bndiff * 2 * dbndiff2
+    dhpreact = (1 - h**2) * dh
 """
 
 import ast

@@ -27,6 +27,9 @@ from handgrad.checker.explaining.suspect import Suspect
 
 CODE = "HG102"
 NAME = "sign"
+_LINEAR = {"mul", "multiply", "matmul", "mm", "bmm", "add", "sub", "sum", "mean", "einsum",
+           "where", "index_add", "scatter_add"}  # fmt: skip
+"""Functions that pass a sign on: a minus inside of others is another mistake."""
 WHOLE = "The sign is turned: this is minus what is right."
 
 
@@ -74,7 +77,7 @@ def _freed(text: Text) -> Iterator[tuple[str, str]]:
             if text.segment(one).replace(" ", "") in ("-1", "-1.0") and not product.is_matrix:
                 yield text.replace(product.node, text.segment(other)), text.segment(other)
     for node in text.of(ast.UnaryOp):
-        if isinstance(node.op, ast.USub):
+        if isinstance(node.op, ast.USub) and not _is_exponent(text, node):
             yield text.replace(node, text.segment(node.operand)), text.segment(node.operand)
     for call in calls(text, ("neg", "negative")):
         yield call.left_out(), call.inner
@@ -83,9 +86,21 @@ def _freed(text: Text) -> Iterator[tuple[str, str]]:
 def _factors(text: Text) -> Iterator[ast.expr]:
     """Yield what a minus may stand before, and none does."""
     for call in text.of(ast.Call):
-        yield from (a for a in call.args if not isinstance(a, ast.Starred) and not _is_negative(a))
+        name = call.func.attr if isinstance(call.func, ast.Attribute) else ""
+        if name in _LINEAR or name.endswith("_"):
+            yield from (
+                a for a in call.args if not isinstance(a, ast.Starred) and not _is_negative(a)
+            )
     for binary in text.of(ast.BinOp):
-        yield from (side for side in (binary.left, binary.right) if not _is_negative(side))
+        for side in (binary.left, binary.right):
+            if not _is_negative(side) and not _is_exponent(text, side):
+                yield side
+
+
+def _is_exponent(text: Text, node: ast.expr) -> bool:
+    parent = text.parent(node)
+    power = isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Pow)
+    return power and isinstance(parent, ast.BinOp) and parent.right is node
 
 
 def _is_negative(node: ast.expr) -> bool:
@@ -97,7 +112,8 @@ def _is_negative(node: ast.expr) -> bool:
 def _negative(text: Text, node: ast.expr) -> str:
     inner = text.segment(node)
     loose = isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub)
-    return f"-({inner})" if loose or isinstance(node, ast.IfExp) else f"-{inner}"
+    loose = loose or isinstance(node, ast.IfExp | ast.Compare | ast.BoolOp | ast.Lambda)
+    return f"-({inner})" if loose else f"-{inner}"
 
 
 def _right_of_minus(node: ast.expr, written: str) -> str:

@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
+from handgrad.checker.causes.local_derivative import known
 from handgrad.checker.explaining.edits import Text
 from handgrad.checker.explaining.finding import Finding
 from handgrad.checker.explaining.products import products
@@ -66,9 +67,14 @@ def find(suspect: Suspect) -> Finding | None:
         return None
     found = quotient(suspect)
     for name, (said, mended, _) in _functions(suspect, found) if found is not None else ():
-        message = _message(said, name)
+        once = said == "{}" and _stands(suspect, name)
+        if not once and any(known(suspect, part) for part in suspect.parts):
+            continue  # local_derivative says which it should be
+        message = _message(suspect, said, name)
         texts = _mended(suspect, suspect.text, name, mended) if suspect.text is not None else ()
-        return Finding(message, suspect.first(iter(texts)))
+        fix = suspect.first(iter(texts))
+        if fix is not None or not any(known(suspect, part) for part in suspect.parts):
+            return Finding(message, fix)
     if suspect.text is None:
         return None
     for fix, message in [*_without(suspect, suspect.text), *_with(suspect, suspect.text)]:
@@ -94,11 +100,17 @@ def _functions(suspect: Suspect, found: tuple[Tensor, Tensor]) -> Iterator[tuple
                 yield name, function
 
 
-def _message(said: str, name: str) -> str:
-    if said == "{}":
+def _stands(suspect: Suspect, name: str) -> bool:
+    text = suspect.text
+    return text is not None and any(n.id == name for n in text.of(ast.Name))
+
+
+def _message(suspect: Suspect, said: str, name: str) -> str:
+    if said == "{}" and _stands(suspect, name):
         return f"Off by the factor {name}: it stands here once too often."
-    if said == "1 / {}":
-        return f"The factor {name} is missing."
+    if said == "1 / {}" and not _stands(suspect, name):
+        line = _beside(suspect).get(name)
+        return f"The factor {name} is missing" + (f": `{line}` has it." if line else ".")
     return f"Off by the factor {said.format(name)}."
 
 
@@ -121,6 +133,7 @@ def _beside(suspect: Suspect) -> dict[str, str]:
 
 def _mended(suspect: Suspect, text: Text, name: str, mended: str) -> Iterator[str]:
     yield from (fix for fix, _ in _without(suspect, text))
+    yield from _upside_down(text)
     yield from (fix for fix, _ in _with(suspect, text))
     value = text.value
     if value is not None:
@@ -129,13 +142,23 @@ def _mended(suspect: Suspect, text: Text, name: str, mended: str) -> Iterator[st
         yield text.replace(value, mended.format(f"({whole})" if loose else whole, name))
 
 
+def _upside_down(text: Text) -> Iterator[str]:
+    """Yield the statement with a multiplication for a division, and the reverse."""
+    for node in text.of(ast.BinOp):
+        if isinstance(node.op, ast.Mult | ast.Div):
+            yield text.exchanged(node, "/" if isinstance(node.op, ast.Mult) else "*")
+
+
 def _without(suspect: Suspect, text: Text) -> Iterator[tuple[str, str]]:
     """Yield the statement with one factor, or divisor, left out."""
     for product in products(text):
         for side, other in ((product.left, product.right), (product.right, product.left)):
             if not product.is_matrix and _is_tensor(suspect, text, side):
                 said = text.segment(side)
-                yield text.replace(product.node, text.segment(other)), _message("{}", said)
+                yield (
+                    text.replace(product.node, text.segment(other)),
+                    f"The factor {said} stands here, and must not.",
+                )
     for node in text.of(ast.BinOp):
         if isinstance(node.op, ast.Div) and _is_tensor(suspect, text, node.right):
             below = text.segment(node.right)
@@ -152,7 +175,7 @@ def _with(suspect: Suspect, text: Text) -> Iterator[tuple[str, str]]:
             if text.segment(node) != name and _is_tensor(suspect, text, node):
                 loose = isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub)
                 whole = f"({text.segment(node)})" if loose else text.segment(node)
-                said = f"The factor {name} is missing, by which `{line}` multiplies."
+                said = f"The factor {name} is missing: `{line}` has it."
                 yield text.replace(node, f"{name} * {whole}"), said
 
 

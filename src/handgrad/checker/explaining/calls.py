@@ -87,10 +87,8 @@ def calls(text: Text, names: Collection[str] | None = None) -> Iterator[Call]:
     """Yield the calls of functions of these names, of tensors' methods and of modules'."""
     for node in text.of(ast.Call):
         function = node.func
-        if (
-            not isinstance(function, ast.Attribute)
-            or (names is not None
-            and (function.attr not in names))
+        if not isinstance(function, ast.Attribute) or (
+            names is not None and (function.attr not in names)
         ):
             continue
         if any(isinstance(a, ast.Starred) for a in node.args):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from handgrad.checker.explaining.edits import number
-from handgrad.checker.explaining.relations import SAME, forward_ops
+from handgrad.checker.explaining.relations import SAME, forward_line, forward_ops
 from handgrad.checker.explaining.suspect import Suspect
 from handgrad.checker.recording.trace import Op
 
@@ -22,6 +22,8 @@ FORMS: tuple[tuple[str, str, Callable[[float], float]], ...] = (
     ("{} + 1", "({} + 1)", lambda n: n + 1),
 )
 """How a constant comes of a count: alone, as a factor in a product, as a number."""
+SMALL = 4
+"""Up to this, a number is more often the number than a size."""
 _WHERE = ("rows", "columns")
 
 
@@ -32,6 +34,8 @@ class Count:
     value: float
     name: str
     what: str
+    taken: bool
+    """Whether the forward takes a mean over it."""
 
 
 @dataclass(frozen=True)
@@ -50,14 +54,19 @@ class Constant:
         if self.said == number(self.count.value):
             return fraction(1 / self.count.value if self.over else self.count.value)
         what = f" ({self.count.what})" if self.count.what else ""
-        if re.fullmatch(r"[\d.]+", self.count.name):
-            own = f"{self.count.name}{what}"
+        if self.is_number:
+            own = f"{self.count.name} is {self.count.what}" if what else ""
         else:
             own = f"{self.count.name} = {number(self.count.value)}{what}"
         if plain:
             return own
         said = f"1 / {self.factor}" if self.over else self.said
-        return f"{said}, where {own}"
+        return f"{said}, where {own}" if own else said
+
+    @property
+    def is_number(self) -> bool:
+        """Whether it has no name but itself."""
+        return self.count.name == number(self.count.value)
 
     def mended(self, written: str, loose: bool) -> str:
         """Return a value that is this many times too large, freed of the factor."""
@@ -67,6 +76,26 @@ class Constant:
 
 def named(suspect: Suspect, constant: float) -> Iterator[Constant]:
     """Yield what a constant factor may be called: by what the forward counts first."""
+    yield from sorted(_matching(suspect, constant), key=_rank)
+
+
+def _rank(found: Constant) -> int:
+    """Names before forms of names before numbers; but a 2 is a 2 first."""
+    plain, known = found.said == found.count.name, not found.is_number
+    if plain:
+        small = found.count.value <= SMALL and found.count.value.is_integer()
+        if small and not found.count.taken:
+            return 1 if found.is_number else 2
+        return 0 if known else 1 if small else 9
+    return 3 if known else 4
+
+
+def _matching(suspect: Suspect, constant: float) -> Iterator[Constant]:
+    for whole in range(2, SMALL + 1):
+        for over in (False, True):
+            if math.isclose(constant, 1 / whole if over else whole, rel_tol=SAME):
+                plain = Count(float(whole), str(whole), "", False)
+                yield Constant(plain.name, plain.name, over, plain)
     for said, factor, form in FORMS:
         for count in counts(suspect):
             try:
@@ -92,9 +121,13 @@ def fraction(value: float) -> str:
 def counts(suspect: Suspect) -> list[Count]:
     """Return the numbers that the forward has around this node, with their names."""
     found: dict[tuple[float, str], Count] = {}
-    for value, what in [*_taken(suspect), *_sizes(suspect)]:
+    taken, sizes = list(_taken(suspect)), list(_sizes(suspect))
+    what_of = {value: what for value, what in reversed([*taken, *sizes]) if what}
+    for value, what in [*taken, *sizes]:
         for name in _names(suspect, value):
-            found.setdefault((value, name), Count(value, name, what))
+            mean = bool(what) and (value, what) in taken
+            count = Count(value, name, what_of.get(value, ""), mean)
+            found.setdefault((value, name), count)
     return list(found.values())
 
 
@@ -158,15 +191,16 @@ def _names(suspect: Suspect, value: float) -> list[str]:
     own = [n for n in names if _is(names.given(n), value) and not n.startswith("_")]
     seen = {n: len(re.findall(rf"\b{re.escape(n)}\b", lines)) for n in own}
     order = sorted(own, key=lambda n: -seen[n])
-    if value <= 4 and value.is_integer():  # a 2 is more often a number than a size
+    if value <= SMALL and value.is_integer():
         return [number(value), *order]
     return order or _shapes(suspect, value) or [number(value)]
 
 
 def _lines(suspect: Suspect) -> str:
-    """Return the backward pass as far as it is written by hand, this statement twice."""
+    """Return the lines whose names count: this one, the forward's around it, the backward pass."""
     texts = {b.statement.text for h in suspect.backward.hands.values() for b in h.binds}
-    return "\n".join([suspect.statement.text, *texts])
+    forward = [forward_line(suspect, part.consumer) or "" for part in suspect.parts]
+    return "\n".join([suspect.statement.text, *forward, *forward, *texts])
 
 
 def _is(found: object, value: float) -> bool:

@@ -42,7 +42,7 @@ _T = "torch.tanh(0.7978845608028654 * ({x} + 0.044715 * {x}**3))"
 DERIVATIVES: tuple[Derivative, ...] = (
     Derivative("tanh", torch.tanh, "1 - {y}**2", lambda x, y: 1 - y * y),
     Derivative("sigmoid", torch.sigmoid, "{y} * (1 - {y})", _sigmoid_slope),
-    Derivative("relu", torch.relu, "({x} > 0)", lambda x, y: (x > 0).to(x)),
+    Derivative("relu", torch.relu, "{x} > 0", lambda x, y: (x > 0).to(x)),
     Derivative("exp", torch.exp, "{y}", lambda x, y: y),
     Derivative("log", torch.log, "1 / {x}", lambda x, y: 1 / x),
     Derivative("sqrt", torch.sqrt, "0.5 / {y}", lambda x, y: 0.5 / y),
@@ -73,7 +73,7 @@ DERIVATIVES: tuple[Derivative, ...] = (
         _gelu_tanh_slope,
     ),
     Derivative("log1p", torch.log1p, "1 / (1 + {x})", lambda x, y: 1 / (1 + x)),
-    Derivative("expm1", torch.expm1, "({y} + 1)", lambda x, y: y + 1),
+    Derivative("expm1", torch.expm1, "{y} + 1", lambda x, y: y + 1),
     Derivative("erf", torch.erf, "2 / torch.pi**0.5 * torch.exp(-{x}**2)",
                lambda x, y: 2 / math.pi**0.5 * torch.exp(-x * x)),
     Derivative("elu", F.elu, "torch.where({x} > 0, 1.0, {y} + 1)",

@@ -26,6 +26,7 @@ class Power:
         """The base as a base stands: in parentheses if it needs them."""
         base = self.text.segment(self.operand)
         plain = isinstance(self.operand, ast.Name | ast.Call | ast.Attribute | ast.Subscript)
+        plain |= isinstance(self.operand, ast.Constant)
         return base if plain else f"({base})"
 
     def raised_to(self, power: float) -> str:
@@ -35,6 +36,13 @@ class Power:
         if self.exponent is not None:
             return self.text.replace(self.exponent, number(power))
         return self.text.replace(self.node, f"{self.base}{star_in(self.text)}{number(power)}")
+
+    def differentiated(self, exponent: float) -> str:
+        """Return the statement with the derivative of base**exponent there: 2 * x for x**2."""
+        down = "-" if exponent == -1 else f"{number(exponent)} * "
+        star = star_in(self.text)
+        raised = "" if exponent == 2 else f"{star}{number(exponent - 1)}"
+        return self.text.replace(self.node, f"{down}{self.base}{raised}")
 
 
 def powers(text: Text) -> Iterator[Power]:
