@@ -1,5 +1,6 @@
 """Programs with one wrong line, through the whole checker."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -20,6 +21,35 @@ def explained() -> Explained:
     def row(source: str, hand: str) -> Row:
         report = check(source, {"torch": torch, "F": F})
         return next(row for row in report.rows if row.hand == hand)
+
+    return row
+
+
+@pytest.fixture
+def small(explained) -> Explained:
+    """Check a few lines: the row of the last gradient, which is the one that is off.
+
+    `leaves` are names with their sizes, `x 4 3, W 3 5`; the loss is the forward's last line, or
+    the sum of its last name times random numbers whose gradient is given (`dy` for y).
+    """
+
+    def row(leaves: str, forward: str, backward: str, dtype: str = "torch.float32") -> Row:
+        made = ["torch.manual_seed(0)", f"torch.set_default_dtype({dtype})"]
+        for leaf in leaves.split(", "):
+            name, *sizes = leaf.split()
+            made.append(f"{name} = torch.randn({', '.join(sizes)}).requires_grad_()")
+        out = forward.rstrip().split("\n")[-1].split(" = ")[0]
+        made += [forward]
+        if out != "loss":
+            made += [f"upstream = torch.randn({out}.shape)", f"loss = ({out} * upstream).sum()"]
+        made += ["loss.backward()"]
+        made += ["" if out == "loss" else f"d{out} = upstream.clone()", backward]
+        hand = re.findall(r"\w+", backward.rstrip().split("\n")[-1])[0]
+        before = torch.get_default_dtype()
+        try:
+            return explained("\n".join(made) + "\n", hand)
+        finally:
+            torch.set_default_dtype(before)
 
     return row
 

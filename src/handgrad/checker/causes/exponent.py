@@ -18,15 +18,17 @@ Right:
 import ast
 from collections.abc import Iterator
 
+from torch import Tensor
+
 from handgrad.checker.explaining.edits import Text, number
 from handgrad.checker.explaining.finding import Finding
+from handgrad.checker.explaining.powers import NAMED, Power, powers
+from handgrad.checker.explaining.shares import forward_ops
 from handgrad.checker.explaining.suspect import Suspect
-from handgrad.checker.recording.trace import Op
 
 CODE = "HG104"
 NAME = "power rule"
 _POWERS = (-3.0, -2.0, -1.5, -1.0, -0.5, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0)
-_ROOTS = {"square": 2.0, "rsqrt": -0.5, "sqrt": 0.5, "reciprocal": -1.0}
 
 
 def find(suspect: Suspect) -> Finding | None:
@@ -34,44 +36,43 @@ def find(suspect: Suspect) -> Finding | None:
     text = suspect.text
     if text is None:
         return None
-    for node in text.of(ast.BinOp):
-        got = _value(suspect, text.segment(node.right)) if isinstance(node.op, ast.Pow) else None
-        if got is None:
-            continue
-        for fix, right in _others(text, node, got):
+    for power in powers(text):
+        if isinstance(suspect.value(text.segment(power.operand)), int | float):
+            continue  # of a constant, which is constant_factor's
+        got = power.value if power.exponent is None else _value(suspect, power.exponent)
+        for fix, right in _others(power, got) if got is not None else ():
             if suspect.mends(fix):
-                return Finding(_message(suspect, text, node, got - right), fix)
-    for power in dict.fromkeys(raised(suspect)):
-        for base in text.of(ast.expr) if power != 2 else ():
-            fix = text.wrap(base, f"{{}}**{number(power - 1)}")
-            if _may_be_raised(suspect, text, base) and suspect.mends(fix):
-                return Finding(_without(text.segment(base), power), fix)
+                return Finding(_message(suspect, power, got or 0.0, right), fix)
+    for exponent in dict.fromkeys(raised(suspect)):
+        for power in powers(text):
+            fix = power.differentiated(exponent)
+            if suspect.mends(fix):
+                said = f"The derivative of x**{number(exponent)} is {_derivative(exponent)}"
+                return Finding(f"{said}, this has {text.segment(power.node)}.", fix)
+        for base in text.of(ast.expr) if exponent != 2 else ():
+            for raise_to in (exponent - 1, 1 - exponent):  # the latter below a fraction bar
+                fix = text.wrap(base, f"{{}}**{number(raise_to)}")
+                if _may_be_raised(suspect, text, base) and suspect.mends(fix):
+                    return Finding(_without(text.segment(base), exponent), fix)
     return None
 
 
-def _others(text: Text, node: ast.BinOp, power: float) -> Iterator[tuple[str, float]]:
-    near = (power - 1, power + 1, -power, -power - 1, -power + 1, power - 2, power + 2)
-    base = _base(text, node)
-    star = " ** " if " ** " in text.segment(node) else "**"
+def _others(power: Power, got: float) -> Iterator[tuple[str, float]]:
+    near = (got - 1, got + 1, -got, -got - 1, -got + 1, got - 2, got + 2)
     for other in dict.fromkeys([*near, *_POWERS]):
-        if other != power:
-            yield text.replace(node, f"{base}{star}{number(other)}" if other != 1 else base), other
+        if other not in (got, 0):
+            yield power.raised_to(other), other
 
 
-def _base(text: Text, node: ast.BinOp) -> str:
-    base = text.segment(node.left)
-    return base if isinstance(node.left, ast.Name | ast.Call | ast.Attribute) else f"({base})"
-
-
-def _message(suspect: Suspect, text: Text, node: ast.BinOp, off: float) -> str:
+def _message(suspect: Suspect, power: Power, got: float, right: float) -> str:
     """Say the factor base**off, and which derivative it should have been."""
-    base, right = _base(text, node), (_value(suspect, text.segment(node.right)) or 0.0) - off
+    base, off = power.base, got - right
     said = f"Off by the factor {base if off == 1 else f'{base}**{number(off)}'}"
-    if right + 1 not in raised(suspect):
+    before = next((r for r in (right + 1, 1 - right) if r in raised(suspect)), None)
+    if before is None:
         return f"{said}: the exponent must be {number(right)}."
-    power = right + 1
-    derivative, local = _derivative(power), _local(text, node)
-    return f"{said}: the derivative of x**{number(power)} is {derivative}, this has {local}."
+    derivative, local = _derivative(before), _local(power, got)
+    return f"{said}: the derivative of x**{number(before)} is {derivative}, this has {local}."
 
 
 def _without(base: str, power: float) -> str:
@@ -84,15 +85,17 @@ def _derivative(power: float) -> str:
     return f"{factor}x" if power == 2 else f"{factor}x**{number(power - 1)}"
 
 
-def _local(text: Text, node: ast.BinOp) -> str:
+def _local(power: Power, got: float) -> str:
     """Return the power with the constants around it, its base called x."""
-    said, top = f"x**{text.segment(node.right)}", text.parent(node)
-    inner: ast.AST = node
+    text, said = power.text, "x" if got == 1 else f"x**{number(got)}"
+    inner: ast.AST = power.node
+    top = text.parent(inner)
     while top is not None:
         if isinstance(top, ast.UnaryOp) and isinstance(top.op, ast.USub):
             said = f"-{said}"
-        elif isinstance(top, ast.BinOp) and isinstance(top.op, ast.Mult) and _scales(top, inner):
-            said = f"{text.segment(top.left)} * {said}"
+        elif isinstance(top, ast.BinOp) and _scales(top, inner):
+            sign = "*" if isinstance(top.op, ast.Mult) else "/"
+            said = f"{text.segment(top.left)} {sign} {said}"
         else:
             break
         inner, top = top, text.parent(top)
@@ -101,27 +104,31 @@ def _local(text: Text, node: ast.BinOp) -> str:
 
 def _scales(product: ast.BinOp, inner: ast.AST) -> bool:
     left = product.left.operand if isinstance(product.left, ast.UnaryOp) else product.left
-    return product.right is inner and isinstance(left, ast.Constant)
+    constant = product.right is inner and isinstance(left, ast.Constant)
+    return constant and isinstance(product.op, ast.Mult | ast.Div)
 
 
 def raised(suspect: Suspect) -> list[float]:
     """Return the exponents by which the forward raises this node, or something made of it."""
-    made = {id(suspect.node.value)}
-    named = {id(b.value) for b in suspect.forward.nodes()} - made
     found = []
-    for event in suspect.forward.events:
-        if type(event) is not Op or not any(id(t) in made for t in event.inputs):
-            continue
+    for event in forward_ops(suspect):
         name = getattr(event.func, "__name__", "").strip("_")
-        power = event.args[1] if name == "pow" and len(event.args) > 1 else _ROOTS.get(name)
+        power = event.args[1] if name == "pow" and len(event.args) > 1 else NAMED.get(name)
+        if name in ("rdiv", "rtruediv"):  # 1 / x
+            power = -1.0
+        elif name in ("div", "truediv", "divide") and len(event.args) > 1:
+            numerator, below = event.args[:2]
+            power = (
+                -1.0 if not isinstance(numerator, Tensor) and isinstance(below, Tensor) else None
+            )
         if isinstance(power, int | float):
             found.append(float(power))
-        made |= {id(t) for t in event.outputs} - named
     return found
 
 
-def _value(suspect: Suspect, source: str) -> float | None:
-    found = suspect.value(source)
+def _value(suspect: Suspect, node: ast.expr) -> float | None:
+    assert suspect.text is not None
+    found = suspect.value(suspect.text.segment(node))
     return float(found) if isinstance(found, int | float) else None
 
 

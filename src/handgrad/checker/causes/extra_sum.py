@@ -15,8 +15,7 @@ Right:
     dbndiff = bnvar_inv * dbnraw
 """
 
-import ast
-
+from handgrad.checker.explaining.calls import calls
 from handgrad.checker.explaining.finding import Finding
 from handgrad.checker.explaining.suspect import Suspect
 
@@ -28,16 +27,15 @@ def find(suspect: Suspect) -> Finding | None:
     """Leave out one reduction after the other."""
     if suspect.text is None:
         return None
-    for call in suspect.text.of(ast.Call):
-        function = call.func
-        if not isinstance(function, ast.Attribute) or function.attr not in ("sum", "mean"):
-            continue
-        inner = suspect.text.segment(function.value)
-        fix = suspect.text.replace(call, inner)
+    for call in calls(suspect.text, ("sum", "mean", "nansum")):
+        fix = call.left_out()
         if suspect.mends(fix):
             return Finding(
-                f"{inner} is summed here, and must not be: the forward does not broadcast along "
-                "that dimension.",
+                f"{call.inner} is {_DONE[call.name]} here, and must not be: the forward does not "
+                "broadcast along that dimension.",
                 fix,
             )
     return None
+
+
+_DONE = {"sum": "summed", "mean": "averaged", "nansum": "summed"}

@@ -15,12 +15,24 @@ Right:
     dhpreact = (1 - h**2) * dh
 """
 
-import torch
+import ast
+from collections.abc import Iterator
+
 from torch import Tensor
 
+from handgrad.checker.explaining.derivatives import DERIVATIVES, Derivative, derivative_of
+from handgrad.checker.explaining.edits import Text
 from handgrad.checker.explaining.finding import Finding
-from handgrad.checker.explaining.suspect import CLOSE, Part, Suspect
-from handgrad.checker.recording.trace import Bind
+from handgrad.checker.explaining.products import products
+from handgrad.checker.explaining.shares import (
+    agreed,
+    forward_line,
+    forward_ops,
+    is_upstream_alone,
+    same,
+    upstream,
+)
+from handgrad.checker.explaining.suspect import Part, Suspect
 
 CODE = "HG109"
 NAME = "local derivative"
@@ -29,65 +41,164 @@ NAME = "local derivative"
 def find(suspect: Suspect) -> Finding | None:
     """Divide what was made by what comes back: in every scene it must be the same quotient."""
     for part in suspect.parts:
-        upstream = _upstream(suspect, part)
-        if upstream is None or (len(suspect.parts) > 1 and suspect.grade.blamed.missing):
+        above = upstream(suspect, part)
+        own = known(suspect, part)
+        if not above or (len(suspect.parts) > 1 and suspect.grade.blamed.missing):
             continue
-        change = [suspect.added(i) for i in range(len(suspect.views))]
-        if all(_same(c, _fitted(u, c)) for c, u in zip(change, upstream, strict=True)):
-            return Finding(
-                f"The local derivative is missing: this is {part.hand} alone, "
-                f"as if {part.consumer} were {suspect.node.name} itself."
-            )
-        made, right = (
-            _quotient(suspect, upstream, view) for view in (change, _rights(suspect, part))
-        )
+        if is_upstream_alone(suspect, part):
+            return Finding(_missing(suspect, part, own), _fix(suspect, part, own))
+        views = range(len(suspect.views))
+        made = agreed([(suspect.added(i), above[i]) for i in views if i < len(above)])
+        right = agreed([(part.values[i], above[i]) for i in views if i < len(part.values)])
         if made is not None and right is not None:
-            return Finding(
-                f"The local derivative is wrong: what {part.hand} is multiplied by here "
-                f"is not how {part.consumer} changes with {suspect.node.name}."
-            )
+            return Finding(_wrong(suspect, part, own, made), _fix(suspect, part, own))
     return None
 
 
-def _upstream(suspect: Suspect, part: Part) -> list[Tensor] | None:
-    """Return the gradient of the consumer in each scene."""
-    forward, shared = suspect.forward, suspect.backward
-    node = next((b for b in forward.nodes() if b.name == part.consumer and b.kind != "param"), None)
-    if part.hand is None or not isinstance(node, Bind) or node.index not in forward.truth:
+def _missing(suspect: Suspect, part: Part, own: Derivative | None) -> str:
+    node, line = suspect.node.name, forward_line(suspect, part.consumer)
+    said = (
+        f"The local derivative is missing: this is {part.hand} alone, as if {part.consumer} were "
+    )
+    said += f"{node} itself."
+    if own is not None:
+        slope = _slope(own, node, part.consumer)
+        return f"{said} The derivative of `{line or own.name}` is {slope}."
+    return said if line is None else f"{said} The forward has `{line}`."
+
+
+def _wrong(
+    suspect: Suspect, part: Part, own: Derivative | None, made: tuple[Tensor, Tensor]
+) -> str:
+    node, consumer = suspect.node.name, part.consumer
+    line = forward_line(suspect, consumer)
+    told = f"in `{line}`" if line else f"of {consumer} by {node}"
+    if own is None:
+        return (
+            f"The local derivative is wrong: what {part.hand} is multiplied by here is not how "
+            f"{consumer} changes with {node}" + (f" {told}." if line else ".")
+        )
+    said = f"The derivative {told} is {_slope(own, node, consumer)}"
+    what = _recognised(suspect, part, own, made)
+    return (
+        f"{said}; this has {what}."
+        if what
+        else f"{said}; {part.hand} is multiplied by something else."
+    )
+
+
+def _slope(own: Derivative, x: str, y: str) -> str:
+    text = own.text.format(x=x, y=y)
+    return text if len(text) <= 60 else f"that of {own.name}"
+
+
+def known(suspect: Suspect, part: Part) -> Derivative | None:
+    """Return the derivative where one elementwise function of the node made the consumer."""
+    consumer = suspect.names.get(part.consumer)
+    if consumer is None:
         return None
-    drawn = shared.random.get(id(node.value))
-    found = [forward.truth[node.index], drawn]
-    views = len(suspect.views)
-    return [f for f in found[:views] if f is not None] if found[views - 1] is not None else None
+    for op in forward_ops(suspect):
+        direct = any(t is suspect.node.value for t in op.inputs)
+        if direct and any(t is consumer.value for t in op.outputs):
+            x, y = suspect.node.value.detach().double(), consumer.value.detach().double()
+            return derivative_of(x, y, getattr(op.func, "__name__", ""))
+    return None
 
 
-def _rights(suspect: Suspect, part: Part) -> list[Tensor]:
-    return list(part.values[: len(suspect.views)])
-
-
-def _fitted(upstream: Tensor, made: Tensor) -> Tensor:
-    """Return what comes back, summed or spread to the shape of what was made."""
-    if upstream.shape == made.shape or upstream.dim() != made.dim():
-        return upstream
-    dims = [
-        i for i, (a, b) in enumerate(zip(upstream.shape, made.shape, strict=True)) if b == 1 != a
-    ]
-    summed = upstream.sum(dims, keepdim=True) if dims else upstream
-    spreads = all(a in (1, b) for a, b in zip(summed.shape, made.shape, strict=True))
-    return summed.expand_as(made) if spreads else summed
-
-
-def _quotient(suspect: Suspect, upstream: list[Tensor], made: list[Tensor]) -> Tensor | None:
-    """Return made / upstream if it is the same in two scenes: elementwise, and linear."""
-    if len(made) < 2 or any(m.shape != u.shape for m, u in zip(made, upstream, strict=True)):
+def _recognised(
+    suspect: Suspect, part: Part, own: Derivative, made: tuple[Tensor, Tensor]
+) -> str | None:
+    """Return what the line multiplies by instead, if it is a derivative that has a name."""
+    x, y = suspect.tensor(suspect.node.name), suspect.tensor(part.consumer)
+    got, at = made
+    if x is None or y is None or x.shape != got.shape or y.shape != got.shape:
         return None
-    one, two = (m / u for m, u in zip(made, upstream, strict=True))
-    known = one.isfinite() & two.isfinite() & (upstream[0].abs() > 1e-3 * upstream[0].abs().max())
-    return one if bool(known.any()) and _same(one[known], two[known]) else None
+    for text, value in ((f"the output {part.consumer}", y), (f"the input {suspect.node.name}", x)):
+        if _is(got, value, at):
+            return f"{text} itself"
+    slope = own.text.format(x=part.consumer, y=suspect.node.name)
+    crossed = own.local(y, x)
+    if _is(got, crossed, at):
+        if "{y}" in own.text:
+            return f"{slope}, the input {suspect.node.name} for the output {part.consumer}"
+        return f"{slope}, the output {part.consumer} for the input {suspect.node.name}"
+    for row in DERIVATIVES:
+        if row is not own:
+            for value, whose in ((x, suspect.node.name), (y, part.consumer)):
+                if _is(got, row.local(value, row.function(value)), at):
+                    return f"the derivative of {row.name} at {whose}"
+    return None
 
 
-def _same(a: Tensor, b: Tensor) -> bool:
-    if a.shape != b.shape:
-        return False
-    scale = a.abs() + b.abs()
-    return bool(((a - b).abs() <= CLOSE * (scale + scale.mean())).all()) and bool(torch.any(a != 0))
+def _is(got: Tensor, value: Tensor, at: Tensor) -> bool:
+    return bool(value[at].isfinite().all()) and same(got[at], value[at])
+
+
+def _fix(suspect: Suspect, part: Part, own: Derivative | None) -> str | None:
+    if suspect.text is None or part.hand is None:
+        return None
+    texts = _beside(suspect, suspect.text, part.hand)
+    if own is not None:
+        slope = own.text.format(x=suspect.node.name, y=part.consumer)
+        texts = _sloped(suspect.text, part.hand, slope)
+    return suspect.first(texts)
+
+
+def _sloped(text: Text, hand: str, slope: str) -> Iterator[str]:
+    """Yield the statement with the derivative in the place of what multiplies the gradient."""
+    whole = _product(slope, hand)
+    for product in products(text):
+        for side, other in ((product.left, product.right), (product.right, product.left)):
+            if _reads(other, hand) and not _reads(side, hand):
+                divided = isinstance(other, ast.Name) and slope.startswith("1 / ")
+                yield text.replace(product.node, whole) if divided else text.replace(side, slope)
+    for node in text.of(ast.expr):
+        if not _reads(node, hand):
+            yield text.replace(node, slope)
+        elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
+            yield text.replace(node, whole)
+    for name in text.of(ast.Name):
+        if name.id == hand:
+            yield text.replace(name, whole)
+    if text.value is not None:
+        yield text.replace(text.value, whole)
+
+
+def _product(slope: str, hand: str) -> str:
+    """Return the derivative times the gradient as one writes it."""
+    tree = ast.parse(slope, mode="eval").body
+    if slope.startswith("1 / "):
+        return f"{hand}{slope[1:]}"
+    sums = isinstance(tree, ast.BinOp) and isinstance(tree.op, ast.Add | ast.Sub)
+    loose = sums or isinstance(tree, ast.Compare)
+    return f"({slope}) * {hand}" if loose else f"{slope} * {hand}"
+
+
+def _beside(suspect: Suspect, text: Text, hand: str) -> Iterator[str]:
+    """Yield the statement with the gradient multiplied by another name of the forward's line."""
+    for part in suspect.parts:
+        line = forward_line(suspect, part.consumer) if part.hand == hand else None
+        for other in _names(line) if line else ():
+            value = suspect.tensor(other)
+            if value is None or other in (suspect.node.name, part.consumer):
+                continue
+            for name in text.of(ast.Name):
+                if name.id == hand:
+                    clone = text.parent(name)
+                    whole = text.parent(clone) if isinstance(clone, ast.Attribute) else None
+                    at = whole if isinstance(whole, ast.Call) and not whole.args else name
+                    yield text.replace(at, f"{other} * {hand}")
+                    yield text.replace(at, f"{hand} @ {other}.T")
+                    yield text.replace(at, f"{other}.T @ {hand}")
+
+
+def _names(line: str) -> list[str]:
+    try:
+        tree = ast.parse(line)
+    except SyntaxError:
+        return []
+    return list(dict.fromkeys(n.id for n in ast.walk(tree) if isinstance(n, ast.Name)))
+
+
+def _reads(node: ast.expr, name: str) -> bool:
+    return any(isinstance(n, ast.Name) and n.id == name for n in ast.walk(node))

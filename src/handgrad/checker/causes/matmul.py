@@ -1,6 +1,6 @@
-"""A matrix product with the wrong sides: transposed, swapped, or elementwise.
+"""A matrix product with the wrong sides: transposed, or the factors the other way round.
 
-What: `*` for `@`, a `.T` too many or too few, or the factors the other way round.
+What: a `.T` too many or too few, the factors swapped, or an einsum whose letters are.
 
 Why: for y = x @ W the shapes leave one way only: dx = dy @ W.T is (n, in), dW = x.T @ dy is
 (in, out). Where a matrix is square, a wrong one passes without an error.
@@ -17,13 +17,17 @@ Right:
 
 import ast
 from collections.abc import Iterator
+from itertools import permutations
 
+from handgrad.checker.explaining.calls import calls
 from handgrad.checker.explaining.edits import Text
 from handgrad.checker.explaining.finding import Finding
+from handgrad.checker.explaining.products import Product, products, turn_in, turns, untransposed
 from handgrad.checker.explaining.suspect import Suspect
 
 CODE = "HG114"
-NAME = "transposed or elementwise for a matrix product"
+NAME = "transposed"
+_SWAPPED = "The factors stand the other way round: a matrix product is not symmetric."
 
 
 def find(suspect: Suspect) -> Finding | None:
@@ -37,46 +41,70 @@ def find(suspect: Suspect) -> Finding | None:
 
 
 def _ways(text: Text) -> Iterator[tuple[str, str]]:
-    for node in text.of(ast.Attribute):
-        if node.attr in ("T", "mT"):
-            inner = text.segment(node.value)
-            yield text.replace(node, inner), f"{inner} is transposed here, and must not be."
-    for product in text.of(ast.BinOp):
-        left, right = text.segment(product.left), text.segment(product.right)
-        if isinstance(product.op, ast.Mult):
-            for a in (left, _transposed(product.left, left)):
-                for b in (right, _transposed(product.right, right)):
-                    said = f"the forward's product is a matrix product: {a} @ {b}."
-                    yield text.replace(product, f"{a} @ {b}"), f"`*` multiplies elementwise; {said}"
-        elif isinstance(product.op, ast.MatMult):
-            yield from _products(text, product, left, right)
+    for node, inner in turns(text):
+        said = text.segment(inner)
+        yield text.replace(node, said), f"{said} is transposed here, and must not be."
+    for product in products(text):
+        if product.is_matrix:
+            yield from _products(text, product)
+    yield from _einsums(text)
     for name in text.of(ast.Name):
-        parent = text.parent(name)
-        if not isinstance(parent, ast.Attribute):
-            yield text.replace(name, f"{name.id}.T"), f"{name.id} must be transposed here."
+        if _may_turn(text, name):
+            yield text.replace(name, name.id + turn_in(text)), f"{name.id} must be transposed here."
 
 
-def _products(text: Text, node: ast.BinOp, left: str, right: str) -> Iterator[tuple[str, str]]:
-    a, b = _transposed(node.left, left), _transposed(node.right, right)
-    yield text.replace(node, f"{a} @ {right}"), _must(node.left, left, a)
-    yield text.replace(node, f"{left} @ {b}"), _must(node.right, right, b)
-    swapped = "The factors stand the other way round: a matrix product is not symmetric."
+def _products(text: Text, product: Product) -> Iterator[tuple[str, str]]:
+    (left, right), (a, b) = product.sides, product.turned()
+    yield product.of(a, right), _must(text, product.left)
+    yield product.of(left, b), _must(text, product.right)
     for x, y in ((right, left), (b, left), (right, a), (b, a)):
-        yield text.replace(node, f"{x} @ {y}"), swapped
-    yield text.replace(node, f"{a} @ {b}"), "Both factors are transposed, or neither must be."
-    yield (
-        text.replace(node, f"{left} * {right}"),
-        "`@` is a matrix product; the forward multiplies elementwise.",
+        yield product.of(x, y), _SWAPPED
+    yield product.of(a, b), "Both factors are transposed, or neither must be."
+
+
+def _einsums(text: Text) -> Iterator[tuple[str, str]]:
+    """Yield einsums with the last two letters of one term the other way round, or operands."""
+    for call in calls(text, ("einsum",)):
+        letters = call.operand
+        if not isinstance(letters, ast.Constant) or not isinstance(letters.value, str):
+            continue
+        quote = text.segment(letters)[0]
+        terms, arrow, out = letters.value.partition("->")
+        each = terms.split(",")
+        for i, term in enumerate([*each, out]):
+            bare = term.strip()
+            if len(bare) < 2:
+                continue
+            other = term.replace(bare, bare[:-2] + bare[:-3:-1])
+            made = [*each[:i], other, *each[i + 1 :]] if i < len(each) else each
+            last = out if i < len(each) else other
+            new = f"{','.join(made)}{arrow}{last}"
+            said = f"{bare} must be {other.strip()}: {_which(text, call.rest, i)} is transposed."
+            yield text.replace(letters, f"{quote}{new}{quote}"), said
+        for order in list(permutations(each))[1:]:
+            new = f"{','.join(order)}{arrow}{out}"
+            yield (
+                text.replace(letters, f"{quote}{new}{quote}"),
+                (f"The letters of the operands are exchanged: {new.strip()} is right."),
+            )
+
+
+def _which(text: Text, operands: tuple[ast.expr, ...], i: int) -> str:
+    return text.segment(operands[i]) if i < len(operands) else "what it gives"
+
+
+def _must(text: Text, node: ast.expr) -> str:
+    inner = untransposed(text, node)
+    if inner is not None:
+        return f"{text.segment(inner)} is transposed here, and must not be."
+    return f"{text.segment(node)} must be transposed here."
+
+
+def _may_turn(text: Text, name: ast.Name) -> bool:
+    parent = text.parent(name)
+    attribute = isinstance(parent, ast.Attribute)
+    return (
+        not attribute
+        and name.id not in text.modules
+        and not (isinstance(parent, ast.Call) and parent.func is name)
     )
-
-
-def _must(node: ast.expr, text: str, other: str) -> str:
-    if isinstance(node, ast.Attribute) and node.attr in ("T", "mT"):
-        return f"{other} is transposed here, and must not be."
-    return f"{text} must be transposed here."
-
-
-def _transposed(node: ast.expr, text: str) -> str:
-    if isinstance(node, ast.Attribute) and node.attr in ("T", "mT"):
-        return text[: text.rindex(".")]
-    return f"{text}.T" if isinstance(node, ast.Name | ast.Call | ast.Subscript) else f"({text}).T"

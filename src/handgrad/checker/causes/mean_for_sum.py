@@ -15,10 +15,7 @@ Right:
     db2 = dlogits.sum(0)
 """
 
-import ast
-from collections.abc import Iterator
-
-from handgrad.checker.explaining.edits import Text
+from handgrad.checker.explaining.calls import calls
 from handgrad.checker.explaining.finding import Finding
 from handgrad.checker.explaining.suspect import Suspect
 
@@ -30,17 +27,9 @@ def find(suspect: Suspect) -> Finding | None:
     """Put sum for mean and mean for sum."""
     if suspect.text is None:
         return None
-    for fix, got, right in _exchanged(suspect.text):
+    for call in calls(suspect.text, ("sum", "mean")):
+        other = "mean" if call.name == "sum" else "sum"
+        fix = call.renamed(other)
         if suspect.mends(fix):
-            return Finding(f"It takes the {got} where the {right} is right.", fix)
+            return Finding(f"It takes the {call.name} where the {other} is right.", fix)
     return None
-
-
-def _exchanged(text: Text) -> Iterator[tuple[str, str, str]]:
-    for call in text.of(ast.Call):
-        function = call.func
-        if isinstance(function, ast.Attribute) and function.attr in ("sum", "mean"):
-            other = "mean" if function.attr == "sum" else "sum"
-            name = text.segment(function)
-            made = name[: len(name) - len(function.attr)] + other
-            yield text.replace(function, made), function.attr, other

@@ -16,13 +16,19 @@ Right:
 
 import ast
 from collections.abc import Iterator
+from itertools import combinations
 
+from torch import Tensor
+
+from handgrad.checker.explaining.calls import reduced
 from handgrad.checker.explaining.edits import Text
 from handgrad.checker.explaining.finding import Finding
 from handgrad.checker.explaining.suspect import Suspect
 
 CODE = "HG110"
 NAME = "missing sum"
+MOST = 4
+"""Tensors of more dimensions than this are summed over one of them, or over all."""
 
 
 def find(suspect: Suspect) -> Finding | None:
@@ -32,8 +38,8 @@ def find(suspect: Suspect) -> Finding | None:
     for fix, how in _summed(suspect, suspect.text):
         if suspect.mends(fix):
             return Finding(
-                f"A sum over the broadcast {how} is missing: every copy of {suspect.node.name} "
-                "sends something back, and it adds up.",
+                f"A sum over {how} is missing: every copy of {suspect.node.name} that the forward "
+                "broadcasts sends something back, and it adds up.",
                 fix,
             )
     return None
@@ -45,7 +51,20 @@ def _summed(suspect: Suspect, text: Text) -> Iterator[tuple[str, str]]:
         return
     inner = [node for node in text.of(ast.expr) if isinstance(node, ast.Name | ast.BinOp)]
     for node in dict.fromkeys([value, *inner]):
-        for dims in ("0", "1", "-1", "(0, 1)", "-2", "2"):
-            for keep in (", keepdim=True", ""):
-                yield text.wrap(node, f"{{}}.sum({dims}{keep})"), f"dimension {dims}"
-        yield text.wrap(node, "{}.sum()"), "dimensions"
+        found = suspect.value(text.segment(node))
+        if not isinstance(found, Tensor) or not found.is_floating_point() or not found.ndim:
+            continue
+        for dims, how in _dims(found.ndim):
+            for keep in (True, False):
+                yield reduced(text, node, "sum", dims, keep), how
+        yield reduced(text, node, "sum", "", False), "all dimensions"
+
+
+def _dims(rank: int) -> Iterator[tuple[str, str]]:
+    for i in range(rank):
+        yield str(i), f"dimension {i}"
+    if rank > 1:
+        yield "-1", "the last dimension"
+    for size in range(2, rank + 1 if rank <= MOST else 0):
+        for some in combinations(range(rank), size):
+            yield str(some), f"dimensions {', '.join(map(str, some))}"

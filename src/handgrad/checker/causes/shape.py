@@ -15,16 +15,15 @@ Right:
     dbnmeani = (-dbndiff).sum(0, keepdim=True)
 """
 
-import ast
 from collections.abc import Iterator
 
+from handgrad.checker.explaining.calls import REDUCTIONS, calls
 from handgrad.checker.explaining.edits import Text
 from handgrad.checker.explaining.finding import Finding
 from handgrad.checker.explaining.suspect import Suspect
 
 CODE = "HG137"
 NAME = "shape"
-_KEEPS = {"sum", "mean", "max", "min", "amax", "amin", "var", "std", "norm", "prod", "logsumexp"}
 
 
 def find(suspect: Suspect) -> Finding | None:
@@ -38,17 +37,10 @@ def find(suspect: Suspect) -> Finding | None:
 
 
 def _shaped(text: Text, mend: str) -> Iterator[str]:
-    for call in text.of(ast.Call):
-        if not isinstance(call.func, ast.Attribute) or call.func.attr not in _KEEPS:
-            continue
-        kept = [k for k in call.keywords if k.arg in ("keepdim", "keepdims")]
-        whole = text.segment(call)
-        if not kept:
-            yield text.replace(call, f"{whole[:-1]}{', ' if call.args else ''}keepdim=True)")
-            continue
-        listed = [text.segment(a) for a in call.args]
-        listed += [f"{k.arg}={text.segment(k.value)}" for k in call.keywords if k not in kept]
-        yield text.replace(call, f"{text.segment(call.func)}({', '.join(listed)})")
+    for call in calls(text, REDUCTIONS):
+        yield call.kept()
+    for call in calls(text, ("unsqueeze", "squeeze", "view", "reshape", "flatten")):
+        yield call.left_out()
     value = text.value
     if value is not None and mend.startswith("."):
         yield text.wrap(value, f"{{}}{mend}")

@@ -18,68 +18,113 @@ Right:
 import ast
 from collections.abc import Iterator
 
+from handgrad.checker.explaining.calls import calls
 from handgrad.checker.explaining.edits import Text
 from handgrad.checker.explaining.finding import Finding
+from handgrad.checker.explaining.products import products
+from handgrad.checker.explaining.shares import constant
 from handgrad.checker.explaining.suspect import Suspect
 
 CODE = "HG102"
 NAME = "sign"
+_LINEAR = {"mul", "multiply", "matmul", "mm", "bmm", "add", "sub", "sum", "mean", "einsum",
+           "where", "index_add", "scatter_add"}  # fmt: skip
+"""Functions that pass a sign on: a minus inside of others is another mistake."""
+WHOLE = "The sign is turned: this is minus what is right."
 
 
 def find(suspect: Suspect) -> Finding | None:
     """Turn one sign after another; then the sign of all of it."""
-    if suspect.text is None:
-        return None
-    for fix, what in _turned(suspect.text):
-        if suspect.mends(fix):
-            return Finding(_message(suspect, what), fix)
-    return None
+    whole = constant(suspect) == -1
+    if suspect.text is not None:
+        for fix, what in _turned(suspect.text):
+            if suspect.mends(fix):
+                said = WHOLE if _is_all(suspect) else f"The sign of {what} is turned."
+                return Finding(said, fix)
+    return Finding(WHOLE) if whole else None
 
 
-def _message(suspect: Suspect, what: str | None) -> str:
-    if suspect.is_right(-suspect.made):
-        return "The sign is turned: this is minus what is right."
-    return f"The sign of {what} is turned."
+def _is_all(suspect: Suspect) -> bool:
+    return suspect.made.shape == suspect.right.shape and suspect.is_right(-suspect.made)
 
 
-def _turned(text: Text) -> Iterator[tuple[str, str | None]]:
+def _turned(text: Text) -> Iterator[tuple[str, str]]:
     """Yield the statement with one sign changed, and what it is the sign of."""
     value = text.value
     if value is None:
         return
-    for node in text.of(ast.UnaryOp):
-        if isinstance(node.op, ast.USub):
-            yield text.replace(node, text.segment(node.operand)), text.segment(node.operand)
+    yield from _freed(text)
     for binary in text.of(ast.BinOp):
         if isinstance(binary.op, ast.Add | ast.Sub):
-            yield _flipped(text, binary), text.segment(binary.right)
+            other = "-" if isinstance(binary.op, ast.Add) else "+"
+            yield text.exchanged(binary, other), text.segment(binary.right)
+            if isinstance(binary.op, ast.Sub):
+                left, own, right = text.sides(binary)
+                exchanged = f"{right.strip()}{own}{_right_of_minus(binary.left, left.strip())}"
+                yield text.replace(binary, exchanged), text.segment(binary)
     if isinstance(text.tree, ast.AugAssign) and isinstance(text.tree.op, ast.Add | ast.Sub):
         yield _augmented(text), text.segment(value)
     elif isinstance(text.tree, ast.Assign):
         yield text.replace(value, _negative(text, value)), text.segment(value)
+    for part in _factors(text):
+        yield text.replace(part, _negative(text, part)), text.segment(part)
+
+
+def _freed(text: Text) -> Iterator[tuple[str, str]]:
+    """Yield the statement with one minus left out: of -x, -1 * x, x.neg(), torch.neg(x)."""
+    for product in products(text):
+        for one, other in ((product.left, product.right), (product.right, product.left)):
+            if text.segment(one).replace(" ", "") in ("-1", "-1.0") and not product.is_matrix:
+                yield text.replace(product.node, text.segment(other)), text.segment(other)
+    for node in text.of(ast.UnaryOp):
+        if isinstance(node.op, ast.USub) and not _is_exponent(text, node):
+            yield text.replace(node, text.segment(node.operand)), text.segment(node.operand)
+    for call in calls(text, ("neg", "negative")):
+        yield call.left_out(), call.inner
+
+
+def _factors(text: Text) -> Iterator[ast.expr]:
+    """Yield what a minus may stand before, and none does."""
     for call in text.of(ast.Call):
-        for argument in call.args:
-            yield text.replace(argument, _negative(text, argument)), text.segment(argument)
+        name = call.func.attr if isinstance(call.func, ast.Attribute) else ""
+        if name in _LINEAR or name.endswith("_"):
+            yield from (
+                a for a in call.args if not isinstance(a, ast.Starred) and not _is_negative(a)
+            )
     for binary in text.of(ast.BinOp):
         for side in (binary.left, binary.right):
-            yield text.replace(side, _negative(text, side)), text.segment(side)
+            if not _is_negative(side) and not _is_exponent(text, side):
+                yield side
+
+
+def _is_exponent(text: Text, node: ast.expr) -> bool:
+    parent = text.parent(node)
+    power = isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Pow)
+    return power and isinstance(parent, ast.BinOp) and parent.right is node
+
+
+def _is_negative(node: ast.expr) -> bool:
+    while isinstance(node, ast.BinOp) and not isinstance(node.op, ast.Add | ast.Sub):
+        node = node.left
+    return isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub)
 
 
 def _negative(text: Text, node: ast.expr) -> str:
     inner = text.segment(node)
     loose = isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub)
-    return f"-({inner})" if loose or isinstance(node, ast.IfExp) else f"-{inner}"
+    loose = loose or isinstance(node, ast.IfExp | ast.Compare | ast.BoolOp | ast.Lambda)
+    return f"-({inner})" if loose else f"-{inner}"
 
 
-def _flipped(text: Text, node: ast.BinOp) -> str:
-    sign = "-" if isinstance(node.op, ast.Add) else "+"
-    right = text.segment(node.right)
-    if isinstance(node.right, ast.BinOp) and isinstance(node.right.op, ast.Add | ast.Sub):
-        right = f"({right})"
-    return text.replace(node, f"{text.segment(node.left)} {sign} {right}")
+def _right_of_minus(node: ast.expr, written: str) -> str:
+    loose = isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub)
+    return f"({written})" if loose and not written.startswith("(") else written
 
 
 def _augmented(text: Text) -> str:
+    """Return the statement with -= for +=, or += for -=."""
     assert isinstance(text.tree, ast.AugAssign)
     sign = "-" if isinstance(text.tree.op, ast.Add) else "+"
-    return f"{text.segment(text.tree.target)} {sign}= {text.segment(text.tree.value)}"
+    at = len(text.segment(text.tree.target))
+    own = "+=" if sign == "-" else "-="
+    return text.text[:at] + text.text[at:].replace(own, f"{sign}=", 1)

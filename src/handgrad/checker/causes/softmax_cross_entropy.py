@@ -66,9 +66,9 @@ def _is_block(suspect: Suspect) -> bool:
 def _edits(suspect: Suspect, text: Text) -> Iterator[tuple[str, str]]:
     for node in text.of(ast.Attribute):
         if node.attr == "log_softmax":
-            name = text.segment(node).replace("log_softmax", "softmax")
+            softmax = text.segment(node).replace("log_softmax", "softmax")
             yield (
-                text.replace(node, name),
+                text.replace(node, softmax),
                 "log_softmax stands where the probabilities belong: softmax.",
             )
     for name in text.of(ast.Name):
@@ -160,16 +160,14 @@ def _classes(suspect: Suspect, direct: Tensor) -> Iterator[str]:
     names, at = suspect.views[0].moment.names, direct.abs().argmax(-1)
     for name in names:
         value = names.given(name)
-        if isinstance(value, Tensor) and value.dtype == torch.int64 and value.shape == at.shape:
-            if torch.equal(value, at):
-                yield name
+        whole = isinstance(value, Tensor) and value.dtype == torch.int64
+        if whole and value.shape == at.shape and torch.equal(value, at):
+            yield name
 
 
 def _one(suspect: Suspect, fit: Fitted) -> Finding | None:
     fix = suspect.first(rescaled(suspect, fit))
-    said = []
-    for term in fit.lost:
-        said.append(f"{_named(term.name)} is missing")
+    said = [f"{_named(term.name)} is missing" for term in fit.lost]
     for term, times in fit.off:
         if is_near(times, -1.0):
             said.append(f"the sign of {_named(term.name)} is turned")

@@ -15,11 +15,12 @@ Right:
     dbngain = (bnraw * dhpreact).sum(0, keepdim=True)
 """
 
-import ast
 from collections.abc import Iterator
 
+from handgrad.checker.explaining.calls import calls
 from handgrad.checker.explaining.edits import Text
 from handgrad.checker.explaining.finding import Finding
+from handgrad.checker.explaining.products import products
 from handgrad.checker.explaining.suspect import Suspect
 
 CODE = "HG112"
@@ -41,35 +42,15 @@ def find(suspect: Suspect) -> Finding | None:
 
 
 def _moved(text: Text) -> Iterator[str]:
-    for node in text.of(ast.BinOp):
-        if not isinstance(node.op, ast.Mult):
+    sums = {id(call.node): call for call in calls(text, ("sum",))}
+    for product in products(text):
+        if product.is_matrix:
             continue
-        sides = (node.left, node.right)
-        hows = [how for side in sides if (how := _sum(text, side)) is not None]
-        if hows:
-            inner = " * ".join(_inner(text, side) for side in sides)
-            yield text.replace(node, f"({inner}){hows[0]}")
-
-
-def _sum(text: Text, node: ast.expr) -> str | None:
-    """Return `.sum(0, keepdim=True)` of `x.sum(0, keepdim=True)`."""
-    if (
-        isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Attribute)
-        and node.func.attr == "sum"
-    ):
-        whole, inner = text.segment(node), text.segment(node.func)
-        return "." + node.func.attr + whole[len(inner) :]
-    return None
-
-
-def _inner(text: Text, node: ast.expr) -> str:
-    if _sum(text, node) is None:
-        return text.segment(node)
-    assert isinstance(node, ast.Call)
-    assert isinstance(node.func, ast.Attribute)
-    inner = text.segment(node.func.value)
-    loose = isinstance(node.func.value, ast.BinOp) and isinstance(
-        node.func.value.op, ast.Add | ast.Sub
-    )
-    return f"({inner})" if loose else inner
+        own = [sums.get(id(side)) for side in (product.left, product.right)]
+        inner = [
+            written if call is None else call.inner
+            for call, written in zip(own, product.sides, strict=True)
+        ]
+        for call in own:
+            if call is not None:
+                yield text.replace(product.node, call.on(product.written(*inner)))

@@ -47,18 +47,28 @@ def _times(text: Text, gradient: str) -> Iterator[str]:
     value = text.value
     if value is None:
         return
-    inner = [node for node in text.of(ast.expr) if isinstance(node, ast.expr)]
-    for node in dict.fromkeys([value, *inner]):
+    for node in dict.fromkeys([value, *text.of(ast.expr)]):
+        if _is_no_factor(text, node):
+            continue
         segment = text.segment(node)
-        one = isinstance(node, ast.Constant) and node.value == 1
+        if isinstance(node, ast.Constant):
+            yield text.replace(node, gradient if node.value == 1 else f"{segment} * {gradient}")
+            continue
         loose = isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub)
-        yield text.replace(
-            node,
-            gradient
-            if one
-            else f"({segment}) * {gradient}"
-            if loose
-            else f"{segment} * {gradient}",
-        )
-        yield text.replace(node, f"{gradient} @ {segment}")
-        yield text.replace(node, f"{segment} @ {gradient}")
+        factor = f"({segment})" if loose else segment
+        yield text.replace(node, f"{factor} * {gradient}")
+        yield text.replace(node, f"{gradient} @ {factor}")
+        yield text.replace(node, f"{factor} @ {gradient}")
+
+
+def _is_no_factor(text: Text, node: ast.expr) -> bool:
+    """Tell whether it is a function's name, a module, an exponent: nothing to multiply."""
+    parent = text.parent(node)
+    if isinstance(parent, ast.Call) and parent.func is node:
+        return True
+    if isinstance(node, ast.Name) and node.id in text.modules:
+        return True
+    if isinstance(parent, ast.keyword | ast.Tuple | ast.Slice):
+        return True
+    raised = isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Pow)
+    return raised and isinstance(parent, ast.BinOp) and parent.right is node

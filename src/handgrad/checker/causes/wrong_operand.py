@@ -18,23 +18,38 @@ Right:
 import ast
 from collections.abc import Iterator
 
+import torch
+from torch import Tensor
+
+from handgrad.checker.explaining.edits import Text
 from handgrad.checker.explaining.finding import Finding
+from handgrad.checker.explaining.shares import same
 from handgrad.checker.explaining.suspect import Suspect
 
 CODE = "HG107"
 NAME = "wrong operand"
+MOST = 40
+"""Keys of one dict that are tried."""
 
 
 def find(suspect: Suspect) -> Finding | None:
-    """Put every other tensor for each name: those of the same shape first."""
-    if suspect.text is None:
-        return None
-    for name in suspect.text.of(ast.Name):
-        for other in _others(suspect, name.id):
-            fix = suspect.text.replace(name, other)
+    """Put every other tensor for each name: those of the same shape first; then whole gradients."""
+    if suspect.text is not None:
+        for node, other in _exchanged(suspect, suspect.text):
+            fix = suspect.text.replace(node, other)
             if suspect.mends(fix):
-                return Finding(f"{name.id} stands where {other} belongs.", fix)
-    return None
+                return Finding(f"{suspect.text.segment(node)} stands where {other} belongs.", fix)
+    return _crossed(suspect)
+
+
+def _exchanged(suspect: Suspect, text: Text) -> Iterator[tuple[ast.expr, str]]:
+    for name in text.of(ast.Name):
+        for other in _others(suspect, name.id):
+            yield name, other
+    for key in text.of(ast.Subscript):  # cache["h"]
+        if isinstance(key.slice, ast.Constant) and isinstance(key.slice.value, str):
+            for other in _keys(suspect, text, key):
+                yield key.slice, other
 
 
 def _others(suspect: Suspect, name: str) -> Iterator[str]:
@@ -42,11 +57,43 @@ def _others(suspect: Suspect, name: str) -> Iterator[str]:
     own = suspect.tensor(name)
     if own is None:
         return
-    known = dict.fromkeys([*suspect.names, *suspect.gradients.values()])
-    for same in (True, False):
+    above = [part.hand for part in suspect.parts if part.hand is not None]
+    known = dict.fromkeys([*above, *suspect.names, *suspect.gradients.values()])
+    for alike in (True, False):
         for other in known:
             value = suspect.tensor(other) if other not in (name, suspect.hand.name) else None
-            if value is None or (value.shape == own.shape) != same:
+            if value is None or (value.shape == own.shape) != alike:
                 continue
-            if same or value.dim() == own.dim():
+            if alike or value.dim() == own.dim():
                 yield other
+
+
+def _keys(suspect: Suspect, text: Text, node: ast.Subscript) -> Iterator[str]:
+    """Yield the other keys of a dict whose tensors have the shape of this one's."""
+    holder, own = suspect.value(text.segment(node.value)), suspect.value(text.segment(node))
+    if isinstance(holder, dict) and isinstance(own, Tensor):
+        quote = text.segment(node.slice)[0]
+        for key, value in list(holder.items())[:MOST]:
+            if isinstance(key, str) and isinstance(value, Tensor) and value.shape == own.shape:
+                yield f"{quote}{key}{quote}"
+
+
+def _crossed(suspect: Suspect) -> Finding | None:
+    """Find the other node whose gradient this is: under the wrong name."""
+    if suspect.made.shape != suspect.right.shape or suspect.is_right(
+        torch.zeros_like(suspect.made)
+    ):
+        return None
+    for name, node in suspect.names.items():
+        sent = suspect.backward.parts.get(id(node.value), {}).values()
+        if node.value is suspect.node.value or node.value.shape != suspect.made.shape or not sent:
+            continue
+        views = range(len(suspect.views))
+        if any(len(values) <= len(views) - 1 for values in sent):
+            continue
+        theirs = [torch.stack([values[i] for values in sent]).sum(0) for i in views]
+        if all(same(suspect.makes(i), theirs[i]) for i in views):
+            return Finding(
+                f"This is the gradient of {name}, stored under the name of {suspect.node.name}'s."
+            )
+    return None

@@ -6,15 +6,31 @@ from collections.abc import Iterator
 from typing import TypeVar
 
 Kind = TypeVar("Kind", bound=ast.AST)
+_OPERATOR = re.compile(r"[\s)]*?(\s*(?:\*\*|//|<<|>>|[-+*/@%&|^])\s*)[\s(]*")
+_SIGNS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.MatMult: "@", ast.Pow: "**",
+          ast.FloorDiv: "//", ast.Mod: "%", ast.BitAnd: "&", ast.BitOr: "|", ast.BitXor: "^",
+          ast.LShift: "<<", ast.RShift: ">>"}  # fmt: skip
 _ATOMS = ast.Name | ast.Constant | ast.Attribute | ast.Subscript | ast.Call
 
 
 class Text:
-    """A statement's text with its tree: `replace` and `wrap` give the text with a part changed."""
+    """A statement's text with its tree: `replace` and `wrap` give the text with a part changed.
 
-    def __init__(self, text: str, tree: ast.stmt) -> None:
+    `modules` are the names that stand for modules (torch, F); `source` is the text of the whole
+    cell or file, which shows how its author writes what may be written in several ways.
+    """
+
+    def __init__(
+        self,
+        text: str,
+        tree: ast.stmt,
+        modules: frozenset[str] = frozenset({"torch", "F"}),
+        source: str = "",
+    ) -> None:
         self.text = text
         self.tree = tree
+        self.modules = modules
+        self.source = source or text
         lines = text.split("\n")
         self._starts = [0]
         for line in lines:
@@ -46,9 +62,42 @@ class Text:
         Parentheses of the user's around the expression stay.
         """
         start, end = self._span(node)
-        if self._needs(node, new) and not self._stands_in_parentheses(start, end):
+        if self._stands_in_parentheses(start, end):
+            if not self._calls(start) and isinstance(_parsed(new), _ATOMS):  # (2 * x) -> x
+                start, end = self.text[:start].rindex("("), self.text.index(")", end) + 1
+        elif self._needs(node, new):
             new = f"({new})"
         return self.text[:start] + new + self.text[end:]
+
+    def within(self, whole: ast.AST, part: ast.AST, new: str) -> str:
+        """Return the text of `whole` with `new` in the place of a part of it."""
+        start, end = self._span(whole)
+        return self.replace(part, new)[start : len(self.replace(part, new)) - len(self.text) + end]
+
+    def sides(self, node: ast.BinOp) -> tuple[str, str, str]:
+        """Return what stands left of an operator, the operator with its spaces, what is right.
+
+        The sides have their own parentheses with them.
+        """
+        start, end = self._span(node)
+        left, right = self._span(node.left)[1], self._span(node.right)[0]
+        made = _OPERATOR.fullmatch(self.text[left:right])
+        if made is None:  # a comment stands between
+            return self.segment(node.left), f" {_SIGNS[type(node.op)]} ", self.segment(node.right)
+        at = left + made.start(1)
+        return self.text[start:at], made[1], self.text[at + len(made[1]) : end]
+
+    def exchanged(self, node: ast.BinOp, operator: str) -> str:
+        """Return the statement with another operator there, spaced as the user's is."""
+        left, own, right = self.sides(node)
+        start, end = self._span(node)
+        return (
+            self.text[:start]
+            + left
+            + own.replace(own.strip(), operator)
+            + right
+            + (self.text[end:])
+        )
 
     def wrap(self, node: ast.AST, template: str) -> str:
         """Return the statement with an expression put into `template`, where `{}` stands for it."""
@@ -77,10 +126,15 @@ class Text:
     def _stands_in_parentheses(self, start: int, end: int) -> bool:
         return self.text[:start].rstrip().endswith("(") and self.text[end:].lstrip().startswith(")")
 
+    def _calls(self, start: int) -> bool:
+        """Tell whether the parenthesis before `start` is that of a call."""
+        before = self.text[:start].rstrip()[:-1].rstrip()
+        return bool(before) and (before[-1].isalnum() or before[-1] in "_])")
+
     def _needs(self, node: ast.AST, new: str) -> bool:
         """Tell whether `new` must stand in parentheses where the expression stood."""
         parent = self.parent(node)
-        made = ast.parse(new, mode="eval").body
+        made = _parsed(new)
         if isinstance(made, _ATOMS) or not isinstance(parent, ast.expr):
             return False
         if isinstance(parent, ast.Call):
@@ -92,12 +146,18 @@ class Text:
         if isinstance(parent, ast.UnaryOp):
             return not isinstance(made, ast.BinOp) or isinstance(made.op, ast.Add | ast.Sub)
         if isinstance(parent, ast.BinOp):
+            if isinstance(made, ast.UnaryOp) and node is parent.right:  # x**-2, a * -b
+                return False
             return (
                 _binds(parent.op) > _tightness(made)
                 or (_binds(parent.op) == _tightness(made) and node is parent.right)
                 or isinstance(parent.op, ast.Pow)
             )
         return False
+
+
+def _parsed(source: str) -> ast.expr:
+    return ast.parse(source, mode="eval").body
 
 
 def _tightness(node: ast.expr) -> int:

@@ -72,10 +72,10 @@ def factors(suspect: Suspect, value: float) -> Iterator[tuple[str, str]]:
 def _roots(suspect: Suspect, value: float) -> Iterator[tuple[str, str]]:
     """Yield the square root of a size, and numbers with a fraction that have a name: scales."""
     named = {f"{name}**0.5": count**0.5 for name, count in counts(suspect).items()}
-    for name, number in {**_fractions(suspect), **named}.items():
-        if is_near(value / number, 1.0):
+    for name, root in {**_fractions(suspect), **named}.items():
+        if is_near(value / root, 1.0):
             yield f"{name} * {{}}", name
-        if is_near(value * number, 1.0):
+        if is_near(value * root, 1.0):
             yield f"{{}} / {name}", f"1 / {name}"
 
 

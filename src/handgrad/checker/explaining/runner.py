@@ -3,6 +3,7 @@
 import ast
 import builtins
 import contextlib
+import warnings
 from collections.abc import Iterator
 from types import CodeType
 from typing import Any
@@ -64,7 +65,8 @@ class Runner:
         dtype, random = torch.get_default_dtype(), torch.get_rng_state()
         torch.set_default_dtype(self._dtype or dtype)
         try:
-            with torch.no_grad():
+            with torch.no_grad(), warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # about lines that nobody wrote
                 return how(code, names)
         finally:
             torch.set_default_dtype(dtype)

@@ -4,6 +4,7 @@ import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from types import ModuleType
 from typing import Any, Literal
 
 import torch
@@ -128,7 +129,9 @@ class Suspect:
         """The statement to be rewritten; None where it cannot be run again."""
         if self.unit is None or not self.views or not self.repeats:
             return None
-        return Text(self.unit.text, self.unit.tree)
+        names = self.views[0].moment.names
+        modules = frozenset(n for n in names if isinstance(names.given(n), ModuleType))
+        return Text(self.unit.text, self.unit.tree, modules, self.statement.source)
 
     @cached_property
     def repeats(self) -> bool:
