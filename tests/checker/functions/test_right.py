@@ -98,7 +98,7 @@ PEERS = {
 def test_our_own_layers_pass(name: str, form: str) -> None:
     reference, inputs = PEERS[name]
     letters = {k for spec in inputs.values() for k in spec.replace("<", " ").split()}
-    sizes = {letter: (3, 1, 5, 16, 65) for letter in sorted(letters)}
+    sizes = dict.fromkeys(sorted(letters), (3, 1, 5, 16, 65))
     # rstd is 316 where a column is constant, and its third power is beyond float16
     dtypes = ("float64", "float32", "bfloat16") if name == "batchnorm" else DTYPES
     report = check_function(layer(name, form), reference, inputs, sizes=sizes, dtypes=dtypes)
@@ -128,7 +128,7 @@ def test_a_function_may_be_given_without_apply_or_inside_another() -> None:
     assert inside.ok
     assert inside.function == "<lambda>"
     partial = functools.partial(attention)
-    assert check_function(partial, attention, {k: "T D" for k in "qkv"}, sizes={"T": (3,)}).ok
+    assert check_function(partial, attention, dict.fromkeys("qkv", "T D"), sizes={"T": (3,)}).ok
 
 
 def test_dropout_draws_the_same_in_both_where_it_can() -> None:

@@ -9,6 +9,9 @@ from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
+
 from checker.functions.right import (
     NORM,
     Attention,
@@ -33,8 +36,6 @@ from checker.functions.right import (
     layer_norm_steps,
     rms_norm,
 )
-from torch.autograd import Function
-from torch.autograd.function import once_differentiable
 
 
 class Case(NamedTuple):

@@ -41,8 +41,8 @@ def low_precision(e: Evidence) -> Finding | None:
     if not near or not _coarse(e, coarse):
         return None
     return Finding(
-        f"In {e.sample.dtype} it is right only to two or three digits, and goes by steps: somewhere "
-        f"it is computed in half precision (bfloat16 or float16).",
+        f"In {e.sample.dtype} it is right only to two or three digits, and goes by steps: "
+        f"somewhere it is computed in half precision (bfloat16 or float16).",
         "Keep what is added up, and what is multiplied, in float32.",
     )
 
