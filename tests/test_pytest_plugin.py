@@ -131,6 +131,7 @@ def test_the_line_to_run_it_again_does_so(pytester: pytest.Pytester) -> None:
 
 def test_of_two_checks_the_second_is_run_again_by_its_number(pytester: pytest.Pytester) -> None:
     right = RIGHT.replace("Exp", "Right").replace("def test_exp", "def no_test")
+    right = right.replace("B C", "N").replace('"B": (3,), "C": (5, 64)', '"N": (3,)')
     second = WRONG.replace("    handgrad", "    no_test(handgrad)\n    handgrad")
     pytester.makepyfile(test_two=right + second)
     again = (

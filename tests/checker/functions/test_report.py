@@ -19,6 +19,9 @@ from checker.functions.wrong import (
     wrapped,
 )
 from handgrad import check_function
+from handgrad.checker.functions import diagnose
+from handgrad.checker.functions.causes.cause import cause
+from handgrad.checker.functions.evidence import Evidence, Finding
 from handgrad.checker.functions.patterns import place
 
 FEW = {"sizes": {"B": (3, 1, 65), "C": (5, 16, 0)}}
@@ -175,3 +178,18 @@ def test_where_an_error_sits(wrong, says):
     mask = torch.zeros(4, 5, dtype=torch.bool)
     mask[wrong] = True
     assert place(mask) == says
+
+
+def test_a_cause_that_fits_one_draw_of_the_numbers_alone_is_not_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def lucky(evidence: Evidence) -> Finding | None:
+        return Finding("It fits.", "Mend it.") if evidence.sample.draw == 0 else None
+
+    def sure(evidence: Evidence) -> Finding | None:
+        return Finding("It fits.", "Mend it.")
+
+    for find, code in ((lucky, None), (sure, "HG999")):
+        monkeypatch.setattr(diagnose, "FUNCTION_CAUSES", (cause("HG999", "luck")(find),))
+        (failure,) = check_function(CONSTANT, layer_norm, NORM, **FEW).failures
+        assert failure.code == code
