@@ -5,6 +5,7 @@ import textwrap
 
 import pytest
 
+from checker.functions.said import SAID
 from checker.functions.wrong import MATCH, NEAR, Case
 from handgrad import FunctionReport, check_function
 from handgrad.checker.functions.causes import FUNCTION_CAUSES
@@ -29,6 +30,9 @@ def checked(case: Case) -> FunctionReport:
 def test_a_mistake_is_found_once_and_its_cause_named(code: str, case: Case) -> None:
     report = checked(case)
     assert [failure.code for failure in report.failures] == [code], str(report)
+    if case is MATCH[code][0]:
+        (failure,) = report.failures
+        assert (", ".join(failure.quantities), failure.message, failure.fix) == SAID[code]
 
 
 @pytest.mark.parametrize(("code", "case"), NEARS)
@@ -42,7 +46,7 @@ def test_a_near_miss_is_not_taken_for_it(code: str, case: Case) -> None:
 def test_every_cause_has_cases() -> None:
     codes = [cause.code for cause in FUNCTION_CAUSES]
     assert len(set(codes)) == len(codes)
-    assert sorted(codes) == sorted(MATCH) == sorted(NEAR)
+    assert sorted(codes) == sorted(MATCH) == sorted(NEAR) == sorted(SAID)
     assert min(map(len, MATCH.values())) >= 3
     assert min(map(len, NEAR.values())) >= 2
 

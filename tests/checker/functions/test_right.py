@@ -46,7 +46,7 @@ def test_a_right_function_passes(name: str) -> None:
         assert report.dtypes == ("float64", "float32", "bfloat16", "float16")
 
 
-@pytest.mark.parametrize("seed", range(1, 7))
+@pytest.mark.parametrize("seed", range(1, 4))
 @pytest.mark.parametrize("name", ["layernorm", "rmsnorm", "softmax", "cross entropy a row"])
 def test_it_passes_whatever_numbers_are_drawn(name: str, seed: int) -> None:
     function, reference, inputs = RIGHT[name]
@@ -98,7 +98,7 @@ PEERS = {
 def test_our_own_layers_pass(name: str, form: str) -> None:
     reference, inputs = PEERS[name]
     letters = {k for spec in inputs.values() for k in spec.replace("<", " ").split()}
-    sizes = dict.fromkeys(sorted(letters), (3, 1, 5, 16, 65))
+    sizes = dict.fromkeys(sorted(letters), (3, 1, 16, 65))
     # rstd is 316 where a column is constant, and its third power is beyond float16
     dtypes = ("float64", "float32", "bfloat16") if name == "batchnorm" else DTYPES
     report = check_function(layer(name, form), reference, inputs, sizes=sizes, dtypes=dtypes)

@@ -106,18 +106,30 @@ def structure_of(result: Any) -> str:
     return {0: "no tensor", 1: "1 tensor in a tuple"}.get(len(found), f"{len(found)} tensors")
 
 
+_MADE = {"arange", "empty", "eye", "full", "linspace", "ones", "rand", "randn", "tensor", "zeros"}
 _CASTS = {Tensor.float, Tensor.half, Tensor.bfloat16}
 
 
 class InDouble(TorchFunctionMode):
     """While active, what asks for another floating dtype gets float64: the truth stays exact.
 
-    `used` says whether anything asked.
+    What asks for none (torch.ones(3)) gets it too. `used` says whether anything asked.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.used = False
+        self._default: list[torch.dtype] = []
+
+    def __enter__(self) -> "InDouble":
+        self._default.append(torch.get_default_dtype())
+        torch.set_default_dtype(torch.float64)
+        super().__enter__()  # type: ignore[no-untyped-call]
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        super().__exit__(*error)  # type: ignore[no-untyped-call]
+        torch.set_default_dtype(self._default.pop())
 
     def __torch_function__(
         self,
@@ -128,6 +140,8 @@ class InDouble(TorchFunctionMode):
     ) -> Any:
         if func in _CASTS:
             func, self.used = Tensor.double, True
+        elif getattr(func, "__name__", "") in _MADE:
+            self.used = True
         given = {k: self._doubled(v) for k, v in (kwargs or {}).items()}
         return func(*map(self._doubled, args), **given)
 

@@ -13,6 +13,7 @@ LIMIT_WORDS = re.compile(
     r"|only supports?|exceed|too (?:large|small|long|short)|at (?:least|most)\b",
     re.IGNORECASE,
 )
+_RAISED = re.compile(r"(?:^|:\s*)(?:raise|assert)\b")
 _CRASHES = (ArithmeticError, AttributeError, LookupError, MemoryError, NameError, OSError)
 """Errors that nobody raises to say that something is not supported."""
 
@@ -37,7 +38,7 @@ def refuses(error: BaseException) -> bool:
     """Tell whether it was raised on purpose: by a raise or an assertion, or in such words."""
     if isinstance(error, _CRASHES):
         return False
-    return _line(error).startswith(("raise ", "assert ")) or bool(LIMIT_WORDS.search(str(error)))
+    return bool(_RAISED.search(_line(error)) or LIMIT_WORDS.search(str(error)))
 
 
 def _line(error: BaseException) -> str:

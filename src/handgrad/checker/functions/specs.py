@@ -52,7 +52,7 @@ def specified(
     if not isinstance(inputs, Sequence | Mapping) or isinstance(inputs, str) or not len(inputs):
         raise CheckError(
             f"inputs must be tensors, shapes such as {{'x': 'B T C'}} or a function that makes "
-            f"them, got {type(inputs).__name__}"
+            f"them, got {type(inputs).__name__ if inputs else repr(inputs)}"
         )
     names = _named(inputs, parameters)
     values = list(inputs.values() if isinstance(inputs, Mapping) else inputs)
@@ -120,9 +120,10 @@ def _wrt(
     wrt: Sequence[str] | None,
 ) -> tuple[int, ...]:
     """Return what to differentiate by: as said, as the examples require it, or all floating."""
+    known = ", ".join(name for name, yes in zip(names, floating, strict=True) if yes)
     for name in wrt or ():
         if name not in names or not floating[names.index(name)]:
-            raise CheckError(f"wrt: no floating input is named {name!r}; {', '.join(names)} are")
+            raise CheckError(f"wrt: no floating input is named {name!r}; there are: {known}")
     if wrt is not None:
         return tuple(names.index(name) for name in wrt)
     chosen = asked if any(asked) else floating
@@ -148,13 +149,13 @@ def _given_dims(names: list[str], values: list[Any], dims: Any) -> dict[str, str
         tensors = [n for n, v in zip(names, values, strict=True) if isinstance(v, Tensor)]
         if len(dims) != len(tensors):
             raise CheckError(
-                f"dims has {len(dims)} shapes for {len(tensors)} tensors ({', '.join(tensors)}): "
-                f"give one for each"
+                f"dims has {len(dims)} shapes, the inputs {len(tensors)} tensors "
+                f"({', '.join(tensors)}): give one for each"
             )
         given = dict(zip(tensors, dims, strict=True))
     unknown = [name for name in given if name not in names]
     if unknown:
-        raise CheckError(f"dims: no input is named {unknown[0]!r}; {', '.join(names)} are")
+        raise CheckError(f"dims: no input is named {unknown[0]!r}; there are: {', '.join(names)}")
     return given
 
 

@@ -38,10 +38,11 @@ def _floating(pool: Tensor, shape: Sequence[int], generator: torch.Generator) ->
         return pool[0] * (0.5 + noise)
     values = pool.unique()  # type: ignore[no-untyped-call]
     whole = bool((values == values.round()).all()) and len(values) <= MASK
-    one = _picked(pool, shape, generator)
+    index = torch.randint(len(pool), list(shape), generator=generator)
     if whole or not bool(pool.isfinite().all()):
-        return one
-    return torch.lerp(one, _picked(pool, shape, generator), noise)
+        return pool[index]
+    step = torch.randint(1, len(pool), list(shape), generator=generator)  # between two others
+    return torch.lerp(pool[index], pool[(index + step) % len(pool)], noise)
 
 
 def _whole(

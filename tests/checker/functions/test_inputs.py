@@ -1,0 +1,189 @@
+"""What the inputs of a check may be, and what is said of those that cannot be."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from checker.functions.right import CrossEntropy, Gelu, LayerNorm, Softmax, layer_norm
+from handgrad import HandgradError, check_function
+from handgrad.checker.functions.samples import Sample, parse
+from handgrad.checker.functions.specs import specified
+
+SIZES = {"B": 3, "C": 5}
+
+
+def drawn(inputs, sizes, seed=0, names=(), **options):
+    return specified(inputs, names, **options).draw(sizes, seed)
+
+
+def shapes(values):
+    return [tuple(v.shape) for v in values]
+
+
+def test_shapes_in_letters():
+    inputs = specified({"x": "B 2*C 4", "scale": "B > 0", "index": "C < B"}, ())
+    assert inputs.letters == ("B", "C")
+    assert inputs.wrt == (0, 1)
+    x, scale, index = inputs.draw(SIZES, 0)
+    assert shapes((x, scale, index)) == [(3, 10, 4), (3,), (5,)]
+    assert scale.min() > 0
+    assert set(index.tolist()) <= {0, 1, 2}
+    assert x.dtype == torch.float64
+
+
+def test_equal_sizes_of_examples_vary_together():
+    example = (torch.randn(8, 16), torch.randn(16), torch.randn(1, 16))
+    inputs = specified(example, ["x", "weight"])
+    assert inputs.names == ("x", "weight", "input2")
+    assert inputs.letters == ("A", "B")
+    assert inputs.known == {"A": 8, "B": 16}
+    assert shapes(inputs.draw({"A": 3, "B": 5}, 0)) == [(3, 5), (5,), (1, 5)]
+
+
+def test_dims_and_fixed_say_it_otherwise():
+    square = (torch.randn(8, 8), torch.randn(8))
+    assert shapes(drawn(square, SIZES, dims=("B C", "C"))) == [(3, 5), (5,)]
+    assert shapes(drawn(square, {"B": 3}, dims=("B C", "C"), fixed="C")) == [(3, 8), (8,)]
+    assert shapes(drawn({"x": square[0]}, {"A": 3}, dims=None)) == [(3, 3)]
+
+
+def test_numbers_stay_in_the_range_of_the_example_but_are_others():
+    positive = torch.rand(20) + 0.5
+    (new,) = drawn((positive,), {"A": 1000})
+    assert positive.min() <= new.min()
+    assert new.max() <= positive.max()
+    assert new.unique().numel() == 1000
+    ones, zeros = drawn((torch.ones(3), torch.zeros(3)), {"A": 1000})
+    assert 0.5 <= ones.min() < ones.max() <= 1.5
+    assert zeros.std() > 0.9
+    mask, flags = drawn(
+        (torch.tensor([0.0, 1.0, 1.0]), torch.tensor([True, False, True])), {"A": 99}
+    )
+    assert set(mask.tolist()) == {0.0, 1.0}
+    assert flags.dtype == torch.bool
+    (masked,) = drawn((torch.tensor([-torch.inf, 1.5, 2.5]),), {"A": 99})
+    assert set(masked.tolist()) == {-torch.inf, 1.5, 2.5}
+
+
+def test_whole_numbers_stay_below_the_size_that_they_index():
+    logits, targets = torch.randn(8, 10), torch.tensor([0, 9, 3, -100, 1, 2, 3, 4])
+    _, new = drawn((logits, targets), {"A": 200, "B": 3})
+    assert set(new.tolist()) == {0, 1, 2, -100}
+    (alone,) = specified((torch.randn(2), torch.tensor([3, 7])), ()).draw({"A": 50}, 0)[1:]
+    assert set(alone.tolist()) == {3, 7}
+
+
+def test_what_is_no_tensor_is_passed_on():
+    function = lambda x, shape, eps, nothing: F.layer_norm(x, shape, nothing, nothing, eps)  # noqa: E731
+    inputs = (torch.randn(8, 16), (16,), 1e-3, None)
+    report = check_function(function, function, inputs, fixed="B", sizes={"A": (3, 1)})
+    assert report.ok, str(report)
+
+
+def test_a_function_may_make_them():
+    def make(B, C, heads=2):
+        return {"x": torch.randn(B, heads * C), "scale": 2.0}
+
+    inputs = specified(make, ())
+    assert (inputs.names, inputs.letters, inputs.wrt) == (("x", "scale"), ("B", "C"), (0,))
+    assert shapes(inputs.draw(SIZES, 0)[:1]) == [(3, 10)]
+    assert torch.equal(inputs.draw(SIZES, 1)[0], inputs.draw(SIZES, 1)[0])
+    soft = check_function(
+        Softmax.apply, lambda x: x.softmax(-1), lambda B, C: torch.randn(B, C), sizes={"B": (3,)}
+    )
+    assert soft.ok, str(soft)
+
+
+def test_what_requires_a_gradient_is_differentiated_by():
+    x, mask = torch.randn(4, requires_grad=True), torch.rand(4)
+    assert specified((x, mask), ("x", "mask")).wrt == (0,)
+    assert specified((x, mask), ("x", "mask"), wrt=("mask",)).wrt == (1,)
+    assert specified((x.detach(), mask), ("x", "mask")).wrt == (0, 1)
+
+
+def test_examples_are_checked_as_shapes_are():
+    few = {"sizes": {"A": (3, 1), "B": (5, 16)}}
+    norm = (torch.randn(8, 16), torch.ones(16), torch.zeros(16))
+    assert check_function(LayerNorm.apply, layer_norm, norm, **few).ok
+    loss = (torch.randn(8, 10), torch.randint(10, (8,)))
+    assert check_function(CrossEntropy.apply, F.cross_entropy, loss, **few).ok
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "B=3 C=5 float64 upstream=random",
+        "B=0 C=5 bfloat16 sliced upstream=strided",
+        "B=3 C=65 float32 transposed(x) upstream=expanded grad=x output=1 zeros draw=2",
+    ],
+)
+def test_a_sample_is_read_as_it_is_written(text):
+    assert str(parse(text, ["B", "C"], ["x"])) == text
+
+
+def test_what_a_sample_leaves_out_is_plain():
+    assert parse("C=5 B=3", ["B", "C"], ["x"]) == Sample((("B", 3), ("C", 5)))
+
+
+ONE = torch.randn(3, 4)
+NAN = "the reference's output is mostly NaN or infinite on these inputs; give examples within its domain, or 'N C > 0' for positive numbers"  # noqa: E501
+GRAMMAR = "write letters and numbers such as 'B T C', 'B 2*H', 'N < V' (whole numbers), 'N C > 0'"
+LIKE = "give it as a failure shows it, such as 'B=3 C=65 float32 upstream=random'"
+BAD = [
+    ((), {}, "inputs must be tensors, shapes such as {'x': 'B T C'} or a function that makes them, "
+     "got ()"),
+    (3, {}, "inputs must be tensors, shapes such as {'x': 'B T C'} or a function that makes them, "
+     "got int"),
+    ({"x": "B ?"}, {}, f"x: 'B ?' is no shape; {GRAMMAR}"),
+    ({"x": "B > 1"}, {}, f"x: 'B > 1' is no shape; {GRAMMAR}"),
+    ((torch.arange(3),), {},
+     "no input is a floating tensor: there is nothing to differentiate by"),
+    ((ONE.to(torch.complex64),), {}, "x is complex: only real inputs can be checked"),
+    ({"x": "B"}, {"wrt": ["y"]}, "wrt: no floating input is named 'y'; there are: x"),
+    ({"x": "B"}, {"sizes": {"C": [1]}}, "sizes: no input has a size 'C'; there are: B"),
+    ({"x": "B"}, {"sizes": {"B": []}}, "sizes: 'B' has none; give at least one"),
+    ({"x": "B"}, {"dtypes": ["int8"]},
+     "dtypes: int8 is none of float64, float32, bfloat16, float16"),
+    ({"x": "B"}, {"fixed": "B"}, "fixed=B: no example has a size B"),
+    ((ONE,), {"dims": ("B",)}, "dims: x has shape (3, 4), not 'B'"),
+    ((ONE,), {"dims": ("B C", "C")},
+     "dims has 2 shapes, the inputs 1 tensors (x): give one for each"),
+    ((ONE,), {"dims": {"y": "B C"}}, "dims: no input is named 'y'; there are: x"),
+    ((ONE, ONE[0]), {"dims": ("B C", "B")},
+     "dims: input1 has shape (4,), which does not fit 'B' beside the others"),
+    ({"x": "B"}, {"sample": "B=3 float33"},
+     f"sample 'B=3 float33': 'float33' says nothing here; {LIKE}"),
+    ({"x": "B"}, {"sample": "float32"}, f"sample 'float32': no size for B; {LIKE}"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("inputs", "options", "message"), BAD)
+def test_bad_inputs_are_one_line(inputs, options, message):
+    with pytest.raises(HandgradError) as caught:
+        check_function(Gelu.apply, F.gelu, inputs, **options)
+    assert str(caught.value) == message
+
+
+PAIRS = [
+    (3, F.gelu, "the function must be callable, got int"),
+    (Gelu.apply, lambda x: x.detach(),
+     "the reference is not differentiable: no output of it requires a gradient; write it with "
+     "torch operations, without detach, no_grad or NumPy"),
+    (lambda x: x.detach(), F.gelu,
+     "the function is not differentiable: no output of it requires a gradient; pass "
+     "MyFunction.apply, or what calls it"),
+    (Gelu.apply, lambda x: (x, x),
+     "the function returns a tensor, the reference 2 tensors: both must return the same"),
+    (Gelu.apply, lambda x: 3, "the reference returns no tensor"),
+    (Gelu.apply, lambda x: x + torch.ones(2),
+     "the reference cannot run on these inputs: RuntimeError: The size of tensor a (3) must match "
+     "the size of tensor b (2) at non-singleton dimension 0"),
+    (torch.log, lambda x: (-x.abs()).log(), NAN),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("function", "reference", "message"), PAIRS)
+def test_functions_that_cannot_be_compared_are_one_line(function, reference, message):
+    with pytest.raises(HandgradError) as caught:
+        check_function(function, reference, {"x": "B"})
+    assert str(caught.value) == message

@@ -1,0 +1,218 @@
+"""The pytest plugin, in pytest runs of its own; `-p` and the entry point may both be there."""
+
+import os
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import handgrad
+
+pytest_plugins = ["pytester"]
+
+SRC = str(Path(handgrad.__file__).parents[1])
+PLUGIN = ("-p", "handgrad.pytest_plugin")
+EXP = """
+import torch
+
+class Exp(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        y = x.exp()
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    def backward(ctx, dout):
+        (y,) = ctx.saved_tensors
+        return {}
+
+def test_exp(handgrad):
+    handgrad.check_function(Exp.apply, torch.exp, {{"x": "B C"}}, sizes={{"B": (3,), "C": (5, 64)}})
+"""
+RIGHT, WRONG = EXP.format("y * dout"), EXP.format("y")
+STEPS = """
+import torch
+
+def forward(x, W):
+    a = x @ W
+    h = torch.tanh(a)
+    return h, x, W, h
+
+def backward(dout, x, W, h):
+    da = (1 - h) * dout
+    return da @ W.T, x.T @ da
+
+def test_steps(handgrad):
+    torch.manual_seed(0)
+    handgrad.check(forward, backward, (torch.randn(32, 10), torch.randn(10, 20)))
+"""
+SAYS = """\
+✗ gradient of x
+    x f64[3,5]
+    Off by up to 7.86 at [0, 0]: 3.859 where -3.996 is right; every element; over a million times
+    what rounding explains.
+    The upstream gradient is ignored: this is the gradient of .sum(), whatever comes from above.
+    [HG151]
+    try: Multiply by the argument of backward: local * dout.
+    Fails in 30 of 46 samples: all those whose upstream gradient is not ones.
+    again: pytest test_says.py::test_exp --handgrad-sample 'B=3 C=5 float64 upstream=random'
+
+Exp: 1 thing wrong in 48 samples in float64, float32, bfloat16, float16."""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def loaded() -> None:
+    """Load all that a check loads late: pytester unloads what is new, and torch cannot be twice."""
+    space: dict[str, object] = {}
+    exec(WRONG, space)
+    assert not handgrad.check_function(space["Exp"], torch.exp, {"x": "B"}, sizes={"B": (3,)}).ok  # type: ignore[arg-type]
+    handgrad.check(forward, backward, (torch.randn(2, 2), torch.randn(2, 2))).to_text()
+
+
+def forward(x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    out = x * y
+    return out, x, y
+
+
+def backward(dout: torch.Tensor, x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    return dout * y, dout * x
+
+
+def run(pytester: pytest.Pytester, *args: str) -> pytest.RunResult:
+    return pytester.runpytest_inprocess(*PLUGIN, "-p", "no:cacheprovider", *args)
+
+
+def failure(result: pytest.RunResult) -> str:
+    """What pytest printed of the one failure."""
+    text = result.stdout.str()
+    return re.split(r"^=+ short test|^_+ .*_+$", text, flags=re.MULTILINE)[1].strip()
+
+
+def test_a_right_function_passes_in_silence(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(RIGHT)
+    result = run(pytester, "-q", "-s")
+    result.assert_outcomes(passed=1)
+    assert "handgrad" not in result.stdout.str()
+    assert result.stderr.str() == ""
+
+
+def test_a_wrong_function_fails_with_the_report_alone(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_says=WRONG)
+    result = run(pytester)
+    result.assert_outcomes(failed=1)
+    assert failure(result) == SAYS
+
+
+@pytest.mark.parametrize(("hint", "hidden"), [("what", slice(6, 7)), ("where", slice(4, 7))])
+def test_no_more_is_said_than_was_asked_for(
+    pytester: pytest.Pytester, hint: str, hidden: slice
+) -> None:
+    pytester.makepyfile(test_says=WRONG)
+    lines = SAYS.split("\n")
+    del lines[hidden]
+    assert failure(run(pytester, f"--handgrad-hint={hint}")).split("\n") == lines
+
+
+def test_the_line_to_run_it_again_does_so(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_says=WRONG)
+    line = re.search(r"again: pytest (.*)", run(pytester).stdout.str())
+    assert line is not None
+    again = run(pytester, *shlex.split(line[1]))
+    again.assert_outcomes(failed=1)
+    assert "Fails in the 1 sample." in again.stdout.str()
+    assert "1 thing wrong in 1 sample in float64." in again.stdout.str()
+    pytester.makepyfile(test_says=RIGHT)
+    run(pytester, *shlex.split(line[1])).assert_outcomes(passed=1)
+
+
+def test_of_two_checks_the_second_is_run_again_by_its_number(pytester: pytest.Pytester) -> None:
+    right = RIGHT.replace("Exp", "Right").replace("def test_exp", "def no_test")
+    right = right.replace("B C", "N").replace('"B": (3,), "C": (5, 64)', '"N": (3,)')
+    second = WRONG.replace("    handgrad", "    no_test(handgrad)\n    handgrad")
+    pytester.makepyfile(test_two=right + second)
+    again = (
+        "again: pytest test_two.py::test_exp --handgrad-sample '#2 B=3 C=5 float64 upstream=random'"
+    )
+    assert again in run(pytester).stdout.str()
+    result = run(pytester, "--handgrad-sample", "#2 B=3 C=5 float64 upstream=random")
+    result.assert_outcomes(failed=1)
+    assert "1 thing wrong in 1 sample in float64." in result.stdout.str()
+
+
+def test_two_functions_are_checked_line_by_line(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(STEPS)
+    result = run(pytester)
+    result.assert_outcomes(failed=1)
+    text = failure(result)
+    assert text.startswith("forward, backward\n\nLines to blame\n  ✗ da   line 9   f32[32,20]\n")
+    assert "da = (1 - h) * dout" in text
+    pytester.makepyfile(STEPS.replace("1 - h)", "1 - h * h)"))
+    run(pytester).assert_outcomes(passed=1)
+
+
+def test_where_two_functions_are_wrong_no_more_is_said_than_where(
+    pytester: pytest.Pytester,
+) -> None:
+    pytester.makepyfile(STEPS)
+    lines = failure(run(pytester, "--handgrad-hint=where")).split("\n")
+    assert lines[2:5] == [
+        "Lines to blame",
+        "  ✗ da   line 9   f32[32,20]",
+        "      da = (1 - h) * dout",
+    ]
+    assert not any(line.strip().startswith("try:") for line in lines)
+
+
+def test_what_cannot_be_checked_is_an_error_of_the_test(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(RIGHT)
+    result = run(pytester, "--handgrad-sample", "B=3")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        ["E *CheckError: sample 'B=3': no size for C; give it as a failure shows it, such as "
+         "'B=3 C=65 float32 upstream=random'"]
+    )  # fmt: skip
+
+
+def test_a_hint_that_is_none_is_refused(pytester: pytest.Pytester) -> None:
+    result = run(pytester, "--handgrad-hint=all")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*argument --handgrad-hint: invalid choice: 'all'*"])
+
+
+def outside(pytester: pytest.Pytester, *args: str) -> pytest.RunResult:
+    """A pytest run in a process of its own, to which the entry point is told."""
+    info = pytester.path / "site" / "handgrad_told-1.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: handgrad-told\nVersion: 1\n")
+    name = "handgrad.pytest_plugin"
+    (info / "entry_points.txt").write_text(f"[pytest11]\n{name} = {name}\n")
+    pytester._monkeypatch.setenv("PYTHONPATH", os.pathsep.join([SRC, str(info.parent)]))
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *args]
+    return pytester.run(*command)
+
+
+def test_the_entry_point_and_p_are_one_plugin_that_costs_nothing(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import sys
+
+        def test_nothing_is_loaded(pytestconfig):
+            assert pytestconfig.pluginmanager.has_plugin("handgrad.pytest_plugin")
+            assert not {"torch", "numpy", "handgrad.checker"} & set(sys.modules)
+        """
+    )
+    args = ["-p", "no:hypothesispytest", "-p", "no:faker", "-W", "error"]
+    result = outside(pytester, *PLUGIN, *args)
+    result.assert_outcomes(passed=1)
+    assert result.stderr.str() == ""
+
+
+def test_it_works_in_the_workers_of_xdist(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_says=WRONG, test_right=RIGHT)
+    result = outside(pytester, *PLUGIN, "-n", "1", "-W", "error")
+    result.assert_outcomes(passed=1, failed=1)
+    assert failure(result).endswith(SAYS.split("\n", 1)[1])
