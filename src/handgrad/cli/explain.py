@@ -21,7 +21,6 @@ def explain(
     from rich.text import Text
 
     from handgrad.checker.report.codes import find, near, pages
-
     from handgrad.checker.running.source import printable
 
     known = pages()

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import torch
 
+from handgrad.checker.deriving.derive import derive_pass
 from handgrad.checker.exercise.described import Forward, Node
 from handgrad.checker.judging.hands import find_hands
 from handgrad.checker.judging.passes import Pass, find_passes
@@ -20,8 +21,13 @@ NO_LOSS = "no gradient to write: no loss was computed from a tensor with require
 WANTED = "; give the parameters requires_grad=True, and name the last number loss"
 
 
-def described(trace: Trace, file: str, errors: Sequence[CellError]) -> Forward:
-    """Return the pass with the most nodes. Raises CheckError, one line, where there is none."""
+def described(
+    trace: Trace, file: str, errors: Sequence[CellError], solved: bool = False
+) -> Forward:
+    """Return the pass with the most nodes, with its backward pass where it is to be `solved`.
+
+    Raises CheckError, one line, where there is none.
+    """
     with torch._C.DisableTorchFunction(), torch.enable_grad():
         try:
             passes = find_passes(trace, {})
@@ -45,6 +51,7 @@ def described(trace: Trace, file: str, errors: Sequence[CellError]) -> Forward:
             last_line=place.line + text.count("\n"),
             nodes=tuple(_nodes(forward, loss)),
             by_hand=tuple(sorted(given)),
+            derived=derive_pass(forward, file).lines if solved else (),
         )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from handgrad.checker.exercise.described import Forward
 from handgrad.checker.exercise.keep import Keeper, docstring, script_cells
 from handgrad.checker.exercise.notebook import Blank, Cell, blanks, code, exercise, markdown
+from handgrad.checker.exercise.solution import by_gradient as solution
 from handgrad.checker.records import Hint, Report
 from handgrad.checker.report import words
 from handgrad.checker.running.notebook import is_filled_code, read_raw, text_of
@@ -22,10 +23,11 @@ from handgrad.files import write_atomic
 
 @dataclass(frozen=True)
 class Exercise:
-    """What was written: the file, and the names of its gradients from the first blank on."""
+    """What was written: the file, its gradients from the first on, how many of them are given."""
 
     file: Path
     names: tuple[str, ...]
+    n_solved: int = 0
 
 
 def write_exercise(
@@ -35,13 +37,14 @@ def write_exercise(
     only: Sequence[str] = (),
     force: bool = False,
     timeout: float = TIMEOUT,
-    lines: Mapping[str, str] | None = None,
+    solved: bool = False,
 ) -> Exercise:
     """Run `forward` up to its end and write an exercise in its gradients to `out`.
 
     `only` names the gradients (or their tensors) that get a blank, all of them where it is empty.
-    `lines` are put in the place of blanks, by the gradient's name. The notebook is checked before
-    it gets its name: it has run, and every blank in it is one that `handgrad check` knows.
+    `solved` puts derived lines in the place of the blanks: then it is the solution. The notebook is
+    checked before it gets its name: it has run, every blank in it is one that `handgrad check`
+    knows, and every line right.
 
     Raises CheckError where there is no forward pass to write gradients for, SettingsError and
     RunError where `out` cannot be written or is there already and `force` is not given.
@@ -54,6 +57,7 @@ def write_exercise(
         "max_steps": None,
         "timeout": timeout,
         "task": "exercise",
+        "solved": solved,
     }
     answer, _ = asked(source, settings)
     described = Forward.unpack(answer["forward"])
@@ -61,13 +65,12 @@ def write_exercise(
     given = _given(source, described, keeper)
     every = blanks(described, keeper.names)
     chosen = _chosen(every, only, source.shown)
-    notebook = exercise(
-        source.path.name, out.name, given, described.loss, chosen, hint, lines or {}
-    )
+    lines = solution(described.derived, [blank.name for blank in chosen])
+    notebook = exercise(source.path.name, out.name, given, described.loss, chosen, hint, lines)
     content = (json.dumps(notebook, indent=1, ensure_ascii=False) + "\n").encode()
-    _require_good(content, out, source.shown, chosen, lines or {}, timeout)
+    _require_good(content, out, source.shown, chosen, lines, timeout)
     write_atomic(out, content)
-    return Exercise(out, tuple(blank.name for blank in chosen))
+    return Exercise(out, tuple(blank.name for blank in chosen), len(lines))
 
 
 def _require_out(forward: str | Path, out: Path, force: bool) -> None:
