@@ -35,7 +35,7 @@ def described(
             raise CheckError(f"{file}: {error}") from error
         if not passes:
             raise CheckError(f"{file}: {NO_LOSS}{'' if errors else WANTED}")
-        forward = max(passes, key=lambda p: len(_named(p)))
+        forward = max(passes, key=lambda p: (_is_single(p), len(_named(p))))
         loss = _loss(forward, trace, file)
         _require_run(file, loss, errors)
         try:
@@ -61,7 +61,7 @@ def _loss(forward: Pass, trace: Trace, file: str) -> Bind:
     every: list[Bind] = trace.of(Bind)
     binds = [b for b in every if b.value is output and b.kind != "param"]
     top = next((b for b in binds if not b.statement.function and b.name.isidentifier()), None)
-    if len(forward.outputs) > 1 or output.numel() != 1:
+    if not _is_single(forward):
         raise CheckError(f"{file}: an exercise needs one loss, a single number")
     if top is None:
         where = f" (line {binds[0].statement.place.line})" if binds else ""
@@ -70,6 +70,10 @@ def _loss(forward: Pass, trace: Trace, file: str) -> Bind:
             "an exercise needs a line such as loss = ... outside of any function"
         )
     return top
+
+
+def _is_single(forward: Pass) -> bool:
+    return len(forward.outputs) == 1 and forward.outputs[0].numel() == 1
 
 
 def _require_run(file: str, loss: Bind, errors: Sequence[CellError]) -> None:

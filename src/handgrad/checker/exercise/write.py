@@ -64,7 +64,7 @@ def write_exercise(
     keeper = Keeper(source.shown, described)
     given = _given(source, described, keeper)
     every = blanks(described, keeper.names)
-    chosen = _chosen(every, only, source.shown)
+    chosen = chosen_blanks(every, only, source.shown)
     lines = solution(described.derived, [blank.name for blank in chosen])
     notebook = exercise(source.path.name, out.name, given, described.loss, chosen, hint, lines)
     content = (json.dumps(notebook, indent=1, ensure_ascii=False) + "\n").encode()
@@ -110,8 +110,11 @@ def _given(source: Source, forward: Forward, keeper: Keeper) -> list[Cell]:
     return given
 
 
-def _chosen(every: Sequence[Blank], only: Sequence[str], shown: str) -> list[Blank]:
-    """The blanks that `only` names."""
+def chosen_blanks(every: Sequence[Blank], only: Sequence[str], shown: str) -> list[Blank]:
+    """The blanks that `only` names, by gradient or tensor; all of them where it is empty.
+
+    Raises CheckError where there are none, SettingsError where one that it names is not there.
+    """
     if not every:
         raise CheckError(
             f"{shown}: no tensor on the way to the loss has a name at the top level of the file, "
@@ -148,7 +151,7 @@ def _require_good(
         report = check_file(trial, timeout=timeout).report
     except CheckError as error:
         said = str(error).removeprefix(f"{trial}: ")
-        raise CheckError(f"{shown}: no exercise can be made of it: {said}") from error
+        raise _unfit(shown, out, said) from error
     finally:
         trial.unlink(missing_ok=True)
     _require_blanks(report, out, shown, chosen, lines)
@@ -160,12 +163,16 @@ def _require_blanks(
     """Raise CheckError where the notebook is not what it should be."""
     if report.errors:
         error = report.errors[0]
-        raise CheckError(
-            f"{shown}: the exercise would not run in {printable(str(out.parent))}: {error.error} "
-            f"({words.error_place(error)} of it); write it beside {shown} if it reads files there"
-        )
+        raise _unfit(shown, out, f"{words.error_place(error)} of it failed: {error.error}")
     blank = {b.node.name for b in chosen if b.name not in lines}
     missing = {row.node for row in report.rows if row.verdict == "missing"}
     if not report.ok or not blank <= missing:
         names = ", ".join(sorted(blank - missing)) or words.summary(report)
         raise CheckError(f"{shown}: the exercise does not come out as it should: {names}")
+
+
+def _unfit(shown: str, out: Path, why: str) -> CheckError:
+    return CheckError(
+        f"{shown}: the exercise would not run in {printable(str(out.parent))}: {why}; "
+        f"write it beside {shown} if that reads files"
+    )
