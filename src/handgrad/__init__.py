@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from handgrad.checker.functions.check import check_function
     from handgrad.checker.functions.records import FunctionReport
     from handgrad.checker.records import Report
+    from handgrad.checker.running.many import check_files
     from handgrad.checker.running.run import check_file
     from handgrad.data import open_dataset
     from handgrad.engine import ENGINES
@@ -40,6 +41,7 @@ __all__ = [
     "Report",
     "check",
     "check_file",
+    "check_files",
     "check_function",
     "derive",
     "open_dataset",
@@ -55,6 +57,7 @@ _HOMES = {
     "Report": "handgrad.checker.records",
     "check": "handgrad.checker.api",
     "check_file": "handgrad.checker.running.run",
+    "check_files": "handgrad.checker.running.many",
     "derive": "handgrad.checker.deriving.function",
     "check_function": "handgrad.checker.functions.check",
     "open_dataset": "handgrad.data",

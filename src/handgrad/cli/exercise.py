@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from handgrad.cli.output import hint_level
+from handgrad.errors import SettingsError
 
 
 def exercise(
@@ -20,7 +21,7 @@ def exercise(
             "--out",
             metavar="FILE",
             help="The notebook to write.",
-            show_default="FORWARD-exercise.ipynb, beside it",
+            show_default="FORWARD-exercise.ipynb, or -solution.ipynb, beside it",
         ),
     ] = None,
     hint: Annotated[
@@ -33,6 +34,9 @@ def exercise(
         str | None,
         typer.Option(metavar="NAME,...", help="Ask for these gradients alone, such as dlogits,dh."),
     ] = None,
+    solution: Annotated[
+        bool, typer.Option("--solution", help="Put derived lines in the place of the blanks.")
+    ] = False,
     timeout: Annotated[float, typer.Option(help="Seconds that FORWARD may run.")] = 600.0,
     force: Annotated[
         bool, typer.Option("--force", help="Write over a notebook that is there already.")
@@ -46,10 +50,15 @@ def exercise(
     from handgrad.checker.exercise.write import write_exercise
 
     level = hint_level(hint)
-    target = forward.with_name(f"{forward.stem}-exercise.ipynb") if out is None else out
+    if only and solution:
+        raise SettingsError("--only asks for some gradients, --solution gives all: leave one out")
+    kind = "solution" if solution else "exercise"
+    target = forward.with_name(f"{forward.stem}-{kind}.ipynb") if out is None else out
     names = [name for name in re.split(r"[,\s]+", only or "") if name]
-    made = write_exercise(forward, target, level, names, force, timeout)
+    made = write_exercise(forward, target, level, names, force, timeout, solution)
     n = len(made.names)
     few = made.names[0] if n == 1 else f"{made.names[0]} to {made.names[-1]}"
-    print(f"{made.file}: {n} gradient{'' if n == 1 else 's'} to write, {few}.")
+    many = f"{n} gradient{'' if n == 1 else 's'}"
+    done = f"{made.n_solved} of {many} written" if solution else f"{many} to write"
+    print(f"{made.file}: {done}, {few}.")
     print(f"Check it with: handgrad check {made.file} --hint {level}")

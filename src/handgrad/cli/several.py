@@ -60,7 +60,7 @@ class Several:
         with _on_signals(signal.SIG_IGN):  # a second Ctrl-C must not cost the first's results
             every = self._every()
             self._finish(every, time.monotonic() - begin)
-        return INTERRUPTED if interrupted else _code(every)
+        return INTERRUPTED if interrupted else exit_code(every)
 
     def _every(self) -> "list[Checked]":
         """All files in the order in which they were given, the unchecked ones too."""
@@ -108,7 +108,7 @@ def _print_table(every: "Sequence[Checked]") -> None:
         print(table.to_text(every), end="")
 
 
-def _code(every: "Sequence[Checked]") -> int:
+def exit_code(every: "Sequence[Checked]") -> int:
     """0 all right; 1 something is wrong, raised or not graded; 2 nothing could be graded."""
     if all(checked.report is None for checked in every):
         return 2

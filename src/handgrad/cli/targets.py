@@ -1,5 +1,6 @@
 """The files that `handgrad check` writes: JSON, pages, the sheet of grades."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +31,13 @@ class Targets:
         named = {"--json": self.json, "--html": self.html, "--csv": self.csv}
         if self.csv == Path("-"):
             raise SettingsError("--csv -: name a file; what goes to standard output is --json -")
+        paths: dict[str, str] = {}
         for option, target in named.items():
+            first = paths.setdefault(os.path.abspath(target), option) if target else option
+            if first != option:
+                raise SettingsError(
+                    f"{option} {target}: that is where {first} goes, too; name another file"
+                )
             if target is not None and str(target).lower().endswith(SOURCES):
                 raise SettingsError(
                     f"{option} {target}: that is a file to check; name the one to write, "

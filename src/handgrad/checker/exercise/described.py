@@ -24,6 +24,8 @@ class Forward:
     nodes: tuple[Node, ...]
     by_hand: tuple[str, ...]
     """The gradients that the file writes by hand already."""
+    derived: tuple[str, ...] = ()
+    """The lines of the whole backward pass, where they were asked for."""
 
     def pack(self) -> dict[str, Any]:
         """This as plain dicts and lists, for JSON."""
@@ -33,4 +35,5 @@ class Forward:
     def unpack(cls, packed: dict[str, Any]) -> "Forward":
         """What `pack` was called on."""
         nodes = (Node(n["name"], tuple(n["shape"]), tuple(n["undone"])) for n in packed["nodes"])
-        return cls(**{**packed, "nodes": tuple(nodes), "by_hand": tuple(packed["by_hand"])})
+        lists = {key: tuple(packed[key]) for key in ("by_hand", "derived")}
+        return cls(**{**packed, **lists, "nodes": tuple(nodes)})

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import torch
 
+from handgrad.checker.deriving.derive import derive_pass
 from handgrad.checker.exercise.described import Forward, Node
 from handgrad.checker.judging.hands import find_hands
 from handgrad.checker.judging.passes import Pass, find_passes
@@ -20,8 +21,13 @@ NO_LOSS = "no gradient to write: no loss was computed from a tensor with require
 WANTED = "; give the parameters requires_grad=True, and name the last number loss"
 
 
-def described(trace: Trace, file: str, errors: Sequence[CellError]) -> Forward:
-    """Return the pass with the most nodes. Raises CheckError, one line, where there is none."""
+def described(
+    trace: Trace, file: str, errors: Sequence[CellError], solved: bool = False
+) -> Forward:
+    """Return the pass with the most nodes, with its backward pass where it is to be `solved`.
+
+    Raises CheckError, one line, where there is none.
+    """
     with torch._C.DisableTorchFunction(), torch.enable_grad():
         try:
             passes = find_passes(trace, {})
@@ -29,7 +35,7 @@ def described(trace: Trace, file: str, errors: Sequence[CellError]) -> Forward:
             raise CheckError(f"{file}: {error}") from error
         if not passes:
             raise CheckError(f"{file}: {NO_LOSS}{'' if errors else WANTED}")
-        forward = max(passes, key=lambda p: len(_named(p)))
+        forward = max(passes, key=lambda p: (_is_single(p), len(_named(p))))
         loss = _loss(forward, trace, file)
         _require_run(file, loss, errors)
         try:
@@ -45,6 +51,7 @@ def described(trace: Trace, file: str, errors: Sequence[CellError]) -> Forward:
             last_line=place.line + text.count("\n"),
             nodes=tuple(_nodes(forward, loss)),
             by_hand=tuple(sorted(given)),
+            derived=derive_pass(forward, file).lines if solved else (),
         )
 
 
@@ -54,7 +61,7 @@ def _loss(forward: Pass, trace: Trace, file: str) -> Bind:
     every: list[Bind] = trace.of(Bind)
     binds = [b for b in every if b.value is output and b.kind != "param"]
     top = next((b for b in binds if not b.statement.function and b.name.isidentifier()), None)
-    if len(forward.outputs) > 1 or output.numel() != 1:
+    if not _is_single(forward):
         raise CheckError(f"{file}: an exercise needs one loss, a single number")
     if top is None:
         where = f" (line {binds[0].statement.place.line})" if binds else ""
@@ -63,6 +70,10 @@ def _loss(forward: Pass, trace: Trace, file: str) -> Bind:
             "an exercise needs a line such as loss = ... outside of any function"
         )
     return top
+
+
+def _is_single(forward: Pass) -> bool:
+    return len(forward.outputs) == 1 and forward.outputs[0].numel() == 1
 
 
 def _require_run(file: str, loss: Bind, errors: Sequence[CellError]) -> None:

@@ -51,9 +51,8 @@ class Keeper:
         return before
 
     def _is_dropped(self, statement: ast.stmt) -> bool:
-        names = {node.id for node in ast.walk(statement) if isinstance(node, ast.Name)}
         made = _made(statement)
-        if names & self._left_out:
+        if made & set(self._forward.by_hand) or _read(statement) & self._left_out:
             self._left_out |= made - self._set
             return True
         self._set |= made
@@ -103,6 +102,17 @@ def _lines_of(statement: ast.stmt) -> range:
     decorators: list[ast.expr] = getattr(statement, "decorator_list", [])
     first = min([statement.lineno, *(decorator.lineno for decorator in decorators)])
     return range(first, (statement.end_lineno or first) + 1)
+
+
+def _read(statement: ast.stmt) -> set[str]:
+    """The names that it reads; `x += 1` reads x, too."""
+    walked = list(ast.walk(statement))
+    changed = [node.target for node in walked if isinstance(node, ast.AugAssign)]
+    return {
+        node.id
+        for node in [*walked, *changed]
+        if isinstance(node, ast.Name) and (isinstance(node.ctx, ast.Load) or node in changed)
+    }
 
 
 def _made(statement: ast.stmt) -> set[str]:

@@ -11,6 +11,7 @@ from typing import Any
 from handgrad.checker.exercise.described import Forward
 from handgrad.checker.exercise.keep import Keeper, docstring, script_cells
 from handgrad.checker.exercise.notebook import Blank, Cell, blanks, code, exercise, markdown
+from handgrad.checker.exercise.solution import by_gradient as solution
 from handgrad.checker.records import Hint, Report
 from handgrad.checker.report import words
 from handgrad.checker.running.notebook import is_filled_code, read_raw, text_of
@@ -22,10 +23,11 @@ from handgrad.files import write_atomic
 
 @dataclass(frozen=True)
 class Exercise:
-    """What was written: the file, and the names of its gradients from the first blank on."""
+    """What was written: the file, its gradients from the first on, how many of them are given."""
 
     file: Path
     names: tuple[str, ...]
+    n_solved: int = 0
 
 
 def write_exercise(
@@ -35,13 +37,14 @@ def write_exercise(
     only: Sequence[str] = (),
     force: bool = False,
     timeout: float = TIMEOUT,
-    lines: Mapping[str, str] | None = None,
+    solved: bool = False,
 ) -> Exercise:
     """Run `forward` up to its end and write an exercise in its gradients to `out`.
 
     `only` names the gradients (or their tensors) that get a blank, all of them where it is empty.
-    `lines` are put in the place of blanks, by the gradient's name. The notebook is checked before
-    it gets its name: it has run, and every blank in it is one that `handgrad check` knows.
+    `solved` puts derived lines in the place of the blanks: then it is the solution. The notebook is
+    checked before it gets its name: it has run, every blank in it is one that `handgrad check`
+    knows, and every line right.
 
     Raises CheckError where there is no forward pass to write gradients for, SettingsError and
     RunError where `out` cannot be written or is there already and `force` is not given.
@@ -54,20 +57,20 @@ def write_exercise(
         "max_steps": None,
         "timeout": timeout,
         "task": "exercise",
+        "solved": solved,
     }
     answer, _ = asked(source, settings)
     described = Forward.unpack(answer["forward"])
     keeper = Keeper(source.shown, described)
     given = _given(source, described, keeper)
     every = blanks(described, keeper.names)
-    chosen = _chosen(every, only, source.shown)
-    notebook = exercise(
-        source.path.name, out.name, given, described.loss, chosen, hint, lines or {}
-    )
+    chosen = chosen_blanks(every, only, source.shown)
+    lines = solution(described.derived, [blank.name for blank in chosen])
+    notebook = exercise(source.path.name, out.name, given, described.loss, chosen, hint, lines)
     content = (json.dumps(notebook, indent=1, ensure_ascii=False) + "\n").encode()
-    _require_good(content, out, source.shown, chosen, lines or {}, timeout)
+    _require_good(content, out, source.shown, chosen, lines, timeout)
     write_atomic(out, content)
-    return Exercise(out, tuple(blank.name for blank in chosen))
+    return Exercise(out, tuple(blank.name for blank in chosen), len(lines))
 
 
 def _require_out(forward: str | Path, out: Path, force: bool) -> None:
@@ -107,8 +110,11 @@ def _given(source: Source, forward: Forward, keeper: Keeper) -> list[Cell]:
     return given
 
 
-def _chosen(every: Sequence[Blank], only: Sequence[str], shown: str) -> list[Blank]:
-    """The blanks that `only` names."""
+def chosen_blanks(every: Sequence[Blank], only: Sequence[str], shown: str) -> list[Blank]:
+    """The blanks that `only` names, by gradient or tensor; all of them where it is empty.
+
+    Raises CheckError where there are none, SettingsError where one that it names is not there.
+    """
     if not every:
         raise CheckError(
             f"{shown}: no tensor on the way to the loss has a name at the top level of the file, "
@@ -145,7 +151,7 @@ def _require_good(
         report = check_file(trial, timeout=timeout).report
     except CheckError as error:
         said = str(error).removeprefix(f"{trial}: ")
-        raise CheckError(f"{shown}: no exercise can be made of it: {said}") from error
+        raise _unfit(shown, out, said) from error
     finally:
         trial.unlink(missing_ok=True)
     _require_blanks(report, out, shown, chosen, lines)
@@ -157,12 +163,16 @@ def _require_blanks(
     """Raise CheckError where the notebook is not what it should be."""
     if report.errors:
         error = report.errors[0]
-        raise CheckError(
-            f"{shown}: the exercise would not run in {printable(str(out.parent))}: {error.error} "
-            f"({words.error_place(error)} of it); write it beside {shown} if it reads files there"
-        )
+        raise _unfit(shown, out, f"{words.error_place(error)} of it failed: {error.error}")
     blank = {b.node.name for b in chosen if b.name not in lines}
     missing = {row.node for row in report.rows if row.verdict == "missing"}
     if not report.ok or not blank <= missing:
         names = ", ".join(sorted(blank - missing)) or words.summary(report)
         raise CheckError(f"{shown}: the exercise does not come out as it should: {names}")
+
+
+def _unfit(shown: str, out: Path, why: str) -> CheckError:
+    return CheckError(
+        f"{shown}: the exercise would not run in {printable(str(out.parent))}: {why}; "
+        f"write it beside {shown} if that reads files"
+    )

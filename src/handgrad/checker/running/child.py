@@ -112,6 +112,7 @@ class Work:
         self._cell: int | None = None
         self._derive: dict[str, Any] | None = request.get("derive")
         self._task: str = request.get("task", "check")
+        self._solved: bool = request.get("solved", False)
         if self._task == "check" and not request["pairs"] and self._derive is None:
             require_hand_gradients(self._shown, self._cells, has_hand_gradients)
         self._session = Session(request["pairs"], request["max_steps"])
@@ -178,7 +179,8 @@ class Work:
         """The forward pass, for an exercise in writing its gradients."""
         from handgrad.checker.exercise.forward import described
 
-        forward = described(self._session.recorder.trace, self._shown, self._errors)
+        trace = self._session.recorder.trace
+        forward = described(trace, self._shown, self._errors, self._solved)
         return {"forward": forward.pack()}
 
     def _derived(self, asked: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,93 @@
+"""What each code means: the pages that `handgrad explain` prints.
+
+The pages of causes are the docstrings beside the functions that find them. They are read from the
+source, not imported: torch would take two seconds.
+"""
+
+import ast
+import difflib
+import inspect
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from handgrad.checker.report.note_pages import NOTE_PAGES
+
+CHECKER = Path(__file__).parents[1]
+FOLDERS = (CHECKER / "causes", CHECKER / "functions" / "causes")
+HEADING = re.compile(r"((?:What|Why|Wrong|Right)(?::|$))(.*)")
+CODE = re.compile(r"HG\d{1,9}")
+MOST_NEAR = 3
+
+
+@dataclass(frozen=True)
+class Page:
+    """A code, its name, and its text: a sentence, then What, Why, Wrong and Right."""
+
+    code: str
+    name: str
+    text: str
+
+    def lines(self) -> Iterator[tuple[str, str]]:
+        """Yield the text line by line, each in two: the heading that it begins with, the rest."""
+        for line in inspect.cleandoc(self.text).split("\n"):
+            heading = HEADING.fullmatch(line)
+            yield (heading[1], heading[2]) if heading else ("", line)
+
+
+def pages() -> dict[str, Page]:
+    """Every page by its code, in the codes' order."""
+    found = [Page(code, *page) for code, page in NOTE_PAGES.items()]
+    for folder in FOLDERS:
+        for file in sorted(folder.glob("*.py")):
+            found += _in_source(ast.parse(file.read_text(encoding="utf-8")))
+    return {page.code: page for page in sorted(found, key=lambda page: page.code)}
+
+
+def _in_source(module: ast.Module) -> Iterator[Page]:
+    """Yield the pages in a file: its own, with CODE and NAME, or its `@cause` functions'."""
+    values = {
+        node.targets[0].id: node.value.value
+        for node in module.body
+        if isinstance(node, ast.Assign)
+        and isinstance(node.targets[0], ast.Name)
+        and isinstance(node.value, ast.Constant)
+    }
+    if "CODE" in values and "NAME" in values:
+        yield Page(str(values["CODE"]), str(values["NAME"]), ast.get_docstring(module) or "")
+    for node in module.body:
+        for decorator in node.decorator_list if isinstance(node, ast.FunctionDef) else ():
+            if isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == "cause":
+                code, name = (ast.literal_eval(argument) for argument in decorator.args)
+                yield Page(code, name, ast.get_docstring(node) or "")  # type: ignore[arg-type]
+
+
+def find(asked: str, known: dict[str, Page]) -> list[Page]:
+    """The pages of a code or a name, however it is written: `hg104`, `104`, `Power rule`."""
+    plain = _plain(asked)
+    return [page for page in known.values() if plain in (page.code, page.name.upper())]
+
+
+def near(asked: str, known: dict[str, Page]) -> list[Page]:
+    """Up to three pages whose code or name is like what was asked for."""
+    plain = _plain(asked)
+    if CODE.fullmatch(plain):
+        return sorted(known.values(), key=lambda page: abs(_number(page.code) - _number(plain)))[
+            :MOST_NEAR
+        ]
+    names = [page.name.upper() for page in known.values()]
+    close = difflib.get_close_matches(plain, names, n=MOST_NEAR)
+    within = [name for name in names if len(plain) > 2 and plain in name]
+    wanted = list(dict.fromkeys([*close, *within]))[:MOST_NEAR]
+    return [page for name in wanted for page in known.values() if page.name.upper() == name]
+
+
+def _plain(asked: str) -> str:
+    """What was asked for as codes and names are compared: `HG104`, `POWER RULE`."""
+    plain = " ".join(asked.split()).upper()
+    return f"HG{plain}" if plain.isdecimal() else plain
+
+
+def _number(code: str) -> int:
+    return int(code.removeprefix("HG"))

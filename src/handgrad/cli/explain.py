@@ -1,0 +1,41 @@
+"""`handgrad explain`: the page of a cause or a note, or the list of them all."""
+
+from typing import Annotated
+
+import typer
+
+from handgrad.errors import SettingsError
+
+
+def explain(
+    code: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="CODE", help="A code, such as HG104, or a name: power rule."),
+    ] = None,
+) -> None:
+    """Say what a code in a report means: what, why, and of a cause how wrong and right lines look.
+
+    Without CODE, all codes are listed.
+    """
+    from rich.console import Console
+    from rich.text import Text
+
+    from handgrad.checker.report.codes import find, near, pages
+    from handgrad.checker.running.source import printable
+
+    known = pages()
+    console = Console(highlight=False, soft_wrap=True)
+    if not code:
+        for page in known.values():
+            console.print(Text.assemble((page.code, "bold"), f"  {page.name}"))
+        return
+    asked = " ".join(code)
+    found = find(asked, known)
+    if not found:
+        like = [f"{page.code} ({page.name})" for page in near(asked, known)]
+        hint = f"did you mean {', '.join(like)}?" if like else "handgrad explain lists them all"
+        raise SettingsError(f"no code or name {printable(asked)!r}; {hint}")
+    for number, page in enumerate(found):
+        console.print(Text("\n" if number else "").append(f"{page.code}  {page.name}\n", "bold"))
+        for heading, rest in page.lines():
+            console.print(Text(heading, style="bold").append(rest, "not bold"))

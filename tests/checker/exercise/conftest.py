@@ -1,0 +1,60 @@
+"""Forward passes run in this process, and exercises checked in it."""
+
+import ast
+import contextlib
+import io
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from handgrad.checker.exercise.described import Forward
+from handgrad.checker.exercise.forward import described
+from handgrad.checker.records import CellError, Report
+from handgrad.checker.session import Session
+
+Cells = str | Sequence[str]
+
+
+def recorded(code: Cells) -> tuple[Session, list[CellError]]:
+    """A session that has seen a script, or the cells of a notebook, run."""
+    session, errors = Session(), []
+    space: dict[str, Any] = {"__name__": "__main__", "__handgrad__": session.hook}
+    for number, source in enumerate([code] if isinstance(code, str) else code, 1):
+        cell = None if isinstance(code, str) else number
+        tree = session.transform(ast.parse(source), cell, source)
+        try:
+            with session.recording(), contextlib.redirect_stdout(io.StringIO()):
+                exec(compile(tree, f"cell {number}", "exec"), space)
+        except Exception as error:
+            errors.append(CellError(cell, None, f"{type(error).__name__}: {error}"))
+    assert session.recorder.failures == []
+    return session, errors
+
+
+@pytest.fixture
+def forward() -> Callable[..., Forward]:
+    """What an exercise is told of the forward pass in a script, or in cells."""
+
+    def run(code: Cells, solved: bool = False) -> Forward:
+        session, errors = recorded(code)
+        made = described(session.recorder.trace, "f.py", errors, solved)
+        return Forward.unpack(json.loads(json.dumps(made.pack())))
+
+    return run
+
+
+def code_cells(file: Path) -> list[str]:
+    """The code of a notebook, but for the cell with magics."""
+    cells = json.loads(file.read_text())["cells"]
+    sources = [cell["source"] for cell in cells if cell["cell_type"] == "code"]
+    return [source for source in sources if "%load_ext" not in source]
+
+
+def checked(cells: Cells) -> Report:
+    """The report of a file that raises nothing."""
+    session, errors = recorded(cells)
+    assert errors == []
+    return session.finish("it")
