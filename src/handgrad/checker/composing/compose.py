@@ -92,6 +92,7 @@ class _Undone:
             str(getattr(op.func, "__name__", name)),
             plain=self._is_plain,
             spelled=self._spelled,
+            alike=self._alike,
         )
         self.values = values
 
@@ -277,6 +278,23 @@ class _Undone:
     def _is_plain(self, name: str) -> bool:
         expr = self._part(name)
         return expr is not None and isinstance(expr.node, ast.Name | ast.Attribute)
+
+    def _alike(self, name: str) -> str | None:
+        """Return a name for a tensor of the same shape that an argument was computed from."""
+        value = self.graph.read(self.op, self.values[name])
+        shape = value.tensor.shape
+        while value.op is not None:
+            inputs = [v for v in self.graph.reads[value.op.index].values()
+                      if v.tensor.shape == shape]  # fmt: skip
+            if not inputs:
+                return None
+            value = inputs[0]
+            named = self.refs.named(value)
+            if isinstance(named, ast.Name):
+                held = self.call.values[name]
+                self.parts["alike"] = Expr(named, held)
+                return "alike"
+        return None
 
     def _spelled(self, number: Any) -> str | None:
         node = self.refs.spellings.of(number, self.graph.statement(self.op))

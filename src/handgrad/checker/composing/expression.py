@@ -95,6 +95,11 @@ def _product(node: ast.BinOp, left: ast.expr, right: ast.expr) -> ast.expr:
         return _negative(right)
     if _is_negative_one(right):
         return _negative(left)
+    if isinstance(right, ast.BinOp) and isinstance(right.op, ast.Div) and not _is_constant(left):
+        if _is(right.left, 1):  # a * (1 / n) is a / n
+            return ast.BinOp(left, ast.Div(), right.right)
+        if _is_negative_one(right.left):
+            return ast.BinOp(_negative(left), ast.Div(), right.right)
     if isinstance(right, ast.UnaryOp) and isinstance(right.op, ast.USub):
         return _negative(_product(ast.BinOp(left, ast.Mult(), right.operand), left, right.operand))
     if isinstance(right, ast.BinOp) and isinstance(right.op, ast.Mult) and _is_constant(right.left):

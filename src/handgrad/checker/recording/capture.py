@@ -61,6 +61,10 @@ class _Mode(TorchFunctionMode):
         return self.recorder.called(func, tuple(args), kwargs or {})
 
 
+class Enough(BaseException):
+    """Leaves the user's file: what was wanted of it has been recorded."""
+
+
 class Recorder:
     """Fills a Trace. Instrumented code calls `after`, `compared`, `tick` and `end`."""
 
@@ -72,6 +76,10 @@ class Recorder:
         self.paused_by: int | None = None
         self.failures: list[str] = []
         """What of the recording itself went wrong; it never reaches the user's code."""
+        self.stops = False
+        """Whether the file is to be left once a training loop has been recorded for its steps."""
+        self.enough = False
+        """Whether it was."""
         self._named: dict[int, dict[str, Bind]] = {}
         self._stands_for: dict[str, int] = {}
         self._versions: dict[int, int] = {}
@@ -231,6 +239,9 @@ class Recorder:
             self._leave()  # where it cannot, what is called passes through unrecorded
             self._barrier(f"after {watch.steps} steps", self.statements[number])
             self.paused_by = number
+            if self.stops and watch.steps >= self.limit:
+                self.enough = True
+                raise Enough
 
     def end(self, number: int) -> None:
         """Hook: loop `number` is over."""

@@ -28,11 +28,12 @@ def count(c: Call, dim: str = "dim") -> int:
 def counted(c: Call, dim: str = "dim") -> str:
     """Return text for that number: the user's own, or from the shape, or its digits."""
     dims, n = c.dims(dim), count(c, dim)
-    if not c.plain("input"):
+    sized = "input" if c.plain("input") else c.alike("input")
+    if sized is None:
         return c.number(n)
     if len(dims) == len(c.shape()):
-        return c.number(n, "input.numel()")
-    parts = [f"input.shape[{d}]" for d in dims]
+        return c.number(n, f"{sized}.numel()")
+    parts = [f"{sized}.shape[{d}]" for d in dims]
     return c.number(n, parts[0] if len(parts) == 1 else f"({' * '.join(parts)})")
 
 

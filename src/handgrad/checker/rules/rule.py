@@ -79,6 +79,8 @@ class Call:
     """Whether a parameter is written as no more than a name."""
     spelled: Callable[[Any], str | None] = lambda value: None
     """How the user's own line spells a number, if it does."""
+    alike: Callable[[str], str | None] = lambda name: None
+    """A name of the shape of a parameter that has none: h for h**2."""
     extra: dict[str, Any] = field(default_factory=dict)
     """Values that templates name beside the parameters."""
 

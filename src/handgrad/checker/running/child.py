@@ -113,6 +113,8 @@ class Work:
         if not request["pairs"] and self._derive is None:
             require_hand_gradients(self._shown, self._cells, has_hand_gradients)
         self._session = Session(request["pairs"], request["max_steps"])
+        if self._derive is not None:  # the loss is there after the first step of a training loop
+            self._session.recorder.stops = self._derive["loss"] is None
         self._path = Path(request["path"])
         scratch = Path(request["scratch"])
         self._runner = _runner(self._session, request["kind"], self._path, scratch)
@@ -123,13 +125,19 @@ class Work:
         self._channel.send("ready")
         process = os.getpid()
         for cell in self._cells:
-            if self._runner.stopped or self._deadline.passed:
+            if self._left() or self._deadline.passed:
                 break
             self._run(cell)
             if os.getpid() != process:
                 os._exit(0)  # a fork of the user's that came out of its code: it must not answer
         self._deadline.over()
         return self._grade()
+
+    def _left(self) -> bool:
+        """Whether nothing more is to be run."""
+        return self._runner.stopped or (
+            self._derive is not None and self._session.recorder.enough
+        )
 
     def _run(self, cell: Cell) -> None:
         self._cell = cell.number
@@ -139,6 +147,8 @@ class Work:
                 error = self._runner.run(cell)
         except Timeout as late:  # struck between two statements, where no runner could catch it
             error = CellError(cell.number, None, f"Timeout: {late}")
+        if self._derive is not None and self._session.recorder.enough:
+            return
         if error is not None:
             self._errors.append(error)
 
