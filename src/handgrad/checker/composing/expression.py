@@ -78,6 +78,20 @@ class _Fill(ast.NodeTransformer):
         self.generic_visit(node)
         return _negative(node.operand) if isinstance(node.op, ast.USub) else node
 
+    def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
+        """A transpose of a transpose is neither."""
+        self.generic_visit(node)
+        inner = node.value
+        if node.attr not in ("T", "mT"):
+            return node
+        if isinstance(inner, ast.Attribute) and inner.attr in ("T", "mT"):
+            return inner.value
+        if isinstance(inner, ast.Call) and isinstance(inner.func, ast.Attribute):
+            dims = ast.unparse(ast.Tuple(inner.args, ast.Load()))
+            if inner.func.attr == "transpose" and dims in ("(-2, -1)", "(-1, -2)"):
+                return inner.func.value
+        return node
+
     def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
         """x[index] where index is a slice, or a tuple with slices in it."""
         self.generic_visit(node)

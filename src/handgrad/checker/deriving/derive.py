@@ -98,6 +98,8 @@ def _nodes(graph: Graph, refs: References) -> list[tuple[Value, Bind]]:
     for value in reversed(graph.values):
         if not value.live or value is output or value.spoilt:
             continue
+        if value.until is not None and value.op is not None:
+            continue  # a state on the way, written over in place
         own = [b for b in value.binds if b.kind != "param"] or (
             value.binds if value.op is None else []
         )

@@ -138,6 +138,8 @@ def _picked(c: Call, where: str) -> Forms:
         return {"input": "d"}
     if dim == 1 and len(c.shape()) == 2 and c["input"].shape[0] and c.plain("input"):
         hot = f"torch.nn.functional.one_hot({index.replace(', keepdim=True', '')}, input.shape[1])"
+        if c["input"].dtype != torch.get_default_dtype() and c.raw_is_number:
+            hot += ".to(input)"
         return {"input": f"{hot} * {value}"}
     return {"input": f"torch.zeros_like(input).scatter_({c['dim']}, {index}, {value})"}
 

@@ -32,7 +32,14 @@ class Put:
     unique: bool = True
 
 
-Form = str | Put
+@dataclass(frozen=True)
+class Overwritten:
+    """All of the gradient goes back but what stands at `index`, a template."""
+
+    index: str
+
+
+Form = str | Put | Overwritten
 Forms = Mapping[str, Form]
 """By parameter; "" where nothing goes back (what only lends its shape). A key that begins with "$" is no parameter but a step on the way: its template may
 be used, by the name after the "$", in those after it."""
