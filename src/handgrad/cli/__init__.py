@@ -16,6 +16,7 @@ from handgrad import __version__
 from handgrad.cli.check import check
 from handgrad.cli.derive import derive
 from handgrad.cli.evaluate import evaluate
+from handgrad.cli.exercise import exercise
 from handgrad.cli.output import INTERRUPTED
 from handgrad.cli.sample import sample
 from handgrad.cli.train import train
@@ -31,7 +32,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for command in (train, evaluate, sample, verify, check, derive):
+for command in (train, evaluate, sample, verify, check, derive, exercise):
     app.command()(command)
 
 

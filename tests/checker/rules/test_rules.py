@@ -25,7 +25,9 @@ def off(name, expression):
         own = made.gradients.get(gradient)
         if not isinstance(own, torch.Tensor) or own.shape != right.shape:
             found.append(f"{gradient}: {getattr(own, 'shape', own)}")
-        elif not torch.allclose(own, right, rtol=0, atol=tolerance(expression) * float(right.abs().max() + 1)):
+        elif not torch.allclose(
+            own, right, rtol=0, atol=tolerance(expression) * float(right.abs().max() + 1)
+        ):
             found.append(f"{gradient}: off by {float((own - right).abs().max()):.2g}")
     return found and [*found, str(made)]
 

@@ -70,7 +70,7 @@ class Composer:
 
         Raises NoRule, or Unreachable where what a line needs has no name.
         """
-        name, swapped, in_place = canonical(op.func)
+        name, swapped, _ = canonical(op.func)
         rule = RULES.get(name)
         if rule is None:
             raise NoRule(name)
@@ -137,9 +137,7 @@ class _Undone:
         for i, (value, own) in enumerate(zip(self.outs, d, strict=True)):
             if own is None:
                 own = self._zeros(value)
-            elif not self.lazy and own.shape != tuple(value.tensor.shape):
-                own = self.stretched(own, value)
-            elif not self.lazy and own.is_number:
+            elif not self.lazy and (own.shape != tuple(value.tensor.shape) or own.is_number):
                 own = self.stretched(own, value)
             self.parts[f"d{i}"] = own
         given = next((i for i, own in enumerate(d) if own is not None), 0)
@@ -207,8 +205,8 @@ class _Undone:
             return Cut(self._index(form.index), self.parts["d"])
         index = self._index(form.index)
         whole = self._fitted(self.filled(form.whole), value) if form.whole else None
-        value = self.parts["raw"] if form.value == "d" else self.filled(form.value)
-        return Part(index, value, self.filled(form.value), whole, form.unique)
+        raw = self.parts["raw"] if form.value == "d" else self.filled(form.value)
+        return Part(index, raw, self.filled(form.value), whole, form.unique)
 
     def _index(self, text: str) -> ast.expr:
         expr = self._part(text)

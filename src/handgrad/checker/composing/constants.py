@@ -13,8 +13,9 @@ from torch import Tensor
 
 from handgrad.checker.recording.instrument import Statement
 
-_CALLS = {"range", "len", "int", "float", "min", "max", "tuple", "list", "slice", "abs", "arange",
-          "size", "numel", "dim", "sqrt", "item", "long", "unsqueeze", "view", "tensor"}  # fmt: skip
+_CALLS = {"range", "len", "int", "float", "min", "max", "tuple", "list", "slice", "abs", "size",
+          "arange", "numel", "dim", "sqrt", "item", "long", "unsqueeze", "view",
+          "tensor"}  # fmt: skip
 _ALLOWED = (ast.Name, ast.Constant, ast.BinOp, ast.UnaryOp, ast.operator, ast.unaryop, ast.Tuple,
             ast.List, ast.Attribute, ast.Subscript, ast.Slice, ast.Call, ast.keyword, ast.Compare,
             ast.cmpop, ast.expr_context)  # fmt: skip

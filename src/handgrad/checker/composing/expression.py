@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeGuard
 
 from torch import Tensor
 
@@ -66,12 +66,10 @@ class _Fill(ast.NodeTransformer):
         if isinstance(node.op, ast.Div):
             if _is(right, 1):
                 return left
-            if isinstance(left, ast.UnaryOp) and isinstance(left.op, ast.USub):
-                if isinstance(left.operand, ast.Constant):
-                    return node
-        if isinstance(node.op, ast.Add) and isinstance(right, ast.UnaryOp):
-            if isinstance(right.op, ast.USub):
-                return ast.BinOp(left, ast.Sub(), right.operand)
+            if _is_negative(left) and isinstance(left.operand, ast.Constant):
+                return node
+        if isinstance(node.op, ast.Add) and _is_negative(right):
+            return ast.BinOp(left, ast.Sub(), right.operand)
         return node
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
@@ -162,3 +160,7 @@ def printed(node: ast.AST) -> str:
 def literal(value: Any) -> ast.expr:
     """Return a number, text, or a sequence of them as an expression."""
     return ast.parse(repr(value), mode="eval").body
+
+
+def _is_negative(node: ast.expr) -> TypeGuard[ast.UnaryOp]:
+    return isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub)

@@ -139,9 +139,7 @@ class Graph:
         graded = op.grad_enabled or self.forward.backward is None
         through = graded and name not in NO_GRADIENT and any(v.live for v in read.values())
         written = {id(t) for t in op.writes}
-        made = []
-        for tensor in op.writes:
-            made.append(self._overwrite(tensor, op, through))
+        made = [self._overwrite(tensor, op, through) for tensor in op.writes]
         results = [t for t in tensors_in(op.result) if id(t) not in read and id(t) not in written]
         for tensor in results:
             live = through and (tensor.is_floating_point() or tensor.is_complex())

@@ -23,7 +23,8 @@ from handgrad.checker.rules.rule import canonical
 _DEPTH, _WIDTH = 5, 4000
 """How far, and past how many objects, a tensor without a name is looked for."""
 _RANDOM = {"rand", "randn", "randint", "randperm", "normal", "bernoulli", "multinomial", "dropout",
-           "rand_like", "randn_like", "randint_like", "poisson", "uniform", "exponential"}  # fmt: skip
+           "rand_like", "randn_like", "randint_like", "poisson", "uniform",
+           "exponential"}  # fmt: skip
 _OPERATORS: dict[str, ast.operator] = {
     "add": ast.Add(), "sub": ast.Sub(), "mul": ast.Mult(), "div": ast.Div(), "pow": ast.Pow(),
     "matmul": ast.MatMult(), "remainder": ast.Mod(),

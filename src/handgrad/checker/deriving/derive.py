@@ -66,11 +66,8 @@ def derive_pass(
         upstream = Expr(parsed(seed[0]), zeros_as(seed[1]))
     writer = Writer(graph, refs, own or {}, upstream)
     if fused:
-        from handgrad.checker.deriving.blocks import write_fused
-
-        written = write_fused(writer)
-    else:
-        written = writer.write()
+        raise CheckError(f"{file}: closed forms cannot be derived yet; leave --fused out")
+    written = writer.write()
     lines = _laid_out(written)
     given = {} if seed is None else {seed[0]: seed[1]}
     run = Run(lines, refs, Values(forward), given)
@@ -152,9 +149,9 @@ def _laid_out(written: Written) -> list[str]:
         lines += ["# computed again: no name stands for these any more", *written.again]
     for i, line in enumerate(written.lines):
         following = written.lines[i + 1] if i + 1 < len(written.lines) else "#"
-        if line.startswith("#") and following.startswith("#") and not _says(line):
-            if not _continues(written.lines, i):
-                continue
+        idle = line.startswith("#") and following.startswith("#") and not _says(line)
+        if idle and not _continues(written.lines, i):
+            continue
         lines.append(line)
     return lines
 

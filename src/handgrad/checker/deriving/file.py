@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from handgrad.checker.deriving.records import Derivation
 from handgrad.checker.records import CellError
-from handgrad.checker.running.run import TIMEOUT, answered, require_settings
+from handgrad.checker.running.run import TIMEOUT, asked, require_settings
 from handgrad.checker.running.source import read_source
 from handgrad.checker.running.wire import unpack_as
 from handgrad.errors import CheckError
@@ -38,8 +38,9 @@ def derive_file(
         source = read_source(file)
     except CheckError as refusal:
         raise CheckError(str(refusal).replace("handgrad check", "handgrad derive")) from refusal
-    asked = {"fused": fused, "loss": loss}
-    answer, output = answered(source, timeout, pairs={}, max_steps=None, derive=asked)
+    settings: dict[str, Any] = {"pairs": {}, "max_steps": None, "timeout": timeout}
+    wanted = {"task": "derive", "derive": {"fused": fused, "loss": loss}}
+    answer, output = asked(source, {**settings, **wanted})
     return Derived(unpack_as(Derivation, answer["derivation"]), output)
 
 

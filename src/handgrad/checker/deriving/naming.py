@@ -86,5 +86,5 @@ def _identifier(text: str) -> str:
     if not words:
         return "t"
     if text.endswith("']") and not words[-1][0].isdigit():
-        return words[-1]
-    return "_".join(words)
+        return str(words[-1])
+    return str("_".join(words))

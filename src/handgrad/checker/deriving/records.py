@@ -97,4 +97,6 @@ class Derivation:
     def __str__(self) -> str:
         if self.head is None:
             return "\n".join(self.lines) + "\n"
-        return "\n".join([self.head, *(f"    {line}" if line else "" for line in self.lines)]) + "\n"
+        return (
+            "\n".join([self.head, *(f"    {line}" if line else "" for line in self.lines)]) + "\n"
+        )

@@ -78,9 +78,9 @@ class Values:
         return self._held[id(tensor)]
 
     def _value(self, tensor: Tensor) -> Tensor:
-        if self.replay is not None and self.replay.is_live(tensor):
-            if id(tensor) in self.replay.env:
-                return self.replay.env[id(tensor)].detach()
+        replay = self.replay
+        if replay is not None and replay.is_live(tensor) and id(tensor) in replay.env:
+            return replay.env[id(tensor)].detach()
         if tensor.layout is not torch.strided:
             return tensor.detach()
         value = self.forward.trace.at(tensor, self.forward.end + 1).detach()

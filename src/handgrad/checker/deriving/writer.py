@@ -165,8 +165,8 @@ class Writer:
         if part.unique:
             self._line(f"{index} {'=' if first else '+='} {self.refs.text(part.value.node)}")
             return
-        places = part.index if isinstance(part.index, ast.Tuple) else ast.Tuple(
-            [part.index], ast.Load()
+        places = (
+            part.index if isinstance(part.index, ast.Tuple) else ast.Tuple([part.index], ast.Load())
         )
         places = _as_tensors(places)
         put = f"{name}.index_put_({self.refs.text(places)}, {self.refs.text(part.full.node)}"

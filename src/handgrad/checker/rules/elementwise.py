@@ -42,8 +42,8 @@ def _pow(c: Call) -> Forms:
 def _power(k: float) -> str:
     if k == 0:
         return "torch.zeros_like(input)"
-    factor = {1: "", -1: "-"}.get(k, f"{_digits(k)} * ")
-    rest = {0: "", 1: "input * "}.get(k - 1, f"input**{_digits(k - 1)} * ")
+    factor = {1.0: "", -1.0: "-"}.get(k, f"{_digits(k)} * ")
+    rest = {0.0: "", 1.0: "input * "}.get(k - 1, f"input**{_digits(k - 1)} * ")
     return f"{factor}{rest}d"
 
 
@@ -67,7 +67,7 @@ def _larger(c: Call, sign: str) -> Forms:
     """Where both are alike each gets half, as autograd has it; said only if it happens here."""
     half = "0.5 * (input == other) * d"
     tied = bool((torch.as_tensor(c["input"]) == torch.as_tensor(c["other"])).any())
-    more = {name: f" + {half}" if tied else "" for name in ("input", "other")}
+    more = dict.fromkeys(("input", "other"), f" + {half}" if tied else "")
     return {
         "input": f"(input {sign} other) * d{more['input']}",
         "other": f"(other {sign} input) * d{more['other']}",

@@ -95,7 +95,8 @@ def _basic(c: Call, parts: Sequence[Any]) -> str:
     full: list[Any] = []
     for part in parts:
         full += [slice(None)] * (rank - given) if part is Ellipsis else [part]
-    value, dim, steps = "d", 0, []
+    value, dim = "d", 0
+    steps: list[tuple[str, int, tuple[int, ...]]] = []
     seen = ""
     for at, part in enumerate(full):
         if part is None:

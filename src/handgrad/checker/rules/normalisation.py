@@ -67,7 +67,7 @@ def _batch_norm(c: Call) -> Forms:
 
 def _group_norm(c: Call) -> Forms:
     """In groups: (N, G, everything else) and back."""
-    n, wide, *rest = c.shape()
+    n, _, *rest = c.shape()
     groups = c["num_groups"]
     view = f".view(1, -1{', 1' * len(rest)})"
     dims = (0, *range(2, 2 + len(rest)))

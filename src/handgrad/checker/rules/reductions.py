@@ -184,9 +184,8 @@ def _diff(c: Call) -> Forms:
 
 def _var_mean(c: Call) -> Forms:
     _settle_unbiased(c)
-    return {
-        "input": f"2 / {_less(c)} * ({_centred(c)}) * {kept(c, 'd0')} + {kept(c, 'd1')} / {counted(c)}"
-    }
+    variance = f"2 / {_less(c)} * ({_centred(c)}) * {kept(c, 'd0')}"
+    return {"input": f"{variance} + {kept(c, 'd1')} / {counted(c)}"}
 
 
 SPREAD = "input, dim=None, unbiased=None, keepdim=False, *, correction=None"

@@ -41,8 +41,9 @@ class Overwritten:
 
 Form = str | Put | Overwritten
 Forms = Mapping[str, Form]
-"""By parameter; "" where nothing goes back (what only lends its shape). A key that begins with "$" is no parameter but a step on the way: its template may
-be used, by the name after the "$", in those after it."""
+"""By parameter; "" where nothing goes back (what only lends its shape). A key that begins with "$"
+is no parameter but a step on the way: its template may be used, by the name after the "$", in those
+after it."""
 Decide = Callable[["Call"], Forms]
 
 
@@ -225,7 +226,8 @@ ALIASES = {
     "moveaxis": "movedim", "multiply": "mul", "negative": "neg", "numpy_T": "t", "permute_dims":
     "permute", "subtract": "sub", "swapaxes": "transpose", "swapdims": "transpose",
     "view_as": "reshape_as", "view": "reshape", "broadcast_to": "expand", "tile": "repeat",
-    "fix": "trunc", "sgn": "sign", "_softmax": "softmax", "log_sigmoid": "logsigmoid", "_threshold": "threshold", "pos": "clone",
+    "fix": "trunc", "sgn": "sign", "_softmax": "softmax", "log_sigmoid": "logsigmoid",
+    "_threshold": "threshold", "pos": "clone",
     "positive": "clone", "float": "to", "double": "to", "half": "to",
     "bfloat16": "to", "type": "to", "cpu": "to", "cuda": "to", "type_as": "to",
     "contiguous": "clone", "alias": "clone", "view_copy": "reshape", "linalg_vecdot": "vecdot",

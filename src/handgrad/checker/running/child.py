@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 import traceback
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -109,12 +110,13 @@ class Work:
         self._cells = [Cell(*cell) for cell in request["cells"]]
         self._errors: list[CellError] = []
         self._cell: int | None = None
-        self._derive: dict[str, Any] | None = request.get("derive")
-        if not request["pairs"] and self._derive is None:
+        self._task: str = request.get("task", "check")
+        self._asked: dict[str, Any] = request.get("derive", {})
+        if self._task == "check" and not request["pairs"]:
             require_hand_gradients(self._shown, self._cells, has_hand_gradients)
         self._session = Session(request["pairs"], request["max_steps"])
-        if self._derive is not None:  # the loss is there after the first step of a training loop
-            self._session.recorder.stops = self._derive["loss"] is None
+        if self._task == "derive":  # the loss is there after the first step of a training loop
+            self._session.recorder.stops = self._asked["loss"] is None
         self._path = Path(request["path"])
         scratch = Path(request["scratch"])
         self._runner = _runner(self._session, request["kind"], self._path, scratch)
@@ -125,7 +127,7 @@ class Work:
         self._channel.send("ready")
         process = os.getpid()
         for cell in self._cells:
-            if self._left() or self._deadline.passed:
+            if self._runner.stopped or self._deadline.passed or self._has_enough():
                 break
             self._run(cell)
             if os.getpid() != process:
@@ -133,11 +135,16 @@ class Work:
         self._deadline.over()
         return self._grade()
 
-    def _left(self) -> bool:
-        """Whether nothing more is to be run."""
-        return self._runner.stopped or (
-            self._derive is not None and self._session.recorder.enough
-        )
+    def _has_enough(self) -> bool:
+        """Whether what is to come cannot matter: an exercise ends with its loss, a derivation with
+        the first steps of a training loop."""
+        if self._task == "derive":
+            return self._session.recorder.enough
+        if self._task != "exercise":
+            return False
+        from handgrad.checker.recording.trace import Backward
+
+        return bool(self._session.recorder.trace.of(Backward))
 
     def _run(self, cell: Cell) -> None:
         self._cell = cell.number
@@ -147,7 +154,7 @@ class Work:
                 error = self._runner.run(cell)
         except Timeout as late:  # struck between two statements, where no runner could catch it
             error = CellError(cell.number, None, f"Timeout: {late}")
-        if self._derive is not None and self._session.recorder.enough:
+        if self._task == "derive" and self._session.recorder.enough:
             return
         if error is not None:
             self._errors.append(error)
@@ -161,23 +168,30 @@ class Work:
 
     def _grade(self) -> dict[str, Any]:
         self._channel.send("grading")
-        if self._derive is not None:
-            return self._derived(self._derive)
         try:
-            report = self._session.finish(self._shown, self._errors)
+            return {"event": "report", **TASKS[self._task](self)}
         except CheckError as refusal:
             return {"event": "refused", "message": _refusal(str(refusal), self._errors)}
-        notes = (*report.notes, *self._runner.notes())
-        return {"event": "report", "report": pack(replace(report, notes=notes))}
 
-    def _derived(self, asked: dict[str, Any]) -> dict[str, Any]:
+    def check(self) -> dict[str, Any]:
+        """The gradients by hand, graded."""
+        report = self._session.finish(self._shown, self._errors)
+        notes = (*report.notes, *self._runner.notes())
+        return {"report": pack(replace(report, notes=notes))}
+
+    def exercise(self) -> dict[str, Any]:
+        """The forward pass, for an exercise in writing its gradients."""
+        from handgrad.checker.exercise.forward import described
+
+        forward = described(self._session.recorder.trace, self._shown, self._errors)
+        return {"forward": forward.pack()}
+
+    def derive(self) -> dict[str, Any]:
+        """The backward pass of the forward pass."""
         from handgrad.checker.deriving.file import derive_session
 
-        try:
-            derived = derive_session(self._session, self._shown, self._errors, **asked)
-        except CheckError as refusal:
-            return {"event": "refused", "message": _refusal(str(refusal), self._errors)}
-        return {"event": "derivation", "derivation": asdict(derived)}
+        derived = derive_session(self._session, self._shown, self._errors, **self._asked)
+        return {"derivation": asdict(derived)}
 
     def _give_up(self, late: Timeout) -> NoReturn:
         """Grade while the user's code still stands where it is, and end with it."""
@@ -187,6 +201,14 @@ class Work:
         except BaseException as error:
             answer = _failure(error)
         _leave(self._channel, answer)
+
+
+TASKS: dict[str, Callable[[Work], dict[str, Any]]] = {
+    "check": Work.check,
+    "exercise": Work.exercise,
+    "derive": Work.derive,
+}
+"""What a request may ask for of a file that has run."""
 
 
 def _refusal(message: str, errors: list[CellError]) -> str:
