@@ -11,6 +11,7 @@ from torch import Tensor
 from handgrad.checker.composing.expression import Expr, filled, literal, names_in, parsed, printed
 from handgrad.checker.composing.graph import Graph, Value, zeros_as
 from handgrad.checker.composing.references import References
+from handgrad.checker.recording.instrument import Statement
 from handgrad.checker.recording.trace import Op
 from handgrad.checker.rules import RULES
 from handgrad.checker.rules.rule import Call, Form, NoRule, Overwritten, bound, canonical
@@ -80,6 +81,20 @@ class Composer:
         values = bound(rule, name, args, op.kwargs)
         return _Undone(self, op, name, rule.lazy, values).shares(rule.forms, d)
 
+    def applied(
+        self,
+        op: Op,
+        name: str,
+        values: dict[str, Any],
+        forms: Any,
+        d: Sequence[Expr | None],
+        statements: Sequence[Statement],
+    ) -> list[Share]:
+        """Return what the arguments of a whole block get whose last operation is `op`."""
+        undone = _Undone(self, op, name, True, values)
+        undone.statements = statements
+        return undone.shares(forms, d)
+
 
 class _Undone:
     """The work on one operation."""
@@ -92,6 +107,9 @@ class _Undone:
         made = self.graph.made[op.index]
         self.outs = list(made)
         self.parts: dict[str, Expr] = {}
+        own = self.graph.statement(op)
+        self.statements: Sequence[Statement] = [own] if own is not None else []
+        """Where the user's spelling of a number is looked for."""
         self.call = Call(
             name,
             {k: self._held(v) for k, v in values.items()},
@@ -319,7 +337,8 @@ class _Undone:
         return None
 
     def _spelled(self, number: Any) -> str | None:
-        node = self.refs.spellings.of(number, self.graph.statement(self.op))
+        found = (self.refs.spellings.of(number, statement) for statement in self.statements)
+        node = next((own for own in found if own is not None), None)
         if node is None:
             return None
         name = f"number{len(self.call.extra)}"

@@ -48,7 +48,8 @@ class Writer:
         self._known: dict[int, Expr] = {}
         self._pending: dict[int, list[Expr]] = {id(graph.output()): [seed]}
         self._header: Statement | None = None
-        self._seed = seed
+        self.inside: set[int] = set()
+        """Values that a closed form passes over, by their ids."""
         refs.remember = self._again
 
     def write(self) -> Written:
@@ -64,7 +65,7 @@ class Writer:
             if not (value.spoilt and value.live and value.at == op.index + 1):
                 continue
             if id(value) in self._known or id(value) in self._pending:
-                self._miss(op, NoRule(f"{canonical(op.func)[0]} in place, through a view"))
+                self.miss(op, NoRule(f"{canonical(op.func)[0]} in place, through a view"))
                 return
 
     def undo(self, op: Op) -> None:
@@ -77,14 +78,14 @@ class Writer:
             self._break(op, lacking[0])
             return
         try:
-            d = [self._gradient(v) for v in made]
+            d = [self.gradient(v) for v in made]
             if all(own is None for own in d):
                 return
             self._open(self.graph.statement(op))
             for share in self.composer.undo(op, d):
                 self.give(share)
         except (NoRule, Unreachable) as why:
-            self._miss(op, why)
+            self.miss(op, why)
 
     def give(self, share: Share) -> None:
         """Write down what a value gets, or keep it for the line that needs it."""
@@ -116,7 +117,7 @@ class Writer:
     def _stem(self, value: Value) -> str:
         return canonical(value.op.func)[0] if value.op is not None else "t"
 
-    def _gradient(self, value: Value) -> Expr | None:
+    def gradient(self, value: Value) -> Expr | None:
         """Return the gradient of what an operation made, complete by now."""
         if id(value) in self._known:
             return self._known[id(value)]
@@ -215,10 +216,15 @@ class Writer:
         self._header = statement
         self.written.lines += [f"# {line.strip()}" for line in statement.text.splitlines()]
 
+    def say(self, comment: str) -> None:
+        """Write a comment of ours in the place of a line of the user's."""
+        self._header = None
+        self.written.lines.append(f"# {comment}")
+
     def _line(self, text: str) -> None:
         self.written.lines.append(text)
 
-    def _miss(self, op: Op, why: Exception) -> None:
+    def miss(self, op: Op, why: Exception) -> None:
         statement = self.graph.statement(op)
         self._open(statement)
         kind = "no rule for" if isinstance(why, NoRule) else "cannot be written:"
