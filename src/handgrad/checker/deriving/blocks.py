@@ -83,7 +83,9 @@ def _undo(writer: Writer, block: Block) -> bool:
             writer.give(share)
     except NoRule as why:
         writer.miss(op, why)
-    writer.inside |= {id(v) for o in between.ops for v in graph.made[o.index] if v is not between.end}
+    writer.inside |= {
+        id(v) for o in between.ops for v in graph.made[o.index] if v is not between.end
+    }
     return True
 
 
@@ -237,9 +239,7 @@ def _epsilons(between: Between) -> list[float]:
     return [*dict.fromkeys(given), 0.0]
 
 
-def _affine(
-    graph: Graph, between: Between, xhat: Tensor, out: Tensor
-) -> dict[str, Tensor] | None:
+def _affine(graph: Graph, between: Between, xhat: Tensor, out: Tensor) -> dict[str, Tensor] | None:
     """Return gain and bias by name where the block is `gain * xhat + bias`."""
     others = between.others
     for order in permutations(others):
