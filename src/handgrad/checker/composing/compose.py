@@ -11,9 +11,10 @@ from torch import Tensor
 from handgrad.checker.composing.expression import Expr, filled, literal, names_in, parsed, printed
 from handgrad.checker.composing.graph import Graph, Value, zeros_as
 from handgrad.checker.composing.references import References
+from handgrad.checker.recording.instrument import Statement
 from handgrad.checker.recording.trace import Op
 from handgrad.checker.rules import RULES
-from handgrad.checker.rules.rule import Call, Form, NoRule, bound, canonical
+from handgrad.checker.rules.rule import Call, Form, NoRule, Overwritten, bound, canonical
 
 LONG = 30
 """Characters from which on an expression that is needed twice gets a line of its own."""
@@ -42,11 +43,19 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Cut:
+    """All of `upstream` but what stands at `index`: that was overwritten."""
+
+    index: ast.expr
+    upstream: Expr
+
+
+@dataclass(frozen=True)
 class Share:
     """What one argument of an operation gets back."""
 
     value: Value
-    given: Expr | Part
+    given: Expr | Part | Cut
 
 
 class Composer:
@@ -72,6 +81,20 @@ class Composer:
         values = bound(rule, name, args, op.kwargs)
         return _Undone(self, op, name, rule.lazy, values).shares(rule.forms, d)
 
+    def applied(
+        self,
+        op: Op,
+        name: str,
+        values: dict[str, Any],
+        forms: Any,
+        d: Sequence[Expr | None],
+        statements: Sequence[Statement],
+    ) -> list[Share]:
+        """Return what the arguments of a whole block get whose last operation is `op`."""
+        undone = _Undone(self, op, name, True, values)
+        undone.statements = statements
+        return undone.shares(forms, d)
+
 
 class _Undone:
     """The work on one operation."""
@@ -84,6 +107,9 @@ class _Undone:
         made = self.graph.made[op.index]
         self.outs = list(made)
         self.parts: dict[str, Expr] = {}
+        own = self.graph.statement(op)
+        self.statements: Sequence[Statement] = [own] if own is not None else []
+        """Where the user's spelling of a number is looked for."""
         self.call = Call(
             name,
             {k: self._held(v) for k, v in values.items()},
@@ -92,6 +118,7 @@ class _Undone:
             str(getattr(op.func, "__name__", name)),
             plain=self._is_plain,
             spelled=self._spelled,
+            alike=self._alike,
         )
         self.values = values
 
@@ -106,14 +133,18 @@ class _Undone:
             for parameter in self.values
             if isinstance(self.values[parameter], Tensor)
             for value in [self.graph.read(self.op, self.values[parameter])]
-            if value.live and self._held(self.values[parameter]).is_floating_point()
+            if value.live
         }
+        if any(v.tensor.is_complex() for v in (*wanted.values(), *self.outs)):
+            raise NoRule(f"{self.call.name} of complex numbers")
         lost = [p for p in wanted if p not in forms and not self._listed(p)]
         if lost:
             raise NoRule(f"{self.call.name}, for its argument {lost[0]}")
         chosen = {p: form for p, form in forms.items() if p in wanted and form}
-        self._steps(forms, chosen)
-        self._shorten(chosen)
+        steps = self._needed(forms, chosen)
+        texts = [*steps.values(), *(t for form in chosen.values() for t in _texts(form))]
+        self._shorten(texts)
+        self._steps(steps, texts)
         return _doubled([Share(wanted[p], self._share(f, wanted[p])) for p, f in chosen.items()])
 
     def _listed(self, parameter: str) -> bool:
@@ -138,8 +169,8 @@ class _Undone:
         text = f"torch.zeros_like({like})" if like else f"torch.zeros({tuple(value.tensor.shape)})"
         return Expr(parsed(text), zeros_as(value.tensor))
 
-    def _steps(self, forms: Mapping[str, Form], chosen: Mapping[str, Form]) -> None:
-        """Work out the steps on the way ($rstd) that the chosen templates need."""
+    def _needed(self, forms: Mapping[str, Form], chosen: Mapping[str, Form]) -> dict[str, str]:
+        """Return the steps on the way ($rstd) that the chosen templates need."""
         steps = {k[1:]: v for k, v in forms.items() if k.startswith("$") and isinstance(v, str)}
         todo = [n for form in chosen.values() for t in _texts(form) for n in names_in(parsed(t))]
         needed: set[str] = set()
@@ -148,24 +179,25 @@ class _Undone:
             if name in steps and name not in needed:
                 needed.add(name)
                 todo += names_in(parsed(steps[name]))
-        for name, template in steps.items():
-            if name in needed:
-                expr = self.filled(template)
-                uses = sum(names_in(parsed(t)).count(name)
-                           for t in [*steps.values(), *(t for f in chosen.values()
-                                                         for t in _texts(f))])  # fmt: skip
-                self.parts[name] = self._kept(name, expr) if uses > 1 else expr
+        return {name: text for name, text in steps.items() if name in needed}
 
-    def _shorten(self, chosen: Mapping[str, Form]) -> None:
+    def _steps(self, steps: Mapping[str, str], texts: Sequence[str]) -> None:
+        for name, template in steps.items():
+            uses = sum(names_in(parsed(text)).count(name) for text in texts)
+            expr = self.filled(template)
+            self.parts[name] = self._kept(name, expr) if uses > 1 else expr
+
+    def _shorten(self, texts: Sequence[str]) -> None:
         """Give a name to what is long and needed twice."""
         if self.composer.keep is None:
             return
-        used = [n for form in chosen.values() for t in _texts(form) for n in names_in(parsed(t))]
+        used = [name for text in texts for name in names_in(parsed(text))]
         for name in dict.fromkeys(used):
-            if used.count(name) < 2 or name in ("torch", "dim", "index"):
+            again = used.count(name) - 1
+            if again < 1 or name in ("torch", "dim", "index"):
                 continue
             expr = self._part(name)
-            if expr is not None and len(expr.text) > LONG and _computes(expr.node):
+            if expr is not None and len(expr.text) * again > LONG and _computes(expr.node):
                 stem = f"d{self.call.name}" if name == "d" else self._stem(name)
                 self.parts[name] = self._kept(stem, expr)
 
@@ -184,9 +216,11 @@ class _Undone:
             return expr
         return self.composer.keep(name, expr)
 
-    def _share(self, form: Form, value: Value) -> Expr | Part:
+    def _share(self, form: Form, value: Value) -> Expr | Part | Cut:
         if isinstance(form, str):
             return self._fitted(self.filled(form), value)
+        if isinstance(form, Overwritten):
+            return Cut(self._index(form.index), self.parts["d"])
         index = self._index(form.index)
         whole = self._fitted(self.filled(form.whole), value) if form.whole else None
         raw = self.parts["raw"] if form.value == "d" else self.filled(form.value)
@@ -229,7 +263,16 @@ class _Undone:
         return made
 
     def _fitted(self, expr: Expr, value: Value) -> Expr:
-        """Undo the broadcasting of an argument: sum what was stretched."""
+        """Bring what an argument gets to its dtype, and undo its broadcasting."""
+        own = expr.value
+        if isinstance(own, Tensor) and own.dtype != value.tensor.dtype:
+            if value.tensor.is_floating_point() and not own.is_floating_point():
+                node = filled(parsed(f"d.to({value.tensor.dtype})"), {"d": expr.node})
+                expr = Expr(node, own.to(value.tensor.dtype))
+        return self._unstretched(expr, value)
+
+    def _unstretched(self, expr: Expr, value: Value) -> Expr:
+        """Sum what broadcasting stretched."""
         target = tuple(value.tensor.shape)
         full = tuple(self.outs[0].tensor.shape) if self.lazy else expr.shape
         if self.lazy and not _widens(target, full):
@@ -276,8 +319,26 @@ class _Undone:
         expr = self._part(name)
         return expr is not None and isinstance(expr.node, ast.Name | ast.Attribute)
 
+    def _alike(self, name: str) -> str | None:
+        """Return a name for a tensor of the same shape that an argument was computed from."""
+        value = self.graph.read(self.op, self.values[name])
+        shape = value.tensor.shape
+        while value.op is not None:
+            inputs = [v for v in self.graph.reads[value.op.index].values()
+                      if v.tensor.shape == shape]  # fmt: skip
+            if not inputs:
+                return None
+            value = inputs[0]
+            named = self.refs.named(value)
+            if isinstance(named, ast.Name):
+                held = self.call.values[name]
+                self.parts["alike"] = Expr(named, held)
+                return "alike"
+        return None
+
     def _spelled(self, number: Any) -> str | None:
-        node = self.refs.spellings.of(number, self.graph.statement(self.op))
+        found = (self.refs.spellings.of(number, statement) for statement in self.statements)
+        node = next((own for own in found if own is not None), None)
         if node is None:
             return None
         name = f"number{len(self.call.extra)}"
@@ -308,7 +369,7 @@ def _doubled(shares: list[Share]) -> list[Share]:
     if len(shares) != 2 or shares[0].value is not shares[1].value:
         return shares
     first, second = (s.given for s in shares)
-    if isinstance(first, Part) or isinstance(second, Part) or first.text != second.text:
+    if not (isinstance(first, Expr) and isinstance(second, Expr) and first.text == second.text):
         return shares
     node = filled(parsed("2 * (d)"), {"d": first.node})
     if isinstance(first.node, ast.BinOp) and isinstance(first.node.op, ast.Mult):
@@ -328,7 +389,12 @@ def stretched(
     value = zeros_as(tensor).new_zeros(full)
     if like is None or full != tuple(tensor.shape):
         if expr.is_number:
-            dtype = "" if tensor.dtype == torch.get_default_dtype() else f", dtype={tensor.dtype}"
+            one = isinstance(expr.node, ast.Constant) and expr.node.value == 1
+            plain = tensor.dtype == torch.get_default_dtype()
+            plain = plain and (one or isinstance(expr.value, float))
+            dtype = "" if plain else f", dtype={tensor.dtype}"
+            if one:
+                return Expr(parsed(f"torch.ones({full}{dtype})"), value)
             node = filled(parsed(f"torch.full({full}, d{dtype})"), {"d": expr.node})
         else:
             node = filled(parsed(f"d.expand({full})"), {"d": expr.node})
@@ -345,6 +411,8 @@ def stretched(
 
 
 def _texts(form: Form) -> list[str]:
+    if isinstance(form, Overwritten):
+        return ["d"]
     return [form] if isinstance(form, str) else [form.value, form.whole or "0"]
 
 

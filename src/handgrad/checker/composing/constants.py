@@ -52,7 +52,10 @@ class Spellings:
         except SyntaxError:  # the first line of a statement with a body
             return []
         found: list[tuple[ast.expr, Any]] = []
+        signed = {id(n.operand) for n in ast.walk(tree) if isinstance(n, ast.UnaryOp)}
         for node in ast.walk(tree):
+            if id(node) in signed:  # the 0.5 of -0.5 is not meant
+                continue
             if isinstance(node, ast.Subscript) and _is_safe(node.slice):
                 found += self._evaluated(node.slice, index=True)
             if isinstance(node, ast.expr) and not isinstance(node, ast.Slice) and _is_safe(node):

@@ -76,6 +76,20 @@ class _Fill(ast.NodeTransformer):
         self.generic_visit(node)
         return _negative(node.operand) if isinstance(node.op, ast.USub) else node
 
+    def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
+        """A transpose of a transpose is neither."""
+        self.generic_visit(node)
+        inner = node.value
+        if node.attr not in ("T", "mT"):
+            return node
+        if isinstance(inner, ast.Attribute) and inner.attr in ("T", "mT"):
+            return inner.value
+        if isinstance(inner, ast.Call) and isinstance(inner.func, ast.Attribute):
+            dims = ast.unparse(ast.Tuple(inner.args, ast.Load()))
+            if inner.func.attr == "transpose" and dims in ("(-2, -1)", "(-1, -2)"):
+                return inner.func.value
+        return node
+
     def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
         """x[index] where index is a slice, or a tuple with slices in it."""
         self.generic_visit(node)
@@ -93,6 +107,11 @@ def _product(node: ast.BinOp, left: ast.expr, right: ast.expr) -> ast.expr:
         return _negative(right)
     if _is_negative_one(right):
         return _negative(left)
+    if isinstance(right, ast.BinOp) and isinstance(right.op, ast.Div) and not _is_constant(left):
+        if _is(right.left, 1):  # a * (1 / n) is a / n
+            return ast.BinOp(left, ast.Div(), right.right)
+        if _is_negative_one(right.left):
+            return ast.BinOp(_negative(left), ast.Div(), right.right)
     if isinstance(right, ast.UnaryOp) and isinstance(right.op, ast.USub):
         return _negative(_product(ast.BinOp(left, ast.Mult(), right.operand), left, right.operand))
     if isinstance(right, ast.BinOp) and isinstance(right.op, ast.Mult) and _is_constant(right.left):

@@ -142,7 +142,7 @@ class Graph:
         made = [self._overwrite(tensor, op, through) for tensor in op.writes]
         results = [t for t in tensors_in(op.result) if id(t) not in read and id(t) not in written]
         for tensor in results:
-            live = through and tensor.is_floating_point()
+            live = through and (tensor.is_floating_point() or tensor.is_complex())
             made.append(self._new(tensor, op.index + 1, op=op, live=live))
         for position, value in enumerate(made):
             value.position = position

@@ -92,9 +92,9 @@ class References:
             return self._small(value)
         name, swapped, in_place = canonical(op.func)
         if name in _RANDOM or name.startswith("rand"):
-            raise Unreachable(f"a random tensor of {name}() that has no name")
+            raise Unreachable(f"{_said(value, f'a random tensor of {name}()')}: it is random")
         if in_place and name == "setitem":
-            raise Unreachable("a tensor written by index, which had another value before")
+            raise Unreachable(f"{_said(value, 'a tensor')}: it is built by index")
         return self._call(op, value, name, swapped)
 
     def argument(self, value: Any, op: Op) -> ast.expr:
@@ -134,7 +134,7 @@ class References:
     def _small(self, value: Value) -> ast.expr:
         tensor = value.tensor
         if value.live or value.spoilt or tensor.numel() > 4 or tensor.requires_grad:
-            raise Unreachable("a tensor that no name stands for")
+            raise Unreachable(_said(value, "a tensor"))
         held = self.graph.forward.trace.at(tensor, value.at)
         return ast.parse(f"torch.tensor({held.tolist()!r})", mode="eval").body
 
@@ -218,6 +218,17 @@ class _Modules(ast.NodeTransformer):
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
         return ast.Name(self.short.get(node.id, node.id), node.ctx) if node.id == "torch" else node
+
+
+def _said(value: Value, otherwise: str) -> str:
+    """Say which tensor it is that cannot be had."""
+    bind = next(iter(value.binds), None)
+    if bind is None:
+        return f"{otherwise} without a name is needed, and cannot be computed again"
+    return (
+        f"{bind.name} as of line {bind.statement.place.line} is needed, its name stands for "
+        f"something else by then, and it cannot be computed again"
+    )
 
 
 def _is_default(name: str, value: Any) -> bool:

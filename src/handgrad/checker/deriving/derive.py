@@ -9,6 +9,7 @@ from torch import Tensor
 from handgrad.checker.composing.expression import Expr, parsed, printed
 from handgrad.checker.composing.graph import Graph, Value, zeros_as
 from handgrad.checker.composing.references import References
+from handgrad.checker.deriving.blocks import write_fused
 from handgrad.checker.deriving.records import Derivation, Gradient, Step
 from handgrad.checker.deriving.verify import Run, Values, verdict_of
 from handgrad.checker.deriving.writer import Writer, Written, seed_of
@@ -65,9 +66,7 @@ def derive_pass(
     if seed is not None:
         upstream = Expr(parsed(seed[0]), zeros_as(seed[1]))
     writer = Writer(graph, refs, own or {}, upstream)
-    if fused:
-        raise CheckError(f"{file}: closed forms cannot be derived yet; leave --fused out")
-    written = writer.write()
+    written = write_fused(writer) if fused else writer.write()
     lines = _laid_out(written)
     given = {} if seed is None else {seed[0]: seed[1]}
     run = Run(lines, refs, Values(forward), given)
@@ -75,17 +74,12 @@ def derive_pass(
     gradients = [
         _judged(forward, writer, value, bind, run, exact)
         for value, bind in nodes
-        if not _skipped(writer, value)
+        if id(value) not in writer.inside
     ]
     steps = [_step(s, why) for s, why in written.missing]
     steps += [_failed(line, why) for line, why in run.failed.items()]
     return Derivation(file, _loss_name(forward) or "loss", tuple(lines), tuple(gradients),
                       tuple(steps), tuple(errors))  # fmt: skip
-
-
-def _skipped(writer: Writer, value: Value) -> bool:
-    """A node inside a block that was undone as a whole has no gradient of its own."""
-    return id(value) in getattr(writer, "inside", ())
 
 
 def _nodes(graph: Graph, refs: References) -> list[tuple[Value, Bind]]:
@@ -95,6 +89,8 @@ def _nodes(graph: Graph, refs: References) -> list[tuple[Value, Bind]]:
     for value in reversed(graph.values):
         if not value.live or value is output or value.spoilt:
             continue
+        if value.until is not None and value.op is not None:
+            continue  # a state on the way, written over in place
         own = [b for b in value.binds if b.kind != "param"] or (
             value.binds if value.op is None else []
         )

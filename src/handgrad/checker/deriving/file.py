@@ -39,7 +39,7 @@ def derive_file(
     except CheckError as refusal:
         raise CheckError(str(refusal).replace("handgrad check", "handgrad derive")) from refusal
     settings: dict[str, Any] = {"pairs": {}, "max_steps": None, "timeout": timeout}
-    wanted = {"derive": {"fused": fused, "loss": loss}}
+    wanted = {"task": "derive", "derive": {"fused": fused, "loss": loss}}
     answer, output = asked(source, {**settings, **wanted})
     return Derived(unpack_as(Derivation, answer["derivation"]), output)
 

@@ -21,6 +21,7 @@ class Names:
         self._forward = {id(v.tensor) for v in graph.values}
         self._used = {"torch", "F", "d"}
         self._stems: dict[int, str] = {}
+        self._taken: set[str] = set()
         self._gradients: dict[int, str] = {}
         self._versions: dict[str, int] = {}
         for value in graph.values:
@@ -32,13 +33,11 @@ class Names:
         if id(value) not in self._stems:
             named = self.refs.named(value)
             text = printed(named) if named is not None else ""
-            if text.isidentifier():
-                stem = text
-            else:
-                bind = value.bind
-                stem = _identifier(bind.name if bind is not None else text)
-                if not text:  # the name is another tensor's by now
-                    stem = self.version(stem)
+            bind = next(iter([value.bind] if value.bind is not None else value.binds), None)
+            stem = _identifier(text or (bind.name if bind is not None else "t"))
+            if not text or stem in self._taken:  # the name is another tensor's by now
+                stem = self.version(stem)
+            self._taken.add(stem)
             self._stems[id(value)] = stem
         return self._stems[id(value)]
 
@@ -80,10 +79,12 @@ class Names:
 
 
 def _identifier(text: str) -> str:
-    """`params['W1']` as W1, `layers[0]` as layers_0, `model.fc1.weight` as fc1_weight."""
+    """`params['W1']` as W1, `layers[0]` as layers_0, `model.fc.weight` as model_fc_weight."""
+    if text.isidentifier():
+        return text
     words = re.findall(r"\w+", text)
     if not words:
         return "t"
     if text.endswith("']") and not words[-1][0].isdigit():
         return str(words[-1])
-    return str("_".join(words[-2:] if len(words) > 2 else words))
+    return str("_".join(words))

@@ -59,6 +59,8 @@ class Derivation:
         right = sum(g.right for g in self.gradients)
         exact = sum(g.verdict == "exact" for g in self.gradients)
         many = len(self.gradients)
+        if not many:
+            return "No gradient could be derived."
         parts = [f"{exact} exact"] if exact else []
         parts += [f"{right - exact} right but for rounding"] if right > exact else []
         parts += [f"{many - right} not derived"] if many > right else []

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import torch
 
-from handgrad.checker.composing.compose import Composer, Part, Share, stretched
+from handgrad.checker.composing.compose import Composer, Cut, Part, Share, stretched
 from handgrad.checker.composing.expression import Expr, filled, parsed
 from handgrad.checker.composing.graph import Graph, Value, zeros_as
 from handgrad.checker.composing.references import References, Unreachable
@@ -48,14 +48,25 @@ class Writer:
         self._known: dict[int, Expr] = {}
         self._pending: dict[int, list[Expr]] = {id(graph.output()): [seed]}
         self._header: Statement | None = None
-        self._seed = seed
+        self.inside: set[int] = set()
+        """Values that a closed form passes over, by their ids."""
         refs.remember = self._again
 
     def write(self) -> Written:
         """Return the whole pass."""
         for op in reversed(self.graph.ops):
+            self._spoilt_by(op)
             self.undo(op)
         return self.written
+
+    def _spoilt_by(self, op: Op) -> None:
+        """A write through a view changes the whole: that is undone by no rule of ours."""
+        for value in self.graph.values:
+            if not (value.spoilt and value.live and value.at == op.index + 1):
+                continue
+            if id(value) in self._known or id(value) in self._pending:
+                self.miss(op, NoRule(f"{canonical(op.func)[0]} in place, through a view"))
+                return
 
     def undo(self, op: Op) -> None:
         """Write what one operation sends back to its arguments."""
@@ -67,20 +78,23 @@ class Writer:
             self._break(op, lacking[0])
             return
         try:
-            d = [self._gradient(v) for v in made]
+            d = [self.gradient(v) for v in made]
             if all(own is None for own in d):
                 return
             self._open(self.graph.statement(op))
             for share in self.composer.undo(op, d):
                 self.give(share)
         except (NoRule, Unreachable) as why:
-            self._miss(op, why)
+            self.miss(op, why)
 
     def give(self, share: Share) -> None:
         """Write down what a value gets, or keep it for the line that needs it."""
         value, given = share.value, share.given
         if isinstance(given, Part) and given.whole is not None and given.is_mixed:
             given = given.whole
+        if isinstance(given, Cut):
+            self._cut(value, given)
+            return
         if self.is_node(value):
             if isinstance(given, Part):
                 self._put(value, self.names.gradient(value), given)
@@ -103,7 +117,7 @@ class Writer:
     def _stem(self, value: Value) -> str:
         return canonical(value.op.func)[0] if value.op is not None else "t"
 
-    def _gradient(self, value: Value) -> Expr | None:
+    def gradient(self, value: Value) -> Expr | None:
         """Return the gradient of what an operation made, complete by now."""
         if id(value) in self._known:
             return self._known[id(value)]
@@ -159,6 +173,22 @@ class Writer:
         put = f"{name}.index_put_({self.refs.text(places)}, {self.refs.text(part.full.node)}"
         self._line(f"{put}, accumulate=True)")
 
+    def _cut(self, value: Value, given: Cut) -> None:
+        """`dx = dout.clone(); dx[index] = 0`: what was overwritten there gets nothing."""
+        own = self.is_node(value) and id(value) not in self._known
+        stem = f"d{self.names.stem(value)}" if self.is_node(value) else f"d{self._stem(value)}"
+        name = self.names.gradient(value) if own else self.names.fresh(stem)
+        self._line(f"{name} = {self.refs.text(given.upstream.node)}.clone()")
+        index = self.refs.text(ast.Subscript(parsed(name), given.index, ast.Load()))
+        self._line(f"{index} = 0")
+        if own:
+            self._known[id(value)] = self._name(name, value)
+            self.written.gradients[id(value)] = name
+        elif self.is_node(value):
+            self._add(value, self._name(name, value))
+        else:
+            self._pending.setdefault(id(value), []).append(self._name(name, value))
+
     def _name(self, name: str, value: Value) -> Expr:
         return Expr(parsed(name), zeros_as(value.tensor))
 
@@ -170,7 +200,7 @@ class Writer:
 
     def _again(self, value: Value) -> ast.expr | None:
         """Compute a value again that had a name once, in a line of its own at the beginning."""
-        if value.bind is None or not value.live:
+        if not value.binds or not value.live or value.op is None:
             return None
         text = self.refs.text(self.refs.computed(value))
         name = self.names.stem(value)
@@ -186,10 +216,15 @@ class Writer:
         self._header = statement
         self.written.lines += [f"# {line.strip()}" for line in statement.text.splitlines()]
 
+    def say(self, comment: str) -> None:
+        """Write a comment of ours in the place of a line of the user's."""
+        self._header = None
+        self.written.lines.append(f"# {comment}")
+
     def _line(self, text: str) -> None:
         self.written.lines.append(text)
 
-    def _miss(self, op: Op, why: Exception) -> None:
+    def miss(self, op: Op, why: Exception) -> None:
         statement = self.graph.statement(op)
         self._open(statement)
         kind = "no rule for" if isinstance(why, NoRule) else "cannot be written:"

@@ -67,6 +67,10 @@ class _Mode(TorchFunctionMode):
         return self.recorder.called(func, tuple(args), kwargs or {})
 
 
+class Enough(BaseException):
+    """Leaves the user's file: what was wanted of it has been recorded."""
+
+
 class Recorder:
     """Fills a Trace. Instrumented code calls `after`, `compared`, `tick` and `end`."""
 
@@ -81,6 +85,10 @@ class Recorder:
         self.room: int | None = None
         """So many bytes of new tensors are still recorded, then nothing more until the end; None
         for no limit."""
+        self.stops = False
+        """Whether the file is to be left once a training loop has been recorded for its steps."""
+        self.enough = False
+        """Whether it was."""
         self._named: dict[int, dict[str, Bind]] = {}
         self._versions: dict[int, int] = {}
         self._written: dict[int, None] = {}
@@ -297,6 +305,9 @@ class Recorder:
             self._leave()  # where it cannot, what is called passes through unrecorded
             self._barrier(f"after {watch.steps} steps", self.statements[number])
             self.paused_by = number
+            if self.stops and watch.steps >= self.limit:
+                self.enough = True
+                raise Enough
 
     def _begun(self, frame: FrameType, number: int) -> LoopWatch:
         statement = self.statements[number]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from handgrad.checker.composing.compose import Composer, Part, stretched
+from handgrad.checker.composing.compose import Composer, Cut, Part, stretched
 from handgrad.checker.composing.expression import Expr, filled, parsed, printed
 from handgrad.checker.composing.graph import Graph, Value, zeros_as
 from handgrad.checker.composing.references import References, Unreachable
@@ -114,6 +114,8 @@ def _through(
         d = [_total(gradients[id(v)]) if id(v) in gradients else None for v in made]
         for share in composer.undo(op, d):
             given = share.given
+            if isinstance(given, Cut):
+                raise NoRule("a write by index")
             if isinstance(given, Part):
                 if given.whole is None:
                     raise NoRule("an index of slices and tensors, as one expression")

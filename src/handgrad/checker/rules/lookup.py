@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from handgrad.checker.rules.rule import Call, Form, Forms, NoRule, Put, Rule, whole
+from handgrad.checker.rules.rule import Call, Forms, NoRule, Overwritten, Put, Rule, whole
 
 
 def _getitem(c: Call) -> Forms:
@@ -150,9 +150,7 @@ def _like(parts: list[str]) -> str:
 
 
 def _setitem(c: Call) -> Forms:
-    forms: dict[str, Form] = {"input": Put("index", "0", "")}
-    forms["value"] = "d[index]"
-    return forms
+    return {"input": Overwritten("index"), "value": "d[index]"}
 
 
 def _embedding(c: Call) -> Forms:

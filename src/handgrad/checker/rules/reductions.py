@@ -28,11 +28,12 @@ def count(c: Call, dim: str = "dim") -> int:
 def counted(c: Call, dim: str = "dim") -> str:
     """Return text for that number: the user's own, or from the shape, or its digits."""
     dims, n = c.dims(dim), count(c, dim)
-    if not c.plain("input"):
+    sized = "input" if c.plain("input") else c.alike("input")
+    if sized is None:
         return c.number(n)
     if len(dims) == len(c.shape()):
-        return c.number(n, "input.numel()")
-    parts = [f"input.shape[{d}]" for d in dims]
+        return c.number(n, f"{sized}.numel()")
+    parts = [f"{sized}.shape[{d}]" for d in dims]
     return c.number(n, parts[0] if len(parts) == 1 else f"({' * '.join(parts)})")
 
 
@@ -137,6 +138,8 @@ def _picked(c: Call, where: str) -> Forms:
         return {"input": "d"}
     if dim == 1 and len(c.shape()) == 2 and c["input"].shape[0] and c.plain("input"):
         hot = f"torch.nn.functional.one_hot({index.replace(', keepdim=True', '')}, input.shape[1])"
+        if c["input"].dtype != torch.get_default_dtype() and c.raw_is_number:
+            hot += ".to(input)"
         return {"input": f"{hot} * {value}"}
     return {"input": f"torch.zeros_like(input).scatter_({c['dim']}, {index}, {value})"}
 

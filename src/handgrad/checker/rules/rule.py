@@ -32,7 +32,14 @@ class Put:
     unique: bool = True
 
 
-Form = str | Put
+@dataclass(frozen=True)
+class Overwritten:
+    """All of the gradient goes back but what stands at `index`, a template."""
+
+    index: str
+
+
+Form = str | Put | Overwritten
 Forms = Mapping[str, Form]
 """By parameter; "" where nothing goes back (what only lends its shape). A key that begins with "$"
 is no parameter but a step on the way: its template may be used, by the name after the "$", in those
@@ -80,6 +87,8 @@ class Call:
     """Whether a parameter is written as no more than a name."""
     spelled: Callable[[Any], str | None] = lambda value: None
     """How the user's own line spells a number, if it does."""
+    alike: Callable[[str], str | None] = lambda name: None
+    """A name of the shape of a parameter that has none: h for h**2."""
     extra: dict[str, Any] = field(default_factory=dict)
     """Values that templates name beside the parameters."""
 

@@ -7,7 +7,10 @@ from handgrad.checker.rules.rule import Call, Forms, NoRule, Rule, whole
 
 def _reshape(c: Call) -> Forms:
     how = "view" if c.spelling.startswith("view") and _viewable(c) else "reshape"
-    return {"input": f"d.{how}({c.size('input')})" if c.shape() else f"d.{how}(())"}
+    size = c.size("input")
+    if size.startswith("(") and c.shape():
+        size = ", ".join(map(str, c.shape()))
+    return {"input": f"d.{how}({size})"}
 
 
 def _reshape_as(c: Call) -> Forms:

@@ -110,12 +110,14 @@ class Work:
         self._cells = [Cell(*cell) for cell in request["cells"]]
         self._errors: list[CellError] = []
         self._cell: int | None = None
-        self._derive: dict[str, Any] | None = request.get("derive")
         self._task: str = request.get("task", "check")
         self._solved: bool = request.get("solved", False)
-        if self._task == "check" and not request["pairs"] and self._derive is None:
+        self._asked: dict[str, Any] = request.get("derive", {})
+        if self._task == "check" and not request["pairs"]:
             require_hand_gradients(self._shown, self._cells, has_hand_gradients)
         self._session = Session(request["pairs"], request["max_steps"])
+        if self._task == "derive":  # the loss is there after the first step of a training loop
+            self._session.recorder.stops = self._asked["loss"] is None
         self._path = Path(request["path"])
         scratch = Path(request["scratch"])
         self._runner = _runner(self._session, request["kind"], self._path, scratch)
@@ -135,7 +137,10 @@ class Work:
         return self._grade()
 
     def _has_enough(self) -> bool:
-        """Whether what is to come cannot matter: an exercise ends with its loss."""
+        """Whether what is to come cannot matter: an exercise ends with its loss, a derivation with
+        the first steps of a training loop."""
+        if self._task == "derive":
+            return self._session.recorder.enough
         if self._task != "exercise":
             return False
         from handgrad.checker.recording.trace import Backward
@@ -150,6 +155,8 @@ class Work:
                 error = self._runner.run(cell)
         except Timeout as late:  # struck between two statements, where no runner could catch it
             error = CellError(cell.number, None, f"Timeout: {late}")
+        if self._task == "derive" and self._session.recorder.enough:
+            return
         if error is not None:
             self._errors.append(error)
 
@@ -162,8 +169,6 @@ class Work:
 
     def _grade(self) -> dict[str, Any]:
         self._channel.send("grading")
-        if self._derive is not None:
-            return self._derived(self._derive)
         try:
             return {"event": "report", **TASKS[self._task](self)}
         except CheckError as refusal:
@@ -183,14 +188,12 @@ class Work:
         forward = described(trace, self._shown, self._errors, self._solved)
         return {"forward": forward.pack()}
 
-    def _derived(self, asked: dict[str, Any]) -> dict[str, Any]:
+    def derive(self) -> dict[str, Any]:
+        """The backward pass of the forward pass."""
         from handgrad.checker.deriving.file import derive_session
 
-        try:
-            derived = derive_session(self._session, self._shown, self._errors, **asked)
-        except CheckError as refusal:
-            return {"event": "refused", "message": _refusal(str(refusal), self._errors)}
-        return {"event": "derivation", "derivation": asdict(derived)}
+        derived = derive_session(self._session, self._shown, self._errors, **self._asked)
+        return {"derivation": asdict(derived)}
 
     def _give_up(self, late: Timeout) -> NoReturn:
         """Grade while the user's code still stands where it is, and end with it."""
@@ -205,6 +208,7 @@ class Work:
 TASKS: dict[str, Callable[[Work], dict[str, Any]]] = {
     "check": Work.check,
     "exercise": Work.exercise,
+    "derive": Work.derive,
 }
 """What a request may ask for of a file that has run."""
 
