@@ -22,7 +22,7 @@ from handgrad.checker.explaining.counts import Constant, counts, fraction, named
 from handgrad.checker.explaining.edits import Text, number
 from handgrad.checker.explaining.finding import Finding
 from handgrad.checker.explaining.products import products
-from handgrad.checker.explaining.relations import constant
+from handgrad.checker.explaining.relations import constant, ignores_upstream
 from handgrad.checker.explaining.suspect import Suspect
 
 CODE = "HG103"
@@ -32,6 +32,8 @@ NAME = "constant factor"
 def find(suspect: Suspect) -> Finding | None:
     """Name the one factor by which all is off; take each number out of the line, or put one in."""
     off, text = constant(suspect), suspect.text
+    if ignores_upstream(suspect):
+        return None  # whatever number comes back here, it is not this line's
     names = list(named(suspect, abs(off))) if off is not None else []
     whole = _said(off, names) if off is not None else None
     if text is not None:
