@@ -20,6 +20,7 @@ from typing import Any
 import torch
 
 from benchmarks.proving import report
+from benchmarks.proving.causes import counted, is_offered, is_right, row_of
 from benchmarks.proving.correct import DTYPES, Correct, correct, gradient_names
 from benchmarks.proving.generate import Fault, Generated, generate
 from benchmarks.proving.grade import alarms, blamed, check, check_program, complaints
@@ -47,12 +48,15 @@ class Given:
 def singles(given: Given) -> tuple[str, int]:
     """Return the table of single faults by kind, and the number that are not named exactly."""
     missed: Counter[str] = Counter()
+    rows = []
     for fault in given.generated.faults:
-        found = complaints(check_program(fault.source, fault.sizes), [fault], fault.effect)
+        report_of = check_program(fault.source, fault.sizes)
+        rows.append((fault, row_of(report_of, fault)))
+        found = complaints(report_of, [fault], fault.effect)
         if found:
             missed[fault.kind] += 1
             _say([fault], found)
-    return report.by_kind(given.generated, missed), missed.total()
+    return report.by_kind(given.generated, missed, counted(rows)), missed.total()
 
 
 def dtypes(given: Given) -> tuple[str, int]:
@@ -63,9 +67,14 @@ def dtypes(given: Given) -> tuple[str, int]:
         named = sum(not complaints(found, [f], f.effect) for found, f in reports)
         unjust = sum(bool(set(blamed(found)) - {f.root.hand}) for found, f in reports)
         right = sum(found.ok for found, _ in reports)
-        rows.append([str(dtype), str(len(reports)), str(named), str(right), str(unjust)])
+        caught = [(f, row) for found, f in reports if (row := row_of(found, f)) and row.message]
+        why = sum(is_right(f, row) for f, row in caught)
+        offered = sum(is_offered(row) for _, row in caught)
+        told = [named, right, unjust, why, offered]
+        rows.append([str(dtype), str(len(reports)), *map(str, told)])
         failed += unjust + (len(reports) - named if dtype == torch.float64 else 0)
-    head = ["dtype", "faults", "named exactly", "passed as right", "a right line blamed"]
+    head = ["dtype", "faults", "named exactly", "passed as right", "a right line blamed",
+            "right cause", "line offered, verified"]  # fmt: skip
     return report.table(head, rows), failed
 
 

@@ -1,23 +1,27 @@
 """What the proving ground found, as Markdown, and into the docs between markers."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from benchmarks.proving.causes import Explained
 from benchmarks.proving.generate import Generated
 
 
-def by_kind(generated: Generated, missed: Counter[str]) -> str:
-    """Return a row a kind: faults, named exactly, and the candidates that are no faults."""
+def by_kind(generated: Generated, missed: Counter[str], explained: Mapping[str, Explained]) -> str:
+    """Return a row a kind: faults, named exactly, explained, and the candidates that are none."""
     counts = Counter(fault.kind for fault in generated.faults)
     rows = [
-        [kind, str(n), str(n - missed[kind]),
-         str(generated.unchanged[kind]), str(generated.raises[kind])]
+        [kind, str(n), str(n - missed[kind]), str(explained[kind].right),
+         str(explained[kind].offered), str(generated.unchanged[kind]), str(generated.raises[kind])]
         for kind, n in counts.items()
     ]  # fmt: skip
+    all_of = explained.values()
+    why = [sum(each.right for each in all_of), sum(each.offered for each in all_of)]
     left_out = [generated.unchanged.total(), generated.raises.total()]
-    total = ["**all**", counts.total(), counts.total() - missed.total(), *left_out]
-    head = ["kind", "faults", "named exactly", "left out: changes nothing", "left out: raises"]
+    total = ["**all**", counts.total(), counts.total() - missed.total(), *why, *left_out]
+    head = ["kind", "faults", "named exactly", "right cause", "line offered, verified",
+            "left out: changes nothing", "left out: raises"]  # fmt: skip
     return table(head, [*rows, [str(cell) for cell in total]])
 
 

@@ -37,7 +37,7 @@ def small(explained) -> Explained:
         made = ["torch.manual_seed(0)", f"torch.set_default_dtype({dtype})"]
         for leaf in leaves.split(", "):
             name, *sizes = leaf.split()
-            made.append(f"{name} = torch.randn({', '.join(sizes)}).requires_grad_()")
+            made.append(f"{name} = torch.randn([{', '.join(sizes)}]).requires_grad_()")
         out = forward.rstrip().split("\n")[-1].split(" = ")[0]
         made += [forward]
         if out != "loss":

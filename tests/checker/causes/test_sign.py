@@ -5,6 +5,62 @@ import pytest
 from handgrad.checker.causes import sign
 
 WHOLE = "The sign is turned: this is minus what is right."
+MATCH = [
+    (
+        "x 4 3, b 1 3",
+        "y = x * b",
+        "dx = dy.neg() * b",
+        "The sign is turned: this is minus what is right.",
+        "dx = dy * b",
+    ),
+    (
+        "x 4 3, b 1 3",
+        "y = x * b",
+        "dx = -1 * dy * b",
+        "The sign is turned: this is minus what is right.",
+        "dx = dy * b",
+    ),
+    (
+        "x 4 3, b 1 3",
+        "y = x * b",
+        "dx = torch.mul(dy, -b)",
+        "The sign is turned: this is minus what is right.",
+        "dx = torch.mul(dy, b)",
+    ),
+    (
+        "x 5 4, y 5 4",
+        "z = x - y",
+        "dy = dz",
+        "The sign is turned: this is minus what is right.",
+        "dy = -dz",
+    ),
+    (
+        "x 5 4",
+        ("def f(a):\n    return a * 2\ny = f(x)"),
+        "dx = -f(dy)",
+        "The sign is turned: this is minus what is right.",
+        None,
+    ),
+    (
+        "x 4 6",
+        ("m = x.mean(1, keepdim=True)\nd = x-m"),
+        "dx = dd.mean(1, keepdim=True) - dd",
+        "The sign is turned: this is minus what is right.",
+        "dx = dd - dd.mean(1, keepdim=True)",
+    ),
+    (
+        "x 4 6",
+        ("m = x.mean(1, keepdim=True)\nd = x-m"),
+        "dx = dd+dd.mean(1, keepdim=True)*1.0",
+        "The sign of dd.mean(1, keepdim=True)*1.0 is turned.",
+        "dx = dd-dd.mean(1, keepdim=True)*1.0",
+    ),
+]
+NEAR = [
+    ("x 4 3, b 1 3", "y = x * b", "dx = dy", "HG109"),
+    ("x 4 3", "r = F.relu(x)", "dx = dr * (x < 0)", "HG109"),
+    ("x 4 3", "z = x.exp() - x", "dx = dz * (x.exp() - x)", "HG109"),
+]
 
 
 @pytest.mark.parametrize(
@@ -59,3 +115,16 @@ def test_it_turns_the_sign_back(lecture, original, mutated, message, fix) -> Non
 )
 def test_it_leaves_other_mistakes_alone(lecture, original, mutated) -> None:
     assert lecture(original, mutated).cause != sign.CODE
+
+
+@pytest.mark.parametrize(("leaves", "forward", "backward", "message", "fix"), MATCH)
+def test_it_does_however_the_sign_is_written(
+    small, leaves, forward, backward, message, fix
+) -> None:
+    row = small(leaves, forward, backward)
+    assert (row.cause, row.message, row.fix) == (sign.CODE, message, fix)
+
+
+@pytest.mark.parametrize(("leaves", "forward", "backward", "cause"), NEAR)
+def test_it_leaves_what_only_looks_like_it_alone(small, leaves, forward, backward, cause) -> None:
+    assert small(leaves, forward, backward).cause == cause

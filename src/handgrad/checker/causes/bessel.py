@@ -52,7 +52,9 @@ def _counts(suspect: Suspect, text: Text) -> Iterator[tuple[str, str, str]]:
     for part in text.of(ast.expr):
         parent = text.parent(part)
         divides = isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Div | ast.Mult)
-        if divides and id(part) not in corrected and _is_count(suspect, text.segment(part)):
+        if divides and isinstance(part, ast.Constant) and isinstance(part.value, int):
+            yield from _literals(suspect, text, part, part.value)
+        elif divides and id(part) not in corrected and _is_count(suspect, text.segment(part)):
             less = f"{text.segment(part)} - 1"
             yield text.replace(part, less), text.segment(part), less
     value = text.value
@@ -62,6 +64,16 @@ def _counts(suspect: Suspect, text: Text) -> Iterator[tuple[str, str, str]]:
             text.segment(value),
             f"{text.segment(value)} - 1",
         )
+
+
+def _literals(
+    suspect: Suspect, text: Text, part: ast.Constant, count: int
+) -> Iterator[tuple[str, str, str]]:
+    """Yield the statement with one less for a number that counts, or one more."""
+    sizes = {size for node in suspect.names.values() for size in node.value.shape}
+    for other, size in ((count - 1, count), (count + 1, count + 1)):
+        if count >= FEW and size in sizes:
+            yield text.replace(part, str(other)), str(count), str(other)
 
 
 def _is_count(suspect: Suspect, source: str) -> bool:

@@ -22,7 +22,7 @@ from handgrad.checker.explaining.counts import Constant, counts, fraction, named
 from handgrad.checker.explaining.edits import Text, number
 from handgrad.checker.explaining.finding import Finding
 from handgrad.checker.explaining.products import products
-from handgrad.checker.explaining.shares import constant
+from handgrad.checker.explaining.shares import constant, ignores_upstream
 from handgrad.checker.explaining.suspect import Suspect
 
 CODE = "HG103"
@@ -32,12 +32,15 @@ NAME = "constant factor"
 def find(suspect: Suspect) -> Finding | None:
     """Name the one factor by which all is off; take each number out of the line, or put one in."""
     off, text = constant(suspect), suspect.text
+    if ignores_upstream(suspect):
+        return None  # whatever number comes back here, it is not this line's
     names = list(named(suspect, abs(off))) if off is not None else []
     whole = _said(off, names) if off is not None else None
     if text is not None:
         for fix, said in _edits(suspect, text, off, names):
             if suspect.mends(fix):
-                return Finding(said if " stands where " in said else whole or said, fix)
+                exchanged = " stands where " in said and "counts" in said
+                return Finding(said if exchanged else whole or said, fix)
     return Finding(whole) if whole is not None and (names or _is_plain(off)) else None
 
 
@@ -55,12 +58,14 @@ def _edits(
     loose = isinstance(value, ast.BinOp) and isinstance(value.op, ast.Add | ast.Sub)
     yield from _without(suspect, text)
     yield from _counted(suspect, text)
+    yield from _formed(suspect, text, ast.Name)
     for name in names:
         if value is not None and not name.is_number:
             yield text.replace(value, name.mended(text.segment(value), loose)), name.spoken
     if value is not None and off is not None and _is_plain(off):
         yield _times(text, value, 1 / off), ""
-    yield from _scaled(suspect, text, off)
+    yield from _scaled(text, off)
+    yield from _formed(suspect, text, ast.Constant)
     for name in names:
         if value is not None:
             yield text.replace(value, name.mended(text.segment(value), loose)), name.spoken
@@ -102,7 +107,7 @@ def _counted(suspect: Suspect, text: Text) -> Iterator[tuple[str, str]]:
                 yield text.replace(node, count.name), said
 
 
-def _scaled(suspect: Suspect, text: Text, off: float | None) -> Iterator[tuple[str, str]]:
+def _scaled(text: Text, off: float | None) -> Iterator[tuple[str, str]]:
     """Yield the statement with a number in it doubled, halved, turned, or rid of what is off."""
     factors = [2, 0.5, -1]
     if off is not None and _is_plain(off):
@@ -115,13 +120,19 @@ def _scaled(suspect: Suspect, text: Text, off: float | None) -> Iterator[tuple[s
                     text.replace(node, _like(text.segment(node), value * factor)),
                     _off(1 / factor),
                 )
-    for base in text.of(ast.expr):
-        if isinstance(text.parent(base), ast.Subscript):
+
+
+def _formed(
+    suspect: Suspect, text: Text, kind: type[ast.Name] | type[ast.Constant]
+) -> Iterator[tuple[str, str]]:
+    """Yield the statement with the square root of a number for the number, its square, one less."""
+    for base in text.of(kind):
+        written = text.segment(base)
+        if isinstance(text.parent(base), ast.Subscript) or not _is_constant(suspect, text, base):
             continue
-        if isinstance(base, ast.Name | ast.Constant) and _is_constant(suspect, text, base):
-            for form in ("{}**0.5", "{}**2", "{} - 1"):
-                said = form.format(text.segment(base))
-                yield text.replace(base, said), f"{text.segment(base)} stands where {said} belongs."
+        for form in ("{}**0.5", "{}**2", "({} - 1)"):
+            said = form.format(written)
+            yield text.replace(base, said), f"{written} stands where {said} belongs."
 
 
 def _times(text: Text, part: ast.expr, factor: float) -> str:

@@ -45,7 +45,11 @@ def find(suspect: Suspect) -> Finding | None:
                 return Finding(_message(suspect, power, got or 0.0, right), fix)
     for exponent in dict.fromkeys(raised(suspect)):
         for power in powers(text):
-            fix = power.differentiated(exponent)
+            fix, got = power.differentiated(exponent), power.value
+            if power.exponent is not None:
+                got = _value(suspect, power.exponent)
+            if got == exponent - 1:
+                continue  # the exponent is right: a sign or a factor is not
             if suspect.mends(fix):
                 said = f"The derivative of x**{number(exponent)} is {_derivative(exponent)}"
                 return Finding(f"{said}, this has {text.segment(power.node)}.", fix)

@@ -23,6 +23,7 @@ from torch import Tensor
 from handgrad.checker.explaining.derivatives import DERIVATIVES, Derivative, derivative_of
 from handgrad.checker.explaining.edits import Text
 from handgrad.checker.explaining.finding import Finding
+from handgrad.checker.explaining.powers import powers
 from handgrad.checker.explaining.products import products
 from handgrad.checker.explaining.shares import (
     agreed,
@@ -64,6 +65,9 @@ def _missing(suspect: Suspect, part: Part, own: Derivative | None) -> str:
     if own is not None:
         slope = _slope(own, node, part.consumer)
         return f"{said} The derivative of `{line or own.name}` is {slope}."
+    power = _power(suspect, part)
+    if power is not None:
+        return f"{said} The derivative of `{line}` is {power}."
     return said if line is None else f"{said} The forward has `{line}`."
 
 
@@ -85,6 +89,24 @@ def _wrong(
         if what
         else f"{said}; {part.hand} is multiplied by something else."
     )
+
+
+def _power(suspect: Suspect, part: Part) -> str | None:
+    """Return the derivative of the power in the forward's line, in its own words."""
+    line, node = forward_line(suspect, part.consumer), suspect.node.name
+    if line is None or suspect.text is None:
+        return None
+    try:
+        tree = ast.parse(line).body[0]
+    except SyntaxError:
+        return None
+    for power in powers(Text(line, tree, suspect.text.modules)):
+        exponent, inner = power.value, tree.value if isinstance(tree, ast.Assign) else None
+        if power.exponent is not None:
+            exponent = suspect.value(ast.unparse(power.exponent))
+        if isinstance(exponent, int | float) and inner is power.node and _reads(inner, node):
+            return power.slope(float(exponent))
+    return None
 
 
 def _slope(own: Derivative, x: str, y: str) -> str:
@@ -137,11 +159,12 @@ def _is(got: Tensor, value: Tensor, at: Tensor) -> bool:
 def _fix(suspect: Suspect, part: Part, own: Derivative | None) -> str | None:
     if suspect.text is None or part.hand is None:
         return None
-    texts = _beside(suspect, suspect.text, part.hand)
-    if own is not None:
+    slope = _power(suspect, part)
+    if slope is None and own is not None:
         slope = own.text.format(x=suspect.node.name, y=part.consumer)
-        texts = _sloped(suspect.text, part.hand, slope)
-    return suspect.first(texts)
+    if slope is not None:
+        return suspect.first(_sloped(suspect.text, part.hand, slope))
+    return suspect.first(_beside(suspect, suspect.text, part.hand))
 
 
 def _sloped(text: Text, hand: str, slope: str) -> Iterator[str]:
@@ -159,7 +182,7 @@ def _sloped(text: Text, hand: str, slope: str) -> Iterator[str]:
             yield text.replace(node, whole)
     for name in text.of(ast.Name):
         if name.id == hand:
-            yield text.replace(name, whole)
+            yield text.replace(_copied(text, name), whole)
     if text.value is not None:
         yield text.replace(text.value, whole)
 
@@ -184,12 +207,18 @@ def _beside(suspect: Suspect, text: Text, hand: str) -> Iterator[str]:
                 continue
             for name in text.of(ast.Name):
                 if name.id == hand:
-                    clone = text.parent(name)
-                    whole = text.parent(clone) if isinstance(clone, ast.Attribute) else None
-                    at = whole if isinstance(whole, ast.Call) and not whole.args else name
+                    at = _copied(text, name)
                     yield text.replace(at, f"{other} * {hand}")
                     yield text.replace(at, f"{hand} @ {other}.T")
                     yield text.replace(at, f"{other}.T @ {hand}")
+
+
+def _copied(text: Text, name: ast.Name) -> ast.expr:
+    """Return `x.clone()` for its x: a product copies anyway."""
+    method = text.parent(name)
+    call = text.parent(method) if isinstance(method, ast.Attribute) else None
+    clones = isinstance(method, ast.Attribute) and method.attr in ("clone", "contiguous", "detach")
+    return call if clones and isinstance(call, ast.Call) else name
 
 
 def _names(line: str) -> list[str]:

@@ -20,7 +20,7 @@ from itertools import combinations
 
 from torch import Tensor
 
-from handgrad.checker.explaining.calls import reduced
+from handgrad.checker.explaining.calls import counts_back, reduced
 from handgrad.checker.explaining.edits import Text
 from handgrad.checker.explaining.finding import Finding
 from handgrad.checker.explaining.suspect import Suspect
@@ -54,17 +54,17 @@ def _summed(suspect: Suspect, text: Text) -> Iterator[tuple[str, str]]:
         found = suspect.value(text.segment(node))
         if not isinstance(found, Tensor) or not found.is_floating_point() or not found.ndim:
             continue
-        for dims, how in _dims(found.ndim):
+        for dims, how in _dims(found.ndim, counts_back(text)):
             for keep in (True, False):
                 yield reduced(text, node, "sum", dims, keep), how
         yield reduced(text, node, "sum", "", False), "all dimensions"
 
 
-def _dims(rank: int) -> Iterator[tuple[str, str]]:
+def _dims(rank: int, back: bool) -> Iterator[tuple[str, str]]:
+    """Yield dimensions, the last of them as the author counts it."""
     for i in range(rank):
-        yield str(i), f"dimension {i}"
-    if rank > 1:
-        yield "-1", "the last dimension"
+        last = back and i == rank - 1 > 0
+        yield str(-1 if last else i), "the last dimension" if last else f"dimension {i}"
     for size in range(2, rank + 1 if rank <= MOST else 0):
         for some in combinations(range(rank), size):
             yield str(some), f"dimensions {', '.join(map(str, some))}"

@@ -54,6 +54,8 @@ def _times(text: Text, gradient: str) -> Iterator[str]:
         if isinstance(node, ast.Constant):
             yield text.replace(node, gradient if node.value == 1 else f"{segment} * {gradient}")
             continue
+        if isinstance(node, ast.Call) and text.segment(node.func).endswith(("ones_like", "ones")):
+            yield text.replace(node, gradient)
         loose = isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub)
         factor = f"({segment})" if loose else segment
         yield text.replace(node, f"{factor} * {gradient}")

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from handgrad.checker.explaining.edits import Text
 from handgrad.checker.explaining.finding import Finding
-from handgrad.checker.explaining.shares import same
+from handgrad.checker.explaining.shares import is_upstream_alone, same
 from handgrad.checker.explaining.suspect import Suspect
 
 CODE = "HG107"
@@ -80,6 +80,8 @@ def _keys(suspect: Suspect, text: Text, node: ast.Subscript) -> Iterator[str]:
 
 def _crossed(suspect: Suspect) -> Finding | None:
     """Find the other node whose gradient this is: under the wrong name."""
+    if any(is_upstream_alone(suspect, part) for part in suspect.parts):
+        return None  # the local derivative is missing
     if suspect.made.shape != suspect.right.shape or suspect.is_right(
         torch.zeros_like(suspect.made)
     ):
@@ -94,6 +96,6 @@ def _crossed(suspect: Suspect) -> Finding | None:
         theirs = [torch.stack([values[i] for values in sent]).sum(0) for i in views]
         if all(same(suspect.makes(i), theirs[i]) for i in views):
             return Finding(
-                f"This is the gradient of {name}, stored under the name of {suspect.node.name}'s."
+                f"This is the gradient of {name}: it stands under the name {suspect.hand.name}."
             )
     return None

@@ -123,6 +123,12 @@ def dim_in(text: Text) -> str:
     return ""
 
 
+def counts_back(text: Text) -> bool:
+    """Tell whether the author calls the last dimension -1 more often than 1."""
+    back, forth = (len(re.findall(rf"[(=]\s*{n}\b", text.source)) for n in ("-1", "1"))
+    return back > forth
+
+
 def keepdim_in(text: Text) -> str:
     """Return how the author spells keepdim."""
     return "keepdims" if "keepdims=" in text.source and "keepdim=" not in text.source else "keepdim"

@@ -39,10 +39,13 @@ class Power:
 
     def differentiated(self, exponent: float) -> str:
         """Return the statement with the derivative of base**exponent there: 2 * x for x**2."""
+        return self.text.replace(self.node, self.slope(exponent))
+
+    def slope(self, exponent: float) -> str:
+        """Return the derivative of base**exponent, spaced as the line is."""
         down = "-" if exponent == -1 else f"{number(exponent)} * "
-        star = star_in(self.text)
-        raised = "" if exponent == 2 else f"{star}{number(exponent - 1)}"
-        return self.text.replace(self.node, f"{down}{self.base}{raised}")
+        raised = "" if exponent == 2 else f"{star_in(self.text)}{number(exponent - 1)}"
+        return f"{down}{self.base}{raised}"
 
 
 def powers(text: Text) -> Iterator[Power]:

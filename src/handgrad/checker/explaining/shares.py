@@ -28,10 +28,9 @@ def shares(suspect: Suspect) -> list[tuple[Tensor, Tensor]]:
 def constant(suspect: Suspect) -> float | None:
     """Return the one number by which all that the statement gave is off, in every scene."""
     found: list[float] = []
-    hidden = bool((suspect.right.abs() <= suspect.noise).all())  # any multiple of 0 is right
     for view, (own, due) in enumerate(shares(suspect)):
-        if hidden and view == 0:
-            continue
+        if view == 0 and bool((due.abs() <= suspect.noise).all()):
+            continue  # any multiple of 0 is right
         own, due = own.double(), due.double()
         square = (due * due).sum()
         factor = float((own * due).sum() / square) if square else 0.0
@@ -77,6 +76,14 @@ def upstream(suspect: Suspect, part: Part) -> list[Tensor] | None:
         return None
     found = [forward.truth[node.index], suspect.backward.random.get(id(node.value))][:views]
     return [f for f in found if f is not None] if len(found) == views else None
+
+
+def ignores_upstream(suspect: Suspect) -> bool:
+    """Tell whether the line reads no gradient, and one comes back that is not 1."""
+    if suspect.grade.reads or not suspect.parts:
+        return False
+    above = [found[0] for p in suspect.parts if p.hand and (found := upstream(suspect, p))]
+    return any(bool((value != 1).any()) for value in above)
 
 
 def is_upstream_alone(suspect: Suspect, part: Part) -> bool:

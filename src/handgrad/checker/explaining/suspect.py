@@ -317,7 +317,8 @@ def _suspect(grade: Grade, at: int, backward: Backward) -> Suspect:
         if backward_hand.number in grade.reads and backward_hand.node is not None
     )
     whole = parts and all(p.hand is not None for p in parts)
-    if len(backward.scenes) > 1 and direct and whole and grade.reads:
+    hidden = bool((rights[0].abs() <= forward.noise[hand.node.index]).all())  # 0 times x is 0
+    if len(backward.scenes) > 1 and (direct or hidden) and whole and grade.reads:
         rights.append(torch.stack([p.values[1] for p in parts]).sum(0))
     scenes = zip(backward.scenes, rights, strict=False)
     views = tuple(
