@@ -20,8 +20,10 @@ from collections.abc import Iterator
 
 from handgrad.checker.explaining.edits import Text
 from handgrad.checker.explaining.finding import Finding
+from handgrad.checker.explaining.later import mended_later
 from handgrad.checker.explaining.looping import Body, changed, makes_right
 from handgrad.checker.explaining.suspect import Suspect
+from handgrad.checker.records import Place
 
 CODE = "HG135"
 NAME = "index off by one"
@@ -35,7 +37,12 @@ def find(suspect: Suspect) -> Finding | None:
     for fix, got, right in _moved(text) if text is not None else ():
         if suspect.mends(fix) or (suspect.text is None and _in_loop(suspect, fix)):
             return Finding(f"Off by one: {right} is right where {got} stands.", fix)
-    return _range(suspect)
+    return mended_later(suspect, _said) or _range(suspect)
+
+
+def _said(text: Text) -> Iterator[tuple[str, str]]:
+    for fix, got, right in _moved(text):
+        yield fix, f"Off by one: {right} is right where {got} stands."
 
 
 def _moved(text: Text) -> Iterator[tuple[str, str, str]]:
@@ -48,7 +55,10 @@ def _moved(text: Text) -> Iterator[tuple[str, str, str]]:
                     yield from _by_one(text, part, node)
         elif isinstance(node, ast.Call):
             name = getattr(node.func, "attr", getattr(node.func, "id", ""))
-            if name in _RANGES | _SHIFTS | {"one_hot", "index_put_", "gather", "scatter_add_"}:
+            if name in _SHIFTS:
+                for part in [a for a in node.args if _integer(a) is not None][:1]:
+                    yield from _by_one(text, part, node)
+            elif name in _RANGES | {"one_hot", "index_put_", "gather", "scatter_add_"}:
                 for part in node.args:
                     yield from _by_one(text, part, node)
             elif name == "index_add_" and len(node.args) > 1:
@@ -144,7 +154,7 @@ def _range(suspect: Suspect) -> Finding | None:
         got = ast.unparse(loop.iter)
         text = Text(f"_ = {got}", ast.parse(f"_ = {got}").body[0])
         for other, _, _ in _moved(text):
-            right = other.removeprefix("_ = ")
+            right = other.removeprefix("_ = ").replace("range(0, ", "range(")
 
             def ranged(
                 rows: list[ast.stmt], line: int = loop.lineno, to: str = right
@@ -157,7 +167,10 @@ def _range(suspect: Suspect) -> Finding | None:
             new = changed(ast.If(ast.Constant(True), [outer], []), ranged)
             assert isinstance(new, ast.If)
             if makes_right(suspect, new.body, outer.lineno):
+                target, place = ast.unparse(loop.target), suspect.statement.place
                 return Finding(
-                    f"Off by one: the loop over {got} must go over {right}, line {loop.lineno}."
+                    f"Off by one: the loop over {got} must go over {right}.",
+                    f"for {target} in {right}:",
+                    Place(loop.lineno, place.cell),
                 )
     return None

@@ -48,8 +48,10 @@ def _adding(text: Text) -> Iterator[tuple[str, str]]:
     if isinstance(target, ast.Subscript) and text.value is not None:
         name, value = text.segment(target), text.segment(text.value)
         if not augmented:
+            if value.startswith("-"):
+                said = f"`=` throws away what stood at {name}; it is to be subtracted from it."
+                yield f"{name} -= {value[1:].lstrip()}", said
             yield f"{name} += {value}", f"`=` keeps what came last for {name}; `+=` adds it up."
-            yield f"{name} -= {value.lstrip('-')}", f"`=` replaces {name}; it is to be subtracted."
         index = text.segment(target.slice)
         kept = "`+=` keeps" if augmented else "`=` keeps"
         said = (

@@ -29,6 +29,7 @@ from handgrad.checker.explaining.additions import addition
 from handgrad.checker.explaining.closed import Fitted, fitted, regrouped, rescaled, terms_of
 from handgrad.checker.explaining.edits import Text
 from handgrad.checker.explaining.finding import Finding
+from handgrad.checker.explaining.later import mended_later
 from handgrad.checker.explaining.relations import called, count_named, counts, factors, is_near
 from handgrad.checker.explaining.suspect import Suspect
 
@@ -44,6 +45,9 @@ def find(suspect: Suspect) -> Finding | None:
     for fix, said in _edits(suspect, text) if text is not None else ():
         if suspect.mends(fix):
             return Finding(said, fix)
+    later = mended_later(suspect, lambda text: _rows(suspect, text))
+    if later is not None:
+        return later
     fit = fitted(suspect)
     if fit is None or all(is_near(c, 1.0) for c in fit.times):
         return None

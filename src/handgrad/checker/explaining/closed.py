@@ -112,6 +112,9 @@ def regrouped(text: Text) -> Iterator[str]:
 def statistics(found: Sequence[Term]) -> str:
     """Return the names of statistics in a sentence."""
     names = [term.name for term in found]
+    ends = {name.partition(" in ")[2] for name in names}
+    if len(ends) == 1 and len(names) > 1 and "" not in ends:
+        names = [*(name.partition(" in ")[0] for name in names[:-1]), names[-1]]
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
@@ -127,9 +130,15 @@ def target(suspect: Suspect) -> str:
 
 def node_value(suspect: Suspect, name: str) -> Tensor | None:
     """Return a named forward tensor in float64, None where it is not at hand."""
-    bind = suspect.names.get(name)
     value = suspect.tensor(name)
-    return value.double() if bind is not None and value is not None else None
+    return None if value is None else value.double()
+
+
+def tensors(suspect: Suspect) -> dict[str, Tensor]:
+    """Return the floating tensors in scope that are no gradients, as the user had them."""
+    names = suspect.views[0].moment.names if suspect.views else ()
+    given = {n: names.given(n) for n in names if n not in suspect.gradients.values()}  # type: ignore[union-attr]
+    return {n: v for n, v in given.items() if isinstance(v, Tensor) and v.is_floating_point()}
 
 
 def reads(suspect: Suspect) -> list[str]:

@@ -20,6 +20,7 @@ from handgrad.checker.explaining.closed import (
     reads,
     rescaled,
     target,
+    tensors,
     terms_of,
     wrapped,
 )
@@ -80,7 +81,7 @@ def _parts(suspect: Suspect, dim: int, tail: str) -> Iterator[_Parts]:
     x = suspect.tensor(suspect.node.name)
     x = suspect.node.value.double() if x is None else x.double()
     diff = x - x.mean(dim, keepdim=True)
-    named = [n for n, b in suspect.names.items() if b.value.shape == x.shape]
+    named = [n for n, v in tensors(suspect).items() if v.shape == x.shape]
     for bessel in (False, True):
         var = (diff**2).sum(dim, keepdim=True) / (x.shape[dim] - bessel)
         hats = [n for n in named if _is_hat(node_value(suspect, n), diff, var)]
@@ -109,9 +110,9 @@ def _rstds(suspect: Suspect, diff: Tensor, hat: Tensor | None) -> list[str]:
     if hat is None:
         return []
     found = []
-    for name, bind in suspect.names.items():
-        value = node_value(suspect, name)
-        if value is None or bind.value.numel() * 2 > hat.numel():
+    for name, own in tensors(suspect).items():
+        value = node_value(suspect, name) if own.numel() * 2 <= hat.numel() else None
+        if value is None:
             continue
         if alike(_times(diff, value), hat):
             found.append(name)

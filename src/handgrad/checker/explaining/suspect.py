@@ -213,6 +213,14 @@ class Suspect:
             found = self._run(text, self.native)
         return "exact" if found is not None and same_bits(found, own) else "rounding"
 
+    def mends_later(self, rest: str) -> bool:
+        """Tell whether other statements in the place of the gradient's later ones mend it."""
+        if rest not in self._tried:
+            if len(self._tried) >= self.allowed or self.text is None:
+                return False
+            self._tried[rest] = all(self._right(self.text.text, v, rest) for v in self.views)
+        return self._tried[rest]
+
     def completes(self, line: str) -> bool:
         """Tell whether `line`, below all that the backward pass has, makes the gradient right."""
         if line not in self._tried:
@@ -229,8 +237,8 @@ class Suspect:
         """Tell whether a value is what this gradient should be in that scene."""
         return self._agrees(value, self.views[view])
 
-    def _right(self, text: str, view: View) -> bool:
-        found = self._run(text, view)
+    def _right(self, text: str, view: View, rest: str | None = None) -> bool:
+        found = self._run(text, view, rest)
         return found is not None and self._agrees(found, view)
 
     def _agrees(self, value: Tensor, view: View) -> bool:
@@ -240,13 +248,13 @@ class Suspect:
             return formula_is_right(value.double(), view.right, self.noise, self.dtype)
         return _close(value.double(), view.right)
 
-    def _run(self, text: str, view: View) -> Tensor | None:
-        found = self._alone(text, view)
-        if found is None or not self.rest:
+    def _run(self, text: str, view: View, rest: str | None = None) -> Tensor | None:
+        found, rest = self._alone(text, view), self.rest if rest is None else rest
+        if found is None or not rest:
             return found
         try:
             target = self.hand.name if self.unit is None else self.unit.target
-            return view.finish.run(self.rest, target, found)
+            return view.finish.run(rest, target, found)
         except Exception:
             return None
 

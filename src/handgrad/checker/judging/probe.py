@@ -116,7 +116,9 @@ def _branches(grade: Grade, forward: Pass, cut: Cut, nodes: dict[int, int]) -> N
     read = {nodes[n] for n in grade.reads if n in nodes}
     unread = cut.consumers.get(number, set()) - read
     grade.unread = [forward.name_of(n) for n in sorted(unread)]
-    grade.unwritten = bool(unread) and not unread & set(nodes.values())
+    # a line that reads past its consumers is fused: what it lacks will be in no line to come
+    fused = not read <= cut.consumers.get(number, set())
+    grade.unwritten = bool(unread) and not unread & set(nodes.values()) and not fused
     if read and unread:
         grade.omitted = [forward.name_of(n) for n in _silent(forward, cut, number, unread)]
 
