@@ -6,9 +6,11 @@ import torch
 from torch import Tensor
 
 from handgrad.checker.causes import CAUSES
+from handgrad.checker.explaining.evidence import Backward
 from handgrad.checker.explaining.finding import Explanation, Finding
+from handgrad.checker.explaining.gather import suspects
 from handgrad.checker.explaining.scene import Scene, SceneSweep
-from handgrad.checker.explaining.suspect import Backward, Suspect, suspects
+from handgrad.checker.explaining.suspect import Suspect
 from handgrad.checker.explaining.unexplained import unexplained
 from handgrad.checker.explaining.written import with_line
 from handgrad.checker.judging.grade import Grade, Grader

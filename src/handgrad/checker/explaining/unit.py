@@ -5,7 +5,6 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-
 from handgrad.checker.explaining.names import PURE, Names, of_library
 from handgrad.checker.explaining.runner import RETURNED
 from handgrad.checker.recording.instrument import Statement, beside

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import torch
 
-from handgrad.checker.explaining.finding import Finding
 from handgrad.checker.explaining.edits import Text
+from handgrad.checker.explaining.finding import Finding
 from handgrad.checker.explaining.runner import RETURNED, Runner
 from handgrad.checker.explaining.suspect import Suspect
 from handgrad.checker.records import Place
