@@ -31,9 +31,12 @@ NAME = "forward overwritten"
 
 
 def find(suspect: Suspect) -> Finding | None:
-    """Name the statement that wrote to what the line reads."""
+    """Name the statement that wrote to what the line reads, or to the value for its gradient."""
+    lost = _lost(suspect)
+    if lost is not None:
+        return lost
     found = changed(suspect, "overwritten")
-    writer = None if found is None else _writer(suspect, found)
+    writer = None if found is None else _writer(suspect, found.name)
     if found is None or writer is None:
         return None
     text, place = writer.statement.text.split("\n")[0], writer.statement.place
@@ -48,20 +51,34 @@ def find(suspect: Suspect) -> Finding | None:
     return Finding(f"{said}writes to it. Put the result under a name of its own there.")
 
 
-def _writer(suspect: Suspect, found: Changed) -> Bind | None:
+def _lost(suspect: Suspect) -> Finding | None:
+    """Find `zd += ...` that adds to the value what its gradient lacks."""
+    name, gradient = suspect.node.name, suspect.hand.name
+    writer = _writer(suspect, name)
+    fix = None if writer is None else _with_d(suspect, writer, name, gradient)
+    if writer is None or fix is None:
+        return None
+    text, place = writer.statement.text.split("\n")[0], writer.statement.place
+    return Finding(
+        f"{gradient} lacks what `{text}`, {where(place)}, adds to {name}, the forward value. "
+        f"{gradient} is meant there.",
+        fix,
+        place,
+    )
+
+
+def _writer(suspect: Suspect, name: str) -> Bind | None:
     """Return the first statement after the forward pass that changed the tensor."""
     forward = suspect.forward
-    events = forward.trace.events[forward.end + 1 : suspect.hand.own_final().index]
-    for event in events:
-        if type(event) is Bind and event.name == found.name and event.kind == "update":
+    for event in forward.trace.events[forward.end + 1 :]:
+        if type(event) is Bind and event.name == name and event.kind == "update":
             return event
     return None
 
 
 def _with_d(suspect: Suspect, writer: Bind, name: str, gradient: str) -> str | None:
     """Return the statement with the gradient for the value, if that is what the gradient lacks."""
-    hands = suspect.backward.hands.values()
-    hand = next(h for h in hands if h.name == gradient)
+    hand = next((h for h in suspect.backward.hands.values() if h.name == gradient), suspect.hand)
     trace, node = suspect.forward.trace, hand.node
     text = writer.statement.text
     if writer.alias or node is None or not text.startswith(f"{name} ") or "+=" not in text:

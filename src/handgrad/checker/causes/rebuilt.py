@@ -20,10 +20,9 @@ Right:
     dW2 = h.T @ dout
 """
 
-from handgrad.checker.explaining.changed import changed, where
+from handgrad.checker.explaining.changed import changed, set_at
 from handgrad.checker.explaining.finding import Finding
 from handgrad.checker.explaining.suspect import Suspect
-from handgrad.checker.recording.trace import Bind
 
 CODE = "HG129"
 NAME = "node rebuilt"
@@ -34,9 +33,7 @@ def find(suspect: Suspect) -> Finding | None:
     found = changed(suspect, "rebuilt")
     if found is None:
         return None
-    made = [b for b in suspect.forward.trace.of(Bind)
-            if b.value is found.now and b.name == found.name]  # fmt: skip
-    at = f" ({where(made[0].statement.place)})" if made else ""
+    at = set_at(suspect, found)
     return Finding(
         f"{found.name} was set again after the loss{at}: this line reads the new one, and the loss "
         f"came from the old. With the old one it is right."

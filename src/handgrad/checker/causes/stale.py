@@ -21,7 +21,7 @@ Right:
 import torch
 from torch import Tensor
 
-from handgrad.checker.explaining.changed import Changed, changed, where
+from handgrad.checker.explaining.changed import Changed, changed, set_at, where
 from handgrad.checker.explaining.finding import Finding
 from handgrad.checker.explaining.suspect import Suspect
 from handgrad.checker.recording.trace import Bind
@@ -35,14 +35,15 @@ def find(suspect: Suspect) -> Finding | None:
     found = changed(suspect, "left over", "rebound")
     if found is None:
         return None
-    return _left_over(suspect, found) if found.how == "left over" else _rebound(found)
+    return _left_over(suspect, found) if found.how == "left over" else _rebound(suspect, found)
 
 
-def _rebound(found: Changed) -> Finding:
+def _rebound(suspect: Suspect, found: Changed) -> Finding:
     name = found.name
     if isinstance(found.now, Tensor) or isinstance(found.then, Tensor):
+        at = set_at(suspect, found)
         return Finding(
-            f"{name} is not the tensor that the forward pass used: it was set again in between."
+            f"{name} is not what the forward pass used: it was set again in between{at}."
         )
     return Finding(f"{name} was {found.then!r} in the forward pass and is {found.now!r} here.")
 

@@ -50,6 +50,13 @@ def where(place: Place) -> str:
     return f"line {place.line}" if place.cell is None else f"cell {place.cell}, line {place.line}"
 
 
+def set_at(suspect: Suspect, found: Changed) -> str:
+    """Return ` (line 3)`, where the name was set to what it stands for now; empty if unknown."""
+    made = [b for b in suspect.forward.trace.of(Bind)
+            if b.value is found.now and b.name == found.name and not b.alias]  # fmt: skip
+    return f" ({where(made[0].statement.place)})" if made else ""
+
+
 def _found(suspect: Suspect) -> Changed | None:
     if suspect.text is None:
         return None

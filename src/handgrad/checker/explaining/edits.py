@@ -36,7 +36,7 @@ class Text:
 
     def segment(self, node: ast.AST) -> str:
         """Return the text of an expression, without parentheses around it unless it needs them."""
-        start, end = self._span(node)
+        start, end = self.span(node)
         own = self.text[start:end]
         return f"({own})" if isinstance(node, ast.NamedExpr) else own
 
@@ -45,7 +45,7 @@ class Text:
 
         Parentheses of the user's around the expression stay.
         """
-        start, end = self._span(node)
+        start, end = self.span(node)
         if self._needs(node, new) and not self._stands_in_parentheses(start, end):
             new = f"({new})"
         return self.text[:start] + new + self.text[end:]
@@ -61,7 +61,8 @@ class Text:
         """Return what the expression is a part of."""
         return self.parents.get(id(node))
 
-    def _span(self, node: ast.AST) -> tuple[int, int]:
+    def span(self, node: ast.AST) -> tuple[int, int]:
+        """Return where the expression begins and ends in the text."""
         assert isinstance(node, ast.expr | ast.stmt)
         assert node.end_lineno is not None
         assert node.end_col_offset is not None

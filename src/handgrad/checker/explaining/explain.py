@@ -71,7 +71,7 @@ def _backward(
     scenes = (scene(None, torch.float64), scene(random, torch.float64))
     owned = {h.node.index for h in hands if h.node is not None}
     native = scene(forward.autograd, None) if owned <= forward.autograd.keys() else None
-    by_node = {id(h.node.value): h for h in hands if h.node is not None}
+    by_node = {id(h.node.value): h for h in hands if h.node is not None and not h.borrowed}
     drawn = {id(h.node.value): random[h.node.index] for h in hands if h.node is not None}
     sent = _sent(forward, cut, drawn)
     return Backward(forward, scenes, native, drawn, sent, cut.consumers, by_node)

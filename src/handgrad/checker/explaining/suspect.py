@@ -84,8 +84,9 @@ class Suspect:
         """Return the same in another scene."""
         if view not in self._made:
             seen = self.views[view]
-            found = self._run(self.unit.text, seen) if self.unit is not None else None
-            self._made[view] = seen.moment.after if found is None else found
+            after = seen.moment.after
+            found = self._finished(after, seen) if self._is_safe else after
+            self._made[view] = after if found is None else found
         return self._made[view]
 
     @property
@@ -111,12 +112,15 @@ class Suspect:
     @cached_property
     def repeats(self) -> bool:
         """Whether the statement, run again, makes what it made."""
+        return self._is_safe and self._repeats(self.views[0])
+
+    @cached_property
+    def _is_safe(self) -> bool:
+        """Whether running it again, and what follows, does nothing but compute."""
         if self.unit is None:
             return False
         tree = ast.parse(self.unit.source(self.unit.text) + "\n" + self.rest)
-        if not calls_only_libraries(tree, self.views[0].moment.names):
-            return False
-        return self._repeats(self.views[0])
+        return calls_only_libraries(tree, self.views[0].moment.names)
 
     @cached_property
     def trials(self) -> tuple[View, ...]:
@@ -216,11 +220,15 @@ class Suspect:
 
     def _run(self, text: str, view: View) -> Tensor | None:
         found = self._alone(text, view)
-        if found is None or not self.rest:
-            return found
+        return None if found is None else self._finished(found, view)
+
+    def _finished(self, made: Tensor, view: View) -> Tensor | None:
+        """Return what the gradient's later statements make of it."""
+        if not self.rest:
+            return made
         try:
             target = self.hand.name if self.unit is None else self.unit.target
-            return view.finish.run(self.rest, target, found)
+            return view.finish.run(self.rest, target, made)
         except Exception:
             return None
 
