@@ -14,6 +14,7 @@ from handgrad.checker.causes import (
     alias,
     bessel,
     constant_factor,
+    epsilon,
     exponent,
     extra_sum,
     forward_value,
@@ -24,7 +25,9 @@ from handgrad.checker.causes import (
     missing_branch,
     missing_sum,
     overwritten,
+    precision,
     rebuilt,
+    returned_number,
     returned_position,
     shape,
     sign,
@@ -59,10 +62,12 @@ CAUSES: tuple[Cause, ...] = tuple(
             shape,
             alias,
             returned_position,
+            returned_number,
             misplaced,
             overwritten,
             stale,
             rebuilt,
+            precision,
             bessel,
             exponent,
             sign,
@@ -76,8 +81,12 @@ CAUSES: tuple[Cause, ...] = tuple(
             constant_factor,
             wrong_operand,
             missing_sum,
+            epsilon,
             upstream_missing,
             local_derivative,
         ),
     )
 )
+
+AS_IT_RAN = Cause(precision.CODE, precision.NAME, precision.__doc__ or "", precision.of_right_formula)
+"""Of a line that is right, whose value was not: all that is left is the dtype."""

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from handgrad.checker.causes import CAUSES
+from handgrad.checker.causes import AS_IT_RAN, CAUSES
 from handgrad.checker.explaining.evidence import Backward
 from handgrad.checker.explaining.finding import Explanation, Finding
 from handgrad.checker.explaining.gather import suspects
@@ -22,10 +22,13 @@ from handgrad.checker.judging.statements import grouped
 def explain(grader: Grader, grades: Sequence[Grade], cut: Cut) -> dict[int, Explanation]:
     """Return what is the matter with the gradients to blame, by Hand.number. Never raises."""
     roots = [g for g in grades if g.root or g.fit is not None or g.lucky is not None]
-    if not roots:
+    plain = _as_it_ran(grades)
+    if not roots and not plain:
         return {}
-    backward = _backward(grader, grades, roots, cut)
+    backward = _backward(grader, grades, [*roots, *plain], cut)
     found = {}
+    for grade in plain:
+        _short_of_digits(grade, grades, backward, found)
     for grade in roots:
         for suspect in suspects(grade, backward):
             explanation = explained(suspect)
@@ -33,6 +36,32 @@ def explain(grader: Grader, grades: Sequence[Grade], cut: Cut) -> dict[int, Expl
                 found[grade.hand.number] = explanation
                 break
     return found
+
+
+def _as_it_ran(grades: Sequence[Grade]) -> list[Grade]:
+    """Return the gradients whose lines are right, and all that they read, and whose value is not."""
+    right = {g.hand.number: g.right for g in grades}
+    return [
+        g for g in grades
+        if g.verdict == "wrong" and not (g.root or g.blamed_on or g.hand.borrowed)
+        and all(right.get(n, True) for n in g.reads)
+    ]  # fmt: skip
+
+
+def _short_of_digits(
+    grade: Grade, grades: Sequence[Grade], backward: Backward, found: dict[int, Explanation]
+) -> None:
+    """Blame the line that keeps too few digits, and have the rest inherit from it."""
+    for suspect in suspects(grade, backward):
+        finding = AS_IT_RAN.find(suspect) if suspect.views else None
+        if finding is not None:
+            found[grade.hand.number] = _checked(suspect, AS_IT_RAN.code, finding)
+            grade.root = True
+            grade.blamed.statements.append(suspect.statement)
+            for other in grades:
+                if grade.hand.number in other.reads and not (other.root or other.right):
+                    other.blamed_on = other.blamed_on or [grade.hand]
+            return
 
 
 def explained(suspect: Suspect) -> Explanation | None:

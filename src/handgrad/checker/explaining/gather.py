@@ -19,7 +19,8 @@ from handgrad.checker.recording.trace import Bind
 def suspects(grade: Grade, backward: Backward) -> Iterator[Suspect]:
     """Yield the statements to blame for one gradient, ready to be asked."""
     groups = grouped(grade.hand)
-    for statement in grade.blamed.statements or [grade.hand.own_final().statement]:
+    own = [grade.hand.own_final().statement, *(s for s, _ in groups)]
+    for statement in grade.blamed.statements or dict.fromkeys(own):
         at = next((i for i, (s, _) in enumerate(groups) if s is statement), None)
         if at is not None:
             yield _suspect(grade, at, backward)

@@ -85,7 +85,7 @@ class Suspect:
         if view not in self._made:
             seen = self.views[view]
             after = seen.moment.after
-            found = self._finished(after, seen) if self._is_safe else after
+            found = self._finished(after, seen) if self.is_safe else after
             self._made[view] = after if found is None else found
         return self._made[view]
 
@@ -105,17 +105,20 @@ class Suspect:
     @cached_property
     def text(self) -> Text | None:
         """The statement to be rewritten; None where it cannot be run again."""
-        if self.unit is None or not self.views or not self.repeats:
-            return None
-        return Text(self.unit.text, self.unit.tree)
+        return self.shown if self.views and self.repeats else None
+
+    @property
+    def shown(self) -> Text | None:
+        """The statement to be read, whether or not it can be run again."""
+        return None if self.unit is None else Text(self.unit.text, self.unit.tree)
 
     @cached_property
     def repeats(self) -> bool:
         """Whether the statement, run again, makes what it made."""
-        return self._is_safe and self._repeats(self.views[0])
+        return self.is_safe and self._repeats(self.views[0])
 
     @cached_property
-    def _is_safe(self) -> bool:
+    def is_safe(self) -> bool:
         """Whether running it again, and what follows, does nothing but compute."""
         if self.unit is None:
             return False
@@ -200,8 +203,12 @@ class Suspect:
             text = f"{self.unit.text}\n{text}"
         elif finding.at is not None:
             return "rounding"
-        found = self._run(text, self.native)
+        found = self.natively(text)
         return "exact" if found is not None and same_bits(found, own) else "rounding"
+
+    def natively(self, text: str) -> Tensor | None:
+        """Return what a text makes in the user's own dtype, where it can be had."""
+        return None if self.native is None else self._run(text, self.native)
 
     def is_right(self, value: Tensor, view: int = 0) -> bool:
         """Tell whether a value is what this gradient should be in that scene."""
