@@ -14,7 +14,7 @@ from torch import Tensor
 from handgrad.checker.recording.instrument import HOOK, Instrumenter, Target
 from handgrad.checker.recording.trace import Bind
 from handgrad.checker.records import Report
-from handgrad.checker.returned import unreturned
+from handgrad.checker.returned import placed, unreturned
 from handgrad.checker.session import Session
 from handgrad.checker.watch import Watcher
 from handgrad.errors import CheckError
@@ -105,19 +105,13 @@ def _name_returned(
     session: Session, forward: Callable[..., Any], inputs: Sequence[Any], returned: Any
 ) -> None:
     """Name what `backward` returned after the inputs of `forward`, where it has no name yet."""
-    names, gradients = list(_names_of(forward, inputs)), _sequence(returned)
-    if len(gradients) != len(names):  # then None is not given for what has no gradient
-        pairs = zip(names, inputs, strict=True)
-        names = [n for n, x in pairs if isinstance(x, Tensor) and x.is_floating_point()]
-    if len(gradients) != len(names) or session.recorder.returned is None:
-        return
-    named = {id(bind.value) for bind in session.recorder.trace.of(Bind)}
-    pairs = zip(names, gradients, strict=True)
+    found = session.recorder.returned
+    pairs = placed(_names_of(forward, inputs), _sequence(returned))
+    named = {id(bind.value) for bind in session.recorder.trace.of(Bind) if bind.kind != "param"}
     own = {f"d{n}": g for n, g in pairs if isinstance(g, Tensor) and id(g) not in named}
-    if own:
-        statement, scope = session.recorder.returned
-        targets = tuple(Target(f"d{name}", "assign") for name in names)
-        session.recorder.known(replace(statement, targets=targets), own, scope)
+    if own and found is not None:
+        targets = tuple(Target(f"d{name}", "assign") for name, _ in pairs)
+        session.recorder.known(replace(found[0], targets=targets), own, found[1])
 
 
 def _names_of(forward: Callable[..., Any], inputs: Sequence[Any]) -> dict[str, Any]:

@@ -126,5 +126,7 @@ def _is_right(suspect: Suspect, fix: str) -> bool:
     made = suspect.natively(fix)
     if made is None or made.shape != suspect.right.shape:
         return False
+    if _bits(made.dtype) < _bits(suspect.node.value.dtype):
+        return False  # less is asked of fewer digits
     truth = suspect.forward.truth[suspect.node.index]
     return judge(made, own, truth, suspect.noise)[0] != "wrong"

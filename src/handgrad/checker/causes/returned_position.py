@@ -37,10 +37,15 @@ def find(suspect: Suspect) -> Finding | None:
         return None
     name = suspect.node.name
     if returns:
-        said = f"The gradient of {other.name} is returned in the place of {name}'s."
+        said = message(other.name, name)
     else:
         said = (
             f"{suspect.hand.name} is given the gradient of {other.name}: the function returns them "
             f"in another order than the names stand in."
         )
     return Finding(said, in_order(suspect))
+
+
+def message(other: str, name: str) -> str:
+    """Return what to say where the gradient of `other` is returned for `name`."""
+    return f"The gradient of {other} is returned in the place of {name}'s."

@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 Kind = TypeVar("Kind", bound=ast.AST)
@@ -49,6 +49,14 @@ class Text:
         if self._needs(node, new) and not self._stands_in_parentheses(start, end):
             new = f"({new})"
         return self.text[:start] + new + self.text[end:]
+
+    def replace_all(self, nodes: Sequence[ast.expr], new: Sequence[str]) -> str:
+        """Return the statement with several expressions replaced, none of them within another."""
+        found = self.text
+        for node, own in sorted(zip(nodes, new, strict=True), key=lambda p: -self.span(p[0])[0]):
+            start, end = self.span(node)
+            found = found[:start] + own + found[end:]
+        return found
 
     def wrap(self, node: ast.AST, template: str) -> str:
         """Return the statement with an expression put into `template`, where `{}` stands for it."""

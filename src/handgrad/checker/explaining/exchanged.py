@@ -53,13 +53,13 @@ def in_order(suspect: Suspect) -> str | None:
         if order is None or len(parts) != len(order):
             return None
         placed = [text.segment(parts[order.index(name)]) for name in names]
-        return _replaced(text, parts, placed)
+        return text.replace_all(parts, placed)
     targets = getattr(text.tree, "targets", [None])[0]
     if not isinstance(targets, ast.Tuple):
         return None
     names = [ast.unparse(target) for target in targets.elts]
     order = _order(suspect, names)
-    return None if order is None else _replaced(text, targets.elts, order)
+    return None if order is None else text.replace_all(targets.elts, order)
 
 
 def _order(suspect: Suspect, names: Sequence[str]) -> list[str] | None:
@@ -81,12 +81,3 @@ def _order(suspect: Suspect, names: Sequence[str]) -> list[str] | None:
 
 def _made_by(suspect: Suspect, binds: Sequence[Bind]) -> bool:
     return any(b.statement == suspect.statement for b in binds)
-
-
-def _replaced(text: Text, nodes: Sequence[ast.expr], new: Sequence[str]) -> str:
-    """Return the text with several expressions replaced, the last ones first."""
-    found = text.text
-    for node, own in reversed(list(zip(nodes, new, strict=True))):
-        start, end = text.span(node)
-        found = found[:start] + own + found[end:]
-    return found
