@@ -17,10 +17,8 @@ Right:
     dbnvar_inv = (bndiff * dbnraw).sum(0, keepdim=True)
 """
 
-import ast
-
+from handgrad.checker.causes.alias import cloned
 from handgrad.checker.explaining.changed import Changed, changed, where
-from handgrad.checker.explaining.edits import Text
 from handgrad.checker.explaining.finding import Finding
 from handgrad.checker.explaining.suspect import Suspect
 from handgrad.checker.judging.compare import judge
@@ -45,7 +43,7 @@ def find(suspect: Suspect) -> Finding | None:
     if gradient is not None and (fix := _with_d(suspect, writer, found.name, gradient)):
         return Finding(f"{said}writes to it. {gradient} is meant there.", fix, place)
     second = _second(suspect, found, writer) if writer.alias else None
-    if second is not None and (fix := _cloned(second)):
+    if second is not None and (fix := cloned(second)):
         own = f"{said}writes to it as well, since {second.name} is the same tensor. "
         return Finding(f"{own}.clone() keeps them apart.", fix, second.statement.place)
     return Finding(f"{said}writes to it. Put the result under a name of its own there.")
@@ -102,15 +100,3 @@ def _second(suspect: Suspect, found: Changed, writer: Bind) -> Bind | None:
         if event.name != found.name and key_of(event.value) == key_of(writer.value):
             return event
     return None
-
-
-def _cloned(second: Bind) -> str | None:
-    """Return `dlogits = probs.clone()` for `dlogits = probs`."""
-    try:
-        tree = ast.parse(second.statement.text).body
-    except SyntaxError:
-        return None
-    if len(tree) != 1 or not isinstance(tree[0], ast.Assign):
-        return None
-    text = Text(second.statement.text, tree[0])
-    return text.wrap(tree[0].value, "{}.clone()")

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 Kind = TypeVar("Kind", bound=ast.AST)
-_ATOMS = ast.Name | ast.Constant | ast.Attribute | ast.Subscript | ast.Call
+_ATOMS = ast.Name | ast.Constant | ast.Attribute | ast.Subscript | ast.Call | ast.NamedExpr
 
 
 class Text:
