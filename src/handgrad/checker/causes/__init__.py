@@ -88,5 +88,7 @@ CAUSES: tuple[Cause, ...] = tuple(
     )
 )
 
-AS_IT_RAN = Cause(precision.CODE, precision.NAME, precision.__doc__ or "", precision.of_right_formula)
+AS_IT_RAN = Cause(
+    precision.CODE, precision.NAME, precision.__doc__ or "", precision.of_right_formula
+)
 """Of a line that is right, whose value was not: all that is left is the dtype."""

@@ -55,9 +55,14 @@ def _changed(suspect: Suspect, text: Text, added: dict[str, str]) -> Iterator[tu
         if not _adds(suspect, text, binary):
             continue
         own, to = text.segment(binary.right), text.segment(binary.left)
-        for eps in dict.fromkeys([*added.values(), *_USUAL]):
-            yield text.replace(binary.right, eps), f"The forward adds {eps} to {to}, this line {own}."  # fmt: skip # noqa: E501
-        yield text.replace(binary, to), f"This line adds {own} to {to}, the forward does not."
+        none = text.replace(binary, to), f"This line adds {own} to {to}, the forward does not."
+        said = f"The forward adds {{}} to {to}, this line {own}."
+        other = [
+            (text.replace(binary.right, eps), said.format(eps))
+            for eps in dict.fromkeys([*added.values(), *_USUAL])
+        ]
+        known = len(set(added.values()))
+        yield from [*other[:known], none, *other[known:]]
     for constant in text.of(ast.Constant):
         value = constant.value
         if isinstance(value, float) and value != round(value, 1):

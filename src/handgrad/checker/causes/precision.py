@@ -63,8 +63,7 @@ def of_right_formula(suspect: Suspect) -> Finding | None:
     for name in suspect.shown.of(ast.Name):
         given = suspect.views[0].moment.names
         value = given.given(name.id) if name.id in given else None
-        short = isinstance(value, Tensor) and value.is_floating_point()
-        if short and _bits(value.dtype) < _bits(node):
+        if isinstance(value, Tensor) and 0 < _bits(value.dtype) < _bits(node):
             return Finding(_why(suspect, f"{name.id}, {_name(value.dtype)},"))
     return None
 

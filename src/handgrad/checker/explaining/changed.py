@@ -2,7 +2,7 @@
 
 A line may be right as it is written, and wrong for what its names stand for: n set again, a tensor
 written to in place or computed anew, a gradient left over from the batch before. The line is run
-again with what one name stood for in the forward pass; if that makes what is right, it is that name.
+again with what one name stood for in the forward pass; if that makes what is right, it is the name.
 """
 
 import ast
@@ -86,9 +86,7 @@ def _candidates(suspect: Suspect, name: str) -> Iterator[Changed]:
         yield Changed(name, "rebound", now, then[0], then * count)
 
 
-def _of_node(
-    suspect: Suspect, name: str, now: Any, node: Bind, count: int
-) -> Iterator[Changed]:
+def _of_node(suspect: Suspect, name: str, now: Any, node: Bind, count: int) -> Iterator[Changed]:
     trace, end = suspect.forward.trace, suspect.forward.end + 1
     at = suspect.hand.own_final().index
     if now is node.value:

@@ -26,7 +26,7 @@ def explain(grader: Grader, grades: Sequence[Grade], cut: Cut) -> dict[int, Expl
     if not roots and not plain:
         return {}
     backward = _backward(grader, grades, [*roots, *plain], cut)
-    found = {}
+    found: dict[int, Explanation] = {}
     for grade in plain:
         _short_of_digits(grade, grades, backward, found)
     for grade in roots:
@@ -39,7 +39,7 @@ def explain(grader: Grader, grades: Sequence[Grade], cut: Cut) -> dict[int, Expl
 
 
 def _as_it_ran(grades: Sequence[Grade]) -> list[Grade]:
-    """Return the gradients whose lines are right, and all that they read, and whose value is not."""
+    """Return the gradients whose values are wrong, though their lines and all these read are right."""
     right = {g.hand.number: g.right for g in grades}
     return [
         g for g in grades
