@@ -14,6 +14,7 @@ from torch import Tensor
 from handgrad.checker.recording.instrument import HOOK, Instrumenter, Target
 from handgrad.checker.recording.trace import Bind
 from handgrad.checker.records import Report
+from handgrad.checker.returned import placed, unreturned
 from handgrad.checker.session import Session
 from handgrad.checker.watch import Watcher
 from handgrad.errors import CheckError
@@ -67,7 +68,9 @@ def check(
         session.recorder.ask((out,), (dout,))
         returned = run_backward(*([dout] if _takes(backward) > len(rest) else []), *rest)
         _name_returned(session, forward, values, returned)
-    return session.finish(f"{forward.__name__}, {backward.__name__}")
+    report = session.finish(f"{forward.__name__}, {backward.__name__}")
+    asked = _names_of(forward, values)
+    return unreturned(report, session, backward.__name__, asked, _sequence(returned))
 
 
 def _instrumented(
@@ -102,20 +105,21 @@ def _name_returned(
     session: Session, forward: Callable[..., Any], inputs: Sequence[Any], returned: Any
 ) -> None:
     """Name what `backward` returned after the inputs of `forward`, where it has no name yet."""
-    names = list(inspect.signature(forward).parameters)[: len(inputs)]
-    gradients = returned if isinstance(returned, tuple | list) else (returned,)
-    if len(gradients) != len(names):  # then None is not given for what has no gradient
-        pairs = zip(names, inputs, strict=True)
-        names = [n for n, x in pairs if isinstance(x, Tensor) and x.is_floating_point()]
-    if len(gradients) != len(names) or session.recorder.returned is None:
-        return
-    named = {id(bind.value) for bind in session.recorder.trace.of(Bind)}
-    pairs = zip(names, gradients, strict=True)
+    found = session.recorder.returned
+    pairs = placed(_names_of(forward, inputs), _sequence(returned))
+    named = {id(bind.value) for bind in session.recorder.trace.of(Bind) if bind.kind != "param"}
     own = {f"d{n}": g for n, g in pairs if isinstance(g, Tensor) and id(g) not in named}
-    if own:
-        statement, scope = session.recorder.returned
-        targets = tuple(Target(f"d{name}", "assign") for name in names)
-        session.recorder.known(replace(statement, targets=targets), own, scope)
+    if own and found is not None:
+        targets = tuple(Target(f"d{name}", "assign") for name, _ in pairs)
+        session.recorder.known(replace(found[0], targets=targets), own, found[1])
+
+
+def _names_of(forward: Callable[..., Any], inputs: Sequence[Any]) -> dict[str, Any]:
+    return dict(zip(inspect.signature(forward).parameters, inputs, strict=False))
+
+
+def _sequence(returned: Any) -> Sequence[Any]:
+    return returned if isinstance(returned, tuple | list) else (returned,)
 
 
 def _takes(function: Callable[..., Any]) -> int:

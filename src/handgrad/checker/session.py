@@ -152,6 +152,8 @@ def graded(forward: Pass, hands: list[Hand]) -> tuple[list[Row], list[Note], lis
         if not (g.hand.is_local() and g.right and g.hand.node and id(g.hand.node.value) in outer)
         or g.lucky
     ]
+    # under a key, a gradient is of interest only if the key is another's
+    shown = [g for g in shown if not g.hand.borrowed or g.root or g.fit]
     backward = Sweep(forward, grader.hands, substitute=False).events()
     causes = explain(grader, grades, cut)
     notes = find_notes(Evidence(forward.trace, forward, shown, again, backward))

@@ -38,7 +38,8 @@ def find(suspect: Suspect) -> Finding | None:
     """Hold what was made to the gradient of a forward that detaches nothing."""
     if not suspect.views or suspect.made.shape != suspect.right.shape:
         return None
-    stops = [e for e in suspect.forward.trace.events[: suspect.forward.end + 1] if _is_stop(e)]
+    before = suspect.forward.trace.events[: suspect.forward.end + 1]
+    stops = [e for e in before if type(e) is Op and _is_stop(e)]
     if not stops:
         return None
     whole = _attached(suspect)

@@ -1,112 +1,102 @@
-"""`=` where `+=` is due: what was there is thrown away.
+"""A tensor of the forward pass that the backward has written to.
 
-What: several contributions go to one place, and only one of them arrives: the last turn of a loop,
-the last row that looked up an index, the second of two branches.
+What: a line reads a forward value that an earlier line of the backward pass changed in place.
 
-Why: `=` replaces. `dC[Xb] += demb` replaces too: where Xb has an index twice, both rows are added
-to the same old value and the later one is kept. `index_put_(..., accumulate=True)`, `index_add_`
-and `scatter_add_` add up.
+Why: `bndiff += ...`, `h *= ...` and functions with a trailing underscore leave no copy of what the
+forward computed; every line below reads the new value. Often the d is forgotten, or a gradient was
+begun as `dlogits = probs`, which is a second name for probs and no copy.
 
 Wrong:
 
-    # emb = C[Xb]
-    dC[Xb] += demb
+    bndiff += 2 * bndiff * dbndiff2
+    dbnvar_inv = (bndiff * dbnraw).sum(0, keepdim=True)
 
 Right:
 
-    dC.index_put_((Xb,), demb, accumulate=True)
+    dbndiff += 2 * bndiff * dbndiff2
+    dbnvar_inv = (bndiff * dbnraw).sum(0, keepdim=True)
 """
 
-import ast
-from collections.abc import Iterator
-
-from handgrad.checker.explaining.edits import Text
+from handgrad.checker.causes.alias import cloned
+from handgrad.checker.explaining.changed import Changed, changed, where
 from handgrad.checker.explaining.finding import Finding
-from handgrad.checker.explaining.looping import Body, changed, makes_right, starts_from
 from handgrad.checker.explaining.suspect import Suspect
+from handgrad.checker.judging.compare import judge
+from handgrad.checker.recording.trace import Bind, key_of
 
-CODE = "HG124"
-NAME = "= where += is due"
-_ADDING = {"scatter_": "scatter_add_", "index_copy_": "index_add_", "scatter": "scatter_add",
-           "index_copy": "index_add"}  # fmt: skip
+CODE = "HG127"
+NAME = "forward overwritten"
 
 
 def find(suspect: Suspect) -> Finding | None:
-    """Add where the statement replaces."""
-    text = suspect.text
-    for fix, said in _adding(text) if text is not None else ():
-        if suspect.mends(fix):
-            return Finding(said, fix)
-    return _every_turn(suspect)
+    """Name the statement that wrote to what the line reads, or to the value for its gradient."""
+    lost = _lost(suspect)
+    if lost is not None:
+        return lost
+    found = changed(suspect, "overwritten")
+    writer = None if found is None else _writer(suspect, found.name)
+    if found is None or writer is None:
+        return None
+    text, place = writer.statement.text.split("\n")[0], writer.statement.place
+    said = f"{found.name} is not what the forward computed any more: `{text}`, {where(place)}, "
+    gradient = suspect.gradients.get(found.name)
+    if gradient is not None and (fix := _with_d(suspect, writer, found.name, gradient)):
+        return Finding(f"{said}writes to it. {gradient} is meant there.", fix, place)
+    second = _second(suspect, found, writer) if writer.alias else None
+    if second is not None and (fix := cloned(second)):
+        own = f"{said}writes to it as well, since {second.name} is the same tensor. "
+        return Finding(f"{own}.clone() keeps them apart.", fix, second.statement.place)
+    return Finding(f"{said}writes to it. Put the result under a name of its own there.")
 
 
-def _adding(text: Text) -> Iterator[tuple[str, str]]:
-    target = getattr(text.tree, "target", None) or next(
-        iter(getattr(text.tree, "targets", [])), None
+def _lost(suspect: Suspect) -> Finding | None:
+    """Find `zd += ...` that adds to the value what its gradient lacks."""
+    name, gradient = suspect.node.name, suspect.hand.name
+    writer = _writer(suspect, name)
+    fix = None if writer is None else _with_d(suspect, writer, name, gradient)
+    if writer is None or fix is None:
+        return None
+    text, place = writer.statement.text.split("\n")[0], writer.statement.place
+    return Finding(
+        f"{gradient} lacks what `{text}`, {where(place)}, adds to {name}, the forward value. "
+        f"{gradient} is meant there.",
+        fix,
+        place,
     )
-    augmented = isinstance(text.tree, ast.AugAssign)
-    if isinstance(target, ast.Subscript) and text.value is not None:
-        name, value = text.segment(target), text.segment(text.value)
-        if not augmented:
-            if value.startswith("-"):
-                said = f"`=` throws away what stood at {name}; it is to be subtracted from it."
-                yield f"{name} -= {value[1:].lstrip()}", said
-            yield f"{name} += {value}", f"`=` keeps what came last for {name}; `+=` adds it up."
-        index = text.segment(target.slice)
-        kept = "`+=` keeps" if augmented else "`=` keeps"
-        said = (
-            f"{kept} one row for an index that {index} has several times; index_put_ with "
-            "accumulate=True adds them all."
-        )
-        inner = value if not augmented or isinstance(text.tree.op, ast.Add) else f"-({value})"  # type: ignore[attr-defined]
-        whole = index if isinstance(target.slice, ast.Tuple) else f"{index},"
-        yield f"{text.segment(target.value)}.index_put_(({whole}), {inner}, accumulate=True)", said
-    for call in text.of(ast.Call):
-        yield from _calls(text, call)
 
 
-def _calls(text: Text, call: ast.Call) -> Iterator[tuple[str, str]]:
-    name = call.func.attr if isinstance(call.func, ast.Attribute) else ""
-    function, whole = text.segment(call.func), text.segment(call)
-    adds = "adds all that goes to one index"
-    if name in _ADDING:
-        other = _ADDING[name]
-        made = function[: -len(name)] + other
-        yield text.replace(call.func, made), f"{name} keeps what came last; {other} {adds}."
-    if name in ("index_put_", "index_put", "put_", "index_put"):
-        said = f"Without accumulate=True, {name} keeps what came last; with it, it {adds}."
-        for keyword in call.keywords:
-            if keyword.arg == "accumulate":
-                yield text.replace(keyword.value, "True"), said
-        if not call.keywords:
-            yield text.replace(call, f"{whole[:-1].rstrip()}, accumulate=True)"), said
+def _writer(suspect: Suspect, name: str) -> Bind | None:
+    """Return the first statement after the forward pass that changed the tensor."""
+    forward = suspect.forward
+    for event in forward.trace.events[forward.end + 1 :]:
+        if type(event) is Bind and event.name == name and event.kind == "update":
+            return event
+    return None
 
 
-def _every_turn(suspect: Suspect) -> Finding | None:
-    """Find `dW = ...` in a loop: each turn throws away what the ones before it made."""
-    body = Body(suspect.statement)
-    node = body.node
-    if not body.loops or not isinstance(node, ast.Assign):
+def _with_d(suspect: Suspect, writer: Bind, name: str, gradient: str) -> str | None:
+    """Return the statement with the gradient for the value, if that is what the gradient lacks."""
+    hand = next((h for h in suspect.backward.hands.values() if h.name == gradient), suspect.hand)
+    trace, node = suspect.forward.trace, hand.node
+    text = writer.statement.text
+    if writer.alias or node is None or not text.startswith(f"{name} ") or "+=" not in text:
         return None
-    outer = body.loops[0]
-
-    def adds(rows: list[ast.stmt]) -> list[ast.stmt]:
-        return [_augmented(row) if _is_same(row, node) else row for row in rows]
-
-    if not makes_right(suspect, [changed(outer, adds)], outer.lineno):
+    before = trace.at(writer.value, suspect.forward.end + 1)
+    lost = (trace.at(writer.value, writer.index) - before).detach()
+    value = trace.at(hand.final().value, hand.final().index).detach()
+    if value.shape != lost.shape:
         return None
-    head, _, value = suspect.statement.text.partition("=")
-    fix = f"{head.rstrip()} += {value.lstrip()}"
-    zeros = "" if starts_from(suspect, outer.lineno) else ", from zeros before it"
-    return Finding(f"`=` keeps the loop's last turn alone; `+=` adds all of them up{zeros}.", fix)
+    truth, noise = suspect.forward.truth[node.index], suspect.forward.noise[node.index]
+    verdict, _ = judge(value + lost, None, truth, noise)
+    return gradient + text.removeprefix(name) if verdict != "wrong" else None
 
 
-def _augmented(row: ast.stmt) -> ast.stmt:
-    assert isinstance(row, ast.Assign)
-    target = row.targets[0]
-    assert isinstance(target, ast.Name | ast.Subscript | ast.Attribute)
-    return ast.AugAssign(target, ast.Add(), row.value)
-
-
-def _is_same(row: ast.stmt, node: ast.stmt) -> bool:
-    return row.lineno == node.lineno and row.col_offset == node.col_offset
+def _second(suspect: Suspect, found: Changed, writer: Bind) -> Bind | None:
+    """Return where the tensor got the name under which it was written to."""
+    events = suspect.forward.trace.events[: writer.index]
+    for event in reversed(events):
+        if type(event) is not Bind or event.kind != "assign" or event.alias:
+            continue
+        if event.name != found.name and key_of(event.value) == key_of(writer.value):
+            return event
+    return None

@@ -65,9 +65,9 @@ def find(suspect: Suspect) -> Finding | None:
     """Turn each mask of the line, then see whether it is off at ties and kinks only."""
     text = suspect.text
     if text is not None:
-        for fix in _turned(suspect, text):
-            if suspect.mends(fix):
-                return Finding("The mask is the other way round.", fix)
+        for turned in _turned(suspect, text):
+            if suspect.mends(turned):
+                return Finding("The mask is the other way round.", turned)
     op = _kink(suspect)
     if op is None:
         return None
@@ -143,7 +143,8 @@ def _corner(suspect: Suspect, op: Op) -> Tensor | None:
         return x == 0
     if name in ("maximum", "minimum") or (name in ("max", "min") and _tensors(op) == 2):
         a, b = (t.detach() for t in op.inputs[:2])
-        return (a == b).expand_as(x) if (a == b).shape == x.shape else None
+        tied: Tensor = a == b
+        return tied if tied.shape == x.shape else None
     if name in ("amax", "amin", "max", "min", "median"):
         dim = _dimension(op)
         value = getattr(x, "amin" if "min" in name else "amax")(dim, keepdim=True)
@@ -159,7 +160,7 @@ def _corner(suspect: Suspect, op: Op) -> Tensor | None:
 
 
 def _repeats(x: Tensor) -> bool:
-    return bool(x.unique().numel() < x.numel())
+    return bool(torch.sort(x.flatten()).values.diff().eq(0).any())
 
 
 def _dimension(op: Op) -> int | tuple[int, ...]:

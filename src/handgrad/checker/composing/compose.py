@@ -265,10 +265,10 @@ class _Undone:
     def _fitted(self, expr: Expr, value: Value) -> Expr:
         """Bring what an argument gets to its dtype, and undo its broadcasting."""
         own = expr.value
-        if isinstance(own, Tensor) and own.dtype != value.tensor.dtype:
-            if value.tensor.is_floating_point() and not own.is_floating_point():
-                node = filled(parsed(f"d.to({value.tensor.dtype})"), {"d": expr.node})
-                expr = Expr(node, own.to(value.tensor.dtype))
+        whole = isinstance(own, Tensor) and not own.is_floating_point()
+        if isinstance(own, Tensor) and whole and value.tensor.is_floating_point():
+            node = filled(parsed(f"d.to({value.tensor.dtype})"), {"d": expr.node})
+            expr = Expr(node, own.to(value.tensor.dtype))
         return self._unstretched(expr, value)
 
     def _unstretched(self, expr: Expr, value: Value) -> Expr:

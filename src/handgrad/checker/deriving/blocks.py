@@ -1,8 +1,8 @@
 """`--fused`: known blocks undone in closed form, the steps inside them passed over.
 
 A block is recognised by what it computes: between one named tensor and another, nothing else that
-has a gradient comes in but gain and bias, nothing goes out, and on the recorded values it gives what
-the known block gives. The lines are verified like any others.
+has a gradient comes in but gain and bias, nothing goes out, and on the recorded values it gives
+what the known block gives. The lines are verified like any others.
 """
 
 from bisect import bisect
@@ -255,7 +255,11 @@ def _affine(graph: Graph, between: Between, xhat: Tensor, out: Tensor) -> dict[s
     return None
 
 
-_ROLES = {0: [()], 1: [("gain",), ("bias",)], 2: [("gain", "bias")]}
+_ROLES: dict[int, list[tuple[str, ...]]] = {
+    0: [()],
+    1: [("gain",), ("bias",)],
+    2: [("gain", "bias")],
+}
 
 
 def _normalised(

@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 Kind = TypeVar("Kind", bound=ast.AST)
@@ -10,7 +10,7 @@ _OPERATOR = re.compile(r"[\s)]*?(\s*(?:\*\*|//|<<|>>|[-+*/@%&|^])\s*)[\s(]*")
 _SIGNS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.MatMult: "@", ast.Pow: "**",
           ast.FloorDiv: "//", ast.Mod: "%", ast.BitAnd: "&", ast.BitOr: "|", ast.BitXor: "^",
           ast.LShift: "<<", ast.RShift: ">>"}  # fmt: skip
-_ATOMS = ast.Name | ast.Constant | ast.Attribute | ast.Subscript | ast.Call
+_ATOMS = ast.Name | ast.Constant | ast.Attribute | ast.Subscript | ast.Call | ast.NamedExpr
 
 
 class Text:
@@ -52,7 +52,7 @@ class Text:
 
     def segment(self, node: ast.AST) -> str:
         """Return the text of an expression, without parentheses around it unless it needs them."""
-        start, end = self._span(node)
+        start, end = self.span(node)
         own = self.text[start:end]
         return f"({own})" if isinstance(node, ast.NamedExpr) else own
 
@@ -61,7 +61,7 @@ class Text:
 
         Parentheses of the user's around the expression stay.
         """
-        start, end = self._span(node)
+        start, end = self.span(node)
         if self._stands_in_parentheses(start, end):
             if not self._calls(start) and isinstance(_parsed(new), _ATOMS):  # (2 * x) -> x
                 start, end = self.text[:start].rindex("("), self.text.index(")", end) + 1
@@ -71,7 +71,7 @@ class Text:
 
     def within(self, whole: ast.AST, part: ast.AST, new: str) -> str:
         """Return the text of `whole` with `new` in the place of a part of it."""
-        start, end = self._span(whole)
+        start, end = self.span(whole)
         return self.replace(part, new)[start : len(self.replace(part, new)) - len(self.text) + end]
 
     def sides(self, node: ast.BinOp) -> tuple[str, str, str]:
@@ -79,8 +79,8 @@ class Text:
 
         The sides have their own parentheses with them.
         """
-        start, end = self._span(node)
-        left, right = self._span(node.left)[1], self._span(node.right)[0]
+        start, end = self.span(node)
+        left, right = self.span(node.left)[1], self.span(node.right)[0]
         made = _OPERATOR.fullmatch(self.text[left:right])
         if made is None:  # a comment stands between
             return self.segment(node.left), f" {_SIGNS[type(node.op)]} ", self.segment(node.right)
@@ -90,7 +90,7 @@ class Text:
     def exchanged(self, node: ast.BinOp, operator: str) -> str:
         """Return the statement with another operator there, spaced as the user's is."""
         left, own, right = self.sides(node)
-        start, end = self._span(node)
+        start, end = self.span(node)
         return (
             self.text[:start]
             + left
@@ -98,6 +98,14 @@ class Text:
             + right
             + (self.text[end:])
         )
+
+    def replace_all(self, nodes: Sequence[ast.expr], new: Sequence[str]) -> str:
+        """Return the statement with several expressions replaced, none of them within another."""
+        found = self.text
+        for node, own in sorted(zip(nodes, new, strict=True), key=lambda p: -self.span(p[0])[0]):
+            start, end = self.span(node)
+            found = found[:start] + own + found[end:]
+        return found
 
     def wrap(self, node: ast.AST, template: str) -> str:
         """Return the statement with an expression put into `template`, where `{}` stands for it."""
@@ -110,7 +118,8 @@ class Text:
         """Return what the expression is a part of."""
         return self.parents.get(id(node))
 
-    def _span(self, node: ast.AST) -> tuple[int, int]:
+    def span(self, node: ast.AST) -> tuple[int, int]:
+        """Return where the expression begins and ends in the text."""
         assert isinstance(node, ast.expr | ast.stmt)
         assert node.end_lineno is not None
         assert node.end_col_offset is not None

@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from handgrad.checker.causes import CAUSES, Cause
+from handgrad.checker.causes import AS_IT_RAN, CAUSES, Cause
+from handgrad.checker.explaining.evidence import Backward
 from handgrad.checker.explaining.finding import Explanation, Finding
+from handgrad.checker.explaining.gather import suspects
 from handgrad.checker.explaining.scene import Scene, SceneSweep
-from handgrad.checker.explaining.suspect import Backward, Suspect, suspects
+from handgrad.checker.explaining.suspect import Suspect
 from handgrad.checker.explaining.unexplained import unexplained
 from handgrad.checker.explaining.written import with_line
 from handgrad.checker.judging.grade import Grade, Grader
@@ -21,10 +23,13 @@ from handgrad.checker.judging.statements import grouped
 def explain(grader: Grader, grades: Sequence[Grade], cut: Cut) -> dict[int, Explanation]:
     """Return what is the matter with the gradients to blame, by Hand.number. Never raises."""
     roots = [g for g in grades if g.root or g.fit is not None or g.lucky is not None]
-    if not roots:
+    plain = _as_it_ran(grades)
+    if not roots and not plain:
         return {}
-    backward = _backward(grader, grades, roots, cut)
-    found = {}
+    backward = _backward(grader, grades, [*roots, *plain], cut)
+    found: dict[int, Explanation] = {}
+    for grade in plain:
+        _short_of_digits(grade, grades, backward, found)
     for grade in roots:
         for suspect in suspects(grade, backward):
             explanation = explained(suspect)
@@ -32,6 +37,32 @@ def explain(grader: Grader, grades: Sequence[Grade], cut: Cut) -> dict[int, Expl
                 found[grade.hand.number] = explanation
                 break
     return found
+
+
+def _as_it_ran(grades: Sequence[Grade]) -> list[Grade]:
+    """Return the gradients whose values are wrong, though their lines and all they read are right."""
+    right = {g.hand.number: g.right for g in grades}
+    return [
+        g for g in grades
+        if g.verdict == "wrong" and not (g.root or g.blamed_on or g.hand.borrowed)
+        and all(right.get(n, True) for n in g.reads)
+    ]  # fmt: skip
+
+
+def _short_of_digits(
+    grade: Grade, grades: Sequence[Grade], backward: Backward, found: dict[int, Explanation]
+) -> None:
+    """Blame the line that keeps too few digits, and have the rest inherit from it."""
+    for suspect in suspects(grade, backward):
+        finding = AS_IT_RAN.find(suspect) if suspect.views else None
+        if finding is not None:
+            found[grade.hand.number] = _checked(suspect, AS_IT_RAN.code, finding)
+            grade.root = True
+            grade.blamed.statements.append(suspect.statement)
+            for other in grades:
+                if grade.hand.number in other.reads and not (other.root or other.right):
+                    other.blamed_on = other.blamed_on or [grade.hand]
+            return
 
 
 def explained(suspect: Suspect) -> Explanation | None:
@@ -83,7 +114,7 @@ def _backward(
     scenes = (scene(None, torch.float64), scene(random, torch.float64))
     owned = {h.node.index for h in hands if h.node is not None}
     native = scene(forward.autograd, None) if owned <= forward.autograd.keys() else None
-    by_node = {id(h.node.value): h for h in hands if h.node is not None}
+    by_node = {id(h.node.value): h for h in hands if h.node is not None and not h.borrowed}
     drawn = {id(h.node.value): random[h.node.index] for h in hands if h.node is not None}
     sent = _sent(forward, cut, drawn)
     return Backward(forward, scenes, native, drawn, sent, cut.consumers, by_node)

@@ -78,16 +78,16 @@ class Names:
             return found
         return value if isinstance(value, tuple | list | dict) else attributes(value)
 
-    def own(self, value: Any, tensor: Callable[[Tensor], Tensor] | None = None) -> Any:
+    def own(self, value: Any, tensor: Callable[[Tensor, Tensor], Tensor] | None = None) -> Any:
         """Return what stands for a value of the user's. Raises KeyError where nothing can.
 
-        `tensor` is applied to every tensor on the way.
+        `tensor` is given every tensor on the way, the user's and ours, and returns what is taken.
         """
         if isinstance(value, _PLAIN):
             return value
         if isinstance(value, Tensor):
             found = self._tensor(value) if is_float(value) else value
-            return found if tensor is None else tensor(found)
+            return found if tensor is None else tensor(value, found)
         if isinstance(value, tuple | list | dict):
             return self._collection(value, tensor)
         if of_library(value):

@@ -4,8 +4,8 @@ import ast
 import builtins
 import contextlib
 import warnings
-from collections.abc import Iterator
-from types import CodeType
+from collections.abc import Iterator, Mapping
+from types import CodeType, MappingProxyType
 from typing import Any
 
 import torch
@@ -29,16 +29,23 @@ class Runner:
         names = self._given(code, writes=False)
         return self._run(code, names, eval)
 
-    def run(self, source: str, target: str, before: Tensor | None) -> Tensor | None:
+    def run(
+        self,
+        source: str,
+        target: str,
+        before: Tensor | None,
+        given: Mapping[str, Any] = MappingProxyType({}),
+    ) -> Tensor | None:
         """Run statements; return what `target` stands for afterwards, None where it is no tensor.
 
         `target` is an expression (dx, grads["x"], self.dx); `before` is what it stands for when
-        they begin. Raises whatever they raise.
+        they begin, `given` what other names do instead. Raises whatever they raise.
         """
         tree = ast.parse(source)
         read = compile(target, "<line>", "eval")
         code = compile(tree, "<line>", "exec")
         names = self._given(code, _writes(tree, target, before is not None), read)
+        names |= given
         if before is not None:
             names[BEFORE] = before.clone()
             exec(f"{target} = {BEFORE}", names)
@@ -49,8 +56,10 @@ class Runner:
     def _given(self, code: CodeType, writes: bool, read: CodeType | None = None) -> dict[str, Any]:
         clones: dict[int, Tensor] = {}
 
-        def clone(value: Tensor) -> Tensor:
-            return clones.setdefault(id(value), value.clone())
+        def clone(value: Tensor, own: Tensor) -> Tensor:
+            if id(value) not in clones:  # what has two names has them here too
+                clones[id(value)] = own.clone()
+            return clones[id(value)]
 
         found: dict[str, Any] = {"__builtins__": builtins}
         for name in _names_of(code) | (_names_of(read) if read is not None else set()):

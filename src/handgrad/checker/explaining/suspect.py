@@ -2,7 +2,7 @@
 
 import ast
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from types import ModuleType
 from typing import Any, Literal
@@ -11,15 +11,16 @@ import torch
 from torch import Tensor
 
 from handgrad.checker.explaining.edits import Text
+from handgrad.checker.explaining.evidence import Backward, View
+from handgrad.checker.explaining.evidence import Part as Part
 from handgrad.checker.explaining.finding import Finding
 from handgrad.checker.explaining.runner import Runner
-from handgrad.checker.explaining.scene import Moment, Scene
-from handgrad.checker.explaining.unit import Unit, calls_only_libraries, unit_of
+from handgrad.checker.explaining.scene import Scene
+from handgrad.checker.explaining.unit import Unit, calls_only_libraries
 from handgrad.checker.judging.compare import formula_is_right, same_bits
 from handgrad.checker.judging.grade import Grade
 from handgrad.checker.judging.hands import Hand
 from handgrad.checker.judging.passes import Pass
-from handgrad.checker.judging.statements import grouped
 from handgrad.checker.recording.instrument import Statement
 from handgrad.checker.recording.trace import Bind
 
@@ -31,28 +32,6 @@ STEP = 20_000
 """What an iteration of a loop costs, in elements: Python's own work."""
 CLOSE = 1e-5
 """Between values in float64 of scenes whose constants came through the user's dtype (1e-7)."""
-
-
-@dataclass(frozen=True)
-class Part:
-    """What a node's gradient gets through one of its consumers, in each scene."""
-
-    consumer: str
-    """The name of the consumer; its gradient's name is `hand`."""
-    hand: str | None
-    values: tuple[Tensor, ...]
-
-
-@dataclass(frozen=True)
-class View:
-    """One scene as a suspect has it: right is what all its gradient's statements should come to."""
-
-    moment: Moment
-    runner: Runner
-    finish: Runner
-    """Runs the gradient's later statements, where the last of them stands."""
-    before: Tensor | None
-    right: Tensor
 
 
 @dataclass
@@ -73,7 +52,9 @@ class Suspect:
     """The forward's nodes by name, as this statement sees them."""
     gradients: Mapping[str, str]
     """Node -> the name of its gradient by hand."""
-    backward: "Backward"
+    backward: Backward
+    memo: dict[str, Any] = field(default_factory=dict)
+    """What several causes ask for, found out once."""
     _tried: dict[str, bool] = field(default_factory=dict)
     _made: dict[int, Tensor] = field(default_factory=dict)
     kept: dict[str, Any] = field(default_factory=dict)
@@ -107,8 +88,9 @@ class Suspect:
         """Return the same in another scene."""
         if view not in self._made:
             seen = self.views[view]
-            found = self._run(self.unit.text, seen) if self.unit is not None else None
-            self._made[view] = seen.moment.after if found is None else found
+            after = seen.moment.after
+            found = self._finished(after, seen) if self.is_safe else after
+            self._made[view] = after if found is None else found
         return self._made[view]
 
     @property
@@ -127,21 +109,29 @@ class Suspect:
     @cached_property
     def text(self) -> Text | None:
         """The statement to be rewritten; None where it cannot be run again."""
-        if self.unit is None or not self.views or not self.repeats:
+        return self.shown if self.views and self.repeats else None
+
+    @property
+    def shown(self) -> Text | None:
+        """The statement to be read, whether or not it can be run again."""
+        if self.unit is None:
             return None
-        names = self.views[0].moment.names
-        modules = frozenset(n for n in names if isinstance(names.given(n), ModuleType))
+        names = self.views[0].moment.names if self.views else ()
+        modules = frozenset(n for n in names if isinstance(names.given(n), ModuleType))  # type: ignore[union-attr]
         return Text(self.unit.text, self.unit.tree, modules, self.statement.source)
 
     @cached_property
     def repeats(self) -> bool:
         """Whether the statement, run again, makes what it made."""
+        return self.is_safe and self._repeats(self.views[0])
+
+    @cached_property
+    def is_safe(self) -> bool:
+        """Whether running it again, and what follows, does nothing but compute."""
         if self.unit is None:
             return False
         tree = ast.parse(self.unit.source(self.unit.text) + "\n" + self.rest)
-        if not calls_only_libraries(tree, self.views[0].moment.names):
-            return False
-        return self._repeats(self.views[0])
+        return calls_only_libraries(tree, self.views[0].moment.names)
 
     @cached_property
     def trials(self) -> tuple[View, ...]:
@@ -151,6 +141,19 @@ class Suspect:
         """
         first, *others = self.views
         return first, *(v for v in others if not self.is_looped or self._repeats(v))
+
+    def with_names(self, given: Mapping[str, Any], view: int) -> Tensor | None:
+        """Return what the statement makes where some names stand for something else."""
+        seen = self.views[view]
+        assert self.unit is not None
+        try:
+            source = self.unit.source(self.unit.text)
+            found = seen.runner.run(source, self.unit.target, seen.before, given)
+            if found is None or not self.rest:
+                return found
+            return seen.finish.run(self.rest, self.unit.target, found, given)
+        except Exception:  # a shape that does not fit, say
+            return None
 
     def _repeats(self, view: View) -> bool:
         assert self.unit is not None
@@ -210,7 +213,7 @@ class Suspect:
         elif finding.at is not None:
             return "rounding"
         else:
-            found = self._run(text, self.native)
+            found = self.natively(text)
         return "exact" if found is not None and same_bits(found, own) else "rounding"
 
     def mends_later(self, rest: str) -> bool:
@@ -233,6 +236,10 @@ class Suspect:
             )
         return self._tried[line]
 
+    def natively(self, text: str) -> Tensor | None:
+        """Return what a text makes in the user's own dtype, where it can be had."""
+        return None if self.native is None else self._run(text, self.native)
+
     def is_right(self, value: Tensor, view: int = 0) -> bool:
         """Tell whether a value is what this gradient should be in that scene."""
         return self._agrees(value, self.views[view])
@@ -249,12 +256,17 @@ class Suspect:
         return _close(value.double(), view.right)
 
     def _run(self, text: str, view: View, rest: str | None = None) -> Tensor | None:
-        found, rest = self._alone(text, view), self.rest if rest is None else rest
-        if found is None or not rest:
-            return found
+        found = self._alone(text, view)
+        return None if found is None else self._finished(found, view, rest)
+
+    def _finished(self, made: Tensor, view: View, rest: str | None = None) -> Tensor | None:
+        """Return what the gradient's later statements make of it; `rest`: others in their place."""
+        rest = self.rest if rest is None else rest
+        if not rest:
+            return made
         try:
             target = self.hand.name if self.unit is None else self.unit.target
-            return view.finish.run(rest, target, found)
+            return view.finish.run(rest, target, made)
         except Exception:
             return None
 
@@ -275,101 +287,6 @@ class Suspect:
             return view.runner.run(source, target, view.before)
         except Exception:  # whatever a line that nobody wrote may lead to
             return None
-
-
-@dataclass
-class Backward:
-    """What all suspects of one pass share: the scenes, and what each consumer sends back."""
-
-    forward: Pass
-    scenes: tuple[Scene, ...]
-    native: Scene | None
-    random: Mapping[int, Tensor]
-    """By the id of the node's tensor."""
-    parts: Mapping[int, Mapping[int, tuple[Tensor, ...]]]
-    """Node -> consumer -> what it sends back in each scene, by the tensors' ids."""
-    consumers: Mapping[int, set[int]]
-    hands: Mapping[int, Hand]
-    """The gradients by hand, by the id of the node's tensor."""
-
-
-def suspects(grade: Grade, backward: Backward) -> Iterator[Suspect]:
-    """Yield the statements to blame for one gradient, ready to be asked."""
-    groups = grouped(grade.hand)
-    for statement in grade.blamed.statements or [grade.hand.own_final().statement]:
-        at = next((i for i, (s, _) in enumerate(groups) if s is statement), None)
-        if at is not None:
-            yield _suspect(grade, at, backward)
-        elif statement is grade.alias:  # it is another gradient's statement
-            yield replace(_suspect(grade, -1, backward), statement=statement, unit=None)
-
-
-def _suspect(grade: Grade, at: int, backward: Backward) -> Suspect:
-    hand, forward = grade.hand, backward.forward
-    groups = grouped(hand)
-    statement, binds = groups[at]
-    final = hand.own_final()
-    looped = len(binds) > 1
-    unit = unit_of(statement, hand.name, looped, groups[0][0])
-    later = groups[at + 1 :] if at >= 0 else []
-    rest = "\n".join(s.text for s, _ in later)
-    if any(len(b) > 1 for _, b in later):
-        unit = None  # a loop follows: what comes of this statement alone cannot be told
-    assert hand.node is not None
-    number = id(hand.node.value)
-    rights = [forward.truth[hand.node.index]]
-    parts = _parts(number, backward)
-    direct = all(
-        id(backward_hand.node.value) in backward.consumers.get(number, ())
-        for backward_hand in backward.hands.values()
-        if backward_hand.number in grade.reads and backward_hand.node is not None
-    )
-    whole = parts and all(p.hand is not None for p in parts)
-    hidden = bool((rights[0].abs() <= forward.noise[hand.node.index]).all())  # 0 times x is 0
-    if len(backward.scenes) > 1 and (direct or hidden) and whole and grade.reads:
-        rights.append(torch.stack([p.values[1] for p in parts]).sum(0))
-    scenes = zip(backward.scenes, rights, strict=False)
-    views = tuple(
-        v for scene, right in scenes
-        if (v := _view(scene, binds, final, right, torch.float64, unit)) is not None
-    )  # fmt: skip
-    own = forward.autograd.get(hand.node.index)
-    native = None
-    if backward.native is not None and own is not None:
-        native = _view(backward.native, binds, final, own, None, unit)
-    names = {b.name: b for b in forward.nodes() if b.kind != "param" or not hand.is_local()}
-    gradients = {h.node.name: h.name for h in backward.hands.values() if h.node is not None}
-    names_late = backward.scenes[0].late
-    late = None if names_late is None else Runner(names_late)
-    return Suspect(
-        grade, statement, unit, views, parts, rest, native, late, names, gradients, backward
-    )
-
-
-def _view(
-    scene: Scene,
-    binds: list[Bind],
-    final: Bind,
-    right: Tensor,
-    dtype: torch.dtype | None,
-    unit: Unit | None,
-) -> View | None:
-    first, own = scene.moments.get(binds[0].index), scene.moments.get(binds[-1].index)
-    last = scene.moments.get(final.index)
-    if first is None or own is None or last is None:
-        return None
-    loop = None if unit is None or unit.loop is None else first.loops.get(unit.loop)
-    runner = Runner(loop or own.names, dtype)
-    return View(own, runner, Runner(last.names, dtype), first.before, right)
-
-
-def _parts(number: int, backward: Backward) -> tuple[Part, ...]:
-    found = []
-    for consumer, values in backward.parts.get(number, {}).items():
-        hand = backward.hands.get(consumer)
-        name = backward.forward.name_of(consumer)
-        found.append(Part(name, None if hand is None else hand.name, values))
-    return tuple(found)
 
 
 def _close(a: Tensor, b: Tensor) -> bool:

@@ -22,6 +22,8 @@ PATTERNS = (
 """How the field names the gradient of a node; the first that leaves an existing name is taken."""
 GRADIENTS = re.compile(r"d|g")
 """How a dictionary of gradients is called: grads, g, dparams."""
+KEYED = re.compile(r"[dg]\w*\['.+'\]")
+"""A gradient put into a dictionary under a key, where it may have a name of its own already."""
 EACH = "[*]"
 """Follows the name of a list whose elements are meant."""
 LIKELY = re.compile(r"d_?\w+|grad_\w+|\w+_grad|g_\w+")
@@ -45,6 +47,11 @@ class Hand:
     """The one that its name stands for where the gradient is made (`x, W = cache`)."""
     clipped: Statement | None = None
     """What changed it on purpose once it was finished: a clipping, or the step itself."""
+
+    @property
+    def borrowed(self) -> bool:
+        """Whether it is another gradient under a key, `grads["W1"] = dW1`: held to its key."""
+        return self.binds[0].kind == "param"
 
     def own_final(self) -> Bind:
         """Return the last statement that changed it under its own name: finished from there on."""
@@ -84,7 +91,7 @@ def find_hands(trace: Trace, passes: Sequence[Pass], pairs: Mapping[str, str]) -
 
     A likely name without a node comes back with `node` None: its value may tell whose it is.
     """
-    names = {b.name for b in trace.of(Bind) if b.kind != "param"}
+    names = {b.name for b in trace.of(Bind) if b.kind != "param" or KEYED.fullmatch(b.name)}
     known = hand_names({b.name for b in trace.of(Bind)}, pairs)
     named = {hand: node for hand, node in known.items() if hand in names}
     compared = compared_names(trace, passes)
@@ -126,9 +133,10 @@ def definitions(trace: Trace, names: set[str]) -> list[list[Bind]]:
             current.clear()
         if type(event) is not Bind or event.name not in names:
             continue
-        if event.kind == "param" or not event.value.is_floating_point():
+        keyed = event.kind == "param" and KEYED.fullmatch(event.name) is not None
+        if (event.kind == "param" and not keyed) or not event.value.is_floating_point():
             continue
-        fresh = event.kind == "assign" and not event.alias
+        fresh = (event.kind == "assign" and not event.alias) or keyed
         if fresh or event.name not in current:
             current[event.name] = []
             found.append(current[event.name])

@@ -140,8 +140,8 @@ def _is_far(formula: Tensor | None, truth: Tensor) -> bool:
 
 
 def _may_move(hand: Hand, grades: dict[int, Grade]) -> bool:
-    if hand.node is None:
-        return hand.claim == "value"
+    if hand.node is None or hand.borrowed:
+        return hand.claim == "value" and not hand.borrowed
     return hand.claim != "pair" and grades[hand.number].verdict == "wrong"
 
 

@@ -95,6 +95,7 @@ def probe(grader: Grader, grades: Sequence[Grade]) -> Cut:
     random = random_gradients(forward, hands)
     expected = cut.sent_back({id(h.node.value): random[h.node.index] for h in hands if h.node})
     swept = Sweep(forward, hands, substitute=True, truth=random).run()
+    shared = _shared(hands)
     for grade in grades:
         _branches(grade, forward, cut, nodes)
         number = nodes[grade.hand.number]
@@ -104,10 +105,24 @@ def probe(grader: Grader, grades: Sequence[Grade]) -> Cut:
             continue
         if right is None or outcome.shape != right.shape or grade.reads & swept.kept:
             continue  # what it reads may be a tensor of the forward pass too: not to be replaced
+        if key_of(grade.hand.final().value) in shared:
+            continue  # two gradients in one memory cannot both be replaced
         if not _close(outcome, right, max(TOLERANCE, EPS * forward.eps)):
             grade.lucky = (outcome, right)
     _unseen(grader, grades, cut, nodes)
     return cut
+
+
+def _shared(hands: Sequence[Hand]) -> set[int]:
+    """Return the memory of three gradients or more: da = dc, db = dc.
+
+    Of two, the one is replaced before the other is made.
+    """
+    nodes: dict[int, set[int]] = {}
+    for hand in hands:
+        if hand.node is not None:
+            nodes.setdefault(key_of(hand.own_final().value), set()).add(id(hand.node.value))
+    return {key for key, several in nodes.items() if len(several) > 2}
 
 
 def _branches(grade: Grade, forward: Pass, cut: Cut, nodes: dict[int, int]) -> None:

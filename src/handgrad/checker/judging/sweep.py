@@ -99,6 +99,9 @@ class Sweep:
         sources = self._sources.get(key, set()) - {number, ~number}
         swept.reads.setdefault(number, set()).update(n for n in sources if n >= 0)
         swept.halves.setdefault(number, set()).update(~n for n in sources if n < 0)
+        if hand.borrowed:  # another gradient's tensor, which that one stands for
+            swept.outcomes[number] = swept.values[bind.index]
+            return
         if bind.index in self.corrections:
             self._replace(bind, hand, self.corrections[bind.index])
             swept.values[bind.index] = self.corrections[bind.index].clone()

@@ -1,0 +1,122 @@
+"""What a backward function returns, by position: None for an input, too few, another's gradient."""
+
+import ast
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from torch import Tensor
+
+from handgrad.checker.causes import returned_number, returned_position
+from handgrad.checker.explaining.edits import Text
+from handgrad.checker.judging.hands import hand_names
+from handgrad.checker.recording.instrument import Statement
+from handgrad.checker.recording.trace import Backward, Bind
+from handgrad.checker.records import Note, Report, Row
+from handgrad.checker.session import Session
+
+
+def unreturned(
+    report: Report,
+    session: Session,
+    function: str,
+    inputs: Mapping[str, Any],
+    returned: Sequence[Any],
+) -> Report:
+    """Return the report with the inputs as wrong that got no gradient, or another's.
+
+    `inputs` are by their names. An input whose gradient is 0 throughout needs none.
+    """
+    if session.recorder.returned is None:
+        return report
+    statement = session.recorder.returned[0]
+    asked = [n for n, x in inputs.items() if isinstance(x, Tensor) and x.is_floating_point()]
+    due = {name for name in asked if _is_due(session, inputs[name])}
+    lacking = {r.node for r in report.rows if r.hand is None and r.node in due}
+    said = returned_number.message(function, list(inputs), asked, returned)
+    crossed, fix = _crossed(session, placed(inputs, returned), statement)
+    rows = []
+    for row in report.rows:
+        if row.node in lacking:
+            row = _wrong(row, statement, returned_number.CODE, said(row.node))
+        elif row.node in crossed and row.verdict in ("exact", "rounding"):
+            told = returned_position.message(crossed[row.node], row.node)
+            row = replace(
+                _wrong(row, statement, returned_position.CODE, told),
+                fix=fix,
+                checked=row.verdict if fix is not None else None,  # its own line is right
+            )
+        rows.append(row)
+    notes = report.notes
+    if len(returned) > len(inputs):
+        notes += (Note("HG219", said(""), place=statement.place),)
+    return replace(report, rows=tuple(rows), notes=notes)
+
+
+def placed(inputs: Mapping[str, Any], returned: Sequence[Any]) -> list[tuple[str, Any]]:
+    """Return each input with what was returned for it, as far as that can be told.
+
+    One gradient for each input, or for each floating one; of another number, each goes to the next
+    input of its shape.
+    """
+    asked = [n for n, x in inputs.items() if isinstance(x, Tensor) and x.is_floating_point()]
+    for names in (list(inputs), asked):
+        if len(names) == len(returned):
+            return list(zip(names, returned, strict=True))
+    found: list[tuple[str, Any]] = []
+    left = iter(asked)
+    for gradient in returned:
+        name = next((n for n in left if _is_like(gradient, inputs[n])), None)
+        if name is not None:
+            found.append((name, gradient))
+    return found
+
+
+def _is_like(gradient: Any, value: Tensor) -> bool:
+    return isinstance(gradient, Tensor) and gradient.shape == value.shape
+
+
+def _crossed(
+    session: Session, pairs: Sequence[tuple[str, Any]], statement: Statement
+) -> tuple[dict[str, str], str | None]:
+    """Return the inputs that got the gradient of another, by the names these have; and the mend."""
+    names = [name for name, _ in pairs]
+    hands = {}
+    for bind in session.recorder.trace.of(Bind):
+        if bind.kind != "param" and bind.statement.place != statement.place:
+            hands[id(bind.value)] = hand_names({bind.name, *names}).get(bind.name)
+    owners = [hands.get(id(gradient)) or name for name, gradient in pairs]
+    crossed = {n: own for n, own in zip(names, owners, strict=True) if own != n and own in names}
+    tree = ast.parse(statement.text).body[0] if crossed else None
+    parts = tree.value.elts if isinstance(getattr(tree, "value", None), ast.Tuple) else []  # type: ignore[union-attr]
+    if tree is None or sorted(owners) != sorted(names) or len(parts) != len(names):
+        return crossed, None
+    text = Text(statement.text, tree)
+    new = [text.segment(parts[owners.index(name)]) for name in names]
+    return crossed, text.replace_all(parts, new)
+
+
+def _is_due(session: Session, value: Tensor) -> bool:
+    """Tell whether autograd has a gradient for the input that is not 0 throughout."""
+    trace = session.recorder.trace
+    binds = {b.index for b in trace.of(Bind) if b.value is value}
+    return any(
+        bool(gradient.any())
+        for event in trace.of(Backward)
+        for index, gradient in event.gradients.items()
+        if index in binds
+    )
+
+
+def _wrong(row: Row, statement: Statement, cause: str, message: str) -> Row:
+    return replace(
+        row,
+        hand=f"d{row.node}",
+        verdict="wrong",
+        blame="root",
+        place=statement.place,
+        places=(statement.place,),
+        statement=statement.text,
+        cause=cause,
+        message=message,
+    )
