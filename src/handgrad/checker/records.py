@@ -67,8 +67,10 @@ class Row:
     message: str | None = None
     fix: str | None = None
     """The corrected line, which was run before it is offered."""
-    fix_below: Place | None = None
-    """For a line that is missing: where it belongs, below this one. None: in the line's place."""
+    fix_at: Place | None = None
+    """Where the corrected line belongs, if it is not for the line that is shown."""
+    fix_adds: bool = False
+    """Whether it is to be added below that line, rather than to replace it."""
     checked: Literal["exact", "rounding"] | None = None
     """What the corrected line gave when it was run on right gradients upstream."""
     spread: Spread | None = None
@@ -159,6 +161,6 @@ class Report:
 def _hinted(row: Row, level: Hint) -> Row:
     if level == "fix":
         return row
-    row = replace(row, fix=None, fix_below=None, checked=None)
+    row = replace(row, fix=None, fix_at=None, fix_adds=False, checked=None)
     tells = row.blame == "root" or row.verdict == "shape"
     return replace(row, cause=None, message=None) if level == "where" and tells else row

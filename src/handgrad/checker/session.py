@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 
 import torch
 
+from handgrad.checker.explaining.explain import explain
 from handgrad.checker.judging.edges import edges_of
 from handgrad.checker.judging.grade import Grader
 from handgrad.checker.judging.hands import LIKELY, Hand, find_hands, hand_names
@@ -17,6 +18,7 @@ from handgrad.checker.judging.probe import probe
 from handgrad.checker.judging.rows import missing_rows, row_of
 from handgrad.checker.judging.shuffles import unread_shuffles
 from handgrad.checker.judging.sweep import Sweep
+from handgrad.checker.judging.unwritten import unwritten
 from handgrad.checker.recording.capture import Recorder
 from handgrad.checker.recording.instrument import Instrumenter, Statement
 from handgrad.checker.recording.trace import Bind, Compared
@@ -76,6 +78,8 @@ class Session:
             notes += said
             edges += drawn
         if not any(row.hand for row in rows):
+            rows = unwritten(passes, [source for _, source in self.sources])
+        if not rows:
             why = next((n.message for n in notes if n.code in ("HG215", "HG218")), NO_GRADIENT)
             raise CheckError(f"{file}: {why}")
         return merged(rows), list(dict.fromkeys(notes)), list(dict.fromkeys(edges))
@@ -143,8 +147,10 @@ def graded(forward: Pass, hands: list[Hand]) -> tuple[list[Row], list[Note], lis
         or g.lucky
     ]
     backward = Sweep(forward, grader.hands, substitute=False).events()
+    causes = explain(grader, grades, cut)
     notes = find_notes(Evidence(forward.trace, forward, shown, again, backward))
-    rows = [row_of(g) for g in shown] + missing_rows(forward, shown, cut.consumers)
+    rows = [row_of(g, causes.get(g.hand.number)) for g in shown]
+    rows += missing_rows(forward, shown, cut.consumers)
     return rows, notes, edges_of(forward, shown, cut.consumers)
 
 

@@ -92,7 +92,7 @@ def probe(grader: Grader, grades: Sequence[Grade]) -> Cut:
     if cut.failures:
         return cut
     nodes = {h.number: id(h.node.value) for h in hands if h.node is not None}
-    random = _random(forward, hands)
+    random = random_gradients(forward, hands)
     expected = cut.sent_back({id(h.node.value): random[h.node.index] for h in hands if h.node})
     swept = Sweep(forward, hands, substitute=True, truth=random).run()
     for grade in grades:
@@ -155,7 +155,7 @@ def _silent(forward: Pass, cut: Cut, number: int, unread: set[int]) -> list[int]
     return [] if sent is None or bool((sent.abs() > noise).any()) else sorted(unread)
 
 
-def _random(forward: Pass, hands: Sequence[Hand]) -> dict[int, Tensor]:
+def random_gradients(forward: Pass, hands: Sequence[Hand]) -> dict[int, Tensor]:
     """Return a random gradient for each node that has one by hand, by the Bind's index."""
     generator = torch.Generator().manual_seed(0)
     by_node: dict[int, Tensor] = {}

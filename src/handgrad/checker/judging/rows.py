@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from handgrad.checker.explaining.finding import Explanation
 from handgrad.checker.judging.compare import fits
 from handgrad.checker.judging.grade import Grade
 from handgrad.checker.judging.passes import Pass
@@ -14,8 +15,8 @@ from handgrad.checker.recording.trace import Bind, Op
 from handgrad.checker.records import Place, Row
 
 
-def row_of(grade: Grade) -> Row:
-    """Return the row of one gradient by hand."""
+def row_of(grade: Grade, why: Explanation | None = None) -> Row:
+    """Return the row of one gradient by hand; `why` is what explains it, if anything does."""
     hand = grade.hand
     assert hand.node is not None
     truth = hand.forward.truth[hand.node.index]
@@ -38,7 +39,12 @@ def row_of(grade: Grade) -> Row:
         dtype=str(grade.value.dtype).removeprefix("torch."),
         max_abs_diff=_difference(grade.value, truth),
         ratio=grade.ratio,
-        message=_message(grade, truth),
+        message=(why and why.finding.message) or _message(grade, truth),
+        cause=None if why is None else why.code,
+        fix=None if why is None else why.finding.fix,
+        fix_at=None if why is None else why.finding.at,
+        fix_adds=why is not None and why.finding.adds,
+        checked=None if why is None else why.checked,
         spread=spread_of(grade, truth),
     )
 

@@ -38,7 +38,7 @@ def _fix(row: Row) -> list[Markup]:
     """The corrected line; one click selects the whole of it."""
     if row.fix is None:
         return []
-    where = f"add below {words.place(row.fix_below)}:" if row.fix_below else "try:"
+    where = f"{words.told(row)}:"
     checked = [element("span", f"(checked: {CHECKED[row.checked]})")] if row.checked else []
     code = element("pre", element("code", lines(row.fix.expandtabs(4).split("\n"))))
     return [element("div", element("span", where), code, *checked, class_="fix")]

@@ -23,6 +23,7 @@ COUNTED = {
     "wrong": "wrong",
     "missing": "not written yet",
 }
+CHECKED = {"exact": "exact", "rounding": "right but for rounding", None: "right"}
 ROOT = "From the gradients that it starts from, this line should have made something else."
 MOST_LINES = 8  # of a statement; what is to be seen of a longer one is its beginning
 MOST_NAMES = 40
@@ -124,12 +125,30 @@ def statement(row: Row) -> list[str]:
 def explanation(row: Row) -> list[str]:
     """What is the matter with a gradient, sentence by sentence."""
     sentences = [printable(row.message)] if row.message else []
-    if row.verdict == "wrong":
+    if row.verdict == "wrong" and row.cause is None:
         if not sentences and row.blame == "root":
             sentences.append(ROOT)
         if row.max_abs_diff is not None and math.isfinite(row.max_abs_diff):
             sentences.append(_difference(row))
     return sentences
+
+
+def mend(row: Row) -> list[str]:
+    """The corrected line, told to be one, and what it gave when it was run."""
+    if row.fix is None:
+        return []
+    first, *rest = (printable(line) for line in row.fix.split("\n"))
+    head = f"{told(row)}: "
+    shown = [head + first, *(" " * len(head) + line for line in rest)]
+    return [*shown[:-1], f"{shown[-1]}    (checked: {CHECKED[row.checked]})"]
+
+
+def told(row: Row) -> str:
+    """Where the corrected line belongs: `try`, or `add below line 4`."""
+    where = place(row.fix_at)
+    if row.fix_adds:
+        return f"add below {where}" if where else "add"
+    return f"try, in {where}" if where else "try"
 
 
 def aside(row: Row) -> str:

@@ -1,0 +1,73 @@
+"""CAUSES: why a line is wrong, one file each, tried in this order.
+
+A cause is a module with CODE, NAME, a docstring with What / Why / Wrong / Right that `handgrad
+explain` prints, and `find`, a pure function from the evidence about one statement to a Finding or
+None. A finding is verified: its line has been run in the place of the user's and makes what is
+right, or its explanation, applied to what is right, makes the user's number.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import ModuleType
+
+from handgrad.checker.causes import (
+    alias,
+    bessel,
+    constant_factor,
+    exponent,
+    extra_sum,
+    forward_value,
+    local_derivative,
+    matmul,
+    mean_for_sum,
+    missing_branch,
+    missing_sum,
+    shape,
+    sign,
+    sum_before_multiply,
+    upstream_missing,
+    wrong_axis,
+    wrong_operand,
+)
+from handgrad.checker.explaining.finding import Finding
+from handgrad.checker.explaining.suspect import Suspect
+
+
+@dataclass(frozen=True)
+class Cause:
+    """One row of the table; `page` is its docstring."""
+
+    code: str
+    name: str
+    page: str
+    find: Callable[[Suspect], Finding | None]
+
+
+def _cause(module: ModuleType) -> Cause:
+    return Cause(module.CODE, module.NAME, module.__doc__ or "", module.find)
+
+
+CAUSES: tuple[Cause, ...] = tuple(
+    map(
+        _cause,
+        (
+            shape,
+            alias,
+            bessel,
+            exponent,
+            sign,
+            forward_value,
+            missing_branch,
+            matmul,
+            extra_sum,
+            wrong_axis,
+            sum_before_multiply,
+            mean_for_sum,
+            constant_factor,
+            wrong_operand,
+            missing_sum,
+            upstream_missing,
+            local_derivative,
+        ),
+    )
+)

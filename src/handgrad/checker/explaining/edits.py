@@ -1,0 +1,122 @@
+"""A statement's text with one expression changed, everything else as the user wrote it."""
+
+import ast
+import re
+from collections.abc import Iterator
+from typing import TypeVar
+
+Kind = TypeVar("Kind", bound=ast.AST)
+_ATOMS = ast.Name | ast.Constant | ast.Attribute | ast.Subscript | ast.Call
+
+
+class Text:
+    """A statement's text with its tree: `replace` and `wrap` give the text with a part changed."""
+
+    def __init__(self, text: str, tree: ast.stmt) -> None:
+        self.text = text
+        self.tree = tree
+        lines = text.split("\n")
+        self._starts = [0]
+        for line in lines:
+            self._starts.append(self._starts[-1] + len(line) + 1)
+        self._lines = lines
+        self.parents = {id(child): node for node in ast.walk(tree)
+                        for child in ast.iter_child_nodes(node)}  # fmt: skip
+
+    @property
+    def value(self) -> ast.expr | None:
+        """What the statement computes."""
+        return getattr(self.tree, "value", None)
+
+    def of(self, kind: type[Kind]) -> Iterator[Kind]:
+        """Yield the expressions of that kind in what the statement computes."""
+        for node in ast.walk(self.value) if self.value is not None else ():
+            if isinstance(node, kind):
+                yield node
+
+    def segment(self, node: ast.AST) -> str:
+        """Return the text of an expression, without parentheses around it."""
+        start, end = self._span(node)
+        return self.text[start:end]
+
+    def replace(self, node: ast.AST, new: str) -> str:
+        """Return the statement with `new` in the place of an expression, in parentheses if need be.
+
+        Parentheses of the user's around the expression stay.
+        """
+        start, end = self._span(node)
+        if self._needs(node, new) and not self._stands_in_parentheses(start, end):
+            new = f"({new})"
+        return self.text[:start] + new + self.text[end:]
+
+    def wrap(self, node: ast.AST, template: str) -> str:
+        """Return the statement with an expression put into `template`, where `{}` stands for it."""
+        inner = self.segment(node)
+        if not isinstance(node, _ATOMS) or isinstance(node, ast.Constant):
+            inner = f"({inner})"
+        return self.replace(node, template.format(inner))
+
+    def parent(self, node: ast.AST) -> ast.AST | None:
+        """Return what the expression is a part of."""
+        return self.parents.get(id(node))
+
+    def _span(self, node: ast.AST) -> tuple[int, int]:
+        assert isinstance(node, ast.expr | ast.stmt)
+        assert node.end_lineno is not None
+        assert node.end_col_offset is not None
+        return self._at(node.lineno, node.col_offset), self._at(
+            node.end_lineno, node.end_col_offset
+        )
+
+    def _at(self, line: int, column: int) -> int:
+        """The columns of a tree count bytes of UTF-8."""
+        before = self._lines[line - 1].encode()[:column].decode()
+        return self._starts[line - 1] + len(before)
+
+    def _stands_in_parentheses(self, start: int, end: int) -> bool:
+        return self.text[:start].rstrip().endswith("(") and self.text[end:].lstrip().startswith(")")
+
+    def _needs(self, node: ast.AST, new: str) -> bool:
+        """Tell whether `new` must stand in parentheses where the expression stood."""
+        parent = self.parent(node)
+        made = ast.parse(new, mode="eval").body
+        if isinstance(made, _ATOMS) or not isinstance(parent, ast.expr):
+            return False
+        if isinstance(parent, ast.Call):
+            return node is parent.func
+        if isinstance(parent, ast.Attribute):
+            return True
+        if isinstance(parent, ast.Subscript):
+            return node is parent.value
+        if isinstance(parent, ast.UnaryOp):
+            return not isinstance(made, ast.BinOp) or isinstance(made.op, ast.Add | ast.Sub)
+        if isinstance(parent, ast.BinOp):
+            return (
+                _binds(parent.op) > _tightness(made)
+                or (_binds(parent.op) == _tightness(made) and node is parent.right)
+                or isinstance(parent.op, ast.Pow)
+            )
+        return False
+
+
+def _tightness(node: ast.expr) -> int:
+    if isinstance(node, ast.BinOp):
+        return _binds(node.op)
+    return 3 if isinstance(node, ast.UnaryOp) else 0
+
+
+def _binds(op: ast.operator) -> int:
+    if isinstance(op, ast.Pow):
+        return 4
+    return 1 if isinstance(op, ast.Add | ast.Sub) else 2
+
+
+def tidy(text: str) -> str:
+    """Return text that was put together from parts as one would have typed it."""
+    text = re.sub(r"\*\* ?\((-?\d+(?:\.\d+)?)\)", r"**\1", text)
+    return text.replace(" ** ", "**")
+
+
+def number(value: float) -> str:
+    """Return a number as one would type it."""
+    return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else f"{value:.6g}"

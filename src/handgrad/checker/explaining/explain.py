@@ -1,0 +1,106 @@
+"""Every gradient to blame in turn: the first cause that holds, and the corrected line."""
+
+import warnings
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from handgrad.checker.causes import CAUSES, Cause
+from handgrad.checker.explaining.finding import Explanation, Finding
+from handgrad.checker.explaining.scene import Scene, SceneSweep
+from handgrad.checker.explaining.suspect import Backward, Suspect, suspects
+from handgrad.checker.explaining.unexplained import unexplained
+from handgrad.checker.explaining.written import with_line
+from handgrad.checker.judging.grade import Grade, Grader
+from handgrad.checker.judging.passes import Pass
+from handgrad.checker.judging.probe import Cut, random_gradients
+from handgrad.checker.judging.statements import grouped
+
+
+def explain(grader: Grader, grades: Sequence[Grade], cut: Cut) -> dict[int, Explanation]:
+    """Return what is the matter with the gradients to blame, by Hand.number. Never raises."""
+    roots = [g for g in grades if g.root or g.fit is not None or g.lucky is not None]
+    if not roots:
+        return {}
+    backward = _backward(grader, grades, roots, cut)
+    found = {}
+    for grade in roots:
+        for suspect in suspects(grade, backward):
+            explanation = explained(suspect)
+            if explanation is not None:
+                found[grade.hand.number] = explanation
+                break
+    return found
+
+
+def explained(suspect: Suspect) -> Explanation | None:
+    """Return the first cause that holds."""
+    several = len(suspect.grade.blamed.statements) > 1 or bool(suspect.grade.unjudged)
+    if suspect.grade.blamed.twice:
+        return None  # the report says that it is there already
+    for cause in CAUSES:
+        finding = _found(cause, suspect)
+        if finding is not None:
+            return _checked(suspect, cause.code, with_line(suspect, finding))
+    if suspect.grade.root and suspect.views and not several:
+        return _checked(suspect, None, with_line(suspect, unexplained(suspect)))
+    return None
+
+
+def _found(cause: Cause, suspect: Suspect) -> Finding | None:
+    """What goes wrong in a cause must not take the verdicts with it: then it does not hold."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about lines that nobody wrote
+            return cause.find(suspect)
+    except Exception:
+        return None
+
+
+def _checked(suspect: Suspect, code: str | None, finding: Finding) -> Explanation:
+    checked = None if finding.fix is None else suspect.checked(finding)
+    return Explanation(code, finding, checked)
+
+
+def _backward(
+    grader: Grader, grades: Sequence[Grade], roots: Sequence[Grade], cut: Cut
+) -> Backward:
+    forward, hands = grader.forward, grader.hands
+    corrections: dict[int, Tensor] = {}
+    for grade in grades:
+        corrections.update(grade.blamed.corrections)
+    wanted = {b.index for g in roots for _, binds in grouped(g.hand) for b in binds}
+
+    def scene(truth: Mapping[int, Tensor] | None, dtype: torch.dtype | None) -> Scene:
+        sweep = SceneSweep(forward, hands, wanted, corrections, truth, dtype)
+        sweep.run()
+        return sweep.scene
+
+    random = random_gradients(forward, hands)
+    scenes = (scene(None, torch.float64), scene(random, torch.float64))
+    owned = {h.node.index for h in hands if h.node is not None}
+    native = scene(forward.autograd, None) if owned <= forward.autograd.keys() else None
+    by_node = {id(h.node.value): h for h in hands if h.node is not None}
+    drawn = {id(h.node.value): random[h.node.index] for h in hands if h.node is not None}
+    sent = _sent(forward, cut, drawn)
+    return Backward(forward, scenes, native, drawn, sent, cut.consumers, by_node)
+
+
+def _sent(
+    forward: Pass, cut: Cut, drawn: Mapping[int, Tensor]
+) -> dict[int, dict[int, tuple[Tensor, ...]]]:
+    """Return what each consumer sends each node: for the true gradients, and for random ones."""
+    true = {
+        id(b.value): forward.truth[b.index] for b in forward.nodes() if b.index in forward.truth
+    }
+    found: dict[int, dict[int, tuple[Tensor, ...]]] = {}
+    for consumer in dict.fromkeys(c for made in cut.consumers.values() for c in made):
+        if consumer not in true:
+            continue
+        upstream = (true[consumer], drawn.get(consumer))
+        sent = [cut.sent_back({consumer: own}) for own in upstream if own is not None]
+        for node, value in sent[0].items():
+            values = (value, *(s[node] for s in sent[1:] if node in s))
+            found.setdefault(node, {})[consumer] = values
+    return found
