@@ -150,7 +150,7 @@ def _corner(suspect: Suspect, op: Op) -> Tensor | None:
         value = getattr(x, "amin" if "min" in name else "amax")(dim, keepdim=True)
         if name == "median":
             value = x.median(dim, keepdim=True).values if isinstance(dim, int) else x.median()
-        ties = x == value
+        ties: Tensor = x == value
         return ties & (ties.sum(dim, keepdim=True) > 1)
     if name.startswith("max_pool"):
         return torch.ones_like(x, dtype=torch.bool) if _repeats(x) else None
