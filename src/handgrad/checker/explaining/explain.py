@@ -37,8 +37,6 @@ def explain(grader: Grader, grades: Sequence[Grade], cut: Cut) -> dict[int, Expl
 def explained(suspect: Suspect) -> Explanation | None:
     """Return the first cause that holds."""
     several = len(suspect.grade.blamed.statements) > 1 or bool(suspect.grade.unjudged)
-    if suspect.grade.blamed.twice:
-        return None  # the report says that it is there already
     for cause in CAUSES:
         finding = _found(cause, suspect)
         if finding is not None:

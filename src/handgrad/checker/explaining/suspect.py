@@ -19,7 +19,7 @@ from handgrad.checker.judging.hands import Hand
 from handgrad.checker.judging.passes import Pass
 from handgrad.checker.judging.statements import grouped
 from handgrad.checker.recording.instrument import Statement
-from handgrad.checker.recording.trace import Bind
+from handgrad.checker.recording.trace import Bind, key_of
 
 TRIES = 600
 """So many lines are run in the place of one; at large sizes fewer, see WORK."""
@@ -304,7 +304,10 @@ def _suspect(grade: Grade, at: int, backward: Backward) -> Suspect:
         if backward_hand.number in grade.reads and backward_hand.node is not None
     )
     whole = parts and all(p.hand is not None for p in parts)
-    if len(backward.scenes) > 1 and direct and whole and grade.reads:
+    memory = [key_of(h.own_final().value) for h in backward.hands.values()]
+    read = [key_of(h.own_final().value) for h in backward.hands.values() if h.number in grade.reads]
+    apart = all(memory.count(key) == 1 for key in read)  # else one random gradient overwrites another
+    if len(backward.scenes) > 1 and direct and whole and grade.reads and apart:
         rights.append(torch.stack([p.values[1] for p in parts]).sum(0))
     scenes = zip(backward.scenes, rights, strict=False)
     views = tuple(
