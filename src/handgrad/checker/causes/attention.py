@@ -17,6 +17,7 @@ Right:
 """
 
 import ast
+import re
 from collections.abc import Iterator
 
 from torch import Tensor
@@ -34,6 +35,7 @@ from handgrad.checker.explaining.edits import Text
 from handgrad.checker.explaining.finding import Finding
 from handgrad.checker.explaining.relations import called, coefficients, factors, is_near
 from handgrad.checker.explaining.suspect import Suspect
+from handgrad.checker.recording.instrument import Statement
 
 CODE = "HG123"
 NAME = "softmax's closed form"
@@ -104,17 +106,24 @@ def _scaled(suspect: Suspect) -> Finding | None:
     times = coefficients(suspect.made, [suspect.right])
     if text is None or text.value is None or times is None or is_near(times[0], 0.0):
         return None
+    scales = " ".join(s.text for s in _consumers(suspect))
     for template, said in factors(suspect, abs(1 / times[0])):
-        if template.strip("{}* /").isidentifier() and "0.5" not in template and "/" not in said:
-            if not isinstance(suspect.value(said), float):
-                continue
-        elif "**0.5" not in template:
+        name = said.removeprefix("1 / ")
+        rooted = name.endswith("**0.5") and ("sqrt" in scales or "0.5" in scales)
+        if not rooted and not (name in scales and isinstance(suspect.value(name), float)):
             continue
         turned = template if times[0] > 0 else f"-{template}"
         fix = wrapped(text, text.value, turned)
         if suspect.mends(fix):
             return Finding(f"The scale {said} of the forward is missing from the gradient.", fix)
     return None
+
+
+def _consumers(suspect: Suspect) -> list[Statement]:
+    """Return the statements that the node went into, as its name tells."""
+    name = re.compile(rf"\b{re.escape(suspect.node.name)}\b")
+    found = dict.fromkeys(b.statement for b in suspect.forward.nodes())
+    return [s for s in found if name.search(s.text.partition("=")[2])]
 
 
 def _masked(suspect: Suspect) -> Finding | None:
@@ -130,13 +139,13 @@ def _masked(suspect: Suspect) -> Finding | None:
 
 
 def _masks(suspect: Suspect) -> Iterator[str]:
-    for statement in dict.fromkeys(b.statement for b in suspect.forward.nodes()):
+    for statement in _consumers(suspect):
         try:
             body = ast.parse(statement.text).body
         except SyntaxError:
             continue
         forward = Text(statement.text, body[0]) if len(body) == 1 else None
-        if forward is None or suspect.node.name not in statement.text:
+        if forward is None:
             continue
         for call in forward.of(ast.Call):
             name = getattr(call.func, "attr", "")

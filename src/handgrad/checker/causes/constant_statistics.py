@@ -17,7 +17,7 @@ Right:
         - n / (n - 1) * bnraw * (dhpreact * bnraw).sum(0))
 """
 
-from handgrad.checker.explaining.closed import fitted, statistics
+from handgrad.checker.explaining.closed import fitted, is_fused, statistics
 from handgrad.checker.explaining.finding import Finding
 from handgrad.checker.explaining.norms import norm_lines
 from handgrad.checker.explaining.relations import is_near
@@ -32,8 +32,8 @@ def find(suspect: Suspect) -> Finding | None:
     fit = fitted(suspect)
     if fit is None or not fit.lost or fit.off or not is_near(fit.times[0], 1.0):
         return None
-    gradients = {suspect.gradients.get(t.node.name) for t in fit.lost if t.node is not None}
-    if all(t.node is not None for t in fit.lost) and None not in gradients:
+    gradients = [None if t.node is None else suspect.gradients.get(t.node.name) for t in fit.lost]
+    if all(gradients) and not is_fused(suspect):
         return None  # written step by step: a branch is missing
     names, many = statistics(fit.lost), len(fit.lost) > 1
     node = suspect.node.name
@@ -42,4 +42,5 @@ def find(suspect: Suspect) -> Finding | None:
         f"{'they are' if many else 'it is'} computed from {node}, and part of the gradient comes "
         f"back through {'them' if many else 'it'}."
     )
+    said = f"The {said[4:]}" if said.startswith("the ") else said
     return Finding(said, suspect.first(norm_lines(suspect)))

@@ -42,7 +42,7 @@ def find(suspect: Suspect) -> Finding | None:
     stops = [e for e in before if type(e) is Op and _is_stop(e)]
     if not stops:
         return None
-    whole = _attached(suspect)
+    whole = _attached(suspect, stops)
     if whole is None or whole.shape != suspect.right.shape or suspect.is_right(whole):
         return None
     if not suspect.is_right(suspect.made - whole + suspect.right):
@@ -75,7 +75,7 @@ def _name(op: Op) -> str:
     return str(getattr(op.func, "__name__", ""))
 
 
-def _attached(suspect: Suspect) -> Tensor | None:
+def _attached(suspect: Suspect, stops: list[Op]) -> Tensor | None:
     """Return the node's gradient where nothing is detached."""
     forward = suspect.forward
     replay = _Attached(
@@ -85,7 +85,9 @@ def _attached(suspect: Suspect) -> Tensor | None:
         always_grad=True,
         start=forward.start,
     )
-    replay.run(forward.events)
+    # what is detached from a leaf has the leaf's memory, and counts as one
+    events = {e.index: e for e in (*stops, *forward.events)}
+    replay.run(events[i] for i in sorted(events))
     edge = replay.edges.get(suspect.node.index)
     if replay.failures or edge is None:
         return None

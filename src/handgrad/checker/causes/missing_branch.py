@@ -92,7 +92,7 @@ def _lines(suspect: Suspect, part: Part) -> Iterator[str]:
     if back is None:
         return
     values = [back, f"-{back}", *(f"{w} * {back}" for w in _beside(suspect, part))]
-    values += [v for w in _beside(suspect, part) for v in (f"{back} @ {w}.T", f"{w}.T @ {back}")]
+    values += [v for w in _beside(suspect, part) for v in _products(w, back)]
     yield from (f"{own} += {value}" for value in values)
     for dim in range(suspect.right.dim()):
         for value in values:
@@ -101,6 +101,10 @@ def _lines(suspect: Suspect, part: Part) -> Iterator[str]:
     if suspect.right.dim() == 1:
         yield f"{own} += {back}.sum(0)"
     yield f"{own} += {back}.view({suspect.node.name}.shape)"
+
+
+def _products(w: str, back: str) -> tuple[str, ...]:
+    return f"{back} @ {w}.T", f"{w}.T @ {back}", f"{back}.T @ {w}", f"{w} @ {back}.T"
 
 
 def _beside(suspect: Suspect, part: Part) -> Sequence[str]:

@@ -26,7 +26,7 @@ import torch
 from torch import Tensor
 
 from handgrad.checker.explaining.additions import addition
-from handgrad.checker.explaining.closed import Fitted, fitted, regrouped, rescaled, terms_of
+from handgrad.checker.explaining.closed import Fitted, fitted, is_fused, regrouped, rescaled, terms_of
 from handgrad.checker.explaining.edits import Text
 from handgrad.checker.explaining.finding import Finding
 from handgrad.checker.explaining.later import mended_later
@@ -39,7 +39,7 @@ NAME = "softmax and cross-entropy's closed form"
 
 def find(suspect: Suspect) -> Finding | None:
     """Change the line where it may be off; then fit it as a sum of the two terms."""
-    if not _is_block(suspect):
+    if not is_fused(suspect) or not _is_block(suspect):
         return None
     text = suspect.text
     for fix, said in _edits(suspect, text) if text is not None else ():

@@ -18,6 +18,7 @@ Right:
 """
 
 import ast
+import re
 from collections.abc import Iterator
 
 import torch
@@ -67,7 +68,8 @@ def find(suspect: Suspect) -> Finding | None:
     if text is not None:
         for turned in _turned(suspect, text):
             if suspect.mends(turned):
-                return Finding("The mask is the other way round.", turned)
+                tidied = re.sub(r"(?<![\w)\]])\((\w+)\)", r"\1", turned)
+                return Finding("The mask is the other way round.", tidied)
     op = _kink(suspect)
     if op is None:
         return None
@@ -229,4 +231,4 @@ def _halved(text: Text) -> Iterator[str]:
         if len(node.ops) == 1 and type(node.ops[0]) in _LOOSE:
             left, right = text.segment(node.left), text.segment(node.comparators[0])
             sign = ">" if isinstance(node.ops[0], ast.Gt | ast.GtE) else "<"
-            yield text.replace(node, f"(({left} {sign} {right}) + 0.5 * ({left} == {right}))")
+            yield text.replace(node, f"({left} {sign} {right}) + 0.5 * ({left} == {right})")

@@ -76,6 +76,13 @@ def rescaled(suspect: Suspect, fit: Fitted) -> Iterator[str]:
         return
     parts = list(dict.fromkeys([*summands(text.value), text.value]))
     inner = [p for p in text.of(ast.BinOp) if isinstance(p.op, ast.Mult | ast.Div)]
+    for product in inner:
+        if isinstance(suspect.value(text.segment(product.right)), int | float):
+            yield text.replace(product, text.segment(product.left))
+        if isinstance(product.op, ast.Mult) and isinstance(
+            suspect.value(text.segment(product.left)), int | float
+        ):
+            yield text.replace(product, text.segment(product.right))
     for times in dict.fromkeys(c for _, c in fit.off):
         for part in dict.fromkeys([*parts, *inner]):
             for template, _ in factors(suspect, abs(1 / times)):
@@ -126,6 +133,14 @@ def target(suspect: Suspect) -> str:
         sign = "-" if isinstance(text.tree.op, ast.Sub) else "+"
         return f"{text.segment(text.tree.target)} {sign}="
     return f"{suspect.hand.name} ="
+
+
+def is_fused(suspect: Suspect) -> bool:
+    """Tell whether the statement reads past the gradients of what the node went into."""
+    hands = suspect.backward.hands
+    read = {n for n, h in hands.items() if h.number in suspect.grade.reads and h is not suspect.hand
+            and h.node is not None and h.node.value.dim() > 0}  # fmt: skip
+    return not read or not read <= suspect.backward.consumers.get(id(suspect.node.value), set())
 
 
 def node_value(suspect: Suspect, name: str) -> Tensor | None:

@@ -68,8 +68,6 @@ def _short_of_digits(
 def explained(suspect: Suspect) -> Explanation | None:
     """Return the first cause that holds."""
     several = len(suspect.grade.blamed.statements) > 1 or bool(suspect.grade.unjudged)
-    if suspect.grade.blamed.twice:
-        return None  # the report says that it is there already
     if not suspect.views:
         return None  # what its names stood for is not known
     for cause in CAUSES:

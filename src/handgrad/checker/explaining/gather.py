@@ -13,7 +13,7 @@ from handgrad.checker.explaining.suspect import Suspect
 from handgrad.checker.explaining.unit import Unit, unit_of
 from handgrad.checker.judging.grade import Grade
 from handgrad.checker.judging.statements import grouped
-from handgrad.checker.recording.trace import Bind
+from handgrad.checker.recording.trace import Bind, key_of
 
 
 def suspects(grade: Grade, backward: Backward) -> Iterator[Suspect]:
@@ -50,7 +50,11 @@ def _suspect(grade: Grade, at: int, backward: Backward) -> Suspect:
     )
     whole = parts and all(p.hand is not None for p in parts)
     hidden = bool((rights[0].abs() <= forward.noise[hand.node.index]).all())  # 0 times x is 0
-    if len(backward.scenes) > 1 and (direct or hidden) and whole and grade.reads:
+    memory = [(h.number, key_of(h.own_final().value)) for h in backward.hands.values()]
+    keys = [key for _, key in memory]
+    # where two share memory, one random gradient overwrites another
+    apart = all(keys.count(key) == 1 for number, key in memory if number in grade.reads)
+    if len(backward.scenes) > 1 and (direct or hidden) and whole and grade.reads and apart:
         rights.append(torch.stack([p.values[1] for p in parts]).sum(0))
     scenes = zip(backward.scenes, rights, strict=False)
     views = tuple(

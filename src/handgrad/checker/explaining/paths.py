@@ -47,6 +47,8 @@ class _Statistic:
     held: Held
     name: str
     node: Bind | None
+    single: bool
+    """Whether it is one number for the whole tensor."""
 
 
 def terms(suspect: Suspect) -> tuple[Term, ...]:
@@ -54,7 +56,7 @@ def terms(suspect: Suspect) -> tuple[Term, ...]:
 
     Their sum is the true gradient.
     """
-    found = [s for s in _statistics(suspect) if s is not None][: MOST + 1]
+    found = [s for s in _statistics(suspect) if not _is_all(suspect, s)][: MOST + 1]
     whole = suspect.forward.truth[suspect.node.index]
     if not found or len(found) > MOST:
         return ()
@@ -64,15 +66,23 @@ def terms(suspect: Suspect) -> tuple[Term, ...]:
     if before is None:
         return ()
     made.append(Term("", None, before))
-    for i, statistic in enumerate(found):
-        after = _gradient(suspect, held[i + 1 :]) if i + 1 < len(held) else whole
+    for i in reversed(range(len(found))):  # the last first: past a sum, a maximum has no effect
+        statistic, after = found[i], _gradient(suspect, held[:i]) if i else whole
         if after is None or after.shape != before.shape:
             return ()
         if bool(((after - before).abs() > 1e-9 * whole.abs().max()).any()):
-            made.append(Term(statistic.name, statistic.node, after - before))
+            made.insert(1, Term(statistic.name, statistic.node, after - before))
         before = after
     direct = bool((made[0].value.abs() > 1e-9 * whole.abs().max()).any())
     return tuple(made) if direct and len(made) > 1 else ()
+
+
+def _is_all(suspect: Suspect, statistic: _Statistic) -> bool:
+    """Tell whether all that the result depends on goes through it, as through a mean loss."""
+    if not statistic.single:
+        return False
+    left = _gradient(suspect, [statistic.held])
+    return left is None or not bool(left.any())
 
 
 def _gradient(suspect: Suspect, held: Sequence[Held]) -> Tensor | None:
@@ -111,13 +121,14 @@ def _statistics(suspect: Suspect) -> Iterable[_Statistic]:
         small = all(t.numel() < largest for t in event.outputs if t.is_floating_point())
         if func in _SPLIT:
             for part in _SPLIT[func].statistics:
-                yield _Statistic((event.index, part), f"the {part} in {func}", None)
+                yield _Statistic((event.index, part), f"the {part} in {func}", None, False)
         elif func in _WORDS and small and not any(id(t) in ends for t in event.outputs):
             named = _named(suspect, event, names)
             source = names.get(id(inputs[0]))
             of = f" of {source.name}" if source is not None else ""
             name = named.name if named is not None else f"the {_WORDS[func]}{of}"
-            yield _Statistic((event.index, ""), name, named)
+            single = all(t.numel() == 1 for t in event.outputs)
+            yield _Statistic((event.index, ""), name, named, single)
 
 
 def _named(suspect: Suspect, op: Op, names: dict[int, Bind]) -> Bind | None:
