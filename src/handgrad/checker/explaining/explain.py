@@ -40,7 +40,7 @@ def explain(grader: Grader, grades: Sequence[Grade], cut: Cut) -> dict[int, Expl
 
 
 def _as_it_ran(grades: Sequence[Grade]) -> list[Grade]:
-    """Return the gradients with wrong values whose lines, and all that these read, are right."""
+    """Return the wrong gradients whose lines are right, and all that these read."""
     right = {g.hand.number: g.right for g in grades}
     return [
         g for g in grades

@@ -25,8 +25,9 @@ class Runner:
 
     def value(self, source: str) -> Any:
         """Return what an expression evaluates to. Raises whatever it raises."""
-        code = compile(source, "<line>", "eval")
-        names = self._given(code, writes=False)
+        tree = ast.parse(source, mode="eval")
+        code = compile(tree, "<line>", "eval")
+        names = self._given(code, writes=any(True for _ in _written(tree)))
         return self._run(code, names, eval)
 
     def run(

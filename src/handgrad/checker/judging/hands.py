@@ -50,7 +50,7 @@ class Hand:
 
     @property
     def borrowed(self) -> bool:
-        """Whether it is another gradient under a key, `grads["W1"] = dW1`: held to its key."""
+        """Whether it is another gradient under a key, `grads["W1"] = dW1`."""
         return self.binds[0].kind == "param"
 
     def own_final(self) -> Bind:
