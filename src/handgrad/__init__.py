@@ -18,6 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from handgrad.checker.api import check, watch
+    from handgrad.checker.deriving.function import derive
+    from handgrad.checker.functions.check import check_function
+    from handgrad.checker.functions.records import FunctionReport
     from handgrad.checker.records import Report
     from handgrad.checker.running.run import check_file
     from handgrad.data import open_dataset
@@ -31,10 +34,13 @@ __all__ = [
     "ENGINES",
     "LAYERS",
     "MODELS",
+    "FunctionReport",
     "HandgradError",
     "Report",
     "check",
     "check_file",
+    "check_function",
+    "derive",
     "open_dataset",
     "watch",
 ]
@@ -43,10 +49,13 @@ _HOMES = {
     "ENGINES": "handgrad.engine",
     "LAYERS": "handgrad.layers",
     "MODELS": "handgrad.models",
+    "FunctionReport": "handgrad.checker.functions.records",
     "HandgradError": "handgrad.errors",
     "Report": "handgrad.checker.records",
     "check": "handgrad.checker.api",
     "check_file": "handgrad.checker.running.run",
+    "derive": "handgrad.checker.deriving.function",
+    "check_function": "handgrad.checker.functions.check",
     "open_dataset": "handgrad.data",
     "watch": "handgrad.checker.api",
 }

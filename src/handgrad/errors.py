@@ -31,6 +31,14 @@ class CheckError(HandgradError):
     """A file that holds nothing to check, or cannot be run."""
 
 
+class LostError(CheckError):
+    """A checked file whose process died, or did not answer in time (`timed_out`)."""
+
+    def __init__(self, message: str, timed_out: bool) -> None:
+        super().__init__(message)
+        self.timed_out = timed_out
+
+
 class GradientError(HandgradError):
     """A hand-written gradient is wrong."""
 

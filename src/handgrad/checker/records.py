@@ -23,6 +23,27 @@ class Place:
 
 
 @dataclass(frozen=True)
+class Spread:
+    """Where a wrong gradient is off: |by hand - truth| as a small picture, and in words.
+
+    `levels` has a string a row, a character a cell: 0 right; 1 (a hundredth of the largest, or
+    less) to 5 (a third of it, or more) in half decades; x not finite. Dimensions before the last
+    two are folded together and long ones thinned; the worst in each cell counts.
+    """
+
+    levels: tuple[str, ...]
+    caption: str
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The source of one cell, or of the file where `cell` is None, as its lines are counted."""
+
+    cell: int | None
+    text: str
+
+
+@dataclass(frozen=True)
 class Row:
     """One gradient, judged. `node` is the forward tensor, `hand` the user's gradient for it."""
 
@@ -52,6 +73,8 @@ class Row:
     """Whether it is to be added below that line, rather than to replace it."""
     checked: Literal["exact", "rounding"] | None = None
     """What the corrected line gave when it was run on right gradients upstream."""
+    spread: Spread | None = None
+    """Of a wrong gradient: where it is off. Of a root, given right gradients upstream."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +107,10 @@ class Report:
     rows: tuple[Row, ...]
     notes: tuple[Note, ...] = ()
     errors: tuple[CellError, ...] = ()
+    edges: tuple[tuple[str, str], ...] = ()
+    """The forward pass as a graph: each named tensor with one that is computed from it."""
+    listings: tuple[Listing, ...] = ()
+    """The sources that the gradients by hand stand in."""
     version: int = field(default=1, init=False)
 
     @property

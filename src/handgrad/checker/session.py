@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 import torch
 
 from handgrad.checker.explaining.explain import explain
+from handgrad.checker.judging.edges import edges_of
 from handgrad.checker.judging.grade import Grader
 from handgrad.checker.judging.hands import LIKELY, Hand, find_hands, hand_names
 from handgrad.checker.judging.notes import Evidence, find_notes
@@ -17,12 +18,14 @@ from handgrad.checker.judging.probe import probe
 from handgrad.checker.judging.rows import missing_rows, row_of
 from handgrad.checker.judging.shuffles import unread_shuffles
 from handgrad.checker.judging.sweep import Sweep
+from handgrad.checker.judging.unwritten import unwritten
 from handgrad.checker.recording.capture import Recorder
 from handgrad.checker.recording.instrument import Instrumenter, Statement
 from handgrad.checker.recording.trace import Bind, Compared
-from handgrad.checker.records import CellError, Note, Place, Report, Row
+from handgrad.checker.records import CellError, Listing, Note, Place, Report, Row
 from handgrad.errors import CheckError
 
+Edge = tuple[str, str]
 NO_GRADIENT = "nothing to check: no gradient is written by hand"
 
 
@@ -59,22 +62,33 @@ class Session:
     def finish(self, file: str, errors: Sequence[CellError] = ()) -> Report:
         """Grade what was recorded. Raises CheckError, one line, where there is nothing to grade."""
         with torch._C.DisableTorchFunction(), torch.enable_grad():
-            rows, notes = self._graded(file)
-        return Report(file, tuple(rows), tuple(notes), tuple(errors))
+            rows, notes, edges = self._graded(file)
+        listings = self._listings(rows)
+        return Report(file, tuple(rows), tuple(notes), tuple(errors), tuple(edges), listings)
 
-    def _graded(self, file: str) -> tuple[list[Row], list[Note]]:
+    def _graded(self, file: str) -> tuple[list[Row], list[Note], list[Edge]]:
         passes = self._passes(file)
         hands = find_hands(self.recorder.trace, passes, self.pairs)
         rows, notes = [], unread_shuffles(self.sources) + self._unseen() + self._unpaired()
+        edges: list[Edge] = []
         for forward in passes:
             own = [h for h in hands if h.forward is forward]
-            found, said = graded(forward, own) if own else ([], [])
+            found, said, drawn = graded(forward, own) if own else ([], [], [])
             rows += found
             notes += said
+            edges += drawn
         if not any(row.hand for row in rows):
+            rows = unwritten(passes, [source for _, source in self.sources])
+        if not rows:
             why = next((n.message for n in notes if n.code in ("HG215", "HG218")), NO_GRADIENT)
             raise CheckError(f"{file}: {why}")
-        return merged(rows), list(dict.fromkeys(notes))
+        return merged(rows), list(dict.fromkeys(notes)), list(dict.fromkeys(edges))
+
+    def _listings(self, rows: Sequence[Row]) -> tuple[Listing, ...]:
+        """Return the sources that the rows' statements stand in."""
+        told = {(row.place, row.statement) for row in rows}
+        own = (s for s in self.statements if s.source and (s.place, s.text) in told)
+        return tuple(dict.fromkeys(Listing(s.place.cell, s.source) for s in own))
 
     def _passes(self, file: str) -> list[Pass]:
         trace = self.recorder.trace
@@ -106,17 +120,17 @@ class Session:
         ]
 
 
-def graded(forward: Pass, hands: list[Hand]) -> tuple[list[Row], list[Note]]:
-    """Return the rows and the notes of one pass."""
+def graded(forward: Pass, hands: list[Hand]) -> tuple[list[Row], list[Note], list[Edge]]:
+    """Return the rows and the notes of one pass, and its graph."""
     try:
         forward.differentiate()
     except RuntimeError as error:  # torch's own, of operations that cannot run in float64
-        return [], [_ungraded(forward, error)]
+        return [], [_ungraded(forward, error)], []
     grader = Grader(forward, hands)
     settle(grader)
     main, later = chosen(grader, grader.hands)
     if not grader.hands:
-        return [], []
+        return [], [], []
     grades = grader.grades()
     cut = probe(grader, grades)
     grader.settle(grades)
@@ -136,7 +150,8 @@ def graded(forward: Pass, hands: list[Hand]) -> tuple[list[Row], list[Note]]:
     causes = explain(grader, grades, cut)
     notes = find_notes(Evidence(forward.trace, forward, shown, again, backward))
     rows = [row_of(g, causes.get(g.hand.number)) for g in shown]
-    return rows + missing_rows(forward, shown, cut.consumers), notes
+    rows += missing_rows(forward, shown, cut.consumers)
+    return rows, notes, edges_of(forward, shown, cut.consumers)
 
 
 def _ungraded(forward: Pass, error: RuntimeError) -> Note:

@@ -14,7 +14,9 @@ import typer
 
 from handgrad import __version__
 from handgrad.cli.check import check
+from handgrad.cli.derive import derive
 from handgrad.cli.evaluate import evaluate
+from handgrad.cli.exercise import exercise
 from handgrad.cli.output import INTERRUPTED
 from handgrad.cli.sample import sample
 from handgrad.cli.train import train
@@ -30,7 +32,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for command in (train, evaluate, sample, verify, check):
+for command in (train, evaluate, sample, verify, check, derive, exercise):
     app.command()(command)
 
 

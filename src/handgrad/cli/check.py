@@ -1,20 +1,24 @@
 """`handgrad check`: the gradients of a notebook or a script, and which lines are to blame."""
 
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from handgrad.errors import SettingsError
+from handgrad.cli.output import hint_level, print_report
+from handgrad.cli.targets import Targets
+from handgrad.errors import CheckError, SettingsError
 
 if TYPE_CHECKING:
-    from handgrad.checker.records import Report
+    from handgrad.checker.running.many import Checked
 
 
 def check(
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE", help="A notebook (.ipynb) or a script (.py).")
+        list[Path],
+        typer.Argument(metavar="FILE", help="Notebooks (.ipynb) and scripts (.py)."),
     ],
     pair: Annotated[
         list[str] | None,
@@ -22,7 +26,14 @@ def check(
             metavar="NAME=TENSOR", help="NAME holds the gradient of TENSOR; may be repeated."
         ),
     ] = None,
-    timeout: Annotated[float, typer.Option(help="Seconds that the file may run.")] = 600.0,
+    hint: Annotated[
+        str,
+        typer.Option(
+            metavar="where|what|fix",
+            help="Say where mistakes are, also what they are, or also what to type.",
+        ),
+    ] = "fix",
+    timeout: Annotated[float, typer.Option(help="Seconds that a file may run.")] = 600.0,
     max_steps: Annotated[
         int | None, typer.Option(metavar="N", help="Record N steps of a training loop, not 2.")
     ] = None,
@@ -32,31 +43,77 @@ def check(
     json: Annotated[
         str | None, typer.Option(metavar="FILE|-", help="Write the report as JSON.")
     ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE|DIR",
+            help="Write the report as a page; of several files, a folder.",
+        ),
+    ] = None,
+    csv: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write a table for a spreadsheet, one row a file."),
+    ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            "-j",
+            "--jobs",
+            metavar="N",
+            help="Check N files at a time.",
+            show_default="as many as processors, 8 at most",
+        ),
+    ] = None,
+    details: Annotated[
+        bool, typer.Option("--details", help="Of several files, print each one's report, too.")
+    ] = False,
 ) -> None:
-    """Run FILE in a process of its own and judge each gradient by hand in it.
+    """Run each FILE in a process of its own and judge each gradient by hand in it.
 
     It runs the file's code as Python would: check only what you would run.
 
-    Exit code 1: a gradient is wrong, or something in the file raised.
+    Exit code 1: a gradient is wrong, something raised, or one of several files was not graded.
 
     Exit code 2: there is nothing to check.
     """
-    from handgrad.checker.running.run import check_file
-    from handgrad.cli.output import check_target
+    from handgrad.checker.running.many import each_once, required_jobs
+    from handgrad.cli.several import Several
 
-    if len(files) != 1:
-        raise SettingsError(f"handgrad check takes one file, got {len(files)}")
-    check_target(json)
-    outcome = check_file(files[0], _pairs(pair or []), timeout, max_steps)
+    named = each_once(files)
+    level, targets, pairs = hint_level(hint), Targets(json, html, csv), _pairs(pair or [])
+    targets.require(several=len(named) > 1)
+    required_jobs(1 if jobs is None else jobs)
+    if len(named) > 1:
+        several = Several(named, level, targets, show_output, details)
+        raise typer.Exit(several.check(pairs, timeout, max_steps, jobs))
+    checked = _checked(files[0], targets, pairs, timeout, max_steps).hinted(level)
+    assert checked.report is not None
     if show_output:
-        print(outcome.output, end="", file=sys.stderr)
-    if json is not None:
-        from handgrad.files import report_json
-
-        report_json(json, outcome.report.to_json())
+        print(checked.output, end="", file=sys.stderr)
+    targets.write([checked], several=False)
     if json != "-":
-        _print(outcome.report)
-    raise typer.Exit(0 if outcome.report.ok and not outcome.report.errors else 1)
+        print_report(checked.report)
+    raise typer.Exit(0 if checked.report.ok and not checked.report.errors else 1)
+
+
+def _checked(
+    file: Path,
+    targets: Targets,
+    pairs: dict[str, str],
+    timeout: float,
+    max_steps: int | None,
+) -> "Checked":
+    """The one file, checked. Where it is refused, the sheet says so before the error does."""
+    from handgrad.checker.running.many import failed, graded
+    from handgrad.checker.running.run import check_file
+
+    begin = time.monotonic()
+    try:
+        outcome = check_file(file, pairs, timeout, max_steps)
+    except CheckError as error:
+        targets.write_sheet([failed(0, file, time.monotonic() - begin, error)])
+        raise
+    return graded(0, file, time.monotonic() - begin, outcome.report, outcome.output)
 
 
 def _pairs(given: list[str]) -> dict[str, str]:
@@ -71,17 +128,3 @@ def _pairs(given: list[str]) -> dict[str, str]:
                 f"--pair {hand}: given as the gradient of {pairs[hand]} and of {node}"
             )
     return pairs
-
-
-def _print(report: "Report") -> None:
-    """On a terminal in its colours and width, elsewhere plain and 100 columns wide."""
-    from rich.console import Console
-
-    from handgrad.checker.report import text
-
-    console = Console(highlight=False)
-    marks = text.MARKS if console.encoding.startswith("utf") else text.ASCII_MARKS
-    if console.is_terminal:
-        console.print(text.render(report, marks))
-    else:
-        print(text.to_text(report, marks=marks), end="")

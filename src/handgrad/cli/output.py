@@ -5,9 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from handgrad.errors import RunError
+from handgrad.errors import RunError, SettingsError
 
 if TYPE_CHECKING:
+    from handgrad.checker.records import Hint, Report
     from handgrad.data import Dataset
 
 INTERRUPTED = 130
@@ -20,18 +21,42 @@ def sayer(stream: TextIO) -> Callable[[str], None]:
     return lambda line: print(line, file=stream, flush=True)
 
 
-def check_target(json: str | None) -> None:
-    """Raise RunError now, not at the end, where `--json FILE` cannot be written."""
-    if json is None or json == "-":
+def check_target(target: str | Path | None, option: str = "--json") -> None:
+    """Raise RunError now, not at the end, where a file that `option` names cannot be written."""
+    if target is None or target == "-":
         return
-    path = Path(json)
+    path = Path(target)
     if path.is_dir():
-        raise RunError(f"cannot write {path}: it is a folder; name a file with --json")
+        raise RunError(f"cannot write {path}: it is a folder; name a file with {option}")
     if not os.access(path.parent, os.W_OK | os.X_OK):
         raise RunError(
             f"cannot write {path}: no folder {path.parent} that can be written; "
-            "name another file with --json"
+            f"name another file with {option}"
         )
+
+
+def hint_level(given: str) -> "Hint":
+    """What `--hint` asks for. Raises SettingsError where it is no level."""
+    from handgrad.checker.records import HINTS
+
+    for level in HINTS:
+        if level == given:
+            return level
+    raise SettingsError(f"--hint {given}: known are {', '.join(HINTS)}")
+
+
+def print_report(report: "Report") -> None:
+    """On a terminal in its colours and width, elsewhere plain and 100 columns wide."""
+    from rich.console import Console
+
+    from handgrad.checker.report import text
+
+    console = Console(highlight=False)
+    marks = text.MARKS if console.encoding.startswith("utf") else text.ASCII_MARKS
+    if console.is_terminal:
+        console.print(text.render(report, marks))
+    else:
+        print(text.to_text(report, marks=marks), end="")
 
 
 def is_new(word: str, dataset: "Dataset") -> bool:

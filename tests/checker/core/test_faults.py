@@ -125,7 +125,7 @@ def test_an_alias_blames_the_later_statement_that_writes_through_it(check):
     line = line_of("dhprebn += ")
     assert (root.hand, root.place.line) == ("dbndiff", line)
     assert root.message.startswith(
-        f"dbndiff was right until line {line} wrote into its memory under another name."
+        "dbndiff and dhprebn are one tensor since `dhprebn = dbndiff`: this line writes to both."
     )
 
 

@@ -101,7 +101,7 @@ class Text:
     def wrap(self, node: ast.AST, template: str) -> str:
         """Return the statement with an expression put into `template`, where `{}` stands for it."""
         inner = self.segment(node)
-        if not isinstance(node, _ATOMS):
+        if not isinstance(node, _ATOMS) or isinstance(node, ast.Constant):
             inner = f"({inner})"
         return self.replace(node, template.format(inner))
 

@@ -1,15 +1,18 @@
 """Every gradient to blame in turn: the first cause that holds, and the corrected line."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from handgrad.checker.causes import CAUSES
-from handgrad.checker.explaining.finding import Explanation
+from handgrad.checker.causes import CAUSES, Cause
+from handgrad.checker.explaining.finding import Explanation, Finding
 from handgrad.checker.explaining.scene import Scene, SceneSweep
 from handgrad.checker.explaining.suspect import Backward, Suspect, suspects
+from handgrad.checker.explaining.unexplained import unexplained
+from handgrad.checker.explaining.written import with_line
 from handgrad.checker.judging.grade import Grade, Grader
 from handgrad.checker.judging.passes import Pass
 from handgrad.checker.judging.probe import Cut, random_gradients
@@ -49,12 +52,31 @@ def _first(given: Sequence[Suspect]) -> Explanation | None:
 
 def explained(suspect: Suspect) -> Explanation | None:
     """Return the first cause that holds."""
+    several = len(suspect.grade.blamed.statements) > 1 or bool(suspect.grade.unjudged)
+    if suspect.grade.blamed.twice:
+        return None  # the report says that it is there already
     for cause in CAUSES:
-        finding = cause.find(suspect)
+        finding = _found(cause, suspect)
         if finding is not None:
-            checked = None if finding.fix is None else suspect.checked(finding)
-            return Explanation(cause.code, finding, checked)
+            return _checked(suspect, cause.code, with_line(suspect, finding))
+    if suspect.grade.root and suspect.views and not several:
+        return _checked(suspect, None, with_line(suspect, unexplained(suspect)))
     return None
+
+
+def _found(cause: Cause, suspect: Suspect) -> Finding | None:
+    """What goes wrong in a cause must not take the verdicts with it: then it does not hold."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about lines that nobody wrote
+            return cause.find(suspect)
+    except Exception:
+        return None
+
+
+def _checked(suspect: Suspect, code: str | None, finding: Finding) -> Explanation:
+    checked = None if finding.fix is None else suspect.checked(finding)
+    return Explanation(code, finding, checked)
 
 
 def _backward(

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from handgrad.checker.explaining.edits import Text
 from handgrad.checker.explaining.finding import Finding
-from handgrad.checker.explaining.scene import Moment, Names, Runner, Scene
+from handgrad.checker.explaining.scene import Moment, Runner, Scene
 from handgrad.checker.explaining.unit import Unit, calls_only_libraries, unit_of
 from handgrad.checker.judging.compare import formula_is_right, same_bits
 from handgrad.checker.judging.grade import Grade
@@ -64,7 +64,8 @@ class Suspect:
     rest: str
     """The gradient's later statements, to be run after this one."""
     native: View | None
-    late: Names | None
+    late: Runner | None
+    """Evaluates expressions where the whole backward pass has run."""
     names: Mapping[str, Bind]
     """The forward's nodes by name, as this statement sees them."""
     gradients: Mapping[str, str]
@@ -139,6 +140,11 @@ class Suspect:
         found, after = self._alone(self.unit.text, view), view.moment.after
         return found is not None and found.shape == after.shape and _close(found, after)
 
+    @property
+    def is_looped(self) -> bool:
+        """Whether the statement is run with the loop that it stands in."""
+        return self.unit is not None and bool(self.unit.head)
+
     @cached_property
     def allowed(self) -> int:
         """How many lines may be tried."""
@@ -165,6 +171,10 @@ class Suspect:
                 return False
             self._tried[text] = all(self._right(text, view) for view in self.views)
         return self._tried[text]
+
+    def would(self, text: str) -> bool:
+        """Tell whether `text` makes what is right even where the user's own cannot be run again."""
+        return all(self._right(text, view) for view in self.views)
 
     def first(self, texts: Iterator[str]) -> str | None:
         """Return the first of the texts that mends the line."""
@@ -208,9 +218,9 @@ class Suspect:
             return None
 
     def _alone(self, text: str, view: View) -> Tensor | None:
-        assert self.unit is not None
+        source = text if self.unit is None else self.unit.source(text)
         try:
-            return view.runner.run(self.unit.source(text), self.hand.name, view.before)
+            return view.runner.run(source, self.hand.name, view.before)
         except Exception:  # whatever a line that nobody wrote may lead to
             return None
 
@@ -277,7 +287,8 @@ def _suspect(grade: Grade, at: int, backward: Backward) -> Suspect:
         native = _view(backward.native, binds, final, own, None)
     names = {b.name: b for b in forward.nodes() if b.kind != "param" or not hand.is_local()}
     gradients = {h.node.name: h.name for h in backward.hands.values() if h.node is not None}
-    late = backward.scenes[0].late
+    names_late = backward.scenes[0].late
+    late = None if names_late is None else Runner(names_late)
     return Suspect(
         grade, statement, unit, views, parts, rest, native, late, names, gradients, backward
     )

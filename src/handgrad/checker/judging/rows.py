@@ -9,6 +9,7 @@ from handgrad.checker.explaining.finding import Explanation
 from handgrad.checker.judging.compare import fits
 from handgrad.checker.judging.grade import Grade
 from handgrad.checker.judging.passes import Pass
+from handgrad.checker.judging.spread import spread_of
 from handgrad.checker.judging.statements import multiple_of
 from handgrad.checker.recording.trace import Bind, Op
 from handgrad.checker.records import Place, Row
@@ -44,6 +45,7 @@ def row_of(grade: Grade, why: Explanation | None = None) -> Row:
         fix_at=None if why is None else why.finding.at,
         fix_adds=why is not None and why.finding.adds,
         checked=None if why is None else why.checked,
+        spread=spread_of(grade, truth),
     )
 
 

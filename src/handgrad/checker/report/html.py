@@ -1,112 +1,160 @@
-"""A report as HTML: tables that need nothing beside them, in Jupyter or as a page.
+"""A report as HTML: a fragment for below a cell, or a page that opens offline.
 
-Every piece of text passes `escape`, so that no name or statement of a notebook can run in it.
+The fragment says what is to be done and folds the rest; the page shows all there is: the graph,
+every gradient, the user's lines. Neither has a script, nor loads anything. Anchors are numbers, and
+whatever a notebook says passes `markup.text`, so that no name or statement of it can run.
 """
 
-from collections.abc import Iterable
-from html import escape
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from functools import cache
+from hashlib import sha256
+from importlib.resources import files
+from zlib import crc32
 
 from handgrad.checker.records import Report, Row
 from handgrad.checker.report import words
-from handgrad.checker.running.source import printable
+from handgrad.checker.report.findings import finding
+from handgrad.checker.report.graph import graph
+from handgrad.checker.report.listing import listings
+from handgrad.checker.report.markup import Markup, element, joined, text
+from handgrad.checker.report.tables import gradients, pairs
+from handgrad.checker.report.text import MARKS
+from handgrad.checker.report.words import SECTIONS
 
-STYLE = """
-.handgrad { font: 14px/1.5 system-ui, sans-serif; max-width: 60em; }
-.handgrad h3 { font-size: 1em; margin: 1.2em 0 0.3em; }
-.handgrad table { border-collapse: collapse; }
-.handgrad td, .handgrad th { padding: 0.15em 1.2em 0.15em 0; text-align: left;
-  vertical-align: top; font-weight: normal; }
-.handgrad th, .handgrad code, .handgrad pre { font-family: ui-monospace, monospace; }
-.handgrad th { white-space: nowrap; }
-.handgrad pre { margin: 0.2em 0; white-space: pre-wrap; }
-.handgrad .finding { border-left: 3px solid; padding-left: 0.8em; margin: 0.6em 0; }
-.handgrad .wrong { border-color: #c33; }
-.handgrad .shape { border-color: #c90; }
-.handgrad .quiet { opacity: 0.7; }
-"""
 PAGE = """<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
+<style>{style}</style>
 </head>
 <body>
 {body}
 </body>
 </html>
 """
+RATIO = element(
+    "p",
+    "R: the distance from the truth, in units of what rounding explains.",
+    class_="quiet",
+)
+ACCIDENT = "Right by accident"
+POLICY = "default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'"
 
 
 def to_html(report: Report, page: bool = False) -> str:
     """The report as one fragment, or as a whole page that opens offline."""
-    groups = words.grouped(report)
-    errors = [(words.error_place(error), error.error) for error in report.errors]
-    parts = [
-        f"<p><code>{_text(report.file)}</code>: {_text(words.summary(report))}</p>",
-        _section("blame", [_finding(row, report) for row in groups.blame]),
-        _section("shape", [_finding(row, report) for row in groups.shape]),
-        _section("inherited", _table(map(_cells, groups.inherited))),
-        _section("right", _table(map(_cells, groups.right))),
-        _missing(groups.missing),
-        _section("notes", _table(words.notes(report))),
-        _section("errors", _table(errors)),
+    return _page(report) if page else _fragment(report)
+
+
+def _fragment(report: Report) -> str:
+    anchors = _anchors(report)
+    drawn, rows = graph(report, anchors), _written(report)
+    found = [
+        (element("p", title, class_="quiet title") if title != SECTIONS["blame"] else "", *parts)
+        for title, parts in _findings(report, anchors)
+        if parts
     ]
-    inner = "\n".join(part for part in parts if part)
-    body = f'<div class="handgrad">\n<style>{STYLE}</style>\n{inner}\n</div>'
-    return PAGE.format(title=_text(report.file), body=body) if page else body
-
-
-def _text(value: str) -> str:
-    """`value` as text and nothing else, in an element or in a quoted attribute."""
-    return escape(printable(value), quote=True)
-
-
-def _section(section: str, parts: list[str]) -> str:
-    if not parts:
-        return ""
-    return "\n".join([f"<h3>{_text(words.SECTIONS[section])}</h3>", *parts])
-
-
-def _finding(row: Row, report: Report) -> str:
-    """A gradient with its line and what is the matter with it."""
-    facts = (words.owner(row), words.places(row), words.shapes(row))
-    head = " &ensp; ".join(_text(fact) for fact in facts if fact)
-    said = [f"<div>{_text(sentence)}</div>" for sentence in words.explanation(row)]
-    folded = words.blamed(row, report)
-    return "\n".join(
-        [
-            f'<div class="finding {row.verdict}">',
-            f"<div><b><code>{_text(words.name(row))}</code></b> &ensp; {head}</div>",
-            f"<pre>{_text_lines(words.statement(row))}</pre>",
-            *said,
-            f'<div class="quiet">{_text(folded)}</div>' if folded else "",
-            "</div>",
-        ]
+    folded = [
+        (f"Every gradient ({len(rows)})", [gradients(report, rows, anchors), *_missing(report)]),
+        ("The graph", [drawn] if drawn else []),
+        *_tail(report),
+    ]
+    return element(
+        "div",
+        element("style", _style("style.css")),
+        _summary(report, element("code", report.file), " "),
+        *(part for parts in found for part in parts),
+        *(element("details", element("summary", t), *parts) for t, parts in folded if parts),
+        class_="handgrad",
     )
 
 
-def _text_lines(lines: list[str]) -> str:
-    return "\n".join(_text(line) for line in lines)
+def _page(report: Report) -> str:
+    anchors = _anchors(report)
+    drawn, rows = graph(report, anchors), _written(report)
+    beside = [
+        ("Every gradient", [gradients(report, rows, anchors), RATIO, *_missing(report)]),
+        ("The lines", listings(report, anchors)),
+        *_tail(report),
+    ]
+    body = element(
+        "main",
+        element("header", element("h1", report.file), _summary(report)),
+        *_sections(_findings(report, anchors)),
+        element(
+            "div",
+            *_sections([("The graph", [drawn] if drawn else [])]),
+            element("div", *_sections(beside), class_="rest"),
+            class_="wide",
+        ),
+        class_="handgrad page",
+    )
+    style = joined([_style("style.css"), _style("page.css")])
+    return PAGE.format(
+        policy=POLICY.format(hash=b64encode(sha256(style.encode()).digest()).decode()),
+        title=text(f"{report.file}: gradients by hand"),
+        style=style,
+        body=body,
+    )
 
 
-def _cells(row: Row) -> tuple[str, ...]:
-    verdict = words.aside(row)
-    return words.name(row), words.owner(row), words.places(row), words.shapes(row), verdict
+def _sections(sections: Sequence[tuple[str, Sequence[str]]]) -> list[Markup]:
+    return [element("section", element("h2", title), *parts) for title, parts in sections if parts]
 
 
-def _table(rows: Iterable[tuple[str, ...]]) -> list[str]:
-    """Rows of text, the first cell of each its head; no table where there is no row."""
-    lines = [_row(head, rest) for head, *rest in rows]
-    return ["<table>", *lines, "</table>"] if lines else []
+def _summary(report: Report, *before: str) -> Markup:
+    mark, state = (MARKS["exact"], "exact") if report.ok else (MARKS["wrong"], "wrong")
+    sign = element("span", mark, class_=f"mark {state}", aria_hidden="true")
+    return element("p", sign, *before, words.summary(report), class_="sum")
 
 
-def _row(head: str, rest: list[str]) -> str:
-    cells = "".join(f"<td>{_text(cell)}</td>" for cell in rest)
-    return f'<tr><th scope="row">{_text(head)}</th>{cells}</tr>'
+def _tail(report: Report) -> list[tuple[str, list[Markup]]]:
+    """Notes and errors."""
+    errors = [(words.error_place(error), error.error) for error in report.errors]
+    listed = (("notes", words.notes(report)), ("errors", errors))
+    return [(SECTIONS[key], [pairs(SECTIONS[key], many)] if many else []) for key, many in listed]
 
 
-def _missing(rows: list[Row]) -> str:
-    if not rows:
-        return ""
-    return f'<p class="quiet">Not written yet: {_text(words.names(map(words.name, rows)))}</p>'
+def _findings(report: Report, anchors: Mapping[int, str]) -> list[tuple[str, list[Markup]]]:
+    """What is to be looked at, under its heading: cards, and what inherits from none of them."""
+    groups = words.grouped(report)
+    number = {id(row): i for i, row in enumerate(report.rows)}
+    accidents = [row for row in groups.right if row.blame == "root"]
+    loose = {number[id(row)]: row for row in groups.inherited}
+    cards = [
+        (title, [finding(row, report, anchors[number[id(row)]]) for row in rows])
+        for title, rows in (
+            (SECTIONS["blame"], groups.blame),
+            (SECTIONS["shape"], groups.shape),
+            (ACCIDENT, accidents),
+        )
+    ]
+    rest = [gradients(report, loose, {})] if loose else []
+    return [*cards, (SECTIONS["inherited"], rest)]
+
+
+def _written(report: Report) -> dict[int, Row]:
+    """The gradients that there are, by their place in the report."""
+    return {i: row for i, row in enumerate(report.rows) if row.verdict != "missing"}
+
+
+def _missing(report: Report) -> list[Markup]:
+    rows = words.grouped(report).missing
+    said = f"Not written yet: {words.names(map(words.name, rows))}"
+    return [element("p", said, class_="quiet")] if rows else []
+
+
+def _anchors(report: Report) -> dict[int, str]:
+    """An anchor for each row, by its place: unlike those of other reports in the same notebook."""
+    own = crc32(repr(report).encode(errors="replace"))
+    return {i: f"hg{own:08x}-{i}" for i in _written(report)}
+
+
+@cache
+def _style(name: str) -> Markup:
+    """Our own style sheet; nothing of the user's gets into it."""
+    return Markup(files(__package__).joinpath(name).read_text("utf-8"))

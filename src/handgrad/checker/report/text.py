@@ -57,7 +57,12 @@ def _finding(row: Row, report: Report, marks: dict[str, str]) -> RenderableType:
     for part in (words.owner(row), words.places(row), words.shapes(row)):
         head.append(f"   {part}" if part else "", style="not bold default")
     body = [Text(line, style="cyan") for line in words.statement(row)]
-    body += [Text(sentence) for sentence in words.explanation(row)]
+    code = f" [{row.cause}]" if row.cause else ""
+    body += (
+        [Text(" ".join(words.explanation(row)) + code)]
+        if row.cause
+        else [Text(sentence) for sentence in words.explanation(row)]
+    )
     body += [Text(line, style="green") for line in words.mend(row)]
     folded = words.blamed(row, report)
     body += [Text(folded, style="dim")] if folded else []

@@ -124,8 +124,7 @@ def statement(row: Row) -> list[str]:
 
 def explanation(row: Row) -> list[str]:
     """What is the matter with a gradient, sentence by sentence."""
-    code = f" [{row.cause}]" if row.cause else ""
-    sentences = [printable(row.message) + code] if row.message else []
+    sentences = [printable(row.message)] if row.message else []
     if row.verdict == "wrong" and row.cause is None:
         if not sentences and row.blame == "root":
             sentences.append(ROOT)
@@ -139,13 +138,17 @@ def mend(row: Row) -> list[str]:
     if row.fix is None:
         return []
     first, *rest = (printable(line) for line in row.fix.split("\n"))
+    head = f"{told(row)}: "
+    shown = [head + first, *(" " * len(head) + line for line in rest)]
+    return [*shown[:-1], f"{shown[-1]}    (checked: {CHECKED[row.checked]})"]
+
+
+def told(row: Row) -> str:
+    """Where the corrected line belongs: `try`, or `add below line 4`."""
     where = place(row.fix_at)
     if row.fix_adds:
-        told = f"add below {where}: " if where else "add: "
-    else:
-        told = f"try, in {where}: " if where else "try: "
-    lines = [told + first, *(" " * len(told) + line for line in rest)]
-    return [*lines[:-1], f"{lines[-1]}    (checked: {CHECKED[row.checked]})"]
+        return f"add below {where}" if where else "add"
+    return f"try, in {where}" if where else "try"
 
 
 def aside(row: Row) -> str:

@@ -10,8 +10,9 @@ import signal
 import sys
 import threading
 import traceback
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
@@ -109,7 +110,9 @@ class Work:
         self._cells = [Cell(*cell) for cell in request["cells"]]
         self._errors: list[CellError] = []
         self._cell: int | None = None
-        if not request["pairs"]:
+        self._derive: dict[str, Any] | None = request.get("derive")
+        self._task: str = request.get("task", "check")
+        if self._task == "check" and not request["pairs"] and self._derive is None:
             require_hand_gradients(self._shown, self._cells, has_hand_gradients)
         self._session = Session(request["pairs"], request["max_steps"])
         self._path = Path(request["path"])
@@ -122,13 +125,21 @@ class Work:
         self._channel.send("ready")
         process = os.getpid()
         for cell in self._cells:
-            if self._runner.stopped or self._deadline.passed:
+            if self._runner.stopped or self._deadline.passed or self._has_enough():
                 break
             self._run(cell)
             if os.getpid() != process:
                 os._exit(0)  # a fork of the user's that came out of its code: it must not answer
         self._deadline.over()
         return self._grade()
+
+    def _has_enough(self) -> bool:
+        """Whether what is to come cannot matter: an exercise ends with its loss."""
+        if self._task != "exercise":
+            return False
+        from handgrad.checker.recording.trace import Backward
+
+        return bool(self._session.recorder.trace.of(Backward))
 
     def _run(self, cell: Cell) -> None:
         self._cell = cell.number
@@ -150,12 +161,34 @@ class Work:
 
     def _grade(self) -> dict[str, Any]:
         self._channel.send("grading")
+        if self._derive is not None:
+            return self._derived(self._derive)
         try:
-            report = self._session.finish(self._shown, self._errors)
+            return {"event": "report", **TASKS[self._task](self)}
         except CheckError as refusal:
             return {"event": "refused", "message": _refusal(str(refusal), self._errors)}
+
+    def check(self) -> dict[str, Any]:
+        """The gradients by hand, graded."""
+        report = self._session.finish(self._shown, self._errors)
         notes = (*report.notes, *self._runner.notes())
-        return {"event": "report", "report": pack(replace(report, notes=notes))}
+        return {"report": pack(replace(report, notes=notes))}
+
+    def exercise(self) -> dict[str, Any]:
+        """The forward pass, for an exercise in writing its gradients."""
+        from handgrad.checker.exercise.forward import described
+
+        forward = described(self._session.recorder.trace, self._shown, self._errors)
+        return {"forward": forward.pack()}
+
+    def _derived(self, asked: dict[str, Any]) -> dict[str, Any]:
+        from handgrad.checker.deriving.file import derive_session
+
+        try:
+            derived = derive_session(self._session, self._shown, self._errors, **asked)
+        except CheckError as refusal:
+            return {"event": "refused", "message": _refusal(str(refusal), self._errors)}
+        return {"event": "derivation", "derivation": asdict(derived)}
 
     def _give_up(self, late: Timeout) -> NoReturn:
         """Grade while the user's code still stands where it is, and end with it."""
@@ -165,6 +198,13 @@ class Work:
         except BaseException as error:
             answer = _failure(error)
         _leave(self._channel, answer)
+
+
+TASKS: dict[str, Callable[[Work], dict[str, Any]]] = {
+    "check": Work.check,
+    "exercise": Work.exercise,
+}
+"""What a request may ask for of a file that has run."""
 
 
 def _refusal(message: str, errors: list[CellError]) -> str:

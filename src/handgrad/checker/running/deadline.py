@@ -11,6 +11,8 @@ from typing import NoReturn
 
 PATIENCE = 2.0  # seconds for the user's code to be left, until it is graded where it stands
 LONGEST = 1e9  # seconds: the system's clocks take no more than some centuries
+STRUCK = "Timeout: still running after "
+"""How the error of a cell begins whose time was up."""
 
 
 class Timeout(BaseException):

@@ -15,6 +15,20 @@ def read_cells(shown: str, content: bytes) -> tuple[Cell, ...]:
 
     Raises CheckError, one line, where `content` is no notebook of Python in a format we read.
     """
+    filled = [cell for cell in read_raw(shown, content) if is_filled_code(cell)]
+    if not filled:
+        raise CheckError(f"{shown}: no code in its cells, nothing to check")
+    return tuple(
+        Cell(number, text_of(cell.get("source")), *_saved(cell))
+        for number, cell in enumerate(filled, 1)
+    )
+
+
+def read_raw(shown: str, content: bytes) -> list[dict[str, Any]]:
+    """All cells of a notebook as they stand in format 4, whatever their type.
+
+    Raises CheckError, one line, where `content` is no notebook of Python in a format we read.
+    """
     notebook = _parse(shown, content)
     _require_format(shown, notebook)
     if notebook["nbformat"] == 3:
@@ -23,14 +37,12 @@ def read_cells(shown: str, content: bytes) -> tuple[Cell, ...]:
     cells = notebook.get("cells")
     if not isinstance(cells, list):
         raise CheckError(f"{shown}: not a notebook: it has no list of cells")
-    code = [cell for cell in cells if isinstance(cell, dict) and cell.get("cell_type") == "code"]
-    filled = [cell for cell in code if _text(cell.get("source")).strip()]
-    if not filled:
-        raise CheckError(f"{shown}: no code in its cells, nothing to check")
-    return tuple(
-        Cell(number, _text(cell.get("source")), *_saved(cell))
-        for number, cell in enumerate(filled, 1)
-    )
+    return [cell for cell in cells if isinstance(cell, dict)]
+
+
+def is_filled_code(cell: dict[str, Any]) -> bool:
+    """Whether it is a cell that Jupyter would give a number."""
+    return cell.get("cell_type") == "code" and bool(text_of(cell.get("source")).strip())
 
 
 def _parse(shown: str, content: bytes) -> dict[str, Any]:
@@ -88,7 +100,7 @@ def _require_python(shown: str, notebook: dict[str, Any]) -> None:
             )
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
     """A notebook's text: a string, or the list of its lines."""
     if isinstance(value, list):
         return "".join(line for line in value if isinstance(line, str))
@@ -99,12 +111,12 @@ def _saved(cell: dict[str, Any]) -> tuple[str, str | None]:
     """What the cell printed and displayed as text, and what it raised, when it was saved."""
     listed = cell.get("outputs")
     outputs = [o for o in listed if isinstance(o, dict)] if isinstance(listed, list) else []
-    raised = [_text(o.get("ename")) for o in outputs if o.get("output_type") == "error"]
+    raised = [text_of(o.get("ename")) for o in outputs if o.get("output_type") == "error"]
     return "".join(map(_output_text, outputs)), raised[0] if raised else None
 
 
 def _output_text(output: dict[str, Any]) -> str:
     if output.get("output_type") == "stream":
-        return _text(output.get("text")) if output.get("name") == "stdout" else ""
+        return text_of(output.get("text")) if output.get("name") == "stdout" else ""
     data = output.get("data")
-    return _text(data.get("text/plain")) + "\n" if isinstance(data, dict) else ""
+    return text_of(data.get("text/plain")) + "\n" if isinstance(data, dict) else ""

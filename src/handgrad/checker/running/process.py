@@ -25,14 +25,27 @@ STARTUP = 120.0  # seconds until the child has imported what it needs, on a slow
 GRACE = 5.0  # seconds a file has, once its time is up, to leave what it is in
 POLL = 0.1  # seconds between looks at whether the child still lives
 SHOW_NOTHING = {"MPLBACKEND": "Agg", "PYTHONIOENCODING": "utf-8:backslashreplace"}
+ONE_THREAD = {"OMP_NUM_THREADS": "1"}
+"""For a child beside others; torch, MKL and OpenBLAS all heed it. What the user has set counts."""
 
 Event = dict[str, Any]
 
 
-class Child:
-    """A running child. As a context manager it and all that it started are gone at the end."""
+class Stopped(Exception):
+    """Raised to whoever waits for a child when nobody wants its answer any more."""
 
-    def __init__(self, request: dict[str, Any]) -> None:
+
+class Child:
+    """A running child. As a context manager it and all that it started are gone at the end.
+
+    `stop`, once set, ends the waiting for it with Stopped. `alone` is False for one of several
+    files, which then has one thread.
+    """
+
+    def __init__(
+        self, request: dict[str, Any], stop: threading.Event | None = None, alone: bool = True
+    ) -> None:
+        self._stop = stop or threading.Event()
         events_in, events_out = os.pipe()
         self._process = subprocess.Popen(
             [*COMMAND, str(events_out)],
@@ -41,7 +54,7 @@ class Child:
             stderr=subprocess.STDOUT,
             pass_fds=[events_out],
             start_new_session=True,  # a group of its own, to be killed as a whole
-            env={**os.environ, **SHOW_NOTHING},
+            env={**({} if alone else ONE_THREAD), **os.environ, **SHOW_NOTHING},
         )
         os.close(events_out)
         assert self._process.stdin is not None
@@ -76,6 +89,8 @@ class Child:
         """The next event, or None when `seconds` have passed or the child is dead."""
         deadline = time.monotonic() + seconds
         while True:
+            if self._stop.is_set():
+                raise Stopped
             alive = self._process.poll() is None
             if not alive:
                 self._listener.join(POLL)  # what it sent before it died may still be on its way

@@ -3,6 +3,7 @@
 import math
 import signal
 import tempfile
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass
@@ -14,7 +15,7 @@ from handgrad.checker.running import process
 from handgrad.checker.running.process import Child, Event
 from handgrad.checker.running.source import Source, one_line, read_source
 from handgrad.checker.running.wire import unpack
-from handgrad.errors import CheckError, SettingsError
+from handgrad.errors import CheckError, LostError, SettingsError
 
 TIMEOUT = 600.0  # seconds
 GRADING = 600.0  # seconds: replays cost a small multiple of the run, so this is for hangs of ours
@@ -42,17 +43,33 @@ def check_file(
     Raises CheckError, one line, where there is nothing to check or the file cannot be run, and
     SettingsError for settings that cannot work.
     """
-    _require_settings(timeout, max_steps)
-    source = read_source(file)
+    require_settings(timeout, max_steps)
+    settings = {"pairs": dict(pairs or {}), "max_steps": max_steps, "timeout": timeout}
+    answer, output = asked(read_source(file), settings)
+    return Outcome(unpack(answer["report"]), output)
+
+
+def asked(
+    source: Source,
+    settings: Mapping[str, Any],
+    stop: threading.Event | None = None,
+    alone: bool = True,
+) -> tuple[Event, str]:
+    """Return what a child that has run `source` answers, and what the file printed.
+
+    `settings` are the rest of the request: pairs, max_steps, timeout, and the task where it is
+    another than the check. Raises CheckError where the child refuses, LostError where it is lost,
+    Stopped where `stop` is set meanwhile.
+    """
     with tempfile.TemporaryDirectory(prefix="handgrad-") as scratch:
-        settings = {"pairs": dict(pairs or {}), "max_steps": max_steps, "timeout": timeout}
-        with Child({**_described(source), **settings, "scratch": scratch}) as child:
-            answer = _answer(child, source, timeout)
+        request = {**_described(source), **settings, "scratch": scratch}
+        with Child(request, stop, alone) as child:
+            answer = _answer(child, source, settings["timeout"])
         if answer["event"] == "failed":
-            raise CheckError(f"{source.shown}: {answer['message']}")
+            raise LostError(f"{source.shown}: {answer['message']}", timed_out=False)
         if answer["event"] == "refused":
             raise CheckError(answer["message"])
-        return Outcome(unpack(answer["report"]), child.output())
+        return answer, child.output()
 
 
 def _described(source: Source) -> dict[str, Any]:
@@ -65,7 +82,8 @@ def _described(source: Source) -> dict[str, Any]:
     }
 
 
-def _require_settings(timeout: float, max_steps: int | None) -> None:
+def require_settings(timeout: float, max_steps: int | None) -> None:
+    """Raise SettingsError, one line, for settings that cannot work."""
     if not (math.isfinite(timeout) and timeout > 0):
         raise SettingsError(f"--timeout {timeout:g}: must be a number of seconds above 0")
     if max_steps is not None and max_steps < 1:
@@ -95,10 +113,13 @@ def _last_call(child: Child, source: Source, limit: str) -> Event:
         event = child.next_event(min(1.0, process.GRACE))
         if event is not None:
             return event
+    event = child.next_event(0.0)  # it may have answered and left between two looks
+    if event is not None:
+        return event
     raise _lost(child, source, f"was still running {child.where} ({limit}) and did not stop")
 
 
-def _lost(child: Child, source: Source, silent: str) -> CheckError:
+def _lost(child: Child, source: Source, silent: str) -> LostError:
     """The one line for a child that is dead, or alive and `silent`, and what it printed last."""
     status = child.status
     how = silent if status is None else _death(status, child.where)
@@ -106,7 +127,8 @@ def _lost(child: Child, source: Source, silent: str) -> CheckError:
     lines = child.output().split("\n")
     last = next((line for line in reversed(lines) if line.strip()), None)
     words = f'; the last it printed: "{one_line(last, 120)}"' if last else ""
-    return CheckError(f"{source.shown}: Python {how}, so nothing was graded{words}")
+    message = f"{source.shown}: Python {how}, so nothing was graded{words}"
+    return LostError(message, timed_out=status is None)
 
 
 def _death(status: int, where: str) -> str:

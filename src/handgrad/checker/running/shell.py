@@ -32,7 +32,7 @@ PROGRAMS = {"bash", "cmd", "perl", "pypy", "python", "python2", "python3", "ruby
 INSTALLERS = {"conda", "mamba", "pip", "uv"}
 NOT_RUN = PROGRAMS | INSTALLERS | {"sc", "sx", "system", "timeit"}
 """Magics that run other programs, or code again for its time alone: noted and left out."""
-NO_EFFECT = {"debug", "matplotlib", "pdb"}
+NO_EFFECT = {"debug", "handgrad", "matplotlib", "pdb"}
 """Magics for somebody at a screen."""
 ENDED = "exit() ends it: no cell after this was run."
 WRAPPER = re.compile(r"\s*%%(capture|prun|time)\b.*")
@@ -83,6 +83,8 @@ class NotebookShell(InteractiveShell):
         if magic_name in NOT_RUN:
             return self._skip(f"%{magic_name} {line}", frame)
         if magic_name in NO_EFFECT or (magic_name == "config" and "InlineBackend" in line):
+            return None
+        if magic_name == "load_ext" and line.strip() == "handgrad":
             return None
         with self._text_of(line, frame.f_lineno - 1):
             return super().run_line_magic(magic_name, line, _stack_depth + 1)

@@ -130,7 +130,7 @@ def printable(text: str) -> str:
     What a notebook says reaches a terminal and a JSON file; it must not steer the one nor break
     the other.
     """
-    return "".join(_shown(character) for character in text)
+    return text if text.isprintable() else "".join(_shown(character) for character in text)
 
 
 def _shown(character: str) -> str:

@@ -6,9 +6,11 @@ stranger's code, and unpickling what it sends would run it here too.
 
 from dataclasses import asdict, fields, is_dataclass
 from types import NoneType
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from handgrad.checker.records import Report
+
+Record = TypeVar("Record")
 
 
 def pack(report: Report) -> dict[str, Any]:
@@ -18,8 +20,13 @@ def pack(report: Report) -> dict[str, Any]:
 
 def unpack(packed: dict[str, Any]) -> Report:
     """The report that `pack` was given."""
-    report: Report = _built(Report, packed)
-    return report
+    return unpack_as(Report, packed)
+
+
+def unpack_as(kind: type[Record], packed: dict[str, Any]) -> Record:
+    """The record of that kind that `asdict` was given."""
+    record: Record = _built(kind, packed)
+    return record
 
 
 def _built(kind: Any, value: Any) -> Any:

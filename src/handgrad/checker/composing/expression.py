@@ -1,0 +1,147 @@
+"""Expressions as syntax trees: templates filled in, trivial factors left out, printed as the field
+writes them (`x**-2`, not `x ** (-2)`)."""
+
+import ast
+import copy
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, TypeGuard
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Expr:
+    """An expression, and a value of its shape and dtype (a number where it has none)."""
+
+    node: ast.expr
+    value: Any
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.value.shape) if isinstance(self.value, Tensor) else ()
+
+    @property
+    def is_number(self) -> bool:
+        return not isinstance(self.value, Tensor)
+
+    @property
+    def text(self) -> str:
+        return printed(self.node)
+
+
+@lru_cache(maxsize=2048)
+def parsed(text: str) -> ast.expr:
+    """Return the tree of an expression; shared, so not to be changed."""
+    return ast.parse(text, mode="eval").body
+
+
+def names_in(node: ast.AST) -> list[str]:
+    """Return every name that is read, as often as it is."""
+    return [n.id for n in ast.walk(node) if isinstance(n, ast.Name)]
+
+
+def filled(template: ast.expr, parts: Mapping[str, ast.expr]) -> ast.expr:
+    """Return a copy of the template with `parts` for the names that stand for them."""
+    result = _Fill(parts).visit(copy.deepcopy(template))
+    assert isinstance(result, ast.expr)
+    return result
+
+
+class _Fill(ast.NodeTransformer):
+    def __init__(self, parts: Mapping[str, ast.expr]) -> None:
+        self.parts = parts
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        part = self.parts.get(node.id)
+        return node if part is None else copy.deepcopy(part)
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
+        self.generic_visit(node)
+        left, right = node.left, node.right
+        if isinstance(node.op, ast.Mult):
+            return _product(node, left, right)
+        if isinstance(node.op, ast.Div):
+            if _is(right, 1):
+                return left
+            if _is_negative(left) and isinstance(left.operand, ast.Constant):
+                return node
+        if isinstance(node.op, ast.Add) and _is_negative(right):
+            return ast.BinOp(left, ast.Sub(), right.operand)
+        return node
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
+        self.generic_visit(node)
+        return _negative(node.operand) if isinstance(node.op, ast.USub) else node
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
+        """x[index] where index is a slice, or a tuple with slices in it."""
+        self.generic_visit(node)
+        if isinstance(node.slice, ast.Tuple) and not node.slice.elts:
+            return node
+        return node
+
+
+def _product(node: ast.BinOp, left: ast.expr, right: ast.expr) -> ast.expr:
+    if _is(left, 1):
+        return right
+    if _is(right, 1):
+        return left
+    if _is_negative_one(left):
+        return _negative(right)
+    if _is_negative_one(right):
+        return _negative(left)
+    if isinstance(right, ast.UnaryOp) and isinstance(right.op, ast.USub):
+        return _negative(_product(ast.BinOp(left, ast.Mult(), right.operand), left, right.operand))
+    if isinstance(right, ast.BinOp) and isinstance(right.op, ast.Mult) and _is_constant(right.left):
+        inner = ast.BinOp(left, ast.Mult(), right.left)  # a * (2 * b): no brackets needed
+        return ast.BinOp(inner, ast.Mult(), right.right)
+    return node
+
+
+def _negative(node: ast.expr) -> ast.expr:
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        return node.operand
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult | ast.Div):
+        return ast.BinOp(_negative(node.left), node.op, node.right)
+    return ast.UnaryOp(ast.USub(), node)
+
+
+def _is_constant(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, int | float)
+
+
+def _is(node: ast.expr, number: float) -> bool:
+    return (
+        isinstance(node, ast.Constant) and type(node.value) in (int, float) and node.value == number
+    )
+
+
+def _is_negative_one(node: ast.expr) -> bool:
+    return isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and _is(node.operand, 1)
+
+
+_EXPONENT = re.compile(r"\*\* \((-[\w.]+)\)")
+_HUGGED = re.compile(r"(?<![\w.)\]])(-?[A-Za-z_][\w.]*|-?\d[\w.]*) \*\* (-?[\w.]+)(?![\w.(\[])")
+_SMALL = re.compile(r"(?<=\d)e-0(\d)")
+
+
+def printed(node: ast.AST) -> str:
+    """Return the source text, spaced as the field does."""
+    text = ast.unparse(ast.fix_missing_locations(copy.deepcopy(node)))
+    if "'" in text or '"' in text:  # equations and the like: nothing inside them is ours to space
+        return _SMALL.sub(r"e-\1", text)
+    text = _EXPONENT.sub(r"** \1", text)
+    text = _HUGGED.sub(r"\1**\2", text)
+    return _SMALL.sub(r"e-\1", text)
+
+
+def literal(value: Any) -> ast.expr:
+    """Return a number, text, or a sequence of them as an expression."""
+    return ast.parse(repr(value), mode="eval").body
+
+
+def _is_negative(node: ast.expr) -> TypeGuard[ast.UnaryOp]:
+    return isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub)

@@ -1,0 +1,1 @@
+"""`handgrad derive`: the whole backward pass of a recorded forward pass, written and verified."""

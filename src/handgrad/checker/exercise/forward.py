@@ -1,0 +1,126 @@
+"""What an exercise needs to know of a forward pass that has run: its loss and its nodes.
+
+The child's half: torch is here, and what it finds out goes to the parent as a Forward.
+"""
+
+import re
+from collections.abc import Sequence
+
+import torch
+
+from handgrad.checker.exercise.described import Forward, Node
+from handgrad.checker.judging.hands import find_hands
+from handgrad.checker.judging.passes import Pass, find_passes
+from handgrad.checker.judging.rows import missing_rows
+from handgrad.checker.recording.trace import Bind, Op, Trace
+from handgrad.checker.records import CellError
+from handgrad.errors import CheckError
+
+NO_LOSS = "no gradient to write: no loss was computed from a tensor with requires_grad=True"
+WANTED = "; give the parameters requires_grad=True, and name the last number loss"
+
+
+def described(trace: Trace, file: str, errors: Sequence[CellError]) -> Forward:
+    """Return the pass with the most nodes. Raises CheckError, one line, where there is none."""
+    with torch._C.DisableTorchFunction(), torch.enable_grad():
+        try:
+            passes = find_passes(trace, {})
+        except CheckError as error:
+            raise CheckError(f"{file}: {error}") from error
+        if not passes:
+            raise CheckError(f"{file}: {NO_LOSS}{'' if errors else WANTED}")
+        forward = max(passes, key=lambda p: len(_named(p)))
+        loss = _loss(forward, trace, file)
+        _require_run(file, loss, errors)
+        try:
+            forward.differentiate()
+        except RuntimeError as error:
+            raise CheckError(f"{file}: its gradients cannot be had: {error}") from error
+        place, text = loss.statement.place, loss.statement.text
+        given = {h.name for h in find_hands(trace, passes, {}) if h.node is not None}
+        return Forward(
+            loss=loss.name,
+            cell=place.cell,
+            line=place.line,
+            last_line=place.line + text.count("\n"),
+            nodes=tuple(_nodes(forward, loss)),
+            by_hand=tuple(sorted(given)),
+        )
+
+
+def _loss(forward: Pass, trace: Trace, file: str) -> Bind:
+    """Return the statement at the top of the file that names the loss."""
+    output = forward.outputs[0]
+    every: list[Bind] = trace.of(Bind)
+    binds = [b for b in every if b.value is output and b.kind != "param"]
+    top = next((b for b in binds if not b.statement.function and b.name.isidentifier()), None)
+    if len(forward.outputs) > 1 or output.numel() != 1:
+        raise CheckError(f"{file}: an exercise needs one loss, a single number")
+    if top is None:
+        where = f" (line {binds[0].statement.place.line})" if binds else ""
+        raise CheckError(
+            f"{file}: the loss{where} has no name at the top level of the file; "
+            "an exercise needs a line such as loss = ... outside of any function"
+        )
+    return top
+
+
+def _require_run(file: str, loss: Bind, errors: Sequence[CellError]) -> None:
+    """Raise CheckError where something failed on the way to the loss."""
+    cell = loss.statement.place.cell
+    for error in errors:
+        if cell is not None and error.cell is not None and error.cell <= cell:
+            raise CheckError(f"{file}: an exercise needs a forward pass that runs")
+
+
+def _named(forward: Pass) -> list[Bind]:
+    """Return the names at the top level, where the lines of an exercise can read them."""
+    return [
+        b
+        for b in forward.nodes()
+        if b.kind != "param" and not b.statement.function and b.name.isidentifier()
+    ]
+
+
+def _nodes(forward: Pass, loss: Bind) -> list[Node]:
+    """Return the nodes in the order in which their gradients can be written, the last ones first.
+
+    A gradient is whole once each line that reads its tensor has been undone: the earliest of them
+    in the forward pass comes last. What one line reads stays in the order of its text.
+    """
+    named = _named(forward)
+    current = {b.name: b for b in named}  # of a name set twice, the last counts
+    uses = _uses(forward, named, loss)
+    found = []
+    for row in missing_rows(forward, [], {}):
+        bind = current.get(row.node)
+        lines = uses.get(id(bind.value), []) if bind is not None else []
+        if bind is not None and lines:
+            order = (-lines[0].index, _position(bind.name, lines[0].statement.text))
+            undone = tuple(dict.fromkeys(b.statement.text for b in lines[::-1]))
+            found.append((order, Node(row.node, row.expected_shape or (), undone)))
+    return [node for _, node in sorted(found, key=lambda pair: pair[0])]
+
+
+def _position(name: str, text: str) -> int:
+    """Return where the right side of a statement reads `name` first."""
+    found = re.search(rf"\b{re.escape(name)}\b", text[text.find("=") :])
+    return found.start() if found else 0
+
+
+def _uses(forward: Pass, named: Sequence[Bind], loss: Bind) -> dict[int, list[Bind]]:
+    """Return, by the id of each node's tensor, the names that lines set which read it, in order."""
+    nodes = {id(b.value) for b in named}
+    waiting: set[int] = set()
+    uses: dict[int, list[Bind]] = {}
+    tops = {id(b) for b in named}
+    for event in forward.events:
+        if type(event) is Op:
+            waiting |= {id(t) for t in event.inputs} & nodes
+        elif id(event) in tops and type(event) is Bind:
+            for number in waiting - {id(event.value)}:
+                uses.setdefault(number, []).append(event)
+            waiting = set()
+    for number in waiting:  # the loss got its name after the last of the events
+        uses.setdefault(number, []).append(loss)
+    return uses

@@ -1,0 +1,126 @@
+"""Which lines of a file an exercise keeps: those up to its loss, but for gradients by hand."""
+
+import ast
+import builtins
+import re
+from collections.abc import Collection, Sequence
+
+from handgrad.checker.exercise.described import Forward
+from handgrad.checker.running.source import parse
+from handgrad.errors import CheckError
+
+LOOPS = (ast.For, ast.AsyncFor, ast.While)
+MAGIC = re.compile(r"^([ \t]*)[%!].*$", re.MULTILINE)
+
+
+class Keeper:
+    """Takes the code cells up to the loss's, one after the other, and gives back what is kept.
+
+    Left out is every statement at the top of the file that names a gradient by hand, to set it or
+    to read it; and then those that name what only such statements set.
+    """
+
+    def __init__(self, shown: str, forward: Forward) -> None:
+        self._shown = shown
+        self._forward = forward
+        self._left_out = set(forward.by_hand)
+        self._set: set[str] = set()
+
+    @property
+    def names(self) -> set[str]:
+        """What a gradient's name must not be: it is set by the forward pass, or Python's own."""
+        return self._set | set(dir(builtins))
+
+    def keep(self, source: str, cell: int | None) -> str:
+        """The lines of `source` that are kept, the last one that of the loss if it is in there."""
+        body = _body(source)
+        if cell == self._forward.cell:
+            body = self._up_to_loss(body)
+            source = "\n".join(source.split("\n")[: _last_line(body, self._forward)])
+        dropped = [statement for statement in body if self._is_dropped(statement)]
+        return _without(source, dropped)
+
+    def _up_to_loss(self, body: list[ast.stmt]) -> list[ast.stmt]:
+        line = self._forward.line
+        before = [statement for statement in body if statement.lineno <= line]
+        if before and isinstance(before[-1], LOOPS):
+            raise CheckError(
+                f"{self._shown}: the loss (line {line}) is computed in a loop; "
+                "an exercise needs one forward pass that stands outside of loops"
+            )
+        return before
+
+    def _is_dropped(self, statement: ast.stmt) -> bool:
+        names = {node.id for node in ast.walk(statement) if isinstance(node, ast.Name)}
+        made = _made(statement)
+        if names & self._left_out:
+            self._left_out |= made - self._set
+            return True
+        self._set |= made
+        self._left_out -= made
+        return False
+
+
+def script_cells(source: str) -> list[str]:
+    """A script as cells: where blank lines stand between statements, a new one begins.
+
+    Its docstring is left out.
+    """
+    body = _body(source)
+    inside = {n for statement in body for n in _lines_of(statement)}
+    doc = set(_lines_of(body[0])) if docstring(source) is not None else set()
+    cells: list[list[str]] = [[]]
+    for number, line in enumerate(source.split("\n"), 1):
+        if not line.strip() and number not in inside:
+            cells.append([])
+        elif number not in doc:
+            cells[-1].append(line)
+    return ["\n".join(cell) for cell in cells if cell]
+
+
+def docstring(source: str) -> str | None:
+    """What a script says of itself in a text at its top."""
+    try:
+        return ast.get_docstring(parse(source))
+    except (SyntaxError, ValueError, RecursionError):
+        return None
+
+
+def _body(source: str) -> list[ast.stmt]:
+    """The statements; IPython's own lines count as `pass`. None where it does not parse."""
+    try:
+        return parse(MAGIC.sub(r"\1pass", source)).body
+    except (SyntaxError, ValueError, RecursionError):
+        return []
+
+
+def _last_line(body: Sequence[ast.stmt], forward: Forward) -> int:
+    return (body[-1].end_lineno or 0) if body else forward.last_line
+
+
+def _lines_of(statement: ast.stmt) -> range:
+    """The numbers of its lines, those of its decorators among them."""
+    decorators: list[ast.expr] = getattr(statement, "decorator_list", [])
+    first = min([statement.lineno, *(decorator.lineno for decorator in decorators)])
+    return range(first, (statement.end_lineno or first) + 1)
+
+
+def _made(statement: ast.stmt) -> set[str]:
+    """The names that it sets, and those that it defines or imports."""
+    made = {
+        node.id
+        for node in ast.walk(statement)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    }
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return {statement.name}
+    if isinstance(statement, ast.Import | ast.ImportFrom):
+        return {(alias.asname or alias.name).split(".")[0] for alias in statement.names}
+    return made
+
+
+def _without(source: str, dropped: Collection[ast.stmt]) -> str:
+    numbers = {n for statement in dropped for n in _lines_of(statement)}
+    lines = source.split("\n")
+    kept = [line for number, line in enumerate(lines, 1) if number not in numbers]
+    return "\n".join(kept).strip("\n") if numbers else source.strip("\n")

@@ -1,0 +1,247 @@
+"""Where the nodes of a graph go: in layers from top to bottom, with few edges that cross.
+
+The method of Sugiyama, Tagawa and Toda (1981): layers by the longest way to the end, so that a
+parameter stands right above what it goes into; the order within a layer by the mean place of the
+neighbours; then places that keep edges straight. An edge over several layers bends at a point in
+each; edges from one node share those points until they part.
+"""
+
+from bisect import bisect_right, insort
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+Name = str | tuple[str, int]
+"""A node, or the point at which the edges of one pass a layer."""
+Edge = tuple[str, str]
+GAP, POINT, LAYER = 18.0, 10.0, 58.0
+"""Pixels: between two boxes, the width of a point, from one layer to the next."""
+STIFF = (1, 2, 8)
+"""How hard a link pulls: between two nodes, a node and a point, two points."""
+SWEEPS = 8
+"""Down and up so often; the best order is kept. More change nothing on the graphs that we drew."""
+MOST_SWEEPS, SETTLED = 40, 0.2
+"""So often at most for the places, and until none moves by this many pixels."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """`places`: the middle of each box; `ways`: edges' points; `backward`: against the flow."""
+
+    places: dict[str, tuple[float, float]]
+    ways: dict[Edge, list[tuple[float, float]]]
+    backward: set[Edge]
+    width: float
+    height: float
+
+
+def lay_out(widths: Mapping[str, float], edges: Sequence[Edge]) -> Layout:
+    """Place the nodes, whose widths are given, and the edges among them, in pixels."""
+    backward = against(widths, edges)
+    forward = [edge for edge in edges if edge not in backward]
+    depth = depths(widths, forward)
+    links, ways = _links(forward, depth)
+    layers = _layers(widths, ways, depth)
+    _order(layers, links)
+    x = _straightened(layers, links, widths)
+    top = max(depth.values(), default=0)
+    at = {name: (x[name], LAYER * (top - _level(name, depth) + 0.5)) for name in x}
+    return Layout(
+        {name: at[name] for name in widths},
+        {edge: [at[point] for point in way] for edge, way in ways.items()},
+        backward,
+        max((x[name] + width / 2 for name, width in widths.items()), default=0.0),
+        LAYER * (top + 1),
+    )
+
+
+def against(nodes: Iterable[str], edges: Sequence[Edge]) -> set[Edge]:
+    """Return the edges that close a circle: a name bound again in a loop is one node."""
+    after = _after(edges)
+    found: set[Edge] = set()
+    begun: set[str] = set()
+    ended: set[str] = set()
+    for start in nodes:
+        todo = [(start, iter(after.get(start, ())))] if start not in begun else []
+        begun.add(start)
+        while todo:
+            name, rest = todo[-1]
+            other = next(rest, None)
+            if other is None:
+                ended.add(name)
+                todo.pop()
+            elif other not in begun:
+                begun.add(other)
+                todo.append((other, iter(after.get(other, ()))))
+            elif other not in ended:
+                found.add((name, other))
+    return found
+
+
+def depths(nodes: Iterable[str], edges: Sequence[Edge]) -> dict[str, int]:
+    """Return each node's longest way to the end, in edges; there are no circles."""
+    after, depth = _after(edges), dict[str, int]()
+    for start in nodes:
+        todo = [start]
+        while todo:
+            ahead = [name for name in after.get(todo[-1], ()) if name not in depth]
+            if ahead:
+                todo += ahead
+            else:
+                name = todo.pop()
+                depth[name] = 1 + max((depth[other] for other in after.get(name, ())), default=-1)
+    return depth
+
+
+def _after(edges: Sequence[Edge]) -> dict[str, list[str]]:
+    after: dict[str, list[str]] = {}
+    for one, other in edges:
+        after.setdefault(one, []).append(other)
+    return after
+
+
+def _level(name: Name, depth: Mapping[str, int]) -> int:
+    return depth[name] if isinstance(name, str) else name[1]
+
+
+def _links(
+    edges: Sequence[Edge], depth: Mapping[str, int]
+) -> tuple[dict[tuple[Name, Name], None], dict[Edge, list[Name]]]:
+    """Return what is linked from one layer to the next, upper first, and each edge's points."""
+    links: dict[tuple[Name, Name], None] = {}
+    ways: dict[Edge, list[Name]] = {}
+    for one, other in edges:
+        points: list[Name] = [(one, level) for level in range(depth[one] - 1, depth[other], -1)]
+        ways[one, other] = way = [one, *points, other]
+        links |= dict.fromkeys(pairwise(way))
+    return links, ways
+
+
+def _layers(
+    nodes: Iterable[str], ways: Mapping[Edge, list[Name]], depth: Mapping[str, int]
+) -> list[list[Name]]:
+    """Return the layers from top to bottom, in the order in which names come up."""
+    names = dict.fromkeys([*(name for way in ways.values() for name in way), *nodes])
+    layers: list[list[Name]] = [[] for _ in range(max(depth.values(), default=0) + 1)]
+    for name in names:
+        layers[-1 - _level(name, depth)].append(name)
+    return layers
+
+
+Neighbours = dict[Name, list[Name]]
+
+
+def _neighbours(links: Iterable[tuple[Name, Name]]) -> tuple[Neighbours, Neighbours]:
+    """Return each one's neighbours above it, and below it."""
+    above: Neighbours = {}
+    below: Neighbours = {}
+    for upper, lower in links:
+        above.setdefault(lower, []).append(upper)
+        below.setdefault(upper, []).append(lower)
+    return above, below
+
+
+def _order(layers: list[list[Name]], links: Mapping[tuple[Name, Name], None]) -> None:
+    """Sort each layer, in place."""
+    above, below = _neighbours(links)
+    best, fewest = [list(layer) for layer in layers], _crossings(layers, below)
+    for sweep in range(2 * SWEEPS):
+        beside, order = (above, layers) if sweep % 2 == 0 else (below, layers[::-1])
+        for fixed, layer in pairwise(order):
+            place = {name: i for i, name in enumerate(fixed)}
+            own = {name: i * len(fixed) / len(layer) for i, name in enumerate(layer)}
+            layer.sort(key=_mean_place(beside, place, own))
+        crossings = _crossings(layers, below)
+        if crossings < fewest:
+            best, fewest = [list(layer) for layer in layers], crossings
+        if not fewest:
+            break
+    layers[:] = best
+
+
+def _mean_place(
+    beside: Neighbours, place: Mapping[Name, int], own: Mapping[Name, float]
+) -> Callable[[Name], float]:
+    def mean(name: Name) -> float:
+        found = [place[other] for other in beside.get(name, ())]
+        return sum(found) / len(found) if found else own[name]
+
+    return mean
+
+
+def _crossings(layers: Sequence[Sequence[Name]], below: Neighbours) -> int:
+    count = 0
+    for upper, lower in pairwise(layers):
+        place = {name: i for i, name in enumerate(lower)}
+        seen: list[int] = []
+        for name in upper:
+            ends = [place[other] for other in below.get(name, ())]
+            count += sum(len(seen) - bisect_right(seen, end) for end in ends)
+            for end in ends:
+                insort(seen, end)
+    return count
+
+
+def _straightened(
+    layers: Sequence[Sequence[Name]],
+    links: Mapping[tuple[Name, Name], None],
+    widths: Mapping[str, float],
+) -> dict[Name, float]:
+    """Return the middles that keep links upright, those through points above all.
+
+    Layer by layer the sum of the squares of how far links lean is made as small as room allows.
+    """
+    width = {n: widths[n] if isinstance(n, str) else POINT for layer in layers for n in layer}
+    pulls: dict[Name, list[tuple[Name, int]]] = {name: [] for name in width}
+    for upper, lower in links:
+        pull = STIFF[isinstance(upper, tuple) + isinstance(lower, tuple)]
+        pulls[upper].append((lower, pull))
+        pulls[lower].append((upper, pull))
+    x: dict[Name, float] = {}
+    for layer in layers:
+        x |= spaced(layer, dict.fromkeys(layer, (0.0, 1)), width)
+    for sweep in range(MOST_SWEEPS):
+        before = dict(x)
+        for layer in layers if sweep % 2 == 0 else reversed(layers):
+            x |= spaced(layer, {name: _wanted(name, pulls[name], x) for name in layer}, width)
+        if all(abs(x[name] - before[name]) < SETTLED for name in x):
+            break
+    left = min((x[name] - width[name] / 2 for name in x), default=0.0)
+    return {name: middle - left for name, middle in x.items()}
+
+
+def _wanted(
+    name: Name, pulls: Sequence[tuple[Name, int]], x: Mapping[Name, float]
+) -> tuple[float, int]:
+    """Return where the links pull a name to, and how hard."""
+    weight = sum(pull for _, pull in pulls)
+    if not weight:
+        return x[name], 1
+    return sum(pull * x[other] for other, pull in pulls) / weight, weight
+
+
+def spaced(
+    layer: Sequence[Name],
+    wanted: Mapping[Name, tuple[float, int]],
+    width: Mapping[Name, float],
+) -> dict[Name, float]:
+    """Return the places nearest (in weighted squares) to those wanted at which nothing overlaps.
+
+    `wanted` has a place and a weight. The order stays. Isotonic regression by pooling: those that
+    would overlap move together, to their mean.
+    """
+    offsets, at = [], 0.0
+    for i, name in enumerate(layer):
+        at += (width[layer[i - 1]] + width[name]) / 2 + GAP if i else 0.0
+        offsets.append(at)
+    pools: list[tuple[float, int, int]] = []  # mean, weight, how many
+    for name, offset in zip(layer, offsets, strict=True):
+        mean, weight = wanted[name][0] - offset, wanted[name][1]
+        count = 1
+        while pools and pools[-1][0] > mean:
+            other, heavy, many = pools.pop()
+            mean = (other * heavy + mean * weight) / (heavy + weight)
+            weight, count = weight + heavy, count + many
+        pools.append((mean, weight, count))
+    means = [mean for mean, _, count in pools for _ in range(count)]
+    return {name: mean + off for name, mean, off in zip(layer, means, offsets, strict=True)}

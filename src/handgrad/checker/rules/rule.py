@@ -1,0 +1,230 @@
+"""What one entry of RULES is: how the backward line of a torch operation reads.
+
+A template is a Python expression over the operation's own parameters, `out` (its result) and `d`
+(the gradient of that result): "(1 - out**2) * d". What broadcasting stretched is summed by whoever
+applies the rule, so that no template says so.
+"""
+
+import ast
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+class NoRule(Exception):
+    """This operation, or this use of it, has no rule; the text says which."""
+
+
+@dataclass(frozen=True)
+class Put:
+    """A gradient that goes to a part: `dinput[index] = value`, the rest being 0.
+
+    `index` and `value` are templates. `unique` is False where a place may be met twice, so that
+    what goes there must add up. `whole` is the same as one expression.
+    """
+
+    index: str
+    value: str
+    whole: str
+    unique: bool = True
+
+
+Form = str | Put
+Forms = Mapping[str, Form]
+"""By parameter; "" where nothing goes back (what only lends its shape). A key that begins with "$"
+is no parameter but a step on the way: its template may be used, by the name after the "$", in those
+after it."""
+Decide = Callable[["Call"], Forms]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """`signature` as in a def. `forms` are templates, or a function where shapes or values decide.
+
+    `lazy`: the templates hold for a `d` that is a number or has sizes of 1 where `out` has more.
+    """
+
+    signature: str
+    forms: Forms | Decide
+    lazy: bool = False
+    parameters: tuple[tuple[str, Any, bool], ...] = field(init=False)
+    """Name, default (REQUIRED where there is none), and whether it takes all that follow."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "parameters", _parameters(self.signature))
+
+
+REQUIRED = object()
+
+
+@dataclass
+class Call:
+    """One use of an operation, as rules see it: values by parameter, `out`, and `d`.
+
+    A parameter that takes a list of tensors is there by element too: tensors0, tensors1.
+    """
+
+    name: str
+    values: dict[str, Any]
+    outs: tuple[Tensor, ...]
+    d: Any
+    """A value of the shape and layout of the gradient: only these are to be used."""
+    spelling: str = ""
+    """The function's own name, where several are one operation."""
+    raw_is_number: bool = False
+    """Whether `raw`, the gradient before it is stretched to the result's shape, is a number."""
+    plain: Callable[[str], bool] = lambda name: True
+    """Whether a parameter is written as no more than a name."""
+    spelled: Callable[[Any], str | None] = lambda value: None
+    """How the user's own line spells a number, if it does."""
+    extra: dict[str, Any] = field(default_factory=dict)
+    """Values that templates name beside the parameters."""
+
+    @property
+    def out(self) -> Tensor:
+        return self.outs[0]
+
+    def __getitem__(self, name: str) -> Any:
+        return self.values[name]
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return self.values.get(name, default)
+
+    def shape(self, name: str = "input") -> tuple[int, ...]:
+        """Return the shape of a parameter; a number has none."""
+        value = self.values[name]
+        return tuple(value.shape) if isinstance(value, Tensor) else ()
+
+    def dims(self, name: str = "dim", of: str = "input") -> tuple[int, ...]:
+        """Return the dimensions that `name` says, counted from 0; all where it says none."""
+        given, rank = self.values.get(name), len(self.shape(of))
+        if given is None or (isinstance(given, Sequence) and not len(given)):
+            return tuple(range(rank))
+        many = given if isinstance(given, Sequence) else (given,)
+        return tuple(sorted(d % max(rank, 1) for d in many)) if rank else ()
+
+    def number(self, value: Any, otherwise: str | None = None) -> str:
+        """Return text for a number: the user's own, or `otherwise`, or its digits."""
+        return self.spelled(value) or otherwise or repr(value)
+
+    def size(self, name: str = "input") -> str:
+        """Return text for the shape of a parameter."""
+        return f"{name}.shape" if self.plain(name) else repr(self.shape(name))
+
+    def require(self, **expected: Any) -> None:
+        """Raise NoRule where a parameter is other than the one value that the rule is for."""
+        for name, value in expected.items():
+            if self.values.get(name, value) != value:
+                raise NoRule(f"{self.name} with {name}={self.values[name]!r}")
+
+
+def each(signature: str, forms: Forms | Decide | None = None, **templates: Form) -> Rule:
+    """Return the rule of an elementwise operation: what it broadcasts is summed afterwards."""
+    return Rule(signature, templates if forms is None else forms, lazy=True)
+
+
+def whole(signature: str, forms: Forms | Decide | None = None, **templates: Form) -> Rule:
+    """Return the rule of an operation whose templates need `d` in the full shape of the result."""
+    return Rule(signature, templates if forms is None else forms)
+
+
+def bound(rule: Rule, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments by the rule's parameters. Raises NoRule for what it does not know."""
+    values: dict[str, Any] = {}
+    rest, given = list(args), {_SYNONYMS.get(k, k): v for k, v in kwargs.items()}
+    for parameter, default, star in rule.parameters:
+        if star:
+            many = rest[0] if len(rest) == 1 and isinstance(rest[0], tuple | list) else tuple(rest)
+            values[parameter] = given.pop(parameter, tuple(many) if rest else default)
+            rest = []
+        elif rest:
+            values[parameter] = rest.pop(0)
+        elif parameter in given:
+            values[parameter] = given.pop(parameter)
+        elif default is REQUIRED:
+            raise NoRule(f"{name} without {parameter}")
+        else:
+            values[parameter] = default
+    left = {k: v for k, v in given.items() if v not in (None, False) and k not in _IGNORED}
+    if rest or left:
+        raise NoRule(f"{name} with {', '.join(left) or f'{len(rest)} more arguments'}")
+    for parameter, value in list(values.items()):
+        if isinstance(value, tuple | list) and any(isinstance(v, Tensor) for v in value):
+            values |= {f"{parameter}{i}": v for i, v in enumerate(value)}
+    return values
+
+
+_SYNONYMS = {"self": "input", "tensor": "input", "x": "input", "axis": "dim", "keepdims": "keepdim",
+             "dims": "dim", "indices": "index"}  # fmt: skip
+_IGNORED = {"_stacklevel", "out", "inplace", "non_blocking", "copy", "memory_format", "stable"}
+
+
+def _parameters(signature: str) -> tuple[tuple[str, Any, bool], ...]:
+    definition = ast.parse(f"def f({signature}): 0").body[0]
+    assert isinstance(definition, ast.FunctionDef)
+    arguments = definition.args
+    missing = len(arguments.args) - len(arguments.defaults)
+    defaults = [REQUIRED] * missing + [ast.literal_eval(d) for d in arguments.defaults]
+    found = [(a.arg, d, False) for a, d in zip(arguments.args, defaults, strict=True)]
+    if arguments.vararg is not None:
+        found.append((arguments.vararg.arg, (), True))
+    keywords = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+    return (*found, *((a.arg, ast.literal_eval(d) if d else REQUIRED, False) for a, d in keywords))
+
+
+def canonical(func: Any) -> tuple[str, bool, bool]:
+    """Return the operation's one name, whether its first two arguments are swapped, and whether
+    it writes to its first."""
+    name = _ATTRIBUTES.get(func) if getattr(func, "__name__", "") == "__get__" else None
+    if name is not None:
+        return name, False, False
+    name = str(getattr(func, "__name__", "?"))
+    swapped = in_place = False
+    if name.startswith("__") and name.endswith("__"):
+        name = name.strip("_")
+        if name in _REFLECTED:
+            name, swapped = _REFLECTED[name], True
+        elif name in _AUGMENTED:
+            name, in_place = _AUGMENTED[name], True
+    elif name.endswith("_"):
+        name, in_place = name.rstrip("_"), True
+    if name == "rsub":
+        name, swapped = "sub", True
+    return ALIASES.get(name, name), swapped, in_place or name == "setitem"
+
+
+_ATTRIBUTES = {
+    getattr(Tensor, name).__get__: alias
+    for name, alias in [("T", "t"), ("mT", "mT"), ("H", "t"), ("mH", "mT"), ("data", "detach"),
+                        ("real", "real"), ("grad", "grad")]
+}  # fmt: skip
+_REFLECTED = {"radd": "add", "rsub": "sub", "rmul": "mul", "rdiv": "div", "rtruediv": "div",
+              "rpow": "pow", "rmatmul": "matmul"}  # fmt: skip
+_AUGMENTED = {"iadd": "add", "isub": "sub", "imul": "mul", "idiv": "div", "itruediv": "div",
+              "ipow": "pow", "imatmul": "matmul"}  # fmt: skip
+ALIASES = {
+    "absolute": "abs", "arccos": "acos", "arccosh": "acosh", "arcsin": "asin", "arcsinh": "asinh",
+    "arctan": "atan", "arctan2": "atan2", "arctanh": "atanh", "adjoint": "mT", "clip": "clamp",
+    "concat": "cat", "concatenate": "cat", "divide": "div", "truediv": "div", "true_divide": "div",
+    "special_expit": "sigmoid", "special_erf": "erf", "special_erfc": "erfc",
+    "special_expm1": "expm1", "special_log1p": "log1p", "special_logit": "logit",
+    "special_logsumexp": "logsumexp", "special_softmax": "softmax", "special_xlogy": "xlogy",
+    "special_log_softmax": "log_softmax", "special_exp2": "exp2", "special_digamma": "digamma",
+    "ger": "outer", "linalg_norm": "norm", "linalg_vector_norm": "norm", "linalg_matmul": "matmul",
+    "moveaxis": "movedim", "multiply": "mul", "negative": "neg", "numpy_T": "t", "permute_dims":
+    "permute", "subtract": "sub", "swapaxes": "transpose", "swapdims": "transpose",
+    "view_as": "reshape_as", "view": "reshape", "broadcast_to": "expand", "tile": "repeat",
+    "fix": "trunc", "sgn": "sign", "_softmax": "softmax", "log_sigmoid": "logsigmoid",
+    "_threshold": "threshold", "pos": "clone",
+    "positive": "clone", "float": "to", "double": "to", "half": "to",
+    "bfloat16": "to", "type": "to", "cpu": "to", "cuda": "to", "type_as": "to",
+    "contiguous": "clone", "alias": "clone", "view_copy": "reshape", "linalg_vecdot": "vecdot",
+}  # fmt: skip
+
+
+def size_of(value: Any) -> torch.Size:
+    """Return the shape of a tensor or a number."""
+    return value.shape if isinstance(value, Tensor) else torch.Size(())

@@ -1,0 +1,155 @@
+"""`handgrad check` of several files: progress while they run, then the table of them all."""
+
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from handgrad.cli.output import INTERRUPTED, print_report
+from handgrad.cli.targets import Targets
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from handgrad.checker.records import Hint
+    from handgrad.checker.running.many import Checked
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+Handler = Callable[[int, FrameType | None], None] | signal.Handlers
+FINE = ("ok", "unfinished")
+
+
+@dataclass
+class Several:
+    """The files, and what is wanted of them."""
+
+    files: Sequence[str | Path]
+    hint: "Hint"
+    targets: Targets
+    show_output: bool = False
+    details: bool = False
+    _done: "dict[int, Checked]" = field(default_factory=dict)
+
+    def check(
+        self,
+        pairs: Mapping[str, str],
+        timeout: float,
+        max_steps: int | None,
+        jobs: int | None,
+    ) -> int:
+        """Check them all and return the exit code. On Ctrl-C what is done so far is written."""
+        from handgrad.checker.running.many import check_files
+
+        begin = time.monotonic()
+        interrupted = False
+        coming = check_files(self.files, pairs, timeout, max_steps, jobs)
+        try:
+            with _on_signals(_interrupt), closing(coming), _progress(len(self.files)) as tell:
+                for checked in coming:
+                    self._done[checked.number] = checked.hinted(self.hint)
+                    tell(checked)
+        except KeyboardInterrupt:
+            interrupted = True
+        with _on_signals(signal.SIG_IGN):  # a second Ctrl-C must not cost the first's results
+            every = self._every()
+            self._finish(every, time.monotonic() - begin)
+        return INTERRUPTED if interrupted else _code(every)
+
+    def _every(self) -> "list[Checked]":
+        """All files in the order in which they were given, the unchecked ones too."""
+        from handgrad.checker.running.many import Checked
+        from handgrad.checker.running.source import printable
+
+        return [
+            self._done.get(number) or Checked(number, printable(str(file)), "unchecked")
+            for number, file in enumerate(self.files)
+        ]
+
+    def _finish(self, every: "Sequence[Checked]", seconds: float) -> None:
+        try:
+            self.targets.write(every, several=True)
+        finally:  # a disk that is full must not cost the table, too
+            self._print(every, seconds)
+
+    def _print(self, every: "Sequence[Checked]", seconds: float) -> None:
+        if self.show_output:
+            for checked in every:
+                print(f"==> {checked.file} <==\n{checked.output}", end="", file=sys.stderr)
+        missing = len(every) - len(self._done)
+        done = f"checked {len(self._done)} files in {seconds:.0f} s"
+        left = f"handgrad: interrupted: {missing} of {len(every)} files not checked"
+        print(left if missing else done, file=sys.stderr)
+        if self.targets.json == "-":
+            return
+        _print_table(every)
+        for checked in every if self.details else ():
+            if checked.report is not None:
+                print()
+                print_report(checked.report)
+
+
+def _print_table(every: "Sequence[Checked]") -> None:
+    """On a terminal in its colours and width, elsewhere plain and a line a file."""
+    from rich.console import Console
+
+    from handgrad.checker.report import table
+
+    console = Console(highlight=False)
+    if console.is_terminal:
+        console.print(table.render(every))
+    else:
+        print(table.to_text(every), end="")
+
+
+def _code(every: "Sequence[Checked]") -> int:
+    """0 all right; 1 something is wrong, raised or not graded; 2 nothing could be graded."""
+    if all(checked.report is None for checked in every):
+        return 2
+    return 0 if all(checked.status in FINE for checked in every) else 1
+
+
+@contextmanager
+def _progress(n_files: int) -> "Iterator[Callable[[Checked], None]]":
+    """Within it, the function that it gives shows one file more on a terminal, else nothing."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda checked: None
+        return
+    with _bar(console) as bar:
+        task = bar.add_task("", total=n_files, last="")
+        yield lambda checked: bar.update(task, advance=1, last=f"{checked.file}: {checked.status}")
+
+
+def _bar(console: "Console") -> "Progress":
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    last = TextColumn("{task.fields[last]}", markup=False)
+    columns = (MofNCompleteColumn(), BarColumn(), TimeElapsedColumn(), last)
+    return Progress(*columns, console=console, transient=True)
+
+
+@contextmanager
+def _on_signals(handler: Handler) -> Iterator[None]:
+    """Within it `handler` answers Ctrl-C and SIGTERM, where signals can be caught at all."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, handler) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,111 @@
+"""The pytest plugin: a fixture `handgrad` whose checks fail the test with their report.
+
+    def test_layer_norm(handgrad):
+        handgrad.check_function(LayerNorm.apply, layer_norm, {"x": "B C", "weight": "C"})
+
+Nothing is imported for it until a test asks for the fixture, and nothing is printed. pytest is told
+of it by the entry point `pytest11`, which has this module's name so that `-p` finds the same one.
+"""
+
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from handgrad.checker.functions.records import FunctionReport
+    from handgrad.checker.functions.samples import Sample
+    from handgrad.checker.records import Report
+
+LEVELS = ("where", "what", "fix")
+
+
+class Handgrad:
+    """What the fixture is. `hint` is how much a failure says, `sample` the one to run alone."""
+
+    def __init__(self, node: str, hint: Any, sample: str | None) -> None:
+        self._node = node
+        self._hint = hint
+        self._sample = sample
+        self._calls = 0
+
+    def check(
+        self,
+        forward: Callable[..., Any],
+        backward: Callable[..., Any],
+        inputs: Sequence[Any] | Mapping[str, Any],
+        pairs: Mapping[str, str] | None = None,
+    ) -> "Report":
+        """Check two functions, as `handgrad.check` does; the test fails where a gradient is wrong.
+
+        Returns the report. Raises CheckError where there is nothing to check.
+        """
+        __tracebackhide__ = True
+        from handgrad.checker.api import check
+
+        report = check(forward, backward, inputs, pairs=pairs)
+        if not report.ok:
+            pytest.fail(report.hinted(self._hint).to_text(), pytrace=False)
+        return report
+
+    def check_function(
+        self,
+        function: Callable[..., Any],
+        reference: Callable[..., Any],
+        inputs: Any,
+        **options: Any,
+    ) -> "FunctionReport":
+        """Check a function, as `handgrad.check_function` does; the test fails where it is wrong.
+
+        `options` are those of `handgrad.check_function`. Returns the report. Raises CheckError
+        where there is nothing to compare.
+        """
+        __tracebackhide__ = True
+        from handgrad.checker.functions.check import run_check
+
+        self._calls += 1
+        number, text = _numbered(self._sample)
+        if text is not None and number == self._calls:
+            options["sample"] = text
+        report = run_check(function, reference, inputs, again=self._again, **options)
+        if not report.ok:
+            pytest.fail(report.hinted(self._hint).to_text(), pytrace=False)
+        return report
+
+    def _again(self, sample: "Sample") -> str:
+        """What to type for one sample of this test."""
+        text = str(sample) if self._calls == 1 else f"#{self._calls} {sample}"
+        return f"pytest {shlex.quote(self._node)} --handgrad-sample {shlex.quote(text)}"
+
+
+def _numbered(sample: str | None) -> tuple[int, str | None]:
+    """Return which check of the test a sample is for, and the sample: `#2 B=3 float64`."""
+    if sample is None or not sample.startswith("#"):
+        return 1, sample
+    number, _, rest = sample[1:].partition(" ")
+    return (int(number) if number.isdecimal() else 0), rest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options of the fixture."""
+    group = parser.getgroup("handgrad", "gradients written by hand")
+    group.addoption(
+        "--handgrad-hint",
+        choices=LEVELS,
+        default="fix",
+        help="how much a failed check says: where it fails, what is the matter, what mends it "
+        "(default: fix)",
+    )
+    group.addoption(
+        "--handgrad-sample",
+        metavar="SAMPLE",
+        help="run this sample alone, as a failed handgrad.check_function shows it",
+    )
+
+
+@pytest.fixture
+def handgrad(request: pytest.FixtureRequest) -> Handgrad:
+    """Check backward passes: handgrad.check(...), handgrad.check_function(...)."""
+    option = request.config.getoption
+    return Handgrad(request.node.nodeid, option("--handgrad-hint"), option("--handgrad-sample"))

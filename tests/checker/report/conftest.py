@@ -1,0 +1,5 @@
+"""The browser, for what must hold in one."""
+
+from browser import chromium
+
+__all__ = ["chromium"]
