@@ -53,7 +53,8 @@ def _counts(suspect: Suspect, text: Text) -> Iterator[tuple[str, str, str]]:
         parent = text.parent(part)
         divides = isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Div | ast.Mult)
         if divides and isinstance(part, ast.Constant) and isinstance(part.value, int):
-            yield from _literals(suspect, text, part, part.value)
+            if isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Div):
+                yield from _literals(suspect, text, part, part.value)
         elif divides and id(part) not in corrected and _is_count(suspect, text.segment(part)):
             less = f"{text.segment(part)} - 1"
             yield text.replace(part, less), text.segment(part), less

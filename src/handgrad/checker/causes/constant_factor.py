@@ -59,12 +59,12 @@ def _edits(
     yield from _without(suspect, text)
     yield from _counted(suspect, text)
     yield from _formed(suspect, text, ast.Name)
-    for name in names:
+    for name in names if names and not names[0].is_number else ():
         if value is not None and not name.is_number:
             yield text.replace(value, name.mended(text.segment(value), loose)), name.spoken
+    yield from _scaled(text, off)
     if value is not None and off is not None and _is_plain(off):
         yield _times(text, value, 1 / off), ""
-    yield from _scaled(text, off)
     yield from _formed(suspect, text, ast.Constant)
     for name in names:
         if value is not None:
@@ -82,6 +82,9 @@ def _without(suspect: Suspect, text: Text) -> Iterator[tuple[str, str]]:
             if not product.is_matrix and _is_constant(suspect, text, side):
                 yield text.replace(product.node, text.segment(other)), _factor(text.segment(side))
     for node in text.of(ast.BinOp):
+        if isinstance(node.op, ast.Pow) and _is_constant(suspect, text, node):  # n**2
+            base = text.segment(node.left)
+            yield text.replace(node, base), f"{text.segment(node)} stands where {base} belongs."
         if isinstance(node.op, ast.Div):
             if _is_constant(suspect, text, node.right):
                 left = text.segment(node.left)
@@ -130,7 +133,7 @@ def _formed(
         written = text.segment(base)
         if isinstance(text.parent(base), ast.Subscript) or not _is_constant(suspect, text, base):
             continue
-        for form in ("{}**0.5", "{}**2", "({} - 1)"):
+        for form in ("{}**0.5", "{}**2"):
             said = form.format(written)
             yield text.replace(base, said), f"{written} stands where {said} belongs."
 

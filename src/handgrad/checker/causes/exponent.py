@@ -72,8 +72,11 @@ def _message(suspect: Suspect, power: Power, got: float, right: float) -> str:
     """Say the factor base**off, and which derivative it should have been."""
     base, off = power.base, got - right
     said = f"Off by the factor {base if off == 1 else f'{base}**{number(off)}'}"
-    before = next((r for r in (right + 1, 1 - right) if r in raised(suspect)), None)
-    if before is None:
+    above = power.text.parent(power.node)
+    below = isinstance(above, ast.BinOp) and isinstance(above.op, ast.Div)
+    below = below and isinstance(above, ast.BinOp) and above.right is power.node
+    before = 1 - right if below else right + 1
+    if before not in raised(suspect):
         return f"{said}: the exponent must be {number(right)}."
     derivative, local = _derivative(before), _local(power, got)
     return f"{said}: the derivative of x**{number(before)} is {derivative}, this has {local}."

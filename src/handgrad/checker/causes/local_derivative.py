@@ -24,11 +24,12 @@ from handgrad.checker.explaining.derivatives import DERIVATIVES, Derivative, der
 from handgrad.checker.explaining.edits import Text
 from handgrad.checker.explaining.finding import Finding
 from handgrad.checker.explaining.powers import powers
-from handgrad.checker.explaining.products import products
+from handgrad.checker.explaining.products import products, upside_down
 from handgrad.checker.explaining.shares import (
     agreed,
     forward_line,
     forward_ops,
+    gave,
     is_upstream_alone,
     same,
     upstream,
@@ -49,7 +50,7 @@ def find(suspect: Suspect) -> Finding | None:
         if is_upstream_alone(suspect, part):
             return Finding(_missing(suspect, part, own), _fix(suspect, part, own))
         views = range(len(suspect.views))
-        made = agreed([(suspect.added(i), above[i]) for i in views if i < len(above)])
+        made = agreed([(gave(suspect, i), above[i]) for i in views if i < len(above)])
         right = agreed([(part.values[i], above[i]) for i in views if i < len(part.values)])
         if made is not None and right is not None:
             return Finding(_wrong(suspect, part, own, made), _fix(suspect, part, own))
@@ -159,6 +160,9 @@ def _is(got: Tensor, value: Tensor, at: Tensor) -> bool:
 def _fix(suspect: Suspect, part: Part, own: Derivative | None) -> str | None:
     if suspect.text is None or part.hand is None:
         return None
+    turned = suspect.first(upside_down(suspect.text))
+    if turned is not None:
+        return turned
     slope = _power(suspect, part)
     if slope is None and own is not None:
         slope = own.text.format(x=suspect.node.name, y=part.consumer)

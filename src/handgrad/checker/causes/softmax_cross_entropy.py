@@ -26,7 +26,14 @@ import torch
 from torch import Tensor
 
 from handgrad.checker.explaining.additions import addition
-from handgrad.checker.explaining.closed import Fitted, fitted, is_fused, regrouped, rescaled, terms_of
+from handgrad.checker.explaining.closed import (
+    Fitted,
+    fitted,
+    is_fused,
+    regrouped,
+    rescaled,
+    terms_of,
+)
 from handgrad.checker.explaining.edits import Text
 from handgrad.checker.explaining.finding import Finding
 from handgrad.checker.explaining.later import mended_later

@@ -98,7 +98,8 @@ def _matching(suspect: Suspect, constant: float) -> Iterator[Constant]:
                 yield Constant(plain.name, plain.name, over, plain)
     for said, factor, form in FORMS:
         for count in counts(suspect):
-            if not count.what and said != "{}":
+            bare = count.name == number(count.value)
+            if (not count.what and said != "{}") or (bare and said not in ("{}", "{}**0.5")):
                 continue  # of a number of the forward's that counts nothing
             try:
                 value = form(count.value)

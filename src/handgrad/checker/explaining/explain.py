@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -31,11 +32,26 @@ def explain(grader: Grader, grades: Sequence[Grade], cut: Cut) -> dict[int, Expl
     for grade in plain:
         _short_of_digits(grade, grades, backward, found)
     for grade in roots:
-        for suspect in suspects(grade, backward):
-            explanation = explained(suspect)
-            if explanation is not None:
-                found[grade.hand.number] = explanation
-                break
+        explanation = _first(list(suspects(grade, backward)))
+        if explanation is not None:
+            found[grade.hand.number] = explanation
+    return found
+
+
+def _first(given: Sequence[Suspect]) -> Explanation | None:
+    """Return the explanation of the first statement that has one, rather one with a line."""
+    found = None
+    for suspect in given:
+        explanation = explained(suspect)
+        if explanation is None:
+            continue
+        finding = explanation.finding
+        if suspect is not given[0] and finding.fix is not None and finding.at is None:
+            at = replace(finding, at=suspect.statement.place)  # the report shows the first of them
+            explanation = replace(explanation, finding=at)
+        if finding.fix is not None:
+            return explanation
+        found = found or explanation
     return found
 
 

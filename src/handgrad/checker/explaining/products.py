@@ -148,3 +148,15 @@ def _is_enclosed(text: str) -> bool:
         if not depth:
             return at == len(text) - 1
     return False
+
+
+def upside_down(text: Text) -> Iterator[str]:
+    """Yield the statement with a multiplication for a division, and the reverse."""
+    for node in text.of(ast.BinOp):
+        if isinstance(node.op, ast.Mult | ast.Div):
+            yield text.exchanged(node, "/" if isinstance(node.op, ast.Mult) else "*")
+    tree = text.tree
+    if isinstance(tree, ast.AugAssign) and isinstance(tree.op, ast.Mult | ast.Div):
+        own, other = ("*=", "/=") if isinstance(tree.op, ast.Mult) else ("/=", "*=")
+        at = len(text.segment(tree.target))
+        yield text.text[:at] + text.text[at:].replace(own, other, 1)

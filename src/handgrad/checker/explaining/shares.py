@@ -68,6 +68,11 @@ def agreed(pairs: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor] | None:
     return one, known
 
 
+def gave(suspect: Suspect, view: int) -> Tensor:
+    """Return what the statement gave of what came back: with the later ones if it is all one."""
+    return suspect.makes(view) if len(suspect.parts) == 1 else suspect.added(view)
+
+
 def upstream(suspect: Suspect, part: Part) -> list[Tensor] | None:
     """Return the gradient of the consumer in each scene."""
     forward, views = suspect.forward, len(suspect.views)
@@ -91,7 +96,7 @@ def is_upstream_alone(suspect: Suspect, part: Part) -> bool:
     above = upstream(suspect, part)
     if not above or len(above) < len(suspect.views):
         return False
-    change = [suspect.added(i) for i in range(len(suspect.views))]
+    change = [gave(suspect, i) for i in range(len(suspect.views))]
     return all(same(c, _fitted(u, c)) for c, u in zip(change, above, strict=True))
 
 
@@ -107,8 +112,8 @@ def _fitted(above: Tensor, made: Tensor) -> Tensor:
 
 
 def same(a: Tensor, b: Tensor) -> bool:
-    """Tell whether two tensors hold the same numbers, not all of them 0."""
-    if a.shape != b.shape:
+    """Tell whether two tensors hold the same finite numbers, not all of them 0."""
+    if a.shape != b.shape or not bool((a.isfinite() & b.isfinite()).all()):
         return False
     scale = a.abs() + b.abs()
     return bool(((a - b).abs() <= CLOSE * (scale + scale.mean())).all()) and bool(torch.any(a != 0))
