@@ -151,7 +151,8 @@ def checked(backward):
          "none returns None for b, and the output depends on it.", None),
         (two, "b", returned_number.CODE,
          "two returns 2 gradients; 3 are due, in the order of the inputs: x, W, b.", None),
-        (unsummed, "b", "HG110", "A sum over the broadcast dimension 0 is missing: every copy of b "
+        (unsummed, "b", "HG110", "A sum over dimension 0 is missing: every copy of b that "
+         "the forward broadcasts "
          "sends something back, and it adds up.", "return dy @ W.T, x.T @ dy, dy.sum(0)"),
     ],
 )  # fmt: skip

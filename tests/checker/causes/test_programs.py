@@ -105,7 +105,8 @@ def planted(source: str, line: str) -> str:
 
 SIGN = "The sign is turned: this is minus what is right."
 SUM = (
-    "A sum over the broadcast dimension 0 is missing: every copy of {} sends something back, and "
+    "A sum over dimension 0 is missing: every copy of {} that the forward broadcasts sends "
+    "something back, and "
     "it adds up."
 )
 CASES = [

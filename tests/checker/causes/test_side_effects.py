@@ -79,7 +79,8 @@ def state(names):
     layer = names["layer"]
     held = {k: v for k, v in vars(layer).items() if not isinstance(v, torch.Tensor)}
     plain = (list(names["calls"]), list(names["history"]), list(names["grads"]), held, layer.seen)
-    drawn = (torch.get_rng_state(), random.getstate(), numpy.random.get_state()[1].copy())
+    legacy = numpy.random.get_state()[1].copy()  # noqa: NPY002 - what a user's file may draw from
+    drawn = (torch.get_rng_state(), random.getstate(), legacy)
     return tensors, repr(plain), names["array"].copy(), drawn, set(names)
 
 
