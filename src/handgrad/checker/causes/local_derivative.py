@@ -73,7 +73,10 @@ def _fitted(upstream: Tensor, made: Tensor) -> Tensor:
         i for i, (a, b) in enumerate(zip(upstream.shape, made.shape, strict=True)) if b == 1 != a
     ]
     fitted = upstream.sum(dims, keepdim=True) if dims else upstream
-    return fitted if fitted.shape == made.shape else upstream
+    try:
+        return fitted.expand_as(made)
+    except RuntimeError:
+        return upstream
 
 
 def _quotient(suspect: Suspect, upstream: list[Tensor], made: list[Tensor]) -> Tensor | None:
