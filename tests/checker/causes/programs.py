@@ -87,7 +87,7 @@ dxhat = weight * dout
 
 ATTENTION = """\
 torch.manual_seed(0)
-B, T, d = 2, 5, 4
+B, T, d = 2, 5, 6
 q = torch.randn(B, T, d, requires_grad=True)
 k = torch.randn(B, T, d, requires_grad=True)
 v = torch.randn(B, T, d, requires_grad=True)

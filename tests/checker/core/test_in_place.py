@@ -74,7 +74,7 @@ db = dh.sum(0)
 CLIPPINGS = {
     "for g in [dW, db]:\n    g.clamp_(-1, 1)": "`g.clamp_(-1, 1)`",
     "with torch.no_grad():\n  for g in [dW, db]: torch.clip(g, -1, 1, out=g)": (
-        "`for g in [dW, db]: torch.clip(g, -1, 1, out=g)`"
+        "`torch.clip(g, -1, 1, out=g)`"
     ),
     "norm = dW.norm() + db.norm()\nfor g in [dW, db]:\n    g /= norm": "`g /= norm`",
 }

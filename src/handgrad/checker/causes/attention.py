@@ -20,15 +20,13 @@ import ast
 import re
 from collections.abc import Iterator
 
-from torch import Tensor
-
 from handgrad.checker.explaining.closed import (
     fitted,
+    is_softmax,
     node_value,
     reads,
     rescaled,
     target,
-    terms_of,
     wrapped,
 )
 from handgrad.checker.explaining.edits import Text
@@ -49,8 +47,7 @@ def find(suspect: Suspect) -> Finding | None:
 
 
 def _terms(suspect: Suspect) -> Finding | None:
-    found = terms_of(suspect)
-    if len(found) != 2 or not _vanishes(suspect.right) or not reads(suspect):
+    if not is_softmax(suspect):
         return None
     fit = fitted(suspect)
     lines = list(_lines(suspect))
@@ -81,11 +78,6 @@ def _terms(suspect: Suspect) -> Finding | None:
     return Finding(f"In the softmax's backward {sentence}.", fix)
 
 
-def _vanishes(right: Tensor) -> bool:
-    """Tell whether each row sums to 0: to add one number to all scores changes nothing."""
-    return bool((right.sum(-1).abs() <= 1e-9 * right.abs().sum(-1) + 1e-30).all())
-
-
 def _lines(suspect: Suspect) -> Iterator[str]:
     """Yield the closed form, for each tensor of the forward whose rows sum to 1."""
     if suspect.text is None:
@@ -110,7 +102,8 @@ def _scaled(suspect: Suspect) -> Finding | None:
     for template, said in factors(suspect, abs(1 / times[0])):
         name = said.removeprefix("1 / ")
         rooted = name.endswith("**0.5") and ("sqrt" in scales or "0.5" in scales)
-        if not rooted and not (name in scales and isinstance(suspect.value(name), float)):
+        named = name.isidentifier() and name in scales and isinstance(suspect.value(name), float)
+        if not rooted and not named:
             continue
         turned = template if times[0] > 0 else f"-{template}"
         fix = wrapped(text, text.value, turned)

@@ -33,6 +33,8 @@ def find(suspect: Suspect) -> Finding | None:
     if again is None:
         return _instead(suspect)
     fix = suspect.first(_without(suspect.text)) if suspect.text is not None else None
+    if fix is None and suspect.statement not in suspect.grade.blamed.twice:
+        return None  # twice as much is a factor, unless it is written out twice
     leaves = " Leave this line out." if fix is not None and fix.startswith("#") else ""
     return Finding(f"{_said(suspect, again)}.{leaves}", fix)
 

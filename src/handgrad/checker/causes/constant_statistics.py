@@ -17,7 +17,7 @@ Right:
         - n / (n - 1) * bnraw * (dhpreact * bnraw).sum(0))
 """
 
-from handgrad.checker.explaining.closed import fitted, is_fused, statistics
+from handgrad.checker.explaining.closed import fitted, is_fused, is_softmax, statistics
 from handgrad.checker.explaining.finding import Finding
 from handgrad.checker.explaining.norms import norm_lines
 from handgrad.checker.explaining.relations import is_near
@@ -30,7 +30,13 @@ NAME = "statistics treated as constants"
 def find(suspect: Suspect) -> Finding | None:
     """Hold what was made to the gradient with statistics held constant."""
     fit = fitted(suspect)
-    if fit is None or not fit.lost or fit.off or not is_near(fit.times[0], 1.0):
+    if (
+        fit is None
+        or is_softmax(suspect)
+        or not fit.lost
+        or fit.off
+        or not is_near(fit.times[0], 1.0)
+    ):
         return None
     gradients = [None if t.node is None else suspect.gradients.get(t.node.name) for t in fit.lost]
     if all(gradients) and not is_fused(suspect):

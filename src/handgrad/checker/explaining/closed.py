@@ -143,6 +143,17 @@ def is_fused(suspect: Suspect) -> bool:
     return not read or not read <= suspect.backward.consumers.get(id(suspect.node.value), set())
 
 
+def is_softmax(suspect: Suspect) -> bool:
+    """Tell whether a softmax lies between the node and what the line reads.
+
+    Two terms, the rows of whose sum are 0: to add one number to all scores changes nothing.
+    """
+    if len(terms_of(suspect)) != 2 or not reads(suspect):
+        return False
+    right = suspect.right
+    return bool((right.sum(-1).abs() <= 1e-9 * right.abs().sum(-1) + 1e-30).all())
+
+
 def node_value(suspect: Suspect, name: str) -> Tensor | None:
     """Return a named forward tensor in float64, None where it is not at hand."""
     value = suspect.tensor(name)
