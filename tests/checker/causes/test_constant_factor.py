@@ -114,7 +114,7 @@ MATCH = [
         ("def f(a):\n    return a * 2\ny = f(x)"),
         "dx = f(f(dy))",
         "Off by the factor 2.",
-        None,
+        "dx = 2 * dy",
     ),
     (
         "x 2 5",
@@ -123,7 +123,7 @@ MATCH = [
         "Off by the factor 2.",
         "dx = 0.5 * dy.expand(2, 5)",
     ),
-    ("x 2 5", "y = 2 * x", "dx = dy * 1.0", "Off by the factor 1 / 2.", "dx = 2 * dy * 1.0"),
+    ("x 2 5", "y = 2 * x", "dx = dy * 1.0", "Off by the factor 1 / 2.", "dx = dy * 2.0"),
 ]
 NEAR = [
     (

@@ -39,7 +39,7 @@ MATCH = [
         ("def f(a):\n    return a * 2\ny = f(x)"),
         "dx = -f(dy)",
         "The sign is turned: this is minus what is right.",
-        None,
+        "dx = 2 * dy",
     ),
     (
         "x 4 6",

@@ -45,7 +45,7 @@ MATCH = [
         ("u = x * y\nz = u * g + b"),
         "dg = dz.sum(0)",
         "This is the gradient of b: it stands under the name dg.",
-        None,
+        "dg = (u * dz).sum(0)",
     ),
 ]
 NEAR = [
