@@ -30,7 +30,13 @@ NAME = "statistics treated as constants"
 def find(suspect: Suspect) -> Finding | None:
     """Hold what was made to the gradient with statistics held constant."""
     fit = fitted(suspect)
-    if fit is None or is_softmax(suspect) or not fit.lost or fit.off or not is_near(fit.times[0], 1.0):
+    if (
+        fit is None
+        or is_softmax(suspect)
+        or not fit.lost
+        or fit.off
+        or not is_near(fit.times[0], 1.0)
+    ):
         return None
     gradients = [None if t.node is None else suspect.gradients.get(t.node.name) for t in fit.lost]
     if all(gradients) and not is_fused(suspect):

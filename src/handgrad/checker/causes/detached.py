@@ -38,7 +38,8 @@ def find(suspect: Suspect) -> Finding | None:
     """Hold what was made to the gradient of a forward that detaches nothing."""
     if not suspect.views or suspect.made.shape != suspect.right.shape:
         return None
-    stops = [e for e in suspect.forward.trace.events[: suspect.forward.end + 1] if _is_stop(e)]
+    before = suspect.forward.trace.events[: suspect.forward.end + 1]
+    stops = [e for e in before if type(e) is Op and _is_stop(e)]
     if not stops:
         return None
     whole = _attached(suspect, stops)
@@ -58,9 +59,7 @@ def find(suspect: Suspect) -> Finding | None:
     )
 
 
-def _is_stop(event: object) -> bool:
-    if type(event) is not Op:
-        return False
+def _is_stop(event: Op) -> bool:
     detaches = _name(event) in _STOPS or _property(event) == "data"
     return detaches or not event.grad_enabled
 

@@ -156,7 +156,9 @@ def _range(suspect: Suspect) -> Finding | None:
         for other, _, _ in _moved(text):
             right = other.removeprefix("_ = ").replace("range(0, ", "range(")
 
-            def ranged(rows: list[ast.stmt], line: int = loop.lineno, to: str = right) -> list[ast.stmt]:
+            def ranged(
+                rows: list[ast.stmt], line: int = loop.lineno, to: str = right
+            ) -> list[ast.stmt]:
                 for row in rows:
                     if isinstance(row, ast.For) and row.lineno == line:
                         row.iter = ast.parse(to, mode="eval").body

@@ -4,8 +4,8 @@ What: several contributions go to one place, and only one of them arrives: the l
 the last row that looked up an index, the second of two branches.
 
 Why: `=` replaces. `dC[Xb] += demb` replaces too: where Xb has an index twice, both rows are added
-to the same old value and the later one is kept. `index_put_(..., accumulate=True)`, `index_add_` and
-`scatter_add_` add up.
+to the same old value and the later one is kept. `index_put_(..., accumulate=True)`, `index_add_`
+and `scatter_add_` add up.
 
 Wrong:
 
@@ -41,7 +41,9 @@ def find(suspect: Suspect) -> Finding | None:
 
 
 def _adding(text: Text) -> Iterator[tuple[str, str]]:
-    target = getattr(text.tree, "target", None) or next(iter(getattr(text.tree, "targets", [])), None)
+    target = getattr(text.tree, "target", None) or next(
+        iter(getattr(text.tree, "targets", [])), None
+    )
     augmented = isinstance(text.tree, ast.AugAssign)
     if isinstance(target, ast.Subscript) and text.value is not None:
         name, value = text.segment(target), text.segment(text.value)

@@ -26,7 +26,14 @@ import torch
 from torch import Tensor
 
 from handgrad.checker.explaining.additions import addition
-from handgrad.checker.explaining.closed import Fitted, fitted, is_fused, regrouped, rescaled, terms_of
+from handgrad.checker.explaining.closed import (
+    Fitted,
+    fitted,
+    is_fused,
+    regrouped,
+    rescaled,
+    terms_of,
+)
 from handgrad.checker.explaining.edits import Text
 from handgrad.checker.explaining.finding import Finding
 from handgrad.checker.explaining.later import mended_later
@@ -75,11 +82,11 @@ def _edits(suspect: Suspect, text: Text) -> Iterator[tuple[str, str]]:
                 text.replace(node, name),
                 "log_softmax stands where the probabilities belong: softmax.",
             )
-    for name in text.of(ast.Name):
-        if name.id == suspect.node.name and isinstance(text.parent(name), ast.BinOp):
+    for own in text.of(ast.Name):
+        if own.id == suspect.node.name and isinstance(text.parent(own), ast.BinOp):
             yield (
-                text.wrap(name, "torch.softmax({}, 1)"),
-                f"{name.id} stands where its probabilities belong: softmax({name.id}).",
+                text.wrap(own, "torch.softmax({}, 1)"),
+                f"{own.id} stands where its probabilities belong: softmax({own.id}).",
             )
     yield from _rows(suspect, text)
     said = "1 / n belongs to both terms: the mean is taken of all of it."
@@ -164,16 +171,13 @@ def _classes(suspect: Suspect, direct: Tensor) -> Iterator[str]:
     names, at = suspect.views[0].moment.names, direct.abs().argmax(-1)
     for name in names:
         value = names.given(name)
-        if isinstance(value, Tensor) and value.dtype == torch.int64 and value.shape == at.shape:
-            if torch.equal(value, at):
-                yield name
+        if isinstance(value, Tensor) and value.dtype == torch.int64 and torch.equal(value, at):
+            yield name
 
 
 def _one(suspect: Suspect, fit: Fitted) -> Finding | None:
     fix = suspect.first(rescaled(suspect, fit))
-    said = []
-    for term in fit.lost:
-        said.append(f"{_named(term.name)} is missing")
+    said = [f"{_named(term.name)} is missing" for term in fit.lost]
     for term, times in fit.off:
         if is_near(times, -1.0):
             said.append(f"the sign of {_named(term.name)} is turned")

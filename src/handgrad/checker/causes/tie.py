@@ -77,8 +77,7 @@ def find(suspect: Suspect) -> Finding | None:
     if _name(op) in ("max", "min") and not _along(op):
         at = at.replace(_ONE, _SHARED)
     said = f"It is right except at {at}. Any share is a subgradient there."
-    fix = suspect.first(_ways(suspect, text, op)) if text is not None else None
-    return Finding(said, fix)
+    return Finding(said, None if text is None else suspect.first(_ways(suspect, text, op)))
 
 
 def _compares(text: Text) -> Iterator[ast.Compare]:
@@ -151,7 +150,7 @@ def _corner(suspect: Suspect, op: Op) -> Tensor | None:
         value = getattr(x, "amin" if "min" in name else "amax")(dim, keepdim=True)
         if name == "median":
             value = x.median(dim, keepdim=True).values if isinstance(dim, int) else x.median()
-        ties = x == value
+        ties: Tensor = x == value
         return ties & (ties.sum(dim, keepdim=True) > 1)
     if name.startswith("max_pool"):
         return torch.ones_like(x, dtype=torch.bool) if _repeats(x) else None
@@ -161,7 +160,7 @@ def _corner(suspect: Suspect, op: Op) -> Tensor | None:
 
 
 def _repeats(x: Tensor) -> bool:
-    return bool(x.unique().numel() < x.numel())
+    return bool(torch.unique(x).numel() < x.numel())
 
 
 def _dimension(op: Op) -> int | tuple[int, ...]:

@@ -58,7 +58,7 @@ def along(suspect: Suspect) -> int | None:
 def norm_lines(suspect: Suspect) -> Iterator[str]:
     """Yield the lines that may be the whole of a batchnorm's or layernorm's backward."""
     dim = along(suspect)
-    if dim is None or suspect.text is None or suspect.node.value.dim() != 2 and dim == 0:
+    if dim is None or suspect.text is None or (suspect.node.value.dim() != 2 and dim == 0):
         return
     x = suspect.node.value
     size = x.shape[dim]
@@ -165,9 +165,11 @@ def _another(suspect: Suspect, block: str) -> Finding | None:
             fix = wrapped(text, part, f"{name} * {{}}")
             if suspect.mends(fix):
                 return Finding(f"{block}'s closed form: the factor {name} is missing.", fix)
-    fix = suspect.first(norm_lines(suspect))
+    whole = suspect.first(norm_lines(suspect))
+    if whole is None:
+        return None
     said = f"This is not {block}'s closed form: it is no sum of the terms that come back directly, "
-    return None if fix is None else Finding(f"{said}through the mean and through the variance.", fix)
+    return Finding(f"{said}through the mean and through the variance.", whole)
 
 
 def _named_parts(suspect: Suspect) -> Iterator[tuple[str, str]]:

@@ -4,7 +4,8 @@ A node that is normalised reaches the result by itself and by the statistics tha
 it: mean, variance, maximum, the sum that a softmax divides by. The forward pass is run again with
 statistics held constant, one fewer each time; the differences are the terms of the closed forms:
 
-    batchnorm   dx = gain * rstd / n * (n * dout - dout.sum(0) - n/(n-1) * xhat * (dout * xhat).sum(0))
+    batchnorm   dx = gain * rstd / n
+                     * (n * dout - dout.sum(0) - n/(n-1) * xhat * (dout * xhat).sum(0))
     softmax     dx = p * dp - p * (p * dp).sum(1, keepdim=True)
 """
 
@@ -137,7 +138,11 @@ def _named(suspect: Suspect, op: Op, names: dict[int, Bind]) -> Bind | None:
     for event in suspect.forward.events:
         if type(event) is Bind and id(event.value) in made and id(event.value) in names:
             return names[id(event.value)]
-        if type(event) is Op and event.index > op.index and any(id(t) in made for t in event.inputs):
+        if (
+            type(event) is Op
+            and event.index > op.index
+            and any(id(t) in made for t in event.inputs)
+        ):
             made |= {id(t): size for t in event.outputs if t.numel() <= size}
     return None
 
@@ -165,7 +170,9 @@ class _Holding(Replay):
             made = [t.detach() for t in tensors_in(super()._call(op))]
             return made if isinstance(op.result, tuple | list) else made[0]
         with torch.enable_grad():
-            return split.run(parts, *self._map(op.args, op, set()), **self._map(op.kwargs, op, set()))
+            return split.run(
+                parts, *self._map(op.args, op, set()), **self._map(op.kwargs, op, set())
+            )
 
 
 @dataclass(frozen=True)

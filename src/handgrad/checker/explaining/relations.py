@@ -1,4 +1,4 @@
-"""What was made as so many times each of the terms that are right, and numbers as one types them."""
+"""What was made as a sum of the terms that are right, and numbers by the names they go by."""
 
 import ast
 from collections.abc import Iterator, Sequence
@@ -72,10 +72,10 @@ def factors(suspect: Suspect, value: float) -> Iterator[tuple[str, str]]:
 def _roots(suspect: Suspect, value: float) -> Iterator[tuple[str, str]]:
     """Yield the square root of a size, and numbers with a fraction that have a name: scales."""
     named = {f"{name}**0.5": count**0.5 for name, count in counts(suspect).items()}
-    for name, number in {**_fractions(suspect), **named}.items():
-        if is_near(value / number, 1.0):
+    for name, scale in {**_fractions(suspect), **named}.items():
+        if is_near(value / scale, 1.0):
             yield f"{name} * {{}}", name
-        if is_near(value * number, 1.0):
+        if is_near(value * scale, 1.0):
             yield f"{{}} / {name}", f"1 / {name}"
 
 
@@ -87,8 +87,7 @@ def _fractions(suspect: Suspect) -> dict[str, float]:
 
 
 def called(suspect: Suspect, value: float) -> tuple[str, bool]:
-    """Return a number by the name that it goes by here (n, 1 / n, n / (n - 1)), and if it has one.
-    """
+    """Return a number by the name that it goes by here (n, 1 / n), and whether it has one."""
     sign = "-" if value < 0 else ""
     name = next((said for _, said in factors(suspect, abs(value))), None)
     return (number(value), False) if name is None else (f"{sign}{name}", True)

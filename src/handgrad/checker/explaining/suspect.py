@@ -306,7 +306,9 @@ def _suspect(grade: Grade, at: int, backward: Backward) -> Suspect:
     whole = parts and all(p.hand is not None for p in parts)
     memory = [key_of(h.own_final().value) for h in backward.hands.values()]
     read = [key_of(h.own_final().value) for h in backward.hands.values() if h.number in grade.reads]
-    apart = all(memory.count(key) == 1 for key in read)  # else one random gradient overwrites another
+    apart = all(
+        memory.count(key) == 1 for key in read
+    )  # else one random gradient overwrites another
     if len(backward.scenes) > 1 and direct and whole and grade.reads and apart:
         rights.append(torch.stack([p.values[1] for p in parts]).sum(0))
     scenes = zip(backward.scenes, rights, strict=False)
