@@ -113,6 +113,9 @@ def _last_call(child: Child, source: Source, limit: str) -> Event:
         event = child.next_event(min(1.0, process.GRACE))
         if event is not None:
             return event
+    event = child.next_event(0.0)  # it may have answered and left between two looks
+    if event is not None:
+        return event
     raise _lost(child, source, f"was still running {child.where} ({limit}) and did not stop")
 
 
