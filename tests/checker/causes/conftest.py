@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from benchmarks.proving.grade import check
 from benchmarks.proving.program import SOURCE, SQUARE, settings
 
+from checker.causes import programs
 from handgrad.checker.records import Row
 
 Explained = Callable[..., Row]
@@ -66,5 +67,17 @@ def lecture() -> Explained:
         report = check(SOURCE.replace(f"{original}\n", f"{mutated}\n"), settings(SQUARE))
         hand = hand or mutated.split(" ")[0].split("[")[0].split(".")[0]
         return next(row for row in report.rows if row.hand == hand)
+
+    return row
+
+
+@pytest.fixture
+def row_of(explained: Explained, lecture: Explained) -> Explained:
+    """Append lines to a program of programs.py; or put them into LECTURE for its `original`."""
+
+    def row(program: str, original: str, lines: str, hand: str) -> Row:
+        if program == "LECTURE":
+            return lecture(original, lines, hand)
+        return explained(f"{getattr(programs, program)}{lines}\n", hand)
 
     return row

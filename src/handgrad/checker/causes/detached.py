@@ -59,9 +59,7 @@ def find(suspect: Suspect) -> Finding | None:
     )
 
 
-def _is_stop(event: object) -> bool:
-    if type(event) is not Op:
-        return False
+def _is_stop(event: Op) -> bool:
     detaches = _name(event) in _STOPS or _property(event) == "data"
     return detaches or not event.grad_enabled
 

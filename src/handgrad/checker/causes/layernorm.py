@@ -10,12 +10,12 @@ the batch, and nothing of Bessel's correction is in them.
 Wrong:
 
     dx = rstd * (dxhat - dxhat.mean(-1, keepdim=True)
-                  + xhat * (dxhat * xhat).mean(-1, keepdim=True))
+        + xhat * (dxhat * xhat).mean(-1, keepdim=True))
 
 Right:
 
     dx = rstd * (dxhat - dxhat.mean(-1, keepdim=True)
-                  - xhat * (dxhat * xhat).mean(-1, keepdim=True))
+        - xhat * (dxhat * xhat).mean(-1, keepdim=True))
 """
 
 from handgrad.checker.explaining.finding import Finding

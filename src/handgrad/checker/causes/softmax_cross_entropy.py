@@ -82,11 +82,11 @@ def _edits(suspect: Suspect, text: Text) -> Iterator[tuple[str, str]]:
                 text.replace(node, softmax),
                 "log_softmax stands where the probabilities belong: softmax.",
             )
-    for name in text.of(ast.Name):
-        if name.id == suspect.node.name and isinstance(text.parent(name), ast.BinOp):
+    for own in text.of(ast.Name):
+        if own.id == suspect.node.name and isinstance(text.parent(own), ast.BinOp):
             yield (
-                text.wrap(name, "torch.softmax({}, 1)"),
-                f"{name.id} stands where its probabilities belong: softmax({name.id}).",
+                text.wrap(own, "torch.softmax({}, 1)"),
+                f"{own.id} stands where its probabilities belong: softmax({own.id}).",
             )
     yield from _rows(suspect, text)
     said = "1 / n belongs to both terms: the mean is taken of all of it."

@@ -77,8 +77,7 @@ def find(suspect: Suspect) -> Finding | None:
     if _name(op) in ("max", "min") and not _along(op):
         at = at.replace(_ONE, _SHARED)
     said = f"It is right except at {at}. Any share is a subgradient there."
-    fix = suspect.first(_ways(suspect, text, op)) if text is not None else None
-    return Finding(said, fix)
+    return Finding(said, None if text is None else suspect.first(_ways(suspect, text, op)))
 
 
 def _compares(text: Text) -> Iterator[ast.Compare]:

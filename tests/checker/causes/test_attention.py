@@ -1,0 +1,87 @@
+"""HG123: softmax's closed form."""
+
+import pytest
+
+from handgrad.checker.causes import attention
+
+CASES = [
+    (
+        "ATTENTION",
+        "",
+        "dmasked = att * datt",
+        "dmasked",
+        (
+            "The softmax's second term is missing: every element of a row is "
+            "divided by the same sum, and part of the gradient comes back "
+            "through it."
+        ),
+        "dmasked = att * (datt - (datt * att).sum(-1, keepdim=True))",
+        None,
+    ),
+    (
+        "ATTENTION",
+        "",
+        "dmasked = att * datt - (datt * att).sum(-1, keepdim=True)",
+        "dmasked",
+        "This is not the softmax's closed form.",
+        "dmasked = att * (datt - (datt * att).sum(-1, keepdim=True))",
+        None,
+    ),
+    (
+        "ATTENTION",
+        "",
+        "dmasked = att * (1 - att) * datt",
+        "dmasked",
+        "This is not the softmax's closed form.",
+        "dmasked = att * (datt - (datt * att).sum(-1, keepdim=True))",
+        None,
+    ),
+    (
+        "ATTENTION",
+        "",
+        (
+            "dmasked = att * (datt - (datt * att).sum(-1, keepdim=True))\n"
+            "dscores = dmasked.masked_fill(mask == 0, 0)\n"
+            "dq = dscores @ k"
+        ),
+        "dq",
+        "The scale 1 / d**0.5 of the forward is missing from the gradient.",
+        "dq = dscores @ k / d**0.5",
+        None,
+    ),
+    (
+        "GATED",
+        "",
+        "ds = torch.sigmoid(s) * (1 - torch.sigmoid(s)) * dgate",
+        "ds",
+        "The mask of the forward is not applied to the gradient.",
+        ("ds = torch.sigmoid(s) * (1 - torch.sigmoid(s)) * dgate.masked_fill(lower == 0, 0)"),
+        None,
+    ),
+]
+
+OTHERS = [
+    (
+        "ATTENTION",
+        "",
+        ("dmasked = 2 * att * (datt - (datt * att).sum(-1, keepdim=True))"),
+        "dmasked",
+    ),
+    ("ATTENTION", "", "dmasked = att * (datt + (datt * att).sum(-1, keepdim=True))", "dmasked"),
+    ("GATED", "", "ds = torch.sigmoid(s) * (1 + torch.sigmoid(s)) * dgate", "ds"),
+]
+
+
+@pytest.mark.parametrize(("program", "original", "lines", "hand", "message", "fix", "at"), CASES)
+def test_the_term_that_is_off_is_named(
+    row_of, program, original, lines, hand, message, fix, at
+) -> None:
+    row = row_of(program, original, lines, hand)
+    assert (row.cause, row.message, row.fix) == (attention.CODE, message, fix)
+    assert at == (row.fix_at and (row.fix_at.line, row.fix_adds))
+    assert (row.checked is None) == (fix is None)
+
+
+@pytest.mark.parametrize(("program", "original", "lines", "hand"), OTHERS)
+def test_it_leaves_other_mistakes_alone(row_of, program, original, lines, hand) -> None:
+    assert row_of(program, original, lines, hand).cause != attention.CODE
