@@ -21,6 +21,11 @@ from handgrad.checker.judging.probe import Cut, random_gradients
 from handgrad.checker.judging.statements import grouped
 
 
+LONG = 20_000
+"""Of a file with more events (a loop over elements), no run is spent on whether a corrected line is
+right to the last bit."""
+
+
 def explain(grader: Grader, grades: Sequence[Grade], cut: Cut) -> dict[int, Explanation]:
     """Return what is the matter with the gradients to blame, by Hand.number. Never raises."""
     roots = [g for g in grades if g.root or g.fit is not None or g.lucky is not None]
@@ -117,7 +122,10 @@ def _backward(
     corrections: dict[int, Tensor] = {}
     for grade in grades:
         corrections.update(grade.blamed.corrections)
-    wanted = {b.index for g in roots for _, binds in grouped(g.hand) for b in binds}
+    # of what a loop ran often, the first and the last time will do
+    groups = [binds for g in roots for _, binds in grouped(g.hand)]
+    wanted = {b.index for binds in groups for b in (binds[0], binds[-1])}
+    wanted |= {g.hand.own_final().index for g in roots}
 
     def scene(truth: Mapping[int, Tensor] | None, dtype: torch.dtype | None) -> Scene:
         sweep = SceneSweep(forward, hands, wanted, corrections, truth, dtype)
@@ -127,7 +135,9 @@ def _backward(
     random = random_gradients(forward, hands)
     scenes = (scene(None, torch.float64), scene(random, torch.float64))
     owned = {h.node.index for h in hands if h.node is not None}
-    native = scene(forward.autograd, None) if owned <= forward.autograd.keys() else None
+    short = len(forward.trace) <= LONG
+    whole = short and owned <= forward.autograd.keys()
+    native = scene(forward.autograd, None) if whole else None
     by_node = {id(h.node.value): h for h in hands if h.node is not None and not h.borrowed}
     drawn = {id(h.node.value): random[h.node.index] for h in hands if h.node is not None}
     sent = _sent(forward, cut, drawn)

@@ -78,8 +78,7 @@ class SceneSweep(Sweep):
 
     def _moment(self, bind: Bind, hand: Hand) -> Moment:
         after = self.replay.get(bind.value, bind.index).clone()
-        earlier = [b for b in hand.binds if b.index < bind.index and b.index in self.swept.values]
-        before = self.swept.values[earlier[-1].index] if earlier else None
+        before = self.latest.get(hand.number)
         scopes = bind.scope.loops if bind.scope is not None else {}
         loops = {line: self._names(bind, scope) for line, scope in scopes.items() if scope.names}
         return Moment(self._names(bind), before, after, loops)

@@ -26,7 +26,7 @@ from handgrad.checker.recording.trace import Bind
 
 TRIES = 600
 """So many lines are run in the place of one; at large sizes fewer, see WORK."""
-WORK = 4e8
+WORK = 1e9
 """Elements that may be computed in search of one line's cause: some seconds of one core."""
 STEP = 20_000
 """What an iteration of a loop costs, in elements: Python's own work."""

@@ -52,6 +52,8 @@ class Sweep:
         self.swept = Swept()
         self.owner = {b.index: hand for hand in hands for b in hand.binds}
         self.replay = Replay(forward.trace, forward.leaves, start=forward.start)
+        self.latest: dict[int, Tensor] = {}
+        """What each gradient was after its last statement so far, by Hand.number."""
         self._sources: dict[int, set[int]] = {}
         self._shared: dict[int, set[int]] = {}
         self._forward_memory = forward.leaves | {
@@ -89,8 +91,7 @@ class Sweep:
     def _named(self, bind: Bind, hand: Hand) -> None:
         swept, number, key = self.swept, hand.number, key_of(bind.value)
         value = self.replay.get(bind.value, bind.index)
-        before = next((swept.values[b.index] for b in reversed(hand.binds)
-                       if b.index < bind.index and b.index in swept.values), None)  # fmt: skip
+        before = self.latest.get(number)
         if not self.replay.is_live(bind.value):
             swept.unseen.add(number)
         swept.values[bind.index] = value.clone()
@@ -102,9 +103,11 @@ class Sweep:
         if hand.borrowed:  # another gradient's tensor, which that one stands for
             swept.outcomes[number] = swept.values[bind.index]
             return
+        self.latest[number] = swept.values[bind.index]
         if bind.index in self.corrections:
             self._replace(bind, hand, self.corrections[bind.index])
             swept.values[bind.index] = self.corrections[bind.index].clone()
+            self.latest[number] = swept.values[bind.index]
         if bind is hand.own_final():
             swept.outcomes[number] = swept.values[bind.index]
             if self.substitute and hand.node is not None and not bind.alias:
@@ -130,3 +133,4 @@ class Sweep:
         except RuntimeError:  # a stretched view shares its elements: nothing else can hang on it
             self.replay.env[id(bind.value)] = right.clone()
         self.swept.values[bind.index] = right.clone()
+        self.latest[hand.number] = self.swept.values[bind.index]
