@@ -20,7 +20,6 @@ from handgrad.checker.judging.passes import Pass
 from handgrad.checker.judging.probe import Cut, random_gradients
 from handgrad.checker.judging.statements import grouped
 
-
 LONG = 20_000
 """Of a file with more events (a loop over elements), no run is spent on whether a corrected line is
 right to the last bit."""
