@@ -37,19 +37,6 @@ CASES = [
         None,
     ),
     (
-        "ATTENTION",
-        "",
-        (
-            "dmasked = att * (datt - (datt * att).sum(-1, keepdim=True))\n"
-            "dscores = dmasked.masked_fill(mask == 0, 0)\n"
-            "dq = dscores @ k"
-        ),
-        "dq",
-        "The scale 1 / d**0.5 of the forward is missing from the gradient.",
-        "dq = dscores @ k / d**0.5",
-        None,
-    ),
-    (
         "GATED",
         "",
         "ds = torch.sigmoid(s) * (1 - torch.sigmoid(s)) * dgate",

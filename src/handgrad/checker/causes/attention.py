@@ -31,7 +31,7 @@ from handgrad.checker.explaining.closed import (
 )
 from handgrad.checker.explaining.edits import Text
 from handgrad.checker.explaining.finding import Finding
-from handgrad.checker.explaining.relations import called, coefficients, factors, is_near
+from handgrad.checker.explaining.relations import called, is_near
 from handgrad.checker.explaining.suspect import Suspect
 from handgrad.checker.recording.instrument import Statement
 
@@ -40,10 +40,10 @@ NAME = "softmax's closed form"
 
 
 def find(suspect: Suspect) -> Finding | None:
-    """Fit what was made as a sum of the softmax's two terms; then try scale and mask."""
+    """Fit what was made as a sum of the softmax's two terms; then try the mask."""
     if not suspect.views or suspect.made.shape != suspect.right.shape or suspect.right.dim() < 2:
         return None
-    return _terms(suspect) or _scaled(suspect) or _masked(suspect)
+    return _terms(suspect) or _masked(suspect)
 
 
 def _terms(suspect: Suspect) -> Finding | None:
@@ -90,26 +90,6 @@ def _lines(suspect: Suspect) -> Iterator[str]:
             for dout in reads(suspect):
                 inner = f"({dout} - ({dout} * {name}).sum(-1, keepdim=True))"
                 yield f"{target(suspect)} {name} * {inner}"
-
-
-def _scaled(suspect: Suspect) -> Finding | None:
-    """Find a scale, one with a square root or a name, that the whole is off by."""
-    text = suspect.text
-    times = coefficients(suspect.made, [suspect.right])
-    if text is None or text.value is None or times is None or is_near(times[0], 0.0):
-        return None
-    scales = " ".join(s.text for s in _consumers(suspect))
-    for template, said in factors(suspect, abs(1 / times[0])):
-        name = said.removeprefix("1 / ")
-        rooted = name.endswith("**0.5") and ("sqrt" in scales or "0.5" in scales)
-        named = name.isidentifier() and name in scales and isinstance(suspect.value(name), float)
-        if not rooted and not named:
-            continue
-        turned = template if times[0] > 0 else f"-{template}"
-        fix = wrapped(text, text.value, turned)
-        if suspect.mends(fix):
-            return Finding(f"The scale {said} of the forward is missing from the gradient.", fix)
-    return None
 
 
 def _consumers(suspect: Suspect) -> list[Statement]:

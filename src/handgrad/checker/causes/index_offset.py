@@ -47,7 +47,7 @@ def _said(text: Text) -> Iterator[tuple[str, str]]:
 
 def _moved(text: Text) -> Iterator[tuple[str, str, str]]:
     for node in ast.walk(text.tree):
-        if isinstance(node, ast.Subscript):
+        if isinstance(node, ast.Subscript) and not _is_size(node):
             for part in _indices(node.slice):
                 if isinstance(part, ast.Slice):
                     yield from _slices(text, node, part)
@@ -63,6 +63,11 @@ def _moved(text: Text) -> Iterator[tuple[str, str, str]]:
                     yield from _by_one(text, part, node)
             elif name == "index_add_" and len(node.args) > 1:
                 yield from _by_one(text, node.args[1], node)
+
+
+def _is_size(node: ast.Subscript) -> bool:
+    """Tell `x.shape[0]`, whose number is no place in a tensor but a dimension."""
+    return isinstance(node.value, ast.Attribute) and node.value.attr == "shape"
 
 
 def _indices(index: ast.expr) -> list[ast.expr]:
