@@ -257,6 +257,16 @@ one the tensor:
     handgrad check file.py --pair dh=a
 """,
     ),
+    "HG219": (
+        "more gradients returned than inputs",
+        """\
+What: a backward function returns more values than its forward function has inputs. The first of
+them were graded, each as the gradient of the input in its place.
+
+Why: autograd asks for one gradient an input, in the order of the inputs, and None for what needs
+none. One too many is often a gradient that was meant for something in the cache.
+""",
+    ),
     "HG280": (
         "line for the system left out",
         """\
