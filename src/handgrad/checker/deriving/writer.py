@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 
 import torch
 
-from handgrad.checker.composing.compose import Composer, Cut, Part, Share, stretched
+from handgrad.checker.composing.broadcasting import stretched
+from handgrad.checker.composing.compose import Composer
 from handgrad.checker.composing.expression import Expr, filled, parsed
 from handgrad.checker.composing.graph import Graph, Value, zeros_as
 from handgrad.checker.composing.references import References, Unreachable
+from handgrad.checker.composing.shares import Cut, Part, Share
 from handgrad.checker.deriving.naming import Names
 from handgrad.checker.recording.instrument import Statement
 from handgrad.checker.recording.trace import Op

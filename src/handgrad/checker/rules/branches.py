@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from handgrad.checker.composing.compose import Composer, Cut, Part, stretched
+from handgrad.checker.composing.broadcasting import stretched
+from handgrad.checker.composing.compose import Composer
 from handgrad.checker.composing.expression import Expr, filled, parsed, printed
 from handgrad.checker.composing.graph import Graph, Value, zeros_as
 from handgrad.checker.composing.references import References, Unreachable
+from handgrad.checker.composing.shares import Cut, Part
 from handgrad.checker.judging.passes import Pass
 from handgrad.checker.recording.scope import Scope
 from handgrad.checker.recording.trace import Bind, Op

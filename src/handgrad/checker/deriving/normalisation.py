@@ -1,0 +1,135 @@
+"""Batch norm and layer norm recognised: less the mean, over the root of the variance."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import permutations
+from typing import Any
+
+from torch import Tensor
+
+from handgrad.checker.composing.graph import Graph
+from handgrad.checker.deriving.between import Between, Block, alike, held
+from handgrad.checker.rules.rule import Forms
+
+LARGEST_EPS = 0.1
+
+
+def normalisation(graph: Graph, between: Between) -> Block | None:
+    """Less the mean, over the root of the variance; times gain, plus bias where they are there."""
+    if len(between.ops) < 4:
+        return None
+    x, out = held(graph, between.start), held(graph, between.end)
+    for name, dims in (("batchnorm", tuple(range(x.dim() - 1))), ("layernorm", (-1,))):
+        count = x[..., 0].numel() if name == "batchnorm" else x.shape[-1]
+        if count < 2:
+            continue
+        for correction in (0, 1):
+            for eps in _epsilons(between):
+                rstd = (x.var(dims, correction=correction, keepdim=True) + eps) ** -0.5
+                xhat = (x - x.mean(dims, keepdim=True)) * rstd
+                values = _affine(graph, between, xhat, out)
+                if values is not None:
+                    found = _Known(name, dims, correction, eps, xhat, rstd)
+                    return _normalised(graph, between, values, found)
+    return None
+
+
+@dataclass(frozen=True)
+class _Known:
+    """A normalisation that gives what was recorded."""
+
+    name: str
+    dims: tuple[int, ...]
+    correction: int
+    eps: float
+    xhat: Tensor
+    rstd: Tensor
+
+
+def _epsilons(between: Between) -> list[float]:
+    given = [a for op in between.ops for a in (*op.args, *op.kwargs.values())
+             if isinstance(a, float) and 0 < a < LARGEST_EPS]  # fmt: skip
+    return [*dict.fromkeys(given), 0.0]
+
+
+def _affine(graph: Graph, between: Between, xhat: Tensor, out: Tensor) -> dict[str, Tensor] | None:
+    """Return gain and bias by name where the block is `gain * xhat + bias`."""
+    others = between.others
+    for order in permutations(others):
+        for names in _ROLES[len(others)]:
+            given = dict(zip(names, order, strict=True))
+            own = xhat
+            if "gain" in given:
+                own = own * held(graph, given["gain"])
+            if "bias" in given:
+                own = own + held(graph, given["bias"])
+            if alike(own, out):
+                return {name: value.tensor for name, value in given.items()}
+    return None
+
+
+_ROLES: dict[int, list[tuple[str, ...]]] = {
+    0: [()],
+    1: [("gain",), ("bias",)],
+    2: [("gain", "bias")],
+}
+
+
+def _normalised(
+    graph: Graph, between: Between, affine: Mapping[str, Tensor], known: _Known
+) -> Block:
+    """The closed form, in the names that the steps have where they have some."""
+    dims = known.dims[0] if len(known.dims) == 1 else known.dims
+    keep = "" if known.name == "batchnorm" and len(known.dims) == 1 else ", keepdim=True"
+    values: dict[str, Any] = {"input": between.start.tensor, **affine}
+    forms: dict[str, Any] = {}
+    xhat = _step(graph, between, known.xhat)
+    rstd = _step(graph, between, known.rstd)
+    if rstd is None:
+        settings = f"{dims}, correction={known.correction}, keepdim=True"
+        var = f"input.var({settings})"
+        forms["$rstd"] = f"({var} + {known.eps!r}) ** -0.5" if known.eps else f"{var} ** -0.5"
+    else:
+        values["rstd"] = rstd
+    if xhat is None:
+        forms["$xhat"] = f"(input - input.mean({dims}, keepdim=True)) * rstd"
+    else:
+        values["xhat"] = xhat
+    scaled, dxhat = "rstd", "d"
+    if "gain" in affine and known.name == "batchnorm":
+        scaled = "gain * rstd"  # the same down a column: it may as well be outside
+    elif "gain" in affine:
+        forms["$dxhat"], dxhat = "gain * d", "dxhat"
+
+    def decide(c: Any) -> Forms:
+        n = c.number(_count(c["input"], known), _counted(known))
+        less = f"({n} - {known.correction})"
+        bessel = f"{n} / {less} * " if known.correction else ""
+        forms["input"] = (
+            f"{scaled} / {n} * ({n} * {dxhat} - {dxhat}.sum({dims}{keep})"
+            f" - {bessel}xhat * ({dxhat} * xhat).sum({dims}{keep}))"
+        )
+        forms["gain"], forms["bias"] = "xhat * d", "d"
+        return forms
+
+    return Block(known.name, between, values, decide)
+
+
+def _count(x: Tensor, known: _Known) -> int:
+    return int(x.shape[-1] if known.name == "layernorm" else x[..., 0].numel())
+
+
+def _counted(known: _Known) -> str | None:
+    if known.name == "layernorm":
+        return "input.shape[-1]"
+    return "input.shape[0]" if len(known.dims) == 1 else None
+
+
+def _step(graph: Graph, between: Between, value: Tensor) -> Tensor | None:
+    """Return the step inside the block that holds this value, if it has a name."""
+    for op in between.ops:
+        for made in graph.made[op.index]:
+            named = made.bind is not None and made is not between.end and made.until is None
+            if named and alike(held(graph, made), value):
+                return made.tensor
+    return None
