@@ -88,7 +88,7 @@ def test_a_small_graph_whole() -> None:
     report = Report("s.py", (row("h", "exact", 8),), edges=(("h", "loss"),))
     (svg,) = re.findall("<svg.*</svg>", str(graph(report, {0: "a-0"})))
     assert svg == (
-        '<svg role="img" width="76" height="116" viewBox="-8 0 76 116">'
+        '<svg class="onepage" role="img" width="76" height="116" viewBox="-8 0 76 116">'
         "<title>The forward pass, and the verdict on the gradient of each named tensor</title>"
         '<path class="edges" d="M29.9 42.0V74.0"></path>'
         '<path class="passed" d=""></path><path class="heads" d=""></path>'

@@ -4,12 +4,12 @@ import re
 from base64 import b64encode
 from dataclasses import replace
 from hashlib import sha256
-from itertools import product
+from itertools import pairwise, product
 
 import pytest
 
 from checker.report.sample import REPORT, ROOT, Elements, everywhere, row
-from handgrad.checker.records import HINTS, Place, Report, Spread
+from handgrad.checker.records import HINTS, Place, Report, Row, Spread
 from handgrad.checker.report.findings import finding
 from handgrad.checker.report.html import _style
 
@@ -195,3 +195,24 @@ def test_every_text_is_legible(sheet: str, block: int) -> None:
     for ground, colour in product(GROUNDS, COLOURS):
         dark, light = sorted((luminance(colours[ground]), luminance(colours[colour])))
         assert (light + 0.05) / (dark + 0.05) >= 4.5, (ground, colour)
+
+
+@BOTH
+def test_where_nothing_is_written_yet_there_is_no_table(page: bool) -> None:
+    html = Report("s.py", (Row("h", None, "missing"), Row("W", None, "missing"))).to_html(page)
+    assert "<table" not in html
+    assert "Not written yet: dh, dW" in Elements(html).words
+
+
+def test_a_page_of_200_gradients_is_small() -> None:
+    """Under 200 KB: mailed, or a class of them in one folder."""
+    picture = Spread(("5432101234" * 2,) * 24, "all of it")
+    names = [f"node{i}" for i in range(200)]
+    rows = tuple(
+        row(name, "wrong", 9, blame="inherited", blamed_on=("dq",), spread=picture)
+        for name in names
+    )
+    edges = tuple(pairwise(names)) + tuple(zip(names, names[3:], strict=False))
+    report = Report("s.py", rows, edges=edges)
+    assert len(report.to_html(page=True)) < 200_000
+    assert len(report.to_html()) < 200_000

@@ -6,8 +6,6 @@ from handgrad.checker.report.markup import Markup, element, lines
 from handgrad.checker.report.picture import picture
 from handgrad.checker.report.text import MARKS
 
-CHECKED = {"exact": "exact", "rounding": "right but for rounding"}
-
 
 def finding(row: Row, report: Report, anchor: str) -> Markup:
     """The card of one gradient; `anchor` is its id."""
@@ -39,6 +37,6 @@ def _fix(row: Row) -> list[Markup]:
     if row.fix is None:
         return []
     where = f"{words.told(row)}:"
-    checked = [element("span", f"(checked: {CHECKED[row.checked]})")] if row.checked else []
+    checked = [element("span", f"(checked: {words.CHECKED[row.checked]})")] if row.checked else []
     code = element("pre", element("code", lines(row.fix.expandtabs(4).split("\n"))))
     return [element("div", element("span", where), code, *checked, class_="fix")]

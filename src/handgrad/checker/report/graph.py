@@ -18,6 +18,8 @@ CHARACTER, PADDING, HEIGHT, MARGIN = 7.3, 16.0, 26.0, 8.0
 LONGEST = 26
 """Characters of a name that are shown; the whole of it is in the tooltip."""
 CURVE = 22.0
+ONE_PAGE = 1800.0
+"""Pixels: a graph no taller than this is printed on one page, and still legible."""
 STATES = {
     "root": "a line to blame",
     "inherited": "wrong, inherited",
@@ -80,6 +82,7 @@ def graph(report: Report, targets: Mapping[int, str]) -> Markup | None:
         element("path", class_="passed", d="".join(_way(layout, e) for e in lines[True])),
         element("path", class_="heads", d="".join(_head(layout, e) for e in lines[True])),
         *(_box(node, layout, report, targets) for node in nodes.values()),
+        class_="onepage" if height < ONE_PAGE else None,
         role="img",
         width=f"{width:.0f}",
         height=f"{height:.0f}",
