@@ -142,13 +142,14 @@ def test_closing_ends_what_still_runs(tmp_path: Path) -> None:
     (tmp_path / "quick.py").write_text(
         "import os, time\nwhile not os.path.exists('ready'): time.sleep(0.01)\nda = 1"
     )
-    before = threading.active_count()
+    before, begin = threading.active_count(), time.monotonic()
     with closing(check_files([tmp_path / "slow.py", tmp_path / "quick.py"], jobs=2)) as coming:
         assert next(coming).file.endswith("quick.py")
     pids = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
     assert len(pids) == 2
     assert all(wait_until_dead(pid) for pid in pids)
     assert threading.active_count() <= before
+    assert time.monotonic() - begin < 30  # nobody waits for its minute to pass
 
 
 INTERRUPTED = """\

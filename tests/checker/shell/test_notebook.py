@@ -221,3 +221,10 @@ def test_with_a_pair_it_is_run_in_any_case(notebook: Writer, tmp_path: Path) -> 
     with pytest.raises(CheckError, match=r"nothing was graded$"):
         check_file(notebook("open('ran', 'w').close()\nx = 1"), pairs={"g": "x"})
     assert (tmp_path / "ran").exists()
+
+
+def test_our_own_extension_is_for_a_screen(notebook: Writer) -> None:
+    """Notebooks load it for Jupyter; in a check it would watch what is watched already."""
+    setup = "try:\n    %load_ext handgrad\n    %handgrad where\nexcept Exception:\n    1 / 0"
+    report = check_file(notebook(setup, "da = 1\n%handgrad off")).report
+    assert ([row.hand for row in report.rows], report.notes, report.errors) == (["da"], (), ())
