@@ -249,7 +249,7 @@ class Recorder:
 
     def after(self, number: int, *values: Any) -> None:
         """Hook: statement `number` has run, and its targets read `values`."""
-        if not torch.compiler.is_compiling():
+        if self.paused_by is None and not torch.compiler.is_compiling():
             self.ran(sys._getframe(1), number, *values)
 
     def ran(self, frame: FrameType, number: int, *values: Any) -> None:
@@ -294,9 +294,11 @@ class Recorder:
 
     def tick(self, number: int) -> None:
         """Hook: an iteration of loop `number` begins."""
-        if self.paused_by is not None or self.mode is None or torch.compiler.is_compiling():
+        if self.paused_by is not None:
             if self.paused_by == STOPPED:
                 self._leave()
+            return
+        if self.mode is None or torch.compiler.is_compiling():
             return
         watch = self._loops.get(number)
         if watch is None:
