@@ -11,11 +11,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from handgrad.constants import BATCHNORM_EPS as EPS
 from handgrad.errors import SettingsError
 
 INPUTS = ("x", "bngain", "bnbias")
 NODES = ("bnmeani", "bndiff", "bndiff2", "bnvar", "bnvar_inv", "bnraw", "out")
-EPS = 1e-5
 
 
 class _Cache(NamedTuple):

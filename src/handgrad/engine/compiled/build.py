@@ -1,0 +1,78 @@
+"""The generated step compiled, and kept on disk for the next process.
+
+The text is written into the cache folder under a name that says what it was made from; numba keeps
+the machine code beside it and knows for which processor it is. Files are renamed into place whole,
+so that processes that start together do no harm but compile twice.
+"""
+
+import hashlib
+import importlib.util
+import tempfile
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numba
+
+import handgrad.kernels
+from handgrad.data.sources import cache_folder
+from handgrad.files import write_atomic
+from handgrad.kernels.jit import VECTOR_BYTES
+
+Steps = Callable[..., int]
+
+
+@cache
+def build(source: str) -> Steps:
+    """`steps` of the text `source`; compiled at its first call, unless it was so before."""
+    path = _place(source)
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    steps: Steps = module.steps
+    return steps
+
+
+def is_compiled(steps: Any) -> bool:
+    """Whether machine code is at hand, in this process or from the disk."""
+    return bool(steps.overloads) or any(
+        file.suffix == ".nbi" for file in _machine_code(Path(steps.py_func.__code__.co_filename))
+    )
+
+
+def _machine_code(path: Path) -> list[Path]:
+    return [*(path.parent / "__pycache__").glob(f"{path.stem}.*")]
+
+
+def _place(source: str) -> Path:
+    """The file that holds `source`: in the cache folder, or for this process where that is
+    read-only."""
+    name = f"step_{_fingerprint(source)}.py"
+    path = cache_folder() / "kernels" / name
+    try:
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomic(path, source.encode())
+        with tempfile.TemporaryFile(dir=path.parent):
+            return path
+    except OSError:
+        path = Path(_temporary_folder().name) / name
+        path.write_text(source)
+        return path
+
+
+@cache
+def _temporary_folder() -> "tempfile.TemporaryDirectory[str]":
+    return tempfile.TemporaryDirectory(prefix="handgrad-")
+
+
+def _fingerprint(source: str) -> str:
+    """Of all that the machine code depends on and numba does not look at: kernels are other files
+    than the one that it keeps beside."""
+    digest = hashlib.sha256(f"{numba.__version__} {VECTOR_BYTES}\n{source}".encode())
+    for file in sorted(Path(handgrad.kernels.__file__).parent.glob("*.py")):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]

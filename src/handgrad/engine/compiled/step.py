@@ -1,0 +1,93 @@
+"""A model's compiled step with the memory that it works on."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from handgrad.engine.compiled.build import build
+from handgrad.engine.compiled.names import bind, gradient_shapes
+from handgrad.engine.compiled.source import argument_names, step_source
+from handgrad.models import Model
+
+Arrays = Mapping[str, npt.NDArray[Any]]
+
+
+class Step:
+    """Steps of `model` at one batch size and dtype, on arrays that are given once.
+
+    `params`, `state` and `optimizer` (its tensors, `first.W1`, ...) are C-contiguous, of one float
+    type, and are written to by `run`. `grads` are the gradients of the last step.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        batch_size: int,
+        params: Arrays,
+        state: Arrays,
+        optimizer: Arrays | None = None,
+        optimizer_name: str = "sgd",
+        numbers: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0),
+    ) -> None:
+        """Raises SettingsError where the model cannot be compiled."""
+        kept = {name.replace(".", "_", 1): array for name, array in (optimizer or {}).items()}
+        self.dtype = next(iter(params.values())).dtype
+        memory = _memory(model, batch_size, self.dtype)
+        self.inputs, self.targets = memory["inputs"], memory["targets"]
+        self.grads = {name: memory[f"d{name}"] for name in params}
+        self._steps = build(step_source(model, optimizer_name))
+        self._numbers = np.array(numbers, dtype=np.float64)
+        self._momentum = model.momentum
+        held = {**memory, **params, **state, **kept}
+        self._held = [held[name] for name in argument_names(model, optimizer_name)[7:]]
+
+    def run(
+        self,
+        tokens: npt.NDArray[Any],
+        positions: npt.NDArray[np.int64],
+        schedule: npt.NDArray[np.float64],
+    ) -> npt.NDArray[np.float64]:
+        """Train on the examples at `positions` (S, B) of `tokens`: the losses, nats per character,
+        (S,) or fewer: up to the first that is not finite.
+
+        `schedule` (S, 3): learning rates and the two corrections of kernels/optimizers.py.
+        """
+        losses = np.empty(len(positions))
+        done = self._call(tokens, positions, schedule, losses, updates=True)
+        return losses[:done]
+
+    def loss_and_grads(self, inputs: npt.NDArray[Any], targets: npt.NDArray[Any]) -> float:
+        """The loss of the batch; its gradients are in `grads`. Nothing is updated."""
+        self.inputs[...], self.targets[...] = inputs, targets
+        losses = np.empty(1)
+        self._call(_NO_TOKENS, _NO_POSITIONS, _NO_SCHEDULE, losses, updates=False)
+        return float(losses[0])
+
+    def _call(self, tokens: Any, positions: Any, schedule: Any, losses: Any, *, updates: bool) -> int:
+        return self._steps(
+            tokens, positions, schedule, self._numbers, losses, updates, self._momentum, *self._held
+        )
+
+
+_NO_TOKENS = np.zeros(0, np.uint8)
+_NO_POSITIONS = np.zeros((1, 0), np.int64)
+_NO_SCHEDULE = np.zeros((1, 3))
+
+
+def _memory(model: Model, batch_size: int, dtype: Any) -> dict[str, npt.NDArray[Any]]:
+    """The batch, every node, gradient and scratch by name. What is only ever read is 0."""
+    bound = bind(model, batch_size)
+    batch = {"inputs": (batch_size, model.block_size), "targets": (batch_size,)}
+    memory = {name: np.zeros(shape, np.int64) for name, shape in batch.items()}
+    shapes = gradient_shapes(bound, model.shapes())
+    for one in bound:
+        shapes |= one.shapes
+    for one in bound:
+        if one.call.layer == "join":  # a view, and so is its gradient
+            for mark in ("", "d"):
+                source, view = (mark + name for name in (one.call.inputs[0], one.call.output))
+                memory[source] = np.zeros(shapes.pop(source), dtype)
+                memory[view] = memory[source].reshape(shapes.pop(view))
+    return memory | {name: np.zeros(shape, dtype) for name, shape in shapes.items()}

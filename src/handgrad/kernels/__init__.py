@@ -1,0 +1,24 @@
+"""KERNELS: name -> module, named as in LAYERS: the closed forms on preallocated memory, by numba.
+
+Every module has
+- NODES: its layer's names of steps, of which it keeps some;
+- memory(*shapes of the inputs) -> shapes by name: the nodes that it keeps, the output, and scratch;
+- forward and backward, whose parameters are, by name, the layer's inputs, nodes and scratch, and
+  `d` + a name for a gradient; all are written to whole, but for what is read.
+
+All arrays are C-contiguous. Letters in shapes are those of `handgrad.layers`. Nothing here imports
+torch.
+"""
+
+from types import ModuleType
+
+from handgrad.kernels import batchnorm, embedding, join, linear, softmax_cross_entropy, tanh
+
+KERNELS: dict[str, ModuleType] = {
+    "embedding": embedding,
+    "join": join,
+    "linear": linear,
+    "batchnorm": batchnorm,
+    "tanh": tanh,
+    "softmax_cross_entropy": softmax_cross_entropy,
+}

@@ -1,0 +1,28 @@
+"""Batches on given memory. Specification: data/dataset.py, `contexts`."""
+
+from typing import Any
+
+from handgrad.kernels.jit import kernel
+
+
+@kernel
+def gather(tokens: Any, positions: Any, inputs: Any, targets: Any) -> None:
+    """inputs (B, T) and targets (B,) of the examples at `positions` (B,) in `tokens`.
+
+    Everything before the boundary that a word begins at counts as boundary, which is 0.
+    """
+    rows, length = inputs.shape
+    for b in range(rows):
+        position = positions[b]
+        targets[b] = tokens[position]
+        t = length - 1
+        while t >= 0:
+            position -= 1
+            token = tokens[position]
+            inputs[b, t] = token
+            t -= 1
+            if token == 0:
+                break
+        while t >= 0:
+            inputs[b, t] = 0
+            t -= 1

@@ -1,0 +1,105 @@
+"""Batchnorm on given memory. Specification: layers/batchnorm.py, with the same closed form.
+
+x, bnraw, out (B, H); bngain, bnbias and the statistics (1, H). Two passes for the statistics: a
+variance from sums of squares loses its digits where the mean is large.
+"""
+
+import math
+from typing import Any
+
+from handgrad.kernels.jit import kernel
+from handgrad.constants import BATCHNORM_EPS
+
+NODES = ("bnmeani", "bndiff", "bndiff2", "bnvar", "bnvar_inv", "bnraw", "out")
+Shapes = dict[str, tuple[int, ...]]
+
+
+def memory(x: tuple[int, ...], bngain: tuple[int, ...], bnbias: tuple[int, ...]) -> Shapes:
+    """What a call needs beside its inputs and their gradients."""
+    return {
+        "bnmeani": bngain,
+        "bnvar": bngain,
+        "bnvar_inv": bngain,
+        "bnraw": x,
+        "out": x,
+        "scale": bngain,
+        "shift": bngain,
+    }
+
+
+@kernel
+def forward(
+    x: Any,
+    bngain: Any,
+    bnbias: Any,
+    bnmeani: Any,
+    bnvar: Any,
+    bnvar_inv: Any,
+    bnraw: Any,
+    out: Any,
+) -> None:
+    """By the batch's own statistics."""
+    one, eps = x.dtype.type(1), x.dtype.type(BATCHNORM_EPS)
+    rows, columns = x.shape
+    mean, var, inv, gain, bias = bnmeani[0], bnvar[0], bnvar_inv[0], bngain[0], bnbias[0]
+    share, unbiased = one / x.dtype.type(rows), one / x.dtype.type(rows - 1)
+    mean[:] = 0
+    var[:] = 0
+    for i in range(rows):
+        for j in range(columns):
+            mean[j] += x[i, j]
+    for j in range(columns):
+        mean[j] *= share
+    for i in range(rows):
+        for j in range(columns):
+            centred = x[i, j] - mean[j]
+            bnraw[i, j] = centred
+            var[j] += centred * centred
+    for j in range(columns):
+        var[j] *= unbiased
+        inv[j] = one / math.sqrt(var[j] + eps)
+    for i in range(rows):
+        for j in range(columns):
+            raw = bnraw[i, j] * inv[j]
+            bnraw[i, j] = raw
+            out[i, j] = gain[j] * raw + bias[j]
+
+
+@kernel
+def backward(
+    dout: Any,
+    bngain: Any,
+    bnvar_inv: Any,
+    bnraw: Any,
+    dx: Any,
+    dbngain: Any,
+    dbnbias: Any,
+    scale: Any,
+    shift: Any,
+) -> None:
+    """dx = bngain bnvar_inv (dout - sum(dout) / n - bnraw sum(dout bnraw) / (n - 1))."""
+    one = dout.dtype.type(1)
+    rows, columns = dout.shape
+    share, unbiased = one / dout.dtype.type(rows), one / dout.dtype.type(rows - 1)
+    gain, inv, dgain, dbias = bngain[0], bnvar_inv[0], dbngain[0], dbnbias[0]
+    factor, mean = scale[0], shift[0]
+    dgain[:] = 0
+    dbias[:] = 0
+    for i in range(rows):
+        for j in range(columns):
+            dbias[j] += dout[i, j]
+            dgain[j] += dout[i, j] * bnraw[i, j]
+    for j in range(columns):
+        factor[j] = gain[j] * inv[j]
+        mean[j] = dbias[j] * share
+    for i in range(rows):
+        for j in range(columns):
+            dx[i, j] = factor[j] * (dout[i, j] - mean[j] - bnraw[i, j] * (dgain[j] * unbiased))
+
+
+@kernel
+def follow(running: Any, statistic: Any, momentum: Any) -> None:
+    """running += momentum (statistic - running)."""
+    weight = running.dtype.type(momentum)
+    for j in range(running.shape[1]):
+        running[0, j] += weight * (statistic[0, j] - running[0, j])

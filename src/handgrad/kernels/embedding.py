@@ -1,0 +1,37 @@
+"""Embedding on given memory: emb[b, t] = C[indices[b, t]]. Specification: layers/embedding.py.
+
+indices (B, T), C (V, E), emb (B, T, E).
+"""
+
+from typing import Any
+
+from handgrad.kernels.jit import kernel
+
+NODES = ("emb",)
+Shapes = dict[str, tuple[int, ...]]
+
+
+def memory(indices: tuple[int, ...], C: tuple[int, ...]) -> Shapes:
+    """What a call needs beside its inputs and their gradients."""
+    return {"emb": (*indices, C[1])}
+
+
+@kernel
+def forward(indices: Any, C: Any, emb: Any) -> None:
+    rows, length = indices.shape
+    for b in range(rows):
+        for t in range(length):
+            row = indices[b, t]
+            for e in range(C.shape[1]):
+                emb[b, t, e] = C[row, e]
+
+
+@kernel
+def backward(demb: Any, indices: Any, dC: Any) -> None:
+    rows, length = indices.shape
+    dC[:] = 0
+    for b in range(rows):
+        for t in range(length):
+            row = indices[b, t]
+            for e in range(dC.shape[1]):
+                dC[row, e] += demb[b, t, e]

@@ -1,0 +1,110 @@
+"""exp and tanh in plain arithmetic, so that a loop of them vectorises, as math.exp does not.
+
+x = k ln 2 + r with |r| <= ln 2 / 2; expm1(r) = r + r**2 p(r), p the Chebyshev fit of
+(expm1(r) - r) / r**2 on that range (as in Hart et al.: Computer Approximations, 1968); then
+exp(x) = 2**k (1 + expm1(r)), and tanh(x) = t / (t + 2) with t = expm1(2 x), which keeps every digit
+near 0.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+from numba.extending import overload
+
+from handgrad.kernels.jit import FASTMATH, kernel, power_of_two
+
+_OPTIONS = {"fastmath": FASTMATH, "error_model": "numpy"}
+
+# p's coefficients, the highest power first
+_A0, _A1, _A2, _A3, _A4 = map(
+    np.float32,
+    (1.3926181810489343e-3, 8.363177629994445e-3, 4.1666554627878084e-2, 0.16666576998242924, 0.5),
+)  # off by 6.5e-8
+_B0, _B1, _B2, _B3, _B4, _B5, _B6, _B7, _B8, _B9, _B10 = (
+    2.0914685161418067e-09,
+    2.5105214474751413e-08,
+    2.7557273647451087e-07,
+    2.7557255406285044e-06,
+    2.480158732554432e-05,
+    1.9841269874815834e-04,
+    1.388888888888375e-03,
+    8.333333333326136e-03,
+    4.166666666666667e-02,
+    0.1666666666666667,
+    0.5,
+)  # off by 1.4e-18
+
+
+@kernel
+def _p32(r: Any) -> Any:
+    return (((_A0 * r + _A1) * r + _A2) * r + _A3) * r + _A4
+
+
+@kernel
+def _p64(r: Any) -> Any:
+    low = ((((_B0 * r + _B1) * r + _B2) * r + _B3) * r + _B4) * r + _B5
+    return ((((low * r + _B6) * r + _B7) * r + _B8) * r + _B9) * r + _B10
+
+
+_P = {32: _p32, 64: _p64}
+_TYPES = {32: np.float32, 64: np.float64}
+_LN2 = {32: (0.693359375, -2.12194440e-4), 64: (6.93147180369123816490e-1, 1.9082149292705877e-10)}
+"""ln 2 in two parts (Cody, Waite: Software Manual, 1980), so that k times the first is exact."""
+_MOST = {32: 87.0, 64: 708.0}
+"""exp of minus this is just above the smallest normal number: what lies below is taken for it."""
+
+
+def exp_of_negative(x: float) -> float:
+    """exp(x) for x at most 0. NaN gives NaN."""
+    return math.exp(x)
+
+
+def tanh(x: float) -> float:
+    """tanh(x). NaN gives NaN."""
+    return math.tanh(x)
+
+
+def _constants(x: Any) -> Any:
+    """In the type of `x`: an unlike constant would make every operation one of float64."""
+    of_type = _TYPES[x.bitwidth]
+    high, low = map(of_type, _LN2[x.bitwidth])
+    small = tuple(map(of_type, (0.0, 0.5, 1.0, math.log2(math.e))))
+    return (high, low), small, _P[x.bitwidth], of_type(_MOST[x.bitwidth])
+
+
+@overload(exp_of_negative, jit_options=_OPTIONS)
+def _exp_of_negative(x: Any) -> Any:
+    (high, low), (_, half, one, log2e), p, most = _constants(x)
+    of_type = _TYPES[x.bitwidth]
+
+    def compiled(x: Any) -> Any:
+        y = -x if x > -most else most  # NaN, too, gives `most`: its int32 would be undefined
+        k = np.int32(y * log2e + half)
+        whole = of_type(k)
+        r = whole * high - y + whole * low
+        e = (one + (r + r * r * p(r))) * power_of_two(np.int32(-k), x)
+        return e if x == x else x
+
+    return compiled
+
+
+@overload(tanh, jit_options=_OPTIONS)
+def _tanh(x: Any) -> Any:
+    (high, low), (zero, half, one, log2e), p, _ = _constants(x)
+    of_type = _TYPES[x.bitwidth]
+    two, largest = of_type(2), of_type(20)  # tanh is 1 to the last digit from there on
+
+    def compiled(x: Any) -> Any:
+        z = abs(x)
+        y = two * (z if z < largest else largest)
+        k = np.int32(y * log2e + half)
+        whole = of_type(k)
+        r = y - whole * high - whole * low
+        scale = power_of_two(k, x)
+        t = (r + r * r * p(r)) * scale + (scale - one)
+        magnitude = t / (t + two)
+        signed = magnitude if x > zero else -magnitude
+        return signed if x == x else x
+
+    return compiled

@@ -1,0 +1,38 @@
+"""Updates on given memory. Specification: train/optimizer.py.
+
+`schedule` (3,): the step's learning rate, 1 - beta1**(t + 1), sqrt(1 - beta2**(t + 1));
+`numbers` (4,): weight decay, beta1, beta2, eps. Both float64.
+"""
+
+import math
+from typing import Any
+
+from handgrad.kernels.jit import kernel
+
+
+@kernel
+def sgd(param: Any, grad: Any, schedule: Any, numbers: Any) -> None:
+    """param -= lr (grad + weight_decay param)."""
+    rate, decay = param.dtype.type(schedule[0]), param.dtype.type(numbers[0])
+    p, g = param.ravel(), grad.ravel()
+    if decay == 0:
+        for i in range(p.size):
+            p[i] -= rate * g[i]
+    else:
+        for i in range(p.size):
+            p[i] -= rate * (g[i] + decay * p[i])
+
+
+@kernel
+def adamw(param: Any, grad: Any, first: Any, second: Any, schedule: Any, numbers: Any) -> None:
+    """Decoupled weight decay, then Adam's step on moments corrected for starting from zero."""
+    of_type = param.dtype.type
+    keep = of_type(1 - schedule[0] * numbers[0])
+    rate, root = of_type(schedule[0] / schedule[1]), of_type(1 / schedule[2])
+    beta2, eps = of_type(numbers[2]), of_type(numbers[3])
+    weight1, weight2 = of_type(1 - numbers[1]), of_type(1 - numbers[2])
+    p, g, m, v = param.ravel(), grad.ravel(), first.ravel(), second.ravel()
+    for i in range(p.size):
+        m[i] += weight1 * (g[i] - m[i])
+        v[i] = beta2 * v[i] + weight2 * (g[i] * g[i])
+        p[i] = keep * p[i] - rate * (m[i] / (math.sqrt(v[i]) * root + eps))
