@@ -26,3 +26,14 @@ def gather(tokens: Any, positions: Any, inputs: Any, targets: Any) -> None:
         while t >= 0:
             inputs[b, t] = 0
             t -= 1
+
+
+@kernel
+def take(
+    inputs: Any, targets: Any, first: int, count: int, inputs_part: Any, targets_part: Any
+) -> None:
+    """Rows first .. first + count - 1 of a batch into memory for more; the rest stays as it is."""
+    for b in range(count):
+        targets_part[b] = targets[first + b]
+        for t in range(inputs.shape[1]):
+            inputs_part[b, t] = inputs[first + b, t]

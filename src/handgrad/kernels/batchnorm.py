@@ -103,3 +103,29 @@ def follow(running: Any, statistic: Any, momentum: Any) -> None:
     weight = running.dtype.type(momentum)
     for j in range(running.shape[1]):
         running[0, j] += weight * (statistic[0, j] - running[0, j])
+
+
+@kernel
+def forward_evaluation(x: Any, scale: Any, shift: Any, out: Any) -> None:
+    """out = x scale + shift, both (1, H): what given statistics, gain and bias come to."""
+    rows, columns = x.shape
+    for i in range(rows):
+        for j in range(columns):
+            out[i, j] = x[i, j] * scale[0, j] + shift[0, j]
+
+
+@kernel
+def moments(x: Any, count: int, seen: int, mean: Any, square: Any) -> None:
+    """Take the first `count` rows of x into `mean` and `square` (1, H), float64: the mean and the
+    sum of squared differences from it over `seen` rows before. Chan, Golub, LeVeque 1983."""
+    for j in range(x.shape[1]):
+        total = 0.0
+        for i in range(count):
+            total += x[i, j]
+        own = total / count
+        squares = 0.0
+        for i in range(count):
+            squares += (x[i, j] - own) ** 2
+        difference = own - mean[0, j]
+        mean[0, j] += difference * count / (seen + count)
+        square[0, j] += squares + difference**2 * seen * count / (seen + count)

@@ -90,3 +90,19 @@ def backward(targets: Any, probs: Any, others: Any, dlogits: Any) -> None:
         d[i] = p[i] * share
     for b in range(rows):
         dlogits[b, targets[b]] = -others[b] * share
+
+
+@kernel
+def loss_sum(logits: Any, targets: Any, count: int) -> float:
+    """The sum of the losses of the first `count` rows, nats, in float64."""
+    total = 0.0
+    for b in range(count):
+        largest = logits[b, 0]
+        for v in range(1, logits.shape[1]):
+            x = logits[b, v]
+            largest = largest if largest >= x else x
+        exponentials = logits.dtype.type(0)
+        for v in range(logits.shape[1]):
+            exponentials += exp_of_negative(logits[b, v] - largest)
+        total += math.log(exponentials) + (largest - logits[b, targets[b]])
+    return total

@@ -7,6 +7,7 @@ so that processes that start together do no harm but compile twice.
 
 import hashlib
 import importlib.util
+import re
 import tempfile
 from collections.abc import Callable
 from functools import cache
@@ -20,20 +21,22 @@ from handgrad.data.sources import cache_folder
 from handgrad.files import write_atomic
 from handgrad.kernels.jit import VECTOR_BYTES
 
-Steps = Callable[..., int]
+Compiled = Callable[..., Any]
+_NAME = re.compile(r"^def (\w+)", re.MULTILINE)
 
 
 @cache
-def build(source: str) -> Steps:
-    """`steps` of the text `source`; compiled at its first call, unless it was so before."""
+def build(source: str) -> Compiled:
+    """The last function of the text `source`; compiled at its first call, unless it was so before.
+    """
     path = _place(source)
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    steps: Steps = module.steps
-    return steps
+    function: Compiled = getattr(module, _NAME.findall(source)[-1])
+    return function
 
 
 def is_compiled(steps: Any) -> bool:
@@ -50,7 +53,7 @@ def _machine_code(path: Path) -> list[Path]:
 def _place(source: str) -> Path:
     """The file that holds `source`: in the cache folder, or for this process where that is
     read-only."""
-    name = f"step_{_fingerprint(source)}.py"
+    name = f"{_NAME.findall(source)[-1]}_{_fingerprint(source)}.py"
     path = cache_folder() / "kernels" / name
     try:
         if not path.exists():

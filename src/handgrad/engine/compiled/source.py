@@ -58,7 +58,7 @@ def step_source(model: Model, optimizer: str) -> str:
         model=model.name,
         optimizer=optimizer,
         kernels=", ".join(sorted(kernel_names(bound))),
-        signature=_wrapped("def steps(", argument_names(model, optimizer), "):"),
+        signature=wrapped("def steps(", argument_names(model, optimizer), "):"),
     )
     return head + "\n".join([*lines, "    return len(losses)", ""])
 
@@ -83,13 +83,13 @@ def _forwards(bound: tuple[Bound, ...]) -> Iterator[str]:
             yield f"        # {call.output} is {call.inputs[0]}, its rows side by side"
             continue
         target = "loss = " if call.output == "loss" else ""
-        yield _wrapped(f"        {target}{layer}.forward(", one.arguments("forward"), ")")
+        yield wrapped(f"        {target}{layer}.forward(", one.arguments("forward"), ")")
 
 
 def _backwards(bound: tuple[Bound, ...]) -> Iterator[str]:
     for one in reversed(bound):
         if one.call.layer != "join":
-            yield _wrapped(f"        {one.call.layer}.backward(", one.arguments("backward"), ")")
+            yield wrapped(f"        {one.call.layer}.backward(", one.arguments("backward"), ")")
 
 
 def _updates(model: Model, optimizer: str, bound: tuple[Bound, ...]) -> Iterator[str]:
@@ -99,10 +99,10 @@ def _updates(model: Model, optimizer: str, bound: tuple[Bound, ...]) -> Iterator
     for name in model.shapes():
         kept = [f"{kind}_{name}" for kind in OPTIMIZER_TENSORS[optimizer]]
         arguments = [name, f"d{name}", *kept, "schedule[step]", "numbers"]
-        yield _wrapped(f"        {optimizer}(", arguments, ")")
+        yield wrapped(f"        {optimizer}(", arguments, ")")
 
 
-def _wrapped(opening: str, arguments: list[str], closing: str) -> str:
+def wrapped(opening: str, arguments: list[str], closing: str) -> str:
     """One line, or as many as it takes, indented as the formatter would have them."""
     line = f"{opening}{', '.join(arguments)}{closing}"
     if len(line) <= WIDTH:

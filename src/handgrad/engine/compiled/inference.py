@@ -1,0 +1,111 @@
+"""A model in evaluation mode on compiled kernels. Specification: engine/inference.py."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from handgrad.constants import BATCHNORM_EPS
+from handgrad.engine.compiled.build import build
+from handgrad.engine.compiled.inference_source import (
+    ROWS,
+    fold_names,
+    inference_memory,
+    inference_names,
+    inference_source,
+)
+from handgrad.engine.compiled.names import bind
+from handgrad.models import Model
+
+Array = npt.NDArray[Any]
+Arrays = Mapping[str, Array]
+
+
+class Inference:
+    """`model` with `params` and the statistics in `state`, calibrated where it has them."""
+
+    def __init__(self, model: Model, params: Arrays, state: Arrays, rows: int = ROWS) -> None:
+        """Up to `rows` rows are computed together. Raises SettingsError as `bind` does."""
+        self._bound = bind(model, rows)
+        self._norms = [one for one in self._bound if one.call.state]
+        self._model, self._params, self._state = model, params, dict(state)
+        self._dtype = next(iter(params.values())).dtype
+        self._inference = build(inference_source(model))
+        inputs = np.zeros((rows, model.block_size), np.int64)
+        self._parts = (inputs, np.zeros(rows, np.int64))
+        self._memory = self._allocated()
+
+    def loss_sum(self, inputs: Array, targets: Array) -> float:
+        """The sum of the losses of inputs (N, T), targets (N,), in nats."""
+        return self._call(inputs, targets)
+
+    def logits(self, inputs: Array) -> Array:
+        """(N, V) from inputs (N, T)."""
+        scores = np.empty((len(inputs), self._model.vocab_size), self._dtype)
+        self._call(inputs, np.zeros(len(inputs), np.int64), scores=scores)
+        return scores
+
+    def calibrate(self, batches: Callable[[], Iterable[Array]]) -> dict[str, Array]:
+        """The state with the statistics of all of `batches()` added, as engine/inference.py has
+        them; they serve from now on."""
+        for nth, one in enumerate(self._norms):
+            width = (1, one.shapes[one.names["scale"]][1])
+            count, mean, square = 0, np.zeros(width), np.zeros(width)
+            for inputs in batches():
+                own_mean, own_square = np.zeros(width), np.zeros(width)
+                targets = np.zeros(len(inputs), np.int64)
+                self._call(inputs, targets, nth, own_mean, own_square)
+                total = count + len(inputs)
+                difference = own_mean - mean
+                mean += difference * (len(inputs) / total)
+                square += own_square + difference**2 * (count * len(inputs) / total)
+                count = total
+            for running, value in zip(one.call.state, (mean, square / (count - 1)), strict=True):
+                self._state[_calibrated(running)] = value.astype(self._dtype)
+        return self._state
+
+    def _call(
+        self,
+        inputs: Array,
+        targets: Array,
+        until: int = -1,
+        mean: Array | None = None,
+        square: Array | None = None,
+        scores: Array | None = None,
+    ) -> float:
+        nothing = np.zeros((1, 0))
+        if scores is None:
+            scores = np.empty((0, self._model.vocab_size), self._dtype)
+        mean, square = (nothing if x is None else x for x in (mean, square))
+        fixed = (inputs, targets, until, mean, square, scores, *self._parts)
+        held = {**self._memory, **self._folded(), **self._params}
+        names = inference_names(self._model)[len(fixed) :]
+        return float(self._inference(*fixed, *(held[name] for name in names)))
+
+    def _folded(self) -> dict[str, Array]:
+        """Each batchnorm's scale and shift (1, H)."""
+        folded = {}
+        for one in self._norms:
+            gain, bias = (self._params[name] for name in one.call.inputs[1:])
+            mean, var = (
+                self._state.get(_calibrated(name), self._state[name]).astype(np.float64)
+                for name in one.call.state
+            )
+            scale = gain / np.sqrt(var + BATCHNORM_EPS)
+            values = (scale, bias - mean * scale)
+            for name, value in zip(fold_names(one), values, strict=True):
+                folded[name] = value.astype(self._dtype)
+        return folded
+
+    def _allocated(self) -> dict[str, Array]:
+        memory = {name: np.zeros(shape, self._dtype) for name, shape in inference_memory(self._bound)}
+        for one in self._bound:
+            if one.call.layer == "join":
+                source = memory[one.call.inputs[0]]
+                memory[one.call.output] = source.reshape(one.shapes[one.call.output])
+        return memory
+
+
+def _calibrated(running: str) -> str:
+    return running.replace("_running", "_calibrated")
