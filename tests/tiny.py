@@ -19,8 +19,9 @@ FLAGS = [
     "--n-embd=4",
     "--n-hidden=8",
     "--batch-size=4",
+    "--engine=fused",
 ]
-"""SIZES, and a small batch, as `handgrad train` takes them."""
+"""SIZES, a small batch and an engine that needs no compiling, as `handgrad train` takes them."""
 
 
 def write_words(folder: Path, n: int = 60, symbols: str = "abcdefg") -> Path:
@@ -50,7 +51,7 @@ def train_tiny(
     **settings: object,
 ) -> Result:
     """A run of 60 steps in `out`, unless `settings` say otherwise."""
-    chosen = TrainSettings(**({"steps": 60, "batch_size": 4} | settings))  # type: ignore[arg-type]
+    chosen = TrainSettings(**({"steps": 60, "batch_size": 4, "engine": "fused"} | settings))  # type: ignore[arg-type]
     with begin(chosen, model or model_for(dataset), dataset, out) as (begun, start):
         return train(begun, dataset, start, reporter or Silent())
 

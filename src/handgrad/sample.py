@@ -17,10 +17,10 @@ from handgrad.errors import SettingsError
 from handgrad.train.settings import MAX_SEED
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from handgrad.data import Vocabulary
+    from handgrad.engine.evaluation import Inference
     from handgrad.models import Model
+    from handgrad.train.checkpoint import Numbers
 
 GROUP = 64
 """Rows computed together: a constant, as a product's rounding may depend on its number of rows."""
@@ -67,8 +67,8 @@ class Sampling:
 
 def sample(
     model: "Model",
-    params: "dict[str, Tensor]",
-    state: "dict[str, Tensor]",
+    params: "Numbers",
+    state: "Numbers",
     vocabulary: "Vocabulary",
     n: int,
     how: Sampling | None = None,
@@ -78,13 +78,16 @@ def sample(
     Raises SettingsError for a negative `n`, DataError for a symbol of the prefix that the model
     does not know.
     """
+    from handgrad.engine.evaluation import inference_of
+
     if n < 0:
         raise SettingsError(f"n is {n}; it must be zero or more")
     how = how or Sampling()
     prefix = vocabulary.encode(how.prefix).astype(np.int64)
+    inference = inference_of(model, params, state, GROUP)
     words: list[Sample] = []
     for first in range(0, n, GROUP):
-        tokens, lengths = _group(model, params, state, prefix, first, how)
+        tokens, lengths = _group(model, inference, prefix, first, how)
         for row, length in zip(tokens, lengths, strict=True):
             ended = length < how.max_length
             words.append(Sample(how.prefix + vocabulary.decode(row[:length]), bool(ended)))
@@ -93,26 +96,20 @@ def sample(
 
 def _group(
     model: "Model",
-    params: "dict[str, Tensor]",
-    state: "dict[str, Tensor]",
+    inference: "Inference",
     prefix: Tokens,
     first: int,
     how: Sampling,
 ) -> tuple[Tokens, Tokens]:
     """Samples first .. first + GROUP - 1: tokens (G, L) after the prefix and lengths (G,)."""
-    import torch
-
-    from handgrad.engine.inference import logits
-
     start = np.concatenate([np.zeros(model.block_size, np.int64), prefix])[-model.block_size :]
     context = np.tile(start, (GROUP, 1))  # (G, T)
-    device = next(iter(params.values())).device
     uniform = _Uniform(how.seed, first)
     lengths = np.full(GROUP, how.max_length)
     columns: list[Tokens] = []
     while len(columns) < how.max_length and (lengths == how.max_length).any():
-        scores = logits(model, params, state, torch.from_numpy(context).to(device))  # (G, V)
-        chosen = choose(scores.double().cpu().numpy(), uniform.next(), how)  # (G,)
+        scores = inference.logits(context).astype(np.float64)  # (G, V)
+        chosen = choose(scores, uniform.next(), how)  # (G,)
         lengths = np.where((chosen == 0) & (lengths > len(columns)), len(columns), lengths)
         columns.append(chosen)
         context = np.concatenate([context[:, 1:], chosen[:, None]], axis=1)

@@ -72,11 +72,21 @@ def test_running_statistics_move_by_momentum(name: str) -> None:
 def test_a_name_that_is_read_twice_collects_both_gradients() -> None:
     """Residuals and tied weights need nothing of the engines but this."""
 
+    shapes = {"C": (5, 3), "W": (6, 6), "b": (6,)}
+
     class Tied:
+        name = "tied"
         momentum = 0.1
+        block_size = 2
 
         def __init__(self, model: Model) -> None:
             self._model = model
+
+        def shapes(self) -> dict[str, tuple[int, ...]]:
+            return shapes
+
+        def state_shapes(self) -> dict[str, tuple[int, ...]]:
+            return {}
 
         def calls(self) -> tuple:
             first, second, *rest = self._model.calls()
@@ -87,7 +97,6 @@ def test_a_name_that_is_read_twice_collects_both_gradients() -> None:
     model = MODEL_CASES["no hidden layer"][0]
     _, _, batch = start(model, 7, torch.float64)
     generator = torch.Generator().manual_seed(3)
-    shapes = {"C": (5, 3), "W": (6, 6), "b": (6,)}
     params = {
         k: torch.randn(s, generator=generator, dtype=torch.float64) for k, s in shapes.items()
     }

@@ -16,6 +16,7 @@ from handgrad.train import loop
 from handgrad.train.checkpoint import load
 from handgrad.train.metrics import Row
 from handgrad.train.reporter import Silent
+from handgrad.train.steps import TorchSteps
 from tiny import model_for, train_tiny, words_dataset
 
 
@@ -43,8 +44,8 @@ def poisoned(
     monkeypatch: pytest.MonkeyPatch, poison: Callable[[Tensor, dict[str, Tensor]], Tensor]
 ) -> None:
     monkeypatch.setitem(ENGINES, "fused", lambda model: Poisoned(model, poison))
-    monkeypatch.setattr(loop, "verify_gradients", lambda *_: None)
-    monkeypatch.setattr("handgrad.train.start.verify_gradients", lambda *_: None)
+    monkeypatch.setattr(loop, "verify_gradients", lambda *_, **__: None)
+    monkeypatch.setattr("handgrad.train.start.verify_gradients", lambda *_, **__: None)
 
 
 @pytest.mark.parametrize(("bad", "shown"), [(math.nan, "nan"), (math.inf, "inf")])
@@ -93,7 +94,7 @@ def test_a_bad_loss_is_noticed_within_a_block(
 
     train_tiny(tmp_path / "run", dataset, steps=1000, eval_every=1000, reporter=Watching())
     gaps = [b - a for a, b in zip([0, *seen], seen, strict=False)]
-    assert max(gaps) <= loop.BLOCK_STEPS == 100
+    assert max(gaps) <= TorchSteps.most == 100
 
 
 def test_a_wrong_gradient_stops_before_the_first_step(

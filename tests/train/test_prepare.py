@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from handgrad.checker.records import Verdict
-from handgrad.data import Batches, Dataset
+from handgrad.data import Dataset
 from handgrad.errors import GradientError, SettingsError
 from handgrad.train.folder import Run
 from handgrad.train.prepare import check_settings, fresh, processor_threads, verify_gradients
@@ -48,7 +48,7 @@ def test_wrong_gradients(
     model, settings = model_for(dataset), TrainSettings().resolved()
     run = Run(Path(), model, dataset.vocabulary, settings, "", "")
     with pytest.raises(GradientError) as caught:
-        verify_gradients(run, fresh(model, settings), Batches(dataset, "train", 4, 3, 42))
+        verify_gradients(run, fresh(model, settings), dataset)
     assert str(caught.value) == line
 
 

@@ -76,7 +76,7 @@ def _losses(
     from handgrad.train.checkpoint import load
     from handgrad.train.evaluate import Contexts, split_loss, with_statistics
 
-    at = load(run.folder, run.model)
+    at = load(run.folder, run.model, engine=run.settings.engine)
     state = with_statistics(run.model, at.state, statistics)
     contexts = Contexts(dataset, run.model, run.vocabulary)
     used = "calibrated" if len(state) > len(run.model.state_shapes()) else "running"

@@ -96,7 +96,8 @@ Seed = Annotated[
     int | None, _option("--seed", help="Parameters and batches follow it.", default=DEFAULTS.seed)
 ]
 Engine = Annotated[
-    str | None, _option("--engine", help="autograd, chunked, fused.", default=DEFAULTS.engine)
+    str | None,
+    _option("--engine", help="auto, autograd, chunked, fused, compiled.", default=DEFAULTS.engine),
 ]
 Device = Annotated[
     str | None, _option("--device", help="cpu, cuda, cuda:N.", default=DEFAULTS.device)
@@ -114,6 +115,15 @@ EvalEvery = Annotated[
 VerifyEvery = Annotated[
     int | None,
     _option("--verify-every", help="Steps between checks of a batch's gradients.", default="once"),
+]
+Verify = Annotated[
+    bool,
+    typer.Option(
+        "--verify", help="Verify the first batch's gradients, if they were once before too."
+    ),
+]
+ShowStep = Annotated[
+    bool, typer.Option("--show-step", help="Print the compiled engine's step, and do nothing.")
 ]
 CheckpointEvery = Annotated[
     int | None,

@@ -18,6 +18,7 @@ from handgrad.train.settings import TrainSettings
 
 if TYPE_CHECKING:
     from handgrad.data import Dataset
+    from handgrad.models import MLP, Model
     from handgrad.train.checkpoint import Checkpoint
     from handgrad.train.folder import Run
     from handgrad.train.loop import Result
@@ -52,6 +53,8 @@ def train(
     eval_every: options.EvalEvery = None,
     verify_every: options.VerifyEvery = None,
     checkpoint_every: options.CheckpointEvery = None,
+    verify: options.Verify = False,
+    show_step: options.ShowStep = False,
     resume: options.Resume = False,
     tensorboard: options.TensorBoard = False,
     json: options.Json = None,
@@ -65,7 +68,10 @@ def train(
     if tensorboard:
         check_tensorboard()
     say = sayer(sys.stderr if json == "-" else sys.stdout)
-    opened = _resumed(out, given) if resume else _begun(out, given)
+    if show_step:
+        print(_step(out, given, resume=resume), end="")
+        return
+    opened = (_resumed if resume else _begun)(out, given, say, verify=verify)
     with opened as (run, dataset, start):
         result = _train(run, dataset, start, say, tensorboard=tensorboard, to_stderr=json == "-")
         _report(result, dataset, say, json)
@@ -73,38 +79,76 @@ def train(
 
 def _given(parameters: dict[str, Any]) -> dict[str, Any]:
     """The settings, sizes and data that the user named."""
-    beside = {"out", "resume", "tensorboard", "json"}
+    beside = {"out", "verify", "show_step", "resume", "tensorboard", "json"}
     return {k: v for k, v in parameters.items() if v is not None and k not in beside}
 
 
 @contextmanager
-def _begun(out: Path | None, given: dict[str, Any]) -> "Iterator[tuple[Run, Dataset, Checkpoint]]":
-    from handgrad.data import open_dataset
-    from handgrad.models import MODELS
+def _begun(
+    out: Path | None, given: dict[str, Any], say: Callable[[str], None], *, verify: bool
+) -> "Iterator[tuple[Run, Dataset, Checkpoint]]":
     from handgrad.train.folder import check_free
     from handgrad.train.start import begin
 
     if out is not None:
         check_free(out)
+    settings, dataset, model = _chosen(given)
+    _say_if_compiling(settings, model, say)
+    with begin(settings, model, dataset, out, verify=verify) as (run, start):
+        yield run, dataset, start
+
+
+def _chosen(given: dict[str, Any]) -> "tuple[TrainSettings, Dataset, MLP]":
+    from handgrad.data import open_dataset
+    from handgrad.models import MODELS
+
     sizes = {name: given[name] for name in MODEL_DEFAULTS if name in given}
     rest = {name: given[name] for name in given if name not in sizes and name != "data"}
     settings = TrainSettings(**rest)  # before the data, as a large file may take a while
     dataset = open_dataset(given.get("data", "names"))
-    model = MODELS["mlp"](vocab_size=dataset.vocabulary.size, **sizes)
-    with begin(settings, model, dataset, out) as (run, start):
-        yield run, dataset, start
+    return settings, dataset, MODELS["mlp"](vocab_size=dataset.vocabulary.size, **sizes)
 
 
 @contextmanager
 def _resumed(
-    out: Path | None, given: dict[str, Any]
+    out: Path | None, given: dict[str, Any], say: Callable[[str], None], *, verify: bool
 ) -> "Iterator[tuple[Run, Dataset, Checkpoint]]":
+    from handgrad.train.folder import open_run
     from handgrad.train.start import resume
 
+    run = open_run(_needed(out))
+    _say_if_compiling(run.settings, run.model, say)
+    with resume(run.folder, given, verify=verify) as (run, dataset, start):
+        yield run, dataset, start
+
+
+def _needed(out: Path | None) -> Path:
     if out is None:
         raise SettingsError("--resume needs the run folder: name it with --out")
-    with resume(out, given) as (run, dataset, start):
-        yield run, dataset, start
+    return out
+
+
+def _say_if_compiling(settings: TrainSettings, model: "Model", say: Callable[[str], None]) -> None:
+    settings = settings.resolved()
+    if settings.engine != "compiled":
+        return
+    from handgrad.engine.compiled.build import is_compiled
+    from handgrad.engine.compiled.source import step_source
+
+    if not is_compiled(step_source(model, settings.optimizer)):
+        say("compiling this model's step: some seconds, once on this machine")
+
+
+def _step(out: Path | None, given: dict[str, Any], *, resume: bool) -> str:
+    """The source of the compiled step of a run in `out`, or of one that `given` would begin."""
+    from handgrad.engine.compiled.source import step_source
+    from handgrad.train.folder import open_run
+
+    if resume:
+        run = open_run(_needed(out))
+        return step_source(run.model, run.settings.optimizer)
+    settings, _, model = _chosen(given)
+    return step_source(model, settings.optimizer)
 
 
 def _train(
@@ -180,6 +224,6 @@ def _samples(run: "Run", dataset: "Dataset") -> list[str]:
     from handgrad.sample import sample
     from handgrad.train.checkpoint import load
 
-    at_end = load(run.folder, run.model)
+    at_end = load(run.folder, run.model, engine=run.settings.engine)
     words = sample(run.model, at_end.params, at_end.state, run.vocabulary, SAMPLES)
     return marked([word.text for word in words], dataset)

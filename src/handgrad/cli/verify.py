@@ -38,7 +38,7 @@ def verify(
 
 
 def _run(device: str, dtype: str) -> Rows:
-    from handgrad.engine.core import require_device
+    from handgrad.engine.device import require_device
     from handgrad.errors import SettingsError
     from handgrad.verify import DTYPES, verify_layers, verify_models
 

@@ -1,17 +1,23 @@
-"""ENGINES: name -> engine, made for a model: `ENGINES["fused"](model).loss_and_grads(...)`."""
+"""ENGINES: name -> engine, made for a model: `ENGINES["fused"](model).loss_and_grads(...)`.
 
-from collections.abc import Callable
+The names below are loaded when first used: the compiled engine trains without torch.
+"""
 
-from handgrad.engine.autograd import Autograd
-from handgrad.engine.chunked import Chunked
-from handgrad.engine.core import Batch, Engine, Grads, Params, State, to_tensors
-from handgrad.engine.fused import Fused
-from handgrad.models import Model
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["ENGINES", "Batch", "Engine", "Grads", "Params", "State", "to_tensors"]
+if TYPE_CHECKING:
+    from handgrad.engine.core import Batch, Engine, Grads, Params, State, to_tensors
+    from handgrad.engine.table import ENGINES
 
-ENGINES: dict[str, Callable[[Model], Engine]] = {
-    "autograd": Autograd,
-    "chunked": Chunked,
-    "fused": Fused,
-}
+__all__ = ["ENGINES", "ENGINE_NAMES", "Batch", "Engine", "Grads", "Params", "State", "to_tensors"]
+
+ENGINE_NAMES = ("autograd", "chunked", "fused", "compiled")
+"""Those of ENGINES."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'handgrad.engine' has no attribute {name!r}")
+    home = "table" if name == "ENGINES" else "core"
+    return getattr(import_module(f"handgrad.engine.{home}"), name)

@@ -8,7 +8,6 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from handgrad.errors import SettingsError
 from handgrad.layers import batchnorm
 from handgrad.models import Call, Model
 
@@ -50,17 +49,3 @@ def update_state(model: Model, call: Call, state: State, cache: object) -> None:
     mean_name, var_name = call.state
     state[mean_name] = torch.lerp(state[mean_name], mean, model.momentum)
     state[var_name] = torch.lerp(state[var_name], var, model.momentum)
-
-
-def require_device(device: str) -> None:
-    """Raise SettingsError unless tensors can live on `device`: cpu, cuda or cuda:N."""
-    kind, _, index = device.partition(":")
-    if kind == "cpu" and not index:
-        return
-    if kind != "cuda" or (index and not index.isdecimal()):
-        raise SettingsError(f"no device {device!r}; there are cpu, cuda and cuda:N")
-    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if count == 0:
-        raise SettingsError(f"--device {device}: no CUDA device is here; use --device cpu")
-    if int(index or 0) >= count:
-        raise SettingsError(f"--device {device}: there are {count}, cuda:0 to cuda:{count - 1}")

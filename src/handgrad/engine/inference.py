@@ -1,13 +1,47 @@
 """A model in evaluation mode: no row depends on its neighbours."""
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from handgrad.engine.core import Params, State
+from handgrad.engine.evaluation import Tokens
 from handgrad.layers import LAYERS, batchnorm
 from handgrad.models import Call, Model
+
+
+class TorchInference:
+    """The functions below, for tokens in NumPy's arrays."""
+
+    def __init__(self, model: Model, params: Params, state: State) -> None:
+        self._model, self._params, self._state = model, params, state
+        self._device = next(iter(params.values())).device
+
+    def loss_sum(self, inputs: Tokens, targets: Tokens) -> float:
+        """The sum of the losses, nats, in float64."""
+        scores = self._scores(inputs).double()  # (N, V)
+        losses = torch.nn.functional.cross_entropy(scores, self._moved(targets), reduction="sum")
+        return float(losses)
+
+    def logits(self, inputs: Tokens) -> npt.NDArray[Any]:
+        """(N, V) from inputs (N, T)."""
+        scores: npt.NDArray[Any] = self._scores(inputs).cpu().numpy()
+        return scores
+
+    def calibrate(self, batches: Callable[[], Iterable[Tokens]]) -> State:
+        """The state with the statistics of all of `batches()` added."""
+        return calibrate(
+            self._model, self._params, self._state, lambda: map(self._moved, batches())
+        )
+
+    def _scores(self, inputs: Tokens) -> Tensor:
+        return logits(self._model, self._params, self._state, self._moved(inputs))
+
+    def _moved(self, tokens: Tokens) -> Tensor:
+        return torch.from_numpy(tokens).to(self._device)
 
 
 @torch.no_grad()

@@ -7,8 +7,8 @@ variance from sums of squares loses its digits where the mean is large.
 import math
 from typing import Any
 
-from handgrad.kernels.jit import kernel
 from handgrad.constants import BATCHNORM_EPS
+from handgrad.kernels.jit import kernel
 
 NODES = ("bnmeani", "bndiff", "bndiff2", "bnvar", "bnvar_inv", "bnraw", "out")
 Shapes = dict[str, tuple[int, ...]]

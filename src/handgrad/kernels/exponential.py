@@ -55,12 +55,12 @@ _MOST = {32: 87.0, 64: 708.0}
 """exp of minus this is just above the smallest normal number: what lies below is taken for it."""
 
 
-def exp_of_negative(x: float) -> float:
+def exp_of_negative(x: Any) -> Any:
     """exp(x) for x at most 0. NaN gives NaN."""
     return math.exp(x)
 
 
-def tanh(x: float) -> float:
+def tanh(x: Any) -> Any:
     """tanh(x). NaN gives NaN."""
     return math.tanh(x)
 
@@ -73,7 +73,7 @@ def _constants(x: Any) -> Any:
     return (high, low), small, _P[x.bitwidth], of_type(_MOST[x.bitwidth])
 
 
-@overload(exp_of_negative, jit_options=_OPTIONS)
+@overload(exp_of_negative, jit_options=_OPTIONS)  # type: ignore[untyped-decorator]
 def _exp_of_negative(x: Any) -> Any:
     (high, low), (_, half, one, log2e), p, most = _constants(x)
     of_type = _TYPES[x.bitwidth]
@@ -89,10 +89,10 @@ def _exp_of_negative(x: Any) -> Any:
     return compiled
 
 
-@overload(tanh, jit_options=_OPTIONS)
+@overload(tanh, jit_options=_OPTIONS)  # type: ignore[untyped-decorator]
 def _tanh(x: Any) -> Any:
     (high, low), (zero, half, one, log2e), p, _ = _constants(x)
-    of_type = _TYPES[x.bitwidth]
+    of_type: Any = _TYPES[x.bitwidth]
     two, largest = of_type(2), of_type(20)  # tanh is 1 to the last digit from there on
 
     def compiled(x: Any) -> Any:

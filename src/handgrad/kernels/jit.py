@@ -32,6 +32,13 @@ def kernel(function: _F) -> _F:
     return compiled
 
 
+def inlined(function: _F) -> _F:
+    """As `kernel`, but part of what calls it: for a few lines, not compiled by themselves."""
+    options = {"nogil": True, "fastmath": FASTMATH, "error_model": "numpy", "inline": "always"}
+    compiled: _F = numba.njit(**options)(function)
+    return compiled
+
+
 def cached(function: _F) -> _F:
     """As `kernel`, and kept on disk beside the function's file."""
     options = {"nogil": True, "fastmath": FASTMATH, "error_model": "numpy", "cache": True}

@@ -15,7 +15,7 @@ Shapes = dict[str, tuple[int, ...]]
 
 def memory(x: tuple[int, ...], W: tuple[int, ...], b: tuple[int, ...] | None = None) -> Shapes:
     """What a call needs beside its inputs and their gradients."""
-    needed = {"out": (x[0], W[1]), "W_t": (W[1], W[0])}
+    needed: Shapes = {"out": (x[0], W[1]), "W_t": (W[1], W[0])}
     return needed if b is not None else {**needed, "b": (W[1],), "db": (W[1],)}
 
 

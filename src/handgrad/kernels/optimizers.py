@@ -36,3 +36,11 @@ def adamw(param: Any, grad: Any, first: Any, second: Any, schedule: Any, numbers
         m[i] += weight1 * (g[i] - m[i])
         v[i] = beta2 * v[i] + weight2 * (g[i] * g[i])
         p[i] = keep * p[i] - rate * (m[i] / (math.sqrt(v[i]) * root + eps))
+
+
+@kernel
+def add(grad: Any, part: Any) -> None:
+    """grad += part, for what several calls read."""
+    g, p = grad.ravel(), part.ravel()
+    for i in range(g.size):
+        g[i] += p[i]

@@ -77,7 +77,8 @@ def forward(logits: Any, targets: Any, probs: Any, others: Any, turned: Any, of_
         for r in range(count):
             for v in range(columns):
                 probs[first + r, v] = turned[v, r]
-    return loss / rows
+    mean: float = loss / rows
+    return mean
 
 
 @kernel

@@ -47,6 +47,7 @@ def tile(
     """
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        builder.function.attributes.add("noinline")  # a copy a product would compile for seconds
         pointers = [
             cgutils.create_struct_proxy(kind)(context, builder, value=value).data
             for kind, value in zip((a, b, c, bias), values[:4], strict=True)
@@ -71,7 +72,7 @@ class _Tiles:
     def choose(self, pointers: list[Any], *values: Any) -> None:
         """Jump to the tile of the given rows and columns, and on from there."""
         *places, rows, columns = values
-        builder, width = self._builder, self._width
+        builder = self._builder
         end = builder.append_basic_block("end")
         whole, part = map(builder.append_basic_block, ("whole", "part"))
         full = self._index(VECTORS * self._width)
@@ -167,7 +168,9 @@ class _Tiles:
         ]
 
     def _multiply_add(self, x: Any, y: Any, z: Any) -> Any:
-        return self._builder.call(self._llvm("fma", "", self._vector, [self._vector] * 3), [x, y, z])
+        return self._builder.call(
+            self._llvm("fma", "", self._vector, [self._vector] * 3), [x, y, z]
+        )
 
     def _splat(self, number: Any, kind: Any) -> Any:
         """`number` in every lane."""
@@ -188,4 +191,4 @@ class _Tiles:
     @property
     def _align(self) -> int:
         """Bytes: rows start wherever a number may."""
-        return self._bits // 8
+        return int(self._bits) // 8

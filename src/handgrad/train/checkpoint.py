@@ -21,9 +21,13 @@ from handgrad.train.folder import FORMAT, newer
 from handgrad.train.optimizer import OPTIMIZERS
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    import numpy as np
+    import numpy.typing as npt
 
     from handgrad.models import Model
+
+Numbers = dict[str, Any]
+"""By name: tensors of torch, or NumPy's arrays where the engine is the compiled one."""
 
 MODEL_FILE = "model.safetensors"
 STATE_PREFIX = "state."
@@ -49,9 +53,9 @@ class Checkpoint:
     """A run at the end of step `step` (the number of updates made)."""
 
     step: int
-    params: "dict[str, Tensor]"
-    state: "dict[str, Tensor]"
-    optimizer: "dict[str, Tensor]"
+    params: Numbers
+    state: Numbers
+    optimizer: Numbers
     finished: bool = False
     carried: Carried = field(default_factory=Carried)
 
@@ -84,15 +88,16 @@ def _tidy(folder: Path, step: int) -> None:
             path.unlink(missing_ok=True)
 
 
-def load(folder: Path, model: "Model", device: str = "cpu") -> Checkpoint:
+def load(folder: Path, model: "Model", device: str = "cpu", engine: str = "fused") -> Checkpoint:
     """The checkpoint in `folder`, without the optimizer's part: enough to evaluate and sample.
 
-    Raises RunError where model.safetensors is missing, truncated, foreign, newer, or not `model`'s.
+    In arrays for the engine "compiled", else in tensors. Raises RunError where model.safetensors is
+    missing, truncated, foreign, newer, or not `model`'s.
     """
     path = folder / MODEL_FILE
-    tensors, head = _read(path, device)
-    params: dict[str, Tensor] = {}
-    state: dict[str, Tensor] = {}
+    tensors, head = _read(path, device, engine)
+    params: Numbers = {}
+    state: Numbers = {}
     for name, tensor in tensors.items():
         kind = state if name.startswith(STATE_PREFIX) else params
         kind[name.removeprefix(STATE_PREFIX)] = tensor
@@ -103,11 +108,13 @@ def load(folder: Path, model: "Model", device: str = "cpu") -> Checkpoint:
     return Checkpoint(head["step"], params, state, {}, finished=bool(head.get("finished")))
 
 
-def load_to_resume(folder: Path, model: "Model", device: str, optimizer: str) -> Checkpoint:
+def load_to_resume(
+    folder: Path, model: "Model", device: str, optimizer: str, engine: str = "fused"
+) -> Checkpoint:
     """The whole checkpoint in `folder`. Raises RunError as `load` does, for either file."""
-    loaded = load(folder, model, device)
+    loaded = load(folder, model, device, engine)
     path = folder / optimizer_file(loaded.step)
-    tensors, head = _read(path, device)
+    tensors, head = _read(path, device, engine)
     if head["step"] != loaded.step:
         raise RunError(f"{path} belongs to step {head['step']}: restore the file, or train anew")
     expected = OPTIMIZERS[optimizer].tensors(loaded.params)
@@ -116,19 +123,41 @@ def load_to_resume(folder: Path, model: "Model", device: str, optimizer: str) ->
     return replace(loaded, optimizer=tensors, carried=Carried(**head["carried"]))
 
 
-def _serialised(tensors: "dict[str, Tensor]", head: dict[str, Any]) -> bytes:
-    from safetensors.torch import save
+def all_finite(numbers: Any) -> bool:
+    """Whether no NaN and no infinity is in a tensor or an array."""
+    import numpy as np
+
+    return bool(np.isfinite(numbers).all() if _is_array(numbers) else numbers.isfinite().all())
+
+
+def _is_array(numbers: Any) -> bool:
+    import numpy as np
+
+    return isinstance(numbers, np.ndarray)
+
+
+def _serialised(tensors: Numbers, head: dict[str, Any]) -> bytes:
+    """The same bytes for tensors and for arrays."""
+    from safetensors.numpy import save
+
+    arrays = {name: _array(numbers) for name, numbers in tensors.items()}
+    return bytes(save(arrays, metadata={"handgrad": json.dumps(head)}))
+
+
+def _array(numbers: Any) -> "npt.NDArray[np.floating[Any]]":
+    import numpy as np
 
     # safetensors takes no views and nothing that shares memory
-    whole = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-    return save(whole, metadata={"handgrad": json.dumps(head)})
+    array = numbers if _is_array(numbers) else numbers.detach().cpu().numpy()
+    return np.ascontiguousarray(array)
 
 
-def _read(path: Path, device: str) -> "tuple[dict[str, Tensor], dict[str, Any]]":
+def _read(path: Path, device: str, engine: str) -> "tuple[Numbers, dict[str, Any]]":
     from safetensors import SafetensorError, safe_open
 
+    framework = "np" if engine == "compiled" else "pt"
     try:
-        with safe_open(path, framework="pt", device=device) as file:
+        with safe_open(path, framework=framework, device=device) as file:
             head = _head(path, file.metadata())
             return {name: file.get_tensor(name) for name in file.keys()}, head  # noqa: SIM118
     except FileNotFoundError as error:
@@ -160,7 +189,7 @@ def _head(path: Path, metadata: dict[str, str] | None) -> dict[str, Any]:
 
 def _same_shapes(
     path: Path,
-    tensors: "dict[str, Tensor]",
+    tensors: Numbers,
     shapes: dict[str, tuple[int, ...]],
     *,
     exactly: bool,

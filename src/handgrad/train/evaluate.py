@@ -11,10 +11,12 @@ from handgrad.errors import DataError, RunError
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
-    from torch import Tensor
 
     from handgrad.data import Dataset, Vocabulary
     from handgrad.models import Model
+    from handgrad.train.checkpoint import Numbers
+
+    Tokens = npt.NDArray[np.int64]
 
 SAMPLE = 50_000
 """Positions of a split that are looked at while training; the end looks at all of them. The
@@ -38,23 +40,20 @@ class SplitLoss:
 
 
 class Contexts:
-    """Chunks of a split as tensors, in the model's symbols.
+    """Chunks of a split, in the model's symbols.
 
     A dataset made from other words may number its symbols otherwise: `vocabulary`, the model's,
     then says how they are to be numbered. Raises DataError for a symbol that it does not have.
     """
 
-    def __init__(
-        self, dataset: "Dataset", model: "Model", vocabulary: "Vocabulary", device: str = "cpu"
-    ) -> None:
+    def __init__(self, dataset: "Dataset", model: "Model", vocabulary: "Vocabulary") -> None:
         self._dataset = dataset
         self._model = model
-        self._device = device
         self._numbers = _renumbering(dataset, vocabulary)
         width = max(model.block_size, *(max(shape) for shape in model.shapes().values()))
         self._rows = max(1, CHUNK_NUMBERS // width)
 
-    def chunks(self, split: str, limit: int | None = None) -> "Iterator[tuple[Tensor, Tensor]]":
+    def chunks(self, split: str, limit: int | None = None) -> "Iterator[tuple[Tokens, Tokens]]":
         """(inputs (n, T), targets (n,)) over the split, or over `limit` positions evenly spread."""
         import numpy as np
 
@@ -65,20 +64,15 @@ class Contexts:
             # whole numbers throughout, so that all positions are met once where there is no limit
             yield self._gather(first + nth * (end - first) // count)
 
-    def inputs(self, split: str) -> "Iterator[Tensor]":
+    def inputs(self, split: str) -> "Iterator[Tokens]":
         """The inputs of `chunks`, as calibration wants them."""
         return (inputs for inputs, _ in self.chunks(split))
 
-    def _gather(self, positions: "npt.NDArray[np.int64]") -> "tuple[Tensor, Tensor]":
-        import torch
-
+    def _gather(self, positions: "Tokens") -> "tuple[Tokens, Tokens]":
         inputs, targets = self._dataset.contexts(positions, self._model.block_size)
         if self._numbers is not None:
             inputs, targets = self._numbers[inputs], self._numbers[targets]
-        return (
-            torch.from_numpy(inputs).to(self._device),
-            torch.from_numpy(targets).to(self._device),
-        )
+        return inputs, targets
 
 
 def _renumbering(dataset: "Dataset", vocabulary: "Vocabulary") -> "npt.NDArray[np.int64] | None":
@@ -100,41 +94,36 @@ def _renumbering(dataset: "Dataset", vocabulary: "Vocabulary") -> "npt.NDArray[n
 
 def split_loss(
     model: "Model",
-    params: "dict[str, Tensor]",
-    state: "dict[str, Tensor]",
+    params: "Numbers",
+    state: "Numbers",
     contexts: Contexts,
     split: str,
     limit: int | None = None,
 ) -> SplitLoss | None:
     """Mean loss of a split in nats per character, summed in float64; None for an empty split."""
-    import torch
-
-    from handgrad.engine.inference import logits
+    from handgrad.engine.evaluation import inference_of
 
     total, examples = 0.0, 0
+    inference = inference_of(model, params, state)
     for inputs, targets in contexts.chunks(split, limit):
-        scores = logits(model, params, state, inputs).double()  # (n, V)
-        losses = torch.nn.functional.cross_entropy(scores, targets, reduction="sum")
-        total += losses.item()
+        total += inference.loss_sum(inputs, targets)
         examples += len(targets)
     return SplitLoss(total / examples, examples) if examples else None
 
 
 def calibrated(
     model: "Model",
-    params: "dict[str, Tensor]",
-    state: "dict[str, Tensor]",
+    params: "Numbers",
+    state: "Numbers",
     contexts: Contexts,
-) -> "dict[str, Tensor]":
+) -> "Numbers":
     """`state` with batchnorm's statistics over the whole train split beside the running ones."""
-    from handgrad.engine.inference import calibrate
+    from handgrad.engine.evaluation import inference_of
 
-    return calibrate(model, params, state, partial(contexts.inputs, "train"))
+    return inference_of(model, params, state).calibrate(partial(contexts.inputs, "train"))
 
 
-def with_statistics(
-    model: "Model", state: "dict[str, Tensor]", statistics: str | None
-) -> "dict[str, Tensor]":
+def with_statistics(model: "Model", state: "Numbers", statistics: str | None) -> "Numbers":
     """The state to evaluate with: "calibrated", "running", or None for the former if it is there.
 
     Raises RunError where calibrated statistics are asked of a run that has none yet.

@@ -14,22 +14,20 @@ from typing import TYPE_CHECKING
 
 from handgrad.errors import DivergedError
 from handgrad.train import checkpoint as checkpoints
-from handgrad.train.checkpoint import Carried, Checkpoint
+from handgrad.train.checkpoint import Carried, Checkpoint, all_finite
 from handgrad.train.evaluate import SAMPLE, Contexts, SplitLoss, calibrated, split_loss
 from handgrad.train.folder import Run, write_progress
 from handgrad.train.interrupt import Stop, stop_on_signal
 from handgrad.train.metrics import MetricsFile, Row, read_metrics
-from handgrad.train.optimizer import OPTIMIZERS
 from handgrad.train.picture import draw_losses
 from handgrad.train.prepare import verify_gradients
 from handgrad.train.reporter import Reporter
 from handgrad.train.schedule import SCHEDULES
+from handgrad.train.steps import steps_of
 
 if TYPE_CHECKING:
     from handgrad.data import Dataset
 
-BLOCK_STEPS = 100
-"""Most steps between two looks at the losses: each look waits for an accelerator to catch up."""
 BLOCK_SECONDS = 0.25
 """Blocks of slow steps are shorter, so that progress is seen and a bad loss is noticed in time."""
 
@@ -65,20 +63,13 @@ class Loop:
     """The run between two steps; `step` counts the updates made."""
 
     def __init__(self, run: Run, dataset: "Dataset", start: Checkpoint, reporter: Reporter) -> None:
-        from handgrad.data import Batches
-        from handgrad.engine import ENGINES
-
         settings = run.settings
         self.step = start.step
         self._run, self._settings, self._reporter = run, settings, reporter
-        self._params, self._state, self._tensors = start.params, start.state, start.optimizer
-        self._engine = ENGINES[settings.engine](run.model)
-        self._update = OPTIMIZERS[settings.optimizer].update
+        self._dataset = dataset
+        self._steps = steps_of(run, dataset, start)
         self._lr = SCHEDULES[settings.schedule]
-        self._batches = Batches(
-            dataset, "train", settings.batch_size, run.model.block_size, settings.seed
-        )
-        self._contexts = Contexts(dataset, run.model, run.vocabulary, settings.device)
+        self._contexts = Contexts(dataset, run.model, run.vocabulary)
         self._carried = start.carried
         self._started = time.monotonic() - start.carried.seconds
         self._saved = start.step
@@ -101,7 +92,8 @@ class Loop:
 
     def finish(self) -> None:
         """Calibrate, draw the picture and write the last checkpoint, marked finished."""
-        self._state = calibrated(self._run.model, self._params, self._state, self._contexts)
+        steps = self._steps
+        steps.state = calibrated(self._run.model, steps.params, steps.state, self._contexts)
         title = f"{self._run.model.name}, {self._run.model.n_parameters} parameters"
         draw_losses(self._run.folder, title, read_metrics(self._run.folder))
         self._save(finished=True)
@@ -119,12 +111,13 @@ class Loop:
     def _block(self, stop: Stop) -> None:
         """Some steps, then a look at their losses. Raises DivergedError."""
         began, first = time.monotonic(), self.step
-        losses = self._steps(self._block_end(), stop)
+        losses = self._steps.go(first, self._block_end(), stop)
+        self.step += len(losses)
         for nth, loss in enumerate(losses):
             if not math.isfinite(loss):
                 raise self._diverged(f"the loss is {loss}", first + nth)
         took = max(time.monotonic() - began, 1e-9)  # a clock may stand still
-        self._block_steps = max(1, min(BLOCK_STEPS, int(BLOCK_SECONDS * len(losses) / took)))
+        self._block_steps = max(1, min(self._steps.most, int(BLOCK_SECONDS * len(losses) / took)))
         self._carried = replace(
             self._carried,
             seconds=time.monotonic() - self._started,
@@ -133,37 +126,6 @@ class Loop:
             loss_count=self._carried.loss_count + len(losses),
         )
         self._reporter.progress(self.step, losses[-1])
-
-    def _steps(self, end: int, stop: Stop) -> list[float]:
-        """Steps up to `end`, or fewer if asked to stop; the batches' losses."""
-        import torch
-
-        from handgrad.engine import Batch
-
-        settings, params, state, tensors = (
-            self._settings,
-            self._params,
-            self._state,
-            self._tensors,
-        )
-        # looked up once: a step is short enough to feel it
-        batch_at, lr_at, update = self._batches.at, self._lr, self._update
-        loss_and_grads, from_numpy = self._engine.loss_and_grads, torch.from_numpy
-        device = None if settings.device == "cpu" else settings.device
-        losses = []
-        for step in range(self.step, end):
-            inputs, targets = map(from_numpy, batch_at(step))
-            if device:
-                inputs, targets = inputs.to(device), targets.to(device)
-            loss, grads, state = loss_and_grads(params, state, Batch(inputs, targets))
-            update(params, grads, tensors, lr_at(settings, step), step, settings)
-            del grads  # now, so that the next step's find this memory still in the cache
-            losses.append(loss)
-            if stop.asked:
-                break
-        self.step, self._state = self.step + len(losses), state
-        # only here are the losses waited for
-        return [float(loss) for loss in torch.stack(losses).tolist()]
 
     def _block_end(self) -> int:
         """The end of the next block: no later than anything that is due."""
@@ -195,19 +157,21 @@ class Loop:
         self._carried = Carried(seconds=seconds)
 
     def _loss(self, split: str, limit: int | None = None) -> SplitLoss | None:
-        return split_loss(self._run.model, self._params, self._state, self._contexts, split, limit)
+        steps, model = self._steps, self._run.model
+        return split_loss(model, steps.params, steps.state, self._contexts, split, limit)
 
     def _verify(self) -> None:
-        now = Checkpoint(self.step, self._params, self._state, {})
-        verify_gradients(self._run, now, self._batches)
+        now = Checkpoint(self.step, self._steps.params, self._steps.state, {})
+        verify_gradients(self._run, now, self._dataset)
 
     def _save(self, finished: bool = False) -> None:
         """Write a checkpoint, but never over a good one with numbers that are not."""
-        for name, tensor in (self._params | self._state | self._tensors).items():
-            if not tensor.isfinite().all():
+        steps = self._steps
+        for name, numbers in (steps.params | steps.state | steps.optimizer).items():
+            if not all_finite(numbers):
                 raise self._diverged(f"{name} is not finite", self.step)
         content = Checkpoint(
-            self.step, self._params, self._state, self._tensors, finished, self._carried
+            self.step, steps.params, steps.state, steps.optimizer, finished, self._carried
         )
         checkpoints.save(self._run.folder, content)
         self._saved = self.step

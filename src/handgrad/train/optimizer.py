@@ -56,7 +56,7 @@ def _sgd(
 
 def _moments(params: Tensors) -> Tensors:
     return {
-        f"{moment}.{name}": param.new_zeros(param.shape)
+        f"{moment}.{name}": param * 0  # of a tensor or an array
         for moment in ("first", "second")
         for name, param in params.items()
     }

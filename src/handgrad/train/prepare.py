@@ -5,23 +5,24 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from handgrad.errors import GradientError, SettingsError
-from handgrad.train.checkpoint import Checkpoint
+from handgrad.train.checkpoint import Checkpoint, Numbers
 from handgrad.train.folder import Run
 from handgrad.train.optimizer import OPTIMIZERS
 from handgrad.train.settings import TrainSettings
 
 if TYPE_CHECKING:
-    from handgrad.data import Batches, Dataset
+    from handgrad.data import Dataset
     from handgrad.models import Model
+    from handgrad.models.initialise import Arrays
 
 
 def check_settings(settings: TrainSettings, model: "Model", dataset: "Dataset") -> None:
     """Raise SettingsError where settings, model and data do not go together on this machine."""
-    from handgrad.engine import ENGINES
-    from handgrad.engine.core import require_device
+    from handgrad.engine import ENGINE_NAMES
+    from handgrad.engine.device import require_device
     from handgrad.models import INITIALISATIONS
 
-    for name, table in (("engine", ENGINES), ("init", INITIALISATIONS)):
+    for name, table in (("engine", ENGINE_NAMES), ("init", INITIALISATIONS)):
         if getattr(settings, name) not in table:
             raise SettingsError(
                 f"unknown {name} {getattr(settings, name)}; known: {', '.join(table)}"
@@ -34,11 +35,19 @@ def check_settings(settings: TrainSettings, model: "Model", dataset: "Dataset") 
     if dataset.n_examples("train") == 0:
         raise SettingsError(f"{dataset.source} leaves nothing to train on: give it more words")
     require_device(settings.device)
+    if settings.engine == "compiled" and settings.device != "cpu":
+        raise SettingsError(
+            f"engine compiled runs on the processor, and the device is {settings.device}: "
+            "use --engine fused, or --device cpu"
+        )
 
 
 @contextmanager
-def processor_threads(n: int) -> Iterator[None]:
-    """torch's operations on `n` threads of the processor, within it."""
+def processor_threads(n: int, engine: str = "fused") -> Iterator[None]:
+    """torch's operations on `n` threads of the processor, within it; kernels use one."""
+    if engine == "compiled":
+        yield
+        return
     import torch
 
     before = torch.get_num_threads()
@@ -51,33 +60,61 @@ def processor_threads(n: int) -> Iterator[None]:
 
 def fresh(model: "Model", settings: TrainSettings) -> Checkpoint:
     """The run before its first step. Raises SettingsError for an unknown initialisation."""
-    import torch
-
-    from handgrad.engine import to_tensors
-
-    dtype = getattr(torch, settings.dtype)
     params, state = (
-        to_tensors(arrays, dtype, settings.device)
-        for arrays in model.initialise(settings.init, settings.seed)
+        _numbers(arrays, settings) for arrays in model.initialise(settings.init, settings.seed)
     )
     return Checkpoint(0, params, state, OPTIMIZERS[settings.optimizer].tensors(params))
 
 
-def verify_gradients(run: Run, start: Checkpoint, batches: "Batches") -> None:
-    """Hold the gradients of `start`'s next batch to the truth.
-
-    Raises GradientError, which names the worst.
-    """
+def _numbers(arrays: "Arrays", settings: TrainSettings) -> Numbers:
+    """Copies in the dtype, and of the kind, that the engine works on."""
+    if settings.engine == "compiled":
+        return {name: array.astype(settings.dtype) for name, array in arrays.items()}
     import torch
 
+    from handgrad.engine import to_tensors
+
+    return dict(to_tensors(arrays, getattr(torch, settings.dtype), settings.device))
+
+
+def verify_gradients(
+    run: Run, start: Checkpoint, dataset: "Dataset", *, again: bool = True
+) -> None:
+    """Hold the gradients of `start`'s next batch to the truth.
+
+    What was found right once for this model, batch size, dtype, version and processor is not looked
+    at `again` unless asked for, where the engine is compiled: that takes torch. Raises
+    GradientError, which names the worst.
+    """
+    if run.settings.engine != "compiled":
+        _verify(run, start, dataset)
+        return
+    from handgrad.engine.compiled.verified import is_verified, remember
+
+    settings = run.settings
+    what = (run.model, settings.optimizer, settings.batch_size, settings.dtype)
+    if again or not is_verified(*what):
+        _verify(run, start, dataset)
+        remember(*what)
+
+
+def _verify(run: Run, start: Checkpoint, dataset: "Dataset") -> None:
+    import torch
+
+    from handgrad.data import Batches
     from handgrad.engine import Batch
     from handgrad.verify import verify_batch
 
-    engine = run.settings.engine
+    settings, engine = run.settings, run.settings.engine
+    batches = Batches(dataset, "train", settings.batch_size, run.model.block_size, settings.seed)
     inputs, targets = (
-        torch.from_numpy(array).to(run.settings.device) for array in batches.at(start.step)
+        torch.from_numpy(array).to(settings.device) for array in batches.at(start.step)
     )
-    rows = verify_batch(engine, run.model, start.params, start.state, Batch(inputs, targets))
+    params, state = (
+        {name: torch.as_tensor(value) for name, value in numbers.items()}
+        for numbers in (start.params, start.state)
+    )
+    rows = verify_batch(engine, run.model, params, state, Batch(inputs, targets))
     wrong = [row for row in rows if not row.ok]
     if not wrong:
         return

@@ -35,7 +35,8 @@ class TrainSettings:
     beta2: float = 0.999
     eps: float = 1e-8
     seed: int = 42
-    engine: str = "fused"
+    engine: str = "auto"
+    """"auto" is compiled on the processor, fused elsewhere."""
     device: str = "cpu"
     threads: int = 1
     """Of the processor. A step of the lecture's sizes is too short to be shared out: two threads
@@ -56,6 +57,7 @@ class TrainSettings:
     def resolved(self) -> Self:
         """The same settings with every None replaced by what it stands for."""
         row = OPTIMIZERS[self.optimizer]
+        automatic = "compiled" if self.device == "cpu" else "fused"
         chosen: dict[str, Any] = {
             "lr": row.lr,
             "weight_decay": row.weight_decay,
@@ -65,7 +67,9 @@ class TrainSettings:
             # often enough that little is lost, rarely enough that writing is not felt
             "checkpoint_every": max(1000, self.steps // 20),
         }
-        return replace(self, **{k: v for k, v in chosen.items() if getattr(self, k) is None})
+        missing = {k: v for k, v in chosen.items() if getattr(self, k) is None}
+        engine = automatic if self.engine == "auto" else self.engine
+        return replace(self, engine=engine, **missing)
 
     def to_json(self) -> dict[str, Any]:
         """A plain dict that `from_json` turns into equal settings."""

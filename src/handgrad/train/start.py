@@ -19,25 +19,31 @@ from handgrad.train.prepare import (
 from handgrad.train.settings import TrainSettings
 
 if TYPE_CHECKING:
-    from handgrad.data import Batches, Dataset
+    from handgrad.data import Dataset
     from handgrad.models import Model
 
 
 @contextmanager
 def begin(
-    settings: TrainSettings, model: "Model", dataset: "Dataset", out: Path | None
+    settings: TrainSettings,
+    model: "Model",
+    dataset: "Dataset",
+    out: Path | None,
+    *,
+    verify: bool = True,
 ) -> Iterator[tuple[Run, Checkpoint]]:
     """A new run in `out` or the next free folder, held against other processes.
 
-    Raises SettingsError, GradientError where a verified gradient is wrong, and RunError for a
-    folder that is not free or cannot be written; then nothing is left of it.
+    Without `verify`, gradients of compiled kernels that were found right before are not looked at
+    again. Raises SettingsError, GradientError where a verified gradient is wrong, and RunError for
+    a folder that is not free or cannot be written; then nothing is left of it.
     """
     settings = settings.resolved()
     check_settings(settings, model, dataset)
     start = fresh(model, settings)
     run = Run(Path(), model, dataset.vocabulary, settings, dataset.source, dataset.fingerprint)
-    with processor_threads(settings.threads):
-        verify_gradients(run, start, _batches(run, dataset))
+    with processor_threads(settings.threads, settings.engine):
+        verify_gradients(run, start, dataset, again=verify)
         there_before = out is not None and out.is_dir()
         folder = make_folder(out, Path(dataset.source).stem)
         run = replace(run, folder=folder)
@@ -52,14 +58,16 @@ def begin(
 
 
 @contextmanager
-def resume(folder: Path, given: Mapping[str, Any]) -> Iterator[tuple[Run, "Dataset", Checkpoint]]:
+def resume(
+    folder: Path, given: Mapping[str, Any], *, verify: bool = True
+) -> Iterator[tuple[Run, "Dataset", Checkpoint]]:
     """A run taken up at its last checkpoint, held against other processes.
 
     `given` are settings, sizes and `data` that the user named; the folder's must be the same.
     Raises SettingsError naming each that is not, DataError where the words are others, RunError,
     GradientError.
     """
-    from handgrad.engine.core import require_device
+    from handgrad.engine.device import require_device
 
     run = open_run(folder)
     differences = [*_differences(run, given)]
@@ -70,11 +78,13 @@ def resume(folder: Path, given: Mapping[str, Any]) -> Iterator[tuple[Run, "Datas
         )
     dataset = training_data(run, given.get("data"))
     require_device(run.settings.device)
-    with locked(folder), processor_threads(run.settings.threads):
-        settings = run.settings
-        start = checkpoints.load_to_resume(folder, run.model, settings.device, settings.optimizer)
+    settings = run.settings
+    with locked(folder), processor_threads(settings.threads, settings.engine):
+        start = checkpoints.load_to_resume(
+            folder, run.model, settings.device, settings.optimizer, settings.engine
+        )
         if start.step < settings.steps:
-            verify_gradients(run, start, _batches(run, dataset))
+            verify_gradients(run, start, dataset, again=verify)
         yield run, dataset, start
 
 
@@ -104,13 +114,6 @@ def _differences(run: Run, given: Mapping[str, Any]) -> Iterator[str]:
 
 def _shown(value: object) -> str:
     return {True: "on", False: "off"}[value] if isinstance(value, bool) else f"{value}"
-
-
-def _batches(run: Run, dataset: "Dataset") -> "Batches":
-    from handgrad.data import Batches
-
-    settings = run.settings
-    return Batches(dataset, "train", settings.batch_size, run.model.block_size, settings.seed)
 
 
 def _remove(folder: Path, *, keep: bool) -> None:

@@ -8,6 +8,7 @@ so that processes that start together do no harm but compile twice.
 import hashlib
 import importlib.util
 import re
+import sys
 import tempfile
 from collections.abc import Callable
 from functools import cache
@@ -27,33 +28,28 @@ _NAME = re.compile(r"^def (\w+)", re.MULTILINE)
 
 @cache
 def build(source: str) -> Compiled:
-    """The last function of the text `source`; compiled at its first call, unless it was so before.
-    """
+    """The last function of `source`; compiled at its first call, unless it was so before."""
     path = _place(source)
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module  # numba finds there what it has kept
     spec.loader.exec_module(module)
     function: Compiled = getattr(module, _NAME.findall(source)[-1])
     return function
 
 
-def is_compiled(steps: Any) -> bool:
-    """Whether machine code is at hand, in this process or from the disk."""
-    return bool(steps.overloads) or any(
-        file.suffix == ".nbi" for file in _machine_code(Path(steps.py_func.__code__.co_filename))
-    )
-
-
-def _machine_code(path: Path) -> list[Path]:
-    return [*(path.parent / "__pycache__").glob(f"{path.stem}.*")]
+def is_compiled(source: str) -> bool:
+    """Whether machine code of `source` is on the disk, for some processor and dtype."""
+    path = _place(source)
+    return any((path.parent / "__pycache__").glob(f"{path.stem}.*.nbc"))
 
 
 def _place(source: str) -> Path:
     """The file that holds `source`: in the cache folder, or for this process where that is
     read-only."""
-    name = f"{_NAME.findall(source)[-1]}_{_fingerprint(source)}.py"
+    name = f"handgrad_{_NAME.findall(source)[-1]}_{fingerprint(source)}.py"
     path = cache_folder() / "kernels" / name
     try:
         if not path.exists():
@@ -72,7 +68,7 @@ def _temporary_folder() -> "tempfile.TemporaryDirectory[str]":
     return tempfile.TemporaryDirectory(prefix="handgrad-")
 
 
-def _fingerprint(source: str) -> str:
+def fingerprint(source: str) -> str:
     """Of all that the machine code depends on and numba does not look at: kernels are other files
     than the one that it keeps beside."""
     digest = hashlib.sha256(f"{numba.__version__} {VECTOR_BYTES}\n{source}".encode())

@@ -22,11 +22,14 @@ Array = npt.NDArray[Any]
 Arrays = Mapping[str, Array]
 
 
-class Inference:
+class CompiledInference:
     """`model` with `params` and the statistics in `state`, calibrated where it has them."""
 
-    def __init__(self, model: Model, params: Arrays, state: Arrays, rows: int = ROWS) -> None:
-        """Up to `rows` rows are computed together. Raises SettingsError as `bind` does."""
+    def __init__(
+        self, model: Model, params: Arrays, state: Arrays, rows: int | None = None
+    ) -> None:
+        """`rows` are computed together, by default ROWS. Raises SettingsError as `bind` does."""
+        rows = rows or ROWS
         self._bound = bind(model, rows)
         self._norms = [one for one in self._bound if one.call.state]
         self._model, self._params, self._state = model, params, dict(state)
@@ -99,7 +102,9 @@ class Inference:
         return folded
 
     def _allocated(self) -> dict[str, Array]:
-        memory = {name: np.zeros(shape, self._dtype) for name, shape in inference_memory(self._bound)}
+        memory = {
+            name: np.zeros(shape, self._dtype) for name, shape in inference_memory(self._bound)
+        }
         for one in self._bound:
             if one.call.layer == "join":
                 source = memory[one.call.inputs[0]]

@@ -13,6 +13,7 @@ from handgrad.kernels import KERNELS
 from handgrad.models import Call, Model
 
 Shape = tuple[int, ...]
+BATCH = ("inputs", "targets")
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,8 @@ class Bound:
     names: dict[str, str]
     shapes: dict[str, Shape]
     """What the call needs memory for, by the model's names; gradients are shaped as their nodes."""
+    again: tuple[str, ...] = ()
+    """Inputs that later calls read too: their gradients are added to what those have written."""
 
     def arguments(self, function: str) -> list[str]:
         """The model's names of what the kernel's "forward" or "backward" takes, in its order."""
@@ -33,14 +36,19 @@ class Bound:
     def _model_name(self, local: str) -> str:
         if local in self.names:
             return self.names[local]
-        return f"d{self.names[local.removeprefix('d')]}"
+        name = self.names[local.removeprefix("d")]
+        return self.part(name) if name in self.again else f"d{name}"
+
+    def part(self, name: str) -> str:
+        """This call's part of the gradient of `name`, which several calls read."""
+        return f"d{name}_by_{self.call.output}"
 
 
 def bind(model: Model, batch_size: int) -> tuple[Bound, ...]:
     """Every call of `model` for batches of `batch_size`.
 
-    Raises SettingsError where a name is read by two calls: kernels write gradients, they do not
-    collect them.
+    Raises SettingsError where what is joined is read by another call too: its gradient would have
+    to be a view and a sum.
     """
     shapes: dict[str, Shape] = {
         **model.shapes(),
@@ -48,28 +56,30 @@ def bind(model: Model, batch_size: int) -> tuple[Bound, ...]:
         "inputs": (batch_size, model.block_size),
         "targets": (batch_size,),
     }
-    bound = []
-    for call in model.calls():
-        one = _bind_call(call, shapes)
+    bound: list[Bound] = []
+    calls = model.calls()
+    for nth, call in enumerate(calls):
+        later = {name for other in calls[nth + 1 :] for name in other.inputs}
+        again = tuple(name for name in call.inputs if name in later and name not in BATCH)
+        if call.layer == "join" and again:
+            raise SettingsError(f"engine compiled: {again[0]} is read twice; use --engine fused")
+        one = _bind_call(call, shapes, again)
         shapes |= one.shapes
         bound.append(one)
-    read = [name for call in model.calls() for name in call.inputs]
-    twice = next((name for name in read if read.count(name) > 1), None)
-    if twice is not None:
-        raise SettingsError(f"engine compiled: {twice} is read twice; use --engine fused")
     return tuple(bound)
 
 
-def _bind_call(call: Call, shapes: dict[str, Shape]) -> Bound:
+def _bind_call(call: Call, shapes: dict[str, Shape], again: tuple[str, ...]) -> Bound:
     kernel = KERNELS[call.layer]
     inputs = tuple(inspect.signature(kernel.memory).parameters)
-    # an absent bias shortens call.inputs; memory() then asks for one of zeros
+    # an absent bias shortens call.inputs: memory() then asks for one, of zeros
     names = dict(zip(inputs, call.inputs, strict=False))
     names |= dict(zip(kernel.NODES, call.nodes, strict=True))
     needed = kernel.memory(*(shapes[name] for name in call.inputs))
     for local in needed:
         names.setdefault(local, _scratch_name(local, names, call.output))
-    return Bound(call, kernel, names, {names[local]: shape for local, shape in needed.items()})
+    own = {names[local]: shape for local, shape in needed.items()}
+    return Bound(call, kernel, names, own, again)
 
 
 def _scratch_name(local: str, names: dict[str, str], output: str) -> str:
@@ -85,7 +95,9 @@ def gradient_shapes(bound: tuple[Bound, ...], params: dict[str, Shape]) -> dict[
         for one in bound
         if one.call.output in one.shapes
     }
-    return {f"d{name}": shape for name, shape in (params | outputs).items()}
+    whole = {f"d{name}": shape for name, shape in (params | outputs).items()}
+    parts = {one.part(name): whole[f"d{name}"] for one in bound for name in one.again}
+    return whole | parts
 
 
 def kernel_names(bound: tuple[Bound, ...]) -> Iterator[str]:

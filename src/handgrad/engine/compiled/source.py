@@ -7,7 +7,7 @@ come in with the arrays, so that one compilation serves them all.
 from collections.abc import Iterator
 from itertools import chain
 
-from handgrad.engine.compiled.names import Bound, bind, kernel_names
+from handgrad.engine.compiled.names import BATCH, Bound, bind, kernel_names
 from handgrad.models import Model
 
 OPTIMIZER_TENSORS = {"sgd": (), "adamw": ("first", "second")}
@@ -22,7 +22,7 @@ import math
 from handgrad.kernels import {kernels}
 from handgrad.kernels.batch import gather
 from handgrad.kernels.jit import cached
-from handgrad.kernels.optimizers import {optimizer}
+from handgrad.kernels.optimizers import add, {optimizer}
 
 
 @cached
@@ -72,8 +72,8 @@ def argument_names(model: Model, optimizer: str) -> list[str]:
     outputs = [f"d{one.call.output}" for one in bound if one.call.output in one.shapes]
     state = list(model.state_shapes())
     gradients = [f"d{name}" for name in params]
-    batch = ["inputs", "targets"]
-    return [*FIXED, *batch, *params, *state, *kept, *gradients, *memory, *outputs]
+    parts = [one.part(name) for one in bound for name in one.again]
+    return [*FIXED, *BATCH, *params, *state, *kept, *gradients, *memory, *outputs, *parts]
 
 
 def _forwards(bound: tuple[Bound, ...]) -> Iterator[str]:
@@ -90,6 +90,8 @@ def _backwards(bound: tuple[Bound, ...]) -> Iterator[str]:
     for one in reversed(bound):
         if one.call.layer != "join":
             yield wrapped(f"        {one.call.layer}.backward(", one.arguments("backward"), ")")
+        for name in one.again:
+            yield f"        add(d{name}, {one.part(name)})"
 
 
 def _updates(model: Model, optimizer: str, bound: tuple[Bound, ...]) -> Iterator[str]:

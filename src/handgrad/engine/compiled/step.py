@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from handgrad.engine.compiled.build import build
 from handgrad.engine.compiled.names import bind, gradient_shapes
-from handgrad.engine.compiled.source import argument_names, step_source
+from handgrad.engine.compiled.source import FIXED, argument_names, step_source
 from handgrad.models import Model
 
 Arrays = Mapping[str, npt.NDArray[Any]]
@@ -40,8 +40,10 @@ class Step:
         self._steps = build(step_source(model, optimizer_name))
         self._numbers = np.array(numbers, dtype=np.float64)
         self._momentum = model.momentum
+        self._memory, self._state = memory, state
+        self._norms = [one for one in bind(model, batch_size) if one.call.state]
         held = {**memory, **params, **state, **kept}
-        self._held = [held[name] for name in argument_names(model, optimizer_name)[7:]]
+        self._held = [held[name] for name in argument_names(model, optimizer_name)[len(FIXED) :]]
 
     def run(
         self,
@@ -65,10 +67,22 @@ class Step:
         self._call(_NO_TOKENS, _NO_POSITIONS, _NO_SCHEDULE, losses, updates=False)
         return float(losses[0])
 
-    def _call(self, tokens: Any, positions: Any, schedule: Any, losses: Any, *, updates: bool) -> int:
-        return self._steps(
-            tokens, positions, schedule, self._numbers, losses, updates, self._momentum, *self._held
-        )
+    def moved_state(self) -> dict[str, npt.NDArray[Any]]:
+        """What the state would be after the batch of `loss_and_grads`."""
+        moved = {}
+        for one in self._norms:
+            statistics = (self._memory[one.names[local]] for local in ("bnmeani", "bnvar"))
+            for name, statistic in zip(one.call.state, statistics, strict=True):
+                held = self._state[name]
+                moved[name] = held + self.dtype.type(self._momentum) * (statistic - held)
+        return moved
+
+    def _call(
+        self, tokens: Any, positions: Any, schedule: Any, losses: Any, *, updates: bool
+    ) -> int:
+        fixed = (tokens, positions, schedule, self._numbers, losses, updates, self._momentum)
+        done: int = self._steps(*fixed, *self._held)
+        return done
 
 
 _NO_TOKENS = np.zeros(0, np.uint8)
