@@ -13,11 +13,13 @@
 #define MR 8
 #else
 #define VW 8
-#define MR (BATCH % 6 && BATCH <= 64 ? 4 : 6)
+#define MR 6
 #endif
 #define MRMAX 8
 #define NR (2 * VW)
-#define PAD(n) (((n) + NR - 1) / NR * NR)
+#define TILED(n) (((n) + NR - 1) / NR * NR)
+/* rows a power of two apart would all fall into the same few lines of the cache */
+#define PAD(n) (TILED(n) + (TILED(n) % 256 ? 0 : NR))
 #define IN1 (BLOCK * EMBED)
 #define IN1P PAD(IN1)
 #define HP PAD(HIDDEN)
@@ -36,6 +38,8 @@
         for (int i = 0; i < (n); i += (by)) { __VA_ARGS__; }
 
 typedef float vec __attribute__((vector_size(4 * VW), aligned(4)));
+typedef int32_t bits __attribute__((vector_size(4 * VW)));
+#define AT(x) (*(vec *)&(x))
 #define INLINE static inline __attribute__((always_inline))
 
 /* c[m][NR] = a(i, k) b[k][NR], or c + alpha times that; m is a constant wherever this is inlined */
@@ -78,14 +82,33 @@ INLINE void tiles(int m, int K, const float *a, long ar, long ac, const float *b
 #define LONGEST (HP > IN1P ? (HP > VP ? HP : VP) : (IN1P > VP ? IN1P : VP))
 static float packed_b[(size_t)KC * LONGEST] __attribute__((aligned(64)));
 
+typedef float four __attribute__((vector_size(16), aligned(4)));
+/* to(k, j) = b(k, j) for four by four, b's columns far apart */
+INLINE void transpose_four(const float *b, long bc, float *to) {
+    const four *r[4] = {(const four *)b, (const four *)(b + bc), (const four *)(b + 2 * bc),
+                        (const four *)(b + 3 * bc)};
+    four s = __builtin_shufflevector(*r[0], *r[1], 0, 4, 1, 5);
+    four t = __builtin_shufflevector(*r[2], *r[3], 0, 4, 1, 5);
+    four u = __builtin_shufflevector(*r[0], *r[1], 2, 6, 3, 7);
+    four v = __builtin_shufflevector(*r[2], *r[3], 2, 6, 3, 7);
+    *(four *)to = __builtin_shufflevector(s, t, 0, 1, 4, 5);
+    *(four *)(to + NR) = __builtin_shufflevector(s, t, 2, 3, 6, 7);
+    *(four *)(to + 2 * NR) = __builtin_shufflevector(u, v, 0, 1, 4, 5);
+    *(four *)(to + 3 * NR) = __builtin_shufflevector(u, v, 2, 3, 6, 7);
+}
+
 /* One strip of b(k, j) = b[k*br + j*bc], NR columns side by side */
 INLINE void pack_strip(int kc, const float *b, long br, long bc, float *to) {
     if (bc == 1)
         for (int k = 0; k < kc; k++)
             for (int j = 0; j < NR; j++) to[k * NR + j] = b[k * br + j];
     else
-        for (int j = 0; j < NR; j++)
-            for (int k = 0; k < kc; k++) to[k * NR + j] = b[k * br + j * bc];
+        for (int j = 0; j < NR; j += 4) {
+            int k = 0; /* br is 1 */
+            for (; k + 4 <= kc; k += 4) transpose_four(b + k + j * bc, bc, to + k * NR + j);
+            for (; k < kc; k++)
+                for (int i = j; i < j + 4; i++) to[k * NR + i] = b[k + i * bc];
+        }
 }
 
 /* A block of a(i, k) = a[i*ar + k*ac], MR rows side by side */
@@ -154,18 +177,19 @@ INLINE float fast_exp(float x) {
 }
 
 /* tanh as x times a ratio of polynomials in x^2, cut where it is 1 in float32 (Eigen's form) */
-INLINE float fast_tanh(float x) {
-    const float end = 7.90531110763549805f;
-    x = x < -end ? -end : x > end ? end : x;
-    float s = x * x;
-    float p = -2.76076847742355e-16f;
+INLINE vec fast_tanh(vec x) {
+    const vec end = 7.90531110763549805f + (vec){0};
+    bits over = x > end, under = x < -end;
+    x = (vec)(((bits)x & ~(over | under)) | ((bits)end & over) | ((bits)-end & under));
+    vec s = x * x;
+    vec p = -2.76076847742355e-16f + (vec){0};
     p = p * s + 2.00018790482477e-13f;
     p = p * s - 8.60467152213735e-11f;
     p = p * s + 5.12229709037114e-08f;
     p = p * s + 1.48572235717979e-05f;
     p = p * s + 6.37261928875436e-04f;
     p = p * s + 4.89352455891786e-03f;
-    float q = 1.19825839466702e-06f;
+    vec q = 1.19825839466702e-06f + (vec){0};
     q = q * s + 1.18534705686654e-04f;
     q = q * s + 2.26843463243900e-03f;
     q = q * s + 4.89352518554385e-03f;
@@ -185,30 +209,27 @@ static float rstd[LAYERS][HP], logits[BATCH][VP], dC[VOCAB][EMBED];
 
 /* Strips of columns: their batch's statistics, normalised, scaled, squashed; bias cancels here */
 INLINE void batchnorm_tanh_strip(const parameters *p, int l, int j0, float momentum) {
-    float m[NR] = {0}, v[NR] = {0}, scale[NR], shift[NR], r[NR];
-    for (int i = 0; i < BATCH; i++)
-        for (int j = 0; j < NR; j++) m[j] += raw[l][i][j0 + j];
-    for (int j = 0; j < NR; j++) m[j] *= 1.0f / BATCH;
-    for (int i = 0; i < BATCH; i++)
-        for (int j = 0; j < NR; j++) {
-            float diff = raw[l][i][j0 + j] - m[j];
-            raw[l][i][j0 + j] = diff;
-            v[j] += diff * diff;
+    for (int j = j0; j < j0 + NR; j += VW) {
+        vec m = {0}, v = {0}, r;
+        for (int i = 0; i < BATCH; i++) m += AT(raw[l][i][j]);
+        m *= 1.0f / BATCH;
+        for (int i = 0; i < BATCH; i++) {
+            vec diff = AT(raw[l][i][j]) - m;
+            AT(raw[l][i][j]) = diff;
+            v += diff * diff;
         }
-    for (int j = 0; j < NR; j++) {
-        v[j] *= 1.0f / (BATCH - 1);
-        r[j] = 1.0f / sqrtf(v[j] + EPS);
-        rstd[l][j0 + j] = r[j];
-        scale[j] = p->gain[l][j0 + j], shift[j] = p->bias[l][j0 + j];
-        p->mean[l][j0 + j] += momentum * (m[j] + p->b[l][j0 + j] - p->mean[l][j0 + j]);
-        p->var[l][j0 + j] += momentum * (v[j] - p->var[l][j0 + j]);
+        v *= 1.0f / (BATCH - 1);
+        for (int k = 0; k < VW; k++) r[k] = 1.0f / sqrtf(v[k] + EPS);
+        AT(rstd[l][j]) = r;
+        AT(p->mean[l][j]) += momentum * (m + AT(p->b[l][j]) - AT(p->mean[l][j]));
+        AT(p->var[l][j]) += momentum * (v - AT(p->var[l][j]));
+        vec scale = AT(p->gain[l][j]), shift = AT(p->bias[l][j]);
+        for (int i = 0; i < BATCH; i++) {
+            vec x = AT(raw[l][i][j]) * r;
+            AT(raw[l][i][j]) = x;
+            AT(h[l][i][j]) = fast_tanh(scale * x + shift);
+        }
     }
-    for (int i = 0; i < BATCH; i++)
-        for (int j = 0; j < NR; j++) {
-            float x = raw[l][i][j0 + j] * r[j];
-            raw[l][i][j0 + j] = x;
-            h[l][i][j0 + j] = fast_tanh(scale[j] * x + shift[j]);
-        }
 }
 
 static void batchnorm_tanh(const parameters *p, int l, float momentum) {
@@ -218,27 +239,25 @@ static void batchnorm_tanh(const parameters *p, int l, float momentum) {
 /* dh in, dhprebn out, in place; gain, bias and the linear layer's bias updated */
 INLINE void batchnorm_tanh_backward_strip(const parameters *p, int l, int j0, float (*dh)[HP],
                                           float lr) {
-    float sum[NR] = {0}, dot[NR] = {0}, left[NR] = {0}, scale[NR];
-    for (int i = 0; i < BATCH; i++)
-        for (int j = 0; j < NR; j++) {
-            float y = h[l][i][j0 + j], g = dh[i][j0 + j] * (1.0f - y * y);
-            dh[i][j0 + j] = g;
-            sum[j] += g;
-            dot[j] += g * raw[l][i][j0 + j];
+    for (int j = j0; j < j0 + NR; j += VW) {
+        vec sum = {0}, dot = {0}, left = {0};
+        for (int i = 0; i < BATCH; i++) {
+            vec y = AT(h[l][i][j]), g = AT(dh[i][j]) * (1.0f - y * y);
+            AT(dh[i][j]) = g;
+            sum += g;
+            dot += g * AT(raw[l][i][j]);
         }
-    for (int j = 0; j < NR; j++) {
-        scale[j] = p->gain[l][j0 + j] * rstd[l][j0 + j];
-        p->gain[l][j0 + j] -= lr * dot[j];
-        p->bias[l][j0 + j] -= lr * sum[j];
-        sum[j] *= 1.0f / BATCH, dot[j] *= 1.0f / (BATCH - 1);
+        vec scale = AT(p->gain[l][j]) * AT(rstd[l][j]);
+        AT(p->gain[l][j]) -= lr * dot;
+        AT(p->bias[l][j]) -= lr * sum;
+        sum *= 1.0f / BATCH, dot *= 1.0f / (BATCH - 1);
+        for (int i = 0; i < BATCH; i++) {
+            vec g = scale * (AT(dh[i][j]) - sum - AT(raw[l][i][j]) * dot);
+            AT(dh[i][j]) = g;
+            left += g;
+        }
+        AT(p->b[l][j]) -= lr * left;
     }
-    for (int i = 0; i < BATCH; i++)
-        for (int j = 0; j < NR; j++) {
-            float g = scale[j] * (dh[i][j0 + j] - sum[j] - raw[l][i][j0 + j] * dot[j]);
-            dh[i][j0 + j] = g;
-            left[j] += g;
-        }
-    for (int j = 0; j < NR; j++) p->b[l][j0 + j] -= lr * left[j];
 }
 
 static void batchnorm_tanh_backward(const parameters *p, int l, float (*dh)[HP], float lr) {
@@ -298,11 +317,12 @@ static float one_step(const parameters *p, const int64_t *inputs, const int64_t 
         for (int t = 0; t < BLOCK; t++)
             for (int e = 0; e < EMBED; e++)
                 dC[inputs[ix[i] * BLOCK + t]][e] += dx0[i][t * EMBED + e];
-    for (int j = 0; j < VOCAB * EMBED; j++) p->C[j] -= lr * dC[0][j];
+    for (int v = 0; v < VOCAB; v++)
+        for (int e = 0; e < EMBED; e++) p->C[v * EMBED + e] -= lr * dC[v][e];
     return loss;
 }
 
-int tile_width(void) { return NR; }
+int row_length(int n) { return PAD(n); }
 
 /* `steps` steps on the batches rows[first % pool], ...; the last loss */
 float run(const parameters *p, const int64_t *inputs, const int64_t *targets, const int64_t *rows,

@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +21,8 @@ FLOATS = ctypes.POINTER(ctypes.c_float)
 def tiled(work: Work, steps: int) -> Peer:
     """Raises Absent without a C compiler."""
     library = _compile(work)
-    model, width = work.model, library.tile_width()
-    held = _padded(work.params | work.state, width)
+    model = work.model
+    held = _padded(work.params | work.state, library.row_length)
     pointers = _parameters(model.n_layer)()
     pointers.C = _pointer(held["C"])
     for layer in range(1, model.n_layer + 2):
@@ -87,12 +87,12 @@ def _parameters(layers: int) -> type[ctypes.Structure]:
     return type("Parameters", (ctypes.Structure,), {"_fields_": fields})
 
 
-def _padded(arrays: Arrays, width: int) -> Arrays:
-    """Copies, each axis but those of C rounded up to whole tiles with zeros."""
+def _padded(arrays: Arrays, row_length: Callable[[int], int]) -> Arrays:
+    """Copies, each axis but those of C made as long as step.c has it, with zeros."""
     return {
         name: array.copy()
         if name == "C"
-        else np.pad(array, [(0, -n % width if n > 1 or array.ndim == 1 else 0) for n in array.shape])
+        else np.pad(array, [(0, row_length(n) - n if n > 1 or array.ndim == 1 else 0) for n in array.shape])
         for name, array in arrays.items()
     }
 
