@@ -92,7 +92,9 @@ def _padded(arrays: Arrays, row_length: Callable[[int], int]) -> Arrays:
     return {
         name: array.copy()
         if name == "C"
-        else np.pad(array, [(0, row_length(n) - n if n > 1 or array.ndim == 1 else 0) for n in array.shape])
+        else np.pad(
+            array, [(0, row_length(n) - n if n > 1 or array.ndim == 1 else 0) for n in array.shape]
+        )
         for name, array in arrays.items()
     }
 

@@ -26,6 +26,10 @@ class Absent(Exception):
     """This peer cannot run here; the message says why."""
 
 
+class WrongPeer(Exception):
+    """This peer does not compute the step; its time would mean nothing."""
+
+
 @dataclass(frozen=True)
 class Cell:
     """Sizes of one comparison; the lecture's by default."""
@@ -108,61 +112,72 @@ def forward(p: dict[str, Tensor], model: MLP, x: Tensor, y: Tensor) -> tuple[Ten
     return F.cross_entropy(h @ p[f"W{last}"] + p[f"b{last}"], y), statistics
 
 
-def reference_steps(work: Work, steps: int) -> tuple[float, Arrays, Arrays]:
-    """Float64 autograd from the start: (last loss, values after, last gradients)."""
+@dataclass(frozen=True)
+class Truth:
+    """What float64 autograd has after `steps` steps from the start."""
+
+    steps: int
+    loss: float
+    values: Arrays
+
+
+def reference_steps(work: Work, steps: int) -> Truth:
+    """Train by float64 autograd on the first `steps` batches."""
     p = to_tensors(work.params, torch.float64)
     state = to_tensors(work.state, torch.float64)
     inputs, targets = torch.from_numpy(work.inputs), torch.from_numpy(work.targets)
-    loss, grads = torch.tensor(0.0), {}
+    loss = torch.tensor(0.0)
     for step in range(steps):
         ix = torch.from_numpy(work.rows[step % len(work.rows)])
-        leaves = {name: value.detach().requires_grad_() for name, value in p.items()}
+        leaves = {name: value.requires_grad_() for name, value in p.items()}
         loss, statistics = forward(leaves, work.model, inputs[ix], targets[ix])
-        found = torch.autograd.grad(loss, list(leaves.values()))
-        grads = dict(zip(leaves, found, strict=True))
-        p = {name: value.detach() - LR * grads[name] for name, value in leaves.items()}
+        grads = torch.autograd.grad(loss, list(leaves.values()))
+        moved = zip(leaves.items(), grads, strict=True)
+        p = {name: value.detach() - LR * grad for (name, value), grad in moved}
         for suffix, bnmean, _ in statistics:
             name = f"bnmean_running{suffix}"
             state[name] = torch.lerp(state[name], bnmean.detach(), work.model.momentum)
     means = {name: value for name, value in state.items() if name.startswith("bnmean")}
-    values = {name: value.numpy() for name, value in {**p, **means}.items()}
-    return loss.item(), values, {name: value.numpy() for name, value in grads.items()}
+    return Truth(steps, loss.item(), {n: value.numpy() for n, value in {**p, **means}.items()})
 
 
-def verify(work: Work, build: Build) -> str | None:
-    """What is wrong with the peer's first step, or None."""
-    peer = build(work, 1)
-    return complaint(work, peer.run(0), peer.values())
-
-
-GRADIENT_TOLERANCE = 1e-4
-"""Of a tensor's largest gradient: a float32 sum of n products in any order is off by about
-sqrt(n) * 6e-8 of their size, 1e-5 at n = 2048 and through seven layers; a wrong formula by 1e-2."""
 STORED = 4 * float(np.finfo(np.float32).eps)
 """Of a value: it is rounded when it is updated and when it is stored."""
 
 
-def complaint(work: Work, loss: float, values: Arrays) -> str | None:
-    """Hold one step's outcome to float64 autograd's."""
-    expected_loss, expected, grads = reference_steps(work, 1)
-    if not abs(loss - expected_loss) <= 1e-5 * expected_loss:  # a mean of logarithms in float32
-        return f"loss {loss:.7f}, float64 autograd has {expected_loss:.7f}"
-    for name, truth in expected.items():
+def tolerance(steps: int) -> float:
+    """Of how far a tensor's entries moved at most.
+
+    A float32 sum of n products, in any order, is off by about sqrt(n) * 6e-8 of their size, so by
+    1e-5 at n = 2048 and through seven layers; later steps start from that. A wrong formula, a batch
+    skipped or done twice is off by 1e-2 and more.
+    """
+    return 1e-4 if steps == 1 else 1e-3
+
+
+def complaint(work: Work, truth: Truth, loss: float, values: Arrays) -> str | None:
+    """What is wrong with a peer that has done `truth.steps` steps, or None."""
+    bound = tolerance(truth.steps)
+    if not abs(loss - truth.loss) <= bound * truth.loss:
+        return f"loss {loss:.7f}, float64 autograd has {truth.loss:.7f}"
+    start = work.params | work.state
+    moved = {name: np.abs(value - start[name]).max() for name, value in truth.values.items()}
+    for name, expected in truth.values.items():
         if name not in values:
             return f"{name} is missing"
-        scale = _scale(name, grads, truth)
-        bound = GRADIENT_TOLERANCE * LR * scale + STORED * np.abs(truth)
-        off = np.abs(values[name].astype(np.float64).reshape(truth.shape) - truth) / bound
+        # before batchnorm a bias's gradient is a sum that cancels to 0: its weight's tells the size
+        hidden = name.startswith("b") and name[1:].isdecimal()
+        may = bound * moved[f"W{name[1:]}" if hidden else name] + STORED * np.abs(expected)
+        off = np.abs(values[name].astype(np.float64).reshape(expected.shape) - expected) / may
         if not off.max() <= 1:
             return f"{name} is off by {off.max():.3g} times what rounding explains"
     return None
 
 
-def _scale(name: str, grads: Arrays, truth: np.ndarray) -> float:
-    """The size of what was summed into this value's gradient."""
-    if name.startswith("bnmean"):
-        return float(np.abs(truth).max())
-    if name.startswith("b") and name[1:].isdecimal():
-        # before batchnorm a bias's gradient is a sum that cancels to 0: its weight's tells the size
-        name = f"W{name[1:]}"
-    return float(np.abs(grads[name]).max())
+def verified(work: Work, build: Build, truth: Truth) -> Peer:
+    """The peer after its first call, which float64 autograd agrees with. Raises WrongPeer, Absent."""
+    peer = build(work, truth.steps)
+    wrong = complaint(work, truth, peer.run(0), peer.values())
+    if wrong:
+        raise WrongPeer(wrong)
+    return peer

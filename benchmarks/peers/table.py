@@ -1,0 +1,126 @@
+"""What was measured, as text, Markdown and JSON."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from benchmarks.peers.timing import Measured
+
+
+@dataclass(frozen=True)
+class Session:
+    """All cells of one run of the program, and the machine that it ran on."""
+
+    machine: str
+    threads: int
+    clock: str
+    peak: float
+    """GFlop/s of a large float32 product, on as many threads."""
+    versions: dict[str, str]
+    cells: tuple[Measured, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+Row = Sequence[str]
+
+
+def text(session: Session) -> str:
+    """For a terminal."""
+    return _render(session, _columns)
+
+
+def markdown(session: Session) -> str:
+    """For a page under docs/."""
+    return _render(session, _pipes)
+
+
+def absent(session: Session) -> dict[str, str]:
+    """Peers left out of any cell, with the first reason given."""
+    found: dict[str, str] = {}
+    for cell in session.cells:
+        for name, reason in cell.absent.items():
+            found.setdefault(name, reason)
+    return found
+
+
+def _render(session: Session, layout: Callable[[list[Row]], str]) -> str:
+    threads = "one core" if session.threads == 1 else f"{session.threads} threads"
+    versions = ", ".join(f"{name} {version}" for name, version in session.versions.items())
+    parts = [
+        f"{session.machine}; {threads}, {session.clock}; {versions}. "
+        f"A large product reaches {session.peak:.0f} GFlop/s."
+    ]
+    parts += [
+        _title(cell) + "\n\n" + layout(_cell_rows(cell, session.peak)) for cell in session.cells
+    ]
+    if len(session.cells) > 1:
+        parts.append("The fastest in each cell:\n\n" + layout(_sweep_rows(session)))
+    parts += [f"Left out: {name}: {reason}." for name, reason in absent(session).items()]
+    return "\n\n".join(parts) + "\n"
+
+
+def _title(cell: Measured) -> str:
+    step = "step" if cell.steps_a_block == 1 else "steps"
+    return (
+        f"{cell.title}: {cell.flops / 1e6:.3g} MFlop in a step's products; "
+        f"{cell.rounds} rounds of {cell.steps_a_block} {step}"
+    )
+
+
+def _cell_rows(cell: Measured, peak: float) -> list[Row]:
+    rows: list[Row] = [("peer", "us a step", "times faster", "quartiles", "GFlop/s", "of peak")]
+    for name, timed in sorted(cell.timed.items(), key=lambda item: -item[1].microseconds):
+        rows.append(
+            (
+                name,
+                f"{timed.microseconds:.4g}",
+                f"{timed.times_faster:.2f}",
+                f"{timed.low:.2f} to {timed.high:.2f}",
+                f"{timed.gflops:.1f}",
+                f"{timed.gflops / peak:.0%}",
+            )
+        )
+    return rows
+
+
+def _sweep_rows(session: Session) -> list[Row]:
+    """Each cell's fastest peer, and ours beside the fastest that is not ours and not the limit."""
+    rows: list[Row] = [
+        ("cell", "fastest", "us a step", "GFlop/s", "of peak", "ours over best peer")
+    ]
+    for cell in session.cells:
+        best = cell.timed[cell.best]
+        rows.append(
+            (
+                cell.title,
+                cell.best,
+                f"{best.microseconds:.4g}",
+                f"{best.gflops:.1f}",
+                f"{best.gflops / session.peak:.0%}",
+                _ours_over_best(cell),
+            )
+        )
+    return rows
+
+
+def _ours_over_best(cell: Measured) -> str:
+    """By the medians of ratios; the limit counts as no peer: nobody would write it."""
+    faster = {name: timed.times_faster for name, timed in cell.timed.items()}
+    ours = [ratio for name, ratio in faster.items() if name.startswith("ours")]
+    others = [r for name, r in faster.items() if not name.startswith(("ours", "C,"))]
+    return f"{max(others) / max(ours):.2f}" if ours and others else "-"
+
+
+def _columns(rows: list[Row]) -> str:
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows
+    )
+
+
+def _pipes(rows: list[Row]) -> str:
+    head, *body = ("| " + " | ".join(row) + " |" for row in rows)
+    rule = "| --- |" + " ---: |" * (len(rows[0]) - 1)
+    return "\n".join([head, rule, *body])
