@@ -67,7 +67,7 @@ for i in range(max_steps):
         bnvar_running = 0.999 * bnvar_running + 0.001 * bnvar
     for p in parameters:
         p.grad = None
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     lr = 0.1 if i < max_steps // 2 else 0.01
     for p in parameters:
         p.data += -lr * p.grad
@@ -94,9 +94,9 @@ for _ in range(20):
     out, context = [], [0] * block_size
     while True:
         probs = F.softmax(logits_of(torch.tensor([context])), dim=1)
-        ix = torch.multinomial(probs, num_samples=1, generator=g).item()
-        context = [*context[1:], ix]
-        if ix == 0:
+        drawn = int(torch.multinomial(probs, num_samples=1, generator=g).item())
+        context = [*context[1:], drawn]
+        if drawn == 0:
             break
-        out.append(itos[ix])
+        out.append(itos[drawn])
     print("".join(out))

@@ -1,6 +1,5 @@
 """The picture: bars for one cell, GFlop/s over n_hidden for a sweep."""
 
-import itertools
 from pathlib import Path
 
 import matplotlib
@@ -51,12 +50,9 @@ def _sweep(session: Session) -> Figure:
     names = list(dict.fromkeys(name for cell in session.cells for name in cell.timed))
     figure = Figure(figsize=(4.2 * min(3, len(panels)), 3.6 * -(-len(panels) // 3)))
     grid = figure.subplots(-(-len(panels) // 3), min(3, len(panels)), sharey=True, squeeze=False)
-    for axes, (title, cells) in itertools.zip_longest(
-        grid.flat, panels.items(), fillvalue=("", [])
-    ):
-        if not cells:
-            axes.set_axis_off()
-            continue
+    for axes in grid.flat[len(panels) :]:
+        axes.set_axis_off()
+    for axes, (title, cells) in zip(grid.flat, panels.items(), strict=False):
         for i, name in enumerate(names):
             here = [m for m in cells if name in m.timed]
             widths, rates = [m.cell.n_hidden for m in here], [m.timed[name].gflops for m in here]

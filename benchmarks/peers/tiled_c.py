@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from benchmarks.peers.work import LR, Absent, Arrays, Peer, Work, suffixes
 
@@ -38,8 +37,8 @@ def tiled(work: Work, steps: int) -> Peer:
     sizes = {name: array.shape for name, array in (work.params | work.state).items()}
 
     def run(first: int) -> float:
-        # `arrays` and `held` live as long as this function does, as the pointers into them must
-        assert arrays and held
+        assert arrays  # held by this function, as the pointers into them must not outlive them
+        assert held
         numbers = (first, steps, len(work.rows), LR, model.momentum)
         return float(library.run(ctypes.byref(pointers), *addresses, *numbers))
 

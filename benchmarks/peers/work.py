@@ -175,7 +175,7 @@ def complaint(work: Work, truth: Truth, loss: float, values: Arrays) -> str | No
 
 
 def verified(work: Work, build: Build, truth: Truth) -> Peer:
-    """The peer after its first call, which float64 autograd agrees with. Raises WrongPeer, Absent."""
+    """The peer after its first call, held to float64 autograd. Raises WrongPeer, Absent."""
     peer = build(work, truth.steps)
     wrong = complaint(work, truth, peer.run(0), peer.values())
     if wrong:
