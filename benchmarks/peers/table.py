@@ -6,6 +6,28 @@ from typing import Any
 
 from benchmarks.peers.timing import Measured
 
+PREAMBLE = """# The training step beside its peers
+
+Made by `python -m benchmarks.peers --markdown FILE`, with `--sweep` for all cells. A step is
+everything that the loop does: gather the batch, forward, backward, update by SGD, batchnorm's
+running statistics; float32, vocabulary 27, three characters of context, embeddings of 10. All peers
+train on the same batches from the same start, and each is held to float64 autograd before it is
+timed. They take turns in blocks of steps within one process. "Times faster" is the median over the
+rounds of the lecture's time over the peer's own in the same round, so that a drifting machine
+cancels; GFlop/s counts the products alone, whatever a peer does besides.
+
+| peer | how it is written |
+| --- | --- |
+| lecture, eager autograd | the notebooks' loop: PyTorch line by line, `loss.backward()` |
+| ours, chunked; ours, fused | handgrad's hand-written gradients, called from Python, eagerly |
+| ours, compiled | handgrad's compiled engine |
+| torch.compile, autograd | whole steps, gradients by `torch.func`, eight a call where it fits |
+| torch.compile, by hand | the same with the fused layers' gradients |
+| JAX, jit + scan | `lax.scan` over a block of steps, `value_and_grad`, donated buffers |
+| C, tiled | by hand for exactly these sizes, `cc -O3 -march=native`: the limit |
+
+"""
+
 
 @dataclass(frozen=True)
 class Session:
@@ -32,8 +54,8 @@ def text(session: Session) -> str:
 
 
 def markdown(session: Session) -> str:
-    """For a page under docs/."""
-    return _render(session, _pipes)
+    """A page under docs/."""
+    return PREAMBLE + _render(session, _pipes)
 
 
 def absent(session: Session) -> dict[str, str]:
