@@ -2,10 +2,11 @@
 
     python -m benchmarks.peers [--seconds 20] [--threads 2] [--sweep] [--only TEXT] [--without TEXT]
                                [--json FILE] [--markdown FILE] [--picture FILE]
-    python -m benchmarks.peers --job [--steps 20000] [--engine NAME]
+    python -m benchmarks.peers --job [--steps 20000] [--engine NAME] [--repeats 3] [--json FILE]
 
 Every peer is first held to float64 autograd. A step is all that the loop does: gather the batch,
 forward, backward, update, running statistics. A peer that cannot run here is left out and said so.
+Ctrl-C ends a sweep after the cells that are measured.
 """
 
 import argparse
@@ -30,6 +31,8 @@ def main() -> int:
     machine.hold(arguments.threads)  # before any peer is set up: each sizes its pool by it
     try:
         session = _session(arguments)
+    except KeyboardInterrupt:
+        return 130
     except WrongPeer as wrong:
         print(f"wrong, so nothing is timed: {wrong}", file=sys.stderr)
         return 1
@@ -56,20 +59,30 @@ def _session(arguments: argparse.Namespace) -> table.Session:
     sizes = [*DEPTH_ONE, *DEPTH_SIX] if arguments.sweep else [(200, 32, 1)]
     name, now = machine.clock(arguments.threads)
     dataset, cells = open_dataset("names"), []
-    for size in sizes:
-        print(f"... {Cell(*size).title}", file=sys.stderr)
-        work = prepare(dataset, Cell(*size), timing.MOST_STEPS)
-        cells.append(timing.measure(work, chosen, REFERENCE, arguments.seconds, now))
+    load = machine.load()
+    try:
+        for size in sizes:
+            work = prepare(dataset, Cell(*size), timing.MOST_STEPS)
+            cells.append(timing.measure(work, chosen, REFERENCE, arguments.seconds, now, _say))
+    except KeyboardInterrupt:
+        if not cells:
+            raise
+        _say(f"stopped: {len(cells)} of {len(sizes)} cells are measured")
     versions = {package: _version(package) for package in ("torch", "jax", "numba")}
     peak = machine.gemm_peak(now)
     return table.Session(
-        machine.processor(),
+        f"{machine.processor()}, {load}",
         arguments.threads,
         name,
         peak,
         {package: found for package, found in versions.items() if found},
         tuple(cells),
     )
+
+
+def _say(what: str) -> None:
+    """On standard error: compiling a peer takes minutes on a slow machine."""
+    print(f"... {what}", file=sys.stderr)
 
 
 def _version(package: str) -> str | None:

@@ -45,3 +45,10 @@ def processor() -> str:
             (x.partition(":")[2].strip() for x in lines if x.startswith("model name")), name
         )
     return f"{name}, {torch.backends.cpu.get_cpu_capability()}"
+
+
+def load() -> str:
+    """How busy the machine is before anything is timed."""
+    if not hasattr(os, "getloadavg"):
+        return "load unknown"
+    return f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores before the run"

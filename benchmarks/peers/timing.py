@@ -66,6 +66,7 @@ def measure(
     reference: str,
     seconds: float,
     now: Callable[[], float],
+    say: Callable[[str], None] = lambda _: None,
 ) -> Measured:
     """Verify every peer, then time those that can run here. `reference` must be one of them.
 
@@ -76,12 +77,14 @@ def measure(
     peers: dict[str, Peer] = {}
     truth = reference_steps(work, steps)
     for name, build in builds.items():
+        say(f"{work.cell.title}: setting up {name}")
         try:
             peers[name] = verified(work, build, truth)
         except Absent as absent:
             measured.absent[name] = str(absent)
         except WrongPeer as wrong:
             raise WrongPeer(f"{name}, {work.cell.title}, {steps} steps: {wrong}") from None
+    say(f"{work.cell.title}: {seconds:.0f} seconds of turns")
     gc.collect()
     gc.freeze()  # nobody's step shall pay for looking through what the other peers hold
     times = _in_turn(peers, steps, len(work.rows), seconds, now)
