@@ -13,7 +13,7 @@ PEERS: dict[str, Build] = {
     "ours, chunked": ours.engine("chunked"),
     "ours, fused": ours.engine("fused"),
     "ours, compiled": ours.compiled,
-    "torch.compile, autograd": compiled_torch.compiled(compiled_torch.autograd, unroll=8),
+    "torch.compile, autograd": compiled_torch.compiled(compiled_torch.autograd, unroll=4),
     "torch.compile, by hand": compiled_torch.compiled(compiled_torch.by_hand, unroll=8),
     "JAX, jit + scan": jax_scan.scan,
     "C, tiled": tiled_c.tiled,

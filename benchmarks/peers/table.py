@@ -21,8 +21,8 @@ cancels; GFlop/s counts the products alone, whatever a peer does besides.
 | lecture, eager autograd | the notebooks' loop: PyTorch line by line, `loss.backward()` |
 | ours, chunked; ours, fused | handgrad's hand-written gradients, called from Python, eagerly |
 | ours, compiled | handgrad's compiled engine |
-| torch.compile, autograd | whole steps, gradients by `torch.func`, eight a call where it fits |
-| torch.compile, by hand | the same with the fused layers' gradients |
+| torch.compile, autograd | gradients by `torch.func`, update included, four steps a call |
+| torch.compile, by hand | the same with the fused layers' gradients, eight steps a call |
 | JAX, jit + scan | `lax.scan` over a block of steps, `value_and_grad`, donated buffers |
 | C, tiled | by hand for exactly these sizes, `cc -O3 -march=native`: the limit |
 
