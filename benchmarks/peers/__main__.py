@@ -26,7 +26,11 @@ DEPTH_SIX = [(h, b, 6) for b in (32, 256) for h in (64, 200, 512, 1024)]
 def main() -> int:
     arguments = _arguments()
     if arguments.job:
-        print(job.compare(arguments.steps, arguments.engine, arguments.repeats, arguments.json))
+        try:
+            print(job.compare(arguments.steps, arguments.engine, arguments.repeats, arguments.json))
+        except RuntimeError as failed:
+            print(failed, file=sys.stderr)
+            return 1
         return 0
     machine.hold(arguments.threads)  # before any peer is set up: each sizes its pool by it
     try:

@@ -110,7 +110,7 @@ def _cell_rows(cell: Measured, peak: float) -> list[Row]:
 def _sweep_rows(session: Session) -> list[Row]:
     """Each cell's fastest peer, and ours beside the fastest that is not ours and not the limit."""
     rows: list[Row] = [
-        ("cell", "fastest", "us a step", "GFlop/s", "of peak", "ours over best peer")
+        ("cell", "fastest", "us a step", "GFlop/s", "of peak", "our time / best peer's")
     ]
     for cell in session.cells:
         best = cell.timed[cell.best]
@@ -128,11 +128,11 @@ def _sweep_rows(session: Session) -> list[Row]:
 
 
 def _ours_over_best(cell: Measured) -> str:
-    """By the medians of ratios; the limit counts as no peer: nobody would write it."""
-    faster = {name: timed.times_faster for name, timed in cell.timed.items()}
-    ours = [ratio for name, ratio in faster.items() if name.startswith("ours")]
-    others = [r for name, r in faster.items() if not name.startswith(("ours", "C,"))]
-    return f"{max(others) / max(ours):.2f}" if ours and others else "-"
+    """The limit counts as no peer: it is written for these sizes alone, and nobody would."""
+    by_time = sorted(cell.timed, key=lambda name: cell.timed[name].microseconds)
+    ours = [name for name in by_time if name.startswith("ours")]
+    others = [name for name in by_time if not name.startswith(("ours", "C,"))]
+    return f"{cell.ratio(ours[0], others[0]):.2f}" if ours and others else "-"
 
 
 def _columns(rows: list[Row]) -> str:

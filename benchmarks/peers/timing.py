@@ -44,10 +44,17 @@ class Measured:
     flops: int = 0
     timed: dict[str, Timed] = field(default_factory=dict)
     absent: dict[str, str] = field(default_factory=dict)
+    times: dict[str, list[float]] = field(default_factory=dict)
+    """Seconds a step, one a round; round i of every peer is the same batches."""
 
     @property
     def title(self) -> str:
         return self.cell.title
+
+    def ratio(self, slower: str, faster: str) -> float:
+        """The median over the rounds of one peer's time over another's."""
+        pairs = zip(self.times[slower], self.times[faster], strict=True)
+        return statistics.median(one / other for one, other in pairs)
 
     @property
     def best(self) -> str:
@@ -87,7 +94,7 @@ def measure(
     say(f"{work.cell.title}: {seconds:.0f} seconds of turns")
     gc.collect()
     gc.freeze()  # nobody's step shall pay for looking through what the other peers hold
-    times = _in_turn(peers, steps, len(work.rows), seconds, now)
+    times = measured.times = _in_turn(peers, steps, len(work.rows), seconds, now)
     measured.rounds = len(times[reference])
     for name, taken in times.items():
         ratios = [other / own for other, own in zip(times[reference], taken, strict=True)]
