@@ -2,6 +2,7 @@
 
 import dataclasses
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -98,6 +99,14 @@ def test_a_peer_that_cannot_run_is_left_out_with_its_reason(
     assert list(measured.timed) == [REFERENCE]
     last = table.text(session).splitlines()[-1]
     assert last == "Left out: C, tiled: no C compiler: install one, or name it in CC."
+
+
+def test_jax_is_left_out_where_it_is_not_installed(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "jax", None)
+    with pytest.raises(Absent, match=r"^JAX is not installed: pip install 'handgrad\[bench\]'$"):
+        PEERS["JAX, jit + scan"](prepare(dataset, Cell(8, 4), 2), 1)
 
 
 def test_the_clock_that_is_given_is_the_one_that_is_shown(dataset: Dataset) -> None:
