@@ -1,0 +1,121 @@
+"""The training step beside its peers, in turn on the same batches.
+
+    python -m benchmarks.peers [--seconds 20] [--threads 2] [--sweep] [--only TEXT] [--without TEXT]
+                               [--json FILE] [--markdown FILE] [--picture FILE]
+    python -m benchmarks.peers --job [--steps 20000] [--engine NAME] [--repeats 3] [--json FILE]
+
+Every peer is first held to float64 autograd. A step is all that the loop does: gather the batch,
+forward, backward, update, running statistics. A peer that cannot run here is left out and said so.
+Ctrl-C ends a sweep after the cells that are measured.
+"""
+
+import argparse
+import json
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from benchmarks.peers import PEERS, REFERENCE, job, machine, picture, table, timing
+from benchmarks.peers.work import Cell, WrongPeer, prepare
+from handgrad.data import open_dataset
+
+DEPTH_ONE = [(h, b, 1) for b in (32, 256, 2048) for h in (64, 200, 512, 1024, 2048)]
+DEPTH_SIX = [(h, b, 6) for b in (32, 256) for h in (64, 200, 512, 1024)]
+
+
+def main() -> int:
+    arguments = _arguments()
+    if arguments.job:
+        try:
+            print(job.compare(arguments.steps, arguments.engine, arguments.repeats, arguments.json))
+        except RuntimeError as failed:
+            print(failed, file=sys.stderr)
+            return 1
+        return 0
+    machine.hold(arguments.threads)  # before any peer is set up: each sizes its pool by it
+    try:
+        session = _session(arguments)
+    except KeyboardInterrupt:
+        return 130
+    except WrongPeer as wrong:
+        print(f"wrong, so nothing is timed: {wrong}", file=sys.stderr)
+        return 1
+    print(table.text(session), end="")
+    if arguments.json:
+        arguments.json.write_text(json.dumps(session.to_json(), indent=2) + "\n")
+    if arguments.markdown:
+        arguments.markdown.write_text(table.markdown(session))
+    if arguments.picture:
+        picture.draw(session, arguments.picture)
+    return 0
+
+
+def _session(arguments: argparse.Namespace) -> table.Session:
+    chosen = {
+        name: build
+        for name, build in PEERS.items()
+        if name == REFERENCE
+        or (
+            (not arguments.only or any(text in name for text in arguments.only))
+            and not any(text in name for text in arguments.without)
+        )
+    }
+    sizes = [*DEPTH_ONE, *DEPTH_SIX] if arguments.sweep else [(200, 32, 1)]
+    name, now = machine.clock(arguments.threads)
+    dataset, cells = open_dataset("names"), []
+    load = machine.load()
+    try:
+        for size in sizes:
+            work = prepare(dataset, Cell(*size), timing.MOST_STEPS)
+            cells.append(timing.measure(work, chosen, REFERENCE, arguments.seconds, now, _say))
+    except KeyboardInterrupt:
+        if not cells:
+            raise
+        _say(f"stopped: {len(cells)} of {len(sizes)} cells are measured")
+    versions = {package: _version(package) for package in ("torch", "jax", "numba")}
+    peak = machine.gemm_peak(now)
+    return table.Session(
+        f"{machine.processor()}, {load}",
+        arguments.threads,
+        name,
+        peak,
+        {package: found for package, found in versions.items() if found},
+        tuple(cells),
+    )
+
+
+def _say(what: str) -> None:
+    """On standard error: compiling a peer takes minutes on a slow machine."""
+    print(f"... {what}", file=sys.stderr)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.peers", description=__doc__.splitlines()[0] if __doc__ else None
+    )
+    parser.add_argument("--seconds", type=float, default=20, help="a cell")
+    parser.add_argument("--threads", type=int, default=1, help="and cores held")
+    parser.add_argument("--sweep", action="store_true", help="widths, batches and depths")
+    parser.add_argument("--only", action="append", default=[], help="peers whose name has this")
+    parser.add_argument(
+        "--without", action="append", default=[], help="not peers whose name has it"
+    )
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--markdown", type=Path)
+    parser.add_argument("--picture", type=Path)
+    parser.add_argument("--job", action="store_true", help="a whole run, process start to samples")
+    parser.add_argument("--steps", type=int, default=20_000, help="of the job")
+    parser.add_argument("--engine", help="of the job; handgrad's default if not given")
+    parser.add_argument("--repeats", type=int, default=3, help="of the job")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,45 @@
+"""handgrad's own engines."""
+
+import torch
+
+from benchmarks.peers.work import LR, Absent, Arrays, Build, Peer, Work
+from handgrad.engine import ENGINES, Batch, to_tensors
+from handgrad.train.optimizer import OPTIMIZERS
+from handgrad.train.settings import TrainSettings
+
+
+def engine(name: str) -> Build:
+    """A step by ENGINES[name], called from Python, with handgrad's own update."""
+
+    def build(work: Work, steps: int) -> Peer:
+        if name not in ENGINES:
+            raise Absent(f"handgrad has no engine {name!r}")
+        made, optimizer = ENGINES[name](work.model), OPTIMIZERS["sgd"]
+        inputs, targets = torch.from_numpy(work.inputs), torch.from_numpy(work.targets)
+        rows = torch.from_numpy(work.rows)
+        params, state = to_tensors(work.params), to_tensors(work.state)
+        memory, settings = optimizer.tensors(params), TrainSettings().resolved()
+
+        def run(first: int) -> float:
+            nonlocal state
+            for step in range(first, first + steps):
+                ix = rows[step % len(rows)]
+                batch = Batch(inputs[ix], targets[ix])
+                loss, grads, state = made.loss_and_grads(params, state, batch)
+                optimizer.update(params, grads, memory, LR, step, settings)
+            return loss.item()
+
+        return Peer(run, lambda: _numpy({**params, **state}))
+
+    return build
+
+
+def compiled(work: Work, steps: int) -> Peer:
+    """ADAPTER: blocks of steps by `handgrad.engine.compiled.Trainer`, once there is one."""
+    if "compiled" not in ENGINES:
+        raise Absent("handgrad.engine has no compiled engine yet")
+    return engine("compiled")(work, steps)
+
+
+def _numpy(tensors: dict[str, torch.Tensor]) -> Arrays:
+    return {name: tensor.numpy().copy() for name, tensor in tensors.items()}

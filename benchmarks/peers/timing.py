@@ -1,0 +1,119 @@
+"""Peers in turn, in blocks of the same steps within one process; medians of ratios in a round."""
+
+import gc
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from benchmarks.peers.work import (
+    Absent,
+    Build,
+    Cell,
+    Peer,
+    Work,
+    WrongPeer,
+    reference_steps,
+    verified,
+)
+
+BLOCK_FLOPS = 2e8
+"""In a block: milliseconds, so that a call from Python weighs little and a round stays short."""
+MOST_STEPS = 256
+
+
+@dataclass(frozen=True)
+class Timed:
+    """One peer in one cell. `microseconds` a step; ratios are the reference's time over its own."""
+
+    microseconds: float
+    times_faster: float
+    low: float
+    """First and third quartile of the ratios."""
+    high: float
+    gflops: float
+
+
+@dataclass
+class Measured:
+    """One cell: peers that were timed, and those that are left out, with the reason."""
+
+    cell: Cell
+    steps_a_block: int
+    rounds: int = 0
+    flops: int = 0
+    timed: dict[str, Timed] = field(default_factory=dict)
+    absent: dict[str, str] = field(default_factory=dict)
+    times: dict[str, list[float]] = field(default_factory=dict)
+    """Seconds a step, one a round; round i of every peer is the same batches."""
+
+    @property
+    def title(self) -> str:
+        return self.cell.title
+
+    def ratio(self, slower: str, faster: str) -> float:
+        """The median over the rounds of one peer's time over another's."""
+        pairs = zip(self.times[slower], self.times[faster], strict=True)
+        return statistics.median(one / other for one, other in pairs)
+
+    @property
+    def best(self) -> str:
+        return min(self.timed, key=lambda name: self.timed[name].microseconds)
+
+
+def steps_a_block(flops: int) -> int:
+    """A power of two, so that peers that unroll divide it."""
+    fitting = max(1, min(MOST_STEPS, int(BLOCK_FLOPS / flops)))
+    return 1 << (fitting.bit_length() - 1)
+
+
+def measure(
+    work: Work,
+    builds: Mapping[str, Build],
+    reference: str,
+    seconds: float,
+    now: Callable[[], float],
+    say: Callable[[str], None] = lambda _: None,
+) -> Measured:
+    """Verify every peer, then time those that can run here. `reference` must be one of them.
+
+    Raises WrongPeer where a peer's step is not float64 autograd's.
+    """
+    steps = steps_a_block(work.flops)
+    measured = Measured(work.cell, steps, flops=work.flops)
+    peers: dict[str, Peer] = {}
+    truth = reference_steps(work, steps)
+    for name, build in builds.items():
+        say(f"{work.cell.title}: setting up {name}")
+        try:
+            peers[name] = verified(work, build, truth)
+        except Absent as absent:
+            measured.absent[name] = str(absent)
+        except WrongPeer as wrong:
+            raise WrongPeer(f"{name}, {work.cell.title}, {steps} steps: {wrong}") from None
+    say(f"{work.cell.title}: {seconds:.0f} seconds of turns")
+    gc.collect()
+    gc.freeze()  # nobody's step shall pay for looking through what the other peers hold
+    times = measured.times = _in_turn(peers, steps, len(work.rows), seconds, now)
+    measured.rounds = len(times[reference])
+    for name, taken in times.items():
+        ratios = [other / own for other, own in zip(times[reference], taken, strict=True)]
+        low, middle, high = statistics.quantiles(ratios, n=4, method="inclusive")
+        median = statistics.median(taken)
+        measured.timed[name] = Timed(median * 1e6, middle, low, high, work.flops / median / 1e9)
+    return measured
+
+
+def _in_turn(
+    peers: Mapping[str, Peer], steps: int, pool: int, seconds: float, now: Callable[[], float]
+) -> dict[str, list[float]]:
+    """Seconds a step, a list of rounds for each peer; three rounds at least."""
+    times: dict[str, list[float]] = {name: [] for name in peers}
+    first, end, rounds = steps, time.perf_counter() + seconds, 0
+    while rounds < 3 or time.perf_counter() < end:
+        for name, peer in peers.items():
+            start = now()
+            peer.run(first % pool)
+            times[name].append((now() - start) / steps)
+        first, rounds = first + steps, rounds + 1
+    return times
