@@ -9,6 +9,7 @@ from typing import Any
 
 from handgrad.constants import BATCHNORM_EPS
 from handgrad.kernels.jit import kernel
+from handgrad.kernels.sums import column_sums
 
 NODES = ("bnmeani", "bndiff", "bndiff2", "bnvar", "bnvar_inv", "bnraw", "out")
 Shapes = dict[str, tuple[int, ...]]
@@ -43,24 +44,25 @@ def forward(
     rows, columns = x.shape
     mean, var, inv, gain, bias = bnmeani[0], bnvar[0], bnvar_inv[0], bngain[0], bnbias[0]
     share, unbiased = one / x.dtype.type(rows), one / x.dtype.type(rows - 1)
-    mean[:] = 0
-    var[:] = 0
-    for i in range(rows):
-        for j in range(columns):
-            mean[j] += x[i, j]
+    column_sums(x, mean)
     for j in range(columns):
         mean[j] *= share
-    for i in range(rows):
+        var[j] = 0
+    for i in range(0, rows - 3, 4):
         for j in range(columns):
-            centred = x[i, j] - mean[j]
-            bnraw[i, j] = centred
-            var[j] += centred * centred
+            a, b = x[i, j] - mean[j], x[i + 1, j] - mean[j]
+            c, d = x[i + 2, j] - mean[j], x[i + 3, j] - mean[j]
+            var[j] += (a * a + b * b) + (c * c + d * d)
+    for i in range(rows - rows % 4, rows):
+        for j in range(columns):
+            a = x[i, j] - mean[j]
+            var[j] += a * a
     for j in range(columns):
         var[j] *= unbiased
         inv[j] = one / math.sqrt(var[j] + eps)
     for i in range(rows):
         for j in range(columns):
-            raw = bnraw[i, j] * inv[j]
+            raw = (x[i, j] - mean[j]) * inv[j]
             bnraw[i, j] = raw
             out[i, j] = gain[j] * raw + bias[j]
 
@@ -83,9 +85,15 @@ def backward(
     share, unbiased = one / dout.dtype.type(rows), one / dout.dtype.type(rows - 1)
     gain, inv, dgain, dbias = bngain[0], bnvar_inv[0], dbngain[0], dbnbias[0]
     factor, mean = scale[0], shift[0]
-    dgain[:] = 0
-    dbias[:] = 0
-    for i in range(rows):
+    for j in range(columns):
+        dgain[j], dbias[j] = 0, 0
+    for i in range(0, rows - 3, 4):
+        for j in range(columns):
+            a, b, c, d = dout[i, j], dout[i + 1, j], dout[i + 2, j], dout[i + 3, j]
+            dbias[j] += (a + b) + (c + d)
+            first = a * bnraw[i, j] + b * bnraw[i + 1, j]
+            dgain[j] += first + (c * bnraw[i + 2, j] + d * bnraw[i + 3, j])
+    for i in range(rows - rows % 4, rows):
         for j in range(columns):
             dbias[j] += dout[i, j]
             dgain[j] += dout[i, j] * bnraw[i, j]

@@ -7,6 +7,7 @@ from typing import Any
 
 from handgrad.kernels.jit import kernel
 from handgrad.kernels.product import product, product_transposed, product_without_bias
+from handgrad.kernels.sums import column_sums
 from handgrad.kernels.transpose import transpose
 
 NODES = ("out",)
@@ -30,14 +31,3 @@ def backward(dout: Any, x: Any, W: Any, dx: Any, dW: Any, db: Any, W_t: Any) -> 
     column_sums(dout, db)
     transpose(W, W_t)
     product_without_bias(dout, W_t, dx)
-
-
-@kernel
-def column_sums(x: Any, out: Any) -> None:
-    """out (H,) = x (B, H) summed over the rows: the inner loop along the contiguous axis."""
-    rows, columns = x.shape
-    for j in range(columns):
-        out[j] = x[0, j]
-    for i in range(1, rows):
-        for j in range(columns):
-            out[j] += x[i, j]

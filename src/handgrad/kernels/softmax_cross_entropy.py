@@ -39,46 +39,72 @@ def memory(logits: tuple[int, ...], targets: tuple[int, ...]) -> Shapes:
 def forward(logits: Any, targets: Any, probs: Any, others: Any, turned: Any, of_rows: Any) -> float:
     """The mean loss, nats, summed in float64."""
     rows, columns = logits.shape
-    largest, total, at_target, rest = of_rows[0], of_rows[1], of_rows[2], of_rows[3]
+    total, at_target = of_rows[1], of_rows[2]
     loss = 0.0
     for first in range(0, rows, ROWS):
         count = min(ROWS, rows - first)
+        loss += _exponentials(logits, targets, first, count, turned, of_rows)
         for r in range(count):
-            for v in range(columns):
-                turned[v, r] = logits[first + r, v]
-        for r in range(count):
-            largest[r] = turned[0, r]
-        for v in range(1, columns):
-            for r in range(count):
-                x = turned[v, r]
-                largest[r] = largest[r] if largest[r] >= x else x
-        total[:] = 0
+            others[first + r] = of_rows[3, r] / total[r]
+            turned[targets[first + r], r] = at_target[r]
         for v in range(columns):
-            for r in range(count):
-                x = turned[v, r] - largest[r]
-                turned[v, r] = exp_of_negative(x)
-        for r in range(count):
-            target = targets[first + r]
-            at_target[r] = turned[target, r]
-            turned[target, r] = 0
-        for v in range(columns):
-            for r in range(count):
-                total[r] += turned[v, r]
-        for r in range(count):
-            rest[r] = total[r]
-            total[r] += at_target[r]
-            loss += math.log(total[r]) + (largest[r] - logits[first + r, targets[first + r]])
-        for v in range(columns):
-            for r in range(count):
+            for r in range(turned.shape[1]):
                 turned[v, r] /= total[r]
-        for r in range(count):
-            turned[targets[first + r], r] = at_target[r] / total[r]
-            others[first + r] = rest[r] / total[r]
         for r in range(count):
             for v in range(columns):
                 probs[first + r, v] = turned[v, r]
     mean: float = loss / rows
     return mean
+
+
+@kernel
+def loss_sum(logits: Any, targets: Any, count: int, turned: Any, of_rows: Any) -> float:
+    """The sum of the losses of the first `count` rows, nats, in float64."""
+    loss = 0.0
+    for first in range(0, count, ROWS):
+        some = min(ROWS, count - first)
+        loss += _exponentials(logits, targets, first, some, turned, of_rows)
+    return loss
+
+
+@kernel
+def _exponentials(
+    logits: Any, targets: Any, first: int, count: int, turned: Any, of_rows: Any
+) -> float:
+    """exp(logits - largest) of `count` rows from `first` on into `turned`, 0 at each target; their
+    largest logits, totals, values at the targets and sums of the others into `of_rows`; the sum of
+    the losses.
+
+    All ROWS are computed whatever `count` is: no loop has a remainder.
+    """
+    # read from the array: a loop of a length known to the compiler is unrolled, and not vectorised
+    columns, width = turned.shape
+    largest, total, at_target, others = of_rows[0], of_rows[1], of_rows[2], of_rows[3]
+    for r in range(count):
+        for v in range(columns):
+            turned[v, r] = logits[first + r, v]
+    for r in range(width):
+        largest[r] = turned[0, r]
+        others[r] = 0
+    for v in range(1, columns):
+        for r in range(width):
+            x, most = turned[v, r], largest[r]
+            largest[r] = most if most >= x else x
+    for v in range(columns):
+        for r in range(width):
+            turned[v, r] = exp_of_negative(turned[v, r] - largest[r])
+    for r in range(count):
+        target = targets[first + r]
+        at_target[r] = turned[target, r]
+        turned[target, r] = 0
+    for v in range(columns):
+        for r in range(width):
+            others[r] += turned[v, r]
+    loss = 0.0
+    for r in range(count):
+        total[r] = others[r] + at_target[r]
+        loss += math.log(total[r]) + (largest[r] - logits[first + r, targets[first + r]])
+    return loss
 
 
 @kernel
@@ -91,19 +117,3 @@ def backward(targets: Any, probs: Any, others: Any, dlogits: Any) -> None:
         d[i] = p[i] * share
     for b in range(rows):
         dlogits[b, targets[b]] = -others[b] * share
-
-
-@kernel
-def loss_sum(logits: Any, targets: Any, count: int) -> float:
-    """The sum of the losses of the first `count` rows, nats, in float64."""
-    total = 0.0
-    for b in range(count):
-        largest = logits[b, 0]
-        for v in range(1, logits.shape[1]):
-            x = logits[b, v]
-            largest = largest if largest >= x else x
-        exponentials = logits.dtype.type(0)
-        for v in range(logits.shape[1]):
-            exponentials += exp_of_negative(logits[b, v] - largest)
-        total += math.log(exponentials) + (largest - logits[b, targets[b]])
-    return total

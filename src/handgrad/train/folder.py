@@ -17,6 +17,7 @@ import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from importlib import metadata
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -196,13 +197,6 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def versions() -> dict[str, str]:
-    """Versions that a run's bits may depend on."""
-    import numpy as np
-    import torch
-
-    return {
-        "handgrad": __version__,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-    }
+    """Versions that a run's bits may depend on; from the packages' metadata, which is no import."""
+    packages = {name: metadata.version(name) for name in ("torch", "numpy", "numba")}
+    return {"handgrad": __version__, "python": platform.python_version(), **packages}

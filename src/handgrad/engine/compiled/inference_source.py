@@ -9,7 +9,7 @@ from handgrad.engine.compiled.names import Bound, bind, kernel_names
 from handgrad.engine.compiled.source import wrapped
 from handgrad.models import Model
 
-ROWS = 256
+ROWS = 64
 """Rows computed together: their activations stay in the caches."""
 FIXED = ("inputs", "targets", "until", "mean", "square", "scores", "inputs_part", "targets_part")
 
@@ -35,7 +35,7 @@ from handgrad.kernels.jit import cached
 _TAIL = """\
         if len(scores):
             scores[first : first + count] = logits[:count]
-        total += softmax_cross_entropy.loss_sum(logits, targets_part, count)
+        total += softmax_cross_entropy.loss_sum({arguments})
     return total
 """
 
@@ -48,7 +48,9 @@ def inference_source(model: Model) -> str:
         kernels=", ".join(sorted(kernel_names(bound))),
         signature=wrapped("def inference(", inference_names(model), "):"),
     )
-    return head + "\n".join([*_lines(bound), _TAIL])
+    scratch = ", ".join(_scratch(bound))
+    tail = _TAIL.format(arguments=f"logits, targets_part, count, {scratch}")
+    return head + "\n".join([*_lines(bound), tail])
 
 
 def inference_names(model: Model) -> list[str]:
@@ -64,10 +66,14 @@ def fold_names(one: Bound) -> tuple[str, str]:
 
 
 def inference_memory(bound: tuple[Bound, ...]) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """(name, shape) of every output but the loss, and of biases that are absent."""
+    """(name, shape) of every output but the loss, of biases that are absent, and of scratch."""
     for one in bound:
-        wanted = {one.call.output, one.names.get("b")} - set(one.call.inputs)
+        wanted = {one.call.output, one.names.get("b"), *_scratch(bound)} - set(one.call.inputs)
         yield from ((name, shape) for name, shape in one.shapes.items() if name in wanted)
+
+
+def _scratch(bound: tuple[Bound, ...]) -> list[str]:
+    return [bound[-1].names[local] for local in ("turned", "of_rows")]
 
 
 def _lines(bound: tuple[Bound, ...]) -> Iterator[str]:
