@@ -4,7 +4,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from checker.functions.right import CrossEntropy, Gelu, LayerNorm, Softmax, layer_norm
+from checker.functions.kernels.elementwise import Gelu
+from checker.functions.kernels.norms import LayerNorm, layer_norm
+from checker.functions.kernels.softmax import CrossEntropy, Softmax
 from handgrad import HandgradError, check_function
 from handgrad.checker.functions.samples import Sample, parse
 from handgrad.checker.functions.specs import specified
