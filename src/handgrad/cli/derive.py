@@ -89,15 +89,17 @@ def only(derived: "Derivation", node: str) -> "Derivation":
         raise CheckError(f"{derived.file}: no gradient of {node} was derived; there are: {names}")
     names_kept = {g.name for g in kept}
     lines: list[str] = []
-    said: list[str] = []
+    said: list[str] = []  # the comments above the lines that come next
+    begun = False
     for line in derived.lines:
         if line.startswith("#"):
-            said = [line] if not said or not said[-1].startswith("#") else [*said, line]
-        elif target(line) in names_kept:
-            lines += [*(s for s in said if s.startswith("#")), line]
-            said = [line]
-        else:
-            said = [*said, line] if not said or said[-1].startswith("#") else said
+            said = [line] if begun else [*said, line]
+            begun = False
+            continue
+        begun = True
+        if target(line) in names_kept:
+            lines += [*said, line]
+            said = []
     return replace(derived, lines=tuple(lines), gradients=kept)
 
 
@@ -117,24 +119,19 @@ def target(line: str) -> str | None:
 
 def _print(derived: "Derivation", out: Path | None) -> None:
     """The lines, unless they went to a file; what could not be had; the counts."""
+    from handgrad.checker.records import Place
+    from handgrad.checker.report import words
     from handgrad.checker.running.source import printable
 
     if out is None:
         print("\n".join(printable(line) for line in str(derived).rstrip("\n").split("\n")))
         print()
     for step in derived.missing:
-        where = "" if step.line is None else f"{_place(step.cell, step.line)}: "
+        where = "" if step.line is None else f"{words.place(Place(step.line, step.cell))}: "
         print(printable(f"{where}{' '.join(step.statement.split())}: {step.why}"))
     for error in derived.errors:
-        print(printable(f"{_place(error.cell, error.line)}: {error.error}"))
+        print(printable(f"{words.error_place(error) or 'the file'}: {error.error}"))
     for gradient in derived.gradients:
         if not gradient.right:
             print(f"{gradient.name}: {gradient.verdict or 'not derived'}")
     print(derived.summary())
-
-
-def _place(cell: int | None, line: int | None) -> str:
-    """`cell 3, line 4`, as far as it is known."""
-    parts = [f"cell {cell}"] if cell is not None else []
-    parts += [f"line {line}"] if line is not None else []
-    return ", ".join(parts) or "the file"
