@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.graph import get_gradient_edge
+from torch.autograd.graph import GradientEdge, get_gradient_edge
 
 from handgrad.checker.recording.trace import Backward, Barrier, Bind, Trace, is_leaf
 
@@ -52,6 +52,15 @@ def _live_binds(trace: Trace) -> list[Bind]:
             binds = [b for b in binds if is_leaf(b.value)]
         elif type(event) is Bind:
             if is_leaf(event.value) and event.value.requires_grad:  # set after it was named
-                event.edge = get_gradient_edge(event.value)
+                event.edge = edge_of(event.value)
             binds.append(event)
     return [b for b in binds if b.edge is not None]
+
+
+def edge_of(value: Tensor) -> GradientEdge | None:
+    """Return where the value's gradient arrives; None for a leaf's view made under no_grad, which
+    says that it requires one and has no place for it."""
+    try:
+        return get_gradient_edge(value) if value.requires_grad else None
+    except AssertionError:
+        return None

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from torch import Tensor
-from torch.autograd.graph import get_gradient_edge
 
+from handgrad.checker.recording.asking import edge_of
 from handgrad.checker.recording.effects import version_of
 from handgrad.checker.recording.instrument import Statement
 from handgrad.checker.recording.scope import Scope
@@ -37,7 +37,8 @@ class Names:
 
     def touched(self, values: Iterable[Tensor]) -> bool:
         """Tell whether memory that is known was written to unseen."""
-        return any(self._versions.get(key_of(v), version_of(v)) != version_of(v) for v in values)
+        known = ((self._versions.get(key_of(v)), v) for v in values)
+        return any(version is not None and version != version_of(v) for version, v in known)
 
     def given(self, keys: Iterable[int], values: Iterable[Tensor]) -> Iterator[Tensor]:
         """Take note of what a function has given or written to; yield what is new."""
@@ -98,7 +99,7 @@ class Names:
             if kind != "param" or others is not self._named.get(key_of(value)):
                 others.pop(name, None)
         self._versions.setdefault(key_of(value), version_of(value))
-        edge = get_gradient_edge(value) if value.requires_grad else None
+        edge = edge_of(value)
         bind = Bind(len(self._trace), name, value, kind, statement, edge, alias, scope)
         self._trace.events.append(bind)
         self._trace.pin(value)
