@@ -75,6 +75,13 @@ def test_whole_numbers_stay_below_the_size_that_they_index():
     assert set(alone.tolist()) == {3, 7}
 
 
+def test_of_two_sizes_that_are_equal_the_first_is_what_they_index():
+    example = (torch.arange(3), torch.randn(16, 16))
+    index, table = drawn(example, {"A": 64, "V": 5, "C": 40}, 0, ["i", "t"], dims={"t": "V C"})
+    assert shapes((index, table)) == [(64,), (5, 40)]
+    assert index.max() == 4
+
+
 def test_what_is_no_tensor_is_passed_on():
     function = lambda x, shape, eps, nothing: F.layer_norm(x, shape, nothing, nothing, eps)  # noqa: E731
     inputs = (torch.randn(8, 16), (16,), 1e-3, None)
