@@ -96,8 +96,8 @@ def test_a_gradient_from_an_older_forward_pass_is_out_of_date(notebook: Kernel) 
     ran = notebook.run(MENDED)
     assert ran.texts == [
         "handgrad: 2 out of date\n\n"
-        "  dhpre, dW: dh was computed in In [3] from the h of In [2], and h has been computed again "
-        "in In\n  [4]: run In [3] again."
+        "  dhpre, dW: dh was computed in In [3] from the h of In [2], and h has been computed "
+        "again in In\n  [4]: run In [3] again."
     ]
     assert (
         '<p class="dated"><b>dhpre, dW</b> out of date: dh was computed in In [3] from the h of '

@@ -10,7 +10,7 @@ from handgrad.checker.deriving.records import Derivation, Step
 from handgrad.checker.session import Session
 
 NAME = "notebook"
-WHERE = "The lines are in the next cell."
+WHERE = " The lines are in the next cell."
 
 
 def derived(session: Session, names: Mapping[str, Any], fused: bool = False) -> Derivation:
@@ -23,9 +23,9 @@ def derived(session: Session, names: Mapping[str, Any], fused: bool = False) -> 
         return derive_pass(chosen, NAME, fused)
 
 
-def said(made: Derivation) -> str:
+def said(made: Derivation, where: str = WHERE) -> str:
     """What is told beside the lines: the counts, and what could not be derived, and why."""
-    lines = [f"handgrad: {made.summary()}{f' {WHERE}' if made.gradients else ''}"]
+    lines = [f"handgrad: {made.summary()}{where if made.gradients else ''}"]
     lines += [f"  {_place(step)}{' '.join(step.statement.split())}: {step.why}"
               for step in made.missing]  # fmt: skip
     lines += [f"  {g.name}: {g.verdict or 'not derived'}" for g in made.gradients if not g.right]

@@ -76,8 +76,11 @@ def _derived(extension: "Extension", rest: str) -> str | None:
         made = derived(extension.watch.session, names, fused=bool(rest))
     except CheckError as refusal:
         return f"handgrad: {str(refusal).removeprefix(PREFIX)}"
+    source = str(made).rstrip("\n")
+    if getattr(extension.shell, "simple_prompt", False):  # which no line can be put at
+        return f"{source}\n\n{said(made, '')}"
     if made.gradients:
-        extension.shell.set_next_input(str(made).rstrip("\n"))
+        extension.shell.set_next_input(source)
     return said(made)
 
 
