@@ -179,7 +179,8 @@ class Recorder:
 
     def notice(self, values: Iterable[Tensor]) -> None:
         """Between two recordings: if one of these was written to, what stood before is unsure."""
-        if any(self._versions.get(key_of(v), version_of(v)) != version_of(v) for v in values):
+        known = ((self._versions.get(key_of(v)), v) for v in values)
+        if any(version is not None and version != version_of(v) for version, v in known):
             self._barrier("written to where nothing was watched")
 
     def keep(self, events: Sequence[Event]) -> None:
