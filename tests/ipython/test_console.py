@@ -1,5 +1,6 @@
 """`ipython` in a terminal: the same in plain text."""
 
+import os
 import subprocess
 import sys
 
@@ -45,6 +46,7 @@ def test_a_session() -> None:
         capture_output=True,
         text=True,
         timeout=120,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
     assert done.stdout.split() == [*PRINTED.split(), "In", "[11]:"]
     assert done.stderr == ""
