@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from handgrad.checker.composing.graph import Graph, Value
-from handgrad.checker.deriving.between import Between, Block, between
+from handgrad.checker.deriving.between import Between, Block, Held, between
 from handgrad.checker.deriving.cross_entropy import cross_entropy
 from handgrad.checker.deriving.normalisation import normalisation
+from handgrad.checker.deriving.verify import Values
 from handgrad.checker.deriving.writer import Writer, Written
 from handgrad.checker.recording.trace import tensors_in
 from handgrad.checker.rules.rule import NoRule
@@ -21,10 +22,10 @@ MANY_OPS = 60
 """Operations between two tensors beyond which no block is looked for: a known one has 20."""
 
 
-def write_fused(writer: Writer) -> Written:
-    """Write the pass with its known blocks undone as wholes."""
+def write_fused(writer: Writer, exact: Values) -> Written:
+    """Write the pass with its known blocks undone as wholes; `exact` are its values in float64."""
     graph = writer.graph
-    blocks = find_blocks(graph)
+    blocks = find_blocks(graph, Held(graph, exact))
     last = {block.between.end.op.index: block for block in blocks if block.between.end.op}
     inside = {op.index for block in blocks for op in block.between.ops}
     for op in reversed(graph.ops):
@@ -61,11 +62,11 @@ def _undo(writer: Writer, block: Block) -> bool:
     return True
 
 
-def find_blocks(graph: Graph) -> list[Block]:
+def find_blocks(graph: Graph, held: Held) -> list[Block]:
     """Return the blocks, the largest first, none of which shares an operation with another."""
     found: list[Block] = []
     taken: set[int] = set()
-    for block in _candidates(graph):
+    for block in _candidates(graph, held):
         own = {op.index for op in block.between.ops}
         if not own & taken:
             found.append(block)
@@ -73,7 +74,7 @@ def find_blocks(graph: Graph) -> list[Block]:
     return found
 
 
-def _candidates(graph: Graph) -> Iterator[Block]:
+def _candidates(graph: Graph, held: Held) -> Iterator[Block]:
     numbers = [op.index for op in graph.ops]
     starts = [v for v in graph.values if v.live and v.bind is not None and v.tensor.dim() >= 2]
     ends = [v for v in graph.values if v.live and v.op is not None]
@@ -84,7 +85,7 @@ def _candidates(graph: Graph) -> Iterator[Block]:
                 continue
             for recognise in RECOGNISED:
                 if _may_be(recognise, start, end) and (found := between(graph, start, end)):
-                    block = recognise(graph, found)
+                    block = recognise(graph, found, held)
                     if block is not None:
                         yield block
 
@@ -95,4 +96,7 @@ def _may_be(recognise: Any, start: Value, end: Value) -> bool:
     return end.tensor.shape == start.tensor.shape
 
 
-RECOGNISED: tuple[Callable[[Graph, Between], Block | None], ...] = (cross_entropy, normalisation)
+RECOGNISED: tuple[Callable[[Graph, Between, Held], Block | None], ...] = (
+    cross_entropy,
+    normalisation,
+)

@@ -4,15 +4,15 @@ import torch
 from torch import Tensor
 
 from handgrad.checker.composing.graph import Graph, Value
-from handgrad.checker.deriving.between import Between, Block, alike, held
+from handgrad.checker.deriving.between import Between, Block, Held, alike
 from handgrad.checker.rules import RULES
 
 
-def cross_entropy(graph: Graph, between: Between) -> Block | None:
+def cross_entropy(graph: Graph, between: Between, held: Held) -> Block | None:
     """softmax, logarithm, the targets' entries, their mean or sum."""
     if between.others or len(between.ops) < 2:
         return None
-    logits, loss = held(graph, between.start), held(graph, between.end)
+    logits, loss = held(between.start), held(between.end)
     rows, wide = logits.shape
     for target in _integers(graph, between):
         if target.dtype != torch.int64 or target.shape != (rows,):
