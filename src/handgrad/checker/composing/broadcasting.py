@@ -85,6 +85,7 @@ def stretched(
             node = filled(parsed(f"torch.full({full}, d{dtype})"), {"d": expr.node})
         else:
             node = filled(parsed(f"d.expand({full})"), {"d": expr.node})
+            value = value.new_zeros(expr.shape).expand(full)  # no view() of it is to be had
         return Expr(node, value)
     if expr.is_number:
         if isinstance(expr.node, ast.Constant) and expr.node.value == 1:

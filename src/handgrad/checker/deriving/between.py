@@ -75,7 +75,7 @@ def _is_live(graph: Graph, op: Op) -> bool:
 
 
 class Held:
-    """What a value holds in float64: as replayed, or as recorded where it was written over since."""
+    """What a value holds in float64: as replayed; where it was written over since, as recorded."""
 
     def __init__(self, graph: Graph, exact: Values) -> None:
         self.graph, self.exact = graph, exact

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from handgrad.checker.composing.graph import Graph, Value
+from handgrad.checker.composing.references import Unreachable
 from handgrad.checker.deriving.between import Between, Block, Held, between
 from handgrad.checker.deriving.cross_entropy import cross_entropy
 from handgrad.checker.deriving.normalisation import normalisation
@@ -29,26 +30,27 @@ def write_fused(writer: Writer, exact: Values) -> Written:
     last = {block.between.end.op.index: block for block in blocks if block.between.end.op}
     inside = {op.index for block in blocks for op in block.between.ops}
     for op in reversed(graph.ops):
-        if op.index in last and _undo(writer, last[op.index]):
-            continue
+        if op.index in last:
+            if _undo(writer, last[op.index]):
+                continue
+            inside -= {own.index for own in last[op.index].between.ops}
         if op.index not in inside:
             writer.undo(op)
     return writer.written
 
 
 def _undo(writer: Writer, block: Block) -> bool:
-    """Write one block."""
+    """Write one block; tell whether it could be written, else its steps are to be undone."""
     graph, whole = writer.graph, block.between
     op = whole.end.op
     assert op is not None
-    graph.reads[op.index] = graph.reads[op.index] | {
-        id(v.tensor): v for v in (whole.start, *whole.others)
-    }
-    for tensor in tensors_in(tuple(block.values.values())):
-        graph.reads[op.index].setdefault(id(tensor), Value(tensor, whole.start.at))
     d = [writer.gradient(v) for v in graph.made[op.index]]
     if all(own is None for own in d):
         return True
+    read, n_lines = graph.reads[op.index], len(writer.written.lines)
+    ends_in = {id(v.tensor): v for v in (whole.start, *whole.others)}
+    given = tensors_in(tuple(block.values.values()))  # a step on the way gets no gradient
+    graph.reads[op.index] = read | {id(t): Value(t, whole.start.at) for t in given} | ends_in
     ends = [writer.names.stem(v) for v in (whole.start, whole.end) if v.bind is not None]
     writer.say(f"{' to '.join(ends)}: {block.name}, in closed form")
     try:
@@ -56,8 +58,10 @@ def _undo(writer: Writer, block: Block) -> bool:
         values = dict(block.values)
         for share in writer.composer.applied(op, block.name, values, block.forms, d, statements):
             writer.give(share)
-    except NoRule as why:
-        writer.miss(op, why)
+    except (NoRule, Unreachable):
+        graph.reads[op.index] = read
+        del writer.written.lines[n_lines:]
+        return False
     writer.inside |= {id(v) for o in whole.ops for v in graph.made[o.index] if v is not whole.end}
     return True
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.graph import get_gradient_edge
+from torch.autograd.graph import GradientEdge, get_gradient_edge
 from torch.overrides import TorchFunctionMode
 
 from handgrad.checker.recording.effects import named_in, rng_state, targets_of, version_of
@@ -243,7 +243,7 @@ class Recorder:
                 binds = [b for b in binds if is_leaf(b.value)]
             elif type(event) is Bind:
                 if is_leaf(event.value) and event.value.requires_grad:  # set after it was named
-                    event.edge = get_gradient_edge(event.value)
+                    event.edge = _edge_of(event.value)
                 binds.append(event)
         return [b for b in binds if b.edge is not None]
 
@@ -371,7 +371,7 @@ class Recorder:
                 others.pop(name, None)
         if key_of(value) not in self._versions:
             self._versions[key_of(value)] = version_of(value)
-        edge = get_gradient_edge(value) if value.requires_grad else None
+        edge = _edge_of(value)
         bind = Bind(len(self.trace), name, value, kind, statement, edge, alias, scope)
         self.trace.events.append(bind)
         self.trace.pin(value)
@@ -401,6 +401,15 @@ class Recorder:
 
     def _failed(self, error: Exception) -> None:
         self.failures.append(f"{type(error).__name__}: {error}")
+
+
+def _edge_of(value: Tensor) -> GradientEdge | None:
+    """Return where the value's gradient arrives; None for a leaf's view made under no_grad, which
+    says that it requires one and has no place for it."""
+    try:
+        return get_gradient_edge(value) if value.requires_grad else None
+    except AssertionError:
+        return None
 
 
 def _top_mode() -> object:
