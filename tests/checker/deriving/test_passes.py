@@ -1,10 +1,11 @@
+# ruff: noqa: E501 - derived lines are as long as they are
 """Whole forward passes: the lecture's, our own layers', random ones."""
 
 import pytest
 import torch
-
 from benchmarks.proving import own_layers, program
 from benchmarks.proving.correct import correct
+
 from checker.deriving.conftest import derived, off, pasted
 
 LECTURE = program.SETUP + program.FORWARD + program.AUTOGRAD

@@ -144,7 +144,8 @@ def _laid_out(written: Written) -> list[str]:
         lines += ["# computed again: no name stands for these any more", *written.again]
     for i, line in enumerate(written.lines):
         following = written.lines[i + 1] if i + 1 < len(written.lines) else "#"
-        idle = line.startswith("#") and following.startswith("#") and not _says(line)
+        idle = line.startswith("#") and following.startswith("#")
+        idle = idle and not _says(line) and not _says(following)
         if idle and not _continues(written.lines, i):
             continue
         lines.append(line)
