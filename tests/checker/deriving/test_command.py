@@ -64,16 +64,7 @@ def test_json(capsys: Captured) -> None:
     code, out, _ = command(capsys, "derive", "forward.py", "--json", "-")
     made = json.loads(out)
     assert code == 0
-    assert list(made) == [
-        "version",
-        "file",
-        "ok",
-        "loss",
-        "source",
-        "gradients",
-        "missing",
-        "errors",
-    ]
+    assert " ".join(made) == "version file ok loss source gradients missing errors"
     assert (made["version"], made["file"], made["ok"]) == (1, "forward.py", True)
     assert (made["loss"], made["source"]) == ("loss", LINES)
     assert (made["missing"], made["errors"]) == ([], [])
@@ -117,7 +108,8 @@ def test_a_file_that_raises_after_its_loss(capsys: Captured) -> None:
 
 
 def test_the_loss_that_was_asked_for(capsys: Captured) -> None:
-    Path("two.py").write_text(f"{FORWARD}other = h.sum()\n")
+    ends = "other = h.sum()\nloss.backward(retain_graph=True)\nother.backward()\n"
+    Path("two.py").write_text(FORWARD + ends)
     code, out, _ = command(capsys, "derive", "two.py", "--loss", "other")
     assert (code, out.splitlines()[:2]) == (0, ["# other = h.sum()", "dh = torch.ones_like(h)"])
 
@@ -190,19 +182,17 @@ def test_what_is_refused_in_one_line_with_nothing_written(
     Path("raises.py").write_text("import torch\nx = torch.randn(3)\nraise ValueError('no')\n")
     before = {path: path.read_text() for path in folder.rglob("*") if path.is_file()}
     arguments, said = REFUSED[name]
-    assert command(
-        capsys, "derive", *arguments, *(["-o", "new.py"] if "-o" not in arguments else [])
-    )[::2] == (2, f"handgrad: {said.replace('FOLDER', str(folder))}\n")
+    more = [] if "-o" in arguments else ["-o", "new.py"]
+    code, _, err = command(capsys, "derive", *arguments, *more)
+    assert (code, err) == (2, f"handgrad: {said.replace('FOLDER', str(folder))}\n")
     assert {path: path.read_text() for path in folder.rglob("*") if path.is_file()} == before
 
 
 @pytest.mark.parametrize(
     ("number", "code", "counts"),
     [
-        ("000", 0, "26 of 26 gradients: "),
         ("002", 1, "26 of 26 gradients: "),
         ("003", 0, "15 of 15 gradients: "),
-        ("004", 0, "26 of 26 gradients: "),
     ],
 )
 def test_notebooks_by_strangers(

@@ -82,7 +82,7 @@ def test_a_layer() -> None:
 
 
 def test_inputs_by_name_a_number_and_more_than_one_result() -> None:
-    derivation, backward = made(scaled, {"x": torch.randn(5, 3), "k": 3.0})
+    derivation, _ = made(scaled, {"x": torch.randn(5, 3), "k": 3.0})
     assert str(derivation) == SCALED
     assert derivation.ok
 
