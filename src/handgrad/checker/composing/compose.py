@@ -169,7 +169,17 @@ class _Undone:
 
     def _share(self, form: Form, value: Value) -> Expr | Part | Cut:
         if isinstance(form, str):
-            return self._fitted(self.args.filled(form), value)
+            expr, d = self.args.filled(form), self.args.parts["d"]
+            if (
+                d.is_number
+                and isinstance(expr.value, Tensor)
+                and expr.value.dtype != value.tensor.dtype
+            ):
+                self.args.parts["d"] = self.stretched(
+                    d, self.outs[0], expr.shape
+                )  # a mask, times a number
+                expr = self.args.filled(form)
+            return self._fitted(expr, value)
         if isinstance(form, Overwritten):
             return Cut(self._index(form.index), self.args.parts["d"])
         index = self._index(form.index)
