@@ -1,12 +1,14 @@
 """`handgrad derive`: the backward pass of a notebook's or a script's forward pass, verified."""
 
 import ast
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from handgrad.cli.targets import SOURCES
 from handgrad.errors import CheckError, RunError, SettingsError
 
 if TYPE_CHECKING:
@@ -49,7 +51,7 @@ def derive(
     from handgrad.cli.output import check_target
 
     check_target(json)
-    _require_target(out)
+    _require_target(out, json)
     found = derive_file(file, fused, loss, timeout)
     derived = found.derivation
     if show_output:
@@ -69,10 +71,19 @@ def derive(
     raise typer.Exit(0 if derived.ok and not derived.errors else 1)
 
 
-def _require_target(out: Path | None) -> None:
+def _require_target(out: Path | None, json: str | None) -> None:
     """Refuse before anything runs what could not be written, or would be lost, at the end."""
+    if json is not None and json.lower().endswith(SOURCES):
+        raise SettingsError(
+            f"--json {json}: that is a file to derive; name the one to write, "
+            f"such as --json derived.json"
+        )
     if out is None:
         return
+    if out == Path("-"):
+        raise SettingsError("-o -: name a file; without -o the lines go to standard output")
+    if json is not None and os.path.abspath(json) == os.path.abspath(out):
+        raise SettingsError(f"--json {json}: that is where -o goes, too; name another file")
     if out.exists():
         raise SettingsError(f"{out} exists already; name another file with -o, or remove it")
     if not out.parent.is_dir():

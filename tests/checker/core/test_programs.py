@@ -289,3 +289,17 @@ def test_a_comparison_in_the_file_names_a_pair(check):
     )  # fmt: skip
     assert found(report) == [("delta", "y", "right", None)]
     assert report.rows[0].message == "delta is the gradient of y."
+
+
+def test_a_view_of_a_parameter_made_under_no_grad(check):
+    """It says that it requires a gradient, and has no place for one."""
+    report = check(
+        "import torch\n"
+        "w = torch.randn(5, 3, requires_grad=True)\n"
+        "with torch.no_grad():\n"
+        "    turned = w.T\n"
+        "loss = (w * 2).sum()\n"
+        "loss.backward()\n"
+        "dw = torch.full_like(w, 2)\n"
+    )
+    assert [(row.hand, row.verdict) for row in report.rows if row.hand] == [("dw", "exact")]

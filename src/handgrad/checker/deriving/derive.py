@@ -85,11 +85,12 @@ def derive_pass(
     if seed is not None:
         upstream = Expr(parsed(seed[0]), zeros_as(seed[1]))
     writer = Writer(graph, refs, own or {}, upstream)
-    written = write_fused(writer) if fused else writer.write()
+    doubles = Values(forward, forward.replayed())
+    written = write_fused(writer, doubles) if fused else writer.write()
     lines = _laid_out(written)
     given = {} if seed is None else {seed[0]: seed[1]}
     run = Run(lines, refs, Values(forward), given)
-    exact = Run(lines, refs, Values(forward, forward.replayed()), _double(given))
+    exact = Run(lines, refs, doubles, _double(given))
     gradients = [
         _judged(forward, writer, value, bind, run, exact)
         for value, bind in nodes
@@ -162,7 +163,8 @@ def _laid_out(written: Written) -> list[str]:
         lines += ["# computed again: no name stands for these any more", *written.again]
     for i, line in enumerate(written.lines):
         following = written.lines[i + 1] if i + 1 < len(written.lines) else "#"
-        idle = line.startswith("#") and following.startswith("#") and not _says(line)
+        idle = line.startswith("#") and following.startswith("#")
+        idle = idle and not _says(line) and not _says(following)
         if idle and not _continues(written.lines, i):
             continue
         lines.append(line)
