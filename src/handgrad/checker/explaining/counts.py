@@ -196,7 +196,7 @@ def _names(suspect: Suspect, value: float) -> list[str]:
     order = sorted(own, key=lambda n: -seen[n])
     if value <= SMALL and value.is_integer():
         return [number(value), *order]
-    return order or _shapes(suspect, value) or [number(value)]
+    return order or shapes(suspect, value) or [number(value)]
 
 
 def _lines(suspect: Suspect) -> str:
@@ -211,7 +211,8 @@ def _is(found: object, value: float) -> bool:
     return whole and math.isclose(float(found), value, rel_tol=SAME)  # type: ignore[arg-type]
 
 
-def _shapes(suspect: Suspect, value: float) -> list[str]:
+def shapes(suspect: Suspect, value: float) -> list[str]:
+    """Return how the node's own sizes, or its consumers', give this number: `x.shape[0]`."""
     nodes = [suspect.node, *(suspect.names[p.consumer] for p in suspect.parts
                              if p.consumer in suspect.names)]  # fmt: skip
     found = [f"{node.name}.shape[{i}]" for node in nodes for i, size in
