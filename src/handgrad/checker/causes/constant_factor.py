@@ -133,6 +133,8 @@ def _formed(
         written = text.segment(base)
         if isinstance(text.parent(base), ast.Subscript) or not _is_constant(suspect, text, base):
             continue
+        if isinstance(base, ast.Constant) and not isinstance(base.value, int):
+            continue  # sizes have roots, rates have none
         for form in ("{}**0.5", "{}**2"):
             said = form.format(written)
             yield text.replace(base, said), f"{written} stands where {said} belongs."
