@@ -52,6 +52,7 @@ LECTURE = {
     "HG136": ("dhprebn", DIRECT, MEANS),
     "HG137": ("dbnmeani", "dbnmeani = (-dbndiff).sum(0, keepdim=True)"),
     "HG138": ("dbnvar", "dbnvar = -0.5 * (bnvar + 1e-5) ** -1.5 * dbnvar_inv"),
+    "HG140": ("dbnraw", "dbnraw = bngain * dhpreact"),
 }
 """Of a page on a line of the lecture's: whose gradient it is, the line, and a line that goes."""
 

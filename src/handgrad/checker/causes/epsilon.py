@@ -68,15 +68,16 @@ def _changed(suspect: Suspect, text: Text, added: dict[str, str]) -> Iterator[tu
         yield from [*other[:known], none, *other[known:]]
     for constant in text.of(ast.Constant):
         value = constant.value
-        for other in numbers if isinstance(value, float) else ():
-            if other != (own := text.segment(constant)):
-                said = f"{own} stands where the forward has {other}."
-                yield text.replace(constant, other), said
         if isinstance(value, float) and value != round(value, 1) != 0.0:
             yield (
                 text.replace(constant, f"{round(value, 1):.1f}"),
                 f"{text.segment(constant)} stands where {round(value, 1):.1f} belongs.",
             )
+        for other in numbers if isinstance(value, float) else ():
+            written = text.segment(constant)
+            if other != written:
+                said = f"{written} stands where the forward has {other}."
+                yield text.replace(constant, other), said
 
 
 def _numbers(suspect: Suspect) -> Iterator[str]:
