@@ -73,11 +73,11 @@ def _changed(suspect: Suspect, text: Text, added: dict[str, str]) -> Iterator[tu
                 text.replace(constant, f"{round(value, 1):.1f}"),
                 f"{text.segment(constant)} stands where {round(value, 1):.1f} belongs.",
             )
-        for other in numbers if isinstance(value, float) else ():
+        for number in numbers if isinstance(value, float) else ():
             written = text.segment(constant)
-            if other != written:
-                said = f"{written} stands where the forward has {other}."
-                yield text.replace(constant, other), said
+            if number != written:
+                said = f"{written} stands where the forward has {number}."
+                yield text.replace(constant, number), said
 
 
 def _numbers(suspect: Suspect) -> Iterator[str]:

@@ -201,7 +201,9 @@ def _names(suspect: Suspect, value: float) -> list[str]:
 
 
 def _written(suspect: Suspect, value: float) -> list[str]:
-    """Return how the forward's lines around this node write a number: `(1 - p)`."""
+    """Return how the forward's lines around this node write a fraction: `(1 - p)`."""
+    if value == int(value):
+        return []
     lines = [forward_line(suspect, part.consumer) or "" for part in suspect.parts]
     nodes = [node for line in lines for node in ast.walk(ast.parse(line))]
     plain = (ast.BinOp, ast.Name, ast.Constant, ast.operator, ast.expr_context)
