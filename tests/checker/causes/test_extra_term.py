@@ -16,7 +16,7 @@ CASES = [
      SAID.format("0.5 * W is added here", "y"), "# dW += 0.5 * W"),
 ]  # fmt: skip
 OTHERS = [
-    ("x 5 4, g 4, b 4", "y = x * g + b", "dx = dy * g + 2 * dy * g", "HG103"),
+    ("x 5 4, g 4, b 4", "y = x * g + b", "dx = dy * g + 3 * dy * g", "HG103"),
     ("x 5 4", "h = torch.tanh(x)", "dx = (1 + h**2) * dh", "HG102"),
     ("x 5 4, W 4 3", "y = x @ W", "dW = x.T @ dy + x.T @ dy", "HG136"),
     ("x 5 4, v 1 4", "s = (v.abs() + 1)**-0.5\ny = x * s", "dx = dy * (s + 1e-5)", "HG138"),
