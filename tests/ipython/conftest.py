@@ -114,6 +114,7 @@ def kernel() -> Iterator[Kernel]:
     """A running kernel; it writes its warnings to where nobody reads them."""
     made = Kernel()
     env = {**os.environ, "OMP_NUM_THREADS": "1"}  # threads that wait for work keep a core busy
+    env.pop("COLUMNS", None)  # of the terminal that the tests were started in
     with open(os.devnull, "w") as nowhere, made.client.setup_kernel(stderr=nowhere, env=env):
         made.run("import torch")  # once for all tests: two seconds
         yield made

@@ -2,7 +2,9 @@
 
 import pytest
 
-from checker.causes import layers
+from checker.causes import layers, sequences
+
+LAYERS = {k: v for k, v in (vars(layers) | vars(sequences)).items() if k.isupper()}
 
 CASES = [
     ("RECURRENT", "dh = dy @ Wy.T + dhnext", "dh = dy @ Wy.T", "dh", "HG101",
@@ -97,14 +99,14 @@ CASES = [
 def test_the_line_is_explained_and_mended(
     explained, layer, right, wrong, hand, cause, message, fix
 ) -> None:
-    source = getattr(layers, layer)
+    source = LAYERS[layer]
     assert source.count(f"{right}\n") == 1
     row = explained(source.replace(f"{right}\n", f"{wrong}\n"), hand)
     assert (row.cause, row.message, row.fix) == (cause, message, fix)
     assert row.checked in ("exact", "rounding")
 
 
-@pytest.mark.parametrize("layer", [name for name in vars(layers) if name.isupper()])
+@pytest.mark.parametrize("layer", LAYERS)
 def test_each_is_right_as_it_stands(reported, layer) -> None:
-    report = reported(getattr(layers, layer))
+    report = reported(LAYERS[layer])
     assert all(row.verdict in ("exact", "rounding") for row in report.rows)

@@ -121,10 +121,10 @@ REFUSED = {
         "forward.py::f: no such file; looked for FOLDER/forward.py::f; of a function: "
         "handgrad.derive(function, inputs), in Python",
     ),
-    "a folder": (["."], ".: a folder; handgrad derive takes a notebook (.ipynb) or a script (.py)"),
+    "a folder": (["."], ".: a folder; handgrad takes a notebook (.ipynb) or a script (.py)"),
     "a text": (
         ["notes.txt"],
-        "notes.txt: neither a notebook nor a script; handgrad derive takes a notebook (.ipynb) or "
+        "notes.txt: neither a notebook nor a script; handgrad takes a notebook (.ipynb) or "
         "a script (.py)",
     ),
     "what does not parse": (["syntax.py"], "syntax.py:2: does not parse: '(' was never closed"),
