@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from handgrad import __version__, cli
+from handgrad.checker.exercise import write as exercise
 from handgrad.errors import DataError, GradientError
 from tiny import FLAGS, command, write_words
 
@@ -47,6 +48,15 @@ def test_errors(
 
     monkeypatch.setattr(cli, "app", raises)
     assert command(capsys) == (code, "", line)
+
+
+def test_an_interruption_is_told(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    def raises(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(exercise, "write_exercise", raises)
+    interrupted = (130, "", "handgrad: interrupted\n")
+    assert command(capsys, "exercise", "forward.py") == interrupted
 
 
 def test_a_defect_of_ours_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from handgrad.checker.recording.instrument import HOOK, Instrumenter, Target
+from handgrad.checker.recording.instrument import HOOK, Instrumenter
+from handgrad.checker.recording.targets import Target
 from handgrad.checker.recording.trace import Bind
 from handgrad.checker.records import Report
 from handgrad.checker.returned import placed, unreturned

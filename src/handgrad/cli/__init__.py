@@ -8,9 +8,10 @@ import io
 import os
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from handgrad import __version__
 from handgrad.cli.check import check
@@ -27,8 +28,21 @@ from handgrad.errors import HandgradError
 USAGE_ERROR = 2
 BROKEN_PIPE = 141  # 128 + SIGPIPE
 
+
+class Commands(TyperGroup):
+    """The commands. Ctrl-C in one is told: typer itself leaves without a word."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was asked for. Raises Abort where it is interrupted."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            raise typer.Abort from error
+
+
 app = typer.Typer(
     name="handgrad",
+    cls=Commands,
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,

@@ -1,12 +1,14 @@
 """`handgrad derive`: the backward pass of a notebook's or a script's forward pass, verified."""
 
 import ast
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from handgrad.cli.targets import SOURCES
 from handgrad.errors import CheckError, RunError, SettingsError
 
 if TYPE_CHECKING:
@@ -49,7 +51,7 @@ def derive(
     from handgrad.cli.output import check_target
 
     check_target(json)
-    _require_target(out)
+    _require_target(out, json)
     found = derive_file(file, fused, loss, timeout)
     derived = found.derivation
     if show_output:
@@ -69,10 +71,19 @@ def derive(
     raise typer.Exit(0 if derived.ok and not derived.errors else 1)
 
 
-def _require_target(out: Path | None) -> None:
+def _require_target(out: Path | None, json: str | None) -> None:
     """Refuse before anything runs what could not be written, or would be lost, at the end."""
+    if json is not None and json.lower().endswith(SOURCES):
+        raise SettingsError(
+            f"--json {json}: that is a file to derive; name the one to write, "
+            f"such as --json derived.json"
+        )
     if out is None:
         return
+    if out == Path("-"):
+        raise SettingsError("-o -: name a file; without -o the lines go to standard output")
+    if json is not None and os.path.abspath(json) == os.path.abspath(out):
+        raise SettingsError(f"--json {json}: that is where -o goes, too; name another file")
     if out.exists():
         raise SettingsError(f"{out} exists already; name another file with -o, or remove it")
     if not out.parent.is_dir():
@@ -89,15 +100,17 @@ def only(derived: "Derivation", node: str) -> "Derivation":
         raise CheckError(f"{derived.file}: no gradient of {node} was derived; there are: {names}")
     names_kept = {g.name for g in kept}
     lines: list[str] = []
-    said: list[str] = []
+    said: list[str] = []  # the comments above the lines that come next
+    begun = False
     for line in derived.lines:
         if line.startswith("#"):
-            said = [line] if not said or not said[-1].startswith("#") else [*said, line]
-        elif target(line) in names_kept:
-            lines += [*(s for s in said if s.startswith("#")), line]
-            said = [line]
-        else:
-            said = [*said, line] if not said or said[-1].startswith("#") else said
+            said = [line] if begun else [*said, line]
+            begun = False
+            continue
+        begun = True
+        if target(line) in names_kept:
+            lines += [*said, line]
+            said = []
     return replace(derived, lines=tuple(lines), gradients=kept)
 
 
@@ -117,24 +130,19 @@ def target(line: str) -> str | None:
 
 def _print(derived: "Derivation", out: Path | None) -> None:
     """The lines, unless they went to a file; what could not be had; the counts."""
+    from handgrad.checker.records import Place
+    from handgrad.checker.report import words
     from handgrad.checker.running.source import printable
 
     if out is None:
         print("\n".join(printable(line) for line in str(derived).rstrip("\n").split("\n")))
         print()
     for step in derived.missing:
-        where = "" if step.line is None else f"{_place(step.cell, step.line)}: "
+        where = "" if step.line is None else f"{words.place(Place(step.line, step.cell))}: "
         print(printable(f"{where}{' '.join(step.statement.split())}: {step.why}"))
     for error in derived.errors:
-        print(printable(f"{_place(error.cell, error.line)}: {error.error}"))
+        print(printable(f"{words.error_place(error) or 'the file'}: {error.error}"))
     for gradient in derived.gradients:
         if not gradient.right:
             print(f"{gradient.name}: {gradient.verdict or 'not derived'}")
     print(derived.summary())
-
-
-def _place(cell: int | None, line: int | None) -> str:
-    """`cell 3, line 4`, as far as it is known."""
-    parts = [f"cell {cell}"] if cell is not None else []
-    parts += [f"line {line}"] if line is not None else []
-    return ", ".join(parts) or "the file"

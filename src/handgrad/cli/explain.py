@@ -20,8 +20,7 @@ def explain(
     from rich.console import Console
     from rich.text import Text
 
-    from handgrad.checker.report.codes import find, near, pages
-    from handgrad.checker.running.source import printable
+    from handgrad.checker.report.codes import find, pages, unknown
 
     known = pages()
     console = Console(highlight=False, soft_wrap=True)
@@ -32,9 +31,7 @@ def explain(
     asked = " ".join(code)
     found = find(asked, known)
     if not found:
-        like = [f"{page.code} ({page.name})" for page in near(asked, known)]
-        hint = f"did you mean {', '.join(like)}?" if like else "handgrad explain lists them all"
-        raise SettingsError(f"no code or name {printable(asked)!r}; {hint}")
+        raise SettingsError(unknown(asked, known))
     for number, page in enumerate(found):
         console.print(Text("\n" if number else "").append(f"{page.code}  {page.name}\n", "bold"))
         for heading, rest in page.lines():

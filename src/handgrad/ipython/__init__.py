@@ -7,6 +7,7 @@ watch       one long-lived recording of all cells, and what of it is kept
 grading     which gradients a cell is answerable for, and their rows
 stale       gradients computed from a forward pass that has been run again since
 verdicts    the rows as Jupyter and consoles show them
+deriving    the backward pass, for a new cell
 magic       `%handgrad where|what|fix|...`
 
 Loading it imports no torch: that waits until the user's own cells have.

@@ -13,7 +13,7 @@ from handgrad.checker.judging.pairing import CLIPPING
 from handgrad.checker.recording.trace import Bind, Compared, Event, Op, Trace, key_of, needed
 from handgrad.checker.records import Note, Report, Row
 from handgrad.checker.session import Session
-from handgrad.ipython.stale import Bindings, stale
+from handgrad.ipython.stale import Bindings, Dated, stale
 
 SAID_ONCE = ("HG209",)
 """Notes on the notebook as a whole; those without a place are of the pass that is graded."""
@@ -112,7 +112,7 @@ def _dated(row: Row, hand: Hand | None, bindings: Bindings) -> Row:
     said = stale(hand, bindings)
     if said is None:
         return row
-    return replace(row, blame="inherited", blamed_on=(), places=(), verdict="wrong", message=said)
+    return Dated(row.node, row.hand, "wrong", row.place, row.statement, message=said)
 
 
 def _is_about(note: Note, cells: set[int | None]) -> bool:

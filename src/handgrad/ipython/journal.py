@@ -34,7 +34,7 @@ class Journal:
         self._rows: dict[tuple[str | None, str], Row] = {}
         self._last: Report | None = None
         self._after = ""
-        self._noted: set[Note] = set()
+        self._noted: set[tuple[str, ...]] = set()
         self._refusal = ""
 
     def follow(self, watch: "Watch", cell: CellText, pairs: Mapping[str, str]) -> None:
@@ -91,8 +91,8 @@ class Journal:
         self._refusal = said
 
     def _take(self, report: Report) -> None:
-        notes = tuple(note for note in report.notes if note not in self._noted)
-        self._noted.update(notes)
+        notes = tuple(note for note in report.notes if _said(note) not in self._noted)
+        self._noted.update(map(_said, notes))
         report = replace(report, notes=notes)
         for row in report.rows:
             if row.hand is not None:
@@ -102,6 +102,11 @@ class Journal:
         self._after = self._after if same else report.file
         self._last = report
         _display(report, self.level, again)
+
+
+def _said(note: Note) -> tuple[str, ...]:
+    """What a note says, wherever its cell stands now."""
+    return note.code, note.node or "", note.message
 
 
 def _told(report: Report) -> list[tuple[Any, ...]]:

@@ -2,20 +2,24 @@
 
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from inspect import cleandoc
+from typing import TYPE_CHECKING
 
 from handgrad.checker.records import HINTS, Hint
+from handgrad.errors import CheckError
 
 if TYPE_CHECKING:
     from handgrad.ipython.extension import Extension
 
+PREFIX = "notebook: "
 USAGE = "%handgrad [where|what|fix|derive|pair NAME=TENSOR|explain CODE|on|off]"
 HELP = f"""{USAGE}
 
 (nothing)         the whole report so far
 where, what, fix  how much is told from now on, and the last verdicts again so: the lines to blame;
                   and what is the matter; and what to type
-derive            the backward pass of the latest forward pass, into a new cell
+derive            the backward pass of the latest forward pass, verified, into a new cell;
+                  --fused: known blocks in closed form
 pair dh=a         dh holds the gradient of a, where the name does not say so
 explain HG104     a cause's page
 off, on           stop watching, watch again; `%%handgrad off` on top of a cell: not this cell
@@ -61,33 +65,33 @@ def _pair(extension: "Extension", rest: str) -> str | None:
 
 
 def _derived(extension: "Extension", rest: str) -> str | None:
+    if rest not in ("", "--fused"):
+        return f"handgrad: derive {rest}: expected %handgrad derive, or %handgrad derive --fused"
     if extension.watch is None:
-        return "handgrad: no forward pass seen yet: run its cells"
+        return "handgrad: no forward pass seen so far: run its cells"
+    from handgrad.ipython.deriving import derived, said
+
+    names = extension.shell.user_ns
     try:
-        source = _derive(extension.watch.session)
-    except ImportError:
-        return "handgrad: this version has no derive"
-    extension.shell.set_next_input(source)
-    return None
-
-
-def _derive(session: Any) -> str:
-    """Return the backward pass of the latest forward pass, as source."""
-    raise ImportError
+        made = derived(extension.watch.session, names, fused=bool(rest))
+    except CheckError as refusal:
+        return f"handgrad: {str(refusal).removeprefix(PREFIX)}"
+    source = str(made).rstrip("\n")
+    if getattr(extension.shell, "simple_prompt", False):  # which no line can be put at
+        return f"{source}\n\n{said(made, '')}"
+    if made.gradients:
+        extension.shell.set_next_input(source)
+    return said(made)
 
 
 def _explained(extension: "Extension", rest: str) -> str | None:
-    if not re.fullmatch(r"HG\d+", rest):
-        return f"handgrad: explain {rest}: expected a code, such as %handgrad explain HG104"
-    try:
-        return _explain(rest)
-    except ImportError:
-        return "handgrad: this version has no pages of causes"
+    from handgrad.checker.report.codes import find, pages, unknown
 
-
-def _explain(code: str) -> str:
-    """Return a cause's page, as `handgrad explain` prints it."""
-    raise ImportError
+    known = pages()
+    if not rest:
+        return "\n".join(f"{page.code}  {page.name}" for page in known.values())
+    found = [f"{page.code}  {page.name}\n{cleandoc(page.text)}" for page in find(rest, known)]
+    return "\n\n".join(found) or f"handgrad: {unknown(rest, known)}"
 
 
 WORDS: dict[str, Callable[["Extension", str], str | None]] = {

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from handgrad.checker.judging.hands import Hand
 from handgrad.checker.judging.passes import Pass
 from handgrad.checker.recording.trace import Bind, Op, Trace
+from handgrad.checker.records import Row
 
 OLDER = (
     "{name} was computed in In [{made}] from the {node} of In [{then}], and {node} has been "
@@ -26,6 +27,11 @@ CHANGED = (
     "{node} was changed in In [{now}], after the forward pass of In [{forward}] had used it: "
     "run the forward pass again."
 )
+
+
+class Dated(Row):
+    """A gradient that is wrong as it was computed from another pass: `message` says which, and what
+    to run. No line is to blame, and what may be told of one is no hint."""
 
 
 class Bindings:

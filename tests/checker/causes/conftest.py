@@ -10,18 +10,23 @@ from benchmarks.proving.grade import check
 from benchmarks.proving.program import SOURCE, SQUARE, settings
 
 from checker.causes import programs
-from handgrad.checker.records import Row
+from handgrad.checker.records import Report, Row
 
 Explained = Callable[..., Row]
 
 
 @pytest.fixture
-def explained() -> Explained:
+def reported() -> Callable[[str], Report]:
+    """Check a program."""
+    return lambda source: check(source, {"torch": torch, "F": F})
+
+
+@pytest.fixture
+def explained(reported) -> Explained:
     """Check a program and return the row of one gradient in it."""
 
     def row(source: str, hand: str) -> Row:
-        report = check(source, {"torch": torch, "F": F})
-        return next(row for row in report.rows if row.hand == hand)
+        return next(row for row in reported(source).rows if row.hand == hand)
 
     return row
 

@@ -172,3 +172,63 @@ loss = (out * up).sum()
 dout = up
 dbranch = dout
 """
+
+NETWORK = """\
+torch.manual_seed(0)
+n = 8
+x = torch.randn(n, 5)
+y = torch.randint(0, 4, (n,))
+W = (torch.randn(5, 6) * 0.5).requires_grad_()
+V = (torch.randn(6, 4) * 0.5).requires_grad_()
+z = x @ W
+m = z.mean(0, keepdim=True)
+c = z - m
+c2 = c**2
+v = c2.mean(0, keepdim=True)
+s = (v + 1e-5) ** -0.5
+h = c * s
+logits = h @ V
+loss = F.cross_entropy(logits, y)
+loss.backward()
+"""
+TOP = "dlogits = (F.softmax(logits, 1) - F.one_hot(y, 4)) / n\n"
+NORM = """\
+dh = dlogits @ V.T
+dc = s * dh
+ds = (c * dh).sum(0, keepdim=True)
+dv = -0.5 * (v + 1e-5) ** -1.5 * ds
+dc2 = torch.ones_like(c2) / n * dv
+"""
+
+GAINED = """\
+torch.manual_seed(0)
+x = torch.randn(8, 6)
+W = (torch.randn(6, 6) * 0.5).requires_grad_()
+gain = torch.randn(6).requires_grad_()
+bias = torch.randn(6).requires_grad_()
+V = (torch.randn(6, 6) * 0.5).requires_grad_()
+a = x @ W
+y = a * gain + bias
+out = torch.tanh(y) @ V
+loss = (out**2).mean()
+loss.backward()
+dout = 2 * out / out.numel()
+dy = (1 - torch.tanh(y) ** 2) * (dout @ V.T)
+"""
+
+SCALED = """\
+torch.manual_seed(0)
+x = torch.randn(64, 5)
+W = (torch.randn(5, 6) * 0.5).requires_grad_()
+V = (torch.randn(6, 4) * 0.5).requires_grad_()
+z = x @ W
+v = z.var(0, keepdim=True)
+s = (v + 1e-5) ** -0.5
+h = z * s
+out = h @ V
+loss = (out**2).mean()
+loss.backward()
+dout = 2 * out / out.numel()
+dh = dout @ V.T
+ds = (dh * z).sum(0, keepdim=True)
+"""

@@ -28,24 +28,30 @@ ADDED = "da += (1 - b**2) * dc"
 SAID = "dc and da are one tensor since `{}`: this line writes to both. .clone() keeps them apart."
 
 
-@pytest.mark.parametrize(
-    ("first", "write", "fix"),
-    [
-        ("da = dc", ADDED, "da = dc.clone()"),
-        ("da = dc.view(8, 6)", ADDED, "da = dc.view(8, 6).clone()"),
-        ("da = dc.reshape(8, 6)", "da *= 2 - b**2", "da = dc.reshape(8, 6).clone()"),
-        ("da = dc[:]", "da[:] = da * (2 - b**2)", "da = dc[:].clone()"),
-        ("da = dc.detach()", "da.add_((1 - b**2) * dc)", "da = dc.detach().clone()"),
-        ("da = dc.contiguous()", "torch.mul(dc, 2 - b**2, out=da)", "da = dc.contiguous().clone()"),
-        ("da = same(dc)", ADDED, "da = same(dc).clone()"),
-        ("da, other = dc, dc", ADDED, "da, other = dc.clone(), dc"),
-        ("da = other = dc", ADDED, "other = dc\nda = dc.clone()"),
-    ],
-)
+CASES = [
+    ("da = dc", ADDED, "da = dc.clone()"),
+    ("da = dc.view(8, 6)", ADDED, "da = dc.view(8, 6).clone()"),
+    ("da = dc.reshape(8, 6)", "da *= 2 - b**2", "da = dc.reshape(8, 6).clone()"),
+    ("da = dc[:]", "da[:] = da * (2 - b**2)", "da = dc[:].clone()"),
+    ("da = dc.detach()", "da.add_((1 - b**2) * dc)", "da = dc.detach().clone()"),
+    ("da = dc.contiguous()", "torch.mul(dc, 2 - b**2, out=da)", "da = dc.contiguous().clone()"),
+    ("da = same(dc)", ADDED, "da = same(dc).clone()"),
+    ("da, other = dc, dc", ADDED, "da, other = dc.clone(), dc"),
+    ("da = other = dc", ADDED, "other = dc\nda = dc.clone()"),
+]
+OTHERS = [
+    ("da = dc.clone()", ADDED),  # no alias
+    ("da = dc", "da = da + (1 - b**2) * dc"),  # not in place
+    ("da = dc", "dc = 2 * dc"),  # another tensor, under the same name
+]
+
+
+@pytest.mark.parametrize(("first", "write", "fix"), CASES)
 def test_it_names_the_line_that_made_one_tensor_of_two(explained, first, write, fix) -> None:
     row = explained(START.format(alias=first, write=write), "dc")
     assert (row.cause, row.message, row.fix) == (alias.CODE, SAID.format(first), fix)
     assert (row.statement, row.fix_at) == (write, Place(17))
+    assert row.checked in ("exact", "rounding")
 
 
 def test_in_a_function_it_is_named_too(explained) -> None:
@@ -72,12 +78,6 @@ def test_of_three_names_each_is_explained_and_the_one_that_is_right_is_left_alon
     assert explained(source, "da").blame is None
 
 
-@pytest.mark.parametrize(
-    ("first", "write"),
-    [
-        ("da = dc.clone()", ADDED),  # no alias
-        ("da = dc", "da = da + (1 - b**2) * dc"),  # not in place
-    ],
-)
+@pytest.mark.parametrize(("first", "write"), OTHERS)
 def test_it_is_silent_where_nothing_is_shared(explained, first, write) -> None:
     assert explained(START.format(alias=first, write=write), "dc").cause is None

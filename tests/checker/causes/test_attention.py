@@ -49,6 +49,12 @@ CASES = [
 
 OTHERS = [
     (
+        "CORNERS",
+        "",
+        ("rate = 0.37\nh = a * 1.0\nloss = (h * up).sum()\ndh = up\nda = rate * dh"),
+        "da",
+    ),
+    (
         "ATTENTION",
         "",
         ("dmasked = 2 * att * (datt - (datt * att).sum(-1, keepdim=True))"),

@@ -4,7 +4,7 @@ import pytest
 
 from handgrad.checker.causes import bessel
 
-MATCH = [
+CASES = [
     (
         "x 12 4",
         ("n = 12\nd = x - x.mean(0, keepdim=True)\nv = (d**2).sum(0, keepdim=True) / (n - 1)"),
@@ -56,7 +56,7 @@ MATCH = [
         "dx *= 2 / 11",
     ),
 ]
-NEAR = [
+OTHERS = [
     (
         "x 12 4",
         ("n = 12\nd = x - x.mean(0, keepdim=True)\nv = (d**2).sum(0, keepdim=True) / (n - 1)"),
@@ -78,7 +78,7 @@ NEAR = [
 ]
 
 
-@pytest.mark.parametrize(("leaves", "forward", "backward", "message", "fix"), MATCH)
+@pytest.mark.parametrize(("leaves", "forward", "backward", "message", "fix"), CASES)
 def test_it_takes_n_for_n_minus_one_and_back(
     small, leaves, forward, backward, message, fix
 ) -> None:
@@ -87,7 +87,7 @@ def test_it_takes_n_for_n_minus_one_and_back(
     assert (row.checked is None) == (fix is None)
 
 
-@pytest.mark.parametrize(("leaves", "forward", "backward", "cause"), NEAR)
+@pytest.mark.parametrize(("leaves", "forward", "backward", "cause"), OTHERS)
 def test_it_leaves_other_mistakes_alone(small, leaves, forward, backward, cause) -> None:
     row = small(leaves, forward, backward)
     assert row.verdict != "exact"

@@ -53,9 +53,19 @@ CASES = [
         "du = dout + ((1 - branch**2) * dbranch) @ w.T",
         None,
     ),
+    (
+        "CORNERS",
+        "",
+        ("h = a * 3\nloss = (h * up).sum()\ndh = up\nda = 3 * dh\nda += 3 * dh"),
+        "da",
+        ("The branch through h is added twice: da has it already. Leave this line out."),
+        "# da += 3 * dh",
+        None,
+    ),
 ]
 
 OTHERS = [
+    ("CORNERS", "", ("h = a * 3\nloss = (h * up).sum()\ndh = up\nda = 2 * 3 * dh"), "da"),
     ("RESIDUAL", "", "du = 2 * (dout + ((1 - branch**2) * dbranch) @ w.T)", "du"),
     (
         "EMBEDDING",

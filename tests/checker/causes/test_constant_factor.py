@@ -4,7 +4,7 @@ import pytest
 
 from handgrad.checker.causes import constant_factor
 
-MATCH = [
+CASES = [
     (
         "x 32 7",
         (
@@ -125,7 +125,7 @@ MATCH = [
     ),
     ("x 2 5", "y = 2 * x", "dx = dy * 1.0", "Off by the factor 1 / 2.", "dx = dy * 2.0"),
 ]
-NEAR = [
+OTHERS = [
     (
         "x 12 4",
         ("n = 12\nd = x - x.mean(0, keepdim=True)\nv = (d**2).sum(0, keepdim=True) / (n - 1)"),
@@ -149,14 +149,14 @@ NEAR = [
 ]
 
 
-@pytest.mark.parametrize(("leaves", "forward", "backward", "message", "fix"), MATCH)
+@pytest.mark.parametrize(("leaves", "forward", "backward", "message", "fix"), CASES)
 def test_it_names_the_factor(small, leaves, forward, backward, message, fix) -> None:
     row = small(leaves, forward, backward)
     assert (row.cause, row.message, row.fix) == (constant_factor.CODE, message, fix)
     assert (row.checked is None) == (fix is None)
 
 
-@pytest.mark.parametrize(("leaves", "forward", "backward", "cause"), NEAR)
+@pytest.mark.parametrize(("leaves", "forward", "backward", "cause"), OTHERS)
 def test_it_leaves_other_mistakes_alone(small, leaves, forward, backward, cause) -> None:
     row = small(leaves, forward, backward)
     assert row.verdict != "exact"

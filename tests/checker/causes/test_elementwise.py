@@ -4,7 +4,7 @@ import pytest
 
 from handgrad.checker.causes import elementwise
 
-MATCH = [
+CASES = [
     (
         "x 4 4, W 4 4",
         "y = x @ W",
@@ -41,20 +41,20 @@ MATCH = [
         "dx = torch.mul(dy, W)",
     ),
 ]
-NEAR = [
+OTHERS = [
     ("x 4 4, W 4 4", "y = x @ W", "dx = dy @ W", "HG114"),
     ("x 4 4, W 4 4", "y = x * W", "dx = dy * x", "HG107"),
 ]
 
 
-@pytest.mark.parametrize(("leaves", "forward", "backward", "message", "fix"), MATCH)
+@pytest.mark.parametrize(("leaves", "forward", "backward", "message", "fix"), CASES)
 def test_it_takes_the_other_product(small, leaves, forward, backward, message, fix) -> None:
     row = small(leaves, forward, backward)
     assert (row.cause, row.message, row.fix) == (elementwise.CODE, message, fix)
     assert (row.checked is None) == (fix is None)
 
 
-@pytest.mark.parametrize(("leaves", "forward", "backward", "cause"), NEAR)
+@pytest.mark.parametrize(("leaves", "forward", "backward", "cause"), OTHERS)
 def test_it_leaves_other_mistakes_alone(small, leaves, forward, backward, cause) -> None:
     row = small(leaves, forward, backward)
     assert row.verdict != "exact"

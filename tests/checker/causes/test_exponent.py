@@ -4,7 +4,7 @@ import pytest
 
 from handgrad.checker.causes import exponent
 
-MATCH = [
+CASES = [
     (
         "x 6 3",
         "y = x**2",
@@ -75,7 +75,7 @@ MATCH = [
         "dc = -dinv * c**-2",
     ),
 ]
-NEAR = [
+OTHERS = [
     ("x 6 3", "y = x**2", "dx = -2 * x * dy", "HG102"),
     ("x 6 3", "y = x**2", "dx = 2**x * dy", "HG116"),
     (
@@ -87,7 +87,7 @@ NEAR = [
 ]
 
 
-@pytest.mark.parametrize(("leaves", "forward", "backward", "message", "fix"), MATCH)
+@pytest.mark.parametrize(("leaves", "forward", "backward", "message", "fix"), CASES)
 def test_it_says_which_derivative_it_should_be(
     small, leaves, forward, backward, message, fix
 ) -> None:
@@ -96,7 +96,7 @@ def test_it_says_which_derivative_it_should_be(
     assert (row.checked is None) == (fix is None)
 
 
-@pytest.mark.parametrize(("leaves", "forward", "backward", "cause"), NEAR)
+@pytest.mark.parametrize(("leaves", "forward", "backward", "cause"), OTHERS)
 def test_it_leaves_other_mistakes_alone(small, leaves, forward, backward, cause) -> None:
     row = small(leaves, forward, backward)
     assert row.verdict != "exact"

@@ -4,7 +4,7 @@ import pytest
 
 from handgrad.checker.causes import extra_sum
 
-MATCH = [
+CASES = [
     (
         "x 4 3, b 1 3",
         "y = x * b",
@@ -56,20 +56,20 @@ MATCH = [
         "dx = s * dy",
     ),
 ]
-NEAR = [
+OTHERS = [
     ("x 4 3, b 1 3", "y = x * b", "dx = dy.sum(0, keepdim=True) * b * 2", None),
     ("x 4 3, b 1 3", "y = x * b", "db = (dy * x).sum()", "HG113"),
 ]
 
 
-@pytest.mark.parametrize(("leaves", "forward", "backward", "message", "fix"), MATCH)
+@pytest.mark.parametrize(("leaves", "forward", "backward", "message", "fix"), CASES)
 def test_it_leaves_the_sum_out(small, leaves, forward, backward, message, fix) -> None:
     row = small(leaves, forward, backward)
     assert (row.cause, row.message, row.fix) == (extra_sum.CODE, message, fix)
     assert (row.checked is None) == (fix is None)
 
 
-@pytest.mark.parametrize(("leaves", "forward", "backward", "cause"), NEAR)
+@pytest.mark.parametrize(("leaves", "forward", "backward", "cause"), OTHERS)
 def test_it_leaves_other_mistakes_alone(small, leaves, forward, backward, cause) -> None:
     row = small(leaves, forward, backward)
     assert row.verdict != "exact"

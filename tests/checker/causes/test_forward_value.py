@@ -4,7 +4,7 @@ import pytest
 
 from handgrad.checker.causes import forward_value
 
-MATCH = [
+CASES = [
     (
         "x 5 4",
         "h = torch.tanh(x)",
@@ -34,20 +34,20 @@ MATCH = [
         "dy = dz * x",
     ),
 ]
-NEAR = [
+OTHERS = [
     ("x 5 4, y 5 4, b 4, g 4", ("u = x * y\nz = u * g + b"), "du = dz * b", "HG107"),
     ("x 5 4, W 4 3", ("y = x @ W\nz = y.exp()"), "dy = z", "HG108"),
 ]
 
 
-@pytest.mark.parametrize(("leaves", "forward", "backward", "message", "fix"), MATCH)
+@pytest.mark.parametrize(("leaves", "forward", "backward", "message", "fix"), CASES)
 def test_it_puts_the_gradient_there(small, leaves, forward, backward, message, fix) -> None:
     row = small(leaves, forward, backward)
     assert (row.cause, row.message, row.fix) == (forward_value.CODE, message, fix)
     assert (row.checked is None) == (fix is None)
 
 
-@pytest.mark.parametrize(("leaves", "forward", "backward", "cause"), NEAR)
+@pytest.mark.parametrize(("leaves", "forward", "backward", "cause"), OTHERS)
 def test_it_leaves_other_mistakes_alone(small, leaves, forward, backward, cause) -> None:
     row = small(leaves, forward, backward)
     assert row.verdict != "exact"

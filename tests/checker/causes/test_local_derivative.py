@@ -4,7 +4,7 @@ import pytest
 
 from handgrad.checker.causes import local_derivative
 
-MATCH = [
+CASES = [
     (
         "x 5 4",
         "h = torch.tanh(x)",
@@ -141,21 +141,21 @@ MATCH = [
         "dpre2 = (1 - h2**2) * dh2",
     ),
 ]
-NEAR = [
+OTHERS = [
     ("x 5 4", "h = torch.tanh(x)", "dx = 1 - h**2", "HG108"),
     ("x 5 4", "h = torch.tanh(x)", "dx = -(1 - h**2) * dh", "HG102"),
     ("x 5 4", "h = torch.tanh(x)", "dx = (1 - h * 2) * dh", "HG116"),
 ]
 
 
-@pytest.mark.parametrize(("leaves", "forward", "backward", "message", "fix"), MATCH)
+@pytest.mark.parametrize(("leaves", "forward", "backward", "message", "fix"), CASES)
 def test_it_says_whose_derivative_it_is(small, leaves, forward, backward, message, fix) -> None:
     row = small(leaves, forward, backward)
     assert (row.cause, row.message, row.fix) == (local_derivative.CODE, message, fix)
     assert (row.checked is None) == (fix is None)
 
 
-@pytest.mark.parametrize(("leaves", "forward", "backward", "cause"), NEAR)
+@pytest.mark.parametrize(("leaves", "forward", "backward", "cause"), OTHERS)
 def test_it_leaves_other_mistakes_alone(small, leaves, forward, backward, cause) -> None:
     row = small(leaves, forward, backward)
     assert row.verdict != "exact"

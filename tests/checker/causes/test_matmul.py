@@ -4,7 +4,7 @@ import pytest
 
 from handgrad.checker.causes import matmul
 
-MATCH = [
+CASES = [
     ("x 4 4, W 4 4", "y = x @ W", "dx = dy @ W", "W must be transposed here.", "dx = dy @ W.T"),
     ("x 4 4, W 4 4", "y = x @ W", "dx = dy.mm(W)", "W must be transposed here.", "dx = dy.mm(W.T)"),
     (
@@ -64,21 +64,21 @@ MATCH = [
         "dx = dy @ W.T",
     ),
 ]
-NEAR = [
+OTHERS = [
     ("x 4 4, W 4 4", "y = x @ W", "dx = dy * W.T", "HG115"),
     ("x 4 4, W 4 4", "y = x @ W", "dx = -dy @ W.T", "HG102"),
     ("x 4 4, W 4 4", "y = x @ W", "dx = dy @ x.T", "HG107"),
 ]
 
 
-@pytest.mark.parametrize(("leaves", "forward", "backward", "message", "fix"), MATCH)
+@pytest.mark.parametrize(("leaves", "forward", "backward", "message", "fix"), CASES)
 def test_it_transposes_it(small, leaves, forward, backward, message, fix) -> None:
     row = small(leaves, forward, backward)
     assert (row.cause, row.message, row.fix) == (matmul.CODE, message, fix)
     assert (row.checked is None) == (fix is None)
 
 
-@pytest.mark.parametrize(("leaves", "forward", "backward", "cause"), NEAR)
+@pytest.mark.parametrize(("leaves", "forward", "backward", "cause"), OTHERS)
 def test_it_leaves_other_mistakes_alone(small, leaves, forward, backward, cause) -> None:
     row = small(leaves, forward, backward)
     assert row.verdict != "exact"

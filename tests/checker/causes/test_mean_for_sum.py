@@ -4,7 +4,7 @@ import pytest
 
 from handgrad.checker.causes import mean_for_sum
 
-MATCH = [
+CASES = [
     (
         "x 4 3, b 1 3",
         "y = x * b",
@@ -34,20 +34,20 @@ MATCH = [
         "dx = dd - dd.mean(1, keepdim=True)",
     ),
 ]
-NEAR = [
+OTHERS = [
     ("x 4 3, b 1 3", "y = x * b", "dx = b * dy.mean(0)", "HG111"),
     ("x 4 3, b 1 3", "y = x * b", "db = (dy * x).sum(0, keepdim=True) / 2", "HG103"),
 ]
 
 
-@pytest.mark.parametrize(("leaves", "forward", "backward", "message", "fix"), MATCH)
+@pytest.mark.parametrize(("leaves", "forward", "backward", "message", "fix"), CASES)
 def test_it_exchanges_mean_and_sum(small, leaves, forward, backward, message, fix) -> None:
     row = small(leaves, forward, backward)
     assert (row.cause, row.message, row.fix) == (mean_for_sum.CODE, message, fix)
     assert (row.checked is None) == (fix is None)
 
 
-@pytest.mark.parametrize(("leaves", "forward", "backward", "cause"), NEAR)
+@pytest.mark.parametrize(("leaves", "forward", "backward", "cause"), OTHERS)
 def test_it_leaves_other_mistakes_alone(small, leaves, forward, backward, cause) -> None:
     row = small(leaves, forward, backward)
     assert row.verdict != "exact"

@@ -4,7 +4,7 @@ import pytest
 
 from handgrad.checker.causes import missing_sum
 
-MATCH = [
+CASES = [
     (
         "x 4 3, b 1 3",
         "y = x * b",
@@ -63,7 +63,7 @@ MATCH = [
         "drstd = (dxhat * d).sum(-1, keepdim=True)",
     ),
 ]
-NEAR = [
+OTHERS = [
     ("x 4 3, b 1 3", "y = x * b", "db = x * dy.sum(0, keepdim=True)", "HG112"),
     (
         "x 4 3, b 1 3",
@@ -74,14 +74,14 @@ NEAR = [
 ]
 
 
-@pytest.mark.parametrize(("leaves", "forward", "backward", "message", "fix"), MATCH)
+@pytest.mark.parametrize(("leaves", "forward", "backward", "message", "fix"), CASES)
 def test_it_sums_what_was_broadcast(small, leaves, forward, backward, message, fix) -> None:
     row = small(leaves, forward, backward)
     assert (row.cause, row.message, row.fix) == (missing_sum.CODE, message, fix)
     assert (row.checked is None) == (fix is None)
 
 
-@pytest.mark.parametrize(("leaves", "forward", "backward", "cause"), NEAR)
+@pytest.mark.parametrize(("leaves", "forward", "backward", "cause"), OTHERS)
 def test_it_leaves_other_mistakes_alone(small, leaves, forward, backward, cause) -> None:
     row = small(leaves, forward, backward)
     assert row.verdict != "exact"

@@ -4,7 +4,7 @@ import pytest
 
 from handgrad.checker.causes import power_for_product
 
-MATCH = [
+CASES = [
     (
         "x 5 4",
         "h = torch.tanh(x)",
@@ -34,20 +34,20 @@ MATCH = [
         "dv = -0.5 * s**3 * ds",
     ),
 ]
-NEAR = [
+OTHERS = [
     ("x 6 3", "y = x**2", "dx = 2 * x**2 * dy", "HG104"),
     ("x 6 3", "y = x**2", "dx = x * dy", "HG103"),
 ]
 
 
-@pytest.mark.parametrize(("leaves", "forward", "backward", "message", "fix"), MATCH)
+@pytest.mark.parametrize(("leaves", "forward", "backward", "message", "fix"), CASES)
 def test_it_counts_the_stars(small, leaves, forward, backward, message, fix) -> None:
     row = small(leaves, forward, backward)
     assert (row.cause, row.message, row.fix) == (power_for_product.CODE, message, fix)
     assert (row.checked is None) == (fix is None)
 
 
-@pytest.mark.parametrize(("leaves", "forward", "backward", "cause"), NEAR)
+@pytest.mark.parametrize(("leaves", "forward", "backward", "cause"), OTHERS)
 def test_it_leaves_other_mistakes_alone(small, leaves, forward, backward, cause) -> None:
     row = small(leaves, forward, backward)
     assert row.verdict != "exact"

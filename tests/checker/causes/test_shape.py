@@ -4,7 +4,7 @@ import pytest
 
 from handgrad.checker.causes import shape
 
-MATCH = [
+CASES = [
     (
         "x 4 3, b 1 3",
         "y = x * b",
@@ -48,20 +48,20 @@ MATCH = [
         "db = dy.sum(dim=0)",
     ),
 ]
-NEAR = [
+OTHERS = [
     ("x 4 3, b 1 3", "y = x * b", "db = (dy * x).sum(1, keepdim=True)", "HG113"),
     ("x 4 3, b 1 3", "y = x * b", "db = dy.sum(0)", None),
 ]
 
 
-@pytest.mark.parametrize(("leaves", "forward", "backward", "message", "fix"), MATCH)
+@pytest.mark.parametrize(("leaves", "forward", "backward", "message", "fix"), CASES)
 def test_it_keeps_the_dimension_or_drops_it(small, leaves, forward, backward, message, fix) -> None:
     row = small(leaves, forward, backward)
     assert (row.cause, row.message, row.fix) == (shape.CODE, message, fix)
     assert (row.checked is None) == (fix is None)
 
 
-@pytest.mark.parametrize(("leaves", "forward", "backward", "cause"), NEAR)
+@pytest.mark.parametrize(("leaves", "forward", "backward", "cause"), OTHERS)
 def test_it_leaves_other_mistakes_alone(small, leaves, forward, backward, cause) -> None:
     row = small(leaves, forward, backward)
     assert row.verdict != "exact"

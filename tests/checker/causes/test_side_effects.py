@@ -1,6 +1,5 @@
 """What an explanation runs again leaves everything of the user's as it was."""
 
-import ast
 import random
 
 import numpy
@@ -8,6 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from checker.sessions import run
 from handgrad.checker.session import Session
 
 PROGRAM = """
@@ -88,11 +88,8 @@ def recorded(line):
     """Return a session that has recorded the program with that line, and the program's names."""
     source = f"{PROGRAM}    {line}\n"
     session = Session()
-    tree = session.transform(ast.parse(source), None, source)
     names = {"torch": torch, "F": F, "numpy": numpy, "__name__": "__main__"}
-    names["__handgrad__"] = session.hook
-    with session.recording():
-        exec(compile(tree, "program.py", "exec"), names)
+    run(session, source, names)
     return session, names
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from handgrad.checker.causes import sum_before_multiply
 
-MATCH = [
+CASES = [
     (
         "x 4 3, b 1 3",
         "y = x * b",
@@ -53,20 +53,20 @@ MATCH = [
         "drstd = (dxhat * d).sum(-1, keepdim=True)",
     ),
 ]
-NEAR = [
+OTHERS = [
     ("x 4 3, b 1 3", "y = x * b", "db = x.sum(0, keepdim=True)", "HG108"),
     ("x 4 3, b 1 3", "y = x * b", "dx = dy.sum(0, keepdim=True) * b", "HG111"),
 ]
 
 
-@pytest.mark.parametrize(("leaves", "forward", "backward", "message", "fix"), MATCH)
+@pytest.mark.parametrize(("leaves", "forward", "backward", "message", "fix"), CASES)
 def test_it_multiplies_first(small, leaves, forward, backward, message, fix) -> None:
     row = small(leaves, forward, backward)
     assert (row.cause, row.message, row.fix) == (sum_before_multiply.CODE, message, fix)
     assert (row.checked is None) == (fix is None)
 
 
-@pytest.mark.parametrize(("leaves", "forward", "backward", "cause"), NEAR)
+@pytest.mark.parametrize(("leaves", "forward", "backward", "cause"), OTHERS)
 def test_it_leaves_other_mistakes_alone(small, leaves, forward, backward, cause) -> None:
     row = small(leaves, forward, backward)
     assert row.verdict != "exact"

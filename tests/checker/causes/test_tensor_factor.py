@@ -4,7 +4,7 @@ import pytest
 
 from handgrad.checker.causes import tensor_factor
 
-MATCH = [
+CASES = [
     (
         "bndiff 6 4, v 1 4",
         ("bnvar_inv = (v.abs() + 1)**-0.5\nbnraw = bndiff * bnvar_inv"),
@@ -49,21 +49,21 @@ MATCH = [
         "dx = a * da",
     ),
 ]
-NEAR = [
+OTHERS = [
     ("x 4 3, b 1 3", "y = x * b", "dx = dy", "HG109"),
     ("x 4 3, b 1 3", "y = x * b", "dx = x * dy", "HG107"),
     ("x 6 3", ("v = x**2 + 1\ns = torch.rsqrt(v)"), "dv = -0.5 * v.pow(-0.5) * ds", "HG104"),
 ]
 
 
-@pytest.mark.parametrize(("leaves", "forward", "backward", "message", "fix"), MATCH)
+@pytest.mark.parametrize(("leaves", "forward", "backward", "message", "fix"), CASES)
 def test_it_names_the_tensor(small, leaves, forward, backward, message, fix) -> None:
     row = small(leaves, forward, backward)
     assert (row.cause, row.message, row.fix) == (tensor_factor.CODE, message, fix)
     assert (row.checked is None) == (fix is None)
 
 
-@pytest.mark.parametrize(("leaves", "forward", "backward", "cause"), NEAR)
+@pytest.mark.parametrize(("leaves", "forward", "backward", "cause"), OTHERS)
 def test_it_leaves_other_mistakes_alone(small, leaves, forward, backward, cause) -> None:
     row = small(leaves, forward, backward)
     assert row.verdict != "exact"

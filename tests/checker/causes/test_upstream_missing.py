@@ -4,7 +4,7 @@ import pytest
 
 from handgrad.checker.causes import upstream_missing
 
-MATCH = [
+CASES = [
     (
         "x 5 4",
         "h = torch.tanh(x)",
@@ -48,20 +48,20 @@ MATCH = [
         "dx = 1 / x * dl",
     ),
 ]
-NEAR = [
+OTHERS = [
     ("x 5 4", "h = torch.tanh(x)", "dx = dh", "HG109"),
     ("x 5 4", "h = torch.tanh(x)", "dx = (1 - h**2) * h", "HG106"),
 ]
 
 
-@pytest.mark.parametrize(("leaves", "forward", "backward", "message", "fix"), MATCH)
+@pytest.mark.parametrize(("leaves", "forward", "backward", "message", "fix"), CASES)
 def test_it_multiplies_by_what_comes_back(small, leaves, forward, backward, message, fix) -> None:
     row = small(leaves, forward, backward)
     assert (row.cause, row.message, row.fix) == (upstream_missing.CODE, message, fix)
     assert (row.checked is None) == (fix is None)
 
 
-@pytest.mark.parametrize(("leaves", "forward", "backward", "cause"), NEAR)
+@pytest.mark.parametrize(("leaves", "forward", "backward", "cause"), OTHERS)
 def test_it_leaves_other_mistakes_alone(small, leaves, forward, backward, cause) -> None:
     row = small(leaves, forward, backward)
     assert row.verdict != "exact"

@@ -4,7 +4,7 @@ import pytest
 
 from handgrad.checker.causes import wrong_axis
 
-MATCH = [
+CASES = [
     (
         "x 4 4, b 1 4",
         "y = x * b",
@@ -48,20 +48,20 @@ MATCH = [
         "dx = dz.chunk(2, 1)[0].reshape(4, 4)",
     ),
 ]
-NEAR = [
+OTHERS = [
     ("x 4 3, b 1 3", "y = x * b", "db = (x * dy).mean(0, keepdim=True)", "HG117"),
     ("x 4 3, b 1 3", "y = x * b", "dx = dy.sum(1, keepdim=True) * b", "HG111"),
 ]
 
 
-@pytest.mark.parametrize(("leaves", "forward", "backward", "message", "fix"), MATCH)
+@pytest.mark.parametrize(("leaves", "forward", "backward", "message", "fix"), CASES)
 def test_it_goes_along_the_other(small, leaves, forward, backward, message, fix) -> None:
     row = small(leaves, forward, backward)
     assert (row.cause, row.message, row.fix) == (wrong_axis.CODE, message, fix)
     assert (row.checked is None) == (fix is None)
 
 
-@pytest.mark.parametrize(("leaves", "forward", "backward", "cause"), NEAR)
+@pytest.mark.parametrize(("leaves", "forward", "backward", "cause"), OTHERS)
 def test_it_leaves_other_mistakes_alone(small, leaves, forward, backward, cause) -> None:
     row = small(leaves, forward, backward)
     assert row.verdict != "exact"

@@ -4,7 +4,7 @@ import pytest
 
 from handgrad.checker.causes import wrong_operand
 
-MATCH = [
+CASES = [
     (
         "x 5 4, y 5 4, b 4, g 4",
         ("u = x * y\nz = u * g + b"),
@@ -48,20 +48,20 @@ MATCH = [
         "dg = (u * dz).sum(0)",
     ),
 ]
-NEAR = [
+OTHERS = [
     ("x 5 4, y 5 4, b 4, g 4", ("u = x * y\nz = u * g + b"), "du = z * g", "HG106"),
     ("x 4 3, b 1 3", "y = x * b", "dx = dy", "HG109"),
 ]
 
 
-@pytest.mark.parametrize(("leaves", "forward", "backward", "message", "fix"), MATCH)
+@pytest.mark.parametrize(("leaves", "forward", "backward", "message", "fix"), CASES)
 def test_it_puts_the_neighbour_there(small, leaves, forward, backward, message, fix) -> None:
     row = small(leaves, forward, backward)
     assert (row.cause, row.message, row.fix) == (wrong_operand.CODE, message, fix)
     assert (row.checked is None) == (fix is None)
 
 
-@pytest.mark.parametrize(("leaves", "forward", "backward", "cause"), NEAR)
+@pytest.mark.parametrize(("leaves", "forward", "backward", "cause"), OTHERS)
 def test_it_leaves_other_mistakes_alone(small, leaves, forward, backward, cause) -> None:
     row = small(leaves, forward, backward)
     assert row.verdict != "exact"

@@ -1,8 +1,5 @@
 """Running code through a Session in this process, as a runner would."""
 
-import ast
-import contextlib
-import io
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from handgrad.checker.records import CellError, Report
+from checker.sessions import run_all
+from handgrad.checker.records import Report
 from handgrad.checker.session import Session
 
 Checker = Callable[..., Report]
@@ -30,18 +28,7 @@ def check() -> Checker:
         names: dict[str, Any] | None = None,
     ) -> Report:
         session = Session(pairs, max_steps)
-        space = {} if names is None else names
-        space.update({"__name__": "__main__", "__handgrad__": session.hook})
-        errors = []
-        cells = [code] if isinstance(code, str) else code
-        for number, source in enumerate(cells, 1):
-            cell = None if isinstance(code, str) else number
-            tree = session.transform(ast.parse(source), cell, source)
-            try:
-                with session.recording(), contextlib.redirect_stdout(io.StringIO()):
-                    exec(compile(tree, f"cell {number}", "exec"), space)
-            except Exception as error:
-                errors.append(CellError(cell, None, f"{type(error).__name__}: {error}"))
+        errors = run_all(session, code, {} if names is None else names)
         report = session.finish("it", errors)
         assert session.recorder.failures == []
         return report

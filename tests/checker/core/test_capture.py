@@ -1,6 +1,5 @@
 """Recording changes nothing that the user can see, and keeps what is asked for later."""
 
-import ast
 import random
 import traceback
 
@@ -8,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from checker.sessions import run
 from handgrad.checker.recording.trace import Barrier, Bind, Op
 from handgrad.checker.session import Session
 
@@ -39,10 +39,7 @@ def ran(code, session=None):
     if session is None:
         exec(compile(code, "plain", "exec"), names)
         return names
-    tree = session.transform(ast.parse(code), None, code)
-    names["__handgrad__"] = session.hook
-    with session.recording():
-        exec(compile(tree, "recorded", "exec"), names)
+    run(session, code, names)
     return names
 
 
@@ -82,7 +79,7 @@ def test_a_traceback_is_the_users_own():
     with pytest.raises(ZeroDivisionError) as raised:
         ran(code, session)
     frames = list(traceback.extract_tb(raised.value.__traceback__))
-    assert (frames[-1].filename, frames[-1].lineno) == ("recorded", 5)
+    assert (frames[-1].filename, frames[-1].lineno) == ("it.py", 5)
 
 
 def test_values_are_had_back_as_they_were_at_any_moment():

@@ -1,10 +1,9 @@
 """Forward passes of every kind the field writes: each is replayed, and agrees with autograd."""
 
-import ast
-
 import pytest
 import torch
 
+from checker.sessions import run
 from handgrad.checker.judging.compare import LIMITS, ratio_of
 from handgrad.checker.judging.passes import find_passes
 from handgrad.checker.session import Session
@@ -131,9 +130,7 @@ LINES = {
 def test_the_replay_agrees_with_autograd(kind):
     code = SETUP + LINES[kind] + "\nloss = (y * y.detach().cos()).sum()\nloss.backward()\n"
     session = Session()
-    tree = session.transform(ast.parse(code), None, code)
-    with session.recording():
-        exec(compile(tree, kind, "exec"), {"__handgrad__": session.hook})
+    run(session, code, {})
     assert session.recorder.failures == []
     (forward,) = find_passes(session.recorder.trace, {})
     forward.differentiate()

@@ -1,15 +1,12 @@
 """Forward passes run in this process, and exercises checked in it."""
 
-import ast
-import contextlib
-import io
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from checker.sessions import run_all
 from handgrad.checker.exercise.described import Forward
 from handgrad.checker.exercise.forward import described
 from handgrad.checker.records import CellError, Report
@@ -20,18 +17,8 @@ Cells = str | Sequence[str]
 
 def recorded(code: Cells) -> tuple[Session, list[CellError]]:
     """A session that has seen a script, or the cells of a notebook, run."""
-    session, errors = Session(), []
-    space: dict[str, Any] = {"__name__": "__main__", "__handgrad__": session.hook}
-    for number, source in enumerate([code] if isinstance(code, str) else code, 1):
-        cell = None if isinstance(code, str) else number
-        tree = session.transform(ast.parse(source), cell, source)
-        try:
-            with session.recording(), contextlib.redirect_stdout(io.StringIO()):
-                exec(compile(tree, f"cell {number}", "exec"), space)
-        except Exception as error:
-            errors.append(CellError(cell, None, f"{type(error).__name__}: {error}"))
-    assert session.recorder.failures == []
-    return session, errors
+    session = Session()
+    return session, run_all(session, code, {})
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@ import textwrap
 import pytest
 
 from checker.functions.said import SAID
-from checker.functions.wrong import MATCH, NEAR, Case
+from checker.functions.wrong import MATCH, NEAR
+from checker.functions.wrong.case import Case
 from handgrad import FunctionReport, check_function
 from handgrad.checker.functions.causes import FUNCTION_CAUSES
 

@@ -4,7 +4,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from checker.functions.right import CrossEntropy, Gelu, LayerNorm, Softmax, layer_norm
+from checker.functions.kernels.elementwise import Gelu
+from checker.functions.kernels.norms import LayerNorm, layer_norm
+from checker.functions.kernels.softmax import CrossEntropy, Softmax
 from handgrad import HandgradError, check_function
 from handgrad.checker.functions.samples import Sample, parse
 from handgrad.checker.functions.specs import specified
@@ -71,6 +73,13 @@ def test_whole_numbers_stay_below_the_size_that_they_index():
     assert set(new.tolist()) == {0, 1, 2, -100}
     (alone,) = specified((torch.randn(2), torch.tensor([3, 7])), ()).draw({"A": 50}, 0)[1:]
     assert set(alone.tolist()) == {3, 7}
+
+
+def test_of_two_sizes_that_are_equal_the_first_is_what_they_index():
+    example = (torch.arange(3), torch.randn(16, 16))
+    index, table = drawn(example, {"A": 64, "V": 5, "C": 40}, 0, ["i", "t"], dims={"t": "V C"})
+    assert shapes((index, table)) == [(64,), (5, 40)]
+    assert index.max() == 4
 
 
 def test_what_is_no_tensor_is_passed_on():

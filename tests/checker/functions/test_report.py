@@ -6,18 +6,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from checker.functions.right import Gelu, LayerNorm, Picky, layer_norm
-from checker.functions.wrong import (
-    MUL,
-    MUL_REF,
-    NORM,
-    Exp,
-    blocks,
-    changed,
-    forwarded,
-    norm_all_constant,
-    wrapped,
-)
+from checker.functions.kernels.elementwise import Exp, Gelu
+from checker.functions.kernels.norms import NORM, LayerNorm, layer_norm
+from checker.functions.kernels.products import MUL_REF, Picky
+from checker.functions.wrong.case import MUL
+from checker.functions.wrong.numbers import norm_all_constant
+from checker.functions.wrong.planting import blocks, changed, forwarded, wrapped
 from handgrad import check_function
 from handgrad.checker.functions import diagnose
 from handgrad.checker.functions.causes.cause import cause

@@ -9,7 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch.autograd import Function
 
-from checker.functions.right import RIGHT, Gelu, attention
+from checker.functions.kernels.elementwise import Gelu
+from checker.functions.kernels.softmax import attention
+from checker.functions.right import RIGHT
 from handgrad import LAYERS, check_function
 from handgrad.checker.functions.samples import DTYPES
 

@@ -16,7 +16,7 @@ NOTE = re.compile(r'"(HG2\d\d)"')
 
 def said(pattern: re.Pattern[str]) -> set[str]:
     """The codes in the source, but for the pages themselves."""
-    files = [path for path in SOURCE.rglob("*.py") if path.name != "note_pages.py"]
+    files = [path for path in SOURCE.rglob("*.py") if "note_pages" not in path.parts]
     return {code for path in files for code in pattern.findall(path.read_text())}
 
 

@@ -42,7 +42,7 @@ TABLE = """\
 file       result     right  wrong  shape  missing  to blame, or what happened
 ana.ipynb  ok             2      0      0        0
 ben.ipynb  wrong          1      3      1        1  db (cell 2, line 5: HG104), dc (cell 2, line 7)\
-; cell 3, line 1: NameError: name 'x' is not defined (and 1 more)
+, de (cell 2, line 8: shape); cell 3, line 1: NameError: name 'x' is not defined (and 1 more)
 eva.ipynb  wrong          1      1      0        0  db (cell 2, line 5: HG104)
 cy.ipynb   refused                                  empty, nothing to check
 dan.ipynb  unchecked

@@ -1,12 +1,12 @@
 """Forward lines recorded, undone by RULES, and run."""
 
-import ast
 from dataclasses import dataclass
 
 import pytest
 import torch
 import torch.nn.functional as F
 
+from checker.sessions import run
 from handgrad.checker.composing.graph import Graph
 from handgrad.checker.composing.references import References
 from handgrad.checker.deriving.derive import _laid_out, _nodes
@@ -70,11 +70,8 @@ def undone(source, space=None):
     """Return the backward lines of `source`, which ends in `loss`, run."""
     session = Session()
     space = names() if space is None else space
-    space["__handgrad__"] = session.hook
-    tree = session.transform(ast.parse(source), None, source)
     torch.manual_seed(5)
-    with session.recording():
-        exec(compile(tree, "it.py", "exec"), space)
+    run(session, source, space)
     assert session.recorder.failures == []
     with torch._C.DisableTorchFunction(), torch.enable_grad():
         (forward,) = find_passes(session.recorder.trace, {})
@@ -84,14 +81,14 @@ def undone(source, space=None):
         writer = Writer(graph, refs, {}, seed_of(graph))
         written = writer.write()
         lines = _laid_out(written)
-        run = Run(lines, refs, Values(forward), {})
+        ran = Run(lines, refs, Values(forward), {})
         leaves = [v for v, _ in nodes if v.op is None]
         wanted = torch.autograd.grad(space["loss"], [v.tensor for v in leaves], allow_unused=True)
     pairs = [(v, g) for v, g in zip(leaves, wanted, strict=True) if g is not None]
     found = {written.gradients.get(id(v), "?"): g for v, g in pairs}
     return Undone(
-        lines, [w for _, w in written.missing], run.failed,
-        {name: run.names.get(name) for name in found}, found,
+        lines, [w for _, w in written.missing], ran.failed,
+        {name: ran.names.get(name) for name in found}, found,
     )  # fmt: skip
 
 

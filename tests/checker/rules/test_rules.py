@@ -16,9 +16,19 @@ CLOSE = 1e-9
 """Relative to the largest element: float64 rounds at 1e-16, and these cases cancel little."""
 
 
-def off(name, expression):
+SHORT = """\
+with torch.no_grad():
+    it = {0}
+    row = torch.arange(1.0, 1 + (it.shape[-1] if it.dim() else 1), dtype=it.dtype)
+    row = row if it.dim() else row[0]
+loss = (({0}) * row).sum()
+"""
+MEAN = "loss = ({}).mean()\n"
+
+
+def off(name, expression, ending=WEIGHED):
     """What is wrong with the derived lines of a case, a line each; none where all is right."""
-    made = undone(WEIGHED.format(expression))
+    made = undone(ending.format(expression))
     found = [*made.missing, *made.failed.values()]
     assert made.autograd
     for gradient, right in made.autograd.items():
@@ -42,6 +52,13 @@ def tolerance(expression):
 def test_each_rule_gives_what_autograd_gives(name):
     assert CASES[name] or name in ELSEWHERE
     wrong = {e: found for e in CASES[name] if (found := off(name, e))}
+    assert wrong == {}
+
+
+@pytest.mark.parametrize("ending", [MEAN, SHORT], ids=["number", "short"])
+@pytest.mark.parametrize("name", sorted(set(RULES) - {"dropout"}))  # its mask has no name here
+def test_each_rule_where_what_comes_back_is_a_number_or_left_to_broadcasting(name, ending):
+    wrong = {e: found for e in CASES[name][:3] if (found := off(name, e, ending))}
     assert wrong == {}
 
 

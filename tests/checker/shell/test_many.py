@@ -64,7 +64,7 @@ def test_each_file_has_its_own_end(tmp_path: Path) -> None:
     files = [tmp_path / name for name in (*ENDS, "folder", "gone.py")]
     done = sorted(check_files(files, timeout=1, jobs=2), key=lambda checked: checked.number)
     expected = [(status, message) for _, status, message in ENDS.values()]
-    wanted = "handgrad check takes a notebook (.ipynb) or a script (.py)"
+    wanted = "handgrad takes a notebook (.ipynb) or a script (.py)"
     expected += [
         ("refused", f"a folder; {wanted}"),
         ("refused", f"no such file; looked for {tmp_path}/gone.py"),

@@ -13,7 +13,7 @@ from checker.shell.conftest import Writer
 from handgrad.checker.running.source import Cell, one_line, printable, read_source
 from handgrad.errors import CheckError
 
-TAKES = "handgrad check takes a notebook (.ipynb) or a script (.py)"
+TAKES = "handgrad takes a notebook (.ipynb) or a script (.py)"
 
 
 def refusal(path: str | Path) -> str:

@@ -4,8 +4,8 @@ What: dx = gain * rstd / n * (n * dout - dout.sum(0) - n / (n - 1) * xhat * (dou
 one of the three terms has another sign or another factor, or the direct one is missing.
 
 Why: the direct term, the mean's and the variance's each bring a factor of their own: n in the
-first since 1 / n stands before all of them, n / (n - 1) in the third where the variance divides by
-n - 1.
+first since 1 / n stands before all of them, n / (n - 1) in the third since the variance divides by
+n - 1 (where it divides by n, that factor is 1).
 
 Wrong:
 

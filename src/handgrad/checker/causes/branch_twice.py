@@ -48,8 +48,7 @@ def _said(suspect: Suspect, again: Part) -> str:
 
 
 def _is_twice(suspect: Suspect, part: Part) -> bool:
-    """Two branches or more: twice the only one is a factor of 2."""
-    if len(suspect.parts) < 2 or len(part.values) < len(suspect.views):
+    if not suspect.views or len(part.values) < len(suspect.views):
         return False
     shapes = {v.shape for v in (suspect.made, suspect.right, part.values[0])}
     return len(shapes) == 1 and all(

@@ -73,6 +73,7 @@ def _edits(
         for part in [value, *text.of(ast.BinOp)]:
             for factor in (2, 0.5):
                 yield _times(text, part, factor), _off(1 / factor)
+    yield from _terms(suspect, text)
 
 
 def _without(suspect: Suspect, text: Text) -> Iterator[tuple[str, str]]:
@@ -92,6 +93,19 @@ def _without(suspect: Suspect, text: Text) -> Iterator[tuple[str, str]]:
             if _is_constant(suspect, text, node.left) and text.segment(node.left) != "1":
                 right = text.sides(node)[2]
                 yield text.replace(node, f"1 / {right}"), _factor(text.segment(node.left))
+
+
+def _terms(suspect: Suspect, text: Text) -> Iterator[tuple[str, str]]:
+    """Yield the statement with one term of a sum divided by what the forward counts."""
+    known = [c for c in counts(suspect) if c.what and c.name != number(c.value)]
+    for node in text.of(ast.BinOp):
+        for term in (node.left, node.right) if isinstance(node.op, ast.Add | ast.Sub) else ():
+            if isinstance(term, ast.BinOp) and isinstance(term.op, ast.Add | ast.Sub):
+                continue
+            written = text.segment(term)
+            for count in known:
+                said = f"{written} is off by the factor {count.name} = {number(count.value)}"
+                yield text.replace(term, f"{written} / {count.name}"), f"{said} ({count.what})."
 
 
 def _counted(suspect: Suspect, text: Text) -> Iterator[tuple[str, str]]:
@@ -133,6 +147,8 @@ def _formed(
         written = text.segment(base)
         if isinstance(text.parent(base), ast.Subscript) or not _is_constant(suspect, text, base):
             continue
+        if isinstance(base, ast.Constant) and not isinstance(base.value, int):
+            continue  # sizes have roots, rates have none
         for form in ("{}**0.5", "{}**2"):
             said = form.format(written)
             yield text.replace(base, said), f"{written} stands where {said} belongs."

@@ -1,4 +1,4 @@
-"""The forward pass detaches a path, and the backward goes along it; or the reverse.
+"""The forward pass detaches a path, and the backward goes along it.
 
 What: the gradient holds what comes back through .detach(), .data or torch.no_grad(), where autograd
 stops.
@@ -8,12 +8,13 @@ forward must not detach, or the backward must leave that branch out.
 
 Wrong:
 
-    # weights = scores.detach().softmax(1)
-    dscores += p * (dp - (p * dp).sum(1, keepdim=True))
+    # gate = torch.sigmoid(h).detach()
+    # y = gate * h
+    dh = gate * dy + gate * (1 - gate) * h * dy
 
 Right:
 
-    # nothing comes back to scores through weights
+    dh = gate * dy
 """
 
 import ast

@@ -1,7 +1,7 @@
 """A small number forgotten, or another one than in the forward.
 
 What: the eps that keeps a root or a division away from 0 is missing here, is another, or stands
-where the forward has none; or a number is mistyped (1.001).
+where the forward has none; or a number is mistyped (1.001, or 0.01 for the slope 0.1).
 
 Why: the derivative of (x + eps)**-0.5 is -0.5 * (x + eps)**-1.5. Without eps it is off by a little,
 everywhere, and by a lot where x is small.
@@ -17,10 +17,12 @@ Right:
 """
 
 import ast
+import re
 from collections.abc import Iterator
 
 from handgrad.checker.explaining.edits import Text
 from handgrad.checker.explaining.finding import Finding
+from handgrad.checker.explaining.shares import forward_line
 from handgrad.checker.explaining.suspect import Suspect
 
 CODE = "HG138"
@@ -44,6 +46,7 @@ def find(suspect: Suspect) -> Finding | None:
 
 
 def _changed(suspect: Suspect, text: Text, added: dict[str, str]) -> Iterator[tuple[str, str]]:
+    numbers = list(dict.fromkeys(_numbers(suspect)))
     for name in text.of(ast.Name):
         if name.id in added and not _adds(suspect, text, text.parent(name)):
             eps = added[name.id]
@@ -65,11 +68,23 @@ def _changed(suspect: Suspect, text: Text, added: dict[str, str]) -> Iterator[tu
         yield from [*other[:known], none, *other[known:]]
     for constant in text.of(ast.Constant):
         value = constant.value
-        if isinstance(value, float) and value != round(value, 1):
+        if isinstance(value, float) and value != round(value, 1) != 0.0:
             yield (
                 text.replace(constant, f"{round(value, 1):.1f}"),
                 f"{text.segment(constant)} stands where {round(value, 1):.1f} belongs.",
             )
+        for number in numbers if isinstance(value, float) else ():
+            written = text.segment(constant)
+            if number != written:
+                said = f"{written} stands where the forward has {number}."
+                yield text.replace(constant, number), said
+
+
+def _numbers(suspect: Suspect) -> Iterator[str]:
+    """Yield the fractions that stand in the forward's lines around this node, as written."""
+    for part in suspect.parts:
+        source = forward_line(suspect, part.consumer) or ""
+        yield from re.findall(r"(?<![\w.])\d*\.\d+(?:e-?\d+)?(?![\w.])", source)
 
 
 def _added(suspect: Suspect) -> Iterator[tuple[str, str]]:

@@ -7,12 +7,12 @@ them, and a sum with keepdim spreads the same total over all by broadcasting.
 
 Wrong:
 
-    # bnraw = bndiff * bnvar_inv
-    dbndiff = bnvar_inv * dbnraw.sum(0, keepdim=True)
+    # h = torch.tanh(hpreact)
+    dhpreact = (1 - h**2) * dh.sum(0, keepdim=True)
 
 Right:
 
-    dbndiff = bnvar_inv * dbnraw
+    dhpreact = (1 - h**2) * dh
 """
 
 from handgrad.checker.explaining.calls import calls

@@ -3,7 +3,7 @@
 What: the d is forgotten (bnvar for dbnvar), or stands where it does not belong.
 
 Why: the chain rule multiplies a local derivative, made of forward values, by the gradient that
-comes back. Both look alike, and in a batchnorm both have the same shape.
+comes back. A value and its gradient have the same shape, and their names differ by one letter.
 
 Wrong:
 

@@ -1,21 +1,21 @@
 """A term of layernorm's closed form is wrong.
 
-What: with dxhat = gain * dout and means along the features,
-dx = rstd * (dxhat - dxhat.mean(-1) - xhat * (dxhat * xhat).mean(-1)); one of the three terms has
-another sign or another factor, or the direct one is missing.
+What: with dxhat = gain * dout and m(t) for t.mean(-1, keepdim=True),
+dx = rstd * (dxhat - m(dxhat) - xhat * m(dxhat * xhat)); one of the three terms has another sign or
+another factor, or the direct one is missing.
 
 Why: mean and variance are those of one row, so the sums go along the row (C features), not over
 the batch, and nothing of Bessel's correction is in them.
 
 Wrong:
 
-    dx = rstd * (dxhat - dxhat.mean(-1, keepdim=True)
-        + xhat * (dxhat * xhat).mean(-1, keepdim=True))
+    dx = rstd / C * (dxhat - dxhat.sum(-1, keepdim=True)
+        - xhat * (dxhat * xhat).sum(-1, keepdim=True))
 
 Right:
 
-    dx = rstd * (dxhat - dxhat.mean(-1, keepdim=True)
-        - xhat * (dxhat * xhat).mean(-1, keepdim=True))
+    dx = rstd / C * (C * dxhat - dxhat.sum(-1, keepdim=True)
+        - xhat * (dxhat * xhat).sum(-1, keepdim=True))
 """
 
 from handgrad.checker.explaining.finding import Finding

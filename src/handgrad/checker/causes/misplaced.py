@@ -7,6 +7,7 @@ agree, the wrong parameter is updated without an error.
 
 Wrong:
 
+    # y = gain * xhat + bias
     dgain, dbias = dy.sum(0), (dy * xhat).sum(0)
 
 Right:

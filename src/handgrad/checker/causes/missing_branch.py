@@ -55,7 +55,26 @@ def find(suspect: Suspect) -> Finding | None:
             return Finding(f"{said}: `=` throws away what stood there, `+=` adds to it.", fix)
     if len(lost) > 1:
         return Finding(f"{said}.")
-    return addition(suspect, f"{said}.", _lines(suspect, lost[0]), lost[0].hand)
+    found = addition(suspect, f"{said}.", _lines(suspect, lost[0]), lost[0].hand)
+    joined = _joined(suspect) if found.fix is None else None
+    return found if joined is None else Finding(f"{said}.", joined)
+
+
+def _joined(suspect: Suspect) -> str | None:
+    """Return the statement with the name added that holds what is lost, such as dhnext.
+
+    It holds it as the file ran: no gradient of a node's, it is not made again in other scenes.
+    """
+    text, names = suspect.text, suspect.views[0].moment.names
+    value = text.value if text is not None else None
+    if text is None or value is None:
+        return None
+    for name in names:
+        own = suspect.tensor(name)
+        same = own is not None and own.shape == suspect.made.shape and name != suspect.hand.name
+        if own is not None and same and suspect.is_right(suspect.made + own.double()):
+            return text.replace(value, f"{text.segment(value)} + {name}")
+    return None
 
 
 def _earlier(suspect: Suspect) -> str:

@@ -8,13 +8,15 @@ begun as `dlogits = probs`, which is a second name for probs and no copy.
 
 Wrong:
 
-    bndiff += 2 * bndiff * dbndiff2
-    dbnvar_inv = (bndiff * dbnraw).sum(0, keepdim=True)
+    # h = torch.tanh(hpreact), logits = h @ W2 + b2
+    h *= h
+    dhpreact = (1 - h) * dh
+    dW2 = h.T @ dlogits
 
 Right:
 
-    dbndiff += 2 * bndiff * dbndiff2
-    dbnvar_inv = (bndiff * dbnraw).sum(0, keepdim=True)
+    dhpreact = (1 - h**2) * dh
+    dW2 = h.T @ dlogits
 """
 
 from handgrad.checker.causes.alias import cloned

@@ -9,12 +9,14 @@ the last bit of what stands there, and whole numbers drop all that is behind the
 Wrong:
 
     dW = torch.zeros_like(W, dtype=torch.bfloat16)
-    dW += x.T @ dout
+    for i in range(n):
+        dW += x[i, :, None] * dout[i]
 
 Right:
 
     dW = torch.zeros_like(W)
-    dW += x.T @ dout
+    for i in range(n):
+        dW += x[i, :, None] * dout[i]
 """
 
 import ast

@@ -30,6 +30,11 @@ NAME = "sign"
 _LINEAR = {"mul", "multiply", "matmul", "mm", "bmm", "add", "sub", "sum", "mean", "einsum",
            "where", "index_add", "scatter_add"}  # fmt: skip
 """Functions that pass a sign on: a minus inside of others is another mistake."""
+_VALUED = _LINEAR - {"sum", "mean"} | {
+    "div", "divide", "subtract", "full", "full_like", "fill", "masked_fill", "scatter",
+    "index_put", "index_fill", "tensor",
+}  # fmt: skip
+"""Functions whose whole numbers may be values; those of others are dimensions and sizes."""
 WHOLE = "The sign is turned: this is minus what is right."
 
 
@@ -77,7 +82,7 @@ def _freed(text: Text) -> Iterator[tuple[str, str]]:
             if text.segment(one).replace(" ", "") in ("-1", "-1.0") and not product.is_matrix:
                 yield text.replace(product.node, text.segment(other)), text.segment(other)
     for node in text.of(ast.UnaryOp):
-        if isinstance(node.op, ast.USub) and not _is_exponent(text, node):
+        if isinstance(node.op, ast.USub) and not _is_exponent(text, node) and _signed(text, node):
             yield text.replace(node, text.segment(node.operand)), text.segment(node.operand)
     for call in calls(text, ("neg", "negative")):
         yield call.left_out(), call.inner
@@ -89,12 +94,28 @@ def _factors(text: Text) -> Iterator[ast.expr]:
         name = call.func.attr if isinstance(call.func, ast.Attribute) else ""
         if name in _LINEAR or name.endswith("_"):
             yield from (
-                a for a in call.args if not isinstance(a, ast.Starred) and not _is_negative(a)
+                a
+                for a in call.args
+                if not (isinstance(a, ast.Starred) or _is_negative(a)) and _signed(text, a)
             )
     for binary in text.of(ast.BinOp):
         for side in (binary.left, binary.right):
             if not _is_negative(side) and not _is_exponent(text, side):
                 yield side
+
+
+def _signed(text: Text, node: ast.expr) -> bool:
+    """Tell whether a sign there is one of a value's: a dimension has its own."""
+    number = node.operand if isinstance(node, ast.UnaryOp) else node
+    if not isinstance(number, ast.Constant) or not isinstance(number.value, int):
+        return True
+    parent = text.parent(node)
+    if isinstance(parent, ast.keyword | ast.Tuple | ast.Subscript):
+        return False
+    if not isinstance(parent, ast.Call):
+        return True
+    name = text.segment(parent.func).rpartition(".")[2]
+    return name.rstrip("_") in _VALUED
 
 
 def _is_exponent(text: Text, node: ast.expr) -> bool:

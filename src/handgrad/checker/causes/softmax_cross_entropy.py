@@ -20,6 +20,7 @@ Right:
 """
 
 import ast
+import re
 from collections.abc import Iterator
 
 import torch
@@ -42,6 +43,8 @@ from handgrad.checker.explaining.suspect import Suspect
 
 CODE = "HG120"
 NAME = "softmax and cross-entropy's closed form"
+_FIRST = re.compile(r"len\((\w+)\)|(\w+)\.(?:shape\[0\]|size\(0\))")
+"""The number of a tensor's rows, as one writes it."""
 
 
 def find(suspect: Suspect) -> Finding | None:
@@ -114,6 +117,14 @@ def _rows(suspect: Suspect, text: Text) -> Iterator[tuple[str, str]]:
 def _counted(suspect: Suspect, text: Text) -> Iterator[tuple[str, str]]:
     """Yield another count for what the line divides or multiplies by."""
     known = counts(suspect)
+    for node in text.of(ast.expr):
+        written = text.segment(node)
+        given = _FIRST.fullmatch(written)
+        name = given[1] or given[2] if given is not None else ""
+        tensor = suspect.value(name) if name else None
+        if isinstance(tensor, Tensor) and tensor.dim() > 1:
+            said = f"It counts {written} where the mean is taken over {name}.numel()."
+            yield text.replace(node, f"{name}.numel()"), said
     for name in text.of(ast.Name):
         for other in known if name.id in known else ():
             if known[other] != known[name.id]:

@@ -18,10 +18,14 @@ Right:
     dlogits = (probs - F.one_hot(Yb, 27)) / logits.shape[0]
 """
 
+import ast
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
 from handgrad.checker.explaining.changed import Changed, changed, set_at, where
+from handgrad.checker.explaining.counts import shapes
 from handgrad.checker.explaining.finding import Finding
 from handgrad.checker.explaining.suspect import Suspect
 from handgrad.checker.recording.trace import Bind
@@ -45,7 +49,17 @@ def _rebound(suspect: Suspect, found: Changed) -> Finding:
         return Finding(
             f"{name} is not what the forward pass used: it was set again in between{at}."
         )
-    return Finding(f"{name} was {found.then!r} in the forward pass and is {found.now!r} here.")
+    said = f"{name} was {found.then!r} in the forward pass and is {found.now!r} here."
+    return Finding(said, suspect.first(_sized(suspect, found)))
+
+
+def _sized(suspect: Suspect, found: Changed) -> Iterator[str]:
+    """Yield the statement with the forward's own size for a number that was one."""
+    if suspect.text is None or type(found.then) is not int:
+        return
+    written = [node for node in suspect.text.of(ast.Name) if node.id == found.name]
+    for size in shapes(suspect, found.then):
+        yield suspect.text.replace_all(written, [size] * len(written))
 
 
 def _left_over(suspect: Suspect, found: Changed) -> Finding:

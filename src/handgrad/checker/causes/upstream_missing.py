@@ -40,7 +40,19 @@ def find(suspect: Suspect) -> Finding | None:
                 f"{part.consumer}, is missing.",
                 fix,
             )
+        for node in _inner(suspect.text):
+            fix = suspect.text.replace(node, part.hand)
+            if suspect.mends(fix):
+                said = f"{suspect.text.segment(node)} stands where {part.hand} belongs, which comes"
+                return Finding(f"{said} back from {part.consumer}.", fix)
     return None
+
+
+def _inner(text: Text) -> Iterator[ast.expr]:
+    """Yield what is computed in the line on the way to its value."""
+    for node in text.of(ast.expr):
+        if isinstance(node, ast.BinOp | ast.Call | ast.Compare) and node is not text.value:
+            yield node
 
 
 def _times(text: Text, gradient: str) -> Iterator[str]:

@@ -56,6 +56,7 @@ def _others(suspect: Suspect, name: str) -> Iterator[str]:
     """Yield the names of tensors that may be meant instead: nodes and their gradients."""
     own = suspect.tensor(name)
     if own is None:
+        yield from _indices(suspect, name)
         return
     above = [part.hand for part in suspect.parts if part.hand is not None]
     known = dict.fromkeys([*above, *suspect.names, *suspect.gradients.values()])
@@ -66,6 +67,18 @@ def _others(suspect: Suspect, name: str) -> Iterator[str]:
                 continue
             if alike or value.dim() == own.dim():
                 yield other
+
+
+def _indices(suspect: Suspect, name: str) -> Iterator[str]:
+    """Yield the other index tensors of the same shape: the targets for the tokens."""
+    own, names = suspect.value(name), suspect.views[0].moment.names
+    if not isinstance(own, Tensor) or own.dtype != torch.int64 or own.dim() == 0:
+        return
+    for other in names:
+        value = names.given(other)
+        alike = isinstance(value, Tensor) and (value.dtype, value.shape) == (own.dtype, own.shape)
+        if alike and other != name:
+            yield other
 
 
 def _keys(suspect: Suspect, text: Text, node: ast.Subscript) -> Iterator[str]:

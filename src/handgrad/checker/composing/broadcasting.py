@@ -1,6 +1,7 @@
 """Broadcasting undone, and done: sums over what was stretched, ones times what is to be."""
 
 import ast
+from math import prod
 
 import torch
 from torch import Tensor
@@ -34,6 +35,10 @@ def summed(expr: Expr, full: Shape, target: Shape) -> Expr:
         first = list(range(lead))
     if not target and len(first) == len(expr.shape):
         return _sum(expr, "")
+    if first and inner and prod(target) == 1:
+        node = ast.Call(ast.Attribute(_sum(expr, "").node, "view", ast.Load()), [], [])
+        node.args = [literal(1)] * len(target)
+        return Expr(node, expr.value.sum().view(target))
     if first:
         expr = _sum(expr, str(first[0] if len(first) == 1 else tuple(first)))
         inner = [i - len(first) for i in inner]
@@ -80,6 +85,7 @@ def stretched(
             node = filled(parsed(f"torch.full({full}, d{dtype})"), {"d": expr.node})
         else:
             node = filled(parsed(f"d.expand({full})"), {"d": expr.node})
+            value = value.new_zeros(expr.shape).expand(full)  # no view() of it is to be had
         return Expr(node, value)
     if expr.is_number:
         if isinstance(expr.node, ast.Constant) and expr.node.value == 1:

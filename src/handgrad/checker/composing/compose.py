@@ -15,7 +15,7 @@ from handgrad.checker.composing.broadcasting import (
     summed_over,
     widens,
 )
-from handgrad.checker.composing.expression import Expr, filled, names_in, parsed
+from handgrad.checker.composing.expression import Expr, filled, methods_of, names_in, parsed
 from handgrad.checker.composing.graph import Graph, Value, zeros_as
 from handgrad.checker.composing.references import References
 from handgrad.checker.composing.shares import Cut, Part, Share, doubled
@@ -90,6 +90,7 @@ class _Undone:
         chosen = {p: form for p, form in forms.items() if p in wanted and form}
         steps = self._needed(forms, chosen)
         texts = [*steps.values(), *(t for form in chosen.values() for t in _texts(form))]
+        self._widened(texts, d)
         self._shorten(texts)
         self._steps(steps, texts)
         return doubled([Share(wanted[p], self._share(f, wanted[p])) for p, f in chosen.items()])
@@ -114,6 +115,15 @@ class _Undone:
         self.args.parts["raw"] = d[given] or self.args.parts["d"]
         self.call.d = self.args.parts["d"].value
         self.call.raw_is_number = self.args.parts["raw"].is_number
+
+    def _widened(self, texts: Sequence[str], d: Sequence[Expr | None]) -> None:
+        """Bring d to the full shape where a template asks it for more than to broadcast."""
+        asked = {method for text in texts for method in methods_of("d", text)}
+        given = next((i for i, own in enumerate(d) if own is not None), 0)
+        own, out = self.args.parts["d"], self.outs[given]
+        rank_only = asked == {"unsqueeze"} and len(own.shape) == out.tensor.dim()
+        if asked and not rank_only and (own.is_number or own.shape != tuple(out.tensor.shape)):
+            self.args.parts["d"] = self.stretched(own, out)
 
     def _zeros(self, value: Value) -> Expr:
         like = self.args.like(value)
@@ -159,7 +169,17 @@ class _Undone:
 
     def _share(self, form: Form, value: Value) -> Expr | Part | Cut:
         if isinstance(form, str):
-            return self._fitted(self.args.filled(form), value)
+            expr, d = self.args.filled(form), self.args.parts["d"]
+            if (
+                d.is_number
+                and isinstance(expr.value, Tensor)
+                and expr.value.dtype != value.tensor.dtype
+            ):
+                self.args.parts["d"] = self.stretched(
+                    d, self.outs[0], expr.shape
+                )  # a mask, times a number
+                expr = self.args.filled(form)
+            return self._fitted(expr, value)
         if isinstance(form, Overwritten):
             return Cut(self._index(form.index), self.args.parts["d"])
         index = self._index(form.index)

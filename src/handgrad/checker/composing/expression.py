@@ -43,6 +43,12 @@ def names_in(node: ast.AST) -> list[str]:
     return [n.id for n in ast.walk(node) if isinstance(n, ast.Name)]
 
 
+def methods_of(name: str, text: str) -> set[str]:
+    """Return what an expression asks the tensor of that name for: `d.sum(1)` asks for sum."""
+    asked = (n for n in ast.walk(parsed(text)) if isinstance(n, ast.Attribute))
+    return {n.attr for n in asked if isinstance(n.value, ast.Name) and n.value.id == name}
+
+
 def filled(template: ast.expr, parts: Mapping[str, ast.expr]) -> ast.expr:
     """Return a copy of the template with `parts` for the names that stand for them."""
     result = _Fill(parts).visit(copy.deepcopy(template))

@@ -189,6 +189,8 @@ class References:
             if module in ("torch.nn.functional", "torch._C._nn")
             else "torch."
         )
+        if home == "torch.nn.functional." and not hasattr(torch.nn.functional, own):
+            own = name  # log_sigmoid, as torch calls F.logsigmoid
         for prefix, place in _SPECIAL.items():
             if own.startswith(prefix):
                 own, home = own.removeprefix(prefix), place
@@ -235,7 +237,7 @@ def _is_default(name: str, value: Any) -> bool:
     return (
         value is None
         or name in ("_stacklevel", "inplace")
-        or ((name, value) in (("approximate", "none"), ("training", True)))
+        or (name, value) == ("approximate", "none")
     )
 
 

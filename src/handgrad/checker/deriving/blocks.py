@@ -10,9 +10,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from handgrad.checker.composing.graph import Graph, Value
-from handgrad.checker.deriving.between import Between, Block, between
+from handgrad.checker.composing.references import Unreachable
+from handgrad.checker.deriving.between import Between, Block, Held, between
 from handgrad.checker.deriving.cross_entropy import cross_entropy
 from handgrad.checker.deriving.normalisation import normalisation
+from handgrad.checker.deriving.verify import Values
 from handgrad.checker.deriving.writer import Writer, Written
 from handgrad.checker.recording.trace import tensors_in
 from handgrad.checker.rules.rule import NoRule
@@ -21,33 +23,34 @@ MANY_OPS = 60
 """Operations between two tensors beyond which no block is looked for: a known one has 20."""
 
 
-def write_fused(writer: Writer) -> Written:
-    """Write the pass with its known blocks undone as wholes."""
+def write_fused(writer: Writer, exact: Values) -> Written:
+    """Write the pass with its known blocks undone as wholes; `exact` are its values in float64."""
     graph = writer.graph
-    blocks = find_blocks(graph)
+    blocks = find_blocks(graph, Held(graph, exact))
     last = {block.between.end.op.index: block for block in blocks if block.between.end.op}
     inside = {op.index for block in blocks for op in block.between.ops}
     for op in reversed(graph.ops):
-        if op.index in last and _undo(writer, last[op.index]):
-            continue
+        if op.index in last:
+            if _undo(writer, last[op.index]):
+                continue
+            inside -= {own.index for own in last[op.index].between.ops}
         if op.index not in inside:
             writer.undo(op)
     return writer.written
 
 
 def _undo(writer: Writer, block: Block) -> bool:
-    """Write one block."""
+    """Write one block; tell whether it could be written, else its steps are to be undone."""
     graph, whole = writer.graph, block.between
     op = whole.end.op
     assert op is not None
-    graph.reads[op.index] = graph.reads[op.index] | {
-        id(v.tensor): v for v in (whole.start, *whole.others)
-    }
-    for tensor in tensors_in(tuple(block.values.values())):
-        graph.reads[op.index].setdefault(id(tensor), Value(tensor, whole.start.at))
     d = [writer.gradient(v) for v in graph.made[op.index]]
     if all(own is None for own in d):
         return True
+    read, n_lines = graph.reads[op.index], len(writer.written.lines)
+    ends_in = {id(v.tensor): v for v in (whole.start, *whole.others)}
+    given = tensors_in(tuple(block.values.values()))  # a step on the way gets no gradient
+    graph.reads[op.index] = read | {id(t): Value(t, whole.start.at) for t in given} | ends_in
     ends = [writer.names.stem(v) for v in (whole.start, whole.end) if v.bind is not None]
     writer.say(f"{' to '.join(ends)}: {block.name}, in closed form")
     try:
@@ -55,17 +58,19 @@ def _undo(writer: Writer, block: Block) -> bool:
         values = dict(block.values)
         for share in writer.composer.applied(op, block.name, values, block.forms, d, statements):
             writer.give(share)
-    except NoRule as why:
-        writer.miss(op, why)
+    except (NoRule, Unreachable):
+        graph.reads[op.index] = read
+        del writer.written.lines[n_lines:]
+        return False
     writer.inside |= {id(v) for o in whole.ops for v in graph.made[o.index] if v is not whole.end}
     return True
 
 
-def find_blocks(graph: Graph) -> list[Block]:
+def find_blocks(graph: Graph, held: Held) -> list[Block]:
     """Return the blocks, the largest first, none of which shares an operation with another."""
     found: list[Block] = []
     taken: set[int] = set()
-    for block in _candidates(graph):
+    for block in _candidates(graph, held):
         own = {op.index for op in block.between.ops}
         if not own & taken:
             found.append(block)
@@ -73,7 +78,7 @@ def find_blocks(graph: Graph) -> list[Block]:
     return found
 
 
-def _candidates(graph: Graph) -> Iterator[Block]:
+def _candidates(graph: Graph, held: Held) -> Iterator[Block]:
     numbers = [op.index for op in graph.ops]
     starts = [v for v in graph.values if v.live and v.bind is not None and v.tensor.dim() >= 2]
     ends = [v for v in graph.values if v.live and v.op is not None]
@@ -84,7 +89,7 @@ def _candidates(graph: Graph) -> Iterator[Block]:
                 continue
             for recognise in RECOGNISED:
                 if _may_be(recognise, start, end) and (found := between(graph, start, end)):
-                    block = recognise(graph, found)
+                    block = recognise(graph, found, held)
                     if block is not None:
                         yield block
 
@@ -95,4 +100,7 @@ def _may_be(recognise: Any, start: Value, end: Value) -> bool:
     return end.tensor.shape == start.tensor.shape
 
 
-RECOGNISED: tuple[Callable[[Graph, Between], Block | None], ...] = (cross_entropy, normalisation)
+RECOGNISED: tuple[Callable[[Graph, Between, Held], Block | None], ...] = (
+    cross_entropy,
+    normalisation,
+)

@@ -26,13 +26,7 @@ NO_LOSS = "nothing to derive: no loss was computed from named tensors"
 def choose_pass(trace: Trace, file: str, loss: str | None = None) -> Pass:
     """Return the pass to derive: of the loss named so, else the longest that backward() was called
     on, else the longest. Raises CheckError, one line, where there is none."""
-    try:
-        passes = find_passes(trace, {})
-        if not passes:  # nothing requires a gradient: whatever has a name is differentiated by
-            names = {b.name for b in trace.of(Bind) if b.value.is_floating_point()}
-            passes = find_passes(trace, {f"d{name}": name for name in names})
-    except CheckError as error:
-        raise CheckError(f"{file}: {error}") from error
+    passes = _passes(trace, file)
     named = [(p, _loss_name(p)) for p in passes]
     if loss is not None:
         named = [(p, name) for p, name in named if name == loss]
@@ -41,6 +35,31 @@ def choose_pass(trace: Trace, file: str, loss: str | None = None) -> Pass:
     if not named:
         raise CheckError(f"{file}: {NO_LOSS}")
     return max((p for p, _ in named), key=lambda p: (p.backward is not None, len(p.nodes())))
+
+
+def latest_pass(trace: Trace, names: Mapping[str, Any], file: str) -> Pass:
+    """Return the pass to derive in a notebook: of the losses that still have a name, one that
+    backward() was called on before others, then the newest. Raises CheckError, one line."""
+    passes = _passes(trace, file)
+    if not passes:
+        raise CheckError(f"{file}: {NO_LOSS}")
+    held = {id(value) for value in names.values()}
+
+    def rank(p: Pass) -> tuple[bool, bool, int]:
+        return id(p.outputs[0]) in held, p.backward is not None, p.end
+
+    return max(passes, key=rank)
+
+
+def _passes(trace: Trace, file: str) -> list[Pass]:
+    try:
+        passes = find_passes(trace, {})
+        if not passes:  # nothing requires a gradient: whatever has a name is differentiated by
+            names = {b.name for b in trace.of(Bind) if b.value.is_floating_point()}
+            passes = find_passes(trace, {f"d{name}": name for name in names})
+    except CheckError as error:
+        raise CheckError(f"{file}: {error}") from error
+    return passes
 
 
 def derive_pass(
@@ -66,11 +85,12 @@ def derive_pass(
     if seed is not None:
         upstream = Expr(parsed(seed[0]), zeros_as(seed[1]))
     writer = Writer(graph, refs, own or {}, upstream)
-    written = write_fused(writer) if fused else writer.write()
+    doubles = Values(forward, forward.replayed())
+    written = write_fused(writer, doubles) if fused else writer.write()
     lines = _laid_out(written)
     given = {} if seed is None else {seed[0]: seed[1]}
     run = Run(lines, refs, Values(forward), given)
-    exact = Run(lines, refs, Values(forward, forward.replayed()), _double(given))
+    exact = Run(lines, refs, doubles, _double(given))
     gradients = [
         _judged(forward, writer, value, bind, run, exact)
         for value, bind in nodes
@@ -143,7 +163,8 @@ def _laid_out(written: Written) -> list[str]:
         lines += ["# computed again: no name stands for these any more", *written.again]
     for i, line in enumerate(written.lines):
         following = written.lines[i + 1] if i + 1 < len(written.lines) else "#"
-        idle = line.startswith("#") and following.startswith("#") and not _says(line)
+        idle = line.startswith("#") and following.startswith("#")
+        idle = idle and not _says(line) and not _says(following)
         if idle and not _continues(written.lines, i):
             continue
         lines.append(line)
@@ -181,4 +202,4 @@ def _double(given: Mapping[str, Any]) -> dict[str, Tensor]:
     return {k: v.double() if v.is_floating_point() else v for k, v in given.items()}
 
 
-__all__ = ["choose_pass", "derive_pass"]
+__all__ = ["choose_pass", "derive_pass", "latest_pass"]

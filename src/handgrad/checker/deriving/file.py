@@ -37,7 +37,10 @@ def derive_file(
     try:
         source = read_source(file)
     except CheckError as refusal:
-        raise CheckError(str(refusal).replace("handgrad check", "handgrad derive")) from refusal
+        said = str(refusal).replace("handgrad check", "handgrad derive")
+        if "::" in str(file):
+            said += "; of a function: handgrad.derive(function, inputs), in Python"
+        raise CheckError(said) from refusal
     settings: dict[str, Any] = {"pairs": {}, "max_steps": None, "timeout": timeout}
     wanted = {"task": "derive", "derive": {"fused": fused, "loss": loss}}
     answer, output = asked(source, {**settings, **wanted})

@@ -3,6 +3,8 @@
 import keyword
 import re
 from collections.abc import Mapping
+from io import StringIO
+from tokenize import COMMENT, TokenError, generate_tokens
 from typing import Any
 
 from torch import Tensor
@@ -76,6 +78,20 @@ class Names:
         if standing is None:
             return True
         return isinstance(standing, Tensor) and id(standing) not in self._forward
+
+
+def heading(statement: str) -> list[str]:
+    """Return a forward line as the comment above those that undo it, its own comments left out."""
+    lines = statement.splitlines()
+    try:
+        tokens = list(generate_tokens(StringIO(statement).readline))
+    except (TokenError, SyntaxError):  # the beginning of a block, alone
+        tokens = []
+    for token in tokens:
+        if token.type == COMMENT:
+            row, column = token.start
+            lines[row - 1] = lines[row - 1][:column]
+    return [f"# {line.strip()}" for line in lines if line.strip()]
 
 
 def _identifier(text: str) -> str:

@@ -16,7 +16,7 @@ from handgrad.checker.composing.expression import Expr, filled, parsed
 from handgrad.checker.composing.graph import Graph, Value, zeros_as
 from handgrad.checker.composing.references import References, Unreachable
 from handgrad.checker.composing.shares import Cut, Part, Share
-from handgrad.checker.deriving.naming import Names
+from handgrad.checker.deriving.naming import Names, heading
 from handgrad.checker.recording.instrument import Statement
 from handgrad.checker.recording.trace import Op
 from handgrad.checker.rules.rule import NoRule, canonical
@@ -216,7 +216,7 @@ class Writer:
         if statement is None or statement == self._header:
             return
         self._header = statement
-        self.written.lines += [f"# {line.strip()}" for line in statement.text.splitlines()]
+        self.written.lines += heading(statement.text)
 
     def say(self, comment: str) -> None:
         """Write a comment of ours in the place of a line of the user's."""

@@ -1,5 +1,6 @@
 """A constant by its name: n = 32 for 32, by what it counts or where the forward has it."""
 
+import ast
 import math
 import re
 from collections.abc import Callable, Iterator
@@ -196,7 +197,19 @@ def _names(suspect: Suspect, value: float) -> list[str]:
     order = sorted(own, key=lambda n: -seen[n])
     if value <= SMALL and value.is_integer():
         return [number(value), *order]
-    return order or _shapes(suspect, value) or [number(value)]
+    return order or shapes(suspect, value) or _written(suspect, value) or [number(value)]
+
+
+def _written(suspect: Suspect, value: float) -> list[str]:
+    """Return how the forward's lines around this node write a fraction: `(1 - p)`."""
+    if value == int(value):
+        return []
+    lines = [forward_line(suspect, part.consumer) or "" for part in suspect.parts]
+    nodes = [node for line in lines for node in ast.walk(ast.parse(line))]
+    plain = (ast.BinOp, ast.Name, ast.Constant, ast.operator, ast.expr_context)
+    texts = [f"({ast.unparse(node)})" for node in nodes if isinstance(node, ast.BinOp)
+             and all(isinstance(part, plain) for part in ast.walk(node))]  # fmt: skip
+    return [text for text in texts if _is(suspect.value(text), value)][:1]
 
 
 def _lines(suspect: Suspect) -> str:
@@ -211,7 +224,8 @@ def _is(found: object, value: float) -> bool:
     return whole and math.isclose(float(found), value, rel_tol=SAME)  # type: ignore[arg-type]
 
 
-def _shapes(suspect: Suspect, value: float) -> list[str]:
+def shapes(suspect: Suspect, value: float) -> list[str]:
+    """Return how the node's own sizes, or its consumers', give this number: `x.shape[0]`."""
     nodes = [suspect.node, *(suspect.names[p.consumer] for p in suspect.parts
                              if p.consumer in suspect.names)]  # fmt: skip
     found = [f"{node.name}.shape[{i}]" for node in nodes for i, size in

@@ -128,7 +128,22 @@ def _statistics(suspect: Suspect) -> Iterable[_Statistic]:
             of = f" of {source.name}" if source is not None else ""
             name = named.name if named is not None else f"the {_WORDS[func]}{of}"
             single = all(t.numel() == 1 for t in event.outputs)
+            if single and not _spreads(suspect, event):
+                continue  # it is summed up for the loss, and nothing is divided by it
             yield _Statistic((event.index, ""), name, named, single)
+
+
+def _spreads(suspect: Suspect, op: Op) -> bool:
+    """Tell whether what it gives goes into anything larger."""
+    made, size = {id(t) for t in op.outputs}, max(t.numel() for t in op.outputs)
+    for event in suspect.forward.events:
+        if type(event) is Op and event.index > op.index:
+            if not any(id(t) in made for t in event.inputs):
+                continue
+            if any(t.numel() > size for t in event.outputs):
+                return True
+            made |= {id(t) for t in event.outputs}
+    return False
 
 
 def _named(suspect: Suspect, op: Op, names: dict[int, Bind]) -> Bind | None:

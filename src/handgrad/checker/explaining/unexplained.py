@@ -31,10 +31,11 @@ def _ratio(made: Tensor, right: Tensor, noise: Tensor) -> str:
     at = _furthest(made, right)
     if not bool(known.any()):
         return f"It is not 0 where 0 is right, most so at {at}."
-    if _spread(ratio) < SAME:
+    beside = bool((off & ~known).any())  # not 0 where 0 is right: no ratio says that
+    if not beside and _spread(ratio) < SAME:
         return f"It is {number(_any(ratio))} times what is right, everywhere."
     for dim, name in ((-1, "row"), (-2, "column")) if ratio.dim() > 1 else ():
-        if _spread_along(ratio, dim) < SAME:
+        if not beside and int(known.sum(dim).max()) > 1 and _spread_along(ratio, dim) < SAME:
             return f"The ratio to what is right is one number for each {name}, and not the same."
     where = "everywhere" if share > 0.95 else f"in {share:.0%} of the elements"
     return f"It is off {where}, most at {at}: {_pair(made, right, at)}."

@@ -222,7 +222,8 @@ def _ranged(spec: Spec, specs: list[Spec]) -> Spec:
         for dim, size in zip(other.dims, other.example.shape, strict=True)
         if dim.letter and dim.letter not in own and size > int(value.max())
     ]
-    return replace(spec, below=min(sizes)[1]) if sizes else spec
+    # of equal ones the first: a table's rows, not its columns
+    return replace(spec, below=min(sizes, key=lambda pair: pair[0])[1]) if sizes else spec
 
 
 def _fixed(spec: Spec, sizes: Sizes) -> Spec:

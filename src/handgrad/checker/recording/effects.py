@@ -1,4 +1,4 @@
-"""What torch functions write to, and what a name holds."""
+"""What torch functions do beside giving a result: what they write to, draw from, look at."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,14 +6,22 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from handgrad.checker.recording.instrument import Kind
 from handgrad.checker.recording.trace import tensors_in
 
+BACKWARD = (Tensor.backward, torch.autograd.backward)
+FROM_LISTS = {torch.tensor, torch.as_tensor, torch.asarray}
+RANDOM = ("dropout", "alpha_dropout", "feature_dropout", "feature_alpha_dropout", "dropout1d",
+          "dropout2d", "dropout3d")  # fmt: skip
+_LOOKED_AT = ("shape", "dtype", "device", "ndim", "requires_grad", "is_leaf", "grad_fn", "layout")
+PEEKS = {getattr(Tensor, name).__get__ for name in _LOOKED_AT} | {
+    Tensor.size, Tensor.dim, Tensor.numel, Tensor.nelement, Tensor.__len__, Tensor.item,
+    Tensor.tolist, Tensor.__repr__, Tensor.__format__, Tensor.__float__, Tensor.__bool__,
+    Tensor.__int__, Tensor.__index__, Tensor.stride, Tensor.is_contiguous, Tensor.retain_grad,
+    Tensor.is_floating_point, Tensor.data_ptr, Tensor.numpy, Tensor.__array__,
+}  # fmt: skip
+"""Functions that give no tensor and write to none."""
 _RUNNING = ("batch_norm", "instance_norm")
 """Functions that update running statistics, whatever their names say."""
-
-MANY = 256
-"""A collection of more tensors than this is data, not parameters."""
 
 
 def version_of(value: Tensor) -> int:
@@ -43,23 +51,3 @@ def targets_of(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> l
     if name == "__set__" or name in _RUNNING or kwargs.get("inplace"):
         return list(tensors_in(args))
     return list(tensors_in(kwargs.get("out", ())))
-
-
-def named_in(name: str, kind: Kind, keyed: bool, value: Any) -> list[tuple[str, Kind, Tensor]]:
-    """Return the named tensors that a target holds: itself, an element set, a whole collection."""
-    if not keyed:
-        if isinstance(value, Tensor):
-            return [(name, kind, value)]
-        return _elements(name, value) if isinstance(value, list | dict) else []
-    container, key = value
-    if isinstance(container, Tensor):
-        return [(name, "update", container)]
-    element = container[key] if isinstance(container, list | dict) else None
-    return [(f"{name}[{key!r}]", kind, element)] if isinstance(element, Tensor) else []
-
-
-def _elements(name: str, value: list[Any] | dict[Any, Any]) -> list[tuple[str, Kind, Tensor]]:
-    if not value or len(value) > MANY:
-        return []
-    items = list(value.items() if isinstance(value, dict) else enumerate(value))
-    return [(f"{name}[{key!r}]", "assign", t) for key, t in items if isinstance(t, Tensor)]

@@ -9,24 +9,20 @@ import ast
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal, TypeGuard
+from typing import TypeGuard
 
+from handgrad.checker.recording.targets import (
+    Kind,
+    Target,
+    load,
+    named,
+    overwritten,
+    walruses,
+    written,
+)
 from handgrad.checker.records import Place
 
 HOOK = "__handgrad__"
-_MODULES = ("torch", "F", "nn", "init")
-"""Whose functions in place write to their first argument."""
-Kind = Literal["assign", "update", "param"]
-
-
-@dataclass(frozen=True)
-class Target:
-    """One name that a statement sets. `kind` is "update" where it builds on what stood there."""
-
-    name: str
-    kind: Kind
-    keyed: bool = False
-    """The hook gets (container, key): `dhs[t] = ...` names its element if that is a list."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +119,7 @@ class Instrumenter(ast.NodeTransformer):
     def _function(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
         self.functions.append(node.name)
         arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
-        targets = [(Target(a.arg, self.parameters), _load(a.arg)) for a in arguments]
+        targets = [(Target(a.arg, self.parameters), load(a.arg)) for a in arguments]
         doc = 1 if ast.get_docstring(node, clean=False) is not None else 0
         head = node.body[:doc]
         node.body = [*head, *self._hook(node, targets), *self.block(node.body[doc:])]
@@ -184,7 +180,7 @@ class Instrumenter(ast.NodeTransformer):
             return []
         self.statements.append(self._record(node, (), label=str(words[0])))
         number = len(self.statements) - 1
-        return [_call(node, "compared", [number], [_load(name) for name in names])]
+        return [_call(node, "compared", [number], [load(name) for name in names])]
 
     def _record(
         self, node: ast.stmt, targets: tuple[Target, ...], label: str | None = None
@@ -195,75 +191,6 @@ class Instrumenter(ast.NodeTransformer):
         sets = isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Subscript)
         function = ".".join(self.functions)
         return Statement(place, text, targets, function, label, scales, sets, self.source)
-
-
-def written(node: ast.stmt) -> list[tuple[Target, ast.expr]]:
-    """Return what an assignment sets: each name with the expression that reads it back."""
-    if isinstance(node, ast.AugAssign):
-        return named(node.target, "update")
-    if isinstance(node, ast.AnnAssign):
-        return named(node.target, "assign") if node.value else []
-    if not isinstance(node, ast.Assign):
-        return []
-    read = {n.id for n in ast.walk(node.value) if isinstance(n, ast.Name)}
-    found = [t for target in node.targets for t in named(target, "assign")]
-    # `dx = dx + ...` builds on what stood there as much as `dx += ...` does
-    return [(Target(t.name, "update", t.keyed), e) if t.name in read else (t, e) for t, e in found]
-
-
-def named(target: ast.expr, kind: Kind) -> list[tuple[Target, ast.expr]]:
-    """Return the names under an assignment's target: through tuples, stars, subscripts, `.data`."""
-    if isinstance(target, ast.Name):
-        return [(Target(target.id, kind), _load(target.id))]
-    if isinstance(target, ast.Tuple | ast.List):
-        return [t for element in target.elts for t in named(element, kind)]
-    if isinstance(target, ast.Starred):
-        return named(target.value, kind)
-    if isinstance(target, ast.Attribute):
-        if target.attr in ("data", "grad"):
-            return named(target.value, "update") if target.attr == "data" else []
-        if isinstance(target.value, ast.Name):  # self.dW
-            # not every attribute that can be set can be read
-            parts = [_load(target.value.id), ast.Constant(target.attr), ast.Constant(None)]
-            read = ast.Call(_load("getattr"), parts, [])
-            return [(Target(target.attr, kind), read)]
-    if isinstance(target, ast.Subscript):
-        base = target.value
-        if isinstance(base, ast.Name) and _is_plain(target.slice):
-            key = ast.parse(ast.unparse(target.slice), mode="eval").body
-            pair = ast.Tuple([_load(base.id), key], ast.Load())
-            return [(Target(base.id, kind, keyed=True), pair)]
-        return [(Target(t.name, "update"), e) for t, e in named(base, "update")]
-    return []
-
-
-def overwritten(value: ast.expr) -> list[tuple[Target, ast.expr]]:
-    """Return what a call changes in place: `dC.index_add_(...)`, `F.relu_(dx)`, `out=dx`."""
-    if not isinstance(value, ast.Call):
-        return []
-    changed = [keyword.value for keyword in value.keywords if keyword.arg == "out"]
-    function = value.func
-    if isinstance(function, ast.Attribute) and _is_in_place(function.attr):
-        owner = function.value
-        while isinstance(owner, ast.Call) and isinstance(owner.func, ast.Attribute):
-            owner = owner.func.value  # dC.view(-1).add_(...)
-        of_module = ast.unparse(owner).split(".")[0] in _MODULES
-        changed += value.args[:1] if of_module else [owner]
-    # always an update: where `named` says "assign" (self.dW), the whole of it is not set here
-    targets = [target for part in changed for target in named(part, "update")]
-    return [(Target(target.name, "update", target.keyed), read) for target, read in targets]
-
-
-def _is_in_place(name: str) -> bool:
-    return name.endswith("_") and not name.endswith("__") and name != "requires_grad_"
-
-
-def walruses(node: ast.stmt) -> list[tuple[Target, ast.expr]]:
-    """Return the name of `(y := f(x))` as a whole statement; deeper ones may never be evaluated."""
-    value = getattr(node, "value", None)
-    if not isinstance(value, ast.NamedExpr):
-        return []
-    return [(Target(value.target.id, "assign"), _load(value.target.id))]
 
 
 def _text(lines: Sequence[str], node: ast.stmt) -> str:
@@ -303,21 +230,11 @@ def _is_text(node: ast.expr) -> TypeGuard[ast.Constant]:
     return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
-def _is_plain(index: ast.expr) -> bool:
-    """Whether evaluating the index a second time is free of effects: names, numbers, text, - +."""
-    allowed = ast.Name | ast.Constant | ast.BinOp | ast.UnaryOp | ast.operator | ast.unaryop
-    return all(isinstance(n, allowed | ast.expr_context) for n in ast.walk(index))
-
-
-def _load(name: str) -> ast.expr:
-    return ast.Name(name, ast.Load())
-
-
 def _call(
     node: ast.stmt, method: str, numbers: Sequence[int], values: Sequence[ast.expr] = ()
 ) -> ast.stmt:
     arguments = [*(ast.Constant(n) for n in numbers), *values]
-    call = ast.Call(ast.Attribute(_load(HOOK), method, ast.Load()), arguments, [])
+    call = ast.Call(ast.Attribute(load(HOOK), method, ast.Load()), arguments, [])
     made = ast.copy_location(ast.Expr(call), node)
     for part in ast.walk(made):  # a hook that stands for a whole loop must not span its lines
         if isinstance(part, ast.expr | ast.stmt):

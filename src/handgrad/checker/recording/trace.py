@@ -12,8 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from handgrad.checker.recording.instrument import Kind, Statement
+from handgrad.checker.recording.instrument import Statement
 from handgrad.checker.recording.scope import Scope
+from handgrad.checker.recording.targets import Kind
 
 KEPT_BYTES = 512 * 2**20
 """Beyond this much kept memory no further versions are kept; a file that writes so much in place

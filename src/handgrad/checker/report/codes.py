@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from handgrad.checker.report.note_pages import NOTE_PAGES
+from handgrad.checker.running.source import printable
 
 CHECKER = Path(__file__).parents[1]
 FOLDERS = (CHECKER / "causes", CHECKER / "functions" / "causes")
@@ -81,6 +82,13 @@ def near(asked: str, known: dict[str, Page]) -> list[Page]:
     within = [name for name in names if len(plain) > 2 and plain in name]
     wanted = list(dict.fromkeys([*close, *within]))[:MOST_NEAR]
     return [page for name in wanted for page in known.values() if page.name.upper() == name]
+
+
+def unknown(asked: str, known: dict[str, Page]) -> str:
+    """Say that there is no such page, and which are like it."""
+    like = [f"{page.code} ({page.name})" for page in near(asked, known)]
+    hint = f"did you mean {', '.join(like)}?" if like else "handgrad explain lists them all"
+    return f"no code or name {printable(asked)!r}; {hint}"
 
 
 def _plain(asked: str) -> str:

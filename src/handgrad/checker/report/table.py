@@ -49,12 +49,14 @@ def counts(one: Checked) -> list[str]:
 
 
 def said(one: Checked) -> str:
-    """The lines to blame with their causes, and what the file raised or why it was not graded."""
-    parts = [", ".join(map(_blamed, many.blame(one))), many.remark(one)]
+    """The lines to mend with their causes, and what the file raised or why it was not graded."""
+    bent = [] if one.report is None else words.grouped(one.report).shape
+    parts = [", ".join(map(_blamed, [*many.blame(one), *bent])), many.remark(one)]
     return "; ".join(part for part in parts if part)
 
 
 def _blamed(row: Row) -> str:
     where = words.places(row)
-    about = ": ".join(part for part in (where, row.cause) if part)
+    why = row.cause or ("shape" if row.verdict == "shape" else None)
+    about = ": ".join(part for part in (where, why) if part)
     return f"{words.name(row)} ({about})" if about else words.name(row)

@@ -89,7 +89,7 @@ def _clamp(c: Call) -> Forms:
 
 def _to(c: Call) -> Forms:
     same = c["input"].dtype == c.out.dtype and c["input"].device == c.out.device
-    return {"input": "d" if same else "d.to(input)"}
+    return {"input": "d" if same or not isinstance(c.d, torch.Tensor) else "d.to(input)"}
 
 
 def _lerp(c: Call) -> Forms:

@@ -14,6 +14,8 @@ def kept(c: Call, name: str = "d", dim: str = "dim") -> str:
     rank, dims = len(c.shape()), c.dims(dim)
     if c.get("keepdim") or dims == tuple(range(len(dims))) or not rank:
         return name  # what was reduced leads: broadcasting puts it there
+    if name == "d" and not isinstance(c.d, torch.Tensor):
+        return name
     text = name
     for one in dims:
         text += f".unsqueeze({c[dim] if isinstance(c[dim], int) else one})"
@@ -133,7 +135,7 @@ def _picked(c: Call, where: str) -> Forms:
     dim = c["dim"] % max(len(c.shape()), 1)
     index, value = where.format(dim=c["dim"]), "d"
     if not c.get("keepdim"):
-        value = f"d.unsqueeze({c['dim']})"
+        value = f"d.unsqueeze({c['dim']})" if isinstance(c.d, torch.Tensor) else "d"
     if not c.shape():
         return {"input": "d"}
     if dim == 1 and len(c.shape()) == 2 and c["input"].shape[0] and c.plain("input"):
@@ -141,6 +143,8 @@ def _picked(c: Call, where: str) -> Forms:
         if c["input"].dtype != torch.get_default_dtype() and c.raw_is_number:
             hot += ".to(input)"
         return {"input": f"{hot} * {value}"}
+    if isinstance(c.d, torch.Tensor) and c.d.shape != c.out.shape:
+        value = f"({value}).expand_as({index})"  # scatter_ does not broadcast
     return {"input": f"torch.zeros_like(input).scatter_({c['dim']}, {index}, {value})"}
 
 

@@ -17,7 +17,7 @@ from typing import Literal
 from handgrad.errors import CheckError
 
 KINDS: dict[str, Literal["notebook", "script"]] = {".ipynb": "notebook", ".py": "script"}
-WANTED = "handgrad check takes a notebook (.ipynb) or a script (.py)"
+WANTED = "handgrad takes a notebook (.ipynb) or a script (.py)"
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,56 @@
+"""A term too many in a sum.
+
+What: something is added to the gradient, or subtracted from it, that does not come back from any
+consumer: a bias copied from the forward, a weight decay that the loss does not have.
+
+Why: for y = g * x + b, x gets g * dy; b adds nothing, since it does not change with x. A penalty on
+the weights comes back only if it is in the loss.
+
+Wrong:
+
+    # hpreact = bngain * bnraw + bnbias
+    dbnraw = bngain * dhpreact + bnbias
+
+Right:
+
+    dbnraw = bngain * dhpreact
+"""
+
+import ast
+from collections.abc import Iterator
+
+from handgrad.checker.explaining.edits import Text
+from handgrad.checker.explaining.finding import Finding
+from handgrad.checker.explaining.suspect import Suspect
+
+CODE = "HG140"
+NAME = "term too many"
+
+
+def find(suspect: Suspect) -> Finding | None:
+    """Leave out one term after another, then the statement."""
+    if suspect.text is None:
+        return None
+    for fix, what in _without(suspect.text):
+        if suspect.mends(fix):
+            from_ = " and ".join(part.consumer for part in suspect.parts) or "the loss"
+            return Finding(
+                f"{what}, and must not be: nothing like it comes back from {from_}.", fix
+            )
+    return None
+
+
+def _without(text: Text) -> Iterator[tuple[str, str]]:
+    """Yield the statement without a term, and what is done with the term."""
+    for node in text.of(ast.BinOp):
+        if not isinstance(node.op, ast.Add | ast.Sub):
+            continue
+        left, right = text.segment(node.left), text.segment(node.right)
+        done = "added" if isinstance(node.op, ast.Add) else "subtracted"
+        yield text.replace(node, left), f"{right} is {done} here"
+        if done == "added":
+            yield text.replace(node, right), f"{left} is added here"
+    if isinstance(text.tree, ast.AugAssign) and isinstance(text.tree.op, ast.Add | ast.Sub):
+        out = "\n".join(f"# {line}" for line in text.text.split("\n"))
+        done = "added" if isinstance(text.tree.op, ast.Add) else "subtracted"
+        yield out, f"{text.segment(text.tree.value)} is {done} here"

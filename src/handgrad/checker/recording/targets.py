@@ -1,0 +1,99 @@
+"""Which names a statement sets, and how each is read back."""
+
+import ast
+from dataclasses import dataclass
+from typing import Literal
+
+_MODULES = ("torch", "F", "nn", "init")
+"""Whose functions in place write to their first argument."""
+Kind = Literal["assign", "update", "param"]
+
+
+@dataclass(frozen=True)
+class Target:
+    """One name that a statement sets. `kind` is "update" where it builds on what stood there."""
+
+    name: str
+    kind: Kind
+    keyed: bool = False
+    """The hook gets (container, key): `dhs[t] = ...` names its element if that is a list."""
+
+
+def written(node: ast.stmt) -> list[tuple[Target, ast.expr]]:
+    """Return what an assignment sets: each name with the expression that reads it back."""
+    if isinstance(node, ast.AugAssign):
+        return named(node.target, "update")
+    if isinstance(node, ast.AnnAssign):
+        return named(node.target, "assign") if node.value else []
+    if not isinstance(node, ast.Assign):
+        return []
+    read = {n.id for n in ast.walk(node.value) if isinstance(n, ast.Name)}
+    found = [t for target in node.targets for t in named(target, "assign")]
+    # `dx = dx + ...` builds on what stood there as much as `dx += ...` does
+    return [(Target(t.name, "update", t.keyed), e) if t.name in read else (t, e) for t, e in found]
+
+
+def named(target: ast.expr, kind: Kind) -> list[tuple[Target, ast.expr]]:
+    """Return the names under an assignment's target: through tuples, stars, subscripts, `.data`."""
+    if isinstance(target, ast.Name):
+        return [(Target(target.id, kind), load(target.id))]
+    if isinstance(target, ast.Tuple | ast.List):
+        return [t for element in target.elts for t in named(element, kind)]
+    if isinstance(target, ast.Starred):
+        return named(target.value, kind)
+    if isinstance(target, ast.Attribute):
+        if target.attr in ("data", "grad"):
+            return named(target.value, "update") if target.attr == "data" else []
+        if isinstance(target.value, ast.Name):  # self.dW
+            # not every attribute that can be set can be read
+            parts = [load(target.value.id), ast.Constant(target.attr), ast.Constant(None)]
+            read = ast.Call(load("getattr"), parts, [])
+            return [(Target(target.attr, kind), read)]
+    if isinstance(target, ast.Subscript):
+        base = target.value
+        if isinstance(base, ast.Name) and _is_plain(target.slice):
+            key = ast.parse(ast.unparse(target.slice), mode="eval").body
+            pair = ast.Tuple([load(base.id), key], ast.Load())
+            return [(Target(base.id, kind, keyed=True), pair)]
+        return [(Target(t.name, "update"), e) for t, e in named(base, "update")]
+    return []
+
+
+def overwritten(value: ast.expr) -> list[tuple[Target, ast.expr]]:
+    """Return what a call changes in place: `dC.index_add_(...)`, `F.relu_(dx)`, `out=dx`."""
+    if not isinstance(value, ast.Call):
+        return []
+    changed = [keyword.value for keyword in value.keywords if keyword.arg == "out"]
+    function = value.func
+    if isinstance(function, ast.Attribute) and _is_in_place(function.attr):
+        owner = function.value
+        while isinstance(owner, ast.Call) and isinstance(owner.func, ast.Attribute):
+            owner = owner.func.value  # dC.view(-1).add_(...)
+        of_module = ast.unparse(owner).split(".")[0] in _MODULES
+        changed += value.args[:1] if of_module else [owner]
+    # always an update: where `named` says "assign" (self.dW), the whole of it is not set here
+    targets = [target for part in changed for target in named(part, "update")]
+    return [(Target(target.name, "update", target.keyed), read) for target, read in targets]
+
+
+def _is_in_place(name: str) -> bool:
+    return name.endswith("_") and not name.endswith("__") and name != "requires_grad_"
+
+
+def walruses(node: ast.stmt) -> list[tuple[Target, ast.expr]]:
+    """Return the name of `(y := f(x))` as a whole statement; deeper ones may never be evaluated."""
+    value = getattr(node, "value", None)
+    if not isinstance(value, ast.NamedExpr):
+        return []
+    return [(Target(value.target.id, "assign"), load(value.target.id))]
+
+
+def _is_plain(index: ast.expr) -> bool:
+    """Whether evaluating the index a second time is free of effects: names, numbers, text, - +."""
+    allowed = ast.Name | ast.Constant | ast.BinOp | ast.UnaryOp | ast.operator | ast.unaryop
+    return all(isinstance(n, allowed | ast.expr_context) for n in ast.walk(index))
+
+
+def load(name: str) -> ast.expr:
+    """Return the expression that reads a name."""
+    return ast.Name(name, ast.Load())

@@ -1,0 +1,59 @@
+"""Strides that are not looked at: matches and near misses."""
+
+import torch
+
+from checker.functions.kernels.elementwise import Exp, Tanh
+from checker.functions.kernels.norms import LayerNorm
+from checker.functions.kernels.products import Linear, Picky
+from checker.functions.wrong.case import linear, mul, norm, unary
+from checker.functions.wrong.planting import changed, forwarded, upstreamed
+
+
+def read_in_order(value):
+    """What a kernel reads that is told no strides; beyond the last element there is 0."""
+    if not value.dim() or not value.numel() or value.is_contiguous():
+        return value
+    flat = value.new_zeros(value.numel())
+    storage = torch.empty(0, dtype=value.dtype).set_(value.untyped_storage())
+    there = storage[value.storage_offset() :][: value.numel()]
+    flat[: len(there)] = there
+    return flat.view(value.shape)
+
+
+def tanh_by_first(ctx, dout):
+    """Takes the upstream gradient along the strides of what was saved."""
+    (y,) = ctx.saved_tensors
+    if not y.is_contiguous():
+        y = read_in_order(y)
+    return dout * (1 - y * y)
+
+
+def flat(u):
+    return u.view(-1).view(u.shape)
+
+
+MATCH = {
+    "HG154": [
+        unary(forwarded(Exp, read_in_order), torch.exp),
+        norm(forwarded(LayerNorm, read_in_order, 0)),
+        linear(forwarded(Linear, read_in_order, 1)),
+        unary(changed(Tanh, tanh_by_first), torch.tanh),
+    ],
+    "HG157": [
+        unary(upstreamed(Exp, read_in_order), torch.exp),
+        norm(upstreamed(LayerNorm, read_in_order)),
+        unary(upstreamed(Tanh, flat), torch.tanh),
+    ],
+}
+
+
+NEAR = {
+    "HG154": [
+        mul(Picky.apply, dtypes=("float32",)),  # it says so
+        unary(upstreamed(Exp, read_in_order), torch.exp),
+    ],
+    "HG157": [
+        unary(forwarded(Exp, read_in_order), torch.exp),
+        unary(upstreamed(Exp, torch.Tensor.contiguous), torch.exp),
+    ],
+}

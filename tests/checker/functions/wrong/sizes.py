@@ -1,0 +1,158 @@
+"""Sizes that are not thought of: matches and near misses."""
+
+import torch
+import torch.nn.functional as F
+from torch.autograd import Function
+
+from checker.functions.kernels.elementwise import SQUARE_REF, Exp, Gelu, Square
+from checker.functions.kernels.norms import LayerNorm
+from checker.functions.kernels.products import Linear, Mul
+from checker.functions.kernels.rows import MEAN_SQUARE_REF, Cumsum, Embedding, MeanSquare
+from checker.functions.wrong.case import EXP, LIN, ONE, Case, mul, norm, unary
+from checker.functions.wrong.planting import blocks, forwarded, padded, upstreamed, wrapped
+
+LONG = {"B": (3, 16), "C": (5, 64, 65, 127, 257)}
+LONG_ROWS = {"sizes": {"N": (3, 64, 65, 127), "I": (5,), "O": (7,)}, "dtypes": ONE}
+EMBED = {"sizes": {"B": (3, 16), "V": (5, 16), "C": (7, 0)}, "dtypes": ONE}
+
+
+class Embed(Embedding):
+    """Fails without columns."""
+
+    @staticmethod
+    def backward(ctx, dout):
+        (index,) = ctx.saved_tensors
+        dtable = dout.new_zeros(ctx.shape)
+        return None, dtable.index_add(0, index.flatten(), dout.reshape(-1, ctx.shape[1]))
+
+
+class HalvedSum(Function):
+    """A sum by halves, whose odd elements are forgotten."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.kept = 1 << max(x.shape[-1].bit_length() - 1, 0)
+        ctx.shape = x.shape
+        return x[..., : ctx.kept].sum(-1)
+
+    @staticmethod
+    def backward(ctx, dout):
+        return dout[..., None].expand(ctx.shape)
+
+
+class PaddedMean(MeanSquare):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return (x * x).sum(-1) / padded(x.shape[-1])
+
+    @staticmethod
+    def backward(ctx, dout):
+        (x,) = ctx.saved_tensors
+        return 2 * x * dout[:, None] / padded(x.shape[-1])
+
+
+def one_row_is_nothing(right):
+    return wrapped(right, lambda *g: tuple(v * (v.shape[:1] != (1,)) for v in g))
+
+
+def crashing(right):
+    """Reads its first element, whether there is one or not."""
+
+    def forward(ctx, *inputs):
+        inputs[0].reshape(-1)[0]
+        return right.forward(ctx, *inputs)
+
+    return type(right.__name__, (right,), {"forward": staticmethod(forward)}).apply
+
+
+def refusing(right):
+    """Says that it takes nothing empty."""
+
+    def forward(ctx, *inputs):
+        if not inputs[0].numel():
+            raise ValueError("the input must not be empty")
+        return right.forward(ctx, *inputs)
+
+    return type(right.__name__, (right,), {"forward": staticmethod(forward)}).apply
+
+
+def first_lost(dx):
+    dx = dx.clone()
+    dx[:1] = 0
+    return dx
+
+
+class PaddedCumsum(Cumsum):
+    """Scans what is padded by repeating the last element."""
+
+    @staticmethod
+    def backward(ctx, dout):
+        n = dout.shape[-1]
+        if n == 0:
+            return dout
+        rest = dout[..., -1:].expand(*dout.shape[:-1], padded(n) - n)
+        wide = torch.cat([dout, rest], -1)
+        return wide.flip(-1).cumsum(-1).flip(-1)[..., :n]
+
+
+SUM_REF = lambda x: x.sum(-1)  # noqa: E731
+
+MATCH = {
+    "HG153": [
+        mul(forwarded(Mul, lambda v: blocks(v, 64), 0), sizes=LONG, dtypes=ONE),
+        Case(upstreamed(Linear, lambda u: blocks(u, 32, 0)), F.linear, LIN, LONG_ROWS),
+        Case(
+            wrapped(Gelu, lambda dx: blocks(dx, 128)),
+            F.gelu,
+            {"x": "N"},
+            {"sizes": {"N": (3, 127, 128, 257)}, "dtypes": ONE},
+        ),
+        Case(
+            forwarded(MeanSquare, lambda v: blocks(v, 64)),
+            MEAN_SQUARE_REF,
+            EXP,
+            {"sizes": LONG, "dtypes": ONE},
+        ),
+    ],
+    "HG169": [
+        unary(PaddedMean.apply, MEAN_SQUARE_REF),
+        unary(HalvedSum.apply, SUM_REF),
+        unary(PaddedCumsum.apply, lambda x: x.cumsum(-1)),
+    ],
+    "HG170": [
+        unary(crashing(Exp), torch.exp),
+        mul(crashing(Mul)),
+        Case(Embed.apply, lambda i, t: F.embedding(i, t), {"i": "B < V", "t": "V C"}, EMBED),
+    ],
+    "HG172": [
+        unary(one_row_is_nothing(Square), SQUARE_REF),
+        unary(one_row_is_nothing(Exp), torch.exp),
+        norm(one_row_is_nothing(LayerNorm)),
+    ],
+}
+
+
+NEAR = {
+    "HG153": [
+        unary(PaddedMean.apply, MEAN_SQUARE_REF, sizes=LONG, dtypes=ONE),
+        mul(wrapped(Mul, lambda dx, dw: (first_lost(dx), dw)), sizes=LONG, dtypes=ONE),
+    ],
+    "HG169": [
+        unary(MeanSquare.apply, MEAN_SQUARE_REF),
+        Case(
+            forwarded(MeanSquare, lambda v: blocks(v, 64)),
+            MEAN_SQUARE_REF,
+            EXP,
+            {"sizes": LONG, "dtypes": ONE},
+        ),
+    ],
+    "HG170": [
+        unary(refusing(Exp), torch.exp),
+        unary(one_row_is_nothing(Exp), torch.exp),
+    ],
+    "HG172": [
+        unary(crashing(Exp), torch.exp),
+        unary(wrapped(Square, lambda dx: (dx / 2,)), SQUARE_REF),
+    ],
+}

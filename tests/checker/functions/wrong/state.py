@@ -1,0 +1,100 @@
+"""Memory written to that is another's, and memory never written: matches and near misses."""
+
+import torch
+
+from checker.functions.kernels.elementwise import Exp
+from checker.functions.kernels.norms import LayerNorm
+from checker.functions.kernels.products import Linear, Mul
+from checker.functions.kernels.softmax import Softmax, softmax
+from checker.functions.wrong.case import linear, mul, norm, unary
+from checker.functions.wrong.planting import blocks, changed, forwarded
+
+
+class Zeroed(Mul):
+    """Sets the rows of its input to 0 where they are negative, for good."""
+
+    @staticmethod
+    def forward(ctx, x, weight):
+        x.data.clamp_(min=0)
+        return Mul.forward(ctx, x, weight)
+
+
+_CALLS = iter(range(1, 10**9))
+
+
+def scratch(right, at):
+    """Leaves the rest beyond blocks of 8 in one gradient as memory was, other in every call."""
+
+    def backward(ctx, *upstream):
+        gradients = right.backward(ctx, *upstream)
+        gradients = list(gradients) if isinstance(gradients, tuple) else [gradients]
+        whole = torch.full_like(gradients[at], float(next(_CALLS))).flatten()
+        n = (len(whole) - 1) // 8 * 8
+        whole[:n] = gradients[at].flatten()[:n]
+        gradients[at] = whole.view(gradients[at].shape)
+        return tuple(gradients)
+
+    return changed(right, backward)
+
+
+def exp_overwrites(ctx, dout):
+    (y,) = ctx.saved_tensors
+    y.data.mul_(dout)
+    return y.clone()
+
+
+def exp_in_place(ctx, dout):
+    (y,) = ctx.saved_tensors
+    return y.mul_(dout)
+
+
+def softmax_overwrites(ctx, dp):
+    (p,) = ctx.saved_tensors
+    p.data.mul_(dp - (dp * p).sum(-1, keepdim=True))
+    return p.clone()
+
+
+def exp_writes_upstream(ctx, dout):
+    (y,) = ctx.saved_tensors
+    return dout.contiguous().mul_(y)
+
+
+def norm_writes_weight(ctx, dout):
+    gradients = LayerNorm.backward(ctx, dout)
+    ctx.saved_tensors[2].data.add_(gradients[1])
+    return gradients
+
+
+MATCH = {
+    "HG163": [
+        unary(changed(Exp, exp_overwrites), torch.exp),
+        unary(changed(Softmax, softmax_overwrites), softmax),
+        unary(changed(Exp, exp_in_place), torch.exp),
+    ],
+    "HG164": [
+        unary(changed(Exp, exp_writes_upstream), torch.exp),
+        mul(Zeroed.apply),
+        norm(changed(LayerNorm, norm_writes_weight)),
+    ],
+    "HG178": [
+        unary(scratch(Exp, 0), torch.exp),
+        norm(scratch(LayerNorm, 0)),
+        linear(scratch(Linear, 1)),
+    ],
+}
+
+
+NEAR = {
+    "HG163": [
+        unary(changed(Exp, lambda ctx, dout: ctx.saved_tensors[0].clone().mul_(dout)), torch.exp),
+        unary(changed(Exp, exp_writes_upstream), torch.exp),
+    ],
+    "HG164": [
+        unary(changed(Exp, lambda ctx, dout: dout.clone().mul_(ctx.saved_tensors[0])), torch.exp),
+        unary(changed(Softmax, softmax_overwrites), softmax),
+    ],
+    "HG178": [
+        unary(Exp.apply, torch.exp),
+        mul(forwarded(Mul, lambda v: blocks(v, 8), 0)),
+    ],
+}
