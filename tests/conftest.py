@@ -1,5 +1,6 @@
 """Fixtures that several folders of tests use."""
 
+import os
 from pathlib import Path
 
 import hypothesis
@@ -10,6 +11,10 @@ hypothesis.settings.register_profile(
     "handgrad", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("handgrad")
+
+# One cache of compiled kernels for all tests and the processes they start, kept between runs: a
+# model's step takes seconds to compile. It is never another version's: names say what is in it.
+os.environ.setdefault("HANDGRAD_CACHE", str(Path(__file__).parents[1] / ".cache" / "tests"))
 
 SHARED = Path(__file__).parents[1] / ".." / "shared"
 

@@ -22,7 +22,7 @@ class Trained:
 
     def __init__(self, dataset: Dataset, block_size: int = 3) -> None:
         self.model: MLP = model_for(dataset, block_size=block_size)
-        start = fresh(self.model, TrainSettings(init="exercise").resolved())
+        start = fresh(self.model, TrainSettings(init="exercise", engine="fused").resolved())
         self.params, self.state, self.vocabulary = start.params, start.state, dataset.vocabulary
 
     def sample(self, n: int, **how: object) -> list[Sample]:

@@ -47,7 +47,7 @@ def refused(capsys: Capture, *arguments: object) -> str:
         ("--n-embd=-1", "n_embd must be at least 1, got -1"),
         ("--n-hidden=0", "n_hidden must be at least 1, got 0"),
         ("--n-layer=-1", "n_layer must be at least 0, got -1"),
-        ("--engine=magic", "unknown engine magic; known: autograd, chunked, fused"),
+        ("--engine=magic", "unknown engine magic; known: auto, autograd, chunked, fused, compiled"),
         (
             "--init=magic",
             "unknown init magic; known: original, softmax_not_confidently_wrong, "

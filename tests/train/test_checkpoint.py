@@ -19,7 +19,7 @@ MODEL = MLP(vocab_size=5, n_embd=2, n_hidden=3)
 
 
 def at_step(step: int, optimizer: str = "adamw") -> Checkpoint:
-    start = fresh(MODEL, TrainSettings(optimizer=optimizer, seed=step).resolved())
+    start = fresh(MODEL, TrainSettings(optimizer=optimizer, seed=step, engine="fused").resolved())
     carried = Carried(seconds=1.5, loss_sum=3.25, loss_count=2)
     return Checkpoint(step, start.params, start.state, start.optimizer, False, carried)
 

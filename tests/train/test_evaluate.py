@@ -24,7 +24,7 @@ def dataset(tmp_path: Path) -> Dataset:
 
 
 def started(model: MLP) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
-    start = fresh(model, TrainSettings(init="exercise").resolved())
+    start = fresh(model, TrainSettings(init="exercise", engine="fused").resolved())
     return start.params, start.state
 
 

@@ -74,14 +74,21 @@ def test_the_first_steps_by_hand(tmp_path: Path, dataset: Dataset) -> None:
         assert torch.allclose(trained.params[name], param, rtol=0, atol=1e-6), name
 
 
+@pytest.mark.parametrize("engine", ["fused", "compiled"])
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
 @pytest.mark.parametrize("at", [1, 13, 40, 59])
 def test_stopped_and_resumed_gives_the_same_bits(
-    tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch, at: int, optimizer: str
+    tmp_path: Path,
+    dataset: Dataset,
+    monkeypatch: pytest.MonkeyPatch,
+    at: int,
+    optimizer: str,
+    engine: str,
 ) -> None:
-    whole = train_tiny(tmp_path / "whole", dataset, optimizer=optimizer, checkpoint_every=25)
+    chosen = {"optimizer": optimizer, "checkpoint_every": 25, "engine": engine}
+    whole = train_tiny(tmp_path / "whole", dataset, **chosen)
     monkeypatch.setattr(loop, "BLOCK_SECONDS", 0.0)  # blocks of one step after the first
-    settings = TrainSettings(steps=60, batch_size=4, optimizer=optimizer, checkpoint_every=25)
+    settings = TrainSettings(steps=60, batch_size=4, **chosen)
     with begin(settings, model_for(dataset), dataset, tmp_path / "cut") as (run, start):
         stop = Stop()
         part = loop.Loop(run, dataset, start, Stopping(stop, at))
@@ -210,7 +217,9 @@ def test_the_last_row_stands_at_the_last_step(tmp_path: Path, dataset: Dataset) 
 
 
 def test_result_of_a_stopped_run(tmp_path: Path, dataset: Dataset) -> None:
-    with begin(TrainSettings(steps=60), model_for(dataset), dataset, tmp_path / "a") as (
+    with begin(
+        TrainSettings(steps=60, engine="fused"), model_for(dataset), dataset, tmp_path / "a"
+    ) as (
         run,
         start,
     ):

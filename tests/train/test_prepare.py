@@ -45,7 +45,7 @@ def test_wrong_gradients(
     judged = [("W2", "exact", 0.0), ("b2", "rounding", 1.0), *wrong]
     rows = [Judged("mlp", "batch", "fused", n, v, r) for n, v, r in judged]
     monkeypatch.setattr("handgrad.verify.verify_batch", lambda *_: rows)
-    model, settings = model_for(dataset), TrainSettings().resolved()
+    model, settings = model_for(dataset), TrainSettings(engine="fused").resolved()
     run = Run(Path(), model, dataset.vocabulary, settings, "", "")
     with pytest.raises(GradientError) as caught:
         verify_gradients(run, fresh(model, settings), dataset)

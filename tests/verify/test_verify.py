@@ -21,7 +21,7 @@ def test_our_own_gradients_are_right(dtype: str) -> None:
     rows = [*verify_layers(DTYPES[dtype]), *verify_models(DTYPES[dtype])]
     assert [row for row in rows if not row.ok] == []
     assert {row.model for row in rows} == {*LAYERS, "mlp"}
-    assert {row.engine for row in rows} == {"chunked", "fused"}
+    assert {row.engine for row in rows} == {"chunked", "fused", "compiled"}
 
 
 def test_the_lectures_26_are_exact_or_differ_by_rounding() -> None:

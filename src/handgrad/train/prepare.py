@@ -22,7 +22,7 @@ def check_settings(settings: TrainSettings, model: "Model", dataset: "Dataset") 
     from handgrad.engine.device import require_device
     from handgrad.models import INITIALISATIONS
 
-    for name, table in (("engine", ENGINE_NAMES), ("init", INITIALISATIONS)):
+    for name, table in (("engine", ("auto", *ENGINE_NAMES)), ("init", INITIALISATIONS)):
         if getattr(settings, name) not in table:
             raise SettingsError(
                 f"unknown {name} {getattr(settings, name)}; known: {', '.join(table)}"

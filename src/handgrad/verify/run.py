@@ -45,12 +45,18 @@ def verify_models(dtype: torch.dtype, device: str = "cpu", seed: int = 0) -> Ite
 def verify_batch(
     engine: str, model: Model, params: Tensors, state: State, batch: Batch, case: str = "batch"
 ) -> list[Judged]:
-    """The gradients of `engine` on one batch: of every node where it keeps them, else of params."""
-    made = ENGINES[engine](model)
-    reference = Autograd(model)
+    """The gradients of `engine` on one batch: of every node where it keeps them, else of params.
+
+    The compiled engine's formulas in float64 are the fused engine's, which specifies it, unless
+    float64 is what is verified: compiling them too would take as long again.
+    """
+    made, reference = ENGINES[engine](model), Autograd(model)
+    own = _dtype(params)
+    formulas = ENGINES["fused"](model) if engine == "compiled" else made
 
     def hand(leaves: Tensors) -> Tensors:
-        run = made.loss_and_all_grads if isinstance(made, Chunked) else made.loss_and_grads
+        used = made if _dtype(leaves) == own else formulas
+        run = used.loss_and_all_grads if isinstance(used, Chunked) else used.loss_and_grads
         return run(leaves, _like(state, leaves), batch)[1]
 
     def autograd(leaves: Tensors) -> Tensors:
@@ -105,5 +111,8 @@ def _by_autograd(layer: Layer, fixed: Tensors, leaves: Tensors) -> Tensors:
 
 def _like(state: State, leaves: Tensors) -> State:
     """`state` in the dtype of `leaves`."""
-    dtype = next(iter(leaves.values())).dtype
-    return {name: value.to(dtype) for name, value in state.items()}
+    return {name: value.to(_dtype(leaves)) for name, value in state.items()}
+
+
+def _dtype(tensors: Tensors) -> torch.dtype:
+    return next(iter(tensors.values())).dtype

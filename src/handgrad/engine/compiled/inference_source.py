@@ -35,7 +35,7 @@ from handgrad.kernels.jit import cached
 _TAIL = """\
         if len(scores):
             scores[first : first + count] = logits[:count]
-        total += softmax_cross_entropy.loss_sum({arguments})
+{add_losses}
     return total
 """
 
@@ -48,8 +48,9 @@ def inference_source(model: Model) -> str:
         kernels=", ".join(sorted(kernel_names(bound))),
         signature=wrapped("def inference(", inference_names(model), "):"),
     )
-    scratch = ", ".join(_scratch(bound))
-    tail = _TAIL.format(arguments=f"logits, targets_part, count, {scratch}")
+    arguments = ["logits", "targets_part", "count", *_scratch(bound)]
+    add_losses = wrapped("        total += softmax_cross_entropy.loss_sum(", arguments, ")")
+    tail = _TAIL.format(add_losses=add_losses)
     return head + "\n".join([*_lines(bound), tail])
 
 

@@ -77,7 +77,8 @@ def _bind_call(call: Call, shapes: dict[str, Shape], again: tuple[str, ...]) -> 
     names |= dict(zip(kernel.NODES, call.nodes, strict=True))
     needed = kernel.memory(*(shapes[name] for name in call.inputs))
     for local in needed:
-        names.setdefault(local, _scratch_name(local, names, call.output))
+        name = _scratch_name(local, names, call.output)
+        names.setdefault(local, f"{name}_{call.output}" if name in shapes else name)
     own = {names[local]: shape for local, shape in needed.items()}
     return Bound(call, kernel, names, own, again)
 

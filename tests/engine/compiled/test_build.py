@@ -1,0 +1,67 @@
+"""What is kept on disk: found again, made anew where it must be, harmless where it cannot be kept."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from handgrad.engine.compiled import build as module
+from handgrad.engine.compiled.build import build, fingerprint, is_compiled
+
+SOURCE = '''\
+"""A tiny step."""
+
+from handgrad.kernels.jit import cached
+
+
+@cached
+def steps(x):
+    return x + 1
+'''
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("HANDGRAD_CACHE", str(tmp_path / "cache"))
+    build.cache_clear()
+    return tmp_path / "cache"
+
+
+def test_the_source_is_kept_and_so_is_its_machine_code(folder: Path) -> None:
+    assert not is_compiled(SOURCE)
+    assert build(SOURCE)(1) == 2
+    assert is_compiled(SOURCE)
+    (kept,) = (folder / "kernels").glob("*.py")
+    assert kept.name == f"handgrad_steps_{fingerprint(SOURCE)}.py"
+    assert kept.read_text() == SOURCE
+
+
+def test_another_kernel_or_version_is_another_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = fingerprint(SOURCE)
+    monkeypatch.setattr(module, "VECTOR_BYTES", 1)
+    assert fingerprint(SOURCE) != before
+    assert fingerprint(SOURCE + "\n") != fingerprint(SOURCE)
+
+
+def test_a_cache_folder_that_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("HANDGRAD_CACHE", str(tmp_path / "file"))
+    build.cache_clear()
+    assert build(SOURCE)(1) == 2
+    assert (tmp_path / "file").read_text() == "no folder"
+
+
+def test_processes_that_start_together(folder: Path) -> None:
+    program = (
+        "import sys\n"
+        "from handgrad.engine.compiled.build import build\n"
+        "assert build(sys.argv[1])(1) == 2\n"
+    )
+    started = [subprocess.Popen([sys.executable, "-c", program, SOURCE]) for _ in range(4)]
+    assert [process.wait() for process in started] == [0, 0, 0, 0]
+    assert is_compiled(SOURCE)
+    # and the next one finds what they left
+    subprocess.run([sys.executable, "-c", program, SOURCE], check=True)

@@ -1,0 +1,84 @@
+"""Products and transposes against NumPy's, in sizes round every edge of a tile."""
+
+from itertools import product as every
+
+import numpy as np
+import pytest
+
+from handgrad.kernels.jit import VECTOR_BYTES, kernel
+from handgrad.kernels.product import product, product_transposed, product_without_bias
+from handgrad.kernels.sums import column_sums
+from handgrad.kernels.tile import ROWS
+from handgrad.kernels.transpose import transpose
+
+
+@kernel
+def _all_products(a, b, bias, c, d, e, a_t):
+    product(a, b, bias, c)
+    product_without_bias(a, b, d)
+    product_transposed(a_t, b, e)
+
+
+DTYPES = [np.float32, np.float64]
+ROW_SIZES = [1, 2, ROWS - 1, ROWS, ROWS + 1, 2 * ROWS + 1, 32]
+LENGTHS = [1, 3, 30]
+
+
+def widths(dtype: type) -> list[int]:
+    vector = VECTOR_BYTES // np.dtype(dtype).itemsize
+    return [1, vector - 1, vector, vector + 1, 2 * vector, 2 * vector + 1, 27, 5 * vector + 3]
+
+
+def guarded(shape: tuple[int, int], dtype: type) -> tuple[np.ndarray, np.ndarray]:
+    """(an array, the memory that it is in, which goes on after it)."""
+    memory = np.full(shape[0] * shape[1] + 64, 7, dtype)
+    return memory[: shape[0] * shape[1]].reshape(shape), memory
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_products(dtype: type) -> None:
+    draw = np.random.default_rng(1).standard_normal
+    # each term rounds once, and so does each sum: length + 1 roundings of what is at most that sum
+    for rows, length, columns in every(ROW_SIZES, LENGTHS, widths(dtype)):
+        a, b = draw((rows, length)).astype(dtype), draw((length, columns)).astype(dtype)
+        bias = draw(columns).astype(dtype)
+        made = [guarded((rows, columns), dtype) for _ in range(3)]
+        _all_products(a, b, bias, *(c for c, _ in made), np.ascontiguousarray(a.T))
+        wide_a, wide_b = a.astype(np.longdouble), b.astype(np.longdouble)
+        bound = (length + 1) * np.finfo(dtype).eps * (abs(wide_a) @ abs(wide_b) + abs(bias))
+        for (c, memory), added in zip(made, (bias, 0, 0), strict=True):
+            assert (abs(c - (wide_a @ wide_b + added)) <= bound).all(), (rows, length, columns)
+            assert (memory[c.size :] == 7).all(), (rows, length, columns)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_nan_or_an_infinity_reaches_its_row_and_column_alone(dtype: type) -> None:
+    a, b = np.ones((8, 5), dtype), np.ones((5, 27), dtype)
+    a[3, 2], b[1, 20] = np.nan, np.inf
+    made = [np.empty((8, 27), dtype) for _ in range(3)]
+    _all_products(a, b, np.zeros(27, dtype), *made, np.ascontiguousarray(a.T))
+    for c in made:
+        np.testing.assert_array_equal(c, a @ b)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_transposes(dtype: type) -> None:
+    draw = np.random.default_rng(1).standard_normal
+    for rows, columns in every(widths(dtype), widths(dtype)):
+        a = draw((rows, columns)).astype(dtype)
+        out, memory = guarded((columns, rows), dtype)
+        transpose(a, out)
+        np.testing.assert_array_equal(out, a.T)
+        assert (memory[a.size :] == 7).all()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_column_sums(dtype: type) -> None:
+    draw = np.random.default_rng(1).standard_normal
+    for rows, columns in every([1, 2, 3, 4, 5, 8, 33], [1, 8, 27]):
+        x = draw((rows, columns)).astype(dtype)
+        out = np.full(columns, 7, dtype)
+        column_sums(x, out)
+        # rows roundings of sums that are at most the sum of the absolute values
+        bound = rows * np.finfo(dtype).eps * abs(x).sum(0)
+        assert (abs(out - x.astype(np.longdouble).sum(0)) <= bound).all()
