@@ -1,4 +1,4 @@
-"""Training by compiled kernels: what is chosen, verified, remembered, and that torch is not needed."""
+"""Training by compiled kernels: what is chosen, verified and remembered; torch is not needed."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ import pytest
 from handgrad.data import Dataset
 from handgrad.engine.compiled import verified
 from handgrad.engine.compiled.step import Step
-from handgrad.errors import DivergedError, GradientError
+from handgrad.errors import DivergedError, GradientError, SettingsError
 from handgrad.train.checkpoint import load
 from handgrad.train.prepare import check_settings
 from handgrad.train.settings import TrainSettings
@@ -35,6 +35,9 @@ def test_it_trains_as_the_fused_engine_does(
 ) -> None:
     """Weight decay, the learning rate's step and the state included; evaluation as well."""
     chosen = {"dtype": "float64", "optimizer": optimizer, "weight_decay": 0.03, "lr": 0.02}
+    chosen["eps"] = (
+        1e-3  # the bias before batchnorm has rounding for a gradient: not to be blown up
+    )
     results = [
         train_tiny(tmp_path / engine, dataset, engine=engine, **chosen)
         for engine in ("fused", "compiled")
@@ -88,7 +91,7 @@ def test_wrong_gradients_are_noticed_and_right_ones_remembered(
 def test_a_device_that_it_cannot_use(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("handgrad.engine.device.require_device", lambda device: None)
     settings = TrainSettings(engine="compiled", device="cuda").resolved()
-    with pytest.raises(Exception, match="^engine compiled runs on the processor") as caught:
+    with pytest.raises(SettingsError) as caught:
         check_settings(settings, model_for(dataset), dataset)
     assert str(caught.value) == (
         "engine compiled runs on the processor, and the device is cuda: "
