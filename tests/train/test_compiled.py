@@ -22,10 +22,11 @@ def dataset(tmp_path: Path) -> Dataset:
     return words_dataset(tmp_path)
 
 
-def test_auto_is_compiled_on_the_processor_and_fused_elsewhere() -> None:
+def test_auto_is_compiled_on_one_thread_of_the_processor_and_fused_elsewhere() -> None:
     assert TrainSettings().engine == "auto"
     assert TrainSettings().resolved().engine == "compiled"
     assert TrainSettings(device="cuda").resolved().engine == "fused"
+    assert TrainSettings(threads=2).resolved().engine == "fused"
     assert TrainSettings(engine="chunked").resolved().engine == "chunked"
 
 

@@ -36,7 +36,7 @@ class TrainSettings:
     eps: float = 1e-8
     seed: int = 42
     engine: str = "auto"
-    """"auto" is compiled on the processor, fused elsewhere."""
+    """"auto" is compiled on one thread of the processor, fused elsewhere."""
     device: str = "cpu"
     threads: int = 1
     """Of the processor. A step of the lecture's sizes is too short to be shared out: two threads
@@ -57,7 +57,8 @@ class TrainSettings:
     def resolved(self) -> Self:
         """The same settings with every None replaced by what it stands for."""
         row = OPTIMIZERS[self.optimizer]
-        automatic = "compiled" if self.device == "cpu" else "fused"
+        one_thread = self.device == "cpu" and self.threads == 1
+        automatic = "compiled" if one_thread else "fused"
         chosen: dict[str, Any] = {
             "lr": row.lr,
             "weight_decay": row.weight_decay,

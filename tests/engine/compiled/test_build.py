@@ -1,4 +1,4 @@
-"""What is kept on disk: found again, made anew where it must be, harmless where it cannot be kept."""
+"""What is kept on disk: found again, made anew where it must be, harmless where it cannot be."""
 
 import subprocess
 import sys
