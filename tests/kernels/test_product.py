@@ -39,7 +39,9 @@ def guarded(shape: tuple[int, int], dtype: type) -> tuple[np.ndarray, np.ndarray
 def test_products(dtype: type) -> None:
     draw = np.random.default_rng(1).standard_normal
     # each term rounds once, and so does each sum: length + 1 roundings of what is at most that sum
-    for rows, length, columns in every(ROW_SIZES, LENGTHS, widths(dtype)):
+    # large enough to be laid out: sums in several parts, several blocks of rows, a last tile of few
+    large = [(13, 300, 263), (137, 257, 256), (259, 600, 130), (600, 520, 27)]
+    for rows, length, columns in [*every(ROW_SIZES, LENGTHS, widths(dtype)), *large]:
         a, b = draw((rows, length)).astype(dtype), draw((length, columns)).astype(dtype)
         bias = draw(columns).astype(dtype)
         made = [guarded((rows, columns), dtype) for _ in range(3)]

@@ -36,6 +36,7 @@ def tile(
     row_of_b: Any,
     row_of_c: Any,
     length: Any,
+    done: Any,
     rows: Any,
     columns: Any,
 ) -> Any:
@@ -43,7 +44,7 @@ def tile(
 
     a, b, c, bias are arrays of one float type; `at_*` the tile's first number in each, in numbers;
     `row_of_*` the distance of two rows, `next_in_a` that of two a[i, p]; `length` how many p, at
-    least 1. at_bias below 0 stands for no bias.
+    least 1. at_bias below 0 stands for no bias. `done` above 0: the sums are added to what c has.
     """
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
@@ -55,7 +56,7 @@ def tile(
         _Tiles(context, builder, a.dtype).choose(pointers, *values[4:])
         return context.get_dummy_value()
 
-    return types.void(a, b, c, bias, *([types.intp] * 11)), generate
+    return types.void(a, b, c, bias, *([types.intp] * 12)), generate
 
 
 class _Tiles:
@@ -99,7 +100,7 @@ class _Tiles:
     def _tile(self, rows: int, pointers: list[Any], places: Any, masks: list[Any]) -> None:
         """The loop over p and the stores after it."""
         builder, index = self._builder, self._index
-        at_a, at_b, at_c, at_bias, row_of_a, next_in_a, row_of_b, row_of_c, length = places
+        at_a, at_b, at_c, at_bias, row_of_a, next_in_a, row_of_b, row_of_c, length, done = places
         a, b, c = (
             builder.gep(pointer, [at])
             for pointer, at in zip(pointers[:3], (at_a, at_b, at_c), strict=True)
@@ -127,8 +128,16 @@ class _Tiles:
                 held.add_incoming(new, loop)
         builder.cbranch(builder.icmp_signed("<", following, length), loop, after)
         builder.position_at_end(after)
-        for row in range(rows):
-            self._store_row(added[row], builder.gep(c, [builder.mul(row_of_c, index(row))]), masks)
+        rows_of_c = [builder.gep(c, [builder.mul(row_of_c, index(row))]) for row in range(rows)]
+        with builder.if_else(builder.icmp_signed(">", done, index(0))) as (more, new):
+            with more:
+                for values, pointer in zip(added, rows_of_c, strict=True):
+                    held = self._load_row(pointer, masks)
+                    total = [builder.fadd(x, y) for x, y in zip(values, held, strict=True)]
+                    self._store_row(total, pointer, masks)
+            with new:
+                for values, pointer in zip(added, rows_of_c, strict=True):
+                    self._store_row(values, pointer, masks)
 
     def _start(self, bias: Any, b: Any, at_bias: Any, masks: list[Any]) -> list[Any]:
         """The bias, or zeros: b's first row is then read in its place, and not used."""
