@@ -3,7 +3,8 @@
 data      words, vocabulary, one flat token array, batches from (seed, step)
 layers    LAYERS: pure functions, each a chunked pair (one step a line) and a fused pair
 models    MODELS: how layers are stacked
-engine    ENGINES: autograd, chunked, fused behind one `loss_and_grads`
+kernels   KERNELS: the layers on preallocated memory, compiled
+engine    ENGINES: autograd, chunked, fused, compiled behind one `loss_and_grads`
 verify    our own layers and models, held to autograd and float64 by the checker
 train     the loop, optimizers, schedules, evaluation, run folders
 sample    names from a trained model

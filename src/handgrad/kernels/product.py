@@ -1,9 +1,9 @@
 """Matrix products on given memory: a @ b (+ bias), and a.T @ b.
 
 At the sizes of a model of names, tens to a few hundred, a BLAS spends as long on preparing as on
-multiplying: small products are multiplied where they lie. Of large ones, stripes of a and columns of
-b are first laid side by side, as a BLAS does: their rows lie on a page of memory each, and finding
-the page would take longer than using it. All arrays are C-contiguous and of one float type.
+multiplying: small matrices are multiplied where they lie. Of large ones, stripes of a and columns
+of b are first laid side by side, as a BLAS does: their rows lie on a page of memory each, and
+finding the page would take longer than using it. All arrays are C-contiguous and of one float type.
 """
 
 from typing import Any
@@ -12,7 +12,6 @@ import numpy as np
 
 from handgrad.kernels.jit import VECTOR_BYTES, inlined, kernel
 from handgrad.kernels.tile import ROWS, VECTORS, tile
-
 
 LARGE_BYTES = 1 << 18
 """Of b: above, rows lie too far apart to be multiplied where they are."""
