@@ -3,7 +3,7 @@
     python -m benchmarks.published [--data makemore|FILE] [--only TEXT] [--seed N] [--write FILE]
 
 The losses are those of `handgrad train` and `handgrad evaluate`, run as a user would run them.
-Takes about six minutes on one core. Exit code 1 if any figure is off by more than it may be.
+Takes some minutes on one core. Exit code 1 if any figure is off by more than it may be.
 """
 
 import argparse
@@ -156,7 +156,7 @@ def main() -> int:
     parser.add_argument("--data", default="makemore", help="makemore, or the path of its names.txt")
     parser.add_argument("--only", default="", help="only the trained figures whose name has this")
     parser.add_argument("--seed", type=int, default=42)
-    parser.add_argument("--engine", default="fused")
+    parser.add_argument("--engine", default="auto")
     parser.add_argument("--write", type=Path, help="write the table there as well")
     arguments = parser.parse_args()
     table = ["| figure | published | ours | bound | |", "| --- | --- | --- | --- | --- |"]

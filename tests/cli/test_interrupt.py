@@ -85,6 +85,18 @@ def test_a_signal_ends_the_step_and_saves(whole: Path, number: signal.Signals) -
         assert_resumes_to_the_same_bits(whole, out)
 
 
+def test_a_signal_ends_a_block_of_compiled_steps(whole: Path) -> None:
+    """Within a block no Python runs that could notice it; a block takes a quarter of a second."""
+    arguments = [*flags("compiled"), "--engine=compiled", "--steps=100000000"]
+    running = Command(whole, *arguments, "--eval-every=1000", "--checkpoint-every=100000000")
+    running.wait_for(" 1000/")
+    running.process.send_signal(signal.SIGINT)
+    assert running.wait() == 130
+    last = running.output.splitlines()[-1]
+    assert last.startswith("handgrad: stopped after step ")
+    assert (whole / "compiled" / f"optimizer-{last.split()[4]}.safetensors").exists()
+
+
 def test_killed_at_random_moments(whole: Path) -> None:
     out = "killed"
     arguments = flags(out)

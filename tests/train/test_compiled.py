@@ -126,5 +126,5 @@ def test_show_step(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = command(capsys, "train", "--data", words, "--show-step", "--n-layer=2")
     assert (code, err) == (0, "")
     assert out.startswith('"""Steps of mlp, optimizer sgd: written by handgrad."""\n')
-    assert "        linear.backward(dhprebn_2, h_1, W2, dh_1, dW2, db2, W2_t)\n" in out
+    assert "        linear.forward(h_1, W2, b2, hprebn_2, block_hprebn_2, panel_hprebn_2)\n" in out
     assert list(tmp_path.iterdir()) == [words]

@@ -8,8 +8,6 @@ finding the page would take longer than using it. All arrays are C-contiguous an
 
 from typing import Any
 
-import numpy as np
-
 from handgrad.kernels.jit import VECTOR_BYTES, inlined, kernel
 from handgrad.kernels.tile import ROWS, VECTORS, tile
 
@@ -23,21 +21,21 @@ BLOCK_BYTES = 1 << 17
 
 
 @inlined
-def product(a: Any, b: Any, bias: Any, c: Any) -> None:
+def product(a: Any, b: Any, bias: Any, c: Any, block: Any, panel: Any) -> None:
     """c (M, N) = a (M, P) @ b (P, N) + bias (N,)."""
-    _multiply(a, b, bias, c, a.shape[0], a.shape[1], _step(a, 0), _step(a, 1))
+    _multiply(a, b, bias, c, block, panel, a.shape[0], a.shape[1], _step(a, 0), _step(a, 1))
 
 
 @inlined
-def product_without_bias(a: Any, b: Any, c: Any) -> None:
+def product_without_bias(a: Any, b: Any, c: Any, block: Any, panel: Any) -> None:
     """c (M, N) = a (M, P) @ b (P, N)."""
-    _multiply(a, b, b[0, :0], c, a.shape[0], a.shape[1], _step(a, 0), _step(a, 1))
+    _multiply(a, b, b[0, :0], c, block, panel, a.shape[0], a.shape[1], _step(a, 0), _step(a, 1))
 
 
 @inlined
-def product_transposed(a: Any, b: Any, c: Any) -> None:
+def product_transposed(a: Any, b: Any, c: Any, block: Any, panel: Any) -> None:
     """c (M, N) = a.T @ b with a (P, M), b (P, N)."""
-    _multiply(a, b, b[0, :0], c, a.shape[1], a.shape[0], _step(a, 1), _step(a, 0))
+    _multiply(a, b, b[0, :0], c, block, panel, a.shape[1], a.shape[0], _step(a, 1), _step(a, 0))
 
 
 @inlined
@@ -48,13 +46,22 @@ def _step(a: Any, axis: int) -> Any:
 
 @kernel
 def _multiply(
-    a: Any, b: Any, bias: Any, c: Any, rows: int, length: int, row_of_a: int, next_in_a: int
+    a: Any,
+    b: Any,
+    bias: Any,
+    c: Any,
+    block: Any,
+    panel: Any,
+    rows: int,
+    length: int,
+    row_of_a: int,
+    next_in_a: int,
 ) -> None:
     """A bias (0,) is none."""
     far_b = b.size * b.itemsize > LARGE_BYTES
     far_a = next_in_a * a.itemsize >= PAGE_BYTES // 2 and length > 2 * DEPTH
     if (far_a or far_b) and rows > 2 * ROWS:
-        _laid_out(a, b, bias, c, rows, length, row_of_a, next_in_a)
+        _laid_out(a, b, bias, c, block, panel, rows, length, row_of_a, next_in_a)
     else:
         _in_place(a, b, bias, c, rows, length, row_of_a, next_in_a)
 
@@ -74,13 +81,20 @@ def _in_place(
 
 @kernel
 def _laid_out(
-    a: Any, b: Any, bias: Any, c: Any, rows: int, length: int, row_of_a: int, next_in_a: int
+    a: Any,
+    b: Any,
+    bias: Any,
+    c: Any,
+    block: Any,
+    panel: Any,
+    rows: int,
+    length: int,
+    row_of_a: int,
+    next_in_a: int,
 ) -> None:
     columns = b.shape[1]
     wide = VECTORS * VECTOR_BYTES // a.itemsize
     height = BLOCK_BYTES // (DEPTH * a.itemsize) // ROWS * ROWS
-    block = np.empty((1, height * DEPTH), a.dtype)  # of a: number p of all rows side by side
-    panel = np.empty((DEPTH, wide), a.dtype)
     for start in range(0, length, DEPTH):
         depth = min(DEPTH, length - start)
         for top in range(0, rows, height):
@@ -106,11 +120,20 @@ def _laid_out(
                     1,
                     some_rows,
                     0,
-                    wide,
+                    panel.shape[1],
                     at_c,
                     at_bias,
                     start,
                 )
+
+
+def scratch() -> dict[str, tuple[int, ...]]:
+    """Shapes of `block` (of a: number p of all rows side by side) and `panel` (some columns of b),
+    for large products; enough for float32, and so for float64."""
+    return {
+        "block": (1, BLOCK_BYTES // 4),
+        "panel": (DEPTH, VECTORS * VECTOR_BYTES // 4),
+    }
 
 
 @kernel

@@ -67,9 +67,11 @@ def fold_names(one: Bound) -> tuple[str, str]:
 
 
 def inference_memory(bound: tuple[Bound, ...]) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """(name, shape) of every output but the loss, of biases that are absent, and of scratch."""
+    """(name, shape) of every output but the loss, of what forwards need besides, and of scratch."""
     for one in bound:
-        wanted = {one.call.output, one.names.get("b"), *_scratch(bound)} - set(one.call.inputs)
+        plain = not one.call.state and one.call.layer != "join" and one is not bound[-1]
+        taken = one.arguments("forward") if plain else []
+        wanted = {one.call.output, *taken, *_scratch(bound)}
         yield from ((name, shape) for name, shape in one.shapes.items() if name in wanted)
 
 
