@@ -23,6 +23,11 @@ SHOWN = 40
 """Symbols that an error lists, so that it stays one line."""
 
 
+def token_dtype(size: int) -> np.dtype[np.unsignedinteger]:
+    """The smallest type that holds a token of `size` symbols: uint8, or uint16 above 256."""
+    return np.dtype(np.uint8 if size - 1 <= BYTE_LIMIT else np.uint16)
+
+
 @dataclass(frozen=True)
 class Vocabulary:
     """`symbols[0]` is the boundary. Raises DataError for symbols that `of` would not have made."""
@@ -53,8 +58,8 @@ class Vocabulary:
 
     @property
     def dtype(self) -> np.dtype[np.unsignedinteger]:
-        """The smallest type that holds a token: uint8, or uint16 above 255 symbols."""
-        return np.dtype(np.uint8 if self.size - 1 <= BYTE_LIMIT else np.uint16)
+        """That of its tokens."""
+        return token_dtype(self.size)
 
     @cached_property
     def codes(self) -> np.ndarray:

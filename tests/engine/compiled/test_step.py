@@ -1,5 +1,7 @@
 """Many steps in one call, beside the fused engine's, one at a time."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -121,3 +123,17 @@ def test_a_losss_gradients_are_left_and_nothing_moves_without_updates() -> None:
         np.testing.assert_allclose(step.grads[name], gradient.numpy(), rtol=1e-10, atol=1e-12)
     for name, value in moved.items():
         np.testing.assert_allclose(step.moved_state()[name], value.numpy(), rtol=1e-12)
+
+
+def test_one_compilation_serves_verifying_and_training(names: Dataset, tmp_path: Path) -> None:
+    """Tokens are read-only, and mapped from a file where they are many."""
+    model = MLP(27, n_hidden=64)
+    step = Step(model, 32, *begun(model, np.float32))
+    step.loss_and_grads(np.zeros((32, 3), np.int64), np.zeros(32, np.int64))
+    positions = Batches(names, "train", 32, 3, seed=1).positions(0, 3).reshape(3, 32)
+    names.tokens.tofile(tmp_path / "tokens")
+    mapped = np.memmap(tmp_path / "tokens", names.tokens.dtype, "r")
+    for tokens in (names.tokens, names.tokens.copy(), mapped):
+        before = len(step._steps.overloads)
+        step.run(tokens, positions, np.zeros((3, 3)))
+        assert len(step._steps.overloads) == before

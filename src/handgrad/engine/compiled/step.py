@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from handgrad.data.vocabulary import token_dtype
 from handgrad.engine.compiled.build import build
 from handgrad.engine.compiled.names import bind, gradient_shapes
 from handgrad.engine.compiled.source import FIXED, argument_names, step_source
@@ -41,6 +42,7 @@ class Step:
         self._numbers = np.array(numbers, dtype=np.float64)
         self._momentum = model.momentum
         self._memory, self._state = memory, state
+        self._no_tokens = _read_only(np.zeros(0, token_dtype(model.vocab_size)))
         self._norms = [one for one in bind(model, batch_size) if one.call.state]
         held = {**memory, **params, **state, **kept}
         self._held = [held[name] for name in argument_names(model, optimizer_name)[len(FIXED) :]]
@@ -57,14 +59,14 @@ class Step:
         `schedule` (S, 3): learning rates and the two corrections of kernels/optimizers.py.
         """
         losses = np.empty(len(positions))
-        done = self._call(tokens, positions, schedule, losses, updates=True)
+        done = self._call(_read_only(tokens), positions, schedule, losses, updates=True)
         return losses[:done]
 
     def loss_and_grads(self, inputs: npt.NDArray[Any], targets: npt.NDArray[Any]) -> float:
         """The loss of the batch; its gradients are in `grads`. Nothing is updated."""
         self.inputs[...], self.targets[...] = inputs, targets
         losses = np.empty(1)
-        self._call(_NO_TOKENS, _NO_POSITIONS, _NO_SCHEDULE, losses, updates=False)
+        self._call(self._no_tokens, _NO_POSITIONS, _NO_SCHEDULE, losses, updates=False)
         return float(losses[0])
 
     def moved_state(self) -> dict[str, npt.NDArray[Any]]:
@@ -85,7 +87,13 @@ class Step:
         return done
 
 
-_NO_TOKENS = np.zeros(0, np.uint8)
+def _read_only(tokens: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The same memory, mapped from a file or not, as one type: each is compiled for anew."""
+    view = np.asarray(tokens).view()
+    view.flags.writeable = False
+    return view
+
+
 _NO_POSITIONS = np.zeros((1, 0), np.int64)
 _NO_SCHEDULE = np.zeros((1, 3))
 
