@@ -77,6 +77,7 @@ def test_a_name_that_is_read_twice_collects_both_gradients() -> None:
     class Tied:
         name = "tied"
         momentum = 0.1
+        vocab_size = 5
         block_size = 2
 
         def __init__(self, model: Model) -> None:

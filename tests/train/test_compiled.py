@@ -11,6 +11,7 @@ from handgrad.data import Dataset
 from handgrad.engine.compiled import verified
 from handgrad.engine.compiled.step import Step
 from handgrad.errors import DivergedError, GradientError, SettingsError
+from handgrad.models import MLP
 from handgrad.train.checkpoint import load
 from handgrad.train.prepare import check_settings
 from handgrad.train.settings import TrainSettings
@@ -27,6 +28,9 @@ def test_auto_is_compiled_on_one_thread_of_the_processor_and_fused_elsewhere() -
     assert TrainSettings().resolved().engine == "compiled"
     assert TrainSettings(device="cuda").resolved().engine == "fused"
     assert TrainSettings(threads=2).resolved().engine == "fused"
+    wide, deep = MLP(27, n_hidden=4096), MLP(27, n_hidden=513, n_layer=2)
+    assert TrainSettings().resolved(wide).engine == "compiled"
+    assert TrainSettings().resolved(deep).engine == "fused"
     assert TrainSettings(engine="chunked").resolved().engine == "chunked"
 
 
@@ -126,5 +130,5 @@ def test_show_step(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = command(capsys, "train", "--data", words, "--show-step", "--n-layer=2")
     assert (code, err) == (0, "")
     assert out.startswith('"""Steps of mlp, optimizer sgd: written by handgrad."""\n')
-    assert "        linear.forward(h_1, W2, b2, hprebn_2, block_hprebn_2, panel_hprebn_2)\n" in out
+    assert "        linear.backward(dhprebn_2, h_1, W2, dh_1, dW2, db2, W2_t)\n" in out
     assert list(tmp_path.iterdir()) == [words]

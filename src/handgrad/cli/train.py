@@ -129,7 +129,7 @@ def _needed(out: Path | None) -> Path:
 
 
 def _say_if_compiling(settings: TrainSettings, model: "Model", say: Callable[[str], None]) -> None:
-    settings = settings.resolved()
+    settings = settings.resolved(model)
     if settings.engine != "compiled":
         return
     from handgrad.engine.compiled.build import is_compiled

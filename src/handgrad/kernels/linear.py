@@ -6,12 +6,7 @@ x (B, C), W (C, H), b (H,), out (B, H); W_t (H, C) is room for W's transpose.
 from typing import Any
 
 from handgrad.kernels.jit import kernel
-from handgrad.kernels.product import (
-    product,
-    product_transposed,
-    product_without_bias,
-    scratch,
-)
+from handgrad.kernels.product import product, product_transposed, product_without_bias
 from handgrad.kernels.sums import column_sums
 from handgrad.kernels.transpose import transpose
 
@@ -21,20 +16,18 @@ Shapes = dict[str, tuple[int, ...]]
 
 def memory(x: tuple[int, ...], W: tuple[int, ...], b: tuple[int, ...] | None = None) -> Shapes:
     """What a call needs beside its inputs and their gradients."""
-    needed: Shapes = {"out": (x[0], W[1]), "W_t": (W[1], W[0]), **scratch()}
+    needed: Shapes = {"out": (x[0], W[1]), "W_t": (W[1], W[0])}
     return needed if b is not None else {**needed, "b": (W[1],), "db": (W[1],)}
 
 
 @kernel
-def forward(x: Any, W: Any, b: Any, out: Any, block: Any, panel: Any) -> None:
-    product(x, W, b, out, block, panel)
+def forward(x: Any, W: Any, b: Any, out: Any) -> None:
+    product(x, W, b, out)
 
 
 @kernel
-def backward(
-    dout: Any, x: Any, W: Any, dx: Any, dW: Any, db: Any, W_t: Any, block: Any, panel: Any
-) -> None:
-    product_transposed(x, dout, dW, block, panel)
+def backward(dout: Any, x: Any, W: Any, dx: Any, dW: Any, db: Any, W_t: Any) -> None:
+    product_transposed(x, dout, dW)
     column_sums(dout, db)
     transpose(W, W_t)
-    product_without_bias(dout, W_t, dx, block, panel)
+    product_without_bias(dout, W_t, dx)

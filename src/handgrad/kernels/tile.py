@@ -36,7 +36,6 @@ def tile(
     row_of_b: Any,
     row_of_c: Any,
     length: Any,
-    done: Any,
     rows: Any,
     columns: Any,
 ) -> Any:
@@ -44,7 +43,7 @@ def tile(
 
     a, b, c, bias are arrays of one float type; `at_*` the tile's first number in each, in numbers;
     `row_of_*` the distance of two rows, `next_in_a` that of two a[i, p]; `length` how many p, at
-    least 1. at_bias below 0 stands for no bias. `done` above 0: the sums are added to what c has.
+    least 1. at_bias below 0 stands for no bias.
     """
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
@@ -56,7 +55,7 @@ def tile(
         _Tiles(context, builder, a.dtype).choose(pointers, *values[4:])
         return context.get_dummy_value()
 
-    return types.void(a, b, c, bias, *([types.intp] * 12)), generate
+    return types.void(a, b, c, bias, *([types.intp] * 11)), generate
 
 
 class _Tiles:
@@ -100,7 +99,7 @@ class _Tiles:
     def _tile(self, rows: int, pointers: list[Any], places: Any, masks: list[Any]) -> None:
         """The loop over p and the stores after it."""
         builder, index = self._builder, self._index
-        at_a, at_b, at_c, at_bias, row_of_a, next_in_a, row_of_b, row_of_c, length, done = places
+        at_a, at_b, at_c, at_bias, row_of_a, next_in_a, row_of_b, row_of_c, length = places
         a, b, c = (
             builder.gep(pointer, [at])
             for pointer, at in zip(pointers[:3], (at_a, at_b, at_c), strict=True)
@@ -128,16 +127,8 @@ class _Tiles:
                 held.add_incoming(new, loop)
         builder.cbranch(builder.icmp_signed("<", following, length), loop, after)
         builder.position_at_end(after)
-        rows_of_c = [builder.gep(c, [builder.mul(row_of_c, index(row))]) for row in range(rows)]
-        with builder.if_else(builder.icmp_signed(">", done, index(0))) as (more, new):
-            with more:
-                for values, pointer in zip(added, rows_of_c, strict=True):
-                    held = self._load_row(pointer, masks)
-                    total = [builder.fadd(x, y) for x, y in zip(values, held, strict=True)]
-                    self._store_row(total, pointer, masks)
-            with new:
-                for values, pointer in zip(added, rows_of_c, strict=True):
-                    self._store_row(values, pointer, masks)
+        for row in range(rows):
+            self._store_row(added[row], builder.gep(c, [builder.mul(row_of_c, index(row))]), masks)
 
     def _start(self, bias: Any, b: Any, at_bias: Any, masks: list[Any]) -> list[Any]:
         """The bias, or zeros: b's first row is then read in its place, and not used."""

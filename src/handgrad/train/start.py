@@ -38,7 +38,7 @@ def begin(
     again. Raises SettingsError, GradientError where a verified gradient is wrong, and RunError for
     a folder that is not free or cannot be written; then nothing is left of it.
     """
-    settings = settings.resolved()
+    settings = settings.resolved(model)
     check_settings(settings, model, dataset)
     start = fresh(model, settings)
     run = Run(Path(), model, dataset.vocabulary, settings, dataset.source, dataset.fingerprint)

@@ -12,21 +12,21 @@ LECTURE = """\
             gather(tokens, positions[step], inputs, targets)
         embedding.forward(inputs, C, emb)
         # embcat is emb, its rows side by side
-        linear.forward(embcat, W1, b1, hprebn, block_hprebn, panel_hprebn)
+        linear.forward(embcat, W1, b1, hprebn)
         batchnorm.forward(hprebn, bngain, bnbias, bnmeani, bnvar, bnvar_inv, bnraw, hpreact)
         tanh.forward(hpreact, h)
-        linear.forward(h, W2, b2, logits, block_logits, panel_logits)
+        linear.forward(h, W2, b2, logits)
         loss = softmax_cross_entropy.forward(
             logits, targets, probs, others_loss, turned_loss, of_rows_loss,
         )
         softmax_cross_entropy.backward(targets, probs, others_loss, dlogits)
-        linear.backward(dlogits, h, W2, dh, dW2, db2, W2_t, block_logits, panel_logits)
+        linear.backward(dlogits, h, W2, dh, dW2, db2, W2_t)
         tanh.backward(dh, h, dhpreact)
         batchnorm.backward(
             dhpreact, bngain, bnvar_inv, bnraw, dhprebn, dbngain, dbnbias, scale_hpreact,
             shift_hpreact,
         )
-        linear.backward(dhprebn, embcat, W1, dembcat, dW1, db1, W1_t, block_hprebn, panel_hprebn)
+        linear.backward(dhprebn, embcat, W1, dembcat, dW1, db1, W1_t)
         embedding.backward(demb, inputs, dC)
         losses[step] = loss
         if not math.isfinite(loss):
@@ -47,13 +47,13 @@ LECTURE = """\
 INFERENCE = """\
         take(inputs, targets, first, count, inputs_part, targets_part)
         embedding.forward(inputs_part, C, emb)
-        linear.forward(embcat, W1, b1, hprebn, block_hprebn, panel_hprebn)
+        linear.forward(embcat, W1, b1, hprebn)
         if until == 0:
             batchnorm.moments(hprebn, count, first, mean, square)
             continue
         batchnorm.forward_evaluation(hprebn, scale_hpreact, shift_hpreact, hpreact)
         tanh.forward(hpreact, h)
-        linear.forward(h, W2, b2, logits, block_logits, panel_logits)
+        linear.forward(h, W2, b2, logits)
         if len(scores):
             scores[first : first + count] = logits[:count]
         total += softmax_cross_entropy.loss_sum(
