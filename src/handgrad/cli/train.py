@@ -136,7 +136,7 @@ def _say_if_compiling(settings: TrainSettings, model: "Model", say: Callable[[st
     from handgrad.engine.compiled.source import step_source
 
     if not is_compiled(step_source(model, settings.optimizer)):
-        say("compiling this model's step: some seconds, once on this machine")
+        say("compiling this model's step: half a minute, once on this machine")
 
 
 def _step(out: Path | None, given: dict[str, Any], *, resume: bool) -> str:
