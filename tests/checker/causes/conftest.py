@@ -15,6 +15,13 @@ from handgrad.checker.records import Report, Row
 Explained = Callable[..., Row]
 
 
+def assert_told(row: Row, code: str, message: str, fix: str | None, at: tuple | None) -> None:
+    """Hold a row to its cause, message and corrected line, which was checked, and where it goes."""
+    assert (row.cause, row.message, row.fix) == (code, message, fix)
+    assert at == (row.fix_at and (row.fix_at.line, row.fix_adds))
+    assert (row.checked is None) == (fix is None)
+
+
 @pytest.fixture
 def reported() -> Callable[[str], Report]:
     """Check a program."""

@@ -2,6 +2,7 @@
 
 import pytest
 
+from checker.causes.conftest import assert_told
 from handgrad.checker.causes import branch_twice
 
 CASES = [
@@ -84,10 +85,7 @@ OTHERS = [
 def test_the_branch_that_is_there_twice_is_named(
     row_of, program, original, lines, hand, message, fix, at
 ) -> None:
-    row = row_of(program, original, lines, hand)
-    assert (row.cause, row.message, row.fix) == (branch_twice.CODE, message, fix)
-    assert at == (row.fix_at and (row.fix_at.line, row.fix_adds))
-    assert (row.checked is None) == (fix is None)
+    assert_told(row_of(program, original, lines, hand), branch_twice.CODE, message, fix, at)
 
 
 @pytest.mark.parametrize(("program", "original", "lines", "hand"), OTHERS)

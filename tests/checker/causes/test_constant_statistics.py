@@ -2,6 +2,7 @@
 
 import pytest
 
+from checker.causes.conftest import assert_told
 from handgrad.checker.causes import constant_statistics
 
 CASES = [
@@ -142,10 +143,7 @@ OTHERS = [
 def test_the_statistics_that_are_no_constants_are_named(
     row_of, program, original, lines, hand, message, fix, at
 ) -> None:
-    row = row_of(program, original, lines, hand)
-    assert (row.cause, row.message, row.fix) == (constant_statistics.CODE, message, fix)
-    assert at == (row.fix_at and (row.fix_at.line, row.fix_adds))
-    assert (row.checked is None) == (fix is None)
+    assert_told(row_of(program, original, lines, hand), constant_statistics.CODE, message, fix, at)
 
 
 @pytest.mark.parametrize(("program", "original", "lines", "hand"), OTHERS)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from checker.causes.conftest import assert_told
 from handgrad.checker.causes import index_offset
 
 CASES = [
@@ -117,10 +118,7 @@ OTHERS = [
 def test_the_index_is_moved_by_one(
     row_of, program, original, lines, hand, message, fix, at
 ) -> None:
-    row = row_of(program, original, lines, hand)
-    assert (row.cause, row.message, row.fix) == (index_offset.CODE, message, fix)
-    assert at == (row.fix_at and (row.fix_at.line, row.fix_adds))
-    assert (row.checked is None) == (fix is None)
+    assert_told(row_of(program, original, lines, hand), index_offset.CODE, message, fix, at)
 
 
 @pytest.mark.parametrize(("program", "original", "lines", "hand"), OTHERS)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from checker.causes.conftest import assert_told
 from checker.causes.programs import SCALED
 from handgrad.checker.causes import precision
 
@@ -66,9 +67,7 @@ OTHERS = [
 @pytest.mark.parametrize(("program", "original", "lines", "hand", "message", "fix", "at"), CASES)
 def test_lost_digits_are_told(row_of, program, original, lines, hand, message, fix, at) -> None:
     row = row_of(program, original, lines, hand)
-    assert (row.cause, row.message, row.fix) == (precision.CODE, message, fix)
-    assert at == (row.fix_at and (row.fix_at.line, row.fix_adds))
-    assert (row.checked is None) == (fix is None)
+    assert_told(row, precision.CODE, message, fix, at)
     assert (row.blame, row.verdict) == ("root", "wrong")
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from checker.causes.conftest import assert_told
 from handgrad.checker.causes import replaced
 
 CASES = [
@@ -141,10 +142,7 @@ OTHERS = [
 def test_what_is_replaced_is_to_be_added(
     row_of, program, original, lines, hand, message, fix, at
 ) -> None:
-    row = row_of(program, original, lines, hand)
-    assert (row.cause, row.message, row.fix) == (replaced.CODE, message, fix)
-    assert at == (row.fix_at and (row.fix_at.line, row.fix_adds))
-    assert (row.checked is None) == (fix is None)
+    assert_told(row_of(program, original, lines, hand), replaced.CODE, message, fix, at)
 
 
 @pytest.mark.parametrize(("program", "original", "lines", "hand"), OTHERS)

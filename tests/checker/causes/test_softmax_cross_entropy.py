@@ -2,6 +2,7 @@
 
 import pytest
 
+from checker.causes.conftest import assert_told
 from handgrad.checker.causes import softmax_cross_entropy
 
 CASES = [
@@ -143,10 +144,9 @@ OTHERS = [
 def test_the_term_that_is_off_is_named(
     row_of, program, original, lines, hand, message, fix, at
 ) -> None:
-    row = row_of(program, original, lines, hand)
-    assert (row.cause, row.message, row.fix) == (softmax_cross_entropy.CODE, message, fix)
-    assert at == (row.fix_at and (row.fix_at.line, row.fix_adds))
-    assert (row.checked is None) == (fix is None)
+    assert_told(
+        row_of(program, original, lines, hand), softmax_cross_entropy.CODE, message, fix, at
+    )
 
 
 @pytest.mark.parametrize(("program", "original", "lines", "hand"), OTHERS)

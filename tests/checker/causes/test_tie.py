@@ -2,6 +2,7 @@
 
 import pytest
 
+from checker.causes.conftest import assert_told
 from handgrad.checker.causes import tie
 
 CASES = [
@@ -132,10 +133,7 @@ OTHERS = [
 def test_ties_kinks_and_turned_masks_are_told_apart(
     row_of, program, original, lines, hand, message, fix, at
 ) -> None:
-    row = row_of(program, original, lines, hand)
-    assert (row.cause, row.message, row.fix) == (tie.CODE, message, fix)
-    assert at == (row.fix_at and (row.fix_at.line, row.fix_adds))
-    assert (row.checked is None) == (fix is None)
+    assert_told(row_of(program, original, lines, hand), tie.CODE, message, fix, at)
 
 
 @pytest.mark.parametrize(("program", "original", "lines", "hand"), OTHERS)
