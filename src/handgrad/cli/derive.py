@@ -139,10 +139,10 @@ def _print(derived: "Derivation", out: Path | None) -> None:
         print()
     for step in derived.missing:
         where = "" if step.line is None else f"{words.place(Place(step.line, step.cell))}: "
-        print(printable(f"{where}{' '.join(step.statement.split())}: {step.why}"))
+        print(printable(f"{where}{step}"))
     for error in derived.errors:
         print(printable(f"{words.error_place(error) or 'the file'}: {error.error}"))
     for gradient in derived.gradients:
         if not gradient.right:
-            print(f"{gradient.name}: {gradient.verdict or 'not derived'}")
+            print(gradient)
     print(derived.summary())

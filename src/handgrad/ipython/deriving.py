@@ -26,9 +26,8 @@ def derived(session: Session, names: Mapping[str, Any], fused: bool = False) -> 
 def said(made: Derivation, where: str = WHERE) -> str:
     """What is told beside the lines: the counts, and what could not be derived, and why."""
     lines = [f"handgrad: {made.summary()}{where if made.gradients else ''}"]
-    lines += [f"  {_place(step)}{' '.join(step.statement.split())}: {step.why}"
-              for step in made.missing]  # fmt: skip
-    lines += [f"  {g.name}: {g.verdict or 'not derived'}" for g in made.gradients if not g.right]
+    lines += [f"  {_place(step)}{step}" for step in made.missing]
+    lines += [f"  {gradient}" for gradient in made.gradients if not gradient.right]
     return "\n".join(lines)
 
 

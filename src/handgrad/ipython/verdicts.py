@@ -14,7 +14,7 @@ from rich.text import Text
 
 from handgrad.checker.records import Hint, Report, Row
 from handgrad.checker.report import text, words
-from handgrad.checker.report.html import _style
+from handgrad.checker.report.html import style_sheet
 from handgrad.checker.report.markup import Markup, element
 from handgrad.checker.running.source import printable
 from handgrad.ipython.stale import Dated
@@ -87,7 +87,9 @@ class Verdicts:
         parts += [Markup(self.shown.to_html())] if self._is_written else []
         return element(
             "details",
-            element("style", Markup(STYLE if self._is_written else _style("style.css") + STYLE)),
+            element(
+                "style", Markup(STYLE if self._is_written else style_sheet("style.css") + STYLE)
+            ),
             element("summary", element("span", mark, class_=f"mark {kind}"), self.line),
             element("div", *parts),
             class_="handgrad handgrad-cell",

@@ -78,9 +78,8 @@ def _instead(suspect: Suspect) -> Finding | None:
 
 def _without(text: Text) -> Iterator[str]:
     """Yield the statement with one term of a sum left out, then no statement at all."""
-    for node in text.of(ast.BinOp):
+    for fix, node, _ in text.without_terms():
         if isinstance(node.op, ast.Add):
-            yield text.replace(node, text.segment(node.left))
-            yield text.replace(node, text.segment(node.right))
+            yield fix
     if not isinstance(text.tree, ast.Assign):
-        yield "\n".join(f"# {line}" for line in text.text.split("\n"))
+        yield text.commented_out

@@ -18,7 +18,7 @@ Right:
 import ast
 from collections.abc import Iterator
 
-from handgrad.checker.explaining.counts import Constant, counts, fraction, named
+from handgrad.checker.explaining.counts import Constant, Count, counts, fraction, named
 from handgrad.checker.explaining.edits import Text, number
 from handgrad.checker.explaining.finding import Finding
 from handgrad.checker.explaining.products import products
@@ -95,9 +95,14 @@ def _without(suspect: Suspect, text: Text) -> Iterator[tuple[str, str]]:
                 yield text.replace(node, f"1 / {right}"), _factor(text.segment(node.left))
 
 
+def _counts(suspect: Suspect) -> list[Count]:
+    """Return what the forward counts and has a name for."""
+    return [c for c in counts(suspect) if c.what and c.name != number(c.value)]
+
+
 def _terms(suspect: Suspect, text: Text) -> Iterator[tuple[str, str]]:
     """Yield the statement with one term of a sum divided by what the forward counts."""
-    known = [c for c in counts(suspect) if c.what and c.name != number(c.value)]
+    known = _counts(suspect)
     for node in text.of(ast.BinOp):
         for term in (node.left, node.right) if isinstance(node.op, ast.Add | ast.Sub) else ():
             if isinstance(term, ast.BinOp) and isinstance(term.op, ast.Add | ast.Sub):
@@ -110,7 +115,7 @@ def _terms(suspect: Suspect, text: Text) -> Iterator[tuple[str, str]]:
 
 def _counted(suspect: Suspect, text: Text) -> Iterator[tuple[str, str]]:
     """Yield the statement with a number that the forward counts in the place of another."""
-    known = [c for c in counts(suspect) if c.what and c.name != number(c.value)]
+    known = _counts(suspect)
     for node in text.of(ast.expr):
         written = text.segment(node)
         if not isinstance(node, ast.Name | ast.Call | ast.Subscript):

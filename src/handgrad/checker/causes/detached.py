@@ -115,11 +115,6 @@ def _statement(suspect: Suspect, stops: list[Op]) -> Bind | None:
 
 
 def _without(text: Text) -> Iterator[str]:
-    for node in text.of(ast.BinOp):
-        if isinstance(node.op, ast.Add):
-            yield text.replace(node, text.segment(node.left))
-            yield text.replace(node, text.segment(node.right))
-        elif isinstance(node.op, ast.Sub):
-            yield text.replace(node, text.segment(node.left))
+    yield from (fix for fix, _, _ in text.without_terms())
     if not isinstance(text.tree, ast.Assign):
-        yield "\n".join(f"# {line}" for line in text.text.split("\n"))
+        yield text.commented_out

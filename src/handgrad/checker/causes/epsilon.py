@@ -22,7 +22,7 @@ from collections.abc import Iterator
 
 from handgrad.checker.explaining.edits import Text
 from handgrad.checker.explaining.finding import Finding
-from handgrad.checker.explaining.shares import forward_line
+from handgrad.checker.explaining.shares import forward_lines
 from handgrad.checker.explaining.suspect import Suspect
 
 CODE = "HG138"
@@ -82,8 +82,7 @@ def _changed(suspect: Suspect, text: Text, added: dict[str, str]) -> Iterator[tu
 
 def _numbers(suspect: Suspect) -> Iterator[str]:
     """Yield the fractions that stand in the forward's lines around this node, as written."""
-    for part in suspect.parts:
-        source = forward_line(suspect, part.consumer) or ""
+    for source in forward_lines(suspect):
         yield from re.findall(r"(?<![\w.])\d*\.\d+(?:e-?\d+)?(?![\w.])", source)
 
 

@@ -42,15 +42,12 @@ def find(suspect: Suspect) -> Finding | None:
 
 def _without(text: Text) -> Iterator[tuple[str, str]]:
     """Yield the statement without a term, and what is done with the term."""
-    for node in text.of(ast.BinOp):
-        if not isinstance(node.op, ast.Add | ast.Sub):
-            continue
-        left, right = text.segment(node.left), text.segment(node.right)
-        done = "added" if isinstance(node.op, ast.Add) else "subtracted"
-        yield text.replace(node, left), f"{right} is {done} here"
-        if done == "added":
-            yield text.replace(node, right), f"{left} is added here"
+    for fix, node, term in text.without_terms():
+        yield fix, _done(text, node.op, term)
     if isinstance(text.tree, ast.AugAssign) and isinstance(text.tree.op, ast.Add | ast.Sub):
-        out = "\n".join(f"# {line}" for line in text.text.split("\n"))
-        done = "added" if isinstance(text.tree.op, ast.Add) else "subtracted"
-        yield out, f"{text.segment(text.tree.value)} is {done} here"
+        yield text.commented_out, _done(text, text.tree.op, text.tree.value)
+
+
+def _done(text: Text, op: ast.operator, term: ast.expr) -> str:
+    done = "added" if isinstance(op, ast.Add) else "subtracted"
+    return f"{text.segment(term)} is {done} here"

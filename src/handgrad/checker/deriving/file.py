@@ -37,7 +37,7 @@ def derive_file(
     try:
         source = read_source(file)
     except CheckError as refusal:
-        said = str(refusal).replace("handgrad check", "handgrad derive")
+        said = str(refusal)
         if "::" in str(file):
             said += "; of a function: handgrad.derive(function, inputs), in Python"
         raise CheckError(said) from refusal

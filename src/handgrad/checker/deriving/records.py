@@ -21,6 +21,9 @@ class Gradient:
     def right(self) -> bool:
         return self.verdict in ("exact", "rounding")
 
+    def __str__(self) -> str:
+        return f"{self.name}: {self.verdict or 'not derived'}"
+
 
 @dataclass(frozen=True)
 class Step:
@@ -30,6 +33,9 @@ class Step:
     line: int | None
     cell: int | None
     why: str
+
+    def __str__(self) -> str:
+        return f"{' '.join(self.statement.split())}: {self.why}"
 
 
 @dataclass(frozen=True)

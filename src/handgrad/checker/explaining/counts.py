@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from handgrad.checker.explaining.edits import number
-from handgrad.checker.explaining.shares import SAME, forward_line, forward_ops
+from handgrad.checker.explaining.shares import SAME, forward_lines, forward_ops
 from handgrad.checker.explaining.suspect import Suspect
 from handgrad.checker.recording.trace import Op
 
@@ -204,8 +204,7 @@ def _written(suspect: Suspect, value: float) -> list[str]:
     """Return how the forward's lines around this node write a fraction: `(1 - p)`."""
     if value == int(value):
         return []
-    lines = [forward_line(suspect, part.consumer) or "" for part in suspect.parts]
-    nodes = [node for line in lines for node in ast.walk(ast.parse(line))]
+    nodes = [node for line in forward_lines(suspect) for node in ast.walk(ast.parse(line))]
     plain = (ast.BinOp, ast.Name, ast.Constant, ast.operator, ast.expr_context)
     texts = [f"({ast.unparse(node)})" for node in nodes if isinstance(node, ast.BinOp)
              and all(isinstance(part, plain) for part in ast.walk(node))]  # fmt: skip
@@ -215,7 +214,7 @@ def _written(suspect: Suspect, value: float) -> list[str]:
 def _lines(suspect: Suspect) -> str:
     """Return the lines whose names count: this one, the forward's around it, the backward pass."""
     texts = {b.statement.text for h in suspect.backward.hands.values() for b in h.binds}
-    forward = [forward_line(suspect, part.consumer) or "" for part in suspect.parts]
+    forward = forward_lines(suspect)
     return "\n".join([suspect.statement.text, *forward, *forward, *texts])
 
 

@@ -44,6 +44,22 @@ class Text:
         """What the statement computes."""
         return getattr(self.tree, "value", None)
 
+    @property
+    def commented_out(self) -> str:
+        """The statement left out, in a way that shows which it was."""
+        return "\n".join(f"# {line}" for line in self._lines)
+
+    def without_terms(self) -> Iterator[tuple[str, ast.BinOp, ast.expr]]:
+        """Yield the statement with one term of a sum left out, the sum and that term.
+
+        Of a difference, what is subtracted; of a sum, the right term and then the left.
+        """
+        for node in self.of(ast.BinOp):
+            if isinstance(node.op, ast.Add | ast.Sub):
+                yield self.replace(node, self.segment(node.left)), node, node.right
+            if isinstance(node.op, ast.Add):
+                yield self.replace(node, self.segment(node.right)), node, node.left
+
     def of(self, kind: type[Kind]) -> Iterator[Kind]:
         """Yield the expressions of that kind in what the statement computes."""
         for node in ast.walk(self.value) if self.value is not None else ():

@@ -131,6 +131,11 @@ def forward_ops(suspect: Suspect) -> list[Op]:
     return found
 
 
+def forward_lines(suspect: Suspect) -> list[str]:
+    """Return the statements that made this node's consumers, those short enough to quote."""
+    return [forward_line(suspect, part.consumer) or "" for part in suspect.parts]
+
+
 def forward_line(suspect: Suspect, consumer: str) -> str | None:
     """Return the statement that made a consumer, if it is short enough to quote."""
     bind = suspect.names.get(consumer)

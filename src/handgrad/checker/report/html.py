@@ -65,7 +65,7 @@ def _fragment(report: Report) -> str:
     ]
     return element(
         "div",
-        element("style", _style("style.css")),
+        element("style", style_sheet("style.css")),
         _summary(report, element("code", report.file), " "),
         *(part for parts in found for part in parts),
         *(element("details", element("summary", t), *parts) for t, parts in folded if parts),
@@ -93,7 +93,7 @@ def _page(report: Report) -> str:
         ),
         class_="handgrad page",
     )
-    style = joined([_style("style.css"), _style("page.css")])
+    style = joined([style_sheet("style.css"), style_sheet("page.css")])
     return PAGE.format(
         policy=POLICY.format(hash=b64encode(sha256(style.encode()).digest()).decode()),
         title=text(f"{report.file}: gradients by hand"),
@@ -159,6 +159,6 @@ def _anchors(report: Report) -> dict[int, str]:
 
 
 @cache
-def _style(name: str) -> Markup:
+def style_sheet(name: str) -> Markup:
     """Our own style sheet; nothing of the user's gets into it."""
     return Markup(files(__package__).joinpath(name).read_text("utf-8"))
