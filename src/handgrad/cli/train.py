@@ -18,7 +18,7 @@ from handgrad.train.settings import TrainSettings
 
 if TYPE_CHECKING:
     from handgrad.data import Dataset
-    from handgrad.models import MLP, Model
+    from handgrad.models import MLP
     from handgrad.train.checkpoint import Checkpoint
     from handgrad.train.folder import Run
     from handgrad.train.loop import Result
@@ -93,8 +93,7 @@ def _begun(
     if out is not None:
         check_free(out)
     settings, dataset, model = _chosen(given)
-    _say_if_compiling(settings, model, say)
-    with begin(settings, model, dataset, out, verify=verify) as (run, start):
+    with begin(settings, model, dataset, out, verify=verify, say=say) as (run, start):
         yield run, dataset, start
 
 
@@ -113,12 +112,9 @@ def _chosen(given: dict[str, Any]) -> "tuple[TrainSettings, Dataset, MLP]":
 def _resumed(
     out: Path | None, given: dict[str, Any], say: Callable[[str], None], *, verify: bool
 ) -> "Iterator[tuple[Run, Dataset, Checkpoint]]":
-    from handgrad.train.folder import open_run
     from handgrad.train.start import resume
 
-    run = open_run(_needed(out))
-    _say_if_compiling(run.settings, run.model, say)
-    with resume(run.folder, given, verify=verify) as (run, dataset, start):
+    with resume(_needed(out), given, verify=verify, say=say) as (run, dataset, start):
         yield run, dataset, start
 
 
@@ -126,17 +122,6 @@ def _needed(out: Path | None) -> Path:
     if out is None:
         raise SettingsError("--resume needs the run folder: name it with --out")
     return out
-
-
-def _say_if_compiling(settings: TrainSettings, model: "Model", say: Callable[[str], None]) -> None:
-    settings = settings.resolved(model)
-    if settings.engine != "compiled":
-        return
-    from handgrad.engine.compiled.build import is_compiled
-    from handgrad.engine.compiled.source import step_source
-
-    if not is_compiled(step_source(model, settings.optimizer)):
-        say("compiling this model's step: half a minute, once on this machine")
 
 
 def _step(out: Path | None, given: dict[str, Any], *, resume: bool) -> str:

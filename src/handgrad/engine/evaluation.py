@@ -30,6 +30,33 @@ class Inference(Protocol):
         ...
 
 
+class Moments:
+    """Mean and sum of squared differences from it, of rows that come in parts.
+
+    Of tensors or of arrays, in float64. Chan, Golub, LeVeque 1983.
+    """
+
+    def __init__(self) -> None:
+        self._count, self._mean, self._square = 0, 0.0, 0.0  # type: int, Any, Any
+
+    def add(self, count: int, mean: Any, square: Any) -> None:
+        """Take in `count` rows with their own mean and sum of squared differences."""
+        total = self._count + count
+        shift = mean - self._mean
+        self._mean = self._mean + shift * (count / total)
+        self._square = self._square + square + shift**2 * (self._count * count / total)
+        self._count = total
+
+    def statistics(self) -> tuple[Any, Any]:
+        """The mean, and the variance with Bessel's correction."""
+        return self._mean, self._square / (self._count - 1)
+
+
+def calibrated_names(running: Iterable[str]) -> tuple[str, ...]:
+    """What the statistics of a whole split are called, by the names of the running ones."""
+    return tuple(name.replace("_running", "_calibrated") for name in running)
+
+
 def inference_of(
     model: Model, params: dict[str, Any], state: dict[str, Any], rows: int | None = None
 ) -> Inference:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from handgrad.engine.core import Params, State
-from handgrad.engine.evaluation import Tokens
+from handgrad.engine.evaluation import Moments, Tokens, calibrated_names
 from handgrad.layers import LAYERS, batchnorm
 from handgrad.models import Call, Model
 
@@ -63,19 +63,14 @@ def calibrate(
     for call in model.calls():
         if not call.state:
             continue
-        count, mean, square = 0, torch.zeros(()), torch.zeros(())
+        moments = Moments()
         for inputs in batches():
             x = _forward(model.calls(), params, calibrated, inputs, until=call.inputs[0]).double()
-            var, centre = torch.var_mean(x, 0, keepdim=True, correction=0)
-            total = count + len(x)
-            shift = centre - mean  # pairwise update of Chan, Golub, LeVeque 1983
-            mean = mean + shift * (len(x) / total)
-            square = square + var * len(x) + shift**2 * (count * len(x) / total)
-            count = total
-        names = _calibrated(call)
+            var, mean = torch.var_mean(x, 0, keepdim=True, correction=0)
+            moments.add(len(x), mean, var * len(x))
         dtype = params[call.inputs[1]].dtype
-        calibrated[names[0]] = mean.to(dtype)
-        calibrated[names[1]] = (square / (count - 1)).to(dtype)
+        for name, value in zip(calibrated_names(call.state), moments.statistics(), strict=True):
+            calibrated[name] = value.to(dtype)
     return calibrated
 
 
@@ -87,7 +82,8 @@ def _forward(
         arguments = [values[name] for name in call.inputs]
         if call.state:
             x, bngain, bnbias = arguments
-            names = _calibrated(call) if _calibrated(call)[0] in state else call.state
+            names = calibrated_names(call.state)
+            names = names if names[0] in state else call.state
             mean, var = (state[name] for name in names)
             values[call.output] = batchnorm.forward_evaluation(x, bngain, bnbias, mean, var)
         else:
@@ -95,7 +91,3 @@ def _forward(
         if call.output == until:
             break
     return values[until]
-
-
-def _calibrated(call: Call) -> tuple[str, ...]:
-    return tuple(name.replace("_running", "_calibrated") for name in call.state)

@@ -7,15 +7,15 @@ variance from sums of squares loses its digits where the mean is large.
 import math
 from typing import Any
 
-from handgrad.constants import BATCHNORM_EPS
+from handgrad.constants import BATCHNORM_EPS, BATCHNORM_NODES
 from handgrad.kernels.jit import kernel
+from handgrad.kernels.shapes import Shape, Shapes
 from handgrad.kernels.sums import column_sums
 
-NODES = ("bnmeani", "bndiff", "bndiff2", "bnvar", "bnvar_inv", "bnraw", "out")
-Shapes = dict[str, tuple[int, ...]]
+NODES = BATCHNORM_NODES
 
 
-def memory(x: tuple[int, ...], bngain: tuple[int, ...], bnbias: tuple[int, ...]) -> Shapes:
+def memory(x: Shape, bngain: Shape, bnbias: Shape) -> Shapes:
     """What a call needs beside its inputs and their gradients."""
     return {
         "bnmeani": bngain,

@@ -6,12 +6,12 @@ indices (B, T), C (V, E), emb (B, T, E).
 from typing import Any
 
 from handgrad.kernels.jit import kernel
+from handgrad.kernels.shapes import Shape, Shapes
 
 NODES = ("emb",)
-Shapes = dict[str, tuple[int, ...]]
 
 
-def memory(indices: tuple[int, ...], C: tuple[int, ...]) -> Shapes:
+def memory(indices: Shape, C: Shape) -> Shapes:
     """What a call needs beside its inputs and their gradients."""
     return {"emb": (*indices, C[1])}
 

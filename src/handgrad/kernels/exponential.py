@@ -12,9 +12,7 @@ from typing import Any
 import numpy as np
 from numba.extending import overload
 
-from handgrad.kernels.jit import FASTMATH, kernel, power_of_two
-
-_OPTIONS = {"fastmath": FASTMATH, "error_model": "numpy"}
+from handgrad.kernels.jit import OPTIONS, kernel, power_of_two
 
 # p's coefficients, the highest power first
 _A0, _A1, _A2, _A3, _A4 = map(
@@ -73,7 +71,7 @@ def _constants(x: Any) -> Any:
     return (high, low), small, _P[x.bitwidth], of_type(_MOST[x.bitwidth])
 
 
-@overload(exp_of_negative, jit_options=_OPTIONS)  # type: ignore[untyped-decorator]
+@overload(exp_of_negative, jit_options=OPTIONS)  # type: ignore[untyped-decorator]
 def _exp_of_negative(x: Any) -> Any:
     (high, low), (_, half, one, log2e), p, most = _constants(x)
     of_type = _TYPES[x.bitwidth]
@@ -89,7 +87,7 @@ def _exp_of_negative(x: Any) -> Any:
     return compiled
 
 
-@overload(tanh, jit_options=_OPTIONS)  # type: ignore[untyped-decorator]
+@overload(tanh, jit_options=OPTIONS)  # type: ignore[untyped-decorator]
 def _tanh(x: Any) -> Any:
     (high, low), (zero, half, one, log2e), p, _ = _constants(x)
     of_type: Any = _TYPES[x.bitwidth]

@@ -25,24 +25,27 @@ VECTOR_BYTES = next((wide for name, wide in _BYTES.items() if _HOST.get(name)), 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
+OPTIONS = {"fastmath": FASTMATH, "error_model": "numpy"}
+"""Division by zero gives infinity: a test and a jump would keep loops from vectorising."""
+
+
 def kernel(function: _F) -> _F:
     """Compiled when first called from compiled code; holds no lock of Python's while it runs."""
-    # "numpy": division by zero gives infinity; a test and a jump would keep loops from vectorising
-    compiled: _F = numba.njit(nogil=True, fastmath=FASTMATH, error_model="numpy")(function)
-    return compiled
+    return _compiled(function)
 
 
 def inlined(function: _F) -> _F:
     """As `kernel`, but part of what calls it: for a few lines, not compiled by themselves."""
-    options = {"nogil": True, "fastmath": FASTMATH, "error_model": "numpy", "inline": "always"}
-    compiled: _F = numba.njit(**options)(function)
-    return compiled
+    return _compiled(function, inline="always")
 
 
 def cached(function: _F) -> _F:
     """As `kernel`, and kept on disk beside the function's file."""
-    options = {"nogil": True, "fastmath": FASTMATH, "error_model": "numpy", "cache": True}
-    compiled: _F = numba.njit(**options)(function)
+    return _compiled(function, cache=True)
+
+
+def _compiled(function: _F, **more: Any) -> _F:
+    compiled: _F = numba.njit(nogil=True, **OPTIONS, **more)(function)
     return compiled
 
 

@@ -3,10 +3,11 @@
 Specification: layers/join.py.
 """
 
+from handgrad.kernels.shapes import Shape, Shapes
+
 NODES = ("embcat",)
-Shapes = dict[str, tuple[int, ...]]
 
 
-def memory(emb: tuple[int, ...]) -> Shapes:
+def memory(emb: Shape) -> Shapes:
     """The output's shape; its memory is the input's."""
     return {"embcat": (emb[0], emb[1] * emb[2])}

@@ -7,14 +7,14 @@ from typing import Any
 
 from handgrad.kernels.jit import kernel
 from handgrad.kernels.product import product, product_transposed, product_without_bias
+from handgrad.kernels.shapes import Shape, Shapes
 from handgrad.kernels.sums import column_sums
 from handgrad.kernels.transpose import transpose
 
 NODES = ("out",)
-Shapes = dict[str, tuple[int, ...]]
 
 
-def memory(x: tuple[int, ...], W: tuple[int, ...], b: tuple[int, ...] | None = None) -> Shapes:
+def memory(x: Shape, W: Shape, b: Shape | None = None) -> Shapes:
     """What a call needs beside its inputs and their gradients."""
     needed: Shapes = {"out": (x[0], W[1]), "W_t": (W[1], W[0])}
     return needed if b is not None else {**needed, "b": (W[1],), "db": (W[1],)}

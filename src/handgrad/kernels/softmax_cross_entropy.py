@@ -8,24 +8,16 @@ a loop wants a multiple of a vector.
 import math
 from typing import Any
 
+from handgrad.constants import SOFTMAX_CROSS_ENTROPY_NODES
 from handgrad.kernels.exponential import exp_of_negative
 from handgrad.kernels.jit import kernel
+from handgrad.kernels.shapes import Shape, Shapes
 
 ROWS = 32
-NODES = (
-    "logit_maxes",
-    "norm_logits",
-    "counts",
-    "counts_sum",
-    "counts_sum_inv",
-    "probs",
-    "logprobs",
-    "loss",
-)
-Shapes = dict[str, tuple[int, ...]]
+NODES = SOFTMAX_CROSS_ENTROPY_NODES
 
 
-def memory(logits: tuple[int, ...], targets: tuple[int, ...]) -> Shapes:
+def memory(logits: Shape, targets: Shape) -> Shapes:
     """What a call needs beside its inputs and their gradients."""
     return {
         "probs": logits,

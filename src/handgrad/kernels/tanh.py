@@ -4,12 +4,12 @@ from typing import Any
 
 from handgrad.kernels.exponential import tanh
 from handgrad.kernels.jit import kernel
+from handgrad.kernels.shapes import Shape, Shapes
 
 NODES = ("h",)
-Shapes = dict[str, tuple[int, ...]]
 
 
-def memory(hpreact: tuple[int, ...]) -> Shapes:
+def memory(hpreact: Shape) -> Shapes:
     """What a call needs beside its inputs and their gradients."""
     return {"h": hpreact}
 

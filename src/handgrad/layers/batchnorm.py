@@ -12,10 +12,11 @@ import torch
 from torch import Tensor
 
 from handgrad.constants import BATCHNORM_EPS as EPS
+from handgrad.constants import BATCHNORM_NODES
 from handgrad.errors import SettingsError
 
 INPUTS = ("x", "bngain", "bnbias")
-NODES = ("bnmeani", "bndiff", "bndiff2", "bnvar", "bnvar_inv", "bnraw", "out")
+NODES = BATCHNORM_NODES
 
 
 class _Cache(NamedTuple):

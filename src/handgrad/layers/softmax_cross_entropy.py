@@ -8,17 +8,10 @@ Derivation: docs/derivations/softmax_cross_entropy.md
 import torch
 from torch import Tensor
 
+from handgrad.constants import SOFTMAX_CROSS_ENTROPY_NODES
+
 INPUTS = ("logits", "targets")
-NODES = (
-    "logit_maxes",
-    "norm_logits",
-    "counts",
-    "counts_sum",
-    "counts_sum_inv",
-    "probs",
-    "logprobs",
-    "loss",
-)
+NODES = SOFTMAX_CROSS_ENTROPY_NODES
 
 _Cache = tuple[Tensor, Tensor]
 

@@ -16,6 +16,7 @@ from math import prod
 
 import numpy as np
 
+from handgrad.constants import BATCHNORM_NODES, SOFTMAX_CROSS_ENTROPY_NODES
 from handgrad.errors import SettingsError
 from handgrad.models.call import Call
 from handgrad.models.initialise import (
@@ -24,17 +25,6 @@ from handgrad.models.initialise import (
     Draw,
     draw_parameters,
     philox_draw,
-)
-
-_BATCHNORM = ("bnmeani", "bndiff", "bndiff2", "bnvar", "bnvar_inv", "bnraw")
-_LOSS = (
-    "logit_maxes",
-    "norm_logits",
-    "counts",
-    "counts_sum",
-    "counts_sum_inv",
-    "probs",
-    "logprobs",
 )
 
 
@@ -107,7 +97,9 @@ class MLP:
             calls.append(Call("tanh", (f"hpreact{suffix}",), (f"h{suffix}",)))
             x = f"h{suffix}"
         calls += self._linear(self.n_layer + 1, x, "logits")
-        calls.append(Call("softmax_cross_entropy", ("logits", "targets"), (*_LOSS, "loss")))
+        calls.append(
+            Call("softmax_cross_entropy", ("logits", "targets"), SOFTMAX_CROSS_ENTROPY_NODES)
+        )
         return tuple(calls)
 
     def initialise(
@@ -142,7 +134,7 @@ class MLP:
             Call(
                 "batchnorm",
                 (prebn, f"bngain{suffix}", f"bnbias{suffix}"),
-                (*(f"{step}{suffix}" for step in _BATCHNORM), output),
+                (*(f"{step}{suffix}" for step in BATCHNORM_NODES[:-1]), output),
                 (f"bnmean_running{suffix}", f"bnvar_running{suffix}"),
             ),
         ]

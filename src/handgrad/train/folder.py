@@ -28,7 +28,7 @@ from handgrad.files import write_json
 from handgrad.train.settings import TrainSettings
 
 if TYPE_CHECKING:
-    from handgrad.data import Vocabulary
+    from handgrad.data import Batches, Dataset, Vocabulary
     from handgrad.models import Model
 
 FORMAT = 1
@@ -56,6 +56,14 @@ class Run:
     def quoted(self) -> str:
         """The folder as a shell takes it."""
         return shlex.quote(str(self.folder))
+
+
+def batches_of(run: Run, dataset: "Dataset") -> "Batches":
+    """The batches that a run trains on."""
+    from handgrad.data import Batches
+
+    settings = run.settings
+    return Batches(dataset, "train", settings.batch_size, run.model.block_size, settings.seed)
 
 
 def check_free(out: Path) -> None:

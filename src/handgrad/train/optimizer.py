@@ -27,14 +27,18 @@ class Optimizer:
 
     lr: float
     weight_decay: float
-    tensors: Callable[[Tensors], Tensors]
-    """Parameters -> the optimizer's tensors before the first step, one flat dict, for saving."""
+    moments: tuple[str, ...]
+    """What it keeps of every parameter, by name."""
     update: "Callable[[Tensors, Tensors, Tensors, float, int, TrainSettings], None]"
     """(params, grads, tensors, lr, step counted from 0, resolved settings): one step, in place."""
 
-
-def _nothing(params: Tensors) -> Tensors:
-    return {}
+    def tensors(self, params: Tensors) -> Tensors:
+        """The optimizer's tensors before the first step, one flat dict, for saving."""
+        return {
+            f"{moment}.{name}": param * 0  # of a tensor or an array
+            for moment in self.moments
+            for name, param in params.items()
+        }
 
 
 def _sgd(
@@ -52,14 +56,6 @@ def _sgd(
     if settings.weight_decay:
         gradients = list(torch._foreach_add(gradients, values, alpha=settings.weight_decay))
     torch._foreach_add_(values, gradients, alpha=-lr)
-
-
-def _moments(params: Tensors) -> Tensors:
-    return {
-        f"{moment}.{name}": param * 0  # of a tensor or an array
-        for moment in ("first", "second")
-        for name, param in params.items()
-    }
 
 
 def _adamw(
@@ -90,6 +86,6 @@ def _adamw(
 
 
 OPTIMIZERS: dict[str, Optimizer] = {
-    "sgd": Optimizer(lr=0.1, weight_decay=0.0, tensors=_nothing, update=_sgd),
-    "adamw": Optimizer(lr=0.001, weight_decay=0.01, tensors=_moments, update=_adamw),
+    "sgd": Optimizer(lr=0.1, weight_decay=0.0, moments=(), update=_sgd),
+    "adamw": Optimizer(lr=0.001, weight_decay=0.01, moments=("first", "second"), update=_adamw),
 }

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from handgrad.errors import GradientError, SettingsError
 from handgrad.train.checkpoint import Checkpoint, Numbers
-from handgrad.train.folder import Run
+from handgrad.train.folder import Run, batches_of
 from handgrad.train.optimizer import OPTIMIZERS
 from handgrad.train.settings import TrainSettings
 
@@ -101,15 +101,11 @@ def verify_gradients(
 def _verify(run: Run, start: Checkpoint, dataset: "Dataset") -> None:
     import torch
 
-    from handgrad.data import Batches
     from handgrad.engine import Batch
     from handgrad.verify import verify_batch
 
-    settings, engine = run.settings, run.settings.engine
-    batches = Batches(dataset, "train", settings.batch_size, run.model.block_size, settings.seed)
-    inputs, targets = (
-        torch.from_numpy(array).to(settings.device) for array in batches.at(start.step)
-    )
+    engine, batch = run.settings.engine, batches_of(run, dataset).at(start.step)
+    inputs, targets = (torch.from_numpy(array).to(run.settings.device) for array in batch)
     params, state = (
         {name: torch.as_tensor(value) for name, value in numbers.items()}
         for numbers in (start.params, start.state)

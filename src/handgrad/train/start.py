@@ -1,6 +1,6 @@
 """How a run begins and how it is taken up again: all is checked before anything is written."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -23,6 +23,13 @@ if TYPE_CHECKING:
     from handgrad.models import Model
 
 
+Say = Callable[[str], None]
+
+
+def _silent(line: str) -> None:
+    """For those who want to be told nothing."""
+
+
 @contextmanager
 def begin(
     settings: TrainSettings,
@@ -31,17 +38,20 @@ def begin(
     out: Path | None,
     *,
     verify: bool = True,
+    say: Say = _silent,
 ) -> Iterator[tuple[Run, Checkpoint]]:
     """A new run in `out` or the next free folder, held against other processes.
 
     Without `verify`, gradients of compiled kernels that were found right before are not looked at
-    again. Raises SettingsError, GradientError where a verified gradient is wrong, and RunError for
-    a folder that is not free or cannot be written; then nothing is left of it.
+    again. What takes long is told by `say`. Raises SettingsError, GradientError where a verified
+    gradient is wrong, and RunError for a folder that is not free or cannot be written; then nothing
+    is left of it.
     """
     settings = settings.resolved(model)
     check_settings(settings, model, dataset)
     start = fresh(model, settings)
     run = Run(Path(), model, dataset.vocabulary, settings, dataset.source, dataset.fingerprint)
+    _say_if_compiling(run, say)
     with processor_threads(settings.threads, settings.engine):
         verify_gradients(run, start, dataset, again=verify)
         there_before = out is not None and out.is_dir()
@@ -59,7 +69,7 @@ def begin(
 
 @contextmanager
 def resume(
-    folder: Path, given: Mapping[str, Any], *, verify: bool = True
+    folder: Path, given: Mapping[str, Any], *, verify: bool = True, say: Say = _silent
 ) -> Iterator[tuple[Run, "Dataset", Checkpoint]]:
     """A run taken up at its last checkpoint, held against other processes.
 
@@ -83,9 +93,20 @@ def resume(
         start = checkpoints.load_to_resume(
             folder, run.model, settings.device, settings.optimizer, settings.engine
         )
+        _say_if_compiling(run, say)
         if start.step < settings.steps:
             verify_gradients(run, start, dataset, again=verify)
         yield run, dataset, start
+
+
+def _say_if_compiling(run: Run, say: Say) -> None:
+    if run.settings.engine != "compiled":
+        return
+    from handgrad.engine.compiled.build import is_compiled
+    from handgrad.engine.compiled.source import step_source
+
+    if not is_compiled(step_source(run.model, run.settings.optimizer)):
+        say("compiling this model's step: half a minute, once on this machine")
 
 
 def training_data(run: Run, source: str | None = None) -> "Dataset":

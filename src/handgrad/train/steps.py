@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+from handgrad.train.folder import batches_of
 from handgrad.train.optimizer import OPTIMIZERS
 from handgrad.train.schedule import SCHEDULES
 
@@ -37,7 +38,6 @@ class TorchSteps:
     most = 100  # each look waits for an accelerator to catch up
 
     def __init__(self, run: "Run", dataset: "Dataset", start: "Checkpoint") -> None:
-        from handgrad.data import Batches
         from handgrad.engine import ENGINES
 
         settings = run.settings
@@ -46,9 +46,7 @@ class TorchSteps:
         self._engine = ENGINES[settings.engine](run.model)
         self._update = OPTIMIZERS[settings.optimizer].update
         self._lr = SCHEDULES[settings.schedule]
-        self._batches = Batches(
-            dataset, "train", settings.batch_size, run.model.block_size, settings.seed
-        )
+        self._batches = batches_of(run, dataset)
 
     def go(self, first: int, end: int, stop: "Stop") -> list[float]:
         import torch
@@ -82,20 +80,17 @@ class CompiledSteps:
     most = 100_000
 
     def __init__(self, run: "Run", dataset: "Dataset", start: "Checkpoint") -> None:
-        from handgrad.data import Batches
         from handgrad.engine.compiled.step import Step
 
-        settings, model = run.settings, run.model
+        settings = run.settings
         assert settings.weight_decay is not None
         self.params, self.state, self.optimizer = start.params, start.state, start.optimizer
         self._settings, self._tokens = settings, dataset.tokens
         self._lr = SCHEDULES[settings.schedule]
-        self._batches = Batches(
-            dataset, "train", settings.batch_size, model.block_size, settings.seed
-        )
+        self._batches = batches_of(run, dataset)
         numbers = (settings.weight_decay, settings.beta1, settings.beta2, settings.eps)
         self._step = Step(
-            model,
+            run.model,
             settings.batch_size,
             self.params,
             self.state,

@@ -71,7 +71,12 @@ def _temporary_folder() -> "tempfile.TemporaryDirectory[str]":
 def fingerprint(source: str) -> str:
     """Of all that the machine code depends on and numba does not look at: kernels are other files
     than the one that it keeps beside."""
-    digest = hashlib.sha256(f"{numba.__version__} {VECTOR_BYTES}\n{source}".encode())
-    for file in sorted(Path(handgrad.kernels.__file__).parent.glob("*.py")):
-        digest.update(file.read_bytes())
-    return digest.hexdigest()[:16]
+    made_of = f"{numba.__version__} {VECTOR_BYTES} {_kernels()}\n{source}"
+    return hashlib.sha256(made_of.encode()).hexdigest()[:16]
+
+
+@cache
+def _kernels() -> str:
+    """A digest of all kernels' text, which one process reads once."""
+    files = sorted(Path(handgrad.kernels.__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()

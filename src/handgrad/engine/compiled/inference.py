@@ -9,13 +9,15 @@ import numpy.typing as npt
 from handgrad.constants import BATCHNORM_EPS
 from handgrad.engine.compiled.build import build
 from handgrad.engine.compiled.inference_source import (
+    FIXED,
     ROWS,
     fold_names,
     inference_memory,
     inference_names,
     inference_source,
 )
-from handgrad.engine.compiled.names import bind
+from handgrad.engine.compiled.names import bind, joins
+from handgrad.engine.evaluation import Moments, calibrated_names
 from handgrad.models import Model
 
 Array = npt.NDArray[Any]
@@ -23,7 +25,9 @@ Arrays = Mapping[str, Array]
 
 
 class CompiledInference:
-    """`model` with `params` and the statistics in `state`, calibrated where it has them."""
+    """`model` with `params` and the statistics in `state`, calibrated where it has them.
+
+    Statistics are folded into a scale and a shift here: gain and bias must not change after."""
 
     def __init__(
         self, model: Model, params: Arrays, state: Arrays, rows: int | None = None
@@ -38,6 +42,7 @@ class CompiledInference:
         inputs = np.zeros((rows, model.block_size), np.int64)
         self._parts = (inputs, np.zeros(rows, np.int64))
         self._memory = self._allocated()
+        self._held = self._arguments()
 
     def loss_sum(self, inputs: Array, targets: Array) -> float:
         """The sum of the losses of inputs (N, T), targets (N,), in nats."""
@@ -54,18 +59,16 @@ class CompiledInference:
         them; they serve from now on."""
         for nth, one in enumerate(self._norms):
             width = (1, one.shapes[one.names["scale"]][1])
-            count, mean, square = 0, np.zeros(width), np.zeros(width)
+            moments = Moments()
             for inputs in batches():
-                own_mean, own_square = np.zeros(width), np.zeros(width)
+                mean, square = np.zeros(width), np.zeros(width)
                 targets = np.zeros(len(inputs), np.int64)
-                self._call(inputs, targets, nth, own_mean, own_square)
-                total = count + len(inputs)
-                difference = own_mean - mean
-                mean += difference * (len(inputs) / total)
-                square += own_square + difference**2 * (count * len(inputs) / total)
-                count = total
-            for running, value in zip(one.call.state, (mean, square / (count - 1)), strict=True):
-                self._state[_calibrated(running)] = value.astype(self._dtype)
+                self._call(inputs, targets, nth, mean, square)
+                moments.add(len(inputs), mean, square)
+            names = calibrated_names(one.call.state)
+            for name, value in zip(names, moments.statistics(), strict=True):
+                self._state[name] = value.astype(self._dtype)
+            self._held = self._arguments()
         return self._state
 
     def _call(
@@ -82,18 +85,22 @@ class CompiledInference:
             scores = np.empty((0, self._model.vocab_size), self._dtype)
         mean, square = (nothing if x is None else x for x in (mean, square))
         fixed = (inputs, targets, until, mean, square, scores, *self._parts)
+        return float(self._inference(*fixed, *self._held))
+
+    def _arguments(self) -> list[Array]:
+        """What every call is given: parameters, the folded statistics of now, memory."""
         held = {**self._memory, **self._folded(), **self._params}
-        names = inference_names(self._model)[len(fixed) :]
-        return float(self._inference(*fixed, *(held[name] for name in names)))
+        return [held[name] for name in inference_names(self._model)[len(FIXED) :]]
 
     def _folded(self) -> dict[str, Array]:
         """Each batchnorm's scale and shift (1, H)."""
         folded = {}
         for one in self._norms:
             gain, bias = (self._params[name] for name in one.call.inputs[1:])
+            names = zip(calibrated_names(one.call.state), one.call.state, strict=True)
             mean, var = (
-                self._state.get(_calibrated(name), self._state[name]).astype(np.float64)
-                for name in one.call.state
+                self._state.get(name, self._state[running]).astype(np.float64)
+                for name, running in names
             )
             scale = gain / np.sqrt(var + BATCHNORM_EPS)
             values = (scale, bias - mean * scale)
@@ -105,12 +112,6 @@ class CompiledInference:
         memory = {
             name: np.zeros(shape, self._dtype) for name, shape in inference_memory(self._bound)
         }
-        for one in self._bound:
-            if one.call.layer == "join":
-                source = memory[one.call.inputs[0]]
-                memory[one.call.output] = source.reshape(one.shapes[one.call.output])
+        for source, view, shape in joins(self._bound):
+            memory[view] = memory[source].reshape(shape)
         return memory
-
-
-def _calibrated(running: str) -> str:
-    return running.replace("_running", "_calibrated")

@@ -10,9 +10,9 @@ from types import ModuleType
 
 from handgrad.errors import SettingsError
 from handgrad.kernels import KERNELS
+from handgrad.kernels.shapes import Shape
 from handgrad.models import Call, Model
 
-Shape = tuple[int, ...]
 BATCH = ("inputs", "targets")
 
 
@@ -99,6 +99,13 @@ def gradient_shapes(bound: tuple[Bound, ...], params: dict[str, Shape]) -> dict[
     whole = {f"d{name}": shape for name, shape in (params | outputs).items()}
     parts = {one.part(name): whole[f"d{name}"] for one in bound for name in one.again}
     return whole | parts
+
+
+def joins(bound: tuple[Bound, ...]) -> Iterator[tuple[str, str, Shape]]:
+    """(name, name of the view, its shape) of every join, which is no more than a view."""
+    for one in bound:
+        if one.call.layer == "join":
+            yield one.call.inputs[0], one.call.output, one.shapes[one.call.output]
 
 
 def kernel_names(bound: tuple[Bound, ...]) -> Iterator[str]:

@@ -7,11 +7,10 @@ come in with the arrays, so that one compilation serves them all.
 from collections.abc import Iterator
 from itertools import chain
 
-from handgrad.engine.compiled.names import BATCH, Bound, bind, kernel_names
+from handgrad.engine.compiled.names import BATCH, Bound, bind, gradient_shapes, kernel_names
 from handgrad.models import Model
+from handgrad.train.optimizer import OPTIMIZERS
 
-OPTIMIZER_TENSORS = {"sgd": (), "adamw": ("first", "second")}
-"""Optimizer -> what it keeps of a parameter, as in train/optimizer.py."""
 FIXED = ("tokens", "positions", "schedule", "numbers", "losses", "updates", "momentum")
 WIDTH = 100
 
@@ -67,13 +66,10 @@ def argument_names(model: Model, optimizer: str) -> list[str]:
     """What `steps` takes, in its order."""
     bound = bind(model, 2)
     params = list(model.shapes())
-    kept = [f"{kind}_{name}" for kind in OPTIMIZER_TENSORS[optimizer] for name in params]
+    kept = [f"{moment}_{name}" for moment in OPTIMIZERS[optimizer].moments for name in params]
     memory = [name for one in bound for name in one.shapes]
-    outputs = [f"d{one.call.output}" for one in bound if one.call.output in one.shapes]
-    state = list(model.state_shapes())
-    gradients = [f"d{name}" for name in params]
-    parts = [one.part(name) for one in bound for name in one.again]
-    return [*FIXED, *BATCH, *params, *state, *kept, *gradients, *memory, *outputs, *parts]
+    gradients = gradient_shapes(bound, model.shapes())
+    return [*FIXED, *BATCH, *params, *model.state_shapes(), *kept, *memory, *gradients]
 
 
 def _forwards(bound: tuple[Bound, ...]) -> Iterator[str]:
@@ -99,7 +95,7 @@ def _updates(model: Model, optimizer: str, bound: tuple[Bound, ...]) -> Iterator
         for running, statistic in zip(one.call.state, ("bnmeani", "bnvar"), strict=False):
             yield f"        {one.call.layer}.follow({running}, {one.names[statistic]}, momentum)"
     for name in model.shapes():
-        kept = [f"{kind}_{name}" for kind in OPTIMIZER_TENSORS[optimizer]]
+        kept = [f"{moment}_{name}" for moment in OPTIMIZERS[optimizer].moments]
         arguments = [name, f"d{name}", *kept, "schedule[step]", "numbers"]
         yield wrapped(f"        {optimizer}(", arguments, ")")
 

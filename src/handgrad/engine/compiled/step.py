@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from handgrad.data.vocabulary import token_dtype
 from handgrad.engine.compiled.build import build
-from handgrad.engine.compiled.names import bind, gradient_shapes
+from handgrad.engine.compiled.names import bind, gradient_shapes, joins
 from handgrad.engine.compiled.source import FIXED, argument_names, step_source
 from handgrad.models import Model
 
@@ -106,17 +106,15 @@ def _memory(model: Model, batch_size: int, dtype: Any) -> dict[str, npt.NDArray[
     shapes = gradient_shapes(bound, model.shapes())
     for one in bound:
         shapes |= one.shapes
-    for one in bound:
-        if one.call.layer == "join":  # a view, and so is its gradient
-            for mark in ("", "d"):
-                source, view = (mark + name for name in (one.call.inputs[0], one.call.output))
-                memory[source] = np.zeros(shapes.pop(source), dtype)
-                memory[view] = memory[source].reshape(shapes.pop(view))
     memory |= {name: np.zeros(shape, dtype) for name, shape in shapes.items()}
     # the gradient of what no backward reads takes its place: a smaller step stays in nearer caches
     read = {name for one in bound if one.call.layer != "join" for name in one.arguments("backward")}
+    read |= {source for source, _, _ in joins(bound)}  # by way of the view
     for one in bound:
         output = one.call.output
-        if output in shapes and f"d{output}" in shapes and output not in read:
+        if output in shapes and output not in read:
             memory[f"d{output}"] = memory[output]
+    for source, view, shape in joins(bound):
+        for mark in ("", "d"):
+            memory[mark + view] = memory[mark + source].reshape(shape)
     return memory

@@ -1,0 +1,5 @@
+"""Shapes of arrays."""
+
+Shape = tuple[int, ...]
+Shapes = dict[str, Shape]
+"""By name."""
