@@ -55,6 +55,7 @@ def test_it_trains_as_the_fused_engine_does(
             np.testing.assert_allclose(getattr(ours, kind)[name], value, rtol=0, atol=1e-10)
     for split, loss in results[0].losses.items():
         assert loss is not None
+        # the parameters' 1e-10 above, times the few units that a loss's slope comes to
         assert results[1].losses[split].nats == pytest.approx(loss.nats, abs=1e-9)  # type: ignore[union-attr]
 
 

@@ -11,7 +11,7 @@ import pytest
 from checker.report.sample import REPORT, ROOT, Elements, everywhere, row
 from handgrad.checker.records import HINTS, Place, Report, Row, Spread
 from handgrad.checker.report.findings import finding
-from handgrad.checker.report.html import _style
+from handgrad.checker.report.html import style_sheet
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'&\x1b]0;title\x07\u202e</style>{policy}"
 SHOWN = "<img src=x onerror=alert(1)>\"'&\\x1b]0;title\\x07\\u202e</style>{policy}"
@@ -190,7 +190,7 @@ def luminance(colour: str) -> float:
 )
 def test_every_text_is_legible(sheet: str, block: int) -> None:
     """4.5 to 1 is what WCAG 2 asks for at level AA."""
-    found = re.findall(r"\{([^{}]*--fg[^{}]*)\}", _style(sheet))[block]
+    found = re.findall(r"\{([^{}]*--fg[^{}]*)\}", style_sheet(sheet))[block]
     colours = dict(re.findall(r"--(\w+):\s*(?:var\([\w-]+, )?(#\w+)", found))
     for ground, colour in product(GROUNDS, COLOURS):
         dark, light = sorted((luminance(colours[ground]), luminance(colours[colour])))
