@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from handgrad.engine import Batch, to_tensors
+from handgrad.engine import ENGINES, Batch, to_tensors
+from handgrad.engine.fused import Fused
 from handgrad.layers import LAYERS, batchnorm, linear, softmax_cross_entropy, tanh
 from handgrad.models import MLP
 from handgrad.verify import DTYPES, verify_batch, verify_layers, verify_models
@@ -88,7 +89,7 @@ def test_one_batch(engine: str) -> None:
         torch.randint(0, 27, (32, 3), generator=generator),
         torch.randint(0, 27, (32,), generator=generator),
     )
-    rows = verify_batch(engine, model, params, state, batch)
+    rows = verify_batch(ENGINES[engine](model), model, params, state, batch)
     assert {row.node for row in rows} >= set(params)
     assert all(row.ok for row in rows)
 
@@ -103,7 +104,9 @@ def test_batchnorm_of_two_rows_is_no_mistake(seed: int) -> None:
         torch.randint(0, 27, (2, 3), generator=generator),
         torch.randint(0, 27, (2,), generator=generator),
     )
-    assert [row for row in verify_batch("fused", model, params, state, batch) if not row.ok] == []
+    assert [
+        row for row in verify_batch(Fused(model), model, params, state, batch) if not row.ok
+    ] == []
 
 
 def test_a_verdict_points_at_its_line() -> None:

@@ -37,3 +37,11 @@ def take(
         targets_part[b] = targets[first + b]
         for t in range(inputs.shape[1]):
             inputs_part[b, t] = inputs[first + b, t]
+
+
+@kernel
+def put(part: Any, count: int, whole: Any, first: int) -> None:
+    """The first `count` rows of `part` into `whole`, from row `first` on."""
+    for b in range(count):
+        for v in range(part.shape[1]):
+            whole[first + b, v] = part[b, v]

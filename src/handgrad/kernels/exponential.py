@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numba.extending import overload
 
-from handgrad.kernels.jit import OPTIONS, kernel, power_of_two
+from handgrad.kernels.jit import OPTIONS, inlined, power_of_two
 
 # p's coefficients, the highest power first
 _A0, _A1, _A2, _A3, _A4 = map(
@@ -34,12 +34,12 @@ _B0, _B1, _B2, _B3, _B4, _B5, _B6, _B7, _B8, _B9, _B10 = (
 )  # off by 1.4e-18
 
 
-@kernel
+@inlined
 def _p32(r: Any) -> Any:
     return (((_A0 * r + _A1) * r + _A2) * r + _A3) * r + _A4
 
 
-@kernel
+@inlined
 def _p64(r: Any) -> Any:
     low = ((((_B0 * r + _B1) * r + _B2) * r + _B3) * r + _B4) * r + _B5
     return ((((low * r + _B6) * r + _B7) * r + _B8) * r + _B9) * r + _B10
@@ -71,7 +71,7 @@ def _constants(x: Any) -> Any:
     return (high, low), small, _P[x.bitwidth], of_type(_MOST[x.bitwidth])
 
 
-@overload(exp_of_negative, jit_options=OPTIONS)  # type: ignore[untyped-decorator]
+@overload(exp_of_negative, inline="always", jit_options=OPTIONS)  # type: ignore[untyped-decorator]
 def _exp_of_negative(x: Any) -> Any:
     (high, low), (_, half, one, log2e), p, most = _constants(x)
     of_type = _TYPES[x.bitwidth]
@@ -87,7 +87,7 @@ def _exp_of_negative(x: Any) -> Any:
     return compiled
 
 
-@overload(tanh, jit_options=OPTIONS)  # type: ignore[untyped-decorator]
+@overload(tanh, inline="always", jit_options=OPTIONS)  # type: ignore[untyped-decorator]
 def _tanh(x: Any) -> Any:
     (high, low), (zero, half, one, log2e), p, _ = _constants(x)
     of_type: Any = _TYPES[x.bitwidth]

@@ -4,6 +4,8 @@ numba, LLVM: a loop over the long contiguous axis in plain arithmetic becomes ve
 What it may not do stands in FASTMATH.
 """
 
+import inspect
+import weakref
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -11,7 +13,10 @@ import llvmlite.binding as llvm
 import numba
 from llvmlite import ir
 from numba.core import types
+from numba.core.compiler import Flags, compile_internal
+from numba.core.registry import cpu_target
 from numba.extending import intrinsic
+from numba.np.arrayobj import make_array, populate_array
 
 FASTMATH = {"reassoc", "contract", "nsz", "arcp"}
 """Sums in any order, a product and a sum as one operation, no signed zeros, x / y as x * (1 / y).
@@ -25,27 +30,76 @@ VECTOR_BYTES = next((wide for name, wide in _BYTES.items() if _HOST.get(name)), 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
-OPTIONS = {"fastmath": FASTMATH, "error_model": "numpy"}
-"""Division by zero gives infinity: a test and a jump would keep loops from vectorising."""
+OPTIONS = {"fastmath": FASTMATH, "error_model": "numpy", "no_rewrites": True, "_nrt": False}
+"""Division by zero gives infinity: a test and a jump would keep loops from vectorising. Nothing is
+allocated: no rewriting of array expressions, no counting of references."""
 
 
 def kernel(function: _F) -> _F:
-    """Compiled when first called from compiled code; holds no lock of Python's while it runs."""
-    return _compiled(function)
+    """A function for compiled ones to call: machine code of its own, once in each of them.
+
+    It says by its annotation whether it returns nothing or a float (float64). numba's own way,
+    another `njit`, compiles each twice, and for Python too: more than half of a step's compiling.
+    """
+    parameters = inspect.signature(function).parameters.values()
+    returns = {None: types.none, float: types.float64}[function.__annotations__["return"]]
+
+    def typed(typing_context: Any, *arguments: Any) -> Any:
+        return returns(*arguments), generate
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        part = _part(context, function, signature)
+        return context.call_internal(builder, part, signature, values)
+
+    first = inspect.Parameter("typing_context", inspect.Parameter.POSITIONAL_ONLY)
+    typed.__name__ = function.__name__
+    typed.__signature__ = inspect.Signature([first, *parameters])  # type: ignore[attr-defined]
+    made: Any = intrinsic(typed)
+    made.py_func = function  # as numba's own have it
+    compiled: _F = made
+    return compiled
+
+
+_PARTS: "weakref.WeakKeyDictionary[Any, dict[Any, Any]]" = weakref.WeakKeyDictionary()
+"""For each library of machine code, what it has of each kernel and types."""
+
+
+def _part(context: Any, function: Any, signature: Any) -> Any:
+    library = context.active_code_library
+    parts = _PARTS.setdefault(library, {})
+    key = function, signature.args
+    if key not in parts:
+        flags = Flags()
+        cpu_target.options.parse_as_flags(flags, {"nopython": True, **OPTIONS})
+        flags.no_compile = flags.no_cpython_wrapper = flags.no_cfunc_wrapper = True
+        types_of = signature.args, signature.return_type
+        made = compile_internal(
+            context.typing_context, context, library, function, *types_of, flags, {}
+        )
+        parts[key] = made.fndesc
+        # a kernel that many lines call would be compiled for each of them
+        library.get_function(made.fndesc.llvm_func_name).add_function_attribute("noinline")
+    return parts[key]
 
 
 def inlined(function: _F) -> _F:
-    """As `kernel`, but part of what calls it: for a few lines, not compiled by themselves."""
+    """As `kernel`, but a part of what calls it: for a few lines, and for numbers of any type."""
     return _compiled(function, inline="always")
 
 
 def cached(function: _F) -> _F:
-    """As `kernel`, and kept on disk beside the function's file."""
-    return _compiled(function, cache=True)
+    """Compiled when first called from Python, and kept on disk beside the function's file; holds
+    no lock of Python's while it runs."""
+    return _compiled(function, nogil=True, cache=True, no_cfunc_wrapper=True)
+
+
+def called(function: _F) -> _F:
+    """As `cached`, but kept for this process only."""
+    return _compiled(function, nogil=True)
 
 
 def _compiled(function: _F, **more: Any) -> _F:
-    compiled: _F = numba.njit(nogil=True, **OPTIONS, **more)(function)
+    compiled: _F = numba.njit(**OPTIONS, **more)(function)
     return compiled
 
 
@@ -61,3 +115,25 @@ def power_of_two(typing_context: Any, exponent: Any, like: Any) -> Any:
         return builder.bitcast(bits, context.get_value_type(like))
 
     return like(types.int32, like), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def flat(typing_context: Any, array: Any) -> Any:
+    """`array`, C-contiguous, as one axis: `ravel` would be compiled for each type, and count."""
+    line = array.copy(ndim=1)
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        given = make_array(array)(context, builder, value=values[0])
+        made = make_array(line)(context, builder)
+        populate_array(
+            made,
+            data=given.data,
+            shape=[given.nitems],
+            strides=[given.itemsize],
+            itemsize=given.itemsize,
+            meminfo=given.meminfo,
+            parent=given.parent,
+        )
+        return made._getvalue()
+
+    return line(array), generate

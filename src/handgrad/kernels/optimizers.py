@@ -7,14 +7,14 @@
 import math
 from typing import Any
 
-from handgrad.kernels.jit import kernel
+from handgrad.kernels.jit import flat, kernel
 
 
 @kernel
 def sgd(param: Any, grad: Any, schedule: Any, numbers: Any) -> None:
     """param -= lr (grad + weight_decay param)."""
     rate, decay = param.dtype.type(schedule[0]), param.dtype.type(numbers[0])
-    p, g = param.ravel(), grad.ravel()
+    p, g = flat(param), flat(grad)
     if decay == 0:
         for i in range(p.size):
             p[i] -= rate * g[i]
@@ -31,7 +31,7 @@ def adamw(param: Any, grad: Any, first: Any, second: Any, schedule: Any, numbers
     rate, root = of_type(schedule[0] / schedule[1]), of_type(1 / schedule[2])
     beta2, eps = of_type(numbers[2]), of_type(numbers[3])
     weight1, weight2 = of_type(1 - numbers[1]), of_type(1 - numbers[2])
-    p, g, m, v = param.ravel(), grad.ravel(), first.ravel(), second.ravel()
+    p, g, m, v = flat(param), flat(grad), flat(first), flat(second)
     for i in range(p.size):
         m[i] += weight1 * (g[i] - m[i])
         v[i] = beta2 * v[i] + weight2 * (g[i] * g[i])
@@ -41,6 +41,6 @@ def adamw(param: Any, grad: Any, first: Any, second: Any, schedule: Any, numbers
 @kernel
 def add(grad: Any, part: Any) -> None:
     """grad += part, for what several calls read."""
-    g, p = grad.ravel(), part.ravel()
+    g, p = flat(grad), flat(part)
     for i in range(g.size):
         g[i] += p[i]

@@ -10,7 +10,7 @@ from typing import Any
 
 from handgrad.constants import SOFTMAX_CROSS_ENTROPY_NODES
 from handgrad.kernels.exponential import exp_of_negative
-from handgrad.kernels.jit import kernel
+from handgrad.kernels.jit import flat, kernel
 from handgrad.kernels.shapes import Shape, Shapes
 
 ROWS = 32
@@ -104,7 +104,7 @@ def backward(targets: Any, probs: Any, others: Any, dlogits: Any) -> None:
     """dlogits = (probs - one_hot(targets)) / B, the loss's own gradient being 1."""
     rows = probs.shape[0]
     share = probs.dtype.type(1) / probs.dtype.type(rows)
-    p, d = probs.ravel(), dlogits.ravel()
+    p, d = flat(probs), flat(dlogits)
     for i in range(p.size):
         d[i] = p[i] * share
     for b in range(rows):

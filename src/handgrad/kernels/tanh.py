@@ -3,7 +3,7 @@
 from typing import Any
 
 from handgrad.kernels.exponential import tanh
-from handgrad.kernels.jit import kernel
+from handgrad.kernels.jit import flat, kernel
 from handgrad.kernels.shapes import Shape, Shapes
 
 NODES = ("h",)
@@ -16,7 +16,7 @@ def memory(hpreact: Shape) -> Shapes:
 
 @kernel
 def forward(hpreact: Any, h: Any) -> None:
-    x, out = hpreact.ravel(), h.ravel()
+    x, out = flat(hpreact), flat(h)
     for i in range(x.size):
         out[i] = tanh(x[i])
 
@@ -25,6 +25,6 @@ def forward(hpreact: Any, h: Any) -> None:
 def backward(dh: Any, h: Any, dhpreact: Any) -> None:
     """dhpreact = dh (1 - h**2)."""
     one = h.dtype.type(1)
-    dout, out, dx = dh.ravel(), h.ravel(), dhpreact.ravel()
+    dout, out, dx = flat(dh), flat(h), flat(dhpreact)
     for i in range(out.size):
         dx[i] = dout[i] * (one - out[i] * out[i])

@@ -9,9 +9,9 @@ accelerator.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,7 +32,7 @@ class Optimizer:
     update: "Callable[[Tensors, Tensors, Tensors, float, int, TrainSettings], None]"
     """(params, grads, tensors, lr, step counted from 0, resolved settings): one step, in place."""
 
-    def tensors(self, params: Tensors) -> Tensors:
+    def tensors(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """The optimizer's tensors before the first step, one flat dict, for saving."""
         return {
             f"{moment}.{name}": param * 0  # of a tensor or an array

@@ -12,6 +12,7 @@ from handgrad.train.settings import TrainSettings
 
 if TYPE_CHECKING:
     from handgrad.data import Dataset
+    from handgrad.engine import Engine
     from handgrad.models import Model
     from handgrad.models.initialise import Arrays
 
@@ -104,19 +105,30 @@ def _verify(run: Run, start: Checkpoint, dataset: "Dataset") -> None:
     from handgrad.engine import Batch
     from handgrad.verify import verify_batch
 
-    engine, batch = run.settings.engine, batches_of(run, dataset).at(start.step)
+    batch = batches_of(run, dataset).at(start.step)
     inputs, targets = (torch.from_numpy(array).to(run.settings.device) for array in batch)
     params, state = (
         {name: torch.as_tensor(value) for name, value in numbers.items()}
         for numbers in (start.params, start.state)
     )
-    rows = verify_batch(engine, run.model, params, state, Batch(inputs, targets))
+    rows = verify_batch(_engine(run), run.model, params, state, Batch(inputs, targets))
     wrong = [row for row in rows if not row.ok]
     if not wrong:
         return
     worst = max(wrong, key=lambda row: row.ratio or 0.0)
     others = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
     raise GradientError(
-        f"engine {engine}, step {start.step}: the gradient of {worst.node}{others} is wrong "
-        f"({worst.verdict}): `handgrad verify` shows where"
+        f"engine {run.settings.engine}, step {start.step}: "
+        f"the gradient of {worst.node}{others} is wrong ({worst.verdict}): "
+        "`handgrad verify` shows where"
     )
+
+
+def _engine(run: Run) -> "Engine":
+    """The run's own: with its optimizer where that is part of what was compiled."""
+    from handgrad.engine import ENGINES
+    from handgrad.engine.compiled.spine import Compiled
+
+    if run.settings.engine == "compiled":
+        return Compiled(run.model, run.settings.optimizer)
+    return ENGINES[run.settings.engine](run.model)

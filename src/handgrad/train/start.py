@@ -51,7 +51,7 @@ def begin(
     check_settings(settings, model, dataset)
     start = fresh(model, settings)
     run = Run(Path(), model, dataset.vocabulary, settings, dataset.source, dataset.fingerprint)
-    _say_if_compiling(run, say)
+    _compile(run, say)
     with processor_threads(settings.threads, settings.engine):
         verify_gradients(run, start, dataset, again=verify)
         there_before = out is not None and out.is_dir()
@@ -93,20 +93,24 @@ def resume(
         start = checkpoints.load_to_resume(
             folder, run.model, settings.device, settings.optimizer, settings.engine
         )
-        _say_if_compiling(run, say)
+        _compile(run, say)
         if start.step < settings.steps:
             verify_gradients(run, start, dataset, again=verify)
         yield run, dataset, start
 
 
-def _say_if_compiling(run: Run, say: Say) -> None:
+def _compile(run: Run, say: Say) -> None:
+    """What is not yet compiled on this machine, and a line that says so."""
     if run.settings.engine != "compiled":
         return
+    from handgrad.engine.compiled.ahead import compile_ahead
     from handgrad.engine.compiled.build import is_compiled
     from handgrad.engine.compiled.source import step_source
 
-    if not is_compiled(step_source(run.model, run.settings.optimizer)):
-        say("compiling this model's step: half a minute, once on this machine")
+    settings = run.settings
+    if not is_compiled(step_source(run.model, settings.optimizer)):
+        say("compiling this model's step: about ten seconds, once on this machine")
+        compile_ahead(run.model, settings.optimizer, settings.dtype)
 
 
 def training_data(run: Run, source: str | None = None) -> "Dataset":

@@ -6,7 +6,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from handgrad.engine import ENGINES, Batch, State, to_tensors
+from handgrad.engine import ENGINES, Batch, Engine, State, to_tensors
 from handgrad.engine.autograd import Autograd
 from handgrad.engine.chunked import Chunked
 from handgrad.layers import LAYERS, Layer
@@ -39,23 +39,22 @@ def verify_models(dtype: torch.dtype, device: str = "cpu", seed: int = 0) -> Ite
         batch = Batch(inputs.to(device), targets.to(device))
         for engine in ENGINES:
             if engine != "autograd" and (engine != "compiled" or device == "cpu"):
-                yield from verify_batch(engine, model, params, state, batch, case)
+                yield from verify_batch(ENGINES[engine](model), model, params, state, batch, case)
 
 
 def verify_batch(
-    engine: str, model: Model, params: Tensors, state: State, batch: Batch, case: str = "batch"
+    engine: Engine, model: Model, params: Tensors, state: State, batch: Batch, case: str = "batch"
 ) -> list[Judged]:
     """The gradients of `engine` on one batch: of every node where it keeps them, else of params.
 
     The compiled engine's formulas in float64 are the fused engine's, which specifies it, unless
     float64 is what is verified: compiling them too would take as long again.
     """
-    made, reference = ENGINES[engine](model), Autograd(model)
-    own = _dtype(params)
-    formulas = ENGINES["fused"](model) if engine == "compiled" else made
+    reference, own = Autograd(model), _dtype(params)
+    formulas = ENGINES["fused"](model) if engine.name == "compiled" else engine
 
     def hand(leaves: Tensors) -> Tensors:
-        used = made if _dtype(leaves) == own else formulas
+        used = engine if _dtype(leaves) == own else formulas
         run = used.loss_and_all_grads if isinstance(used, Chunked) else used.loss_and_grads
         return run(leaves, _like(state, leaves), batch)[1]
 
@@ -63,7 +62,7 @@ def verify_batch(
         return reference.loss_and_all_grads(leaves, _like(state, leaves), batch)[1]
 
     verdicts = judge_all(hand, autograd, params)
-    return [Judged(model.name, case, engine, node, *found) for node, found in verdicts.items()]
+    return [Judged(model.name, case, engine.name, node, *found) for node, found in verdicts.items()]
 
 
 def _verify_layer(

@@ -55,7 +55,7 @@ INFERENCE = """\
         tanh.forward(hpreact, h)
         linear.forward(h, W2, b2, logits)
         if len(scores):
-            scores[first : first + count] = logits[:count]
+            put(logits, count, scores, first)
         total += softmax_cross_entropy.loss_sum(
             logits, targets_part, count, turned_loss, of_rows_loss,
         )

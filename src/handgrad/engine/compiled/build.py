@@ -46,11 +46,20 @@ def is_compiled(source: str) -> bool:
     return any((path.parent / "__pycache__").glob(f"{path.stem}.*.nbc"))
 
 
+def is_kept(source: str) -> bool:
+    """Whether what is compiled of `source` stays on the disk for later processes."""
+    return _place(source).parent == _folder()
+
+
+def _folder() -> Path:
+    return cache_folder() / "kernels"
+
+
 def _place(source: str) -> Path:
     """The file that holds `source`: in the cache folder, or for this process where that is
     read-only."""
     name = f"handgrad_{_NAME.findall(source)[-1]}_{fingerprint(source)}.py"
-    path = cache_folder() / "kernels" / name
+    path = _folder() / name
     try:
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -16,7 +16,7 @@ FIXED = ("inputs", "targets", "until", "mean", "square", "scores", "inputs_part"
 _HEAD = '''"""{model} in evaluation mode: written by handgrad."""
 
 from handgrad.kernels import {kernels}
-from handgrad.kernels.batch import take
+from handgrad.kernels.batch import put, take
 from handgrad.kernels.jit import cached
 
 
@@ -34,7 +34,7 @@ from handgrad.kernels.jit import cached
 '''
 _TAIL = """\
         if len(scores):
-            scores[first : first + count] = logits[:count]
+            put(logits, count, scores, first)
 {add_losses}
     return total
 """

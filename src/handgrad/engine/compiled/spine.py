@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from handgrad.engine.compiled.step import Step
 from handgrad.models import Model
+from handgrad.train.optimizer import OPTIMIZERS
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -19,8 +20,9 @@ class Compiled:
 
     name = "compiled"
 
-    def __init__(self, model: Model) -> None:
-        self._model = model
+    def __init__(self, model: Model, optimizer: str = "sgd") -> None:
+        """Steps with another optimizer are other machine code."""
+        self._model, self._optimizer = model, optimizer
         self._steps: dict[tuple[int, Any], tuple[Step, dict[str, npt.NDArray[Any]]]] = {}
 
     def loss_and_grads(
@@ -44,6 +46,7 @@ class Compiled:
                 {name: np.zeros(shape, dtype) for name, shape in shapes.items()}
                 for shapes in (self._model.shapes(), self._model.state_shapes())
             )
-            step = Step(self._model, rows, params, state)
+            moments = OPTIMIZERS[self._optimizer].tensors(params)
+            step = Step(self._model, rows, params, state, moments, self._optimizer)
             self._steps = {(rows, dtype): (step, {**params, **state})}  # one, not all there were
         return self._steps[rows, dtype]

@@ -1,0 +1,81 @@
+"""What a first run has to compile, side by side: the step in a process of its own, its evaluation
+and torch in this one. Each process finds on disk what the other has made."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from handgrad.engine.compiled.build import is_compiled, is_kept
+from handgrad.engine.compiled.inference import CompiledInference
+from handgrad.engine.compiled.source import step_source
+from handgrad.engine.compiled.step import Step
+from handgrad.models import MODELS, Model
+from handgrad.train.optimizer import OPTIMIZERS
+
+
+def compile_ahead(model: Model, optimizer: str, dtype: str) -> None:
+    """Compile what training takes and load torch, which verifies it; nothing where only one
+    processor is to be had, or where nothing can be kept: it is then done when it is needed."""
+    source = step_source(model, optimizer)
+    if is_compiled(source) or not is_kept(source) or _processors() < 2:
+        return
+    with _second_process(model, optimizer, dtype):
+        compile_inference(model, dtype)
+        import torch  # noqa: F401
+
+
+def compile_step(model: Model, optimizer: str, dtype: str) -> None:
+    """Compile a step, or find it: sizes do not matter, so it is done for a batch of two."""
+    params, state = _zeros(model, dtype)
+    step = Step(model, 2, params, state, OPTIMIZERS[optimizer].tensors(params), optimizer)
+    step.loss_and_grads(np.zeros((2, model.block_size), np.int64), np.zeros(2, np.int64))
+
+
+def compile_inference(model: Model, dtype: str) -> None:
+    """Compile the model in evaluation mode, or find it."""
+    rows = np.zeros((1, model.block_size), np.int64)
+    CompiledInference(model, *_zeros(model, dtype)).logits(rows)
+
+
+@contextmanager
+def _second_process(model: Model, optimizer: str, dtype: str) -> Iterator[None]:
+    """A process that compiles the step, waited for. Where it fails, the step is compiled by who
+    needs it, and says there what is wrong."""
+    sizes: dict[str, Any] = asdict(model)  # type: ignore[call-overload]
+    job = json.dumps([model.name, sizes, optimizer, dtype])
+    command = [sys.executable, "-m", __name__, job]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        yield
+        process.wait()
+    finally:  # Ctrl-C too
+        process.kill()
+        process.wait()
+
+
+def _processors() -> int:
+    """That this process may use, where the system says so."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _zeros(model: Model, dtype: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Parameters and state."""
+    parameters, state = (
+        {name: np.zeros(shape, dtype) for name, shape in shapes.items()}
+        for shapes in (model.shapes(), model.state_shapes())
+    )
+    return parameters, state
+
+
+if __name__ == "__main__":
+    name, sizes, *rest = json.loads(sys.argv[1])
+    compile_step(MODELS[name](**sizes), *rest)
