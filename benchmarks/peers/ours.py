@@ -5,6 +5,7 @@ import torch
 
 from benchmarks.peers.work import LR, Arrays, Build, Peer, Work
 from handgrad.engine import ENGINES, Batch, to_tensors
+from handgrad.engine.compiled.memory import copied
 from handgrad.engine.compiled.step import Step
 from handgrad.train.optimizer import OPTIMIZERS
 from handgrad.train.settings import TrainSettings
@@ -36,10 +37,7 @@ def engine(name: str) -> Build:
 
 def compiled(work: Work, steps: int) -> Peer:
     """Blocks of steps in one call, on the positions of the same batches."""
-    params, state = (
-        {name: array.copy() for name, array in arrays.items()}
-        for arrays in (work.params, work.state)
-    )
+    params, state = copied(work.params), copied(work.state)
     step = Step(work.model, work.cell.batch_size, params, state)
     positions = work.rows + work.dataset.splits["train"][0]
     schedule = np.full((steps, 3), LR)

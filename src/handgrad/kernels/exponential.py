@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numba.extending import overload
 
-from handgrad.kernels.jit import OPTIONS, inlined, power_of_two
+from handgrad.kernels.jit import OPTIONS, inlined, nearest, power_of_two, without_product
 
 # p's coefficients, the highest power first
 _A0, _A1, _A2, _A3, _A4 = map(
@@ -48,7 +48,7 @@ def _p64(r: Any) -> Any:
 _P = {32: _p32, 64: _p64}
 _TYPES = {32: np.float32, 64: np.float64}
 _LN2 = {32: (0.693359375, -2.12194440e-4), 64: (6.93147180369123816490e-1, 1.9082149292705877e-10)}
-"""ln 2 in two parts (Cody, Waite: Software Manual, 1980), so that k times the first is exact."""
+"""ln 2 in two parts (Cody, Waite: Software Manual, 1980)."""
 _MOST = {32: 87.0, 64: 708.0}
 """exp of minus this is just above the smallest normal number: what lies below is taken for it."""
 
@@ -63,46 +63,36 @@ def tanh(x: Any) -> Any:
     return math.tanh(x)
 
 
-def _constants(x: Any) -> Any:
-    """In the type of `x`: an unlike constant would make every operation one of float64."""
-    of_type = _TYPES[x.bitwidth]
-    high, low = map(of_type, _LN2[x.bitwidth])
-    small = tuple(map(of_type, (0.0, 0.5, 1.0, math.log2(math.e))))
-    return (high, low), small, _P[x.bitwidth], of_type(_MOST[x.bitwidth])
-
-
 @overload(exp_of_negative, inline="always", jit_options=OPTIONS)  # type: ignore[untyped-decorator]
 def _exp_of_negative(x: Any) -> Any:
-    (high, low), (_, half, one, log2e), p, most = _constants(x)
-    of_type = _TYPES[x.bitwidth]
+    # constants in the type of x: an unlike one would make every operation one of float64
+    of_type: Any = _TYPES[x.bitwidth]
+    least, one, log2e = map(of_type, (-_MOST[x.bitwidth], 1, math.log2(math.e)))
+    (high, low), p = map(of_type, _LN2[x.bitwidth]), _P[x.bitwidth]
 
     def compiled(x: Any) -> Any:
-        y = -x if x > -most else most  # NaN, too, gives `most`: its int32 would be undefined
-        k = np.int32(y * log2e + half)
-        whole = of_type(k)
-        r = whole * high - y + whole * low
-        e = (one + (r + r * r * p(r))) * power_of_two(np.int32(-k), x)
-        return e if x == x else x
+        y = least if x < least else x  # NaN stays
+        k = nearest(y * log2e)
+        r = without_product(without_product(y, k, high), k, low)
+        return (one + (r + r * r * p(r))) * power_of_two(k)
 
     return compiled
 
 
 @overload(tanh, inline="always", jit_options=OPTIONS)  # type: ignore[untyped-decorator]
 def _tanh(x: Any) -> Any:
-    (high, low), (zero, half, one, log2e), p, _ = _constants(x)
     of_type: Any = _TYPES[x.bitwidth]
-    two, largest = of_type(2), of_type(20)  # tanh is 1 to the last digit from there on
+    one, two, log2e = map(of_type, (1, 2, math.log2(math.e)))
+    largest = of_type(40)  # tanh of half of it is 1 to the last digit
+    (high, low), p = map(of_type, _LN2[x.bitwidth]), _P[x.bitwidth]
 
     def compiled(x: Any) -> Any:
-        z = abs(x)
-        y = two * (z if z < largest else largest)
-        k = np.int32(y * log2e + half)
-        whole = of_type(k)
-        r = y - whole * high - whole * low
-        scale = power_of_two(k, x)
+        z = two * abs(x)
+        y = largest if z > largest else z  # NaN stays
+        k = nearest(y * log2e)
+        r = without_product(without_product(y, k, high), k, low)
+        scale = power_of_two(k)
         t = (r + r * r * p(r)) * scale + (scale - one)
-        magnitude = t / (t + two)
-        signed = magnitude if x > zero else -magnitude
-        return signed if x == x else x
+        return math.copysign(t / (t + two), x)
 
     return compiled

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import llvmlite.binding as llvm
 import numba
 from llvmlite import ir
-from numba.core import types
+from numba.core import cgutils, types
 from numba.core.compiler import Flags, compile_internal
 from numba.core.registry import cpu_target
 from numba.extending import intrinsic
@@ -104,17 +104,58 @@ def _compiled(function: _F, **more: Any) -> _F:
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def power_of_two(typing_context: Any, exponent: Any, like: Any) -> Any:
-    """2**exponent in the type of `like`, by writing the exponent's bits; exponent is an int32."""
-    mantissa, bias = {32: (23, 127), 64: (52, 1023)}[like.bitwidth]
+def nearest(typing_context: Any, x: Any) -> Any:
+    """The whole number nearest to x, as a float; NaN for NaN, which no integer could stand for."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        integer = ir.IntType(like.bitwidth)
-        wide = values[0] if like.bitwidth == 32 else builder.sext(values[0], integer)
-        bits = builder.shl(builder.add(wide, integer(bias)), integer(mantissa))
-        return builder.bitcast(bits, context.get_value_type(like))
+        return _llvm(builder, "rint", values)
 
-    return like(types.int32, like), generate
+    return x(x), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def without_product(typing_context: Any, x: Any, y: Any, z: Any) -> Any:
+    """x - y * z, rounded once; and nothing of it is taken out to be added to something else."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        first, second, third = values
+        return _llvm(builder, "fma", [builder.fneg(second), third, first])
+
+    return x(x, x, x), generate
+
+
+def _llvm(builder: Any, name: str, values: Any) -> Any:
+    """LLVM's own function of numbers of one type."""
+    kind = values[0].type
+    full = f"llvm.{name}.{kind.intrinsic_name}"
+    declared = ir.FunctionType(kind, [kind] * len(values))
+    function = cgutils.get_or_insert_function(builder.module, declared, full)
+    return builder.call(function, values)
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def power_of_two(typing_context: Any, exponent: Any) -> Any:
+    """2**exponent of a whole float, by its bits: added to 1.5 * 2**mantissa + bias, it stands with
+    the bias in the lowest, from where it is moved to the exponent's place."""
+    mantissa, bias = {32: (23, 127), 64: (52, 1023)}[exponent.bitwidth]
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        kind, integer = values[0].type, ir.IntType(exponent.bitwidth)
+        moved = builder.fadd(values[0], kind(1.5 * 2.0**mantissa + bias))
+        bits = builder.bitcast(moved, integer)
+        return builder.bitcast(builder.shl(bits, integer(mantissa)), kind)
+
+    return exponent(exponent), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def larger(typing_context: Any, x: Any, y: Any) -> Any:
+    """x if x >= y else y, as one instruction: a loop of jumps would not vectorise."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return builder.select(builder.fcmp_ordered(">=", *values), *values)
+
+    return x(x, x), generate
 
 
 @intrinsic  # type: ignore[untyped-decorator]

@@ -10,8 +10,9 @@ from typing import Any
 
 from handgrad.constants import SOFTMAX_CROSS_ENTROPY_NODES
 from handgrad.kernels.exponential import exp_of_negative
-from handgrad.kernels.jit import flat, kernel
+from handgrad.kernels.jit import flat, kernel, larger
 from handgrad.kernels.shapes import Shape, Shapes
+from handgrad.kernels.transpose import transpose_part
 
 ROWS = 32
 NODES = SOFTMAX_CROSS_ENTROPY_NODES
@@ -42,9 +43,7 @@ def forward(logits: Any, targets: Any, probs: Any, others: Any, turned: Any, of_
         for v in range(columns):
             for r in range(turned.shape[1]):
                 turned[v, r] /= total[r]
-        for r in range(count):
-            for v in range(columns):
-                probs[first + r, v] = turned[v, r]
+        transpose_part(turned, 0, columns, count, probs, first)
     mean: float = loss / rows
     return mean
 
@@ -72,16 +71,13 @@ def _exponentials(
     # read from the array: a loop of a length known to the compiler is unrolled, and not vectorised
     columns, width = turned.shape
     largest, total, at_target, others = of_rows[0], of_rows[1], of_rows[2], of_rows[3]
-    for r in range(count):
-        for v in range(columns):
-            turned[v, r] = logits[first + r, v]
+    transpose_part(logits, first, count, columns, turned, 0)
     for r in range(width):
         largest[r] = turned[0, r]
         others[r] = 0
     for v in range(1, columns):
         for r in range(width):
-            x, most = turned[v, r], largest[r]
-            largest[r] = most if most >= x else x
+            largest[r] = larger(turned[v, r], largest[r])
     for v in range(columns):
         for r in range(width):
             turned[v, r] = exp_of_negative(turned[v, r] - largest[r])

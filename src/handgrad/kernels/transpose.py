@@ -10,24 +10,32 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from handgrad.kernels.jit import VECTOR_BYTES, kernel
+from handgrad.kernels.jit import VECTOR_BYTES, inlined, kernel
+
+
+@inlined
+def transpose(a: Any, out: Any) -> None:
+    """out (N, M) = a.T, a (M, N); C-contiguous both, of one float type."""
+    transpose_part(a, 0, a.shape[0], a.shape[1], out, 0)
 
 
 @kernel
-def transpose(a: Any, out: Any) -> None:
-    """out (N, M) = a.T, a (M, N); C-contiguous both, of one float type."""
-    rows, columns = a.shape
+def transpose_part(a: Any, from_row: int, rows: int, columns: int, out: Any, to_row: int) -> None:
+    """out[to_row + j, i] = a[from_row + i, j] for i below `rows` and j below `columns`."""
     width = VECTOR_BYTES // a.itemsize
     if rows < width or columns < width:
         for i in range(rows):
             for j in range(columns):
-                out[j, i] = a[i, j]
+                out[to_row + j, i] = a[from_row + i, j]
         return
+    row_of_a, row_of_out = a.shape[1], out.shape[1]
     for i in range(0, rows, width):
         row = min(i, rows - width)  # the last squares lie over those before them
         for j in range(0, columns, width):
             column = min(j, columns - width)
-            _square(a, out, row * columns + column, column * rows + row, columns, rows)
+            at_a = (from_row + row) * row_of_a + column
+            at_out = (to_row + column) * row_of_out + row
+            _square(a, out, at_a, at_out, row_of_a, row_of_out)
 
 
 @intrinsic  # type: ignore[untyped-decorator]

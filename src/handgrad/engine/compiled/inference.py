@@ -16,6 +16,7 @@ from handgrad.engine.compiled.inference_source import (
     inference_names,
     inference_source,
 )
+from handgrad.engine.compiled.memory import side_by_side
 from handgrad.engine.compiled.names import bind, joins
 from handgrad.engine.evaluation import Moments, calibrated_names
 from handgrad.models import Model
@@ -109,9 +110,7 @@ class CompiledInference:
         return folded
 
     def _allocated(self) -> dict[str, Array]:
-        memory = {
-            name: np.zeros(shape, self._dtype) for name, shape in inference_memory(self._bound)
-        }
+        memory = side_by_side(dict(inference_memory(self._bound)), self._dtype)
         for source, view, shape in joins(self._bound):
             memory[view] = memory[source].reshape(shape)
         return memory

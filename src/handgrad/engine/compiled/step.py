@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from handgrad.data.vocabulary import token_dtype
 from handgrad.engine.compiled.build import build
+from handgrad.engine.compiled.memory import side_by_side
 from handgrad.engine.compiled.names import bind, gradient_shapes, joins
 from handgrad.engine.compiled.source import FIXED, argument_names, step_source
 from handgrad.models import Model
@@ -106,7 +107,7 @@ def _memory(model: Model, batch_size: int, dtype: Any) -> dict[str, npt.NDArray[
     shapes = gradient_shapes(bound, model.shapes())
     for one in bound:
         shapes |= one.shapes
-    memory |= {name: np.zeros(shape, dtype) for name, shape in shapes.items()}
+    memory |= side_by_side(shapes, dtype)
     # the gradient of what no backward reads takes its place: a smaller step stays in nearer caches
     read = {name for one in bound if one.call.layer != "join" for name in one.arguments("backward")}
     read |= {source for source, _, _ in joins(bound)}  # by way of the view

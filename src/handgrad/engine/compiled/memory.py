@@ -1,0 +1,38 @@
+"""Arrays side by side in one piece of memory, each at the start of a cache line.
+
+NumPy puts an array at any multiple of 16 bytes: every second vector then lies across two lines.
+"""
+
+from collections.abc import Mapping
+from math import prod
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+LINE = 64
+"""Bytes of a cache line."""
+
+
+def side_by_side(shapes: Mapping[str, tuple[int, ...]], dtype: Any) -> dict[str, npt.NDArray[Any]]:
+    """Zeros of these shapes."""
+    size = np.dtype(dtype).itemsize
+    lines = {name: -(-prod(shape) * size // LINE) for name, shape in shapes.items()}
+    memory = np.zeros((sum(lines.values()) + 1) * LINE, np.uint8)
+    at = -memory.ctypes.data % LINE
+    arrays = {}
+    for name, shape in shapes.items():
+        end = at + prod(shape) * size
+        arrays[name] = memory[at:end].view(dtype).reshape(shape)
+        at += lines[name] * LINE
+    return arrays
+
+
+def copied(arrays: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
+    """The same numbers, of one type, side by side."""
+    dtypes = {array.dtype for array in arrays.values()}
+    shapes = {name: array.shape for name, array in arrays.items()}
+    copies = side_by_side(shapes, *dtypes) if arrays else {}
+    for name, array in arrays.items():
+        copies[name][...] = array
+    return copies

@@ -1,0 +1,32 @@
+"""Arrays side by side: each on a line of its own, none over another."""
+
+import numpy as np
+import pytest
+
+from handgrad.engine.compiled.memory import LINE, copied, side_by_side
+
+SHAPES = {"C": (27, 10), "b": (3,), "none": (0, 4), "scalar": (), "W": (10, 20)}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_each_begins_a_line_and_ends_before_the_next(dtype: str) -> None:
+    arrays = side_by_side(SHAPES, dtype)
+    for name, shape in SHAPES.items():
+        assert arrays[name].shape == shape
+        assert arrays[name].dtype == dtype
+        assert arrays[name].flags.c_contiguous
+        if arrays[name].size:
+            assert arrays[name].ctypes.data % LINE == 0
+    for number, array in enumerate(arrays.values(), 1):
+        array[...] = number
+    for number, array in enumerate(arrays.values(), 1):
+        assert (array == number).all()
+
+
+def test_copies_hold_the_numbers_and_nothing_of_the_original() -> None:
+    given = {"W": np.arange(6.0).reshape(2, 3), "b": np.ones(3)}
+    made = copied(given)
+    given["W"][0, 0] = 7
+    np.testing.assert_array_equal(made["W"], np.arange(6.0).reshape(2, 3))
+    np.testing.assert_array_equal(made["b"], np.ones(3))
+    assert copied({}) == {}
