@@ -37,7 +37,7 @@ def engine(name: str) -> Build:
 
 def compiled(work: Work, steps: int) -> Peer:
     """Blocks of steps in one call, on the positions of the same batches."""
-    params, state = copied(work.params), copied(work.state)
+    params, state = (copied(arrays, "float32") for arrays in (work.params, work.state))
     step = Step(work.model, work.cell.batch_size, params, state)
     positions = work.rows + work.dataset.splits["train"][0]
     schedule = np.full((steps, 3), LR)

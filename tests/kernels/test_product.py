@@ -1,21 +1,22 @@
 """Products and transposes against NumPy's, in sizes round every edge of a tile."""
 
 from itertools import product as every
+from math import prod
 
 import numpy as np
 import pytest
 
 from handgrad.kernels.jit import VECTOR_BYTES, called
-from handgrad.kernels.product import product, product_transposed, product_without_bias
+from handgrad.kernels.product import LARGE, product, product_by_transposed, product_transposed
 from handgrad.kernels.sums import column_sums
 from handgrad.kernels.tile import ROWS
 from handgrad.kernels.transpose import transpose
 
 
 @called
-def _all_products(a, b, bias, c, d, e, a_t):
+def _all_products(a, b, bias, c, d, e, a_t, b_t, room):
     product(a, b, bias, c)
-    product_without_bias(a, b, d)
+    product_by_transposed(a, b_t, room, d)
     product_transposed(a_t, b, e)
 
 
@@ -25,11 +26,19 @@ _column_sums = called(lambda x, out: column_sums(x, out))
 DTYPES = [np.float32, np.float64]
 ROW_SIZES = [1, 2, ROWS - 1, ROWS, ROWS + 1, 2 * ROWS + 1, 32]
 LENGTHS = [1, 3, 30]
+BY_BLAS = (130, 350, 370)  # LARGE, and of no particular shape
+assert prod(BY_BLAS) >= LARGE
 
 
 def widths(dtype: type) -> list[int]:
     vector = VECTOR_BYTES // np.dtype(dtype).itemsize
     return [1, vector - 1, vector, vector + 1, 2 * vector, 2 * vector + 1, 27, 5 * vector + 3]
+
+
+def _multiply(a: np.ndarray, b: np.ndarray, bias: np.ndarray, made: list[np.ndarray]) -> None:
+    """a @ b in every way that there is."""
+    turned = [np.ascontiguousarray(x.T) for x in (a, b)]
+    _all_products(a, b, bias, *made, *turned, np.empty_like(b))
 
 
 def guarded(shape: tuple[int, int], dtype: type) -> tuple[np.ndarray, np.ndarray]:
@@ -42,11 +51,11 @@ def guarded(shape: tuple[int, int], dtype: type) -> tuple[np.ndarray, np.ndarray
 def test_products(dtype: type) -> None:
     draw = np.random.default_rng(1).standard_normal
     # each term rounds once, and so does each sum: length + 1 roundings of what is at most that sum
-    for rows, length, columns in every(ROW_SIZES, LENGTHS, widths(dtype)):
+    for rows, length, columns in [*every(ROW_SIZES, LENGTHS, widths(dtype)), BY_BLAS]:
         a, b = draw((rows, length)).astype(dtype), draw((length, columns)).astype(dtype)
         bias = draw(columns).astype(dtype)
         made = [guarded((rows, columns), dtype) for _ in range(3)]
-        _all_products(a, b, bias, *(c for c, _ in made), np.ascontiguousarray(a.T))
+        _multiply(a, b, bias, [c for c, _ in made])
         wide_a, wide_b = a.astype(np.longdouble), b.astype(np.longdouble)
         bound = (length + 1) * np.finfo(dtype).eps * (abs(wide_a) @ abs(wide_b) + abs(bias))
         for (c, memory), added in zip(made, (bias, 0, 0), strict=True):
@@ -56,12 +65,17 @@ def test_products(dtype: type) -> None:
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_a_nan_or_an_infinity_reaches_its_row_and_column_alone(dtype: type) -> None:
-    a, b = np.ones((8, 5), dtype), np.ones((5, 27), dtype)
-    a[3, 2], b[1, 20] = np.nan, np.inf
-    made = [np.empty((8, 27), dtype) for _ in range(3)]
-    _all_products(a, b, np.zeros(27, dtype), *made, np.ascontiguousarray(a.T))
-    for c in made:
-        np.testing.assert_array_equal(c, a @ b)
+    for rows, length, columns in [(8, 5, 27), BY_BLAS]:
+        a, b = np.ones((rows, length), dtype), np.ones((length, columns), dtype)
+        a[3, 2], b[1, 20] = np.nan, np.inf
+        # a product of zeros may not be left out
+        a[:, 1], b[2] = 0, 0
+        made = [np.full((rows, columns), np.nan, dtype) for _ in range(3)]
+        _multiply(a, b, np.zeros(columns, dtype), made)
+        expected = np.full((rows, columns), length - 2.0)
+        expected[3], expected[:, 20] = np.nan, np.nan
+        for c in made:
+            np.testing.assert_array_equal(c, expected)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

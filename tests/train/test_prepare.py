@@ -59,8 +59,10 @@ def test_nothing_to_train_on(dataset: Dataset) -> None:
     assert str(caught.value) == "few.txt leaves nothing to train on: give it more words"
 
 
-def test_threads_are_given_back() -> None:
+def test_threads_are_given_back(dataset: Dataset) -> None:
+    settings = TrainSettings(engine="fused").resolved()
+    run = Run(Path(), model_for(dataset), dataset.vocabulary, settings, "", "")
     before = torch.get_num_threads()
-    with processor_threads(before + 1):
+    with processor_threads(before + 1, run):
         assert torch.get_num_threads() == before + 1
     assert torch.get_num_threads() == before

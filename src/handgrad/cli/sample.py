@@ -42,9 +42,8 @@ def sample(
     how = Sampling(seed, temperature, top_k, prefix, max_length)
     check_target(json)
     opened = open_run(run)
-    engine = opened.settings.engine
-    at = load(opened.folder, opened.model, engine=engine)
-    with processor_threads(1, engine):  # groups are small: more would only wait for each other
+    at = load(opened.folder, opened.model, engine=opened.settings.engine)
+    with processor_threads(1, opened):  # groups are small: more would only wait for each other
         words = sample(opened.model, at.params, at.state, opened.vocabulary, n, how)
     cut = sum(not word.ended for word in words)
     if cut:

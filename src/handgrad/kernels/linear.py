@@ -6,10 +6,9 @@ x (B, C), W (C, H), b (H,), out (B, H); W_t (H, C) is room for W's transpose.
 from typing import Any
 
 from handgrad.kernels.jit import kernel
-from handgrad.kernels.product import product, product_transposed, product_without_bias
+from handgrad.kernels.product import product, product_by_transposed, product_transposed
 from handgrad.kernels.shapes import Shape, Shapes
 from handgrad.kernels.sums import column_sums
-from handgrad.kernels.transpose import transpose
 
 NODES = ("out",)
 
@@ -29,5 +28,4 @@ def forward(x: Any, W: Any, b: Any, out: Any) -> None:
 def backward(dout: Any, x: Any, W: Any, dx: Any, dW: Any, db: Any, W_t: Any) -> None:
     product_transposed(x, dout, dW)
     column_sums(dout, db)
-    transpose(W, W_t)
-    product_without_bias(dout, W_t, dx)
+    product_by_transposed(dout, W, W_t, dx)

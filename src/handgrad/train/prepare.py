@@ -44,10 +44,13 @@ def check_settings(settings: TrainSettings, model: "Model", dataset: "Dataset") 
 
 
 @contextmanager
-def processor_threads(n: int, engine: str = "fused") -> Iterator[None]:
-    """torch's operations on `n` threads of the processor, within it; kernels use one."""
-    if engine == "compiled":
-        yield
+def processor_threads(n: int, run: Run) -> Iterator[None]:
+    """What the run's engine does with several threads on `n` of the processor, within it."""
+    if run.settings.engine == "compiled":
+        from handgrad.engine.compiled.threads import blas_threads
+
+        with blas_threads(n, run.model, run.settings.batch_size):
+            yield
         return
     import torch
 
@@ -70,7 +73,9 @@ def fresh(model: "Model", settings: TrainSettings) -> Checkpoint:
 def _numbers(arrays: "Arrays", settings: TrainSettings) -> Numbers:
     """Copies in the dtype, and of the kind, that the engine works on."""
     if settings.engine == "compiled":
-        return {name: array.astype(settings.dtype) for name, array in arrays.items()}
+        from handgrad.engine.compiled.memory import copied
+
+        return dict(copied(arrays, settings.dtype))
     import torch
 
     from handgrad.engine import to_tensors

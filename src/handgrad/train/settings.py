@@ -6,18 +6,13 @@ The model's sizes are the model's own record (`handgrad.models`); both are kept 
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from handgrad.errors import SettingsError
 from handgrad.train.optimizer import OPTIMIZERS
 from handgrad.train.schedule import SCHEDULES
 
-if TYPE_CHECKING:
-    from handgrad.models import Model
-
 DTYPES = ("float32", "float64")
-LARGE = 512
-"""Above this both ways, a weight is multiplied faster by torch's BLAS than by our kernels."""
 MAX_SEED = 2**63 - 1  # torch's and NumPy's generators both take it
 
 
@@ -41,11 +36,12 @@ class TrainSettings:
     eps: float = 1e-8
     seed: int = 42
     engine: str = "auto"
-    """"auto" is compiled on one thread of the processor, fused elsewhere and for large weights."""
+    """"auto" is compiled on the processor, fused elsewhere."""
     device: str = "cpu"
     threads: int = 1
-    """Of the processor. A step of the lecture's sizes is too short to be shared out: two threads
-    take longer than one, many times longer on a busy machine. Bits may depend on their number."""
+    """Of the processor. A step of the lecture's sizes is too short to be shared out: two threads of
+    torch take longer than one, many times longer on a busy machine, and the compiled engine has use
+    for them in large products alone. Bits may depend on their number."""
     dtype: str = "float32"
     init: str = "batchnorm"
     eval_every: int | None = None
@@ -59,13 +55,10 @@ class TrainSettings:
         if complaint is not None:
             raise SettingsError(complaint)
 
-    def resolved(self, model: "Model | None" = None) -> Self:
+    def resolved(self) -> Self:
         """The same settings with every None, and "auto", replaced by what it stands for."""
         row = OPTIMIZERS[self.optimizer]
-        shapes = [] if model is None else model.shapes().values()
-        small = not any(len(shape) > 1 and min(shape) > LARGE for shape in shapes)
-        one_thread = self.device == "cpu" and self.threads == 1
-        automatic = "compiled" if one_thread and small else "fused"
+        automatic = "compiled" if self.device == "cpu" else "fused"
         chosen: dict[str, Any] = {
             "lr": row.lr,
             "weight_decay": row.weight_decay,

@@ -47,12 +47,12 @@ def begin(
     gradient is wrong, and RunError for a folder that is not free or cannot be written; then nothing
     is left of it.
     """
-    settings = settings.resolved(model)
+    settings = settings.resolved()
     check_settings(settings, model, dataset)
     start = fresh(model, settings)
     run = Run(Path(), model, dataset.vocabulary, settings, dataset.source, dataset.fingerprint)
     _compile(run, say)
-    with processor_threads(settings.threads, settings.engine):
+    with processor_threads(settings.threads, run):
         verify_gradients(run, start, dataset, again=verify)
         there_before = out is not None and out.is_dir()
         folder = make_folder(out, Path(dataset.source).stem)
@@ -89,7 +89,7 @@ def resume(
     dataset = training_data(run, given.get("data"))
     require_device(run.settings.device)
     settings = run.settings
-    with locked(folder), processor_threads(settings.threads, settings.engine):
+    with locked(folder), processor_threads(settings.threads, run):
         start = checkpoints.load_to_resume(
             folder, run.model, settings.device, settings.optimizer, settings.engine
         )

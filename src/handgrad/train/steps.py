@@ -80,14 +80,11 @@ class CompiledSteps:
     most = 100_000
 
     def __init__(self, run: "Run", dataset: "Dataset", start: "Checkpoint") -> None:
-        from handgrad.engine.compiled.memory import copied
         from handgrad.engine.compiled.step import Step
 
         settings = run.settings
         assert settings.weight_decay is not None
-        self.params, self.state, self.optimizer = map(
-            copied, (start.params, start.state, start.optimizer)
-        )
+        self.params, self.state, self.optimizer = start.params, start.state, start.optimizer
         self._settings, self._tokens = settings, dataset.tokens
         self._lr = SCHEDULES[settings.schedule]
         self._batches = batches_of(run, dataset)

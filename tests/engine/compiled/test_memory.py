@@ -25,8 +25,8 @@ def test_each_begins_a_line_and_ends_before_the_next(dtype: str) -> None:
 
 def test_copies_hold_the_numbers_and_nothing_of_the_original() -> None:
     given = {"W": np.arange(6.0).reshape(2, 3), "b": np.ones(3)}
-    made = copied(given)
+    made = copied(given, "float64")
     given["W"][0, 0] = 7
     np.testing.assert_array_equal(made["W"], np.arange(6.0).reshape(2, 3))
     np.testing.assert_array_equal(made["b"], np.ones(3))
-    assert copied({}) == {}
+    assert copied({}, "float32") == {}

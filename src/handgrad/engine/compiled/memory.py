@@ -28,11 +28,9 @@ def side_by_side(shapes: Mapping[str, tuple[int, ...]], dtype: Any) -> dict[str,
     return arrays
 
 
-def copied(arrays: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
-    """The same numbers, of one type, side by side."""
-    dtypes = {array.dtype for array in arrays.values()}
-    shapes = {name: array.shape for name, array in arrays.items()}
-    copies = side_by_side(shapes, *dtypes) if arrays else {}
+def copied(arrays: Mapping[str, npt.NDArray[Any]], dtype: Any) -> dict[str, npt.NDArray[Any]]:
+    """The same numbers, side by side."""
+    copies = side_by_side({name: array.shape for name, array in arrays.items()}, dtype)
     for name, array in arrays.items():
         copies[name][...] = array
     return copies
