@@ -48,8 +48,12 @@ def kernel(function: _F) -> _F:
         return returns(*arguments), generate
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        part = _part(context, function, signature)
-        return context.call_internal(builder, part, signature, values)
+        part = context.declare_function(builder.module, _part(context, function, signature))
+        # a kernel that many lines call would be compiled for each of them
+        _, result = context.call_conv.call_function(
+            builder, part, signature.return_type, signature.args, values, attrs=["noinline"]
+        )
+        return result  # no kernel raises: there is no error to look for
 
     first = inspect.Parameter("typing_context", inspect.Parameter.POSITIONAL_ONLY)
     typed.__name__ = function.__name__
@@ -77,8 +81,6 @@ def _part(context: Any, function: Any, signature: Any) -> Any:
             context.typing_context, context, library, function, *types_of, flags, {}
         )
         parts[key] = made.fndesc
-        # a kernel that many lines call would be compiled for each of them
-        library.get_function(made.fndesc.llvm_func_name).add_function_attribute("noinline")
     return parts[key]
 
 
