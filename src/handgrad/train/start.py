@@ -108,7 +108,7 @@ def _compile(run: Run, say: Say) -> None:
     from handgrad.engine.compiled.source import step_source
 
     settings = run.settings
-    if not is_compiled(step_source(run.model, settings.optimizer)):
+    if not is_compiled(step_source(run.model, settings.optimizer), settings.dtype):
         say("compiling this model's step: about ten seconds, once on this machine")
         compile_ahead(run.model, settings.optimizer, settings.dtype)
 

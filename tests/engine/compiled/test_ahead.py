@@ -29,8 +29,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_both_are_on_the_disk_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ahead, "Step", None)  # not by this process
     compile_ahead(MODEL, "sgd", "float32")
-    assert is_compiled(STEP)
-    assert is_compiled(inference_source(MODEL))
+    assert is_compiled(STEP, "float32")
+    assert is_compiled(inference_source(MODEL), "float32")
     monkeypatch.setattr(ahead, "CompiledInference", None)
     compile_ahead(MODEL, "sgd", "float32")  # nothing is left to do
 
@@ -39,7 +39,7 @@ def test_a_second_process_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ahead, "compile_inference", lambda *_: None)
     monkeypatch.setattr(sys, "executable", "false")
     compile_ahead(MODEL, "sgd", "float32")
-    assert not is_compiled(STEP)
+    assert not is_compiled(STEP, "float32")
 
 
 def test_an_interrupted_one_leaves_no_process(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,11 +29,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_source_is_kept_and_so_is_its_machine_code(folder: Path) -> None:
-    assert not is_compiled(SOURCE)
-    assert build(SOURCE)(1) == 2
-    assert is_compiled(SOURCE)
-    (kept,) = (folder / "kernels").glob("*.py")
-    assert kept.name == f"handgrad_steps_{fingerprint(SOURCE)}.py"
+    assert not is_compiled(SOURCE, "float32")
+    assert build(SOURCE, "float32")(1) == 2
+    assert is_compiled(SOURCE, "float32")
+    assert not is_compiled(SOURCE, "float64")
+    (kept,) = (folder / "kernels").glob("*float32*.py")
+    assert kept.name == f"handgrad_steps_float32_{fingerprint(SOURCE)}.py"
     assert kept.read_text() == SOURCE
 
 
@@ -50,7 +51,7 @@ def test_a_cache_folder_that_cannot_be_written(
     (tmp_path / "file").write_text("no folder")
     monkeypatch.setenv("HANDGRAD_CACHE", str(tmp_path / "file"))
     build.cache_clear()
-    assert build(SOURCE)(1) == 2
+    assert build(SOURCE, "float32")(1) == 2
     assert (tmp_path / "file").read_text() == "no folder"
 
 
@@ -58,10 +59,10 @@ def test_processes_that_start_together(folder: Path) -> None:
     program = (
         "import sys\n"
         "from handgrad.engine.compiled.build import build\n"
-        "assert build(sys.argv[1])(1) == 2\n"
+        "assert build(sys.argv[1], 'float32')(1) == 2\n"
     )
     started = [subprocess.Popen([sys.executable, "-c", program, SOURCE]) for _ in range(4)]
     assert [process.wait() for process in started] == [0, 0, 0, 0]
-    assert is_compiled(SOURCE)
+    assert is_compiled(SOURCE, "float32")
     # and the next one finds what they left
     subprocess.run([sys.executable, "-c", program, SOURCE], check=True)

@@ -24,7 +24,7 @@ def compile_ahead(model: Model, optimizer: str, dtype: str) -> None:
     """Compile what training takes and load torch, which verifies it; nothing where only one
     processor is to be had, or where nothing can be kept: it is then done when it is needed."""
     source = step_source(model, optimizer)
-    if is_compiled(source) or not is_kept(source) or _processors() < 2:
+    if is_compiled(source, dtype) or not is_kept(source, dtype) or _processors() < 2:
         return
     with _second_process(model, optimizer, dtype):
         compile_inference(model, dtype)

@@ -27,9 +27,9 @@ _NAME = re.compile(r"^def (\w+)", re.MULTILINE)
 
 
 @cache
-def build(source: str) -> Compiled:
-    """The last function of `source`; compiled at its first call, unless it was so before."""
-    path = _place(source)
+def build(source: str, dtype: str) -> Compiled:
+    """The last function of `source`, for floats of `dtype`: compiled at its first call, or before."""
+    path = _place(source, dtype)
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None
     assert spec.loader is not None
@@ -40,25 +40,25 @@ def build(source: str) -> Compiled:
     return function
 
 
-def is_compiled(source: str) -> bool:
-    """Whether machine code of `source` is on the disk, for some processor and dtype."""
-    path = _place(source)
+def is_compiled(source: str, dtype: str) -> bool:
+    """Whether machine code of `source` is on the disk, for some processor."""
+    path = _place(source, dtype)
     return any((path.parent / "__pycache__").glob(f"{path.stem}.*.nbc"))
 
 
-def is_kept(source: str) -> bool:
+def is_kept(source: str, dtype: str) -> bool:
     """Whether what is compiled of `source` stays on the disk for later processes."""
-    return _place(source).parent == _folder()
+    return _place(source, dtype).parent == _folder()
 
 
 def _folder() -> Path:
     return cache_folder() / "kernels"
 
 
-def _place(source: str) -> Path:
+def _place(source: str, dtype: str) -> Path:
     """The file that holds `source`: in the cache folder, or for this process where that is
-    read-only."""
-    name = f"handgrad_{_NAME.findall(source)[-1]}_{fingerprint(source)}.py"
+    read-only. One for each dtype, so that it is seen which are compiled."""
+    name = f"handgrad_{_NAME.findall(source)[-1]}_{dtype}_{fingerprint(source)}.py"
     path = _folder() / name
     try:
         if not path.exists():

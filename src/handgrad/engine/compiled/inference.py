@@ -39,7 +39,7 @@ class CompiledInference:
         self._norms = [one for one in self._bound if one.call.state]
         self._model, self._params, self._state = model, params, dict(state)
         self._dtype = next(iter(params.values())).dtype
-        self._inference = build(inference_source(model))
+        self._inference = build(inference_source(model), self._dtype.name)
         inputs = np.zeros((rows, model.block_size), np.int64)
         self._parts = (inputs, np.zeros(rows, np.int64))
         self._memory = self._allocated()

@@ -39,7 +39,7 @@ class Step:
         memory = _memory(model, batch_size, self.dtype)
         self.inputs, self.targets = memory["inputs"], memory["targets"]
         self.grads = {name: memory[f"d{name}"] for name in params}
-        self._steps = build(step_source(model, optimizer_name))
+        self._steps = build(step_source(model, optimizer_name), self.dtype.name)
         self._numbers = np.array(numbers, dtype=np.float64)
         self._momentum = model.momentum
         self._memory, self._state = memory, state
