@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from handgrad.data import Vocabulary
     from handgrad.engine.evaluation import Inference
     from handgrad.models import Model
-    from handgrad.train.checkpoint import Numbers
+    from handgrad.train.runtime import Numbers
 
 GROUP = 64
 """Rows computed together: a constant, as a product's rounding may depend on its number of rows."""

@@ -16,7 +16,7 @@ from handgrad.train import loop
 from handgrad.train.checkpoint import load
 from handgrad.train.metrics import Row
 from handgrad.train.reporter import Silent
-from handgrad.train.steps import TorchSteps
+from handgrad.train.runtime.tensors import TorchSteps
 from tiny import model_for, train_tiny, words_dataset
 
 

@@ -4,13 +4,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
 
 from handgrad.checker.records import Verdict
 from handgrad.data import Dataset
 from handgrad.errors import GradientError, SettingsError
 from handgrad.train.folder import Run
-from handgrad.train.prepare import check_settings, fresh, processor_threads, verify_gradients
+from handgrad.train.prepare import check_settings, fresh, verify_gradients
 from handgrad.train.settings import TrainSettings
 from handgrad.verify import Judged
 from tiny import model_for, words_dataset
@@ -57,12 +56,3 @@ def test_nothing_to_train_on(dataset: Dataset) -> None:
     with pytest.raises(SettingsError) as caught:
         check_settings(TrainSettings().resolved(), model_for(dataset), empty)
     assert str(caught.value) == "few.txt leaves nothing to train on: give it more words"
-
-
-def test_threads_are_given_back(dataset: Dataset) -> None:
-    settings = TrainSettings(engine="fused").resolved()
-    run = Run(Path(), model_for(dataset), dataset.vocabulary, settings, "", "")
-    before = torch.get_num_threads()
-    with processor_threads(before + 1, run):
-        assert torch.get_num_threads() == before + 1
-    assert torch.get_num_threads() == before

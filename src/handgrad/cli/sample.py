@@ -37,13 +37,14 @@ def sample(
     from handgrad.sample import Sampling, sample
     from handgrad.train.checkpoint import load
     from handgrad.train.folder import open_run
-    from handgrad.train.prepare import processor_threads
+    from handgrad.train.runtime import runtime_of
 
     how = Sampling(seed, temperature, top_k, prefix, max_length)
     check_target(json)
     opened = open_run(run)
     at = load(opened.folder, opened.model, engine=opened.settings.engine)
-    with processor_threads(1, opened):  # groups are small: more would only wait for each other
+    runtime = runtime_of(opened.settings.engine)
+    with runtime.threads(1, opened):  # groups are small: more would only wait for each other
         words = sample(opened.model, at.params, at.state, opened.vocabulary, n, how)
     cut = sum(not word.ended for word in words)
     if cut:

@@ -14,6 +14,8 @@ __all__ = ["ENGINES", "ENGINE_NAMES", "Batch", "Engine", "Grads", "Params", "Sta
 
 ENGINE_NAMES = ("autograd", "chunked", "fused", "compiled")
 """Those of ENGINES."""
+PROCESSOR_ONLY = ("compiled",)
+"""Those that run on no accelerator."""
 
 
 def __getattr__(name: str) -> Any:

@@ -19,15 +19,13 @@ from handgrad.errors import RunError
 from handgrad.files import write_atomic
 from handgrad.train.folder import FORMAT, newer
 from handgrad.train.optimizer import OPTIMIZERS
+from handgrad.train.runtime import Numbers, runtime_of
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
     from handgrad.models import Model
-
-Numbers = dict[str, Any]
-"""By name: tensors of torch, or NumPy's arrays where the engine is the compiled one."""
 
 MODEL_FILE = "model.safetensors"
 STATE_PREFIX = "state."
@@ -91,8 +89,8 @@ def _tidy(folder: Path, step: int) -> None:
 def load(folder: Path, model: "Model", device: str = "cpu", engine: str = "fused") -> Checkpoint:
     """The checkpoint in `folder`, without the optimizer's part: enough to evaluate and sample.
 
-    In arrays for the engine "compiled", else in tensors. Raises RunError where model.safetensors is
-    missing, truncated, foreign, newer, or not `model`'s.
+    In what `engine` works on. Raises RunError where model.safetensors is missing, truncated,
+    foreign, newer, or not `model`'s.
     """
     path = folder / MODEL_FILE
     tensors, head = _read(path, device, engine)
@@ -155,9 +153,8 @@ def _array(numbers: Any) -> "npt.NDArray[np.floating[Any]]":
 def _read(path: Path, device: str, engine: str) -> "tuple[Numbers, dict[str, Any]]":
     from safetensors import SafetensorError, safe_open
 
-    framework = "np" if engine == "compiled" else "pt"
     try:
-        with safe_open(path, framework=framework, device=device) as file:
+        with safe_open(path, framework=runtime_of(engine).FRAMEWORK, device=device) as file:
             head = _head(path, file.metadata())
             return {name: file.get_tensor(name) for name in file.keys()}, head  # noqa: SIM118
     except FileNotFoundError as error:

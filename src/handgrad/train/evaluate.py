@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from handgrad.data import Dataset, Vocabulary
     from handgrad.models import Model
-    from handgrad.train.checkpoint import Numbers
+    from handgrad.train.runtime import Numbers
 
     Tokens = npt.NDArray[np.int64]
 

@@ -22,8 +22,8 @@ from handgrad.train.metrics import MetricsFile, Row, read_metrics
 from handgrad.train.picture import draw_losses
 from handgrad.train.prepare import verify_gradients
 from handgrad.train.reporter import Reporter
+from handgrad.train.runtime import runtime_of
 from handgrad.train.schedule import SCHEDULES
-from handgrad.train.steps import steps_of
 
 if TYPE_CHECKING:
     from handgrad.data import Dataset
@@ -67,7 +67,7 @@ class Loop:
         self.step = start.step
         self._run, self._settings, self._reporter = run, settings, reporter
         self._dataset = dataset
-        self._steps = steps_of(run, dataset, start)
+        self._steps = runtime_of(settings.engine).steps(run, dataset, start)
         self._lr = SCHEDULES[settings.schedule]
         self._contexts = Contexts(dataset, run.model, run.vocabulary)
         self._carried = start.carried

@@ -1,6 +1,6 @@
 """How a run begins and how it is taken up again: all is checked before anything is written."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -10,20 +10,13 @@ from handgrad.errors import DataError, SettingsError
 from handgrad.train import checkpoint as checkpoints
 from handgrad.train.checkpoint import Checkpoint
 from handgrad.train.folder import Run, locked, make_folder, open_run, write_run
-from handgrad.train.prepare import (
-    check_settings,
-    fresh,
-    processor_threads,
-    verify_gradients,
-)
+from handgrad.train.prepare import check_settings, fresh, verify_gradients
+from handgrad.train.runtime import Say, runtime_of
 from handgrad.train.settings import TrainSettings
 
 if TYPE_CHECKING:
     from handgrad.data import Dataset
     from handgrad.models import Model
-
-
-Say = Callable[[str], None]
 
 
 def _silent(line: str) -> None:
@@ -51,8 +44,9 @@ def begin(
     check_settings(settings, model, dataset)
     start = fresh(model, settings)
     run = Run(Path(), model, dataset.vocabulary, settings, dataset.source, dataset.fingerprint)
-    _compile(run, say)
-    with processor_threads(settings.threads, run):
+    runtime = runtime_of(settings.engine)
+    runtime.compile(run, say)
+    with runtime.threads(settings.threads, run):
         verify_gradients(run, start, dataset, again=verify)
         there_before = out is not None and out.is_dir()
         folder = make_folder(out, Path(dataset.source).stem)
@@ -89,28 +83,15 @@ def resume(
     dataset = training_data(run, given.get("data"))
     require_device(run.settings.device)
     settings = run.settings
-    with locked(folder), processor_threads(settings.threads, run):
+    runtime = runtime_of(settings.engine)
+    with locked(folder), runtime.threads(settings.threads, run):
         start = checkpoints.load_to_resume(
             folder, run.model, settings.device, settings.optimizer, settings.engine
         )
-        _compile(run, say)
+        runtime.compile(run, say)
         if start.step < settings.steps:
             verify_gradients(run, start, dataset, again=verify)
         yield run, dataset, start
-
-
-def _compile(run: Run, say: Say) -> None:
-    """What is not yet compiled on this machine, and a line that says so."""
-    if run.settings.engine != "compiled":
-        return
-    from handgrad.engine.compiled.ahead import compile_ahead
-    from handgrad.engine.compiled.build import is_compiled
-    from handgrad.engine.compiled.source import step_source
-
-    settings = run.settings
-    if not is_compiled(step_source(run.model, settings.optimizer), settings.dtype):
-        say("compiling this model's step: about ten seconds, once on this machine")
-        compile_ahead(run.model, settings.optimizer, settings.dtype)
 
 
 def training_data(run: Run, source: str | None = None) -> "Dataset":
