@@ -28,7 +28,7 @@ _NAME = re.compile(r"^def (\w+)", re.MULTILINE)
 
 @cache
 def build(source: str, dtype: str) -> Compiled:
-    """The last function of `source`, for floats of `dtype`: compiled when first called, or before."""
+    """The last function of `source` for `dtype`: compiled when it is first called, or before."""
     path = _place(source, dtype)
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None
