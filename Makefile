@@ -26,6 +26,8 @@ format: $(READY)
 bench: $(READY)
 	-$(RUN)/pip install --quiet --constraint constraints.txt --editable '.[dev,bench]'
 	$(RUN)/python -m benchmarks.peers
+	$(RUN)/python -m benchmarks.peers --after
+	$(RUN)/python -m benchmarks.peers --memory
 
 published: $(READY)
 	$(RUN)/python -m benchmarks.published

@@ -2,11 +2,14 @@
 
     python -m benchmarks.peers [--seconds 20] [--threads 2] [--sweep] [--only TEXT] [--without TEXT]
                                [--json FILE] [--markdown FILE] [--picture FILE]
+    python -m benchmarks.peers --after [--seconds 20] [--json FILE]
+    python -m benchmarks.peers --memory [--repeats 3] [--json FILE]
     python -m benchmarks.peers --job [--steps 20000] [--engine NAME] [--repeats 3] [--json FILE]
 
 Every peer is first held to float64 autograd. A step is all that the loop does: gather the batch,
 forward, backward, update, running statistics. A peer that cannot run here is left out and said so.
-Ctrl-C ends a sweep after the cells that are measured.
+Ctrl-C ends a sweep after the cells that are measured. `--after` times what follows training, all
+splits' losses and samples; `--memory` holds a run's peak to a bound; `--job` is a run as a whole.
 """
 
 import argparse
@@ -15,7 +18,7 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from benchmarks.peers import PEERS, REFERENCE, job, machine, picture, table, timing
+from benchmarks.peers import PEERS, REFERENCE, after, job, machine, memory, picture, table, timing
 from benchmarks.peers.work import Cell, WrongPeer, prepare
 from handgrad.data import open_dataset
 
@@ -25,21 +28,44 @@ DEPTH_SIX = [(h, b, 6) for b in (32, 256) for h in (64, 200, 512, 1024)]
 
 def main() -> int:
     arguments = _arguments()
-    if arguments.job:
-        try:
-            print(job.compare(arguments.steps, arguments.engine, arguments.repeats, arguments.json))
-        except RuntimeError as failed:
-            print(failed, file=sys.stderr)
-            return 1
-        return 0
-    machine.hold(arguments.threads)  # before any peer is set up: each sizes its pool by it
+    chosen = [name for name in BESIDE if getattr(arguments, name)]
     try:
-        session = _session(arguments)
+        if chosen:
+            print(BESIDE[chosen[0]](arguments))
+        else:
+            _steps(arguments)
     except KeyboardInterrupt:
         return 130
     except WrongPeer as wrong:
         print(f"wrong, so nothing is timed: {wrong}", file=sys.stderr)
         return 1
+    except RuntimeError as failed:
+        print(failed, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _after(arguments: argparse.Namespace) -> str:
+    machine.hold(1)
+    dataset = open_dataset("names")
+    return after.compare(dataset, arguments.seconds, machine.clock(1), arguments.json)
+
+
+def _memory(arguments: argparse.Namespace) -> str:
+    return memory.compare(memory.SIZES, arguments.repeats, arguments.json, _say)
+
+
+def _job(arguments: argparse.Namespace) -> str:
+    return job.compare(arguments.steps, arguments.engine, arguments.repeats, arguments.json)
+
+
+BESIDE = {"after": _after, "memory": _memory, "job": _job}
+"""What is asked for beside the step, by the option's name: each gives a text to print."""
+
+
+def _steps(arguments: argparse.Namespace) -> None:
+    machine.hold(arguments.threads)  # before any peer is set up: each sizes its pool by it
+    session = _session(arguments)
     print(table.text(session), end="")
     if arguments.json:
         arguments.json.write_text(json.dumps(session.to_json(), indent=2) + "\n")
@@ -47,7 +73,6 @@ def main() -> int:
         arguments.markdown.write_text(table.markdown(session))
     if arguments.picture:
         picture.draw(session, arguments.picture)
-    return 0
 
 
 def _session(arguments: argparse.Namespace) -> table.Session:
@@ -100,7 +125,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.peers", description=__doc__.splitlines()[0] if __doc__ else None
     )
-    parser.add_argument("--seconds", type=float, default=20, help="a cell")
+    parser.add_argument("--seconds", type=float, default=20, help="a cell, or a task of --after")
     parser.add_argument("--threads", type=int, default=1, help="and cores held")
     parser.add_argument("--sweep", action="store_true", help="widths, batches and depths")
     parser.add_argument("--only", action="append", default=[], help="peers whose name has this")
@@ -110,10 +135,13 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--markdown", type=Path)
     parser.add_argument("--picture", type=Path)
-    parser.add_argument("--job", action="store_true", help="a whole run, process start to samples")
+    beside = parser.add_mutually_exclusive_group()
+    beside.add_argument("--after", action="store_true", help="evaluation and samples")
+    beside.add_argument("--memory", action="store_true", help="a run's peak, beside a bound")
+    beside.add_argument("--job", action="store_true", help="a whole run, process start to samples")
     parser.add_argument("--steps", type=int, default=20_000, help="of the job")
     parser.add_argument("--engine", help="of the job; handgrad's default if not given")
-    parser.add_argument("--repeats", type=int, default=3, help="of the job")
+    parser.add_argument("--repeats", type=int, default=3, help="of the job, or a run of --memory")
     return parser.parse_args()
 
 

@@ -3,13 +3,12 @@
 import json
 import os
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from benchmarks.peers import child
 from handgrad.data.sources import locate
 
 SCRIPT = Path(__file__).parent / "lecture_script.py"
@@ -23,72 +22,85 @@ class Spent:
     processor: float
 
 
+@dataclass(frozen=True)
+class Job:
+    """Both sides on one core, in turn, and ours on all: cold runs begin with empty caches."""
+
+    cores: int
+    """That the machine gives."""
+    cold: Spent
+    taken: list[tuple[Spent, Spent]]
+    """(ours, the lecture's script)."""
+    cold_on_all: Spent
+    on_all: list[Spent]
+
+
 def compare(steps: int, engine: str | None, repeats: int, write: Path | None) -> str:
-    """Both in turn on one core, `repeats` times; before that ours once with its caches empty.
+    """Both in turn on one core, then ours on all that the machine gives, `repeats` times each;
+    before either, ours once with its caches empty.
 
     Raises RuntimeError with the process's last line where one fails.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        # caches of our own: the cold start is cold, and nobody's cache is touched or relied on
-        environment = {**os.environ, "XDG_CACHE_HOME": f"{folder}/cache"}
-        environment |= {
-            "NUMBA_CACHE_DIR": f"{folder}/numba",
-            "HANDGRAD_CACHE": f"{folder}/handgrad",
-        }
+    cores = child.available()
+    with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as all_of_them:
         words = str(locate("names"))
-        runs = iter(range(repeats + 1))
-
-        def ours() -> Spent:
-            command = ["-m", "handgrad", "train", "--data", "names", "--steps", str(steps)]
-            command += ["--engine", engine] if engine else []
-            return _run([*command, "--out", f"{folder}/run-{next(runs)}"], environment)
-
-        cold = ours()
+        cold = _ours(steps, engine, one, 1)
         taken = [
-            (ours(), _run([str(SCRIPT), words, str(steps)], environment)) for _ in range(repeats)
+            (_ours(steps, engine, one, 1), _run([str(SCRIPT), words, str(steps)], {}, 1))
+            for _ in range(repeats)
         ]
+        cold_on_all, *on_all = (
+            _ours(steps, engine, all_of_them, cores) for _ in range(1 + repeats)
+        )
+    job = Job(cores, cold, taken, cold_on_all, on_all)
     if write:
-        rows = [{"ours": asdict(own), "lecture": asdict(other)} for own, other in taken]
-        content = {"steps": steps, "engine": engine, "cold": asdict(cold), "runs": rows}
-        write.write_text(json.dumps(content, indent=2) + "\n")
-    return "\n".join(_lines(steps, engine, cold, taken))
+        write.write_text(json.dumps(_content(steps, engine, job), indent=2) + "\n")
+    return "\n".join(_lines(steps, engine, job))
 
 
-def _lines(
-    steps: int, engine: str | None, cold: Spent, taken: list[tuple[Spent, Spent]]
-) -> list[str]:
-    ours, theirs = ([pair[i] for pair in taken] for i in (0, 1))
+def _content(steps: int, engine: str | None, job: Job) -> dict[str, object]:
+    rows = [{"ours": asdict(own), "lecture": asdict(other)} for own, other in job.taken]
+    return {"steps": steps, "engine": engine, **asdict(job), "taken": rows}
+
+
+def _lines(steps: int, engine: str | None, job: Job) -> list[str]:
+    ours, theirs = ([pair[i] for pair in job.taken] for i in (0, 1))
     rows = {
-        "the lecture's script": theirs,
-        f"handgrad train, {engine or 'its default engine'}": ours,
-        "the same with empty caches": [cold],
+        "one core: the lecture's script": theirs,
+        f"one core: handgrad train, {engine or 'its default engine'}": ours,
+        "one core: the same with empty caches": [job.cold],
+        f"all cores, {job.cores}: the same, not empty": job.on_all,
+        f"all cores, {job.cores}: the same with empty caches": [job.cold_on_all],
     }
-    lines = [f"{f'{steps} steps, process start to samples, one core':50s}  wall s  processor s"]
+    lines = [f"{f'{steps} steps, process start to samples':50s}  wall s  processor s"]
     for name, spent in rows.items():
         wall = statistics.median(one.wall for one in spent)
         processor = statistics.median(one.processor for one in spent)
         lines.append(f"{name:50s} {wall:7.1f} {processor:12.1f}")
-    ratio = statistics.median(other.processor / own.processor for own, other in taken)
-    return [*lines, f"times faster, by processor time, median of {len(taken)}: {ratio:.2f}"]
+    ratio = statistics.median(other.processor / own.processor for own, other in job.taken)
+    return [
+        *lines,
+        f"times faster on one core, by processor time, median of {len(job.taken)}: {ratio:.2f}",
+    ]
 
 
-def _run(arguments: list[str], environment: dict[str, str]) -> Spent:
-    """Run this interpreter with `arguments` on one core."""
+def _ours(steps: int, engine: str | None, folder: str, cores: int) -> Spent:
+    """A run with caches under `folder`: a cold start is cold, and nobody's cache is relied on."""
+    environment = {
+        "XDG_CACHE_HOME": f"{folder}/cache",
+        "NUMBA_CACHE_DIR": f"{folder}/numba",
+        "HANDGRAD_CACHE": f"{folder}/handgrad",
+    }
+    command = ["-m", "handgrad", "train", "--data", "names", "--steps", str(steps)]
+    command += ["--engine", engine] if engine else []
+    with tempfile.TemporaryDirectory() as out:
+        return _run([*command, "--out", f"{out}/run"], environment, cores)
+
+
+def _run(arguments: list[str], environment: dict[str, str], cores: int) -> Spent:
+    """Run this interpreter with `arguments` on `cores` cores."""
     before, start = os.times(), time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, *arguments],
-        env=environment,
-        capture_output=True,
-        text=True,
-        preexec_fn=_one_core if hasattr(os, "sched_setaffinity") else None,
-    )
+    child.run(arguments, {**os.environ, **environment}, cores)
     wall, after = time.perf_counter() - start, os.times()
-    if done.returncode:
-        said = (done.stderr or done.stdout).strip().splitlines() or ["nothing said"]
-        raise RuntimeError(f"{' '.join(arguments)}: exit code {done.returncode}: {said[-1]}")
     processor = sum(after[2:4]) - sum(before[2:4])  # of children that have ended
     return Spent(wall, processor)
-
-
-def _one_core() -> None:
-    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-1:])

@@ -94,7 +94,7 @@ def measure(
     say(f"{work.cell.title}: {seconds:.0f} seconds of turns")
     gc.collect()
     gc.freeze()  # nobody's step shall pay for looking through what the other peers hold
-    times = measured.times = _in_turn(peers, steps, len(work.rows), seconds, now)
+    times = measured.times = in_turn(peers, steps, len(work.rows), seconds, now)
     measured.rounds = len(times[reference])
     for name, taken in times.items():
         ratios = [other / own for other, own in zip(times[reference], taken, strict=True)]
@@ -104,7 +104,7 @@ def measure(
     return measured
 
 
-def _in_turn(
+def in_turn(
     peers: Mapping[str, Peer], steps: int, pool: int, seconds: float, now: Callable[[], float]
 ) -> dict[str, list[float]]:
     """Seconds a step, a list of rounds for each peer; three rounds at least."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from benchmarks.peers import PEERS, REFERENCE, picture, table, timing
-from benchmarks.peers.job import Spent, _lines
+from benchmarks.peers.job import Job, Spent, _lines
 from benchmarks.peers.work import (
     Absent,
     Build,
@@ -141,9 +141,16 @@ def test_tables_and_pictures_are_made_of_one_cell_and_of_many(
 
 def test_the_jobs_ratio_is_by_processor_time() -> None:
     runs = [(Spent(9.0, 1.0), Spent(9.0, 8.0)), (Spent(9.0, 2.0), Spent(9.0, 8.0))]
-    assert _lines(10, None, Spent(5.0, 4.0), [*runs, runs[0]])[-1] == (
-        "times faster, by processor time, median of 3: 8.00"
-    )
+    job = Job(4, Spent(5.0, 4.0), [*runs, runs[0]], Spent(3.0, 6.0), [Spent(2.0, 1.5)])
+    assert _lines(10, None, job) == [
+        "10 steps, process start to samples                  wall s  processor s",
+        "one core: the lecture's script                         9.0          8.0",
+        "one core: handgrad train, its default engine           9.0          1.0",
+        "one core: the same with empty caches                   5.0          4.0",
+        "all cores, 4: the same, not empty                      2.0          1.5",
+        "all cores, 4: the same with empty caches               3.0          6.0",
+        "times faster on one core, by processor time, median of 3: 8.00",
+    ]
 
 
 def measure(dataset: Dataset, *names: str) -> tuple[timing.Measured, table.Session]:

@@ -67,6 +67,16 @@ def test_chunks_are_bounded(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -
     assert set(rows[:-1]) == {50 // 10}
 
 
+def test_a_narrow_models_chunks_are_bounded_too(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluate, "CHUNK_ROWS", 7)
+    contexts = Contexts(dataset, model_for(dataset), dataset.vocabulary)
+    rows = [len(targets) for _, targets in contexts.chunks("train")]
+    assert sum(rows) == dataset.n_examples("train")
+    assert set(rows[:-1]) == {7}
+
+
 def test_a_sample_is_spread_evenly_and_fixed(dataset: Dataset) -> None:
     model = model_for(dataset, block_size=1)
     contexts = Contexts(dataset, model, dataset.vocabulary)

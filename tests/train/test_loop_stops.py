@@ -12,7 +12,7 @@ from handgrad.engine import ENGINES
 from handgrad.engine.fused import Fused
 from handgrad.errors import DivergedError, GradientError, SettingsError
 from handgrad.layers import tanh
-from handgrad.train import loop
+from handgrad.train import loop, steps
 from handgrad.train.checkpoint import load
 from handgrad.train.metrics import Row
 from handgrad.train.reporter import Silent
@@ -95,6 +95,21 @@ def test_a_bad_loss_is_noticed_within_a_block(
     train_tiny(tmp_path / "run", dataset, steps=1000, eval_every=1000, reporter=Watching())
     gaps = [b - a for a, b in zip([0, *seen], seen, strict=False)]
     assert max(gaps) <= TorchSteps.most == 100
+
+
+def test_compiled_steps_draw_few_positions_at_once(
+    tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+
+    class Watching(Silent):
+        def progress(self, step: int, loss: float) -> None:
+            seen.append(step)
+
+    monkeypatch.setattr(steps, "POSITIONS", 12)
+    train_tiny(tmp_path / "run", dataset, engine="compiled", batch_size=4, reporter=Watching())
+    gaps = [b - a for a, b in zip([0, *seen], seen, strict=False)]
+    assert max(gaps) == 12 // 4
 
 
 def test_a_wrong_gradient_stops_before_the_first_step(

@@ -23,6 +23,8 @@ SAMPLE = 50_000
 standard error of a mean over 50,000 losses, each spread by about 1 nat, is below 0.005."""
 CHUNK_NUMBERS = 2**22
 """Numbers in the widest activation of a chunk: 16 MiB in float32."""
+CHUNK_ROWS = 2**14
+"""Examples in a chunk at most, for narrow models: their positions and tokens take memory too."""
 STATISTICS = ("calibrated", "running")
 
 
@@ -51,7 +53,7 @@ class Contexts:
         self._model = model
         self._numbers = _renumbering(dataset, vocabulary)
         width = max(model.block_size, *(max(shape) for shape in model.shapes().values()))
-        self._rows = max(1, CHUNK_NUMBERS // width)
+        self._rows = max(1, min(CHUNK_ROWS, CHUNK_NUMBERS // width))
 
     def chunks(self, split: str, limit: int | None = None) -> "Iterator[tuple[Tokens, Tokens]]":
         """(inputs (n, T), targets (n,)) over the split, or over `limit` positions evenly spread."""

@@ -73,7 +73,7 @@ class Loop:
         self._carried = start.carried
         self._started = time.monotonic() - start.carried.seconds
         self._saved = start.step
-        self._block_steps = 10
+        self._block_steps = min(10, self._steps.most)
 
     def go(self, stop: Stop) -> None:
         """Steps until the last one, or until `stop` is asked for, and a checkpoint there."""

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from handgrad.train.settings import TrainSettings
 
 FRAMEWORK = "np"
+POSITIONS = 2**14
+"""Examples whose positions are drawn at once, 128 KiB: tens of milliseconds of steps, and no more
+memory than the lecture's batch."""
 
 
 def numbers(arrays: "Arrays", settings: "TrainSettings") -> "Numbers":
@@ -83,7 +86,7 @@ def steps(run: "Run", dataset: "Dataset", start: "Checkpoint") -> "Steps":
 class CompiledSteps:
     """All steps up to the next look at them in one call, which holds no lock of Python's."""
 
-    most = 100_000
+    most: int
 
     def __init__(self, run: "Run", dataset: "Dataset", start: "Checkpoint") -> None:
         from handgrad.engine.compiled.step import Step
@@ -94,6 +97,7 @@ class CompiledSteps:
         self._settings, self._tokens = settings, dataset.tokens
         self._lr = SCHEDULES[settings.schedule]
         self._batches = batches_of(run, dataset)
+        self.most = max(1, POSITIONS // settings.batch_size)
         numbers = (settings.weight_decay, settings.beta1, settings.beta2, settings.eps)
         self._step = Step(
             run.model,

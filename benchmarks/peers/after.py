@@ -1,0 +1,222 @@
+"""After training: the loss of every split, and words, by handgrad beside the lecture's notebooks.
+
+A short run of the lecture's model, calibrated. Both sides must agree before they are timed.
+"""
+
+import json
+import statistics
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from benchmarks.peers import ours
+from benchmarks.peers.timing import in_turn
+from benchmarks.peers.work import EPS, Arrays, Cell, Peer, Work, WrongPeer, prepare
+from handgrad.data import SPLITS, Dataset
+from handgrad.engine import to_tensors
+from handgrad.sample import Sampling, sample
+from handgrad.train.evaluate import Contexts, calibrated, split_loss
+
+OURS, LECTURE = "handgrad, compiled", "lecture, eager"
+STEPS = 2048
+"""Until words end as names do: those of a new model are three times as long."""
+WORDS = 512
+AGREE = 1e-5
+"""Nats between two means of a hundred thousand float32 losses: each is off by less than 1e-6."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model after training, and what both sides are given."""
+
+    work: Work
+    params: Arrays
+    state: Arrays
+
+    @property
+    def dataset(self) -> Dataset:
+        return self.work.dataset
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Two ways to do the same. Ratios are of times in the same round, by the faster's own."""
+
+    what: str
+    unit: str
+    a_second: dict[str, float]
+    times_faster: float
+    low: float
+    """First and third quartile of the ratios."""
+    high: float
+    rounds: int
+
+
+def compare(
+    dataset: Dataset, seconds: float, clock: tuple[str, Callable[[], float]], write: Path | None
+) -> str:
+    """Both tasks, `seconds` each. Raises WrongPeer where the sides do not agree."""
+    name, now = clock
+    trained = train(dataset, Cell(), STEPS)
+    rows = [
+        evaluation(trained, seconds, now),
+        sampling(trained, WORDS, seconds, now),
+    ]
+    if write:
+        content = {"clock": name, "rows": [asdict(row) for row in rows]}
+        write.write_text(json.dumps(content, indent=2) + "\n")
+    return "\n".join(_lines(name, rows))
+
+
+def train(dataset: Dataset, cell: Cell, steps: int) -> Trained:
+    """The lecture's model after `steps` steps of the compiled engine."""
+    work = prepare(dataset, cell, steps)
+    peer = ours.compiled(work, steps)
+    peer.run(0)
+    values = peer.values()
+    params, state = ({name: values[name] for name in kind} for kind in (work.params, work.state))
+    contexts = Contexts(dataset, work.model, dataset.vocabulary)
+    return Trained(work, params, calibrated(work.model, params, state, contexts))
+
+
+def evaluation(trained: Trained, seconds: float, now: Callable[[], float]) -> Compared:
+    """The loss of train, val and test, over all of their examples."""
+    both = {LECTURE: lectures_losses(trained), OURS: our_losses(trained)}
+    check_losses(*(losses() for losses in both.values()))
+    examples = sum(trained.dataset.n_examples(split) for split in SPLITS)
+    return _timed("all splits' losses", "examples", examples, both, seconds, now)
+
+
+def sampling(trained: Trained, n: int, seconds: float, now: Callable[[], float]) -> Compared:
+    """`n` words."""
+    both = {LECTURE: lectures_words(trained, n), OURS: our_words(trained, n)}
+    check_words(*(words() for words in both.values()))
+    return _timed(f"{n} words sampled", "words", n, both, seconds, now)
+
+
+def our_losses(trained: Trained) -> Callable[[], list[float]]:
+    """As `handgrad evaluate` does: contexts are gathered from the tokens as they are needed."""
+    dataset, model = trained.dataset, trained.work.model
+    contexts = Contexts(dataset, model, dataset.vocabulary)
+
+    def losses() -> list[float]:
+        found = [
+            split_loss(model, trained.params, trained.state, contexts, split) for split in SPLITS
+        ]
+        return [loss.nats for loss in found if loss]
+
+    return losses
+
+
+def lectures_losses(trained: Trained) -> Callable[[], list[float]]:
+    """As the notebooks do: each split, built before, in one forward pass."""
+    logits, dataset = _lectures_logits(trained), trained.dataset
+    splits = []
+    for split in SPLITS:
+        positions = np.arange(*dataset.splits[split])
+        arrays = dataset.contexts(positions, trained.work.model.block_size)
+        splits.append(tuple(map(torch.from_numpy, arrays)))
+    return lambda: [F.cross_entropy(logits(x), y).item() for x, y in splits]
+
+
+def our_words(trained: Trained, n: int) -> Callable[[], list[str]]:
+    """Other words at each call."""
+    vocabulary, seeds = trained.dataset.vocabulary, iter(range(10**9))
+
+    def words() -> list[str]:
+        how = Sampling(seed=next(seeds))
+        found = sample(trained.work.model, trained.params, trained.state, vocabulary, n, how)
+        return [word.text for word in found]
+
+    return words
+
+
+def lectures_words(trained: Trained, n: int) -> Callable[[], list[str]]:
+    """As the notebooks do: word after word, a context at a time. Other words at each call."""
+    logits, vocabulary = _lectures_logits(trained), trained.dataset.vocabulary
+    block_size, generator = trained.work.model.block_size, torch.Generator().manual_seed(1)
+
+    def word() -> str:
+        out: list[int] = []
+        context = [0] * block_size
+        while True:
+            probs = F.softmax(logits(torch.tensor([context])), dim=1)
+            ix = int(torch.multinomial(probs, num_samples=1, generator=generator).item())
+            context = [*context[1:], ix]
+            if ix == 0:
+                return "".join(vocabulary.symbols[i] for i in out)
+            out.append(ix)
+
+    return lambda: [word() for _ in range(n)]
+
+
+def check_losses(theirs: list[float], ours: list[float]) -> None:
+    """Raise WrongPeer where a split's losses differ."""
+    for split, one, other in zip(SPLITS, theirs, ours, strict=True):
+        if not abs(one - other) <= AGREE:
+            raise WrongPeer(f"the loss of {split} is {other:.7f}, the lecture has {one:.7f}")
+
+
+def check_words(theirs: list[str], ours: list[str]) -> None:
+    """Raise WrongPeer where words differ in length by more than chance explains: one in 10**6."""
+    lengths = [np.array([len(word) for word in words]) for words in (theirs, ours)]
+    one, other = (float(of_words.mean()) for of_words in lengths)
+    spread = sum(float(of_words.var()) / len(of_words) for of_words in lengths) ** 0.5
+    if not abs(one - other) <= 5 * spread:
+        raise WrongPeer(f"words have {other:.2f} characters, the lecture's {one:.2f}")
+
+
+def _lectures_logits(trained: Trained) -> Callable[[Tensor], Tensor]:
+    """One hidden layer, batchnorm by the calibrated statistics."""
+    p, state = to_tensors(trained.params), to_tensors(trained.state)
+    bnmean, bnvar = state["bnmean_calibrated"], state["bnvar_calibrated"]
+
+    @torch.no_grad()
+    def logits(x: Tensor) -> Tensor:
+        hprebn = p["C"][x].view(x.shape[0], -1) @ p["W1"] + p["b1"]
+        hpreact = p["bngain"] * (hprebn - bnmean) * (bnvar + EPS) ** -0.5 + p["bnbias"]
+        return torch.tanh(hpreact) @ p["W2"] + p["b2"]
+
+    return logits
+
+
+def _timed(
+    what: str,
+    unit: str,
+    count: int,
+    both: Mapping[str, Callable[[], object]],
+    seconds: float,
+    now: Callable[[], float],
+) -> Compared:
+    peers = {name: _peer(call) for name, call in both.items()}
+    times = in_turn(peers, count, 1, seconds, now)  # seconds an example, or a word
+    ratios = [one / other for one, other in zip(times[LECTURE], times[OURS], strict=True)]
+    low, middle, high = statistics.quantiles(ratios, n=4, method="inclusive")
+    a_second = {name: 1 / statistics.median(taken) for name, taken in times.items()}
+    return Compared(what, unit, a_second, middle, low, high, len(ratios))
+
+
+def _peer(call: Callable[[], object]) -> Peer:
+    """A call in the place of a block of steps."""
+
+    def run(first: int) -> float:
+        call()
+        return 0.0
+
+    return Peer(run, dict)
+
+
+def _lines(clock: str, rows: list[Compared]) -> list[str]:
+    title = f"after training, one core, {clock}"
+    lines = [f"{title:40s}{LECTURE:>20s}{OURS:>20s}  times faster, quartiles"]
+    for row in rows:
+        what = f"{row.what}, {row.unit} a second"
+        rates = "".join(f"{row.a_second[name]:20,.0f}" for name in (LECTURE, OURS))
+        quartiles = f"{row.times_faster:.2f}, {row.low:.2f} to {row.high:.2f}"
+        lines.append(f"{what:40s}{rates}  {quartiles}")
+    return lines

@@ -1,0 +1,42 @@
+"""Another process of this interpreter, on as many cores as it is given."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+
+def run(
+    arguments: Sequence[str], environment: Mapping[str, str] | None = None, cores: int = 1
+) -> str:
+    """What it says on standard output. Raises RuntimeError with its last line where it fails."""
+    command = [sys.executable, *arguments]
+    with _held(cores):
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    if done.returncode:
+        said = (done.stderr or done.stdout).strip().splitlines() or ["nothing said"]
+        raise RuntimeError(f"{' '.join(arguments)}: exit code {done.returncode}: {said[-1]}")
+    return done.stdout
+
+
+def available() -> int:
+    """Cores that the machine gives to this process and to those that it starts."""
+    if hasattr(os, "sched_getaffinity"):  # Linux alone
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@contextmanager
+def _held(cores: int) -> Iterator[None]:
+    """This thread, and what it starts, on `cores` cores: code between fork and exec is unsafe where
+    there are threads, and torch's are."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(before)[-cores:])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
