@@ -11,8 +11,8 @@ from typing import Any
 from handgrad.errors import RunError
 
 
-def write_atomic(path: Path, *parts: bytes | memoryview) -> None:
-    """Write `parts` to `path` so that a crash leaves the old file or the new one, never some.
+def write_atomic(path: Path, content: bytes) -> None:
+    """Write `content` to `path` so that a crash leaves the old file or the new one, never a part.
 
     Raises RunError, one line, where the folder is read-only or the disk is full.
     """
@@ -20,8 +20,7 @@ def write_atomic(path: Path, *parts: bytes | memoryview) -> None:
     try:
         descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         with os.fdopen(descriptor, "wb") as file:
-            for part in parts:
-                file.write(part)
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, 0o644)  # mkstemp gives 0600; a run folder is there to be shared

@@ -66,13 +66,13 @@ def save(folder: Path, checkpoint: Checkpoint) -> None:
     """Write both files and delete what they replace. Raises RunError where that cannot be done."""
     head = {"format": FORMAT, "step": checkpoint.step}
     carried = {**head, "carried": asdict(checkpoint.carried)}
-    parts = _parts(checkpoint.optimizer, carried)
-    write_atomic(folder / optimizer_file(checkpoint.step), *parts)
+    content = _serialised(checkpoint.optimizer, carried)
+    write_atomic(folder / optimizer_file(checkpoint.step), content)
 
     tensors = dict(checkpoint.params)
     tensors.update({STATE_PREFIX + name: value for name, value in checkpoint.state.items()})
-    parts = _parts(tensors, {**head, "finished": checkpoint.finished})
-    write_atomic(folder / MODEL_FILE, *parts)
+    content = _serialised(tensors, {**head, "finished": checkpoint.finished})
+    write_atomic(folder / MODEL_FILE, content)
     _tidy(folder, checkpoint.step)
 
 
@@ -134,31 +134,18 @@ def _is_array(numbers: Any) -> bool:
     return isinstance(numbers, np.ndarray)
 
 
-def _parts(tensors: Numbers, head: dict[str, Any]) -> list[bytes | memoryview]:
-    """A safetensors file in pieces: its header, then each tensor where it lies.
+def _serialised(tensors: Numbers, head: dict[str, Any]) -> bytes:
+    """The same bytes for tensors and for arrays."""
+    from safetensors.numpy import save
 
-    The library's own `save` has the whole file in memory, twice, and its `save_file` renames by
-    itself. Its bytes are these: the length of the header, JSON padded to 8 bytes, tensors by name.
-    """
-    header: dict[str, Any] = {"__metadata__": {"handgrad": json.dumps(head)}}
-    arrays, end = [], 0
-    for name in sorted(tensors):
-        array = _array(tensors[name])
-        start, end = end, end + array.nbytes
-        header[name] = {
-            "dtype": f"F{8 * array.itemsize}",
-            "shape": array.shape,
-            "data_offsets": [start, end],
-        }
-        arrays.append(array.data)
-    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    return [len(text).to_bytes(8, "little"), text, *arrays]
+    arrays = {name: _array(numbers) for name, numbers in tensors.items()}
+    return bytes(save(arrays, metadata={"handgrad": json.dumps(head)}))
 
 
 def _array(numbers: Any) -> "npt.NDArray[np.floating[Any]]":
     import numpy as np
 
+    # safetensors takes no views and nothing that shares memory
     array = numbers if _is_array(numbers) else numbers.detach().cpu().numpy()
     return np.ascontiguousarray(array)
 
