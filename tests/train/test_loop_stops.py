@@ -12,10 +12,11 @@ from handgrad.engine import ENGINES
 from handgrad.engine.fused import Fused
 from handgrad.errors import DivergedError, GradientError, SettingsError
 from handgrad.layers import tanh
-from handgrad.train import loop, steps
+from handgrad.train import loop
 from handgrad.train.checkpoint import load
 from handgrad.train.metrics import Row
 from handgrad.train.reporter import Silent
+from handgrad.train.runtime import arrays
 from handgrad.train.runtime.tensors import TorchSteps
 from tiny import model_for, train_tiny, words_dataset
 
@@ -106,7 +107,7 @@ def test_compiled_steps_draw_few_positions_at_once(
         def progress(self, step: int, loss: float) -> None:
             seen.append(step)
 
-    monkeypatch.setattr(steps, "POSITIONS", 12)
+    monkeypatch.setattr(arrays, "POSITIONS", 12)
     train_tiny(tmp_path / "run", dataset, engine="compiled", batch_size=4, reporter=Watching())
     gaps = [b - a for a, b in zip([0, *seen], seen, strict=False)]
     assert max(gaps) == 12 // 4
