@@ -2,10 +2,12 @@
 
 import json
 import os
+import tracemalloc
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save
 
 from handgrad.errors import RunError
@@ -52,9 +54,40 @@ def test_same_bytes_whatever_the_order_of_names(tmp_path: Path) -> None:
     assert a == b
 
 
+def test_nothing_is_copied_to_be_saved(tmp_path: Path) -> None:
+    model = MLP(vocab_size=5, n_embd=2, n_hidden=20_000)
+    start = fresh(model, TrainSettings(optimizer="adamw", engine="compiled").resolved())
+    tracemalloc.start()
+    try:
+        checkpoint.save(tmp_path, start)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    # names and headers are a few kilobytes
+    assert peak < 4 * model.n_parameters / 10
+
+
+def test_a_disk_that_fills_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(tensors: object, path: Path, metadata: object) -> None:
+        path.write_bytes(b"a part")
+        raise SafetensorError("Error while serializing: I/O error: No space left on device")
+
+    checkpoint.save(tmp_path, at_step(1))
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    monkeypatch.setattr("safetensors.numpy.save_file", full)
+    with pytest.raises(RunError) as caught:
+        checkpoint.save(tmp_path, at_step(2))
+    assert str(caught.value) == (
+        f"cannot write {tmp_path / optimizer_file(2)}: "
+        "Error while serializing: I/O error: No space left on device"
+    )
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
 def test_an_older_optimizer_file_goes_after_the_commit(tmp_path: Path) -> None:
     checkpoint.save(tmp_path, at_step(1))
-    (tmp_path / ".model.safetensors.abcd_123").write_bytes(b"left by a kill")
+    for name in (".model.safetensors.abcd_123", ".tmpAb_123"):
+        (tmp_path / name).write_bytes(b"left by a kill")
     (tmp_path / ".hidden").write_bytes(b"the user's")
     checkpoint.save(tmp_path, at_step(2))
     assert sorted(path.name for path in tmp_path.iterdir()) == [

@@ -22,7 +22,7 @@ import numpy as np
 from handgrad.data.encode import Survey, arrange, fill
 from handgrad.data.sources import cache_folder, cannot_write
 from handgrad.errors import DataError
-from handgrad.files import sync_folder
+from handgrad.files import sync
 
 MAGIC = b"handgrad tokens 1 "
 DIGEST_END = len(MAGIC) + 64 + 1
@@ -78,7 +78,7 @@ def _build(token_file: Path, path: Path, found: Survey, shuffle_seed: int | None
         with os.fdopen(descriptor, "r+b") as file:
             _write(file, temporary, path, found, shuffle_seed)
         os.replace(temporary, token_file)
-        sync_folder(token_file.parent)
+        sync(token_file.parent)
     finally:
         temporary.unlink(missing_ok=True)
 

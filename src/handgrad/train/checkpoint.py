@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from handgrad.errors import RunError
-from handgrad.files import write_atomic
+from handgrad.files import replacing
 from handgrad.train.folder import FORMAT, newer
 from handgrad.train.optimizer import OPTIMIZERS
 from handgrad.train.runtime import Numbers, runtime_of
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 MODEL_FILE = "model.safetensors"
 STATE_PREFIX = "state."
 """Parameters are saved under their own names, state under this prefix."""
-_TEMPORARY = re.compile(r"\.[\w-]+\.(safetensors|json|csv|png)\.\w{8}")
-"""What write_atomic calls its files until they are whole."""
+_TEMPORARY = re.compile(r"\.[\w-]+\.(safetensors|json|csv|png)\.\w{8}|\.tmp\w{6}")
+"""What files are called until they are whole, by handgrad and by safetensors."""
 
 
 @dataclass(frozen=True)
@@ -66,13 +66,11 @@ def save(folder: Path, checkpoint: Checkpoint) -> None:
     """Write both files and delete what they replace. Raises RunError where that cannot be done."""
     head = {"format": FORMAT, "step": checkpoint.step}
     carried = {**head, "carried": asdict(checkpoint.carried)}
-    content = _serialised(checkpoint.optimizer, carried)
-    write_atomic(folder / optimizer_file(checkpoint.step), content)
+    _write(folder / optimizer_file(checkpoint.step), checkpoint.optimizer, carried)
 
     tensors = dict(checkpoint.params)
     tensors.update({STATE_PREFIX + name: value for name, value in checkpoint.state.items()})
-    content = _serialised(tensors, {**head, "finished": checkpoint.finished})
-    write_atomic(folder / MODEL_FILE, content)
+    _write(folder / MODEL_FILE, tensors, {**head, "finished": checkpoint.finished})
     _tidy(folder, checkpoint.step)
 
 
@@ -134,12 +132,17 @@ def _is_array(numbers: Any) -> bool:
     return isinstance(numbers, np.ndarray)
 
 
-def _serialised(tensors: Numbers, head: dict[str, Any]) -> bytes:
-    """The same bytes for tensors and for arrays."""
-    from safetensors.numpy import save
+def _write(path: Path, tensors: Numbers, head: dict[str, Any]) -> None:
+    """The same bytes for tensors and for arrays, written from where they lie."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import save_file
 
     arrays = {name: _array(numbers) for name, numbers in tensors.items()}
-    return bytes(save(arrays, metadata={"handgrad": json.dumps(head)}))
+    with replacing(path) as temporary:
+        try:
+            save_file(arrays, temporary, metadata={"handgrad": json.dumps(head)})
+        except SafetensorError as error:
+            raise RunError(f"cannot write {path}: {error}") from error
 
 
 def _array(numbers: Any) -> "npt.NDArray[np.floating[Any]]":
