@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmarks.peers import ours
-from benchmarks.peers.timing import in_turn
+from benchmarks.peers.timing import in_turn, ratio_quartiles
 from benchmarks.peers.work import EPS, Arrays, Cell, Peer, Work, WrongPeer, prepare
 from handgrad.data import SPLITS, Dataset
 from handgrad.engine import to_tensors
@@ -195,10 +195,9 @@ def _timed(
 ) -> Compared:
     peers = {name: _peer(call) for name, call in both.items()}
     times = in_turn(peers, count, 1, seconds, now)  # seconds an example, or a word
-    ratios = [one / other for one, other in zip(times[LECTURE], times[OURS], strict=True)]
-    low, middle, high = statistics.quantiles(ratios, n=4, method="inclusive")
+    low, middle, high = ratio_quartiles(times[LECTURE], times[OURS])
     a_second = {name: 1 / statistics.median(taken) for name, taken in times.items()}
-    return Compared(what, unit, a_second, middle, low, high, len(ratios))
+    return Compared(what, unit, a_second, middle, low, high, len(times[OURS]))
 
 
 def _peer(call: Callable[[], object]) -> Peer:

@@ -3,7 +3,7 @@
 import gc
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from benchmarks.peers.work import (
@@ -54,8 +54,7 @@ class Measured:
 
     def ratio(self, slower: str, faster: str) -> float:
         """The median over the rounds of one peer's time over another's."""
-        pairs = zip(self.times[slower], self.times[faster], strict=True)
-        return statistics.median(one / other for one, other in pairs)
+        return ratio_quartiles(self.times[slower], self.times[faster])[1]
 
     @property
     def best(self) -> str:
@@ -98,11 +97,16 @@ def measure(
     times = measured.times = in_turn(peers, steps, len(work.rows), seconds, now)
     measured.rounds = len(times[reference])
     for name, taken in times.items():
-        ratios = [other / own for other, own in zip(times[reference], taken, strict=True)]
-        low, middle, high = statistics.quantiles(ratios, n=4, method="inclusive")
+        low, middle, high = ratio_quartiles(times[reference], taken)
         median = statistics.median(taken)
         measured.timed[name] = Timed(median * 1e6, middle, low, high, work.flops / median / 1e9)
     return measured
+
+
+def ratio_quartiles(slower: Sequence[float], faster: Sequence[float]) -> list[float]:
+    """The first quartile, the median and the third of one's time over the other's in a round."""
+    ratios = [one / other for one, other in zip(slower, faster, strict=True)]
+    return statistics.quantiles(ratios, n=4, method="inclusive")
 
 
 def in_turn(

@@ -48,7 +48,7 @@ def test_what_is_measured_is_beyond_the_smallest_model(
     [row] = json.loads((tmp_path / "m.json").read_text())["sizes"]
     assert (row["measured"], row["peak"]) == (2, 7)
     bound = 6 * row["parameters"] + 3 * row["activations"]
-    assert row["ratio"] == pytest.approx(2 / bound)
+    assert row["ratio"] == pytest.approx(2 / bound)  # bytes by 10**6 and back: float64's rounding
     assert lines[1].startswith("n_hidden 100, batch 50, depth 1, sgd ")
     assert lines[1].endswith(f"{2 / bound:13.0%}          7.0")
     widths = [words[words.index("--n-hidden") + 1] for words in started]

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -84,33 +85,35 @@ def test_no_checkpoint_of_numbers_that_are_not_finite(
     assert all(param.isfinite().all() for param in saved.params.values())
 
 
+class Watching(Silent):
+    """Notes the steps at which losses are looked at."""
+
+    def __init__(self) -> None:
+        self._seen = [0]
+
+    def progress(self, step: int, loss: float) -> None:
+        self._seen.append(step)
+
+    def longest(self) -> int:
+        """Steps between two looks at most."""
+        return max(b - a for a, b in pairwise(self._seen))
+
+
 def test_a_bad_loss_is_noticed_within_a_block(
     tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen: list[int] = []
-
-    class Watching(Silent):
-        def progress(self, step: int, loss: float) -> None:
-            seen.append(step)
-
-    train_tiny(tmp_path / "run", dataset, steps=1000, eval_every=1000, reporter=Watching())
-    gaps = [b - a for a, b in zip([0, *seen], seen, strict=False)]
-    assert max(gaps) <= TorchSteps.most == 100
+    watching = Watching()
+    train_tiny(tmp_path / "run", dataset, steps=1000, eval_every=1000, reporter=watching)
+    assert watching.longest() <= TorchSteps.most == 100
 
 
 def test_compiled_steps_draw_few_positions_at_once(
     tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen: list[int] = []
-
-    class Watching(Silent):
-        def progress(self, step: int, loss: float) -> None:
-            seen.append(step)
-
+    watching = Watching()
     monkeypatch.setattr(arrays, "POSITIONS", 12)
-    train_tiny(tmp_path / "run", dataset, engine="compiled", batch_size=4, reporter=Watching())
-    gaps = [b - a for a, b in zip([0, *seen], seen, strict=False)]
-    assert max(gaps) == 12 // 4
+    train_tiny(tmp_path / "run", dataset, engine="compiled", batch_size=4, reporter=watching)
+    assert watching.longest() == 12 // 4
 
 
 def test_a_wrong_gradient_stops_before_the_first_step(

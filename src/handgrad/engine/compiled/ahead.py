@@ -14,6 +14,7 @@ import numpy as np
 
 from handgrad.engine.compiled.build import is_compiled, is_kept
 from handgrad.engine.compiled.inference import CompiledInference
+from handgrad.engine.compiled.memory import zeros_of
 from handgrad.engine.compiled.source import step_source
 from handgrad.engine.compiled.step import Step
 from handgrad.models import MODELS, Model
@@ -33,7 +34,7 @@ def compile_ahead(model: Model, optimizer: str, dtype: str) -> None:
 
 def compile_step(model: Model, optimizer: str, dtype: str) -> None:
     """Compile a step, or find it: sizes do not matter, so it is done for a batch of two."""
-    params, state = _zeros(model, dtype)
+    params, state = zeros_of(model, dtype)
     step = Step(model, 2, params, state, OPTIMIZERS[optimizer].tensors(params), optimizer)
     step.loss_and_grads(np.zeros((2, model.block_size), np.int64), np.zeros(2, np.int64))
 
@@ -41,7 +42,7 @@ def compile_step(model: Model, optimizer: str, dtype: str) -> None:
 def compile_inference(model: Model, dtype: str) -> None:
     """Compile the model in evaluation mode, or find it."""
     rows = np.zeros((1, model.block_size), np.int64)
-    CompiledInference(model, *_zeros(model, dtype)).logits(rows)
+    CompiledInference(model, *zeros_of(model, dtype)).logits(rows)
 
 
 @contextmanager
@@ -65,15 +66,6 @@ def _processors() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _zeros(model: Model, dtype: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Parameters and state."""
-    parameters, state = (
-        {name: np.zeros(shape, dtype) for name, shape in shapes.items()}
-        for shapes in (model.shapes(), model.state_shapes())
-    )
-    return parameters, state
 
 
 if __name__ == "__main__":

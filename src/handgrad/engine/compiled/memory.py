@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from handgrad.models import Model
+
 LINE = 64
 """Bytes of a cache line."""
 
@@ -26,6 +28,13 @@ def side_by_side(shapes: Mapping[str, tuple[int, ...]], dtype: Any) -> dict[str,
         arrays[name] = memory[at:end].view(dtype).reshape(shape)
         at += lines[name] * LINE
     return arrays
+
+
+def zeros_of(
+    model: Model, dtype: Any
+) -> tuple[dict[str, npt.NDArray[Any]], dict[str, npt.NDArray[Any]]]:
+    """Parameters and state of `model`, of zeros."""
+    return side_by_side(model.shapes(), dtype), side_by_side(model.state_shapes(), dtype)
 
 
 def copied(arrays: Mapping[str, npt.NDArray[Any]], dtype: Any) -> dict[str, npt.NDArray[Any]]:

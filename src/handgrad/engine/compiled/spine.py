@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import numpy.typing as npt
 
+from handgrad.engine.compiled.memory import zeros_of
 from handgrad.engine.compiled.step import Step
 from handgrad.models import Model
 from handgrad.train.optimizer import OPTIMIZERS
@@ -42,10 +42,7 @@ class Compiled:
 
     def _step(self, rows: int, dtype: Any) -> tuple[Step, dict[str, npt.NDArray[Any]]]:
         if (rows, dtype) not in self._steps:
-            params, state = (
-                {name: np.zeros(shape, dtype) for name, shape in shapes.items()}
-                for shapes in (self._model.shapes(), self._model.state_shapes())
-            )
+            params, state = zeros_of(self._model, dtype)
             moments = OPTIMIZERS[self._optimizer].tensors(params)
             step = Step(self._model, rows, params, state, moments, self._optimizer)
             self._steps = {(rows, dtype): (step, {**params, **state})}  # one, not all there were
