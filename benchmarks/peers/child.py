@@ -20,13 +20,6 @@ def run(
     return done.stdout
 
 
-def available() -> int:
-    """Cores that the machine gives to this process and to those that it starts."""
-    if hasattr(os, "sched_getaffinity"):  # Linux alone
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 @contextmanager
 def _held(cores: int) -> Iterator[None]:
     """This thread, and what it starts, on `cores` cores: code between fork and exec is unsafe where

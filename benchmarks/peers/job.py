@@ -10,6 +10,7 @@ from pathlib import Path
 
 from benchmarks.peers import child
 from handgrad.data.sources import locate
+from handgrad.processors import available
 
 SCRIPT = Path(__file__).parent / "lecture_script.py"
 
@@ -41,7 +42,7 @@ def compare(steps: int, engine: str | None, repeats: int, write: Path | None) ->
 
     Raises RuntimeError with the process's last line where one fails.
     """
-    cores = child.available()
+    cores = available()
     with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as all_of_them:
         words = str(locate("names"))
         cold = _ours(steps, engine, one, 1)

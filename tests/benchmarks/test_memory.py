@@ -8,6 +8,7 @@ import pytest
 from benchmarks.peers import child, memory
 
 from handgrad.models import MLP
+from handgrad.processors import available
 
 
 def test_a_peak_is_that_of_the_process_alone() -> None:
@@ -64,7 +65,7 @@ def test_a_run_is_measured(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="cores are held on Linux alone")
 def test_a_child_is_held_to_its_cores() -> None:
-    count, before = "import os; print(len(os.sched_getaffinity(0)))", child.available()
+    count, before = "import os; print(len(os.sched_getaffinity(0)))", available()
     assert child.run(["-c", count]) == "1\n"
     assert child.run(["-c", count], cores=before) == f"{before}\n"
-    assert child.available() == before
+    assert available() == before

@@ -21,7 +21,7 @@ STEP = step_source(MODEL, "sgd")
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HANDGRAD_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(ahead, "_processors", lambda: 2)
+    monkeypatch.setattr(ahead, "available", lambda: 2)
     build.cache_clear()
     return tmp_path / "cache"
 
@@ -66,7 +66,7 @@ def test_one_processor_or_nowhere_to_keep_it(
 ) -> None:
     monkeypatch.setattr(ahead, "compile_inference", None)  # would be called
     with monkeypatch.context() as patched:
-        patched.setattr(ahead, "_processors", lambda: 1)
+        patched.setattr(ahead, "available", lambda: 1)
         compile_ahead(MODEL, "sgd", "float32")
     (tmp_path / "file").write_text("no folder")
     monkeypatch.setenv("HANDGRAD_CACHE", str(tmp_path / "file"))

@@ -15,6 +15,7 @@ from handgrad.checker.running.run import TIMEOUT, asked, require_settings
 from handgrad.checker.running.source import printable, read_source
 from handgrad.checker.running.wire import unpack
 from handgrad.errors import CheckError, LostError, SettingsError
+from handgrad.processors import available
 
 Status = Literal[
     "ok", "unfinished", "wrong", "raised", "timeout", "crashed", "refused", "unchecked"
@@ -65,11 +66,7 @@ def each_once(files: Iterable[str | Path]) -> list[str | Path]:
 
 def default_jobs(n_files: int) -> int:
     """As many as there are processors for this process, files, and memory in a laptop."""
-    try:
-        processors = len(os.sched_getaffinity(0))
-    except AttributeError:  # macOS
-        processors = os.cpu_count() or 1
-    return max(1, min(n_files, processors, MOST_JOBS))
+    return max(1, min(n_files, available(), MOST_JOBS))
 
 
 def required_jobs(jobs: int) -> int:

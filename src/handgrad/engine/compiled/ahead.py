@@ -2,7 +2,6 @@
 and torch in this one. Each process finds on disk what the other has made."""
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from handgrad.engine.compiled.memory import zeros_of
 from handgrad.engine.compiled.source import step_source
 from handgrad.engine.compiled.step import Step
 from handgrad.models import MODELS, Model
+from handgrad.processors import available
 from handgrad.train.optimizer import OPTIMIZERS
 
 
@@ -25,7 +25,7 @@ def compile_ahead(model: Model, optimizer: str, dtype: str) -> None:
     """Compile what training takes and load torch, which verifies it; nothing where only one
     processor is to be had, or where nothing can be kept: it is then done when it is needed."""
     source = step_source(model, optimizer)
-    if is_compiled(source, dtype) or not is_kept(source, dtype) or _processors() < 2:
+    if is_compiled(source, dtype) or not is_kept(source, dtype) or available() < 2:
         return
     with _second_process(model, optimizer, dtype):
         compile_inference(model, dtype)
@@ -59,13 +59,6 @@ def _second_process(model: Model, optimizer: str, dtype: str) -> Iterator[None]:
     finally:  # Ctrl-C too
         process.kill()
         process.wait()
-
-
-def _processors() -> int:
-    """That this process may use, where the system says so."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 if __name__ == "__main__":
