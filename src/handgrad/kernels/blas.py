@@ -22,22 +22,22 @@ def gemm(
     b: Any,
     b_turned: Any,
     beta: Any,
-    length: Any,
     c: Any,
 ) -> Any:
     """c (M, N) = op(a) @ op(b) + beta c: a is (M, P), or (P, M) where it is turned, b accordingly.
 
-    All are C-contiguous and of one float type; `length` is P, beta a float64, 0 or 1.
+    All are C-contiguous and of one float type; beta is a float64, 0 or 1.
     """
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         index, number = context.get_value_type(types.intp), context.get_value_type(a.dtype)
         first, second, result = (
             cgutils.create_struct_proxy(kind)(context, builder, value=values[at])
-            for kind, at in ((a, 0), (b, 2), (c, 6))
+            for kind, at in ((a, 0), (b, 2), (c, 5))
         )
         rows, columns = cgutils.unpack_tuple(builder, result.shape)
-        steps = [cgutils.unpack_tuple(builder, array.shape)[1] for array in (second, first)]
+        shapes = [cgutils.unpack_tuple(builder, array.shape) for array in (second, first)]
+        length = builder.select(values[1], *shapes[1])
         one, kept = (cgutils.alloca_once(builder, number) for _ in range(2))
         builder.store(number(1.0), one)
         builder.store(context.cast(builder, values[4], beta, a.dtype), kept)
@@ -55,12 +55,12 @@ def gemm(
                 *operations,
                 columns,
                 rows,
-                values[5],
+                length,
                 one,
                 second.data,
-                steps[0],
+                shapes[0][1],
                 first.data,
-                steps[1],
+                shapes[1][1],
                 kept,
                 result.data,
                 columns,
@@ -68,4 +68,4 @@ def gemm(
         )
         return context.get_dummy_value()
 
-    return types.void(a, a_turned, b, b_turned, beta, length, c), generate
+    return types.void(a, a_turned, b, b_turned, beta, c), generate

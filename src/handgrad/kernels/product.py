@@ -20,7 +20,7 @@ def product(a: Any, b: Any, bias: Any, c: Any) -> None:
     """c (M, N) = a (M, P) @ b (P, N) + bias (N,)."""
     if _is_large(a, b.shape[1]):
         _each_row(bias, c)
-        gemm(a, False, b, False, 1.0, a.shape[1], c)
+        gemm(a, False, b, False, 1.0, c)
     else:
         _by_tiles(a, b, bias, c, a.shape[0], a.shape[1], _step(a, 0), _step(a, 1))
 
@@ -29,7 +29,7 @@ def product(a: Any, b: Any, bias: Any, c: Any) -> None:
 def product_transposed(a: Any, b: Any, c: Any) -> None:
     """c (M, N) = a.T @ b with a (P, M), b (P, N)."""
     if _is_large(a, b.shape[1]):
-        gemm(a, True, b, False, 0.0, a.shape[0], c)
+        gemm(a, True, b, False, 0.0, c)
     else:
         _by_tiles(a, b, b[0, :0], c, a.shape[1], a.shape[0], _step(a, 1), _step(a, 0))
 
@@ -38,7 +38,7 @@ def product_transposed(a: Any, b: Any, c: Any) -> None:
 def product_by_transposed(a: Any, b: Any, b_t: Any, c: Any) -> None:
     """c (M, N) = a (M, P) @ b.T with b (N, P); b_t (P, N) is room for b.T."""
     if _is_large(a, b.shape[0]):
-        gemm(a, False, b, True, 0.0, a.shape[1], c)
+        gemm(a, False, b, True, 0.0, c)
     else:
         transpose(b, b_t)
         _by_tiles(a, b_t, b_t[0, :0], c, a.shape[0], a.shape[1], _step(a, 0), _step(a, 1))
