@@ -27,7 +27,8 @@ def engine(name: str) -> Build:
                 ix = rows[step % len(rows)]
                 batch = Batch(inputs[ix], targets[ix])
                 loss, grads, state = made.loss_and_grads(params, state, batch)
-                optimizer.update(params, grads, memory, LR, step, settings)
+                rates = optimizer.rates(LR, step, settings)
+                optimizer.update(params, grads, memory, rates, settings)
             return loss.item()
 
         return Peer(run, lambda: _numpy({**params, **state}))

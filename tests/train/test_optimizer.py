@@ -26,7 +26,8 @@ def both(
     torchs = reference(list(theirs.values()), lr=settings.lr, **options)  # type: ignore[call-arg]
     for step in range(STEPS):
         grads = draw(step + 1)
-        row.update(ours, grads, tensors, settings.lr or 0.0, step, settings)
+        rates = row.rates(settings.lr or 0.0, step, settings)
+        row.update(ours, grads, tensors, rates, settings)
         for name, param in theirs.items():
             param.grad = grads[name].clone()
         torchs.step()
@@ -50,12 +51,33 @@ def test_adamw_is_torchs_to_rounding(weight_decay: float) -> None:
         assert torch.allclose(ours[name], theirs[name], rtol=0, atol=5e-6), name
 
 
+@pytest.mark.parametrize("weight_decay", [0.0, 0.1])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_rates_may_be_tensors(name: str, dtype: torch.dtype, weight_decay: float) -> None:
+    """As a captured step has them: those of the step, in the parameters' own precision."""
+    settings = TrainSettings(optimizer=name, lr=0.01, weight_decay=weight_decay).resolved()
+    row = OPTIMIZERS[name]
+    ours, theirs = ({key: p.to(dtype) for key, p in draw(0).items()} for _ in range(2))
+    held, kept = row.tensors(ours), row.tensors(theirs)
+    for step in range(STEPS):
+        grads = {key: grad.to(dtype) for key, grad in draw(step + 1).items()}
+        rates = row.rates(0.01 / (step + 1), step, settings)
+        row.update(ours, grads, held, torch.tensor(rates, dtype=dtype).unbind(), settings)
+        row.update(theirs, grads, kept, rates, settings)
+    for key, value in (theirs | kept).items():
+        # a product is rounded before it is added, once a step, and is no larger than its parameter
+        bound = STEPS * torch.finfo(dtype).eps * max(1.0, value.abs().max().item())
+        torch.testing.assert_close((ours | held)[key], value, rtol=0, atol=bound)
+
+
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_gradients_are_left_alone(name: str) -> None:
     settings = TrainSettings(optimizer=name, weight_decay=0.1).resolved()
     params, grads = draw(0), draw(1)
     before = {key: grad.clone() for key, grad in grads.items()}
-    OPTIMIZERS[name].update(params, grads, OPTIMIZERS[name].tensors(params), 0.1, 0, settings)
+    row = OPTIMIZERS[name]
+    row.update(params, grads, row.tensors(params), row.rates(0.1, 0, settings), settings)
     assert all(torch.equal(grads[key], before[key]) for key in grads)
 
 
@@ -64,6 +86,8 @@ def test_order_of_the_gradients_does_not_matter(name: str) -> None:
     settings = TrainSettings(optimizer=name).resolved()
     one, other, grads = draw(0), draw(0), draw(1)
     turned = dict(reversed(grads.items()))
-    OPTIMIZERS[name].update(one, grads, OPTIMIZERS[name].tensors(one), 0.1, 0, settings)
-    OPTIMIZERS[name].update(other, turned, OPTIMIZERS[name].tensors(other), 0.1, 0, settings)
+    row = OPTIMIZERS[name]
+    rates = row.rates(0.1, 0, settings)
+    row.update(one, grads, row.tensors(one), rates, settings)
+    row.update(other, turned, row.tensors(other), rates, settings)
     assert all(torch.equal(one[key], other[key]) for key in one)

@@ -44,11 +44,11 @@ def fused_losses(dataset: Dataset, model: MLP, dtype: type, steps: int) -> np.nd
         for arrays in begun(model, dtype)
     )
     engine, update, losses = Fused(model), OPTIMIZERS["sgd"].update, []
-    settings = TrainSettings().resolved()
+    settings, rates = TrainSettings().resolved(), (-RATE,)
     for at in range(steps):
         batch = Batch(*map(torch.from_numpy, batches.at(at)))
         loss, grads, state = engine.loss_and_grads(params, state, batch)
-        update(params, grads, {}, RATE, at, settings)
+        update(params, grads, {}, rates, settings)
         losses.append(loss.item())
     return np.array(losses)
 

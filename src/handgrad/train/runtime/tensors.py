@@ -78,7 +78,7 @@ class TorchSteps:
         self.params, self.state, self.optimizer = start.params, start.state, start.optimizer
         self._settings = settings
         self._engine = engine(run)
-        self._update = OPTIMIZERS[settings.optimizer].update
+        self._optimizer = OPTIMIZERS[settings.optimizer]
         self._lr = SCHEDULES[settings.schedule]
         self._batches = batches_of(run, dataset)
 
@@ -89,7 +89,8 @@ class TorchSteps:
 
         settings, params, state = self._settings, self.params, self.state
         # looked up once: a step is short enough to feel it
-        batch_at, lr_at, update = self._batches.at, self._lr, self._update
+        batch_at, lr_at = self._batches.at, self._lr
+        rates_of, update = self._optimizer.rates, self._optimizer.update
         loss_and_grads, from_numpy = self._engine.loss_and_grads, torch.from_numpy
         device = None if settings.device == "cpu" else settings.device
         losses = []
@@ -98,7 +99,8 @@ class TorchSteps:
             if device:
                 inputs, targets = inputs.to(device), targets.to(device)
             loss, grads, state = loss_and_grads(params, state, Batch(inputs, targets))
-            update(params, grads, self.optimizer, lr_at(settings, step), step, settings)
+            rates = rates_of(lr_at(settings, step), step, settings)
+            update(params, grads, self.optimizer, rates, settings)
             del grads  # now, so that the next step's find this memory still in the cache
             losses.append(loss)
             if stop.asked:
