@@ -17,7 +17,7 @@ class Terminal(io.StringIO):
 
 
 def heard(stream: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> str:
-    """What comes out for two blocks and a row."""
+    """What comes out for two blocks, a line and a row."""
     monkeypatch.setattr(sys, "stdout", stream)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.delenv("NO_COLOR", raising=False)
@@ -25,6 +25,7 @@ def heard(stream: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> str:
     with console_reporter(say, steps=1000, done=100, to_stderr=False) as reporter:
         assert isinstance(reporter, Bar if stream.isatty() else Lines)
         reporter.progress(200, 3.0)
+        reporter.say("[a] line")
         reporter.progress(400, 2.75)
         reporter.row(ROW)
     return stream.getvalue()
@@ -42,11 +43,12 @@ def test_row_line() -> None:
 
 
 def test_plain_lines_where_there_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert heard(io.StringIO(), monkeypatch) == LINE + "\n"
+    assert heard(io.StringIO(), monkeypatch) == f"[a] line\n{LINE}\n"
 
 
 def test_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     out = heard(Terminal(), monkeypatch)
+    assert "[a] line\n" in out
     assert LINE + "\n" in out
     assert "200/1000" in out
     assert "steps, loss 3.0000" in out
@@ -67,5 +69,7 @@ def test_no_color(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_several_hear_the_same() -> None:
     lines: list[str] = []
-    Several([Lines(lines.append, 1000), Lines(lines.append, 1000)]).row(ROW)
-    assert lines == [LINE, LINE]
+    several = Several([Lines(lines.append, 1000), Lines(lines.append, 1000)])
+    several.row(ROW)
+    several.say("a line")
+    assert lines == [LINE, LINE, "a line", "a line"]

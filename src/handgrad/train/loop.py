@@ -67,7 +67,7 @@ class Loop:
         self.step = start.step
         self._run, self._settings, self._reporter = run, settings, reporter
         self._dataset = dataset
-        self._steps = runtime_of(settings.engine).steps(run, dataset, start)
+        self._steps = runtime_of(settings.engine).steps(run, dataset, start, reporter.say)
         self._lr = SCHEDULES[settings.schedule]
         self._contexts = Contexts(dataset, run.model, run.vocabulary)
         self._carried = start.carried

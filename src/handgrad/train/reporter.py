@@ -19,13 +19,16 @@ BAR_SECONDS = 0.2
 
 
 class Reporter(Protocol):
-    """Hears of every block of steps and of every row of metrics.csv."""
+    """Hears of every block of steps, of every row of metrics.csv, and what else is to be told."""
 
     def progress(self, step: int, loss: float) -> None:
         """`step` updates are made; the last batch's loss was `loss`."""
 
     def row(self, row: Row) -> None:
         """A row was written."""
+
+    def say(self, line: str) -> None:
+        """Something else that whoever trains should know."""
 
 
 class Silent:
@@ -35,6 +38,9 @@ class Silent:
         pass
 
     def row(self, row: Row) -> None:
+        pass
+
+    def say(self, line: str) -> None:
         pass
 
 
@@ -52,19 +58,23 @@ class Several:
         for reporter in self._reporters:
             reporter.row(row)
 
+    def say(self, line: str) -> None:
+        for reporter in self._reporters:
+            reporter.say(line)
+
 
 class Lines:
     """One plain line a row."""
 
     def __init__(self, say: Callable[[str], None], steps: int) -> None:
-        self._say = say
+        self.say = say
         self._steps = steps
 
     def progress(self, step: int, loss: float) -> None:
         pass
 
     def row(self, row: Row) -> None:
-        self._say(row_line(row, self._steps))
+        self.say(row_line(row, self._steps))
 
 
 class Bar:
@@ -83,6 +93,9 @@ class Bar:
     def row(self, row: Row) -> None:
         self._progress.update(self._task, completed=row.step)
         self._lines.row(row)
+
+    def say(self, line: str) -> None:
+        self._lines.say(line)
 
 
 class TensorBoard:
@@ -109,6 +122,9 @@ class TensorBoard:
             if value is not None:
                 self._writer.add_scalar(tag, value, row.step)
         self._writer.flush()
+
+    def say(self, line: str) -> None:
+        pass
 
     def __enter__(self) -> Self:
         return self

@@ -69,8 +69,8 @@ class Runtime(Protocol):
         """They are, as was just found; kept where that spares anything."""
         ...
 
-    def steps(self, run: "Run", dataset: "Dataset", start: "Checkpoint") -> Steps:
-        """From `start` on, whose numbers are written to."""
+    def steps(self, run: "Run", dataset: "Dataset", start: "Checkpoint", say: Say) -> Steps:
+        """From `start` on, whose numbers are written to; `say` hears of what cannot be used."""
         ...
 
 

@@ -78,7 +78,7 @@ def _verified(run: "Run") -> "tuple[Model, str, int, str]":
     return run.model, settings.optimizer, settings.batch_size, settings.dtype
 
 
-def steps(run: "Run", dataset: "Dataset", start: "Checkpoint") -> "Steps":
+def steps(run: "Run", dataset: "Dataset", start: "Checkpoint", say: "Say") -> "Steps":
     """In one call from look to look."""
     return CompiledSteps(run, dataset, start)
 
