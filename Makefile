@@ -28,6 +28,7 @@ bench: $(READY)
 	$(RUN)/python -m benchmarks.peers
 	$(RUN)/python -m benchmarks.peers --after
 	$(RUN)/python -m benchmarks.peers --memory
+	$(RUN)/python -m benchmarks.peers --cuda
 
 published: $(READY)
 	$(RUN)/python -m benchmarks.published

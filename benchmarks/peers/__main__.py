@@ -5,11 +5,13 @@
     python -m benchmarks.peers --after [--seconds 20] [--json FILE]
     python -m benchmarks.peers --memory [--repeats 3] [--json FILE]
     python -m benchmarks.peers --job [--steps 20000] [--engine NAME] [--repeats 3] [--json FILE]
+    python -m benchmarks.peers --cuda [--seconds 20] [--json FILE]
 
 Every peer is first held to float64 autograd. A step is all that the loop does: gather the batch,
 forward, backward, update, running statistics. A peer that cannot run here is left out and said so.
 Ctrl-C ends a sweep after the cells that are measured. `--after` times what follows training, all
-splits' losses and samples; `--memory` holds a run's peak to a bound; `--job` is a run as a whole.
+splits' losses and samples; `--memory` holds a run's peak to a bound; `--job` is a run as a whole;
+`--cuda` is the step on a GPU, where there is one.
 """
 
 import argparse
@@ -18,7 +20,18 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from benchmarks.peers import PEERS, REFERENCE, after, job, machine, memory, picture, table, timing
+from benchmarks.peers import (
+    PEERS,
+    REFERENCE,
+    after,
+    cuda,
+    job,
+    machine,
+    memory,
+    picture,
+    table,
+    timing,
+)
 from benchmarks.peers.work import Cell, WrongPeer, prepare
 from handgrad.data import open_dataset
 
@@ -59,7 +72,11 @@ def _job(arguments: argparse.Namespace) -> str:
     return job.compare(arguments.steps, arguments.engine, arguments.repeats, arguments.json)
 
 
-BESIDE = {"after": _after, "memory": _memory, "job": _job}
+def _cuda(arguments: argparse.Namespace) -> str:
+    return cuda.compare(cuda.SIZES, arguments.seconds, arguments.json, _say)
+
+
+BESIDE = {"after": _after, "memory": _memory, "job": _job, "cuda": _cuda}
 """What is asked for beside the step, by the option's name: each gives a text to print."""
 
 
@@ -139,6 +156,7 @@ def _arguments() -> argparse.Namespace:
     beside.add_argument("--after", action="store_true", help="evaluation and samples")
     beside.add_argument("--memory", action="store_true", help="a run's peak, beside a bound")
     beside.add_argument("--job", action="store_true", help="a whole run, process start to samples")
+    beside.add_argument("--cuda", action="store_true", help="the step on a GPU")
     parser.add_argument("--steps", type=int, default=20_000, help="of the job")
     parser.add_argument("--engine", help="of the job; handgrad's default if not given")
     parser.add_argument("--repeats", type=int, default=3, help="of the job, or a run of --memory")

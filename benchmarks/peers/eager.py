@@ -2,17 +2,15 @@
 
 import torch
 
-from benchmarks.peers.work import LR, Arrays, Peer, Work, forward
-from handgrad.engine import to_tensors
+from benchmarks.peers.work import LR, Peer, Work, arrays, forward
 
 
 def lecture(work: Work, steps: int) -> Peer:
     """As the lecture's notebooks train: running statistics of part 3, forward pass of part 4."""
-    inputs, targets = torch.from_numpy(work.inputs), torch.from_numpy(work.targets)
-    rows, model = torch.from_numpy(work.rows), work.model
-    p = {name: value.requires_grad_() for name, value in to_tensors(work.params).items()}
+    (inputs, targets, rows), model = work.tensors(), work.model
+    params, state = work.start()
+    p = {name: value.requires_grad_() for name, value in params.items()}
     parameters = list(p.values())
-    state = to_tensors(work.state)
 
     def run(first: int) -> float:
         for step in range(first, first + steps):
@@ -30,7 +28,4 @@ def lecture(work: Work, steps: int) -> Peer:
                 parameter.data += -LR * parameter.grad  # type: ignore[operator]
         return loss.item()
 
-    def values() -> Arrays:
-        return {name: tensor.detach().numpy().copy() for name, tensor in {**p, **state}.items()}
-
-    return Peer(run, values)
+    return Peer(run, lambda: arrays({**p, **state}))

@@ -1,13 +1,18 @@
 """handgrad's own engines."""
 
-import numpy as np
-import torch
+from pathlib import Path
 
-from benchmarks.peers.work import LR, Arrays, Build, Peer, Work
-from handgrad.engine import ENGINES, Batch, to_tensors
+import numpy as np
+
+from benchmarks.peers.work import LR, SEED, Absent, Build, Peer, Work, arrays
+from handgrad.engine import ENGINES, Batch
 from handgrad.engine.compiled.memory import copied
 from handgrad.engine.compiled.step import Step
+from handgrad.train.checkpoint import Checkpoint
+from handgrad.train.folder import Run
+from handgrad.train.interrupt import Stop
 from handgrad.train.optimizer import OPTIMIZERS
+from handgrad.train.runtime import runtime_of
 from handgrad.train.settings import TrainSettings
 
 
@@ -16,9 +21,8 @@ def engine(name: str) -> Build:
 
     def build(work: Work, steps: int) -> Peer:
         made, optimizer = ENGINES[name](work.model), OPTIMIZERS["sgd"]
-        inputs, targets = torch.from_numpy(work.inputs), torch.from_numpy(work.targets)
-        rows = torch.from_numpy(work.rows)
-        params, state = to_tensors(work.params), to_tensors(work.state)
+        inputs, targets, rows = work.tensors()
+        params, state = work.start()
         memory, settings = optimizer.tensors(params), TrainSettings().resolved()
 
         def run(first: int) -> float:
@@ -31,14 +35,43 @@ def engine(name: str) -> Build:
                 optimizer.update(params, grads, memory, rates, settings)
             return loss.item()
 
-        return Peer(run, lambda: _numpy({**params, **state}))
+        return Peer(run, lambda: arrays({**params, **state}))
 
     return build
 
 
+def trained(work: Work, steps: int) -> Peer:
+    """As `handgrad train --engine fused` takes steps on the device, batches from the host included.
+
+    Raises Absent where something that it uses there cannot be used here.
+    """
+    settings = TrainSettings(
+        batch_size=work.cell.batch_size,
+        lr=LR,
+        schedule="constant",
+        seed=SEED,
+        engine="fused",
+        device=work.device,
+    ).resolved()
+    run = Run(Path(), work.model, work.dataset.vocabulary, settings, "", "")
+    said: list[str] = []
+    start = Checkpoint(0, *work.start(), optimizer={})
+    made = runtime_of(settings.engine).steps(run, work.dataset, start, said.append)
+    if said:
+        raise Absent(said[0])
+
+    def block(first: int) -> float:
+        losses: list[float] = []
+        for at in range(first, first + steps, made.most):
+            losses = made.go(at, min(at + made.most, first + steps), Stop())
+        return losses[-1]
+
+    return Peer(block, lambda: arrays({**made.params, **made.state}))
+
+
 def compiled(work: Work, steps: int) -> Peer:
     """Blocks of steps in one call, on the positions of the same batches."""
-    params, state = (copied(arrays, "float32") for arrays in (work.params, work.state))
+    params, state = (copied(of, "float32") for of in (work.params, work.state))
     step = Step(work.model, work.cell.batch_size, params, state)
     positions = work.rows + work.dataset.splits["train"][0]
     schedule = np.full((steps, 3), LR)
@@ -48,7 +81,3 @@ def compiled(work: Work, steps: int) -> Peer:
         return float(step.run(work.dataset.tokens, positions[wanted], schedule)[-1])
 
     return Peer(run, lambda: {k: array.copy() for k, array in {**params, **state}.items()})
-
-
-def _numpy(tensors: dict[str, torch.Tensor]) -> Arrays:
-    return {name: tensor.numpy().copy() for name, tensor in tensors.items()}

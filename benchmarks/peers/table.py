@@ -50,7 +50,7 @@ Row = Sequence[str]
 
 def text(session: Session) -> str:
     """For a terminal."""
-    return _render(session, _columns)
+    return _render(session, columns)
 
 
 def markdown(session: Session) -> str:
@@ -135,7 +135,8 @@ def _ours_over_best(cell: Measured) -> str:
     return f"{cell.ratio(ours[0], others[0]):.2f}" if ours and others else "-"
 
 
-def _columns(rows: list[Row]) -> str:
+def columns(rows: list[Row]) -> str:
+    """For a terminal: the first column to the left, the others to the right."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     return "\n".join(
         "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows

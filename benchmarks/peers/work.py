@@ -17,7 +17,10 @@ from handgrad.engine import to_tensors
 from handgrad.models import MLP
 
 Arrays = dict[str, np.ndarray]
+Tensors = dict[str, Tensor]
 LR = 0.1
+SEED = 1
+"""Of the batches."""
 EPS = 1e-5
 """Within batchnorm's root, as the lecture's exercise has it."""
 
@@ -59,6 +62,19 @@ class Work:
     """int64 (N,)"""
     rows: np.ndarray
     """int64 (S, B): step s trains on the examples `rows[s % S]`."""
+    device: str = "cpu"
+    """Where peers of torch keep all of it."""
+
+    def tensors(self) -> tuple[Tensor, Tensor, Tensor]:
+        """(inputs, targets, rows) on the device."""
+        held = (self.inputs, self.targets, self.rows)
+        inputs, targets, rows = (torch.from_numpy(array).to(self.device) for array in held)
+        return inputs, targets, rows
+
+    def start(self) -> tuple[Tensors, Tensors]:
+        """(params, state) on the device, copies."""
+        params, state = (to_tensors(of, device=self.device) for of in (self.params, self.state))
+        return params, state
 
     @property
     def flops(self) -> int:
@@ -82,15 +98,20 @@ Build = Callable[[Work, int], Peer]
 """(work, steps a call) -> peer. Raises Absent."""
 
 
-def prepare(dataset: Dataset, cell: Cell, pool: int) -> Work:
+def arrays(tensors: Tensors) -> Arrays:
+    """Copies, from wherever they are."""
+    return {name: tensor.detach().cpu().numpy().copy() for name, tensor in tensors.items()}
+
+
+def prepare(dataset: Dataset, cell: Cell, pool: int, device: str = "cpu") -> Work:
     """The lecture's model at the cell's sizes and a pool of `pool` batches."""
     model = MLP(dataset.vocabulary.size, n_hidden=cell.n_hidden, n_layer=cell.n_layer)
     start, end = dataset.splits["train"]
     inputs, targets = dataset.contexts(np.arange(start, end), model.block_size)
-    batches = Batches(dataset, "train", cell.batch_size, model.block_size, seed=1)
+    batches = Batches(dataset, "train", cell.batch_size, model.block_size, SEED)
     rows = (batches.positions(0, pool) - start).reshape(pool, cell.batch_size)
     params, state = model.initialise("exercise")  # nothing 0, so that no mistake is masked
-    return Work(cell, model, dataset, params, state, inputs, targets, rows)
+    return Work(cell, model, dataset, params, state, inputs, targets, rows, device)
 
 
 def suffixes(model: MLP) -> list[str]:
@@ -98,7 +119,7 @@ def suffixes(model: MLP) -> list[str]:
     return [name.removeprefix("bngain") for name in model.shapes() if name.startswith("bngain")]
 
 
-def forward(p: dict[str, Tensor], model: MLP, x: Tensor, y: Tensor) -> tuple[Tensor, list[Any]]:
+def forward(p: Tensors, model: MLP, x: Tensor, y: Tensor) -> tuple[Tensor, list[Any]]:
     """The loss in the lecture's own terms, and each layer's batch statistics."""
     h = p["C"][x].view(x.shape[0], -1)
     statistics = []
