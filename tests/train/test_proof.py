@@ -172,7 +172,7 @@ def test_a_step_that_cannot_be_captured_is_taken_from_python_with_a_line(
     steps, said = chosen(run, dataset, start, failing)
     line = (
         "no CUDA graph, steps are launched from Python: "
-        "a step cannot be captured (operation not permitted when stream is capturing)"
+        "a step cannot be captured and replayed (operation not permitted when stream is capturing)"
     )
     assert isinstance(steps, TorchSteps)
     assert said == [line]

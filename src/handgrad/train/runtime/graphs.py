@@ -1,10 +1,10 @@
 """Steps as one graph of kernels, captured once and replayed: what a launch costs is paid once.
 
-A step of the lecture's sizes is some fifty kernels of a few microseconds each, and launching each
-from Python takes longer than running it. A captured graph launches them all at once, but what it
-was captured with it keeps: addresses, shapes and every number that Python had. So all that differs
-between two steps lies in tensors that stay where they are: batches and rates of all steps until the
-next look, a row each, and the row that is next.
+A step of the lecture's sizes is some fifty small kernels, and launching one from Python takes
+longer than it runs. A captured graph launches them all at once, but what it was captured with it
+keeps: addresses, shapes and every number that Python had. So all that differs between two steps
+lies in tensors that stay where they are: batches and rates of all steps until the next look, a row
+each, and the row that is next.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -33,7 +33,7 @@ Capture = Callable[[Callable[[], None], torch.device], Callable[[], None]]
 TOKENS = 2**19
 """In the batches until the next look: 4 MiB on the device."""
 LEAST_STEPS, MOST_STEPS = 8, 500
-"""Until the next look at most: tens of milliseconds, beside which waiting for losses is nothing."""
+"""Until the next look: as many as a capture may take, and as make waiting for the losses cheap."""
 WARM_UP = 3
 """Steps before the capture, as torch's documentation takes them: libraries set themselves up."""
 
@@ -50,11 +50,13 @@ def cuda_graph(step: Callable[[], None], device: torch.device) -> Callable[[], N
         # cuBLAS keeps its workspace by stream: that of the warm-up must be the capture's. And where
         # a capture fails, torch.cuda.graph leaves its stream current; this one puts the old back.
         with torch.cuda.stream(stream):
-            for _ in range(WARM_UP):
-                step()
+            try:
+                for _ in range(WARM_UP):
+                    step()
+            finally:  # what the caller then puts back, no step of these shall overwrite
+                stream.synchronize()
             with torch.cuda.graph(graph, stream=stream):
                 step()
-        torch.cuda.current_stream().wait_stream(stream)
     return graph.replay
 
 

@@ -33,8 +33,8 @@ UNITS = 4
 """By which their numbers are off at most, in the last place: a step rounds a number a few times."""
 TIMES = 16
 """What those starts come to, that a replay may be off by. Between what was measured: engines whose
-sums run in quite other orders come to 7 at most, over 96 kinds of run; of all operations of a step,
-the one that is missed least, AdamW's weight decay, comes to 50 where it is left out."""
+sums run in quite other orders come to 7 at most, over 192 kinds of run; of a step's operations, the
+one that is missed least where it is left out, AdamW's weight decay, comes to 49."""
 
 
 def proven(
@@ -58,7 +58,7 @@ def proven(
             steps = GraphSteps(run, dataset, start, capture)
             wrong = deviation(_after(steps, start.step, end), *eager)
         except RuntimeError as error:  # what torch raises, for CUDA too
-            wrong = f"a step cannot be captured ({_first_line(error)})"
+            wrong = f"a step cannot be captured and replayed ({_first_line(error)})"
     if wrong is None:
         return steps
     say(f"no CUDA graph, steps are launched from Python: {wrong}")
