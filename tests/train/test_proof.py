@@ -116,7 +116,7 @@ def numbers_after(
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_sums_in_another_order_are_not_called_wrong(
-    dataset: Dataset, monkeypatch: pytest.MonkeyPatch, dtype: str, optimizer: str, engine: str
+    dataset: Dataset, dtype: str, optimizer: str, engine: str
 ) -> None:
     """More so than a replay's: another engine's step stands in for it."""
     run, start = begun(dataset, dtype=dtype, optimizer=optimizer)
