@@ -1,11 +1,17 @@
 """Every kernel against the layer of its name, which specifies it."""
 
 import inspect
+from collections.abc import Callable
+from functools import cache
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from handgrad.engine.compiled.names import TEAM
+from handgrad.engine.compiled.team import Team
 from handgrad.kernels import KERNELS
 from handgrad.kernels.jit import called
 from handgrad.layers import LAYERS
@@ -13,6 +19,7 @@ from handgrad.verify.cases import layer_cases, upstream
 
 # float64: closed forms of a few thousand terms of size 1, summed in another order
 TIGHT = {"rtol": 1e-10, "atol": 1e-12}
+Arrays = dict[str, np.ndarray]
 CASES = [
     pytest.param(name, case, id=f"{name}, {case.name}")
     for name in KERNELS
@@ -38,29 +45,52 @@ def test_a_kernel_is_its_layer(name: str, case) -> None:
     dout = upstream(name, case).double()
     expected = dict(zip(layer.INPUTS, layer.backward(dout, cache), strict=False))
 
-    held = {k: _array(x) for k, x in zip(layer.INPUTS, inputs, strict=False)}
+    given = {k: _array(x) for k, x in zip(layer.INPUTS, inputs, strict=False)}
+    alone = _made(kernel, layer.NODES[-1], given, _array(dout), threads=1)
+    np.testing.assert_allclose(alone["made"], out.numpy(), **TIGHT)
+    for local, gradient in expected.items():
+        if gradient is not None:
+            # a loss's own gradient is 1 where it is compiled
+            scale = dout.numpy() if layer.NODES[-1] == "loss" else 1
+            np.testing.assert_allclose(alone[f"d{local}"] * scale, gradient.numpy(), **TIGHT)
+    for threads in (2, 5):
+        together = _made(kernel, layer.NODES[-1], given, _array(dout), threads)
+        for local, value in alone.items():
+            if local not in getattr(kernel, "OWN", ()):
+                np.testing.assert_array_equal(together[local], value, err_msg=local)
+
+
+def _made(kernel: ModuleType, output: str, given: Arrays, dout: np.ndarray, threads: int) -> Arrays:
+    """Everything that forward and backward write, and "made", the output."""
+    held = dict(given)
     shapes = kernel.memory(*(x.shape for x in held.values()))
     for local, shape in shapes.items():
         held[local] = np.full(shape, np.nan)  # so that what is read before it is written is seen
     if "b" in shapes:
         held["b"] = np.zeros(shapes["b"])
     held |= {f"d{k}": np.full(x.shape, np.nan) for k, x in held.items() if x.dtype == np.float64}
-    held[f"d{layer.NODES[-1]}"] = held["dout"] = _array(dout)
-    loss = _call(kernel.forward, held)
-    _call(kernel.backward, held)
-    made = loss if layer.NODES[-1] == "loss" else held[layer.NODES[-1]]
-    np.testing.assert_allclose(made, out.numpy(), **TIGHT)
-    for local, gradient in expected.items():
-        if gradient is not None:
-            # a loss's own gradient is 1 where it is compiled
-            scale = dout.numpy() if layer.NODES[-1] == "loss" else 1
-            np.testing.assert_allclose(held[f"d{local}"] * scale, gradient.numpy(), **TIGHT)
+    held[f"d{output}"] = held["dout"] = dout
+    own = getattr(kernel, "OWN", ())
+    scratch = [{local: np.full(shapes[local], np.nan) for local in own} for _ in range(threads)]
+    team = Team(threads)
+    for function in (kernel.forward, kernel.backward):
+        names = [*inspect.signature(function.py_func).parameters][: -len(TEAM)]
+        compiled = _compiled(function)
+        team.run(
+            lambda thread, table, names=names, compiled=compiled: compiled(
+                *[(held | scratch[thread])[name] for name in names], thread, table
+            ),
+            threads,
+        )
+    is_loss = output == "loss"
+    held["made"] = _compiled(kernel.mean)(held["per_row"]) if is_loss else held[output]
+    return held
+
+
+@cache
+def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    return called(lambda *arguments: function(*arguments))
 
 
 def _array(x: torch.Tensor) -> np.ndarray:
     return np.ascontiguousarray(x.numpy())
-
-
-def _call(function, held: dict[str, np.ndarray]) -> float | None:
-    arguments = [held[name] for name in inspect.signature(function.py_func).parameters]
-    return called(lambda *arguments: function(*arguments))(*arguments)

@@ -6,6 +6,7 @@ from math import prod
 import numpy as np
 import pytest
 
+from handgrad.engine.compiled.team import Team
 from handgrad.kernels.jit import VECTOR_BYTES, called
 from handgrad.kernels.product import LARGE, product, product_by_transposed, product_transposed
 from handgrad.kernels.sums import column_sums
@@ -14,14 +15,31 @@ from handgrad.kernels.transpose import transpose
 
 
 @called
-def _all_products(a, b, bias, c, d, e, a_t, b_t, room):
-    product(a, b, bias, c)
-    product_by_transposed(a, b_t, room, d)
-    product_transposed(a_t, b, e)
+def _all_products(a, b, bias, c, d, e, a_t, b_t, room, thread, team):
+    product(a, b, bias, c, thread, team)
+    product_by_transposed(a, b_t, room, d, thread, team)
+    product_transposed(a_t, b, e, thread, team)
+    return 0
 
 
-_transpose = called(lambda a, out: transpose(a, out))
-_column_sums = called(lambda x, out: column_sums(x, out))
+@called
+def _transpose(a, out, thread, team):
+    transpose(a, out, thread, team)
+    return 0
+
+
+@called
+def _column_sums(x, out, thread, team):
+    column_sums(x, out, thread, team)
+    return 0
+
+
+TEAMS = [Team(threads) for threads in (1, 2, 3)]
+
+
+def by(team: Team, function, *arguments: np.ndarray) -> None:
+    team.run(lambda *of: function(*arguments, *of), team.most)
+
 
 DTYPES = [np.float32, np.float64]
 ROW_SIZES = [1, 2, ROWS - 1, ROWS, ROWS + 1, 2 * ROWS + 1, 32]
@@ -35,10 +53,12 @@ def widths(dtype: type) -> list[int]:
     return [1, vector - 1, vector, vector + 1, 2 * vector, 2 * vector + 1, 27, 5 * vector + 3]
 
 
-def _multiply(a: np.ndarray, b: np.ndarray, bias: np.ndarray, made: list[np.ndarray]) -> None:
+def _multiply(
+    a: np.ndarray, b: np.ndarray, bias: np.ndarray, made: list[np.ndarray], team: Team = TEAMS[0]
+) -> None:
     """a @ b in every way that there is."""
     turned = [np.ascontiguousarray(x.T) for x in (a, b)]
-    _all_products(a, b, bias, *made, *turned, np.empty_like(b))
+    by(team, _all_products, a, b, bias, *made, *turned, np.empty_like(b))
 
 
 def guarded(shape: tuple[int, int], dtype: type) -> tuple[np.ndarray, np.ndarray]:
@@ -61,6 +81,11 @@ def test_products(dtype: type) -> None:
         for (c, memory), added in zip(made, (bias, 0, 0), strict=True):
             assert (abs(c - (wide_a @ wide_b + added)) <= bound).all(), (rows, length, columns)
             assert (memory[c.size :] == 7).all(), (rows, length, columns)
+        for team in TEAMS[1:]:
+            shared = [guarded((rows, columns), dtype) for _ in range(3)]
+            _multiply(a, b, bias, [c for c, _ in shared], team)
+            for (_, alone), (_, together) in zip(made, shared, strict=True):
+                np.testing.assert_array_equal(together, alone, err_msg=f"{team.most} threads")
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -83,10 +108,11 @@ def test_transposes(dtype: type) -> None:
     draw = np.random.default_rng(1).standard_normal
     for rows, columns in every(widths(dtype), widths(dtype)):
         a = draw((rows, columns)).astype(dtype)
-        out, memory = guarded((columns, rows), dtype)
-        _transpose(a, out)
-        np.testing.assert_array_equal(out, a.T)
-        assert (memory[a.size :] == 7).all()
+        for team in TEAMS:
+            out, memory = guarded((columns, rows), dtype)
+            by(team, _transpose, a, out)
+            np.testing.assert_array_equal(out, a.T)
+            assert (memory[a.size :] == 7).all()
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -94,8 +120,9 @@ def test_column_sums(dtype: type) -> None:
     draw = np.random.default_rng(1).standard_normal
     for rows, columns in every([1, 2, 3, 4, 5, 8, 33], [1, 8, 27]):
         x = draw((rows, columns)).astype(dtype)
-        out = np.full(columns, 7, dtype)
-        _column_sums(x, out)
-        # rows roundings of sums that are at most the sum of the absolute values
-        bound = rows * np.finfo(dtype).eps * abs(x).sum(0)
-        assert (abs(out - x.astype(np.longdouble).sum(0)) <= bound).all()
+        for team in TEAMS:
+            out = np.full(columns, 7, dtype)
+            by(team, _column_sums, x, out)
+            # rows roundings of sums that are at most the sum of the absolute values
+            bound = rows * np.finfo(dtype).eps * abs(x).sum(0)
+            assert (abs(out - x.astype(np.longdouble).sum(0)) <= bound).all()

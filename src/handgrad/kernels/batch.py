@@ -3,16 +3,18 @@
 from typing import Any
 
 from handgrad.kernels.jit import kernel
+from handgrad.kernels.team import rows_of
 
 
 @kernel
-def gather(tokens: Any, positions: Any, inputs: Any, targets: Any) -> None:
+def gather(tokens: Any, positions: Any, inputs: Any, targets: Any, thread: int, team: Any) -> None:
     """inputs (B, T) and targets (B,) of the examples at `positions` (B,) in `tokens`.
 
     Everything before the boundary that a word begins at counts as boundary, which is 0.
     """
-    rows, length = inputs.shape
-    for b in range(rows):
+    length = inputs.shape[1]
+    begin, end = rows_of(inputs, thread, team)
+    for b in range(begin, end):
         position = positions[b]
         targets[b] = tokens[position]
         t = length - 1

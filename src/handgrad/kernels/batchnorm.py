@@ -1,7 +1,9 @@
 """Batchnorm on given memory. Specification: layers/batchnorm.py, with the same closed form.
 
-x, bnraw, out (B, H); bngain, bnbias and the statistics (1, H). Two passes for the statistics: a
-variance from sums of squares loses its digits where the mean is large.
+x, bnraw, out (B, H); bngain, bnbias and the statistics (1, H); of_blocks (2, ceil(B / ROWS), H),
+the sums of each block of rows. A block's variance is taken in two passes, and blocks are put
+together as by Chan, Golub, LeVeque 1983: a sum of squares would lose its digits where the mean is
+large.
 """
 
 import math
@@ -10,7 +12,7 @@ from typing import Any
 from handgrad.constants import BATCHNORM_EPS, BATCHNORM_NODES
 from handgrad.kernels.jit import kernel
 from handgrad.kernels.shapes import Shape, Shapes
-from handgrad.kernels.sums import column_sums
+from handgrad.kernels.team import ROWS, lines, rows_of, wait
 
 NODES = BATCHNORM_NODES
 
@@ -25,6 +27,7 @@ def memory(x: Shape, bngain: Shape, bnbias: Shape) -> Shapes:
         "out": x,
         "scale": bngain,
         "shift": bngain,
+        "of_blocks": (2, -(-x[0] // ROWS), x[1]),
     }
 
 
@@ -38,33 +41,84 @@ def forward(
     bnvar_inv: Any,
     bnraw: Any,
     out: Any,
+    of_blocks: Any,
+    thread: int,
+    team: Any,
 ) -> None:
     """By the batch's own statistics."""
-    one, eps = x.dtype.type(1), x.dtype.type(BATCHNORM_EPS)
-    rows, columns = x.shape
-    mean, var, inv, gain, bias = bnmeani[0], bnvar[0], bnvar_inv[0], bngain[0], bnbias[0]
-    share, unbiased = one / x.dtype.type(rows), one / x.dtype.type(rows - 1)
-    column_sums(x, mean)
-    for j in range(columns):
-        mean[j] *= share
-        var[j] = 0
-    for i in range(0, rows - 3, 4):
-        for j in range(columns):
-            a, b = x[i, j] - mean[j], x[i + 1, j] - mean[j]
-            c, d = x[i + 2, j] - mean[j], x[i + 3, j] - mean[j]
-            var[j] += (a * a + b * b) + (c * c + d * d)
-    for i in range(rows - rows % 4, rows):
-        for j in range(columns):
-            a = x[i, j] - mean[j]
-            var[j] += a * a
-    for j in range(columns):
-        var[j] *= unbiased
-        inv[j] = one / math.sqrt(var[j] + eps)
-    for i in range(rows):
+    _block_moments(x, of_blocks, thread, team)
+    wait(thread, team)
+    _statistics(x, of_blocks, bnmeani, bnvar, bnvar_inv, thread, team)
+    wait(thread, team)
+    columns = x.shape[1]
+    mean, inv, gain, bias = bnmeani[0], bnvar_inv[0], bngain[0], bnbias[0]
+    begin, end = rows_of(x, thread, team)
+    for i in range(begin, end):
         for j in range(columns):
             raw = (x[i, j] - mean[j]) * inv[j]
             bnraw[i, j] = raw
             out[i, j] = gain[j] * raw + bias[j]
+
+
+@kernel
+def _block_moments(x: Any, of_blocks: Any, thread: int, team: Any) -> None:
+    """The mean of each block of rows, and the sum of squared differences from it."""
+    one = x.dtype.type(1)
+    columns = x.shape[1]
+    begin, end = rows_of(x, thread, team)
+    for first in range(begin, end, ROWS):
+        last = min(first + ROWS, end)
+        whole = last - (last - first) % 4
+        share = one / x.dtype.type(last - first)
+        mean, square = of_blocks[0, first // ROWS], of_blocks[1, first // ROWS]
+        for j in range(columns):
+            mean[j], square[j] = 0, 0
+        for i in range(first, whole, 4):
+            for j in range(columns):
+                mean[j] += (x[i, j] + x[i + 1, j]) + (x[i + 2, j] + x[i + 3, j])
+        for i in range(whole, last):
+            for j in range(columns):
+                mean[j] += x[i, j]
+        for j in range(columns):
+            mean[j] *= share
+        for i in range(first, whole, 4):
+            for j in range(columns):
+                a, b = x[i, j] - mean[j], x[i + 1, j] - mean[j]
+                c, d = x[i + 2, j] - mean[j], x[i + 3, j] - mean[j]
+                square[j] += (a * a + b * b) + (c * c + d * d)
+        for i in range(whole, last):
+            for j in range(columns):
+                a = x[i, j] - mean[j]
+                square[j] += a * a
+
+
+@kernel
+def _statistics(
+    x: Any, of_blocks: Any, bnmeani: Any, bnvar: Any, bnvar_inv: Any, thread: int, team: Any
+) -> None:
+    """The batch's, from its blocks'."""
+    one, eps = x.dtype.type(1), x.dtype.type(BATCHNORM_EPS)
+    rows = len(x)
+    unbiased = one / x.dtype.type(rows - 1)
+    mean, var, inv = bnmeani[0], bnvar[0], bnvar_inv[0]
+    begin, end = lines(x.shape[1], thread, team)
+    for j in range(begin, end):
+        mean[j], var[j] = 0, 0
+    for block in range(of_blocks.shape[1]):
+        count = x.dtype.type(min(ROWS, rows - block * ROWS))
+        share = count / x.dtype.type(rows)
+        own = of_blocks[0, block]
+        for j in range(begin, end):
+            mean[j] += own[j] * share
+    for block in range(of_blocks.shape[1]):
+        count = x.dtype.type(min(ROWS, rows - block * ROWS))
+        own, square = of_blocks[0, block], of_blocks[1, block]
+        for j in range(begin, end):
+            difference = own[j] - mean[j]
+            var[j] += square[j] + count * (difference * difference)
+    for j in range(begin, end):
+        var[j] *= unbiased
+        inv[j] = one / math.sqrt(var[j] + eps)
 
 
 @kernel
@@ -78,38 +132,65 @@ def backward(
     dbnbias: Any,
     scale: Any,
     shift: Any,
+    of_blocks: Any,
+    thread: int,
+    team: Any,
 ) -> None:
     """dx = bngain bnvar_inv (dout - sum(dout) / n - bnraw sum(dout bnraw) / (n - 1))."""
+    _block_sums(dout, bnraw, of_blocks, thread, team)
+    wait(thread, team)
     one = dout.dtype.type(1)
     rows, columns = dout.shape
     share, unbiased = one / dout.dtype.type(rows), one / dout.dtype.type(rows - 1)
     gain, inv, dgain, dbias = bngain[0], bnvar_inv[0], dbngain[0], dbnbias[0]
     factor, mean = scale[0], shift[0]
-    for j in range(columns):
+    first, last = lines(columns, thread, team)
+    for j in range(first, last):
         dgain[j], dbias[j] = 0, 0
-    for i in range(0, rows - 3, 4):
-        for j in range(columns):
-            a, b, c, d = dout[i, j], dout[i + 1, j], dout[i + 2, j], dout[i + 3, j]
-            dbias[j] += (a + b) + (c + d)
-            first = a * bnraw[i, j] + b * bnraw[i + 1, j]
-            dgain[j] += first + (c * bnraw[i + 2, j] + d * bnraw[i + 3, j])
-    for i in range(rows - rows % 4, rows):
-        for j in range(columns):
-            dbias[j] += dout[i, j]
-            dgain[j] += dout[i, j] * bnraw[i, j]
-    for j in range(columns):
+    for block in range(of_blocks.shape[1]):
+        of_bias, of_gain = of_blocks[0, block], of_blocks[1, block]
+        for j in range(first, last):
+            dbias[j] += of_bias[j]
+            dgain[j] += of_gain[j]
+    for j in range(first, last):
         factor[j] = gain[j] * inv[j]
         mean[j] = dbias[j] * share
-    for i in range(rows):
+    wait(thread, team)
+    begin, end = rows_of(dout, thread, team)
+    for i in range(begin, end):
         for j in range(columns):
             dx[i, j] = factor[j] * (dout[i, j] - mean[j] - bnraw[i, j] * (dgain[j] * unbiased))
 
 
 @kernel
-def follow(running: Any, statistic: Any, momentum: Any) -> None:
+def _block_sums(dout: Any, bnraw: Any, of_blocks: Any, thread: int, team: Any) -> None:
+    """Of each block of rows, dout's and dout bnraw's."""
+    columns = dout.shape[1]
+    begin, end = rows_of(dout, thread, team)
+    for first in range(begin, end, ROWS):
+        last = min(first + ROWS, end)
+        whole = last - (last - first) % 4
+        dbias, dgain = of_blocks[0, first // ROWS], of_blocks[1, first // ROWS]
+        for j in range(columns):
+            dbias[j], dgain[j] = 0, 0
+        for i in range(first, whole, 4):
+            for j in range(columns):
+                a, b, c, d = dout[i, j], dout[i + 1, j], dout[i + 2, j], dout[i + 3, j]
+                dbias[j] += (a + b) + (c + d)
+                both = a * bnraw[i, j] + b * bnraw[i + 1, j]
+                dgain[j] += both + (c * bnraw[i + 2, j] + d * bnraw[i + 3, j])
+        for i in range(whole, last):
+            for j in range(columns):
+                dbias[j] += dout[i, j]
+                dgain[j] += dout[i, j] * bnraw[i, j]
+
+
+@kernel
+def follow(running: Any, statistic: Any, momentum: Any, thread: int, team: Any) -> None:
     """running += momentum (statistic - running)."""
     weight = running.dtype.type(momentum)
-    for j in range(running.shape[1]):
+    begin, end = lines(running.shape[1], thread, team)
+    for j in range(begin, end):
         running[0, j] += weight * (statistic[0, j] - running[0, j])
 
 

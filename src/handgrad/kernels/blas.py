@@ -21,12 +21,17 @@ def gemm(
     a_turned: Any,
     b: Any,
     b_turned: Any,
-    beta: Any,
+    added: Any,
     c: Any,
+    i: Any,
+    i_end: Any,
+    j: Any,
+    j_end: Any,
 ) -> Any:
-    """c (M, N) = op(a) @ op(b) + beta c: a is (M, P), or (P, M) where it is turned, b accordingly.
+    """c = op(a) @ op(b), `added` to what c holds or in its place; rows i to i_end and columns j to
+    j_end of it alone. c is (M, N), a (M, P), or (P, M) where it is turned, b accordingly.
 
-    All are C-contiguous and of one float type; beta is a float64, 0 or 1.
+    All are C-contiguous and of one float type.
     """
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
@@ -35,14 +40,17 @@ def gemm(
             cgutils.create_struct_proxy(kind)(context, builder, value=values[at])
             for kind, at in ((a, 0), (b, 2), (c, 5))
         )
-        rows, columns = cgutils.unpack_tuple(builder, result.shape)
-        shapes = [cgutils.unpack_tuple(builder, array.shape) for array in (second, first)]
-        length = builder.select(values[1], *shapes[1])
+        a_turn, b_turn, row, row_end, column, column_end = (values[n] for n in (1, 3, 6, 7, 8, 9))
+        widths = [cgutils.unpack_tuple(builder, x.shape)[1] for x in (first, second, result)]
+        of_a, of_b, of_c = widths
+        length = builder.select(a_turn, *cgutils.unpack_tuple(builder, first.shape))
+        at_a = builder.select(a_turn, row, builder.mul(row, of_a))
+        at_b = builder.select(b_turn, builder.mul(column, of_b), column)
+        at_c = builder.add(builder.mul(row, of_c), column)
         one, kept = (cgutils.alloca_once(builder, number) for _ in range(2))
         builder.store(number(1.0), one)
-        builder.store(context.cast(builder, values[4], beta, a.dtype), kept)
+        builder.store(builder.select(values[4], number(1.0), number(0.0)), kept)
         turned, plain = _CHAR(ord("t")), _CHAR(ord("n"))
-        operations = [builder.select(values[at], turned, plain) for at in (3, 1)]
         place = ir.PointerType(number)
         taken = [_CHAR] * 3 + [index] * 3 + [place, place, index, place, index, place, place, index]
         function = cgutils.get_or_insert_function(
@@ -52,20 +60,21 @@ def gemm(
             function,
             [
                 _CHAR(ord(_KINDS[a.dtype.bitwidth])),
-                *operations,
-                columns,
-                rows,
+                builder.select(b_turn, turned, plain),
+                builder.select(a_turn, turned, plain),
+                builder.sub(column_end, column),
+                builder.sub(row_end, row),
                 length,
                 one,
-                second.data,
-                shapes[0][1],
-                first.data,
-                shapes[1][1],
+                builder.gep(second.data, [at_b]),
+                of_b,
+                builder.gep(first.data, [at_a]),
+                of_a,
                 kept,
-                result.data,
-                columns,
+                builder.gep(result.data, [at_c]),
+                of_c,
             ],
         )
         return context.get_dummy_value()
 
-    return types.void(a, a_turned, b, b_turned, beta, c), generate
+    return types.void(a, a_turned, b, b_turned, added, c, i, i_end, j, j_end), generate

@@ -7,6 +7,7 @@ from typing import Any
 
 from handgrad.kernels.jit import kernel
 from handgrad.kernels.shapes import Shape, Shapes
+from handgrad.kernels.team import rows_of, share
 
 NODES = ("emb",)
 
@@ -17,9 +18,10 @@ def memory(indices: Shape, C: Shape) -> Shapes:
 
 
 @kernel
-def forward(indices: Any, C: Any, emb: Any) -> None:
-    rows, length = indices.shape
-    for b in range(rows):
+def forward(indices: Any, C: Any, emb: Any, thread: int, team: Any) -> None:
+    begin, end = rows_of(indices, thread, team)
+    length = indices.shape[1]
+    for b in range(begin, end):
         for t in range(length):
             row = indices[b, t]
             for e in range(C.shape[1]):
@@ -27,11 +29,14 @@ def forward(indices: Any, C: Any, emb: Any) -> None:
 
 
 @kernel
-def backward(demb: Any, indices: Any, dC: Any) -> None:
+def backward(demb: Any, indices: Any, dC: Any, thread: int, team: Any) -> None:
+    """Shares are of the vocabulary: every thread looks through all indices."""
     rows, length = indices.shape
-    dC[:] = 0
+    begin, end = share(len(dC), 1, thread, team)
+    dC[begin:end] = 0
     for b in range(rows):
         for t in range(length):
             row = indices[b, t]
-            for e in range(dC.shape[1]):
-                dC[row, e] += demb[b, t, e]
+            if begin <= row < end:
+                for e in range(dC.shape[1]):
+                    dC[row, e] += demb[b, t, e]

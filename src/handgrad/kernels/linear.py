@@ -20,12 +20,14 @@ def memory(x: Shape, W: Shape, b: Shape | None = None) -> Shapes:
 
 
 @kernel
-def forward(x: Any, W: Any, b: Any, out: Any) -> None:
-    product(x, W, b, out)
+def forward(x: Any, W: Any, b: Any, out: Any, thread: int, team: Any) -> None:
+    product(x, W, b, out, thread, team)
 
 
 @kernel
-def backward(dout: Any, x: Any, W: Any, dx: Any, dW: Any, db: Any, W_t: Any) -> None:
-    product_transposed(x, dout, dW)
-    column_sums(dout, db)
-    product_by_transposed(dout, W, W_t, dx)
+def backward(
+    dout: Any, x: Any, W: Any, dx: Any, dW: Any, db: Any, W_t: Any, thread: int, team: Any
+) -> None:
+    product_transposed(x, dout, dW, thread, team)
+    column_sums(dout, db, thread, team)
+    product_by_transposed(dout, W, W_t, dx, thread, team)

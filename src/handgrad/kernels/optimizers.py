@@ -8,23 +8,34 @@ import math
 from typing import Any
 
 from handgrad.kernels.jit import flat, kernel
+from handgrad.kernels.team import lines
 
 
 @kernel
-def sgd(param: Any, grad: Any, schedule: Any, numbers: Any) -> None:
+def sgd(param: Any, grad: Any, schedule: Any, numbers: Any, thread: int, team: Any) -> None:
     """param -= lr (grad + weight_decay param)."""
     rate, decay = param.dtype.type(schedule[0]), param.dtype.type(numbers[0])
     p, g = flat(param), flat(grad)
+    begin, end = lines(p.size, thread, team)
     if decay == 0:
-        for i in range(p.size):
+        for i in range(begin, end):
             p[i] -= rate * g[i]
     else:
-        for i in range(p.size):
+        for i in range(begin, end):
             p[i] -= rate * (g[i] + decay * p[i])
 
 
 @kernel
-def adamw(param: Any, grad: Any, first: Any, second: Any, schedule: Any, numbers: Any) -> None:
+def adamw(
+    param: Any,
+    grad: Any,
+    first: Any,
+    second: Any,
+    schedule: Any,
+    numbers: Any,
+    thread: int,
+    team: Any,
+) -> None:
     """Decoupled weight decay, then Adam's step on moments corrected for starting from zero."""
     of_type = param.dtype.type
     keep = of_type(1 - schedule[0] * numbers[0])
@@ -32,15 +43,17 @@ def adamw(param: Any, grad: Any, first: Any, second: Any, schedule: Any, numbers
     beta2, eps = of_type(numbers[2]), of_type(numbers[3])
     weight1, weight2 = of_type(1 - numbers[1]), of_type(1 - numbers[2])
     p, g, m, v = flat(param), flat(grad), flat(first), flat(second)
-    for i in range(p.size):
+    begin, end = lines(p.size, thread, team)
+    for i in range(begin, end):
         m[i] += weight1 * (g[i] - m[i])
         v[i] = beta2 * v[i] + weight2 * (g[i] * g[i])
         p[i] = keep * p[i] - rate * (m[i] / (math.sqrt(v[i]) * root + eps))
 
 
 @kernel
-def add(grad: Any, part: Any) -> None:
+def add(grad: Any, part: Any, thread: int, team: Any) -> None:
     """grad += part, for what several calls read."""
     g, p = flat(grad), flat(part)
-    for i in range(g.size):
+    begin, end = lines(g.size, thread, team)
+    for i in range(begin, end):
         g[i] += p[i]

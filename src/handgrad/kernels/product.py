@@ -6,56 +6,59 @@ multiplying: those are by tiles. All arrays are C-contiguous and of one float ty
 
 from typing import Any
 
+import numpy as np
+
 from handgrad.kernels.blas import gemm
 from handgrad.kernels.jit import VECTOR_BYTES, inlined, kernel
+from handgrad.kernels.team import LINE, rows_of, share, wait
 from handgrad.kernels.tile import ROWS, VECTORS, tile
 from handgrad.kernels.transpose import transpose
 
 LARGE = 16_000_000
 """Products of two numbers from which on a BLAS is faster (benchmarks/LOG.md)."""
+WIDE = 4
+"""Weights to numbers of the batch, from which on a product is shared out by columns."""
+PIECE = 256
+"""Rows or columns that a BLAS is given at once: a piece is one thread's, and the same whatever
+their number, so that sums run in the same order."""
 
 
 @inlined
-def product(a: Any, b: Any, bias: Any, c: Any) -> None:
+def product(a: Any, b: Any, bias: Any, c: Any, thread: int, team: Any) -> None:
     """c (M, N) = a (M, P) @ b (P, N) + bias (N,)."""
     if _is_large(a, b.shape[1]):
-        _each_row(bias, c)
-        gemm(a, False, b, False, 1.0, c)
+        _by_blas(a, False, b, False, bias, c, thread, team)
     else:
-        _by_tiles(a, b, bias, c, a.shape[0], a.shape[1], _step(a, 0), _step(a, 1))
+        part = _of_batch(c, b, thread, team)
+        _by_tiles(a, b, bias, c, a.shape[1], _step(a, 0), _step(a, 1), *part)
 
 
 @inlined
-def product_transposed(a: Any, b: Any, c: Any) -> None:
+def product_transposed(a: Any, b: Any, c: Any, thread: int, team: Any) -> None:
     """c (M, N) = a.T @ b with a (P, M), b (P, N)."""
     if _is_large(a, b.shape[1]):
-        gemm(a, True, b, False, 0.0, c)
+        _by_blas(a, True, b, False, b[0, :0], c, thread, team)
     else:
-        _by_tiles(a, b, b[0, :0], c, a.shape[1], a.shape[0], _step(a, 1), _step(a, 0))
+        part = _of_weights(c, thread, team)
+        _by_tiles(a, b, b[0, :0], c, a.shape[0], _step(a, 1), _step(a, 0), *part)
 
 
 @inlined
-def product_by_transposed(a: Any, b: Any, b_t: Any, c: Any) -> None:
+def product_by_transposed(a: Any, b: Any, b_t: Any, c: Any, thread: int, team: Any) -> None:
     """c (M, N) = a (M, P) @ b.T with b (N, P); b_t (P, N) is room for b.T."""
     if _is_large(a, b.shape[0]):
-        gemm(a, False, b, True, 0.0, c)
+        _by_blas(a, False, b, True, b[0, :0], c, thread, team)
     else:
-        transpose(b, b_t)
-        _by_tiles(a, b_t, b_t[0, :0], c, a.shape[0], a.shape[1], _step(a, 0), _step(a, 1))
+        transpose(b, b_t, thread, team)
+        wait(thread, team)
+        part = _of_batch(c, b_t, thread, team)
+        _by_tiles(a, b_t, b_t[0, :0], c, a.shape[1], _step(a, 0), _step(a, 1), *part)
 
 
 @inlined
 def _is_large(a: Any, columns: int) -> bool:
     large: bool = a.size * columns >= LARGE
     return large
-
-
-@kernel
-def _each_row(bias: Any, c: Any) -> None:
-    rows, columns = c.shape
-    for i in range(rows):
-        for j in range(columns):
-            c[i, j] = bias[j]
 
 
 @inlined
@@ -65,21 +68,77 @@ def _step(a: Any, axis: int) -> Any:
 
 
 @kernel
-def _by_tiles(
-    a: Any, b: Any, bias: Any, c: Any, rows: int, length: int, row_of_a: int, next_in_a: int
+def _by_blas(
+    a: Any, a_turned: bool, b: Any, b_turned: bool, bias: Any, c: Any, thread: int, team: Any
 ) -> None:
-    """A bias (0,) is none."""
-    columns = b.shape[1]
+    """The thread's pieces of c = op(a) @ op(b) + bias; a bias (0,) is none."""
+    rows, columns = c.shape
+    across = columns > rows
+    longer, threads = max(rows, columns), len(team) - 1
+    pieces = max(1, longer // PIECE, min(2, longer // 64))
+    for piece in range(pieces * thread // threads, pieces * (thread + 1) // threads):
+        i, j, i_end, j_end = 0, 0, rows, columns
+        if across:
+            j, j_end = piece * columns // pieces, (piece + 1) * columns // pieces
+        else:
+            i, i_end = piece * rows // pieces, (piece + 1) * rows // pieces
+        if len(bias):
+            for row in range(i, i_end):
+                for column in range(np.uintp(j), np.uintp(j_end)):  # see team.lines
+                    c[row, column] = bias[column]
+        gemm(a, a_turned, b, b_turned, len(bias) > 0, c, i, i_end, j, j_end)
+
+
+@inlined
+def _of_batch(c: Any, weights: Any, thread: int, team: Any) -> Any:
+    """The thread's rows and columns of c, each from and to: rows, as everywhere, unless every
+    thread would then read weights that are many times what the batch is."""
+    rows, columns = c.shape
+    if weights.size > WIDE * rows * (len(weights) + columns):
+        j, j_end = share(columns, LINE, thread, team)
+        return 0, rows, j, j_end
+    i, i_end = rows_of(c, thread, team)
+    return i, i_end, 0, columns
+
+
+@inlined
+def _of_weights(c: Any, thread: int, team: Any) -> Any:
+    """The same for a gradient of weights."""
+    rows, columns = c.shape
+    if rows < ROWS * (len(team) - 1):
+        j, j_end = share(columns, LINE, thread, team)
+        return 0, rows, j, j_end
+    i, i_end = share(rows, ROWS, thread, team)
+    return i, i_end, 0, columns
+
+
+@kernel
+def _by_tiles(
+    a: Any,
+    b: Any,
+    bias: Any,
+    c: Any,
+    length: int,
+    row_of_a: int,
+    next_in_a: int,
+    i_begin: int,
+    i_end: int,
+    j_begin: int,
+    j_end: int,
+) -> None:
+    """Rows and columns of c from and to; a bias (0,) is none."""
+    columns = c.shape[1]
     wide = VECTORS * VECTOR_BYTES // a.itemsize
+    rows = i_end - i_begin
     stripes = (rows + ROWS - 1) // ROWS
-    for first in range(0, columns, wide):
+    for first in range(j_begin, j_end, wide):
         # the last tile lies over the one before it: masks are slow, on some processors very
-        j = max(0, min(first, columns - wide))
+        j = max(j_begin, min(first, j_end - wide))
         at_bias = j if len(bias) else -1
         for stripe in range(stripes):
             # evenly: a last stripe of one row would leave the processor waiting for each sum
-            i = stripe * rows // stripes
-            height = (stripe + 1) * rows // stripes - i
+            i = i_begin + stripe * rows // stripes
+            height = i_begin + (stripe + 1) * rows // stripes - i
             tile(
                 a,
                 b,
@@ -95,5 +154,5 @@ def _by_tiles(
                 columns,
                 length,
                 height,
-                min(columns - j, wide),
+                min(j_end - j, wide),
             )

@@ -4,17 +4,19 @@ often, and the inner loop stays on the contiguous axis."""
 from typing import Any
 
 from handgrad.kernels.jit import kernel
+from handgrad.kernels.team import lines
 
 
 @kernel
-def column_sums(x: Any, out: Any) -> None:
+def column_sums(x: Any, out: Any, thread: int, team: Any) -> None:
     """out (H,) = x (B, H) summed over the rows."""
     rows, columns = x.shape
-    for j in range(columns):
+    begin, end = lines(columns, thread, team)
+    for j in range(begin, end):
         out[j] = 0
     for i in range(0, rows - 3, 4):
-        for j in range(columns):
+        for j in range(begin, end):
             out[j] += (x[i, j] + x[i + 1, j]) + (x[i + 2, j] + x[i + 3, j])
     for i in range(rows - rows % 4, rows):
-        for j in range(columns):
+        for j in range(begin, end):
             out[j] += x[i, j]

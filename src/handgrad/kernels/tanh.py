@@ -5,6 +5,7 @@ from typing import Any
 from handgrad.kernels.exponential import tanh
 from handgrad.kernels.jit import flat, kernel
 from handgrad.kernels.shapes import Shape, Shapes
+from handgrad.kernels.team import numbers_of
 
 NODES = ("h",)
 
@@ -15,16 +16,18 @@ def memory(hpreact: Shape) -> Shapes:
 
 
 @kernel
-def forward(hpreact: Any, h: Any) -> None:
+def forward(hpreact: Any, h: Any, thread: int, team: Any) -> None:
     x, out = flat(hpreact), flat(h)
-    for i in range(x.size):
+    begin, end = numbers_of(h, thread, team)
+    for i in range(begin, end):
         out[i] = tanh(x[i])
 
 
 @kernel
-def backward(dh: Any, h: Any, dhpreact: Any) -> None:
+def backward(dh: Any, h: Any, dhpreact: Any, thread: int, team: Any) -> None:
     """dhpreact = dh (1 - h**2)."""
     one = h.dtype.type(1)
     dout, out, dx = flat(dh), flat(h), flat(dhpreact)
-    for i in range(out.size):
+    begin, end = numbers_of(h, thread, team)
+    for i in range(begin, end):
         dx[i] = dout[i] * (one - out[i] * out[i])

@@ -11,22 +11,26 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from handgrad.kernels.jit import VECTOR_BYTES, inlined, kernel
+from handgrad.kernels.team import LINE, share
 
 
 @inlined
-def transpose(a: Any, out: Any) -> None:
+def transpose(a: Any, out: Any, thread: int, team: Any) -> None:
     """out (N, M) = a.T, a (M, N); C-contiguous both, of one float type."""
-    transpose_part(a, 0, a.shape[0], a.shape[1], out, 0)
+    begin, end = share(a.shape[0], LINE, thread, team)
+    transpose_part(a, begin, end - begin, a.shape[1], out, 0, begin)
 
 
 @kernel
-def transpose_part(a: Any, from_row: int, rows: int, columns: int, out: Any, to_row: int) -> None:
-    """out[to_row + j, i] = a[from_row + i, j] for i below `rows` and j below `columns`."""
+def transpose_part(
+    a: Any, from_row: int, rows: int, columns: int, out: Any, to_row: int, to_column: int
+) -> None:
+    """out[to_row + j, to_column + i] = a[from_row + i, j], i below `rows`, j below `columns`."""
     width = VECTOR_BYTES // a.itemsize
     if rows < width or columns < width:
         for i in range(rows):
             for j in range(columns):
-                out[to_row + j, i] = a[from_row + i, j]
+                out[to_row + j, to_column + i] = a[from_row + i, j]
         return
     row_of_a, row_of_out = a.shape[1], out.shape[1]
     for i in range(0, rows, width):
@@ -34,7 +38,7 @@ def transpose_part(a: Any, from_row: int, rows: int, columns: int, out: Any, to_
         for j in range(0, columns, width):
             column = min(j, columns - width)
             at_a = (from_row + row) * row_of_a + column
-            at_out = (to_row + column) * row_of_out + row
+            at_out = (to_row + column) * row_of_out + to_column + row
             _square(a, out, at_a, at_out, row_of_a, row_of_out)
 
 

@@ -5,6 +5,7 @@ import torch
 
 from handgrad.engine import Batch, to_tensors
 from handgrad.engine.compiled.spine import Compiled
+from handgrad.engine.compiled.threads import threads
 from handgrad.engine.fused import Fused
 from handgrad.models import MLP
 
@@ -27,7 +28,12 @@ def test_it_is_the_fused_engine(model: MLP, rows: int) -> None:
     generator = torch.Generator().manual_seed(1)
     inputs = torch.randint(0, model.vocab_size, (rows, model.block_size), generator=generator)
     batch = Batch(inputs, torch.randint(0, model.vocab_size, (rows,), generator=generator))
-    loss, grads, moved = Compiled(model).loss_and_grads(params, state, batch)
+    with threads(1, model, rows):
+        loss, grads, moved = Compiled(model).loss_and_grads(params, state, batch)
+    with threads(3, model, rows):
+        together = Compiled(model).loss_and_grads(params, state, batch)
+    for alone, shared in zip((loss, grads, moved), together, strict=True):
+        torch.testing.assert_close(shared, alone, rtol=0, atol=0)
     expected, truth, state = Fused(model).loss_and_grads(params, state, batch)
     # sums of up to 65,536 terms in another order; the gradient of a bias before batchnorm is the
     # rounding of a sum that is 0, so that all are measured by the largest

@@ -9,51 +9,71 @@ from handgrad.models import MLP
 LECTURE = """\
     for step in range(len(losses)):
         if positions.shape[1]:
-            gather(tokens, positions[step], inputs, targets)
-        embedding.forward(inputs, C, emb)
+            gather(tokens, positions[step], inputs, targets, thread, team)
+            wait(thread, team)
+        embedding.forward(inputs, C, emb, thread, team)
+        wait(thread, team)
         # embcat is emb, its rows side by side
-        linear.forward(embcat, W1, b1, hprebn)
-        batchnorm.forward(hprebn, bngain, bnbias, bnmeani, bnvar, bnvar_inv, bnraw, hpreact)
-        tanh.forward(hpreact, h)
-        linear.forward(h, W2, b2, logits)
-        loss = softmax_cross_entropy.forward(
-            logits, targets, probs, others_loss, turned_loss, of_rows_loss,
+        linear.forward(embcat, W1, b1, hprebn, thread, team)
+        wait(thread, team)
+        batchnorm.forward(
+            hprebn, bngain, bnbias, bnmeani, bnvar, bnvar_inv, bnraw, hpreact, of_blocks_hpreact,
+            thread, team,
         )
-        softmax_cross_entropy.backward(targets, probs, others_loss, dlogits)
-        linear.backward(dlogits, h, W2, dh, dW2, db2, W2_t)
-        tanh.backward(dh, h, dhpreact)
+        wait(thread, team)
+        tanh.forward(hpreact, h, thread, team)
+        wait(thread, team)
+        linear.forward(h, W2, b2, logits, thread, team)
+        wait(thread, team)
+        softmax_cross_entropy.forward(
+            logits, targets, probs, others_loss, per_row_loss, turned_loss, of_rows_loss, thread,
+            team,
+        )
+        wait(thread, team)
+        loss = softmax_cross_entropy.mean(per_row_loss)
+        softmax_cross_entropy.backward(targets, probs, others_loss, dlogits, thread, team)
+        wait(thread, team)
+        linear.backward(dlogits, h, W2, dh, dW2, db2, W2_t, thread, team)
+        wait(thread, team)
+        tanh.backward(dh, h, dhpreact, thread, team)
+        wait(thread, team)
         batchnorm.backward(
             dhpreact, bngain, bnvar_inv, bnraw, dhprebn, dbngain, dbnbias, scale_hpreact,
-            shift_hpreact,
+            shift_hpreact, of_blocks_hpreact, thread, team,
         )
-        linear.backward(dhprebn, embcat, W1, dembcat, dW1, db1, W1_t)
-        embedding.backward(demb, inputs, dC)
-        losses[step] = loss
+        wait(thread, team)
+        linear.backward(dhprebn, embcat, W1, dembcat, dW1, db1, W1_t, thread, team)
+        wait(thread, team)
+        embedding.backward(demb, inputs, dC, thread, team)
+        wait(thread, team)
+        if thread == 0:
+            losses[step] = loss
         if not math.isfinite(loss):
             return step + 1
         if not updates:
             continue
-        batchnorm.follow(bnmean_running, bnmeani, momentum)
-        batchnorm.follow(bnvar_running, bnvar, momentum)
-        sgd(C, dC, schedule[step], numbers)
-        sgd(W1, dW1, schedule[step], numbers)
-        sgd(b1, db1, schedule[step], numbers)
-        sgd(W2, dW2, schedule[step], numbers)
-        sgd(b2, db2, schedule[step], numbers)
-        sgd(bngain, dbngain, schedule[step], numbers)
-        sgd(bnbias, dbnbias, schedule[step], numbers)
+        batchnorm.follow(bnmean_running, bnmeani, momentum, thread, team)
+        batchnorm.follow(bnvar_running, bnvar, momentum, thread, team)
+        sgd(C, dC, schedule[step], numbers, thread, team)
+        sgd(W1, dW1, schedule[step], numbers, thread, team)
+        sgd(b1, db1, schedule[step], numbers, thread, team)
+        sgd(W2, dW2, schedule[step], numbers, thread, team)
+        sgd(b2, db2, schedule[step], numbers, thread, team)
+        sgd(bngain, dbngain, schedule[step], numbers, thread, team)
+        sgd(bnbias, dbnbias, schedule[step], numbers, thread, team)
+        wait(thread, team)
     return len(losses)
 """
 INFERENCE = """\
         take(inputs, targets, first, count, inputs_part, targets_part)
-        embedding.forward(inputs_part, C, emb)
-        linear.forward(embcat, W1, b1, hprebn)
+        embedding.forward(inputs_part, C, emb, thread, team)
+        linear.forward(embcat, W1, b1, hprebn, thread, team)
         if until == 0:
             batchnorm.moments(hprebn, count, first, mean, square)
             continue
         batchnorm.forward_evaluation(hprebn, scale_hpreact, shift_hpreact, hpreact)
-        tanh.forward(hpreact, h)
-        linear.forward(h, W2, b2, logits)
+        tanh.forward(hpreact, h, thread, team)
+        linear.forward(h, W2, b2, logits, thread, team)
         if len(scores):
             put(logits, count, scores, first)
         total += softmax_cross_entropy.loss_sum(

@@ -1,13 +1,20 @@
-"""Threads are for large products; a model without them loads no BLAS."""
+"""How many threads there are, which number is taken, and that no digit depends on it."""
 
 import subprocess
 import sys
+from collections.abc import Callable
 
+import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
 
-from handgrad.engine.compiled.threads import blas_threads, has_large_products
+from handgrad.data import Batches, open_dataset
+from handgrad.engine.compiled.inference import CompiledInference
+from handgrad.engine.compiled.memory import copied
+from handgrad.engine.compiled.step import Step
+from handgrad.engine.compiled.threads import Pace, at_most, has_large_products, threads
 from handgrad.models import MLP
+from handgrad.train.optimizer import OPTIMIZERS
 
 WIDE = MLP(27, n_hidden=1024, n_layer=2)
 
@@ -18,22 +25,134 @@ def test_which_products_are_large() -> None:
     assert has_large_products(WIDE, 32)
 
 
+def test_within_it_there_are_as_many_as_set() -> None:
+    assert at_most() == 1
+    with threads(3, MLP(27), 32):
+        assert at_most() == 3
+        with threads(2, MLP(27), 32):
+            assert at_most() == 2
+        assert at_most() == 3
+    assert at_most() == 1
+
+
 @pytest.mark.parametrize("n", [1, 2])
-def test_blas_takes_as_many_as_it_is_told(n: int) -> None:
-    with blas_threads(n, WIDE, 32):
+def test_a_blas_has_one_in_each(n: int) -> None:
+    with threads(n, WIDE, 32):
         pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
         assert any("scipy" in pool["filepath"] for pool in pools)
-        assert {pool["num_threads"] for pool in pools} == {n}
+        assert {pool["num_threads"] for pool in pools} == {1}
 
 
 WITHOUT_SCIPY = """\
 import sys
-from handgrad.engine.compiled.threads import blas_threads
+from handgrad.engine.compiled.threads import threads
 from handgrad.models import MLP
-with blas_threads(2, MLP(27), 32):
+with threads(2, MLP(27), 32):
     assert "scipy.linalg" not in sys.modules
 """
 
 
 def test_a_small_model_loads_none() -> None:
     subprocess.run([sys.executable, "-c", WITHOUT_SCIPY], check=True)
+
+
+MODELS = {
+    "lecture": (MLP(27), 32),
+    "odd": (MLP(27, n_hidden=37, n_layer=2, batchnorm_output=True), 77),
+    "fewer rows than threads": (MLP(27, n_hidden=64, batchnorm=False), 2),
+    "by columns": (MLP(27, n_hidden=400, n_layer=2), 5),
+    "by BLAS": (WIDE, 32),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("model", "rows"), MODELS.values(), ids=MODELS)
+def test_training_and_its_losses_are_the_same_to_the_last_bit(
+    model: MLP, rows: int, dtype: str
+) -> None:
+    dataset = open_dataset("names")
+    steps = 3 if model is WIDE else 20
+    positions = Batches(dataset, "train", rows, 3, seed=1).positions(0, steps).reshape(steps, rows)
+    results = []
+    for n in (1, 2, 3, 8):
+        params, state = (copied(arrays, dtype) for arrays in model.initialise("exercise", seed=1))
+        moments = OPTIMIZERS["adamw"].tensors(params)
+        with threads(n, model, rows):
+            numbers = (0.01, 0.9, 0.999, 1e-8)
+            step = Step(model, rows, params, state, moments, "adamw", numbers)
+        step._pace.timed = lambda steps_by, n=n: steps_by(n)  # all of them, whether they help
+        losses = step.run(dataset.tokens, positions, np.full((steps, 3), 0.1))
+        results.append({**params, **state, **moments, "losses": losses})
+    for other in results[1:]:
+        for name, value in results[0].items():
+            np.testing.assert_array_equal(other[name], value, err_msg=name)
+
+
+@pytest.mark.parametrize("model", [MLP(27), WIDE], ids=["lecture", "wide"])
+def test_evaluation_is_too(model: MLP) -> None:
+    rng = np.random.default_rng(1)
+    inputs, targets = rng.integers(0, 27, (5000, 3)), rng.integers(0, 27, 5000)
+    results = []
+    for n in (1, 3):
+        params, state = (copied(arrays, "float32") for arrays in model.initialise("exercise"))
+        with threads(n, model, 32):
+            inference = CompiledInference(model, params, state)
+        statistics = inference.calibrate(lambda: iter([inputs, inputs[:1]]))
+        results.append((inference.loss_sum(inputs, targets), statistics))
+    assert results[0][0] == results[1][0]
+    for name, value in results[0][1].items():
+        np.testing.assert_array_equal(results[1][1][name], value, err_msg=name)
+
+
+class Machine:
+    """Steps that take `seconds(threads)` each, by its own clock."""
+
+    def __init__(self, seconds: Callable[[int], float]) -> None:
+        self.seconds, self.time = seconds, 0.0
+        self.taken: list[int] = []
+
+    def calls(self, pace: Pace, count: int) -> list[int]:
+        """The numbers of threads that so many calls are given."""
+        self.taken = []
+        for _ in range(count):
+            assert pace.timed(self.steps) == 100
+        return self.taken
+
+    def steps(self, n: int) -> int:
+        self.taken.append(n)
+        self.time += 100 * self.seconds(n)
+        return 100
+
+
+@pytest.mark.parametrize(
+    ("most", "seconds", "best"),
+    [
+        (8, lambda n: 0.01 / n, 8),
+        (6, lambda n: 0.01 / n, 6),
+        (8, lambda n: 0.01 * (1 + abs(n - 4)), 4),
+        (8, lambda n: 0.01 * n, 1),
+        (2, lambda n: 0.01 * (1, 0.95)[n - 1], 1),  # a twentieth is not worth a processor
+        (1, lambda n: 0.01, 1),
+        (8, lambda n: 1e-6 / n, 1),  # too short to tell
+    ],
+)
+def test_the_number_that_is_quickest_is_found(
+    most: int, seconds: Callable[[int], float], best: int
+) -> None:
+    machine = Machine(seconds)
+    pace = Pace(most, lambda: machine.time)
+    machine.calls(pace, 100)
+    taken = machine.calls(pace, 2000)
+    assert set(taken) <= {2**n for n in range(most.bit_length())} | {most}
+    # others are tried, ever more rarely
+    assert taken.count(best) >= 0.97 * len(taken)
+
+
+def test_it_changes_when_the_machine_does() -> None:
+    machine = Machine(lambda n: 0.01 / n)
+    pace = Pace(4, lambda: machine.time)
+    machine.calls(pace, 3000)
+    machine.seconds = lambda n: 0.01 * n**2  # others want the processors
+    assert machine.calls(pace, 50)[-20:] == [1] * 20
+    machine.seconds = lambda n: 0.01 / n
+    assert machine.calls(pace, 3000)[-1] == 4

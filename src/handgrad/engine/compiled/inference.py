@@ -1,7 +1,11 @@
 """A model in evaluation mode on compiled kernels. Specification: engine/inference.py."""
 
+import math
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from queue import SimpleQueue
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -9,7 +13,7 @@ import numpy.typing as npt
 from handgrad.constants import BATCHNORM_EPS
 from handgrad.engine.compiled.build import build
 from handgrad.engine.compiled.inference_source import (
-    FIXED,
+    CALL,
     ROWS,
     fold_names,
     inference_memory,
@@ -18,11 +22,16 @@ from handgrad.engine.compiled.inference_source import (
 )
 from handgrad.engine.compiled.memory import side_by_side
 from handgrad.engine.compiled.names import bind, joins
+from handgrad.engine.compiled.team import ALONE, started
+from handgrad.engine.compiled.threads import at_most
 from handgrad.engine.evaluation import Moments, calibrated_names
 from handgrad.models import Model
 
 Array = npt.NDArray[Any]
 Arrays = Mapping[str, Array]
+_T = TypeVar("_T")
+PIECE = 2**19
+"""Numbers in the widest activation of what a thread takes at once: milliseconds."""
 
 
 class CompiledInference:
@@ -33,21 +42,23 @@ class CompiledInference:
     def __init__(
         self, model: Model, params: Arrays, state: Arrays, rows: int | None = None
     ) -> None:
-        """`rows` are computed together, by default ROWS. Raises SettingsError as `bind` does."""
+        """`rows` are computed together, by default ROWS; as many threads as are set take pieces of
+        a batch. Raises SettingsError as `bind` does."""
         rows = rows or ROWS
         self._bound = bind(model, rows)
         self._norms = [one for one in self._bound if one.call.state]
         self._model, self._params, self._state = model, params, dict(state)
         self._dtype = next(iter(params.values())).dtype
         self._inference = build(inference_source(model), self._dtype.name)
-        inputs = np.zeros((rows, model.block_size), np.int64)
-        self._parts = (inputs, np.zeros(rows, np.int64))
-        self._memory = self._allocated()
-        self._held = self._arguments()
+        self._rows, self._threads = rows, at_most()
+        self._pool: ThreadPoolExecutor | None = None
+        self._memories = [self._allocated() for _ in range(self._threads)]
+        self._free = self._arguments()
 
     def loss_sum(self, inputs: Array, targets: Array) -> float:
         """The sum of the losses of inputs (N, T), targets (N,), in nats."""
-        return self._call(inputs, targets)
+        pieces = self._pieces(len(inputs))
+        return math.fsum(self._map(lambda one: self._call(inputs[one], targets[one]), pieces))
 
     def logits(self, inputs: Array) -> Array:
         """(N, V) from inputs (N, T)."""
@@ -62,15 +73,38 @@ class CompiledInference:
             width = (1, one.shapes[one.names["scale"]][1])
             moments = Moments()
             for inputs in batches():
-                mean, square = np.zeros(width), np.zeros(width)
-                targets = np.zeros(len(inputs), np.int64)
-                self._call(inputs, targets, nth, mean, square)
-                moments.add(len(inputs), mean, square)
+                of_piece = partial(self._moments, nth, width, inputs)
+                for part in self._map(of_piece, self._pieces(len(inputs))):
+                    moments.add(*part)
             names = calibrated_names(one.call.state)
             for name, value in zip(names, moments.statistics(), strict=True):
                 self._state[name] = value.astype(self._dtype)
-            self._held = self._arguments()
+            self._free = self._arguments()
         return self._state
+
+    def _moments(
+        self, nth: int, width: tuple[int, int], batch: Array, piece: slice
+    ) -> tuple[int, Array, Array]:
+        """How many rows the piece has, and what the nth batchnorm is given: its mean, and the
+        squared differences from that."""
+        inputs, mean, square = batch[piece], np.zeros(width), np.zeros(width)
+        self._call(inputs, np.zeros(len(inputs), np.int64), nth, mean, square)
+        return len(inputs), mean, square
+
+    def _pieces(self, count: int) -> list[slice]:
+        """Of a batch, each one thread's; they do not depend on how many there are, nor do sums."""
+        widest = max(max(shape) for shape in self._model.shapes().values())
+        size = max(self._rows, PIECE // widest)
+        return [slice(first, first + size) for first in range(0, count, size)]
+
+    def _map(self, function: Callable[[slice], _T], pieces: list[slice]) -> Iterable[_T]:
+        """Of each piece, in their order."""
+        if len(pieces) > 1 and self._threads > 1 and self._pool is None:
+            self._pool = started(self._threads)
+            self._threads = self._threads if self._pool else 1
+        if self._pool is None:
+            return map(function, pieces)
+        return self._pool.map(function, pieces)
 
     def _call(
         self,
@@ -85,13 +119,21 @@ class CompiledInference:
         if scores is None:
             scores = np.empty((0, self._model.vocab_size), self._dtype)
         mean, square = (nothing if x is None else x for x in (mean, square))
-        fixed = (inputs, targets, until, mean, square, scores, *self._parts)
-        return float(self._inference(*fixed, *self._held))
+        memory = self._free.get()
+        try:
+            fixed = (*ALONE, inputs, targets, until, mean, square, scores)
+            return float(self._inference(*fixed, *memory))
+        finally:
+            self._free.put(memory)
 
-    def _arguments(self) -> list[Array]:
-        """What every call is given: parameters, the folded statistics of now, memory."""
-        held = {**self._memory, **self._folded(), **self._params}
-        return [held[name] for name in inference_names(self._model)[len(FIXED) :]]
+    def _arguments(self) -> "SimpleQueue[list[Array]]":
+        """What each thread's calls are given: memory, parameters, the folded statistics of now."""
+        free: SimpleQueue[list[Array]] = SimpleQueue()
+        names, folded = inference_names(self._model)[len(CALL) :], self._folded()
+        for memory in self._memories:
+            held = {**memory, **folded, **self._params}
+            free.put([held[name] for name in names])
+        return free
 
     def _folded(self) -> dict[str, Array]:
         """Each batchnorm's scale and shift (1, H)."""
@@ -113,4 +155,6 @@ class CompiledInference:
         memory = side_by_side(dict(inference_memory(self._bound)), self._dtype)
         for source, view, shape in joins(self._bound):
             memory[view] = memory[source].reshape(shape)
+        memory["inputs_part"] = np.zeros((self._rows, self._model.block_size), np.int64)
+        memory["targets_part"] = np.zeros(self._rows, np.int64)
         return memory

@@ -5,13 +5,15 @@ Batchnorm is by given statistics, one product and sum: no row depends on its nei
 
 from collections.abc import Iterator
 
-from handgrad.engine.compiled.names import Bound, bind, kernel_names
+from handgrad.engine.compiled.names import TEAM, Bound, bind, kernel_names
 from handgrad.engine.compiled.source import wrapped
 from handgrad.models import Model
 
 ROWS = 64
 """Rows computed together: their activations stay in the caches."""
-FIXED = ("inputs", "targets", "until", "mean", "square", "scores", "inputs_part", "targets_part")
+CALL = (*TEAM, "inputs", "targets", "until", "mean", "square", "scores")
+"""What differs from call to call."""
+PARTS = ("inputs_part", "targets_part")
 
 _HEAD = '''"""{model} in evaluation mode: written by handgrad."""
 
@@ -58,7 +60,7 @@ def inference_names(model: Model) -> list[str]:
     """What `inference` takes, in its order."""
     bound = bind(model, ROWS)
     folded = [name for one in bound if one.call.state for name in fold_names(one)]
-    return [*FIXED, *model.shapes(), *folded, *(name for name, _ in inference_memory(bound))]
+    return [*CALL, *PARTS, *model.shapes(), *folded, *(name for name, _ in inference_memory(bound))]
 
 
 def fold_names(one: Bound) -> tuple[str, str]:

@@ -14,6 +14,8 @@ from handgrad.kernels.shapes import Shape
 from handgrad.models import Call, Model
 
 BATCH = ("inputs", "targets")
+TEAM = ("thread", "team")
+"""What kernels whose work is shared out take beside arrays of the model."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class Bound:
         return [self._model_name(local) for local in found.parameters]
 
     def _model_name(self, local: str) -> str:
+        if local in TEAM:
+            return local
         if local in self.names:
             return self.names[local]
         name = self.names[local.removeprefix("d")]
@@ -106,6 +110,15 @@ def joins(bound: tuple[Bound, ...]) -> Iterator[tuple[str, str, Shape]]:
     for one in bound:
         if one.call.layer == "join":
             yield one.call.inputs[0], one.call.output, one.shapes[one.call.output]
+
+
+def own_scratch(bound: tuple[Bound, ...]) -> dict[str, Shape]:
+    """What every thread has its own of, and its shape."""
+    return {
+        one.names[local]: one.shapes[one.names[local]]
+        for one in bound
+        for local in getattr(one.kernel, "OWN", ())
+    }
 
 
 def kernel_names(bound: tuple[Bound, ...]) -> Iterator[str]:

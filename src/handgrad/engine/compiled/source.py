@@ -7,11 +7,11 @@ come in with the arrays, so that one compilation serves them all.
 from collections.abc import Iterator
 from itertools import chain
 
-from handgrad.engine.compiled.names import BATCH, Bound, bind, gradient_shapes, kernel_names
+from handgrad.engine.compiled.names import BATCH, TEAM, Bound, bind, gradient_shapes, kernel_names
 from handgrad.models import Model
 from handgrad.train.optimizer import OPTIMIZERS
 
-FIXED = ("tokens", "positions", "schedule", "numbers", "losses", "updates", "momentum")
+FIXED = (*TEAM, "tokens", "positions", "schedule", "numbers", "losses", "updates", "momentum")
 WIDTH = 100
 
 _HEAD = '''"""Steps of {model}, optimizer {optimizer}: written by handgrad."""
@@ -22,6 +22,7 @@ from handgrad.kernels import {kernels}
 from handgrad.kernels.batch import gather
 from handgrad.kernels.jit import cached
 from handgrad.kernels.optimizers import add, {optimizer}
+from handgrad.kernels.team import wait
 
 
 @cached
@@ -35,16 +36,21 @@ from handgrad.kernels.optimizers import add, {optimizer}
     """
     for step in range(len(losses)):
         if positions.shape[1]:
-            gather(tokens, positions[step], inputs, targets)
+            gather(tokens, positions[step], inputs, targets, thread, team)
+            wait(thread, team)
 '''
 
 _CHECK = """\
-        losses[step] = loss
+        if thread == 0:
+            losses[step] = loss
         if not math.isfinite(loss):
             return step + 1
         if not updates:
             continue
 """
+
+
+_WAIT = "        wait(thread, team)"
 
 
 def step_source(model: Model, optimizer: str) -> str:
@@ -78,26 +84,32 @@ def _forwards(bound: tuple[Bound, ...]) -> Iterator[str]:
         if layer == "join":
             yield f"        # {call.output} is {call.inputs[0]}, its rows side by side"
             continue
-        target = "loss = " if call.output == "loss" else ""
-        yield wrapped(f"        {target}{layer}.forward(", one.arguments("forward"), ")")
+        yield wrapped(f"        {layer}.forward(", one.arguments("forward"), ")")
+        yield _WAIT
+        if call.output == "loss":
+            yield f"        loss = {layer}.mean({one.names['per_row']})"
 
 
 def _backwards(bound: tuple[Bound, ...]) -> Iterator[str]:
     for one in reversed(bound):
         if one.call.layer != "join":
             yield wrapped(f"        {one.call.layer}.backward(", one.arguments("backward"), ")")
+            yield _WAIT
         for name in one.again:
-            yield f"        add(d{name}, {one.part(name)})"
+            yield f"        add(d{name}, {one.part(name)}, thread, team)"
+            yield _WAIT
 
 
 def _updates(model: Model, optimizer: str, bound: tuple[Bound, ...]) -> Iterator[str]:
     for one in bound:
         for running, statistic in zip(one.call.state, ("bnmeani", "bnvar"), strict=False):
-            yield f"        {one.call.layer}.follow({running}, {one.names[statistic]}, momentum)"
+            arguments = [running, one.names[statistic], "momentum", *TEAM]
+            yield wrapped(f"        {one.call.layer}.follow(", arguments, ")")
     for name in model.shapes():
         kept = [f"{moment}_{name}" for moment in OPTIMIZERS[optimizer].moments]
-        arguments = [name, f"d{name}", *kept, "schedule[step]", "numbers"]
+        arguments = [name, f"d{name}", *kept, "schedule[step]", "numbers", *TEAM]
         yield wrapped(f"        {optimizer}(", arguments, ")")
+    yield _WAIT
 
 
 def wrapped(opening: str, arguments: list[str], closing: str) -> str:

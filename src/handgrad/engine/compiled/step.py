@@ -1,6 +1,7 @@
 """A model's compiled step with the memory that it works on."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,10 @@ import numpy.typing as npt
 from handgrad.data.vocabulary import token_dtype
 from handgrad.engine.compiled.build import build
 from handgrad.engine.compiled.memory import side_by_side
-from handgrad.engine.compiled.names import bind, gradient_shapes, joins
+from handgrad.engine.compiled.names import bind, gradient_shapes, joins, own_scratch
 from handgrad.engine.compiled.source import FIXED, argument_names, step_source
+from handgrad.engine.compiled.team import Team
+from handgrad.engine.compiled.threads import Pace, at_most
 from handgrad.models import Model
 
 Arrays = Mapping[str, npt.NDArray[Any]]
@@ -20,7 +23,8 @@ class Step:
     """Steps of `model` at one batch size and dtype, on arrays that are given once.
 
     `params`, `state` and `optimizer` (its tensors, `first.W1`, ...) are C-contiguous, of one float
-    type, and are written to by `run`. `grads` are the gradients of the last step.
+    type, and are written to by `run`. `grads` are the gradients of the last step. Up to as many
+    threads as are set when it is made work on it.
     """
 
     def __init__(
@@ -45,8 +49,14 @@ class Step:
         self._memory, self._state = memory, state
         self._no_tokens = _read_only(np.zeros(0, token_dtype(model.vocab_size)))
         self._norms = [one for one in bind(model, batch_size) if one.call.state]
+        self._team, self._pace = Team(at_most()), Pace(at_most())
         held = {**memory, **params, **state, **kept}
-        self._held = [held[name] for name in argument_names(model, optimizer_name)[len(FIXED) :]]
+        names = argument_names(model, optimizer_name)[len(FIXED) :]
+        scratch = own_scratch(bind(model, batch_size))
+        self._held: list[list[npt.NDArray[Any]]] = []
+        for _ in range(self._team.most):
+            self._held.append([held[name] for name in names])
+            held |= side_by_side(scratch, self.dtype)
 
     def run(
         self,
@@ -60,14 +70,15 @@ class Step:
         `schedule` (S, 3): learning rates and the two corrections of kernels/optimizers.py.
         """
         losses = np.empty(len(positions))
-        done = self._call(_read_only(tokens), positions, schedule, losses, updates=True)
-        return losses[:done]
+        fixed = (_read_only(tokens), positions, schedule, self._numbers, losses, True)
+        return losses[: self._pace.timed(partial(self._call, fixed))]
 
     def loss_and_grads(self, inputs: npt.NDArray[Any], targets: npt.NDArray[Any]) -> float:
         """The loss of the batch; its gradients are in `grads`. Nothing is updated."""
         self.inputs[...], self.targets[...] = inputs, targets
         losses = np.empty(1)
-        self._call(self._no_tokens, _NO_POSITIONS, _NO_SCHEDULE, losses, updates=False)
+        fixed = (self._no_tokens, _NO_POSITIONS, _NO_SCHEDULE, self._numbers, losses, False)
+        self._call(fixed, self._team.most)
         return float(losses[0])
 
     def moved_state(self) -> dict[str, npt.NDArray[Any]]:
@@ -80,12 +91,14 @@ class Step:
                 moved[name] = held + self.dtype.type(self._momentum) * (statistic - held)
         return moved
 
-    def _call(
-        self, tokens: Any, positions: Any, schedule: Any, losses: Any, *, updates: bool
-    ) -> int:
-        fixed = (tokens, positions, schedule, self._numbers, losses, updates, self._momentum)
-        done: int = self._steps(*fixed, *self._held)
-        return done
+    def _call(self, fixed: tuple[Any, ...], threads: int) -> int:
+        """With what FIXED names, but for the team before and the momentum after."""
+
+        def part(thread: int, team: npt.NDArray[np.int64]) -> int:
+            done: int = self._steps(thread, team, *fixed, self._momentum, *self._held[thread])
+            return done
+
+        return self._team.run(part, threads)
 
 
 def _read_only(tokens: npt.NDArray[Any]) -> npt.NDArray[Any]:

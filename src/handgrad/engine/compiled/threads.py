@@ -1,12 +1,50 @@
-"""Threads where they help: in large products, by BLAS. All other kernels use one."""
+"""How many threads work on a step or an evaluation: as many as help, up to a number that is set.
 
-from collections.abc import Iterator
+The bits do not depend on it (kernels/team.py), so it may change from one call to the next.
+"""
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import prod
 
 from handgrad.engine.compiled.inference_source import ROWS
 from handgrad.kernels.product import LARGE
 from handgrad.models import Model
+
+_most = 1
+
+
+def at_most() -> int:
+    """What `threads` has set; else 1."""
+    return _most
+
+
+@contextmanager
+def threads(n: int, model: Model, batch_size: int) -> Iterator[None]:
+    """Up to `n` threads for all that is made within it; SciPy is loaded if `model` has products
+    that are large enough for a BLAS, which is one thread of its own in each."""
+    global _most
+    before, _most = _most, n
+    try:
+        if has_large_products(model, batch_size):
+            with _blas_of_one_thread():
+                yield
+        else:
+            yield
+    finally:
+        _most = before
+
+
+@contextmanager
+def _blas_of_one_thread() -> Iterator[None]:
+    import scipy.linalg.cython_blas  # noqa: F401  # what is not loaded is not told
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1, user_api="blas"):
+        yield
 
 
 def has_large_products(model: Model, batch_size: int) -> bool:
@@ -15,17 +53,66 @@ def has_large_products(model: Model, batch_size: int) -> bool:
     return max(batch_size, ROWS) * largest >= LARGE
 
 
-@contextmanager
-def blas_threads(n: int, model: Model, batch_size: int) -> Iterator[None]:
-    """`n` threads for the large products of `model`, within it; SciPy is loaded if there are any.
+TELLING = 0.003
+"""Seconds from which on a call tells how fast steps are: threads begin 0.0002 late, and the first
+steps fill the caches."""
+GAIN = 1.1
+"""What twice the threads must at least gain: they are somebody's."""
+LOOKS = 3
+"""Calls by each number before it is judged, by the quickest of them."""
+SLOWER = 1.5
+"""Steps that take so many times as long as before: somebody else has come."""
+PATIENCE = 32, 1024
+"""Calls until another number is tried again, and at most: each time in vain, twice as many. Where
+others want the processor, a step by two threads can take ten times as long as by one."""
 
-    A BLAS takes as many as there are processors where it is not told.
-    """
-    if not has_large_products(model, batch_size):
-        yield
-        return
-    import scipy.linalg.cython_blas  # noqa: F401  # what is not loaded is not told
-    from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(n, user_api="blas"):
-        yield
+class Pace:
+    """How many threads take the least time a step, found by trying."""
+
+    def __init__(self, most: int, now: Callable[[], float] = time.perf_counter) -> None:
+        """1, 2, 4, ... and `most` are tried."""
+        self._numbers = [n for n in (2**k for k in range(most.bit_length())) if n < most] + [most]
+        self._now = now
+        self._best, self._at = 0, 0
+        self._recent: deque[float] = deque(maxlen=LOOKS)
+        self._seconds = math.inf
+        self._upwards = True
+        self._patience, self._left = PATIENCE[0], 0
+
+    def timed(self, steps_by: Callable[[int], int]) -> int:
+        """`steps_by` some number of threads, which returns how many it did; so does this."""
+        began = self._now()
+        steps = steps_by(self._numbers[self._at])
+        seconds = self._now() - began
+        if len(self._numbers) > 1 and seconds >= TELLING:
+            self._recent.append(seconds / steps)
+            self._left -= 1
+            hopeless = self._at != self._best and seconds / steps > SLOWER * self._seconds
+            if len(self._recent) == LOOKS or hopeless:
+                self._judge(min(self._recent))
+        return steps
+
+    def _judge(self, seconds: float) -> None:
+        if self._at != self._best:
+            better = seconds * GAIN**self._at < self._seconds * GAIN**self._best
+            if better:
+                self._best, self._patience = self._at, PATIENCE[0]
+            else:
+                self._upwards = not self._upwards
+                self._patience = min(2 * self._patience, PATIENCE[1])
+            self._left = 0 if better else self._patience  # and on, the same way
+            self._move(self._best)
+        elif self._left <= 0 or seconds > SLOWER * self._seconds:
+            self._seconds = seconds
+            self._move(self._neighbour())
+
+    def _move(self, at: int) -> None:
+        self._at = at
+        self._recent.clear()
+
+    def _neighbour(self) -> int:
+        last = len(self._numbers) - 1
+        if self._best in (0, last):
+            self._upwards = self._best == 0
+        return self._best + (1 if self._upwards else -1)
