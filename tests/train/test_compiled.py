@@ -10,6 +10,7 @@ import pytest
 from handgrad.data import Dataset
 from handgrad.engine.compiled import verified
 from handgrad.engine.compiled.step import Step
+from handgrad.engine.compiled.threads import threads
 from handgrad.errors import DivergedError, GradientError, SettingsError
 from handgrad.train.checkpoint import load
 from handgrad.train.prepare import check_settings
@@ -79,8 +80,10 @@ def test_wrong_gradients_are_noticed_and_right_ones_remembered(
             train_tiny(tmp_path / "wrong", dataset, engine="compiled")
     what = (model_for(dataset), "sgd", 4, "float32")
     assert not verified.is_verified(*what)
-    train_tiny(tmp_path / "right", dataset, engine="compiled")
+    train_tiny(tmp_path / "right", dataset, engine="compiled", threads=1)
     assert verified.is_verified(*what)
+    with threads(2, model_for(dataset), 4):  # other shares of the work
+        assert not verified.is_verified(*what)
     for other in (
         (model_for(dataset, n_hidden=9), "sgd", 4, "float32"),
         (model_for(dataset), "adamw", 4, "float32"),
@@ -127,5 +130,6 @@ def test_show_step(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = command(capsys, "train", "--data", words, "--show-step", "--n-layer=2")
     assert (code, err) == (0, "")
     assert out.startswith('"""Steps of mlp, optimizer sgd: written by handgrad."""\n')
-    assert "        linear.backward(dhprebn_2, h_1, W2, dh_1, dW2, db2, W2_t)\n" in out
+    call = "linear.backward(dhprebn_2, h_1, W2, dh_1, dW2, db2, W2_t, thread, team)"
+    assert f"        {call}\n        wait(thread, team)\n" in out
     assert list(tmp_path.iterdir()) == [words]

@@ -38,17 +38,20 @@ def evaluate(
 ) -> None:
     """The loss of a run's model on each split, in nats and bits per character."""
     from handgrad.data import SPLITS
+    from handgrad.processors import available
     from handgrad.train.evaluate import STATISTICS
     from handgrad.train.folder import open_run
+    from handgrad.train.runtime import runtime_of
 
     for name, value, known in (("split", split, SPLITS), ("statistics", statistics, STATISTICS)):
         if value is not None and value not in known:
             raise SettingsError(f"unknown {name} {value}; known: {', '.join(known)}")
     check_target(json)
     opened = open_run(run)
-    step, used, losses = _losses(
-        opened, _data(opened, data), (split,) if split else SPLITS, statistics
-    )
+    with runtime_of(opened.settings.engine).threads(available(), opened):
+        step, used, losses = _losses(
+            opened, _data(opened, data), (split,) if split else SPLITS, statistics
+        )
     _show(losses, to_stderr=json == "-")
     if json is not None:
         report_json(

@@ -103,7 +103,8 @@ Device = Annotated[
     str | None, _option("--device", help="cpu, cuda, cuda:N.", default=DEFAULTS.device)
 ]
 Threads = Annotated[
-    int | None, _option("--threads", help="Of the processor.", default=DEFAULTS.threads)
+    int | None,
+    _option("--threads", help="Of the processor, at most.", default="as many as help"),
 ]
 Dtype = Annotated[str | None, _option("--dtype", help=_listed(DTYPES), default=DEFAULTS.dtype)]
 EvalEvery = Annotated[

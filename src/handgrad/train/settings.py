@@ -38,10 +38,10 @@ class TrainSettings:
     engine: str = "auto"
     """"auto" is compiled on the processor, fused elsewhere."""
     device: str = "cpu"
-    threads: int = 1
-    """Of the processor. A step of the lecture's sizes is too short to be shared out: two threads of
-    torch take longer than one, many times longer on a busy machine, and the compiled engine has use
-    for them in large products alone. Bits may depend on their number."""
+    threads: int | None = None
+    """Of the processor. The compiled engine uses up to so many where they help, by default up to as
+    many as there are, and its bits do not depend on it. Others use so many, by default one, and
+    bits may depend on their number."""
     dtype: str = "float32"
     init: str = "batchnorm"
     eval_every: int | None = None

@@ -119,6 +119,8 @@ def _differences(run: Run, given: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _shown(value: object) -> str:
+    if value is None:
+        return "not given"
     return {True: "on", False: "off"}[value] if isinstance(value, bool) else f"{value}"
 
 

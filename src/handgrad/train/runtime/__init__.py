@@ -49,8 +49,9 @@ class Runtime(Protocol):
         """Copies in the dtype, and of the kind, that the engine works on."""
         ...
 
-    def threads(self, n: int, run: "Run") -> AbstractContextManager[None]:
-        """What the run's engine does with several threads on `n` of the processor, within it."""
+    def threads(self, n: int | None, run: "Run") -> AbstractContextManager[None]:
+        """What the run's engine does with several threads on up to `n` of the processor, within
+        it; None is the engine's own default."""
         ...
 
     def compile(self, run: "Run", say: Say) -> None:

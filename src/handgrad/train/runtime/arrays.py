@@ -32,11 +32,12 @@ def numbers(arrays: "Arrays", settings: "TrainSettings") -> "Numbers":
 
 
 @contextmanager
-def threads(n: int, run: "Run") -> Iterator[None]:
-    """BLAS's, where the model has products large enough for it."""
-    from handgrad.engine.compiled.threads import blas_threads
+def threads(n: int | None, run: "Run") -> Iterator[None]:
+    """By default as many as there are processors: no more are used than help."""
+    from handgrad.engine.compiled.threads import threads as up_to
+    from handgrad.processors import available
 
-    with blas_threads(n, run.model, run.settings.batch_size):
+    with up_to(n or available(), run.model, run.settings.batch_size):
         yield
 
 

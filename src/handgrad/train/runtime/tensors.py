@@ -31,12 +31,13 @@ def numbers(arrays: "Arrays", settings: "TrainSettings") -> "Numbers":
 
 
 @contextmanager
-def threads(n: int, run: "Run") -> Iterator[None]:
-    """Torch's; afterwards as many as before."""
+def threads(n: int | None, run: "Run") -> Iterator[None]:
+    """Torch's, by default one: at the lecture's sizes two take longer than one, many times longer
+    on a busy machine. Afterwards as many as before."""
     import torch
 
     before = torch.get_num_threads()
-    torch.set_num_threads(n)
+    torch.set_num_threads(n or 1)
     try:
         yield
     finally:
