@@ -109,7 +109,8 @@ def _session(arguments: argparse.Namespace) -> table.Session:
     try:
         for size in sizes:
             work = prepare(dataset, Cell(*size), timing.MOST_STEPS)
-            cells.append(timing.measure(work, chosen, REFERENCE, arguments.seconds, now, _say))
+            limits = arguments.seconds, now, _say, arguments.threads
+            cells.append(timing.measure(work, chosen, REFERENCE, *limits))
     except KeyboardInterrupt:
         if not cells:
             raise

@@ -20,6 +20,9 @@ from benchmarks.peers.work import (
 BLOCK_FLOPS = 1e9
 """In a block: tens of milliseconds, so that neither a call from Python weighs much, nor its first
 steps, which find in the caches what the peer before has left. Training is one long block."""
+ON_SEVERAL_CORES = 16
+"""Times as many there: a peer's threads wait busily for milliseconds after its turn, and the next
+peer's take as long to come by processors of their own."""
 MOST_STEPS = 256
 
 
@@ -61,9 +64,10 @@ class Measured:
         return min(self.timed, key=lambda name: self.timed[name].microseconds)
 
 
-def steps_a_block(flops: int) -> int:
+def steps_a_block(flops: int, threads: int = 1) -> int:
     """A power of two, so that peers that unroll divide it."""
-    fitting = max(1, min(MOST_STEPS, int(BLOCK_FLOPS / flops)))
+    wanted = BLOCK_FLOPS * (ON_SEVERAL_CORES if threads > 1 else 1)
+    fitting = max(1, min(MOST_STEPS, int(wanted / flops)))
     return 1 << (fitting.bit_length() - 1)
 
 
@@ -74,12 +78,14 @@ def measure(
     seconds: float,
     now: Callable[[], float],
     say: Callable[[str], None] = lambda _: None,
+    threads: int = 1,
 ) -> Measured:
-    """Verify every peer, then time those that can run here. `reference` must be one of them.
+    """Verify every peer, then time those that can run here, on `threads` cores. `reference` must be
+    one of them.
 
     Raises WrongPeer where a peer's step is not float64 autograd's.
     """
-    steps = steps_a_block(work.flops)
+    steps = steps_a_block(work.flops, threads)
     measured = Measured(work.cell, steps, flops=work.flops)
     peers: dict[str, Peer] = {}
     truth = reference_steps(work, steps)

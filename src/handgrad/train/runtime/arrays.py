@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from handgrad.train.settings import TrainSettings
 
 FRAMEWORK = "np"
-POSITIONS = 2**14
-"""Examples whose positions are drawn at once, 128 KiB: tens of milliseconds of steps, and no more
-memory than the lecture's batch."""
+STEPS, POSITIONS = 2**9, 2**14
+"""In one call at most: so many steps, or more of batches so small that their examples are fewer.
+Drawing positions and waking threads then takes little of it, and positions little memory, 128 KiB
+for the lecture's batch and less than a wider one itself."""
 
 
 def numbers(arrays: "Arrays", settings: "TrainSettings") -> "Numbers":
@@ -98,7 +99,7 @@ class CompiledSteps:
         self._settings, self._tokens = settings, dataset.tokens
         self._lr = SCHEDULES[settings.schedule]
         self._batches = batches_of(run, dataset)
-        self.most = max(1, POSITIONS // settings.batch_size)
+        self.most = max(STEPS, POSITIONS // settings.batch_size)
         numbers = (settings.weight_decay, settings.beta1, settings.beta2, settings.eps)
         self._step = Step(
             run.model,
