@@ -48,8 +48,6 @@ _CHECK = """\
         if not updates:
             continue
 """
-
-
 _WAIT = "        wait(thread, team)"
 
 

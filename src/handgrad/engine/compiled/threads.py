@@ -85,7 +85,7 @@ class Pace:
         began = self._now()
         steps = steps_by(self._numbers[self._at])
         seconds = self._now() - began
-        if len(self._numbers) > 1 and seconds >= TELLING:
+        if len(self._numbers) > 1 and steps and seconds >= TELLING:
             self._recent.append(seconds / steps)
             self._left -= 1
             hopeless = self._at != self._best and seconds / steps > SLOWER * self._seconds
