@@ -112,8 +112,12 @@ def test_compiled_steps_draw_few_positions_at_once(
 ) -> None:
     watching = Watching()
     monkeypatch.setattr(arrays, "POSITIONS", 12)
+    monkeypatch.setattr(arrays, "STEPS", 2)
     train_tiny(tmp_path / "run", dataset, engine="compiled", batch_size=4, reporter=watching)
     assert watching.longest() == 12 // 4
+    watching = Watching()
+    train_tiny(tmp_path / "wider", dataset, engine="compiled", batch_size=8, reporter=watching)
+    assert watching.longest() == 2
 
 
 def test_a_wrong_gradient_stops_before_the_first_step(

@@ -26,13 +26,18 @@ def test_which_products_are_large() -> None:
 
 
 def test_within_it_there_are_as_many_as_set() -> None:
-    assert at_most() == 1
+    before = at_most()
     with threads(3, MLP(27), 32):
         assert at_most() == 3
         with threads(2, MLP(27), 32):
             assert at_most() == 2
         assert at_most() == 3
-    assert at_most() == 1
+    assert at_most() == before
+
+
+def test_without_it_there_is_one() -> None:
+    command = "from handgrad.engine.compiled.threads import at_most; assert at_most() == 1"
+    subprocess.run([sys.executable, "-c", command], check=True)
 
 
 @pytest.mark.parametrize("n", [1, 2])
