@@ -11,7 +11,6 @@ from handgrad import __version__
 from handgrad.data.sources import cache_folder
 from handgrad.engine.compiled.build import fingerprint
 from handgrad.engine.compiled.source import step_source
-from handgrad.engine.compiled.threads import at_most
 from handgrad.files import write_atomic
 from handgrad.models import Model
 
@@ -33,7 +32,7 @@ def _mark(model: Model, optimizer: str, batch_size: int, dtype: str) -> Path:
     parts = (
         fingerprint(step_source(model, optimizer)),
         repr(model),
-        f"{batch_size} {dtype} {at_most()} {__version__} {platform.platform()}",
+        f"{batch_size} {dtype} {__version__} {platform.platform()}",
         llvm.get_host_cpu_name(),
         llvm.get_host_cpu_features().flatten(),
     )
