@@ -133,6 +133,15 @@ def test_resume_with_other_settings(capsys: Capture, trained: Path, tmp_path: Pa
     )
 
 
+def test_resume_with_other_threads_where_bits_depend_on_them(
+    capsys: Capture, trained: Path
+) -> None:
+    assert refused(capsys, "train", "--resume", "-o", trained, "--threads=2") == (
+        f"{trained} was begun with other settings: threads is not given there, 2 here: "
+        "leave them out to go on, or train in another folder"
+    )
+
+
 @pytest.mark.parametrize("command_name", ["train", "evaluate"])
 def test_other_words_than_the_runs(
     capsys: Capture, trained: Path, words: Path, command_name: str

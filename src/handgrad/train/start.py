@@ -67,13 +67,16 @@ def resume(
 ) -> Iterator[tuple[Run, "Dataset", Checkpoint]]:
     """A run taken up at its last checkpoint, held against other processes.
 
-    `given` are settings, sizes and `data` that the user named; the folder's must be the same.
-    Raises SettingsError naming each that is not, DataError where the words are others, RunError,
-    GradientError.
+    `given` are settings, sizes and `data` that the user named; the folder's must be the same, but
+    for settings that change no bit. Raises SettingsError naming each that is not, DataError where
+    the words are others, RunError, GradientError.
     """
     from handgrad.engine.device import require_device
 
     run = open_run(folder)
+    runtime = runtime_of(run.settings.engine)
+    changed = {name: given[name] for name in runtime.CHANGEABLE if name in given}
+    run = replace(run, settings=replace(run.settings, **changed))
     differences = [*_differences(run, given)]
     if differences:
         raise SettingsError(
@@ -83,7 +86,6 @@ def resume(
     dataset = training_data(run, given.get("data"))
     require_device(run.settings.device)
     settings = run.settings
-    runtime = runtime_of(settings.engine)
     with locked(folder), runtime.threads(settings.threads, run):
         start = checkpoints.load_to_resume(
             folder, run.model, settings.device, settings.optimizer, settings.engine

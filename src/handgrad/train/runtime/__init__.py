@@ -44,6 +44,8 @@ class Runtime(Protocol):
 
     FRAMEWORK: str
     """What safetensors calls it."""
+    CHANGEABLE: tuple[str, ...]
+    """Settings that may be others when a run is taken up: no bit depends on them."""
 
     def numbers(self, arrays: "Arrays", settings: "TrainSettings") -> Numbers:
         """Copies in the dtype, and of the kind, that the engine works on."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from handgrad.train.settings import TrainSettings
 
 FRAMEWORK = "np"
+CHANGEABLE: tuple[str, ...] = ("threads",)
 STEPS, POSITIONS = 2**9, 2**14
 """In one call at most: so many steps, or more of batches so small that their examples are fewer.
 Drawing positions and waking threads then takes little of it, and positions little memory, 128 KiB

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from handgrad.train.settings import TrainSettings
 
 FRAMEWORK = "pt"
+CHANGEABLE: tuple[str, ...] = ()
 
 
 def numbers(arrays: "Arrays", settings: "TrainSettings") -> "Numbers":
