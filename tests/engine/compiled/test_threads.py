@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
 
 import numpy as np
@@ -115,18 +116,21 @@ class Machine:
     def __init__(self, seconds: Callable[[int], float]) -> None:
         self.seconds, self.time = seconds, 0.0
         self.taken: list[int] = []
+        self.spent: dict[int, float] = Counter()
 
     def calls(self, pace: Pace, count: int) -> list[int]:
         """The numbers of threads that so many calls are given."""
         self.taken = []
         for _ in range(count):
-            assert pace.timed(self.steps) == 100
+            steps = pace.steps(100)
+            assert pace.timed(lambda n, steps=steps: self.took(n, steps)) == steps
         return self.taken
 
-    def steps(self, n: int) -> int:
+    def took(self, n: int, steps: int) -> int:
         self.taken.append(n)
-        self.time += 100 * self.seconds(n)
-        return 100
+        self.time += steps * self.seconds(n)
+        self.spent[n] += steps * self.seconds(n)
+        return steps
 
 
 @pytest.mark.parametrize(
@@ -151,6 +155,16 @@ def test_the_number_that_is_quickest_is_found(
     assert set(taken) <= {2**n for n in range(most.bit_length())} | {most}
     # others are tried, ever more rarely
     assert taken.count(best) >= 0.97 * len(taken)
+
+
+def test_a_trial_takes_little_time_whatever_a_step_takes() -> None:
+    machine = Machine(lambda n: 0.001 * n**3)  # the more threads, the slower by far
+    pace = Pace(2, lambda: machine.time)
+    machine.calls(pace, 30)
+    # three looks of 0.02 seconds, or fewer, at what a step by one takes
+    assert 0 < machine.spent[2] <= 3 * 0.02 * 2**3
+    machine.calls(pace, 3000)
+    assert machine.spent[2] < 0.01 * machine.time
 
 
 def test_it_changes_when_the_machine_does() -> None:

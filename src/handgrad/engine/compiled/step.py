@@ -69,9 +69,14 @@ class Step:
 
         `schedule` (S, 3): learning rates and the two corrections of kernels/optimizers.py.
         """
-        losses = np.empty(len(positions))
-        fixed = (_read_only(tokens), positions, schedule, self._numbers, losses, True)
-        return losses[: self._pace.timed(partial(self._call, fixed))]
+        losses, read_only, done = np.empty(len(positions)), _read_only(tokens), 0
+        while done < len(losses):
+            some = slice(done, done + self._pace.steps(len(losses) - done))
+            of_step = (positions[some], schedule[some], self._numbers, losses[some])
+            done += self._pace.timed(partial(self._call, (read_only, *of_step, True)))
+            if not np.isfinite(losses[done - 1]):
+                break
+        return losses[:done]
 
     def loss_and_grads(self, inputs: npt.NDArray[Any], targets: npt.NDArray[Any]) -> float:
         """The loss of the batch; its gradients are in `grads`. Nothing is updated."""

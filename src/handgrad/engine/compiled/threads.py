@@ -56,12 +56,17 @@ def has_large_products(model: Model, batch_size: int) -> bool:
 TELLING = 0.003
 """Seconds from which on a call tells how fast steps are: threads begin 0.0002 late, and the first
 steps fill the caches."""
+FIRST = 8
+"""Steps of the first call, of which nothing is known yet."""
 GAIN = 1.1
 """What twice the threads must at least gain: they are somebody's."""
 LOOKS = 3
 """Calls by each number before it is judged, by the quickest of them."""
-SLOWER = 1.5
-"""Steps that take so many times as long as before: somebody else has come."""
+TRIAL = 0.02
+"""Seconds of a call while numbers are tried, so that a bad one costs little."""
+SLOWER, HOPELESS = 1.5, 4.0
+"""Steps that take so many times as long as before: somebody else has come; and that need no second
+look."""
 PATIENCE = 32, 1024
 """Calls until another number is tried again, and at most: each time in vain, twice as many. Where
 others want the processor, a step by two threads can take ten times as long as by one."""
@@ -76,19 +81,29 @@ class Pace:
         self._now = now
         self._best, self._at = 0, 0
         self._recent: deque[float] = deque(maxlen=LOOKS)
-        self._seconds = math.inf
+        self._seconds, self._last = math.inf, math.inf
         self._upwards = True
         self._patience, self._left = PATIENCE[0], 0
+
+    def steps(self, most: int) -> int:
+        """How many the next call should take: few while numbers are tried, else `most`."""
+        tried = self._at != self._best or len(self._recent) < LOOKS
+        if len(self._numbers) == 1 or not tried:
+            return most
+        if self._last == math.inf:
+            return min(FIRST, most)
+        return max(1, min(most, math.ceil(TRIAL / self._last)))
 
     def timed(self, steps_by: Callable[[int], int]) -> int:
         """`steps_by` some number of threads, which returns how many it did; so does this."""
         began = self._now()
         steps = steps_by(self._numbers[self._at])
         seconds = self._now() - began
-        if len(self._numbers) > 1 and steps and seconds >= TELLING:
-            self._recent.append(seconds / steps)
+        self._last = seconds / max(1, steps)
+        if len(self._numbers) > 1 and seconds >= TELLING:
+            self._recent.append(self._last)
             self._left -= 1
-            hopeless = self._at != self._best and seconds / steps > SLOWER * self._seconds
+            hopeless = self._at != self._best and self._last > HOPELESS * self._seconds
             if len(self._recent) == LOOKS or hopeless:
                 self._judge(min(self._recent))
         return steps
