@@ -20,7 +20,7 @@ from handgrad.train.settings import TrainSettings
 
 _SET = ExitStack()
 """Entered for good: a BLAS has one thread where its caller has several, and no peer uses it."""
-FOUND = 12
+FOUND = 32
 """Calls in which the compiled engine finds out how many threads help: the start of a long run."""
 
 

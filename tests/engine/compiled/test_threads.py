@@ -160,7 +160,7 @@ def test_the_number_that_is_quickest_is_found(
 def test_a_trial_takes_little_time_whatever_a_step_takes() -> None:
     machine = Machine(lambda n: 0.001 * n**3)  # the more threads, the slower by far
     pace = Pace(2, lambda: machine.time)
-    machine.calls(pace, 30)
+    machine.calls(pace, 8)
     # three looks of 0.02 seconds, or fewer, at what a step by one takes
     assert 0 < machine.spent[2] <= 3 * 0.02 * 2**3
     machine.calls(pace, 3000)
@@ -172,6 +172,6 @@ def test_it_changes_when_the_machine_does() -> None:
     pace = Pace(4, lambda: machine.time)
     machine.calls(pace, 3000)
     machine.seconds = lambda n: 0.01 * n**2  # others want the processors
-    assert machine.calls(pace, 50)[-20:] == [1] * 20
+    assert machine.calls(pace, 50)[-20:].count(1) >= 17  # another is tried now and then
     machine.seconds = lambda n: 0.01 / n
     assert machine.calls(pace, 3000)[-1] == 4

@@ -67,9 +67,10 @@ TRIAL = 0.02
 SLOWER, HOPELESS = 1.5, 4.0
 """Steps that take so many times as long as before: somebody else has come; and that need no second
 look."""
-PATIENCE = 32, 1024
-"""Calls until another number is tried again, and at most: each time in vain, twice as many. Where
-others want the processor, a step by two threads can take ten times as long as by one."""
+PATIENCE = 4, 1024
+"""Calls until another number is tried again, and at most: each time in vain, twice as many. Soon at
+first: threads that have just been started may have to share a processor for many milliseconds.
+Rarely later: where others want it, a step by two threads can take ten times as long as by one."""
 
 
 class Pace:
