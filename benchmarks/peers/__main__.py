@@ -109,8 +109,8 @@ def _session(arguments: argparse.Namespace) -> table.Session:
     try:
         for size in sizes:
             work = prepare(dataset, Cell(*size), timing.MOST_STEPS)
-            limits = arguments.seconds, now, _say, arguments.threads
-            cells.append(timing.measure(work, chosen, REFERENCE, *limits))
+            seconds, threads = arguments.seconds, arguments.threads
+            cells.append(timing.measure(work, chosen, REFERENCE, seconds, now, _say, threads))
     except KeyboardInterrupt:
         if not cells:
             raise

@@ -18,7 +18,7 @@ from handgrad.train.runtime.graphs import CAPTURES, Capture, GraphSteps
 from handgrad.train.runtime.proof import STEPS, deviation
 from handgrad.train.runtime.tensors import TorchSteps
 from recorded import Recording, recorded
-from tiny import begun, command, model_for, train_tiny, words_dataset, write_words
+from tiny import FLAGS, begun, command, model_for, train_tiny, words_dataset, write_words
 
 Replay = Callable[[], None]
 
@@ -179,14 +179,13 @@ def test_a_step_that_cannot_be_captured_is_taken_from_python_with_a_line(
     assert_unchanged(start, begun(dataset)[1])
     train_tiny(tmp_path / "eager", dataset)
     monkeypatch.setitem(CAPTURES, "cpu", failing)
-    flags = ("--block-size=3", "--n-embd=4", "--n-hidden=8", "--batch-size=4", "--engine=fused")
     code, out, _ = command(
         capsys,
         "train",
         "-i",
         write_words(tmp_path),
         "--steps=60",
-        *flags,
+        *FLAGS,
         "--out",
         tmp_path / "run",
     )

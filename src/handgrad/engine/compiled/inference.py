@@ -1,10 +1,9 @@
 """A model in evaluation mode on compiled kernels. Specification: engine/inference.py."""
 
 import math
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from queue import SimpleQueue
 from typing import Any, TypeVar
 
 import numpy as np
@@ -22,7 +21,7 @@ from handgrad.engine.compiled.inference_source import (
 )
 from handgrad.engine.compiled.memory import side_by_side
 from handgrad.engine.compiled.names import bind, joins
-from handgrad.engine.compiled.team import ALONE, started
+from handgrad.engine.compiled.team import ALONE, Team
 from handgrad.engine.compiled.threads import at_most
 from handgrad.engine.evaluation import Moments, calibrated_names
 from handgrad.models import Model
@@ -50,10 +49,9 @@ class CompiledInference:
         self._model, self._params, self._state = model, params, dict(state)
         self._dtype = next(iter(params.values())).dtype
         self._inference = build(inference_source(model), self._dtype.name)
-        self._rows, self._threads = rows, at_most()
-        self._pool: ThreadPoolExecutor | None = None
-        self._memories = [self._allocated() for _ in range(self._threads)]
-        self._free = self._arguments()
+        self._rows, self._team = rows, Team(at_most())
+        self._statistics = self._folded()
+        self._free: deque[list[Array]] = deque()
 
     def loss_sum(self, inputs: Array, targets: Array) -> float:
         """The sum of the losses of inputs (N, T), targets (N,), in nats."""
@@ -79,7 +77,8 @@ class CompiledInference:
             names = calibrated_names(one.call.state)
             for name, value in zip(names, moments.statistics(), strict=True):
                 self._state[name] = value.astype(self._dtype)
-            self._free = self._arguments()
+            self._statistics = self._folded()
+            self._free.clear()  # they hold those of before
         return self._state
 
     def _moments(
@@ -99,12 +98,8 @@ class CompiledInference:
 
     def _map(self, function: Callable[[slice], _T], pieces: list[slice]) -> Iterable[_T]:
         """Of each piece, in their order."""
-        if len(pieces) > 1 and self._threads > 1 and self._pool is None:
-            self._pool = started(self._threads)
-            self._threads = self._threads if self._pool else 1
-        if self._pool is None:
-            return map(function, pieces)
-        return self._pool.map(function, pieces)
+        pool = self._team.pool() if len(pieces) > 1 else None
+        return pool.map(function, pieces) if pool else map(function, pieces)
 
     def _call(
         self,
@@ -119,21 +114,19 @@ class CompiledInference:
         if scores is None:
             scores = np.empty((0, self._model.vocab_size), self._dtype)
         mean, square = (nothing if x is None else x for x in (mean, square))
-        memory = self._free.get()
         try:
-            fixed = (*ALONE, inputs, targets, until, mean, square, scores)
-            return float(self._inference(*fixed, *memory))
-        finally:
-            self._free.put(memory)
+            held = self._free.pop()
+        except IndexError:  # all are in use: as many are made as threads work at once
+            held = self._arguments()
+        fixed = (*ALONE, inputs, targets, until, mean, square, scores)
+        loss = float(self._inference(*fixed, *held))
+        self._free.append(held)
+        return loss
 
-    def _arguments(self) -> "SimpleQueue[list[Array]]":
-        """What each thread's calls are given: memory, parameters, the folded statistics of now."""
-        free: SimpleQueue[list[Array]] = SimpleQueue()
-        names, folded = inference_names(self._model)[len(CALL) :], self._folded()
-        for memory in self._memories:
-            held = {**memory, **folded, **self._params}
-            free.put([held[name] for name in names])
-        return free
+    def _arguments(self) -> list[Array]:
+        """What one thread's calls are given: memory, parameters, the folded statistics of now."""
+        held = {**self._allocated(), **self._statistics, **self._params}
+        return [held[name] for name in inference_names(self._model)[len(CALL) :]]
 
     def _folded(self) -> dict[str, Array]:
         """Each batchnorm's scale and shift (1, H)."""

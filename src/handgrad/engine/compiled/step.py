@@ -10,7 +10,7 @@ import numpy.typing as npt
 from handgrad.data.vocabulary import token_dtype
 from handgrad.engine.compiled.build import build
 from handgrad.engine.compiled.memory import side_by_side
-from handgrad.engine.compiled.names import bind, gradient_shapes, joins, own_scratch
+from handgrad.engine.compiled.names import Bound, bind, gradient_shapes, joins, own_scratch
 from handgrad.engine.compiled.source import FIXED, argument_names, step_source
 from handgrad.engine.compiled.team import Team
 from handgrad.engine.compiled.threads import Pace, at_most
@@ -40,7 +40,8 @@ class Step:
         """Raises SettingsError where the model cannot be compiled."""
         kept = {name.replace(".", "_", 1): array for name, array in (optimizer or {}).items()}
         self.dtype = next(iter(params.values())).dtype
-        memory = _memory(model, batch_size, self.dtype)
+        bound = bind(model, batch_size)
+        memory = _memory(model, batch_size, bound, self.dtype)
         self.inputs, self.targets = memory["inputs"], memory["targets"]
         self.grads = {name: memory[f"d{name}"] for name in params}
         self._steps = build(step_source(model, optimizer_name), self.dtype.name)
@@ -48,11 +49,11 @@ class Step:
         self._momentum = model.momentum
         self._memory, self._state = memory, state
         self._no_tokens = _read_only(np.zeros(0, token_dtype(model.vocab_size)))
-        self._norms = [one for one in bind(model, batch_size) if one.call.state]
+        self._norms = [one for one in bound if one.call.state]
         self._team, self._pace = Team(at_most()), Pace(at_most())
         held = {**memory, **params, **state, **kept}
         names = argument_names(model, optimizer_name)[len(FIXED) :]
-        scratch = own_scratch(bind(model, batch_size))
+        scratch = own_scratch(bound)
         self._held: list[list[npt.NDArray[Any]]] = []
         for _ in range(self._team.most):
             self._held.append([held[name] for name in names])
@@ -117,9 +118,10 @@ _NO_POSITIONS = np.zeros((1, 0), np.int64)
 _NO_SCHEDULE = np.zeros((1, 3))
 
 
-def _memory(model: Model, batch_size: int, dtype: Any) -> dict[str, npt.NDArray[Any]]:
+def _memory(
+    model: Model, batch_size: int, bound: tuple[Bound, ...], dtype: Any
+) -> dict[str, npt.NDArray[Any]]:
     """The batch, every node, gradient and scratch by name. What is only ever read is 0."""
-    bound = bind(model, batch_size)
     batch = {"inputs": (batch_size, model.block_size), "targets": (batch_size,)}
     memory = {name: np.zeros(shape, np.int64) for name, shape in batch.items()}
     shapes = gradient_shapes(bound, model.shapes())

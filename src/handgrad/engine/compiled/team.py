@@ -27,7 +27,6 @@ class Team:
 
     def __init__(self, most: int) -> None:
         self.most = most
-        self._tables = {1: ALONE[1]}
         self._pool: ThreadPoolExecutor | None = None
 
     def run(self, part: Part, threads: int) -> int:
@@ -35,13 +34,9 @@ class Team:
 
         It goes to its end on Ctrl-C too. Where the system has no more threads, on one.
         """
-        if threads > 1 and self._pool is None:
-            self._pool = started(self.most)
-            self.most = self.most if self._pool else 1
-        if min(threads, self.most) == 1:
+        pool = self.pool() if threads > 1 else None
+        if pool is None:
             return part(*ALONE)
-        pool = self._pool
-        assert pool is not None
         # one call, that no Ctrl-C comes between: a team that is not complete would wait for ever
         first = pool.submit(self._first, pool, part, threads)
         try:
@@ -49,8 +44,15 @@ class Team:
         finally:
             wait([first])
 
+    def pool(self) -> ThreadPoolExecutor | None:
+        """The threads; None for a team of one, and where the system has no more."""
+        if self.most > 1 and self._pool is None:
+            self._pool = _started(self.most)
+            self.most = self.most if self._pool else 1
+        return self._pool
+
     def _first(self, pool: ThreadPoolExecutor, part: Part, threads: int) -> int:
-        table = self._tables.setdefault(threads, _table(threads))
+        table = _table(threads)
         others = [pool.submit(part, thread, table) for thread in range(1, threads)]
         try:
             return part(0, table)
@@ -58,7 +60,7 @@ class Team:
             wait(others)
 
 
-def started(threads: int) -> ThreadPoolExecutor | None:
+def _started(threads: int) -> ThreadPoolExecutor | None:
     """A pool whose threads are all there, or None where the system does not give so many."""
     pool, all_here = ThreadPoolExecutor(threads, "handgrad"), threading.Barrier(threads)
     try:

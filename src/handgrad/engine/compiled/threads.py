@@ -8,7 +8,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from math import prod
 
 from handgrad.engine.compiled.inference_source import ROWS
 from handgrad.kernels.product import LARGE
@@ -49,7 +48,7 @@ def _blas_of_one_thread() -> Iterator[None]:
 
 def has_large_products(model: Model, batch_size: int) -> bool:
     """Whether a step or an evaluation of `model` has products that BLAS does."""
-    largest = max(prod(shape) for shape in model.shapes().values() if len(shape) > 1)
+    largest = max(math.prod(shape) for shape in model.shapes().values() if len(shape) > 1)
     return max(batch_size, ROWS) * largest >= LARGE
 
 

@@ -1,7 +1,6 @@
 """Arrays of NumPy, for compiled kernels on the processor. Nothing here but `engine` takes torch."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from handgrad.train.folder import batches_of
@@ -33,14 +32,12 @@ def numbers(arrays: "Arrays", settings: "TrainSettings") -> "Numbers":
     return dict(copied(arrays, settings.dtype))
 
 
-@contextmanager
-def threads(n: int | None, run: "Run") -> Iterator[None]:
+def threads(n: int | None, run: "Run") -> AbstractContextManager[None]:
     """By default as many as there are processors: no more are used than help."""
     from handgrad.engine.compiled.threads import threads as up_to
     from handgrad.processors import available
 
-    with up_to(n or available(), run.model, run.settings.batch_size):
-        yield
+    return up_to(n or available(), run.model, run.settings.batch_size)
 
 
 def compile(run: "Run", say: "Say") -> None:

@@ -68,11 +68,12 @@ def remember(run: "Run") -> None:
 def steps(run: "Run", dataset: "Dataset", start: "Checkpoint", say: "Say") -> "Steps":
     """Each from Python; or captured once and replayed, where that is possible and proves right."""
     from handgrad.train.runtime.graphs import capture_of
-    from handgrad.train.runtime.proof import proven
 
     capture = capture_of(run.settings)
     if capture is None or start.step >= run.settings.steps:
         return TorchSteps(run, dataset, start)
+    from handgrad.train.runtime.proof import proven
+
     return proven(run, dataset, start, say, capture)
 
 
