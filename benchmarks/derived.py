@@ -11,9 +11,9 @@ from collections import Counter
 import torch
 
 from benchmarks.proving.correct import correct
-from handgrad.checker.deriving.derive import choose_pass, derive_pass
-from handgrad.checker.deriving.records import Derivation
 from handgrad.checker.session import Session
+from handgrad.checker.write.derive.derive import choose_pass, derive_pass
+from handgrad.checker.write.derive.records import Derivation
 
 
 def derived(seed: int, fused: bool) -> Derivation:

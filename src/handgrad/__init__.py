@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from handgrad.checker.api import check, watch
-    from handgrad.checker.deriving.function import derive
+    from handgrad.checker.derive_function import derive
     from handgrad.checker.functions.check import check_function
     from handgrad.checker.functions.records import FunctionReport
     from handgrad.checker.records import Report
-    from handgrad.checker.running.many import check_files
-    from handgrad.checker.running.run import check_file
+    from handgrad.checker.run.many import check_files
+    from handgrad.checker.run.run import check_file
     from handgrad.data import open_dataset
     from handgrad.engine import ENGINES
     from handgrad.errors import HandgradError
@@ -57,9 +57,9 @@ _HOMES = {
     "HandgradError": "handgrad.errors",
     "Report": "handgrad.checker.records",
     "check": "handgrad.checker.api",
-    "check_file": "handgrad.checker.running.run",
-    "check_files": "handgrad.checker.running.many",
-    "derive": "handgrad.checker.deriving.function",
+    "check_file": "handgrad.checker.run.run",
+    "check_files": "handgrad.checker.run.many",
+    "derive": "handgrad.checker.derive_function",
     "check_function": "handgrad.checker.functions.check",
     "open_dataset": "handgrad.data",
     "watch": "handgrad.checker.api",
@@ -74,14 +74,14 @@ def __getattr__(name: str) -> Any:
 
 def load_ipython_extension(shell: Any) -> None:
     """`%load_ext handgrad`: follow each cell that defines gradients by its verdicts."""
-    from handgrad.ipython import load
+    from handgrad.notebook import load
 
     load(shell)
 
 
 def unload_ipython_extension(shell: Any) -> None:
     """`%unload_ext handgrad`."""
-    from handgrad.ipython import unload
+    from handgrad.notebook import unload
 
     unload(shell)
 

@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from handgrad.checker.recording.instrument import HOOK, Instrumenter
-from handgrad.checker.recording.targets import Target
-from handgrad.checker.recording.trace import Bind
+from handgrad.checker.record.instrument import HOOK, Instrumenter
+from handgrad.checker.record.targets import Target
+from handgrad.checker.record.trace import Bind
 from handgrad.checker.records import Report
 from handgrad.checker.returned import placed, unreturned
 from handgrad.checker.session import Session

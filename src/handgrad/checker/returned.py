@@ -7,11 +7,11 @@ from typing import Any
 
 from torch import Tensor
 
-from handgrad.checker.causes import returned_number, returned_position
-from handgrad.checker.explaining.edits import Text
-from handgrad.checker.judging.hands import hand_names
-from handgrad.checker.recording.instrument import Statement
-from handgrad.checker.recording.trace import Backward, Bind
+from handgrad.checker.explain.causes import returned_number, returned_position
+from handgrad.checker.explain.search.edits import Text
+from handgrad.checker.pairs.hands import hand_names
+from handgrad.checker.record.instrument import Statement
+from handgrad.checker.record.trace import Backward, Bind
 from handgrad.checker.records import Note, Report, Row
 from handgrad.checker.session import Session
 

@@ -7,22 +7,22 @@ from contextlib import AbstractContextManager
 
 import torch
 
-from handgrad.checker.explaining.explain import explain
-from handgrad.checker.judging.edges import edges_of
-from handgrad.checker.judging.grade import Grader
-from handgrad.checker.judging.hands import LIKELY, Hand, find_hands, hand_names
-from handgrad.checker.judging.notes import Evidence, find_notes
-from handgrad.checker.judging.pairing import chosen, settle
-from handgrad.checker.judging.passes import Pass, find_passes
-from handgrad.checker.judging.probe import probe
-from handgrad.checker.judging.rows import missing_rows, row_of
-from handgrad.checker.judging.shuffles import unread_shuffles
-from handgrad.checker.judging.sweep import Sweep
-from handgrad.checker.judging.unwritten import unwritten
-from handgrad.checker.recording.capture import Recorder
-from handgrad.checker.recording.instrument import Instrumenter, Statement
-from handgrad.checker.recording.trace import Bind, Compared
+from handgrad.checker.explain.explain import explain
+from handgrad.checker.judge.grade import Grader
+from handgrad.checker.judge.probe import probe
+from handgrad.checker.pairs.hands import LIKELY, Hand, find_hands, hand_names
+from handgrad.checker.pairs.settle import chosen, settle
+from handgrad.checker.pairs.sweep import Sweep
+from handgrad.checker.passes.find import Pass, find_passes
+from handgrad.checker.record.capture import Recorder
+from handgrad.checker.record.instrument import Instrumenter, Statement
+from handgrad.checker.record.trace import Bind, Compared
 from handgrad.checker.records import CellError, Listing, Note, Place, Report, Row
+from handgrad.checker.report.build.edges import edges_of
+from handgrad.checker.report.build.notes import Evidence, find_notes
+from handgrad.checker.report.build.rows import missing_rows, row_of
+from handgrad.checker.report.build.shuffles import unread_shuffles
+from handgrad.checker.report.build.unwritten import unwritten
 from handgrad.errors import CheckError
 
 Edge = tuple[str, str]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from types import CodeType, FrameType, TracebackType
 from typing import Any
 
-from handgrad.checker.recording.instrument import Instrumenter, Statement
+from handgrad.checker.record.instrument import Instrumenter, Statement
 from handgrad.checker.records import Place, Report
 from handgrad.checker.session import Session
 from handgrad.errors import CheckError

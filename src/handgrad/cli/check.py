@@ -12,7 +12,7 @@ from handgrad.cli.targets import Targets
 from handgrad.errors import CheckError, SettingsError
 
 if TYPE_CHECKING:
-    from handgrad.checker.running.many import Checked
+    from handgrad.checker.run.many import Checked
 
 
 def check(
@@ -76,7 +76,7 @@ def check(
 
     Exit code 2: there is nothing to check.
     """
-    from handgrad.checker.running.many import each_once, required_jobs
+    from handgrad.checker.run.many import each_once, required_jobs
     from handgrad.cli.several import Several
 
     named = each_once(files)
@@ -104,8 +104,8 @@ def _checked(
     max_steps: int | None,
 ) -> "Checked":
     """The one file, checked. Where it is refused, the sheet says so before the error does."""
-    from handgrad.checker.running.many import failed, graded
-    from handgrad.checker.running.run import check_file
+    from handgrad.checker.run.many import failed, graded
+    from handgrad.checker.run.run import check_file
 
     begin = time.monotonic()
     try:

@@ -12,7 +12,7 @@ from handgrad.cli.targets import SOURCES
 from handgrad.errors import CheckError, RunError, SettingsError
 
 if TYPE_CHECKING:
-    from handgrad.checker.deriving.records import Derivation
+    from handgrad.checker.write.derive.records import Derivation
 
 
 def derive(
@@ -47,7 +47,7 @@ def derive(
 
     Exit code 2: there is nothing to derive.
     """
-    from handgrad.checker.deriving.file import derive_file
+    from handgrad.checker.derive_file import derive_file
     from handgrad.cli.output import check_target
 
     check_target(json)
@@ -132,7 +132,7 @@ def _print(derived: "Derivation", out: Path | None) -> None:
     """The lines, unless they went to a file; what could not be had; the counts."""
     from handgrad.checker.records import Place
     from handgrad.checker.report import words
-    from handgrad.checker.running.source import printable
+    from handgrad.checker.run.source import printable
 
     if out is None:
         print("\n".join(printable(line) for line in str(derived).rstrip("\n").split("\n")))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from handgrad.checker.records import Hint
-    from handgrad.checker.running.many import Checked
+    from handgrad.checker.run.many import Checked
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 Handler = Callable[[int, FrameType | None], None] | signal.Handlers
@@ -45,7 +45,7 @@ class Several:
         jobs: int | None,
     ) -> int:
         """Check them all and return the exit code. On Ctrl-C what is done so far is written."""
-        from handgrad.checker.running.many import check_files
+        from handgrad.checker.run.many import check_files
 
         begin = time.monotonic()
         interrupted = False
@@ -64,8 +64,8 @@ class Several:
 
     def _every(self) -> "list[Checked]":
         """All files in the order in which they were given, the unchecked ones too."""
-        from handgrad.checker.running.many import Checked
-        from handgrad.checker.running.source import printable
+        from handgrad.checker.run.many import Checked
+        from handgrad.checker.run.source import printable
 
         return [
             self._done.get(number) or Checked(number, printable(str(file)), "unchecked")

@@ -10,7 +10,7 @@ from handgrad.cli.output import check_target
 from handgrad.errors import RunError, SettingsError
 
 if TYPE_CHECKING:
-    from handgrad.checker.running.many import Checked
+    from handgrad.checker.run.many import Checked
 
 SOURCES = (".ipynb", ".py")
 

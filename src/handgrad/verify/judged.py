@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from handgrad.checker.judging.compare import judge
-from handgrad.checker.judging.noise import noise_of
+from handgrad.checker.passes.compare import judge
+from handgrad.checker.passes.noise import noise_of
 from handgrad.checker.records import Verdict
 
 Tensors = dict[str, Tensor]

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from checker.sessions import run
-from handgrad.checker.recording.trace import Barrier, Bind, Op
+from handgrad.checker.record.trace import Barrier, Bind, Op
 from handgrad.checker.session import Session
 
 PROGRAM = """

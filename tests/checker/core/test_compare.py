@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from handgrad.checker.judging.compare import fits, judge, ratio_of
-from handgrad.checker.judging.noise import Jitter, noise_of
+from handgrad.checker.passes.compare import fits, judge, ratio_of
+from handgrad.checker.passes.noise import Jitter, noise_of
 
 EPS = torch.finfo(torch.float32).eps
 

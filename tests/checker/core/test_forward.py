@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from checker.sessions import run
-from handgrad.checker.judging.compare import LIMITS, ratio_of
-from handgrad.checker.judging.passes import find_passes
+from handgrad.checker.passes.compare import LIMITS, ratio_of
+from handgrad.checker.passes.find import find_passes
 from handgrad.checker.session import Session
 from handgrad.errors import CheckError
 

@@ -3,7 +3,7 @@
 import json
 
 from handgrad.checker.records import Listing
-from handgrad.checker.running.wire import pack, unpack
+from handgrad.checker.run.wire import pack, unpack
 
 CODE = """
 import torch

@@ -5,7 +5,7 @@ import contextlib
 
 import pytest
 
-from handgrad.checker.recording.instrument import Instrumenter
+from handgrad.checker.record.instrument import Instrumenter
 
 CODE = '''
 """A docstring stays first."""

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from handgrad.checker.judging.spread import CELLS, _picture, is_off, where_it_sits
+from handgrad.checker.judge.spread import CELLS, _picture, is_off, where_it_sits
 
 
 def error(*shape: int, at: object = ...) -> torch.Tensor:

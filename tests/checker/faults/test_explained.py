@@ -5,7 +5,7 @@ from benchmarks.proving.generate import generate
 from benchmarks.proving.grade import check_program
 from benchmarks.proving.kinds import KINDS
 
-from handgrad.checker.causes import CAUSES
+from handgrad.checker.explain.causes import CAUSES
 
 EVERY = 9
 """All of them are for `python -m benchmarks.faults`; no two in a row are alike enough to miss."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from handgrad.checker.causes import CAUSES
+from handgrad.checker.explain.causes import CAUSES
 from handgrad.checker.functions.causes import FUNCTION_CAUSES
 from handgrad.checker.report import codes
 from handgrad.checker.report.codes import Page, find, near, pages

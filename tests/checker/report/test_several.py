@@ -12,7 +12,7 @@ from handgrad.checker.records import CellError, Place, Report, Row
 from handgrad.checker.report import many, table
 from handgrad.checker.report.pages import index, page_name, write_pages
 from handgrad.checker.report.sheet import COLUMNS, to_csv
-from handgrad.checker.running.many import Checked
+from handgrad.checker.run.many import Checked
 from handgrad.errors import RunError
 
 RIGHT = Row("h", "dh", "exact", Place(3, 1))

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 
 import torch
 
-from handgrad.checker.deriving.derive import derive_pass
 from handgrad.checker.exercise.described import Forward, Node
-from handgrad.checker.judging.hands import find_hands
-from handgrad.checker.judging.passes import Pass, find_passes
-from handgrad.checker.judging.rows import missing_rows
-from handgrad.checker.recording.trace import Bind, Op, Trace
+from handgrad.checker.pairs.hands import find_hands
+from handgrad.checker.passes.find import Pass, find_passes
+from handgrad.checker.record.trace import Bind, Op, Trace
 from handgrad.checker.records import CellError
+from handgrad.checker.report.build.rows import missing_rows
+from handgrad.checker.write.derive.derive import derive_pass
 from handgrad.errors import CheckError
 
 NO_LOSS = "no gradient to write: no loss was computed from a tensor with requires_grad=True"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Sequence
 
 from handgrad.checker.exercise.described import Forward
-from handgrad.checker.running.source import parse
+from handgrad.checker.run.source import parse
 from handgrad.errors import CheckError
 
 LOOPS = (ast.For, ast.AsyncFor, ast.While)

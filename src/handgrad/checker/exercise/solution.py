@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Iterable, Mapping
 
-from handgrad.checker.recording.targets import overwritten, written
+from handgrad.checker.record.targets import overwritten, written
 
 
 def by_gradient(lines: Iterable[str], names: Iterable[str]) -> Mapping[str, str]:

@@ -14,9 +14,9 @@ from handgrad.checker.exercise.notebook import Blank, Cell, blanks, code, exerci
 from handgrad.checker.exercise.solution import by_gradient as solution
 from handgrad.checker.records import Hint, Report
 from handgrad.checker.report import words
-from handgrad.checker.running.notebook import is_filled_code, read_raw, text_of
-from handgrad.checker.running.run import TIMEOUT, asked, check_file, require_settings
-from handgrad.checker.running.source import Source, printable, read_source
+from handgrad.checker.run.notebook import is_filled_code, read_raw, text_of
+from handgrad.checker.run.run import TIMEOUT, asked, check_file, require_settings
+from handgrad.checker.run.source import Source, printable, read_source
 from handgrad.errors import CheckError, RunError, SettingsError
 from handgrad.files import write_atomic
 

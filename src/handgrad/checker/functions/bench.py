@@ -15,8 +15,8 @@ from handgrad.checker.functions import memory
 from handgrad.checker.functions.calls import Call, InDouble, on_cuda
 from handgrad.checker.functions.samples import Sample
 from handgrad.checker.functions.specs import Inputs
-from handgrad.checker.judging.compare import LIMITS, ratio_of
-from handgrad.checker.judging.noise import DRAWS, noise_of
+from handgrad.checker.passes.compare import LIMITS, ratio_of
+from handgrad.checker.passes.noise import DRAWS, noise_of
 
 
 class Quantity(NamedTuple):

@@ -21,7 +21,7 @@ from handgrad.checker.functions.calls import Call
 from handgrad.checker.functions.explore import Explored, Key, has
 from handgrad.checker.functions.samples import Sample
 from handgrad.checker.functions.trial import Fault, Trial, run
-from handgrad.checker.judging.compare import ratio_of
+from handgrad.checker.passes.compare import ratio_of
 
 
 class Finding(NamedTuple):

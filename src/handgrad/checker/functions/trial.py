@@ -22,7 +22,7 @@ from handgrad.checker.functions.bench import (
 from handgrad.checker.functions.calls import Call, InDouble
 from handgrad.checker.functions.refusals import refuses, refuses_dtype, refuses_layout, told
 from handgrad.checker.functions.samples import Sample
-from handgrad.checker.judging.compare import LIMITS, same_bits
+from handgrad.checker.passes.compare import LIMITS, same_bits
 from handgrad.errors import CheckError
 
 Kind = Literal["wrong", "shape", "missing", "raised", "changed", "again", "unsteady", "infinite"]

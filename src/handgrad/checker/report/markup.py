@@ -7,7 +7,7 @@ put into a string by hand is escaped once too often then, never once too seldom.
 from collections.abc import Iterable
 from html import escape
 
-from handgrad.checker.running.source import printable
+from handgrad.checker.run.source import printable
 
 
 class Markup(str):

@@ -6,7 +6,7 @@ from html import escape
 from pathlib import Path
 
 from handgrad.checker.report import many, table
-from handgrad.checker.running.many import Checked
+from handgrad.checker.run.many import Checked
 from handgrad.errors import RunError
 from handgrad.files import write_atomic
 

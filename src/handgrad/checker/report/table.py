@@ -9,7 +9,7 @@ from rich.text import Text
 
 from handgrad.checker.records import Row
 from handgrad.checker.report import many, words
-from handgrad.checker.running.many import Checked
+from handgrad.checker.run.many import Checked
 
 STYLES = {"ok": "green", "unfinished": "green", "wrong": "red", "raised": "yellow"}
 BAD = "magenta"  # of the files that were not graded to their end

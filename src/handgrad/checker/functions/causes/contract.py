@@ -10,7 +10,7 @@ from handgrad.checker.functions.bench import Quantity
 from handgrad.checker.functions.causes.cause import cause, counted
 from handgrad.checker.functions.evidence import Evidence, Finding
 from handgrad.checker.functions.patterns import as_text
-from handgrad.checker.judging.compare import fits
+from handgrad.checker.passes.compare import fits
 
 _NUMBER = re.compile(r"incorrect number of gradients \(expected (\d+), got (\d+)\)")
 _SHAPE = re.compile(r"invalid gradient at index (\d+) - got \[(.*?)\] but expected")

@@ -10,7 +10,7 @@ from handgrad.checker.functions.bench import Quantity, measured, measured_in
 from handgrad.checker.functions.calls import Call, tensors_of
 from handgrad.checker.functions.causes.cause import cause
 from handgrad.checker.functions.evidence import Evidence, Finding
-from handgrad.checker.judging.compare import LIMITS
+from handgrad.checker.passes.compare import LIMITS
 
 STAYS = 0.25
 """Of values rounded to steps of eps, 63 of 64 stay where they were when moved by eps / 64; several

@@ -1,0 +1,90 @@
+"""Two names for one tensor: writing to the one changes the other.
+
+What: a gradient was right until a later line wrote into its memory under another name.
+
+Why: `dhprebn = dbndiff` copies nothing, both names stand for the same tensor, and `+=`, `*=` and
+functions with a trailing underscore write to it. `.clone()` makes a tensor of its own.
+
+Wrong:
+
+    dhprebn = dbndiff
+    dhprebn += 1 / n * torch.ones_like(hprebn) * dbnmeani
+
+Right:
+
+    dhprebn = dbndiff.clone()
+    dhprebn += 1 / n * torch.ones_like(hprebn) * dbnmeani
+"""
+
+import ast
+
+from handgrad.checker.explain.search.edits import Text
+from handgrad.checker.explain.search.finding import Finding
+from handgrad.checker.explain.search.suspect import Suspect
+from handgrad.checker.record.trace import Bind, key_of
+
+CODE = "HG126"
+NAME = "alias without clone"
+
+
+def find(suspect: Suspect) -> Finding | None:
+    """Find the statement that gave the gradient's memory a second name."""
+    alias, name = suspect.grade.alias, suspect.hand.name
+    if alias is None or alias is not suspect.statement:
+        return None
+    second = _second(suspect)
+    if second is None:
+        return Finding(f"{name} was right until this line wrote into its memory.")
+    since = max(second, suspect.hand.binds[0], key=lambda bind: bind.index)
+    said = (
+        f"{name} and {second.name} are one tensor since `{since.statement.text}`: this line writes "
+        f"to both. .clone() keeps them apart."
+    )
+    fix = cloned(second)
+    return Finding(said, fix, None if fix is None else second.statement.place)
+
+
+def _second(suspect: Suspect) -> Bind | None:
+    """Return where the name that is written to was given the memory."""
+    alias = suspect.grade.alias
+    memory = key_of(suspect.hand.binds[-1].value)
+    written = {target.name for target in alias.targets} if alias is not None else set()
+    found: list[Bind] = []
+    for event in suspect.forward.trace.events:
+        if type(event) is not Bind or event.name == suspect.hand.name or event.alias:
+            continue
+        if event.statement is alias and found:
+            break
+        if key_of(event.value) == memory and event.kind == "assign":
+            found.append(event)
+    return next((b for b in reversed(found) if b.name in written), found[-1] if found else None)
+
+
+def cloned(second: Bind) -> str | None:
+    """Return `dhprebn = dbndiff.clone()` for `dhprebn = dbndiff`."""
+    try:
+        tree = ast.parse(second.statement.text).body
+    except SyntaxError:
+        return None
+    if len(tree) != 1 or not isinstance(tree[0], ast.Assign):
+        return None
+    text, value = Text(second.statement.text, tree[0]), tree[0].value
+    targets = [ast.unparse(target) for target in tree[0].targets]
+    if len(targets) > 1:  # da = db = dc
+        if second.name not in targets:
+            return None
+        rest = [*(t for t in targets if t != second.name), text.segment(value)]
+        return f"{' = '.join(rest)}\n{second.name} = {_copy(text, value)}"
+    if not isinstance(tree[0].targets[0], ast.Tuple):
+        return text.wrap(value, "{}.clone()")
+    names = [ast.unparse(target) for target in tree[0].targets[0].elts]
+    if not isinstance(value, ast.Tuple) or second.name not in names:
+        return None  # a function gave several
+    return text.wrap(value.elts[names.index(second.name)], "{}.clone()")
+
+
+def _copy(text: Text, value: ast.expr) -> str:
+    """Return `dc.clone()` for `dc`."""
+    own = text.segment(value)
+    atoms = ast.Name | ast.Attribute | ast.Subscript | ast.Call
+    return f"{own}.clone()" if isinstance(value, atoms) else f"({own}).clone()"

@@ -1,0 +1,132 @@
+"""A term of the softmax's or attention's closed form is wrong.
+
+What: with P = softmax(S) and S = Q @ K.T / sqrt(d), dS = P * (dP - (dP * P).sum(-1, keepdim=True));
+the sum is missing or off, or the scale 1 / sqrt(d) or the mask of the forward is not applied to the
+gradient.
+
+Why: all probabilities of a row are divided by one sum, so each score moves all of them. The scale
+and the mask are operations of the forward like any other, and have a backward of their own.
+
+Wrong:
+
+    dS = P * dP
+
+Right:
+
+    dS = P * (dP - (dP * P).sum(-1, keepdim=True))
+"""
+
+import ast
+import re
+from collections.abc import Iterator
+
+from handgrad.checker.explain.search.closed import (
+    fitted,
+    is_softmax,
+    node_value,
+    reads,
+    rescaled,
+    target,
+    wrapped,
+)
+from handgrad.checker.explain.search.edits import Text
+from handgrad.checker.explain.search.finding import Finding
+from handgrad.checker.explain.search.relations import called, is_near
+from handgrad.checker.explain.search.suspect import Suspect
+from handgrad.checker.record.instrument import Statement
+
+CODE = "HG123"
+NAME = "softmax's closed form"
+
+
+def find(suspect: Suspect) -> Finding | None:
+    """Fit what was made as a sum of the softmax's two terms; then try the mask."""
+    if not suspect.views or suspect.made.shape != suspect.right.shape or suspect.right.dim() < 2:
+        return None
+    return _terms(suspect) or _masked(suspect)
+
+
+def _terms(suspect: Suspect) -> Finding | None:
+    if not is_softmax(suspect):
+        return None
+    fit = fitted(suspect)
+    lines = list(_lines(suspect))
+    if fit is None:
+        fix = suspect.first(iter(lines))
+        return None if fix is None else Finding("This is not the softmax's closed form.", fix)
+    if all(is_near(c, 1.0) for c in fit.times) or fit.overall is not None:
+        return None
+    fix = suspect.first(rescaled(suspect, fit)) or suspect.first(iter(lines))
+    lost = [term.name for term in fit.lost]
+    if lost and not lost[0]:
+        return Finding("The direct term of the softmax is missing.", fix)
+    if lost:
+        return Finding(
+            "The softmax's second term is missing: every element of a row is divided by the same "
+            "sum, and part of the gradient comes back through it.",
+            fix,
+        )
+    said = [(term.name, c, *called(suspect, c)) for term, c in fit.off]
+    if fix is None and not all(known or is_near(c, -1.0) for _, c, _, known in said):
+        return None
+    sentence = " and ".join(
+        f"the {'term through the sum' if name else 'direct term'} is {number} times what is right"
+        if not is_near(c, -1.0)
+        else f"the sign of the {'term through the sum' if name else 'direct term'} is turned"
+        for name, c, number, _ in said
+    )
+    return Finding(f"In the softmax's backward {sentence}.", fix)
+
+
+def _lines(suspect: Suspect) -> Iterator[str]:
+    """Yield the closed form, for each tensor of the forward whose rows sum to 1."""
+    if suspect.text is None:
+        return
+    for name, bind in suspect.names.items():
+        value = node_value(suspect, name)
+        if value is None or bind.value.shape != suspect.right.shape:
+            continue
+        if bool((value >= 0).all()) and bool(((value.sum(-1) - 1).abs() < 1e-6).all()):
+            for dout in reads(suspect):
+                inner = f"({dout} - ({dout} * {name}).sum(-1, keepdim=True))"
+                yield f"{target(suspect)} {name} * {inner}"
+
+
+def _consumers(suspect: Suspect) -> list[Statement]:
+    """Return the statements that the node went into, as its name tells."""
+    name = re.compile(rf"\b{re.escape(suspect.node.name)}\b")
+    found = dict.fromkeys(b.statement for b in suspect.forward.nodes())
+    return [s for s in found if name.search(s.text.partition("=")[2])]
+
+
+def _masked(suspect: Suspect) -> Finding | None:
+    """Apply the masks that the forward applies."""
+    text = suspect.text
+    for how in _masks(suspect) if text is not None and text.value is not None else ():
+        assert text is not None
+        assert text.value is not None
+        fix = wrapped(text, text.value, how)
+        if suspect.mends(fix):
+            return Finding("The mask of the forward is not applied to the gradient.", fix)
+    return None
+
+
+def _masks(suspect: Suspect) -> Iterator[str]:
+    for statement in _consumers(suspect):
+        try:
+            body = ast.parse(statement.text).body
+        except SyntaxError:
+            continue
+        forward = Text(statement.text, body[0]) if len(body) == 1 else None
+        if forward is None:
+            continue
+        for call in forward.of(ast.Call):
+            name = getattr(call.func, "attr", "")
+            if name in ("masked_fill", "masked_fill_") and len(call.args) > 1:
+                yield f"{{}}.masked_fill({forward.segment(call.args[0])}, 0)"
+            elif name == "where" and len(call.args) == 3:
+                condition = forward.segment(call.args[0])
+                yield f"torch.where({condition}, {{}}, 0)"
+                yield f"torch.where({condition}, 0, {{}})"
+            elif name in ("tril", "triu"):
+                yield f"{{}}.{name}()"

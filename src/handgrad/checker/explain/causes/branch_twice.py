@@ -1,0 +1,85 @@
+"""A branch is added twice.
+
+What: what comes back through one consumer is in the gradient two times.
+
+Why: a tensor that is used in two places gets one part from each. A cell run again, a line copied or
+a sum written out beside its `+=` adds a part that is there already.
+
+Wrong:
+
+    dhprebn = dbndiff.clone()
+    dhprebn += dbndiff + 1 / n * torch.ones_like(hprebn) * dbnmeani
+
+Right:
+
+    dhprebn = dbndiff.clone()
+    dhprebn += 1 / n * torch.ones_like(hprebn) * dbnmeani
+"""
+
+import ast
+from collections.abc import Iterator
+
+from handgrad.checker.explain.search.edits import Text
+from handgrad.checker.explain.search.finding import Finding
+from handgrad.checker.explain.search.suspect import Part, Suspect
+
+CODE = "HG136"
+NAME = "branch added twice"
+
+
+def find(suspect: Suspect) -> Finding | None:
+    """Hold what was made to what is right and one branch more."""
+    again = next((part for part in suspect.parts if _is_twice(suspect, part)), None)
+    if again is None:
+        return _instead(suspect)
+    fix = suspect.first(_without(suspect.text)) if suspect.text is not None else None
+    if fix is None and suspect.statement not in suspect.grade.blamed.twice:
+        return None  # twice as much is a factor, unless it is written out twice
+    leaves = " Leave this line out." if fix is not None and fix.startswith("#") else ""
+    return Finding(f"{_said(suspect, again)}.{leaves}", fix)
+
+
+def _said(suspect: Suspect, again: Part) -> str:
+    return (
+        f"The branch through {again.consumer} is added twice: {suspect.hand.name} has it already"
+        if suspect.statement in suspect.grade.blamed.twice
+        else f"The branch through {again.consumer} is in {suspect.hand.name} twice"
+    )
+
+
+def _is_twice(suspect: Suspect, part: Part) -> bool:
+    if not suspect.views or len(part.values) < len(suspect.views):
+        return False
+    shapes = {v.shape for v in (suspect.made, suspect.right, part.values[0])}
+    return len(shapes) == 1 and all(
+        bool((part.values[i] != 0).any()) and suspect.is_right(suspect.makes(i) - part.values[i], i)
+        for i in range(len(suspect.views))
+    )
+
+
+def _instead(suspect: Suspect) -> Finding | None:
+    """Find a branch that stands a second time where another belongs."""
+    if suspect.statement not in suspect.grade.blamed.twice:
+        return None
+    count = len(suspect.views)
+    for again in suspect.parts:
+        for lost in suspect.parts:
+            if again is lost or min(len(again.values), len(lost.values)) < count:
+                continue
+            if suspect.made.shape == suspect.right.shape and all(
+                suspect.is_right(suspect.makes(i) - again.values[i] + lost.values[i], i)
+                for i in range(count)
+            ):
+                return Finding(
+                    f"{_said(suspect, again)}; the branch through {lost.consumer} belongs here."
+                )
+    return Finding(None)  # the report says that it is there already
+
+
+def _without(text: Text) -> Iterator[str]:
+    """Yield the statement with one term of a sum left out, then no statement at all."""
+    for fix, node, _ in text.without_terms():
+        if isinstance(node.op, ast.Add):
+            yield fix
+    if not isinstance(text.tree, ast.Assign):
+        yield text.commented_out

@@ -1,0 +1,52 @@
+"""A statistic is treated as a constant.
+
+What: the gradient goes past a mean, a variance, a maximum or the sum of a softmax as if it were a
+number that does not depend on the input.
+
+Why: every input moves the statistic, and by it every output of its column or row. Only in
+evaluation, where stored statistics are used, are they constants.
+
+Wrong:
+
+    # bnraw = (hprebn - bnmeani) * bnvar_inv, with bnmeani and bnvar_inv made of hprebn
+    dhprebn = bngain * bnvar_inv * dhpreact
+
+Right:
+
+    dhprebn = bngain * bnvar_inv / n * (n * dhpreact - dhpreact.sum(0)
+        - n / (n - 1) * bnraw * (dhpreact * bnraw).sum(0))
+"""
+
+from handgrad.checker.explain.search.closed import fitted, is_fused, is_softmax, statistics
+from handgrad.checker.explain.search.finding import Finding
+from handgrad.checker.explain.search.norms import norm_lines
+from handgrad.checker.explain.search.relations import is_near
+from handgrad.checker.explain.search.suspect import Suspect
+
+CODE = "HG119"
+NAME = "statistics treated as constants"
+
+
+def find(suspect: Suspect) -> Finding | None:
+    """Hold what was made to the gradient with statistics held constant."""
+    fit = fitted(suspect)
+    if (
+        fit is None
+        or is_softmax(suspect)
+        or not fit.lost
+        or fit.off
+        or not is_near(fit.times[0], 1.0)
+    ):
+        return None
+    gradients = [None if t.node is None else suspect.gradients.get(t.node.name) for t in fit.lost]
+    if all(gradients) and not is_fused(suspect):
+        return None  # written step by step: a branch is missing
+    names, many = statistics(fit.lost), len(fit.lost) > 1
+    node = suspect.node.name
+    said = (
+        f"{names} {'are' if many else 'is'} treated as constant: "
+        f"{'they are' if many else 'it is'} computed from {node}, and part of the gradient comes "
+        f"back through {'them' if many else 'it'}."
+    )
+    said = f"The {said[4:]}" if said.startswith("the ") else said
+    return Finding(said, suspect.first(norm_lines(suspect)))

@@ -1,0 +1,120 @@
+"""The forward pass detaches a path, and the backward goes along it.
+
+What: the gradient holds what comes back through .detach(), .data or torch.no_grad(), where autograd
+stops.
+
+Why: what is detached is a constant to everything after it: no gradient goes back there. Either the
+forward must not detach, or the backward must leave that branch out.
+
+Wrong:
+
+    # gate = torch.sigmoid(h).detach()
+    # y = gate * h
+    dh = gate * dy + gate * (1 - gate) * h * dy
+
+Right:
+
+    dh = gate * dy
+"""
+
+import ast
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from handgrad.checker.explain.search.edits import Text
+from handgrad.checker.explain.search.finding import Finding
+from handgrad.checker.explain.search.suspect import Suspect
+from handgrad.checker.passes.replay import Replay
+from handgrad.checker.record.trace import Bind, Op
+
+CODE = "HG133"
+NAME = "detached path"
+_STOPS = {"detach", "detach_", "data"}
+
+
+def find(suspect: Suspect) -> Finding | None:
+    """Hold what was made to the gradient of a forward that detaches nothing."""
+    if not suspect.views or suspect.made.shape != suspect.right.shape:
+        return None
+    before = suspect.forward.trace.events[: suspect.forward.end + 1]
+    stops = [e for e in before if type(e) is Op and _is_stop(e)]
+    if not stops:
+        return None
+    whole = _attached(suspect, stops)
+    if whole is None or whole.shape != suspect.right.shape or suspect.is_right(whole):
+        return None
+    if not suspect.is_right(suspect.made - whole + suspect.right):
+        return None
+    where = _statement(suspect, stops)
+    said = f"The forward detaches a path to {suspect.node.name}"
+    at = "" if where is None else f" (`{where.statement.text}`, line {where.statement.place.line})"
+    fix = suspect.first(_without(suspect.text)) if suspect.text is not None else None
+    what = "this line" if fix is not None and fix.startswith("#") else "it"
+    return Finding(
+        f"{said}{at}, and this goes back along it: autograd does not. Leave {what} out, or do not "
+        "detach there.",
+        fix,
+    )
+
+
+def _is_stop(event: Op) -> bool:
+    detaches = _name(event) in _STOPS or _property(event) == "data"
+    return detaches or not event.grad_enabled
+
+
+def _property(op: Op) -> str:
+    own = getattr(op.func, "__self__", None)
+    return str(getattr(own, "__name__", "")) if _name(op) == "__get__" else ""
+
+
+def _name(op: Op) -> str:
+    return str(getattr(op.func, "__name__", ""))
+
+
+def _attached(suspect: Suspect, stops: list[Op]) -> Tensor | None:
+    """Return the node's gradient where nothing is detached."""
+    forward = suspect.forward
+    replay = _Attached(
+        forward.trace,
+        forward.leaves,
+        grad=True,
+        always_grad=True,
+        start=forward.start,
+    )
+    # what is detached from a leaf has the leaf's memory, and counts as one
+    events = {e.index: e for e in (*stops, *forward.events)}
+    replay.run(events[i] for i in sorted(events))
+    edge = replay.edges.get(suspect.node.index)
+    if replay.failures or edge is None:
+        return None
+    try:
+        own = [replay.get(t, forward.end) for t in forward.outputs]
+        given = [None if s is None else replay.get(s, forward.end).detach() for s in forward.seeds]
+        return torch.autograd.grad(own, [edge], given, allow_unused=True)[0]
+    except RuntimeError:
+        return None
+
+
+class _Attached(Replay):
+    """A forward pass in which nothing is detached."""
+
+    def _call(self, op: Op) -> Any:
+        if _is_stop(op) and op.grad_enabled:
+            own = self._map(op.args, op, set())[0]
+            return own.view_as(own)
+        return super()._call(op)
+
+
+def _statement(suspect: Suspect, stops: list[Op]) -> Bind | None:
+    """Return the first name that was given after the last of them."""
+    after = (e for e in suspect.forward.trace.events[stops[-1].index :] if type(e) is Bind)
+    return next(after, None)
+
+
+def _without(text: Text) -> Iterator[str]:
+    yield from (fix for fix, _, _ in text.without_terms())
+    if not isinstance(text.tree, ast.Assign):
+        yield text.commented_out

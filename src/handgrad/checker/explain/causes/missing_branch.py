@@ -1,0 +1,181 @@
+"""A branch is missing: a tensor used in several places gets a gradient from each of them.
+
+What: the gradient of a tensor is the sum of what comes back through all its consumers; here the
+part through one of them is absent, or nothing was ever written into the zeros that it began as.
+
+Why: `=` where `+=` is due throws away what stood there, or the second `+=` was never written.
+
+Wrong:
+
+    # bndiff goes into bndiff2 and into bnraw
+    dbndiff = bnvar_inv * dbnraw
+
+Right:
+
+    dbndiff = bnvar_inv * dbnraw
+    dbndiff += 2 * bndiff * dbndiff2
+"""
+
+import ast
+import re
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+
+import torch
+from torch import Tensor
+
+from handgrad.checker.explain.search.additions import addition
+from handgrad.checker.explain.search.finding import Finding
+from handgrad.checker.explain.search.relations import count_named, factors
+from handgrad.checker.explain.search.suspect import Part, Suspect
+from handgrad.checker.record.trace import Bind
+
+CODE = "HG101"
+NAME = "missing branch"
+MANY = 8
+"""With more consumers than this (a loop over time), only single ones and all but one are tried."""
+FEW = 4
+"""Names of the consumer's own line that are tried as the factor of what comes back."""
+
+
+def find(suspect: Suspect) -> Finding | None:
+    """Hold what was made to what is right less one branch or more."""
+    if _is_zeros(suspect):
+        return _unfilled(suspect)
+    lost = _lost(suspect)
+    if not lost:
+        return None
+    order = {b.name: b.index for b in reversed(suspect.forward.nodes())}
+    lost = tuple(sorted(lost, key=lambda part: order.get(part.consumer, 0)))
+    names = " and ".join(part.consumer for part in lost)
+    said, text = f"{suspect.hand.name} lacks the branch through {names}", suspect.text
+    if text is not None and isinstance(text.tree, ast.Assign):
+        fix = f"{text.segment(text.tree.targets[0])} += {text.segment(text.tree.value)}"
+        if suspect.mends(fix) or suspect.mends(f"{_earlier(suspect)}\n{fix}"):
+            return Finding(f"{said}: `=` throws away what stood there, `+=` adds to it.", fix)
+    if len(lost) > 1:
+        return Finding(f"{said}.")
+    found = addition(suspect, f"{said}.", _lines(suspect, lost[0]), lost[0].hand)
+    joined = _joined(suspect) if found.fix is None else None
+    return found if joined is None else Finding(f"{said}.", joined)
+
+
+def _joined(suspect: Suspect) -> str | None:
+    """Return the statement with the name added that holds what is lost, such as dhnext.
+
+    It holds it as the file ran: no gradient of a node's, it is not made again in other scenes.
+    """
+    text, names = suspect.text, suspect.views[0].moment.names
+    value = text.value if text is not None else None
+    if text is None or value is None:
+        return None
+    for name in names:
+        own = suspect.tensor(name)
+        same = own is not None and own.shape == suspect.made.shape and name != suspect.hand.name
+        if own is not None and same and suspect.is_right(suspect.made + own.double()):
+            return text.replace(value, f"{text.segment(value)} + {name}")
+    return None
+
+
+def _earlier(suspect: Suspect) -> str:
+    """Return the statement that made the gradient before this one made it anew."""
+    name, end = suspect.hand.name, suspect.forward.end
+    made = [b for b in suspect.forward.trace.of(Bind) if b.name == name and b.index > end
+            and b.index < suspect.hand.binds[0].index and not b.alias]  # fmt: skip
+    return made[-1].statement.text if made else ""
+
+
+def _lost(suspect: Suspect) -> tuple[Part, ...]:
+    """Return the fewest branches without which what is right is what was made."""
+    parts = suspect.parts
+    if suspect.made.shape != suspect.right.shape or len(parts) < 2:
+        return ()
+    sizes = range(1, len(parts)) if len(parts) <= MANY else (1, len(parts) - 1)
+    for size in sizes:
+        for lost in combinations(parts, size):
+            if all(_without(suspect, lost, i) for i in range(len(suspect.views))):
+                return lost
+    return ()
+
+
+def _without(suspect: Suspect, lost: tuple[Part, ...], view: int) -> bool:
+    if any(len(part.values) <= view for part in lost):
+        return False
+    absent: Tensor = torch.stack([part.values[view] for part in lost]).sum(0)
+    return suspect.is_right(suspect.makes(view) + absent, view)
+
+
+def _lines(suspect: Suspect, part: Part) -> Iterator[str]:
+    """Yield lines that may add what comes back through one consumer."""
+    own, back = suspect.hand.name, part.hand
+    if back is None:
+        return
+    values = [back, f"-{back}", *(f"{w} * {back}" for w in _beside(suspect, part))]
+    values += [v for w in _beside(suspect, part) for v in _products(w, back)]
+    yield from (f"{own} += {value}" for value in values)
+    for dim in range(suspect.right.dim()):
+        for value in values:
+            whole = value if value == back else f"({value})"
+            yield f"{own} += {whole}.sum({dim}, keepdim=True)"
+    if suspect.right.dim() == 1:
+        yield f"{own} += {back}.sum(0)"
+    yield f"{own} += {back}.view({suspect.node.name}.shape)"
+
+
+def _products(w: str, back: str) -> tuple[str, ...]:
+    return f"{back} @ {w}.T", f"{w}.T @ {back}", f"{back}.T @ {w}", f"{w} @ {back}.T"
+
+
+def _beside(suspect: Suspect, part: Part) -> Sequence[str]:
+    """Return the other tensors that the consumer is computed from."""
+    forward = suspect.forward
+    node = next((b for b in forward.nodes() if b.name == part.consumer and b.kind != "param"), None)
+    words = re.findall(r"\w+", node.statement.text) if node is not None else []
+    known = [w for w in dict.fromkeys(words) if suspect.tensor(w) is not None]
+    return [w for w in known if w not in (part.consumer, suspect.node.name)][:FEW]
+
+
+def _is_zeros(suspect: Suspect) -> bool:
+    """Tell whether the gradient stays at what `zeros_like` made."""
+    value = suspect.text.value if suspect.text is not None else None
+    zeros = isinstance(value, ast.Call) and "zeros" in ast.unparse(value.func)
+    return zeros and not suspect.rest and not suspect.made.any()
+
+
+def _unfilled(suspect: Suspect) -> Finding:
+    part = suspect.parts[0] if len(suspect.parts) == 1 else None
+    said = (
+        f"{suspect.hand.name} stays at these zeros: the line is missing that writes into it what "
+        f"comes back through {' and '.join(p.consumer for p in suspect.parts) or 'the forward'}."
+    )
+    reads = part.hand if part is not None else None
+    return addition(suspect, said, _fillings(suspect, reads), reads)
+
+
+def _fillings(suspect: Suspect, back: str | None) -> Iterator[str]:
+    """Yield lines that may fill the zeros: rows that were looked up, and classes picked."""
+    own, right = suspect.hand.name, suspect.right
+    for name, index in _indices(suspect):
+        if back is not None:
+            yield f"{own}.index_put_(({name},), {back}, accumulate=True)"
+        elif right.dim() == 2 and index.shape == right.shape[:1] and _fits(index, right):
+            value = float(right[0, index[0]])
+            for template, _ in factors(suspect, abs(value)):
+                sign = "-" if value < 0 else ""
+                rows = f"range({count_named(suspect, len(index))})"
+                yield f"{own}[{rows}, {name}] = {sign}{template.format('1')}"
+    if back is not None:
+        yield f"{own} += {back}"
+
+
+def _fits(index: Tensor, right: Tensor) -> bool:
+    return len(index) > 0 and bool(((index >= 0) & (index < right.shape[1])).all())
+
+
+def _indices(suspect: Suspect) -> Iterator[tuple[str, Tensor]]:
+    """Yield the integer tensors by name."""
+    names = suspect.views[0].moment.names
+    for name in names:
+        value = names.given(name)
+        if isinstance(value, Tensor) and value.dtype == torch.int64 and value.dim() > 0:
+            yield name, value

@@ -1,0 +1,133 @@
+"""Kept, or added up, in fewer digits than the forward's.
+
+What: the formula is right, and the value is not: it went through float16, bfloat16, whole numbers,
+or float32 in a float64 program.
+
+Why: float16 keeps 11 bits and bfloat16 8. A sum of many terms stops growing once a term is below
+the last bit of what stands there, and whole numbers drop all that is behind the point.
+
+Wrong:
+
+    dW = torch.zeros_like(W, dtype=torch.bfloat16)
+    for i in range(n):
+        dW += x[i, :, None] * dout[i]
+
+Right:
+
+    dW = torch.zeros_like(W)
+    for i in range(n):
+        dW += x[i, :, None] * dout[i]
+"""
+
+import ast
+from collections.abc import Iterator
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from handgrad.checker.explain.search.edits import Text
+from handgrad.checker.explain.search.finding import Finding
+from handgrad.checker.explain.search.suspect import Suspect
+from handgrad.checker.passes.compare import judge
+
+CODE = "HG134"
+NAME = "low precision"
+_SHORT = {"half": "float16", "bfloat16": "bfloat16", "float": "float32"}
+_WHOLE = {"long": "int64", "int": "int32", "short": "int16", "byte": "uint8", "char": "int8",
+          "round": "whole numbers", "trunc": "whole numbers", "floor": "whole numbers"}  # fmt: skip
+_DTYPES = {"half": "float16", "long": "int64", "int": "int32", "float": "float32", "short": "int16"}
+
+
+def find(suspect: Suspect) -> Finding | None:
+    """Leave out one change of dtype after another."""
+    text, mends = (suspect.text, suspect.mends)
+    if not suspect.grade.root and suspect.is_safe:  # in float64 it makes something else
+        text, mends = suspect.shown, partial(_is_right, suspect)
+    if text is None:
+        return None
+    for fix, dtype in [*_kept(text), *_all_kept(text)]:
+        if mends(fix):
+            return Finding(_why(suspect, dtype), fix)
+    return None
+
+
+def of_right_formula(suspect: Suspect) -> Finding | None:
+    """For a line that is right but for its dtypes: find the change, or name what is short."""
+    found = find(suspect)
+    if found is not None:
+        return found
+    node = suspect.node.value.dtype
+    if _bits(suspect.dtype) < _bits(node):
+        return Finding(_why(suspect, _name(suspect.dtype)))
+    if suspect.shown is None:
+        return None
+    for name in suspect.shown.of(ast.Name):
+        given = suspect.views[0].moment.names
+        value = given.given(name.id) if name.id in given else None
+        if isinstance(value, Tensor) and 0 < _bits(value.dtype) < _bits(node):
+            return Finding(_why(suspect, f"{name.id}, {_name(value.dtype)},"))
+    return None
+
+
+def _why(suspect: Suspect, dtype: str) -> str:
+    if "float" in dtype:
+        own = f"{suspect.node.name} is {_name(suspect.node.value.dtype)}"
+        return f"The formula is right, the digits are not: {dtype} keeps too few of them. {own}."
+    return f"Rounded to {dtype}, it loses what is behind the point."
+
+
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
+
+
+def _bits(dtype: torch.dtype) -> int:
+    """Return how many bits of a number it keeps."""
+    return -int(torch.tensor(torch.finfo(dtype).eps).log2()) if dtype.is_floating_point else 0
+
+
+def _kept(text: Text) -> Iterator[tuple[str, str]]:
+    """Yield the statement without one change of dtype, and what it changed to."""
+    for call in text.of(ast.Call):
+        name = call.func.attr if isinstance(call.func, ast.Attribute) else ""
+        owner = call.func.value if isinstance(call.func, ast.Attribute) else None
+        if owner is not None and not call.args and name in _SHORT | _WHOLE:
+            yield text.replace(call, text.segment(owner)), (_SHORT | _WHOLE)[name]
+        if owner is not None and name in ("to", "type") and len(call.args) == 1:
+            yield text.replace(call, text.segment(owner)), _dtype(text.segment(call.args[0]))
+        kept = [k for k in call.keywords if k.arg != "dtype"]
+        if len(kept) < len(call.keywords):
+            dtype = next(k.value for k in call.keywords if k.arg == "dtype")
+            listed = [text.segment(a) for a in call.args]
+            listed += [f"{k.arg}={text.segment(k.value)}" for k in kept]
+            own = f"{text.segment(call.func)}({', '.join(listed)})"
+            yield text.replace(call, own), _dtype(text.segment(dtype))
+
+
+def _all_kept(text: Text) -> Iterator[tuple[str, str]]:
+    """Yield the statement without any change of dtype, where there are several."""
+    first = next(_kept(text), None)
+    found, steps = first, 0
+    while found is not None:
+        source, dtype = found
+        left = Text(source, ast.parse(source).body[0])
+        found, steps = next(_kept(left), None), steps + 1
+        if found is None and steps > 1:
+            yield source, dtype
+
+
+def _dtype(source: str) -> str:
+    name = source.strip("'\"").split(".")[-1]
+    return _DTYPES.get(name, name)
+
+
+def _is_right(suspect: Suspect, fix: str) -> bool:
+    """Tell whether it comes out right in the dtypes that the program has."""
+    own = suspect.forward.autograd.get(suspect.node.index)
+    made = suspect.natively(fix)
+    if made is None or made.shape != suspect.right.shape:
+        return False
+    if _bits(made.dtype) < _bits(suspect.node.value.dtype):
+        return False  # less is asked of fewer digits
+    truth = suspect.forward.truth[suspect.node.index]
+    return judge(made, own, truth, suspect.noise)[0] != "wrong"

@@ -1,0 +1,49 @@
+"""The wrong number of gradients returned, or None where one is due.
+
+What: a backward function returns fewer gradients than there are inputs, or None for an input that
+the output depends on.
+
+Why: gradients are matched to inputs by their position: one for each, None for what has none (an
+index, a flag).
+
+Wrong:
+
+    # forward(x, W, b)
+    return dout @ W.T, x.T @ dout, None
+
+Right:
+
+    return dout @ W.T, x.T @ dout, dout.sum(0)
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from handgrad.checker.explain.search.finding import Finding
+from handgrad.checker.explain.search.suspect import Suspect
+
+CODE = "HG132"
+NAME = "wrong number returned"
+
+
+def find(suspect: Suspect) -> Finding | None:
+    """Find nothing: what is not returned has no statement; `handgrad.check` counts."""
+    return None
+
+
+def message(
+    function: str, inputs: Sequence[str], asked: Sequence[str], returned: Sequence[Any]
+) -> Callable[[str], str]:
+    """Return what to say of an input without a gradient: `asked` are those that may have one."""
+    count = len(returned)
+
+    def said(name: str) -> str:
+        if count in (len(inputs), len(asked)):
+            return f"{function} returns None for {name}, and the output depends on it."
+        many = f"{count} gradient{'' if count == 1 else 's'}"
+        return (
+            f"{function} returns {many}; {len(asked)} are due, in the order of the inputs: "
+            f"{', '.join(asked)}."
+        )
+
+    return said

@@ -1,0 +1,51 @@
+"""A gradient returned in the wrong position.
+
+What: a backward function returns the right gradients in an order that is not the inputs', or they
+are taken into names in another order than it returns them.
+
+Why: nothing but the position says whose gradient it is. Where the shapes agree, no error tells.
+
+Wrong:
+
+    # forward(x, W, b)
+    return x.T @ dout, dout @ W.T, dout.sum(0)
+
+Right:
+
+    return dout @ W.T, x.T @ dout, dout.sum(0)
+"""
+
+import ast
+
+from handgrad.checker.explain.search.exchanged import belongs_to, in_order
+from handgrad.checker.explain.search.finding import Finding
+from handgrad.checker.explain.search.suspect import Suspect
+
+CODE = "HG131"
+NAME = "returned in the wrong position"
+
+
+def find(suspect: Suspect) -> Finding | None:
+    """Hold what stands in one position to the gradients of all nodes."""
+    tree = None if suspect.unit is None else suspect.unit.tree
+    returns = isinstance(tree, ast.Return)
+    taken = isinstance(tree, ast.Assign) and isinstance(tree.value, ast.Call)
+    if not returns and not (taken and len(suspect.statement.targets) > 1):
+        return None
+    other = belongs_to(suspect)
+    if other is None:
+        return None
+    name = suspect.node.name
+    if returns:
+        said = message(other.name, name)
+    else:
+        said = (
+            f"{suspect.hand.name} is given the gradient of {other.name}: the function returns them "
+            f"in another order than the names stand in."
+        )
+    return Finding(said, in_order(suspect))
+
+
+def message(other: str, name: str) -> str:
+    """Return what to say where the gradient of `other` is returned for `name`."""
+    return f"The gradient of {other} is returned in the place of {name}'s."

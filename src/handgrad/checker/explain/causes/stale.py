@@ -1,0 +1,87 @@
+"""A name that stands for something else than it did in the forward pass.
+
+What: the line is right, but n, a batch or a gradient that it reads is another one than the forward
+pass used: set again in between, or left over from an earlier cell or batch.
+
+Why: a gradient belongs to one forward pass, with its batch, its targets and its sizes. In a
+notebook, cells run in any order, and names keep whatever they were given last.
+
+Wrong:
+
+    n = 32                          # cell 1
+    loss = -logprobs[range(n), Yb].mean()
+    n = 64                          # cell 2
+    dlogits = (probs - F.one_hot(Yb, 27)) / n
+
+Right:
+
+    dlogits = (probs - F.one_hot(Yb, 27)) / logits.shape[0]
+"""
+
+import ast
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from handgrad.checker.explain.search.changed import Changed, changed, set_at, where
+from handgrad.checker.explain.search.counts import shapes
+from handgrad.checker.explain.search.finding import Finding
+from handgrad.checker.explain.search.suspect import Suspect
+from handgrad.checker.record.trace import Bind
+
+CODE = "HG128"
+NAME = "stale value"
+
+
+def find(suspect: Suspect) -> Finding | None:
+    """Name what changed between the forward pass and the line."""
+    found = changed(suspect, "left over", "rebound")
+    if found is None:
+        return None
+    return _left_over(suspect, found) if found.how == "left over" else _rebound(suspect, found)
+
+
+def _rebound(suspect: Suspect, found: Changed) -> Finding:
+    name = found.name
+    if isinstance(found.now, Tensor) or isinstance(found.then, Tensor):
+        at = set_at(suspect, found)
+        return Finding(
+            f"{name} is not what the forward pass used: it was set again in between{at}."
+        )
+    said = f"{name} was {found.then!r} in the forward pass and is {found.now!r} here."
+    return Finding(said, suspect.first(_sized(suspect, found)))
+
+
+def _sized(suspect: Suspect, found: Changed) -> Iterator[str]:
+    """Yield the statement with the forward's own size for a number that was one."""
+    if suspect.text is None or type(found.then) is not int:
+        return
+    written = [node for node in suspect.text.of(ast.Name) if node.id == found.name]
+    for size in shapes(suspect, found.then):
+        yield suspect.text.replace_all(written, [size] * len(written))
+
+
+def _left_over(suspect: Suspect, found: Changed) -> Finding:
+    assert found.node is not None
+    made = found.node.statement
+    said = (
+        f"{found.name} is left over from an earlier forward pass: {found.node.name} was computed "
+        f"again since ({where(made.place)}), {found.name} was not."
+    )
+    before = [b for b in suspect.forward.trace.of(Bind)
+              if b.value is found.now and b.name == found.name and not b.alias]  # fmt: skip
+    texts = dict.fromkeys(b.statement.text for b in before)
+    last = suspect.forward.trace.events[suspect.forward.end]
+    loss = next((b for b in suspect.forward.trace.events[last.index :] if type(b) is Bind), None)
+    if len(texts) != 1 or loss is None:
+        return Finding(said)
+    again = next(iter(texts))
+    try:
+        value = suspect.views[0].runner.run(again, found.name, None)
+    except Exception:
+        return Finding(said)
+    right = suspect.forward.truth[found.node.index]
+    if value is None or value.shape != right.shape or not torch.allclose(value, right.to(value)):
+        return Finding(said)
+    return Finding(said, again, loss.statement.place, True)

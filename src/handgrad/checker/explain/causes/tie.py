@@ -1,0 +1,233 @@
+"""A tie or a kink, or the mask of one the other way round.
+
+What: the gradient is right except where two elements are both the largest, or where a relu, an
+absolute value or a clamp stands right at its corner.
+
+Why: there is no one derivative at such a point, any share of it is a subgradient. To compare equal
+to autograd, do as it does: relu and abs give 0 at 0, clamp passes the gradient on at its borders,
+amax, max(), maximum and minimum share it evenly, max(dim) and max_pool give it to one element.
+
+Wrong:
+
+    # h = torch.relu(a)
+    da = (a >= 0) * dh
+
+Right:
+
+    da = (a > 0) * dh
+"""
+
+import ast
+import re
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from handgrad.checker.explain.search.edits import Text
+from handgrad.checker.explain.search.finding import Finding
+from handgrad.checker.explain.search.suspect import Suspect
+from handgrad.checker.record.trace import Op
+
+CODE = "HG130"
+NAME = "tie or kink"
+_LOOSE = {ast.Gt: ">=", ast.GtE: ">", ast.Lt: "<=", ast.LtE: "<"}
+_TURNED = {ast.Gt: ("<=", "<"), ast.GtE: ("<", "<="), ast.Lt: (">=", ">"), ast.LtE: (">", ">="),
+           ast.Eq: ("!=",), ast.NotEq: ("==",)}  # fmt: skip
+_NAMES = {"gt": "ge", "ge": "gt", "lt": "le", "le": "lt"}
+_SHARED = "autograd shares it evenly among them"
+_ONE = "autograd gives it to one of them"
+_KINKS = {
+    "relu": "relu at exactly 0, where autograd gives 0",
+    "relu_": "relu at exactly 0, where autograd gives 0",
+    "threshold": "its threshold, where autograd gives 0",
+    "leaky_relu": "leaky_relu at exactly 0, where autograd takes the negative side",
+    "abs": "abs at exactly 0, where autograd gives 0",
+    "absolute": "abs at exactly 0, where autograd gives 0",
+    "hardtanh": "its border, where autograd gives 0",
+    "relu6": "its border, where autograd gives 0",
+    "clamp": "clamp's border, where autograd passes the gradient on",
+    "clip": "clamp's border, where autograd passes the gradient on",
+    "clamp_min": "clamp's border, where autograd passes the gradient on",
+    "clamp_max": "clamp's border, where autograd passes the gradient on",
+    "maximum": f"ties of the two, where {_SHARED}",
+    "minimum": f"ties of the two, where {_SHARED}",
+    "amax": f"ties for the maximum, where {_SHARED}",
+    "amin": f"ties for the minimum, where {_SHARED}",
+    "max": f"ties for the maximum, where {_ONE}",
+    "min": f"ties for the minimum, where {_ONE}",
+    "max_pool1d": f"ties for the maximum, where {_ONE}",
+    "max_pool2d": f"ties for the maximum, where {_ONE}",
+    "median": f"ties for the median, where {_ONE}",
+}
+
+
+def find(suspect: Suspect) -> Finding | None:
+    """Turn each mask of the line, then see whether it is off at ties and kinks only."""
+    text = suspect.text
+    if text is not None:
+        for turned in _turned(suspect, text):
+            if suspect.mends(turned):
+                tidied = re.sub(r"(?<![\w)\]])\((\w+)\)", r"\1", turned)
+                return Finding("The mask is the other way round.", tidied)
+    op = _kink(suspect)
+    if op is None:
+        return None
+    at = _KINKS[_name(op)]
+    if _name(op) in ("max", "min") and not _along(op):
+        at = at.replace(_ONE, _SHARED)
+    said = f"It is right except at {at}. Any share is a subgradient there."
+    return Finding(said, None if text is None else suspect.first(_ways(suspect, text, op)))
+
+
+def _compares(text: Text) -> Iterator[ast.Compare]:
+    """Yield the comparisons, those in the target's index too: `dx[x < 0] = 0`."""
+    return (node for node in ast.walk(text.tree) if isinstance(node, ast.Compare))
+
+
+def _turned(suspect: Suspect, text: Text) -> Iterator[str]:
+    """Yield the line with a mask turned: ~m, 1 - m, the comparison, the two sides of a where."""
+    for node in _compares(text):
+        for sign in _TURNED.get(type(node.ops[0]), ()) if len(node.ops) == 1 else ():
+            yield _compared(text, node, sign)
+    for call in text.of(ast.Call):
+        if getattr(call.func, "attr", "") == "where" and len(call.args) == 3:
+            whole, function = text.segment(call), text.segment(call.func)
+            mask, a, b = (text.segment(argument) for argument in call.args)
+            if whole.startswith(function):
+                yield text.replace(call, f"{function}({mask}, {b}, {a})")
+    for unary in text.of(ast.UnaryOp):
+        if isinstance(unary.op, ast.Invert):
+            yield text.replace(unary, text.segment(unary.operand))
+    for binary in text.of(ast.BinOp):
+        one = isinstance(binary.left, ast.Constant) and binary.left.value == 1
+        if one and isinstance(binary.op, ast.Sub):
+            yield text.replace(binary, text.segment(binary.right))
+    for name in text.of(ast.Name):
+        if _is_mask(suspect, name.id):
+            yield text.replace(name, f"~{name.id}")
+            yield text.replace(name, f"(1 - {name.id})")
+
+
+def _is_mask(suspect: Suspect, name: str) -> bool:
+    value = suspect.value(name)
+    if not isinstance(value, Tensor):
+        return False
+    return value.dtype == torch.bool or bool(((value == 0) | (value == 1)).all())
+
+
+def _compared(text: Text, node: ast.Compare, sign: str) -> str:
+    left, right = text.segment(node.left), text.segment(node.comparators[0])
+    return text.replace(node, f"{left} {sign} {right}")
+
+
+def _kink(suspect: Suspect) -> Op | None:
+    """Return the operation at whose ties or kinks alone the gradient is off."""
+    if not suspect.views or suspect.made.shape != suspect.right.shape:
+        return None
+    off = (suspect.made - suspect.right).abs() > 1e-6 * suspect.right.abs().mean()
+    if not bool(off.any()) or bool(off.all()):
+        return None
+    for event in suspect.forward.events:
+        if type(event) is Op and any(t is suspect.node.value for t in event.inputs):
+            corner = _corner(suspect, event) if _name(event) in _KINKS else None
+            if corner is not None and corner.shape == off.shape and not bool((off & ~corner).any()):
+                return event
+    return None
+
+
+def _corner(suspect: Suspect, op: Op) -> Tensor | None:
+    """Return where the operation's input stands at a tie or a kink."""
+    name, x = _name(op), suspect.node.value.detach()
+    others = [a for a in (*op.args[1:], *op.kwargs.values()) if a is not None]
+    if name in ("relu", "relu_", "leaky_relu", "abs", "absolute"):
+        return x == 0
+    if name in ("maximum", "minimum") or (name in ("max", "min") and _tensors(op) == 2):
+        a, b = (t.detach() for t in op.inputs[:2])
+        tied: Tensor = a == b
+        return tied if tied.shape == x.shape else None
+    if name in ("amax", "amin", "max", "min", "median"):
+        dim = _dimension(op)
+        value = getattr(x, "amin" if "min" in name else "amax")(dim, keepdim=True)
+        if name == "median":
+            value = x.median(dim, keepdim=True).values if isinstance(dim, int) else x.median()
+        ties: Tensor = x == value
+        return ties & (ties.sum(dim, keepdim=True) > 1)
+    if name.startswith("max_pool"):
+        return torch.ones_like(x, dtype=torch.bool) if _repeats(x) else None
+    borders = [0.0, 6.0] if name == "relu6" else [-1.0, 1.0] if name == "hardtanh" else []
+    found = [x == b for b in (*borders, *others) if isinstance(b, int | float | Tensor)]
+    return torch.stack([f.expand_as(x) for f in found]).any(0) if found else None
+
+
+def _repeats(x: Tensor) -> bool:
+    return bool(torch.sort(x.flatten()).values.diff().eq(0).any())
+
+
+def _dimension(op: Op) -> int | tuple[int, ...]:
+    dim = op.kwargs.get("dim", op.args[1] if len(op.args) > 1 else None)
+    if isinstance(dim, int):
+        return dim
+    return tuple(dim) if dim else tuple(range(op.inputs[0].dim()))
+
+
+def _along(op: Op) -> bool:
+    return len(op.args) > 1 or "dim" in op.kwargs
+
+
+def _tensors(op: Op) -> int:
+    return len(op.inputs)
+
+
+def _name(op: Op) -> str:
+    return str(getattr(op.func, "__name__", ""))
+
+
+def _ways(suspect: Suspect, text: Text, op: Op) -> Iterator[str]:
+    """Yield the line with the corner on the other side, shared, or given to one."""
+    for node in _compares(text):
+        if len(node.ops) == 1 and type(node.ops[0]) in _LOOSE:
+            yield _compared(text, node, _LOOSE[type(node.ops[0])])
+    for call in text.of(ast.Call):
+        function = call.func
+        if isinstance(function, ast.Attribute) and function.attr in _NAMES:
+            inner = text.segment(function.value)
+            whole = text.segment(call)[len(text.segment(function)) :]
+            yield text.replace(call, f"{inner}.{_NAMES[function.attr]}{whole}")
+    for node in _compares(text):
+        if len(node.ops) == 1 and isinstance(node.ops[0], ast.Eq):
+            yield from _picked(suspect, text, node, op)
+    if _name(op) in ("amax", "amin", "max", "min"):
+        yield from _spread(suspect, text, op)
+    if _name(op) in ("maximum", "minimum"):
+        yield from _halved(text)
+
+
+def _picked(suspect: Suspect, text: Text, node: ast.Compare, op: Op) -> Iterator[str]:
+    """Yield `x == m` divided among its ties, and the one-hot of the index instead."""
+    mask, dim, name = text.segment(node), _dimension(op), suspect.node.name
+    yield text.replace(node, f"({mask}) / ({mask}).sum({dim}, keepdim=True)")
+    if isinstance(dim, int):
+        way = "argmin" if "min" in _name(op) else "argmax"
+        size = suspect.node.value.shape[dim]
+        index = f"{name}.{'min' if way == 'argmin' else 'max'}({dim}).indices"
+        if dim in (-1, suspect.node.value.dim() - 1):
+            yield text.replace(node, f"torch.nn.functional.one_hot({index}, {size})")
+
+
+def _spread(suspect: Suspect, text: Text, op: Op) -> Iterator[str]:
+    """Yield an even share among the ties in the place of the one-hot of an index."""
+    dim, name = _dimension(op), suspect.node.name
+    way = "amin" if "min" in _name(op) else "amax"
+    mask = f"({name} == {name}.{way}({dim}, keepdim=True))"
+    for call in text.of(ast.Call):
+        if getattr(call.func, "attr", "") == "one_hot":
+            yield text.replace(call, f"{mask} / {mask}.sum({dim}, keepdim=True)")
+
+
+def _halved(text: Text) -> Iterator[str]:
+    for node in _compares(text):
+        if len(node.ops) == 1 and type(node.ops[0]) in _LOOSE:
+            left, right = text.segment(node.left), text.segment(node.comparators[0])
+            sign = ">" if isinstance(node.ops[0], ast.Gt | ast.GtE) else "<"
+            yield text.replace(node, f"({left} {sign} {right}) + 0.5 * ({left} == {right})")

@@ -1,0 +1,95 @@
+"""A line stands in the wrong loop.
+
+What: the zeros that a gradient begins as are made in every turn, or what is to be added in every
+turn of a loop stands below it and is added once.
+
+Why: a line runs as often as the innermost loop around it. Zeros belong above all the loops, `+=`
+into the innermost one.
+
+Wrong:
+
+    for t in reversed(range(T)):
+        dWx = torch.zeros_like(Wx)
+        dWx += xs[t].T @ da[t]
+
+Right:
+
+    dWx = torch.zeros_like(Wx)
+    for t in reversed(range(T)):
+        dWx += xs[t].T @ da[t]
+"""
+
+import ast
+
+from handgrad.checker.explain.search.finding import Finding
+from handgrad.checker.explain.search.looping import Body, Loop, changed, makes_right
+from handgrad.checker.explain.search.suspect import Suspect
+from handgrad.checker.judge.statements import grouped
+from handgrad.checker.records import Place
+
+CODE = "HG125"
+NAME = "in the wrong loop"
+
+
+def find(suspect: Suspect) -> Finding | None:
+    """Take the zeros out of the loop; then put the statement into the loop above it."""
+    return _reset(suspect) or _below(suspect)
+
+
+def _reset(suspect: Suspect) -> Finding | None:
+    first = grouped(suspect.hand)[0][0]
+    body, own = Body(first), Body(suspect.statement)
+    if not body.loops or not own.loops or body.node is None or first is suspect.statement:
+        return None
+    outer, line = body.loops[0], body.node.lineno
+
+    def without(rows: list[ast.stmt]) -> list[ast.stmt]:
+        return [row for row in rows if row.lineno != line]
+
+    if not makes_right(suspect, [changed(outer, without)], outer.lineno):
+        return None
+    said = (
+        f"`{first.text}` stands inside the loop: every turn throws away what the turns before it "
+        f"added. It belongs above `{_head(outer)}`, line {outer.lineno}."
+    )
+    return Finding(said, first.text, Place(outer.lineno - 1, first.place.cell), adds=True)
+
+
+def _below(suspect: Suspect) -> Finding | None:
+    body = Body(suspect.statement)
+    above, node = body.before, body.node
+    while above is not None and not isinstance(above, Loop):
+        return None
+    if above is None or node is None or isinstance(node, ast.Assign):
+        return None
+    outer: ast.stmt = body.loops[0] if body.loops else above
+    innermost = _innermost(above)
+
+    def moved(rows: list[ast.stmt]) -> list[ast.stmt]:
+        rows = [row for row in rows if not _at(row, node)]
+        into = any(_at(row, innermost.body[-1]) for row in rows)
+        return [*rows, node] if into else rows
+
+    if not makes_right(suspect, [changed(outer, moved)], outer.lineno):
+        return None
+    last = innermost.body[-1].end_lineno or innermost.lineno
+    said = (
+        f"It stands below `{_head(innermost)}` and so adds the last turn alone: it belongs into "
+        f"that loop, below line {last}."
+    )
+    return Finding(said, suspect.statement.text, Place(last, suspect.statement.place.cell), True)
+
+
+def _innermost(loop: Loop) -> Loop:
+    inner = next((row for row in reversed(loop.body) if isinstance(row, Loop)), None)
+    return loop if inner is None else _innermost(inner)
+
+
+def _head(loop: Loop) -> str:
+    if isinstance(loop, ast.For):
+        return f"for {ast.unparse(loop.target)} in {ast.unparse(loop.iter)}:"
+    return f"while {ast.unparse(loop.test)}:"
+
+
+def _at(row: ast.stmt, other: ast.stmt) -> bool:
+    return (row.lineno, row.col_offset) == (other.lineno, other.col_offset)

@@ -1,0 +1,133 @@
+"""Names that stand for something else where a line reads them than in the forward pass.
+
+A line may be right as it is written, and wrong for what its names stand for: n set again, a tensor
+written to in place or computed anew, a gradient left over from the batch before. The line is run
+again with what one name stood for in the forward pass; if that makes what is right, it is the name.
+"""
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from handgrad.checker.explain.search.names import is_float
+from handgrad.checker.explain.search.suspect import Suspect
+from handgrad.checker.pairs.hands import hand_names
+from handgrad.checker.record.trace import Bind
+from handgrad.checker.records import Place
+
+How = Literal["overwritten", "rebuilt", "rebound", "left over"]
+
+
+@dataclass(frozen=True)
+class Changed:
+    """A name with what it stands for at the line, and what it stood for (per scene: `given`).
+
+    `node` is the forward's tensor of that name; for what is left over, that whose gradient it is.
+    """
+
+    name: str
+    how: How
+    now: Any
+    then: Any
+    given: tuple[Any, ...]
+    node: Bind | None = None
+
+
+def changed(suspect: Suspect, *hows: How) -> Changed | None:
+    """Return the name that is at fault, if it is one that changed in one of these ways."""
+    if "changed" not in suspect.memo:
+        suspect.memo["changed"] = _found(suspect)
+    found: Changed | None = suspect.memo["changed"]
+    return found if found is not None and found.how in hows else None
+
+
+def where(place: Place) -> str:
+    """Return `line 3`, or `cell 2, line 3`."""
+    return f"line {place.line}" if place.cell is None else f"cell {place.cell}, line {place.line}"
+
+
+def set_at(suspect: Suspect, found: Changed) -> str:
+    """Return ` (line 3)`, where the name was set to what it stands for now; empty if unknown."""
+    made = [b for b in suspect.forward.trace.of(Bind)
+            if b.value is found.now and b.name == found.name and not b.alias]  # fmt: skip
+    return f" ({where(made[0].statement.place)})" if made else ""
+
+
+def _found(suspect: Suspect) -> Changed | None:
+    if suspect.text is None:
+        return None
+    for name in dict.fromkeys(n.id for n in suspect.text.of(ast.Name)):
+        for candidate in _candidates(suspect, name):
+            if all(_mends(suspect, candidate, i) for i in range(len(candidate.given))):
+                return candidate
+    return None
+
+
+def _mends(suspect: Suspect, candidate: Changed, view: int) -> bool:
+    made = suspect.with_names({candidate.name: candidate.given[view]}, view)
+    return made is not None and suspect.is_right(made, view)
+
+
+def _candidates(suspect: Suspect, name: str) -> Iterator[Changed]:
+    names = suspect.views[0].moment.names
+    if name not in names or name == suspect.hand.name:
+        return
+    now, node = names.given(name), suspect.names.get(name)
+    count = len(suspect.trials)
+    if node is not None:
+        yield from _of_node(suspect, name, now, node, count)
+    elif (old := _left_over(suspect, name, now)) is not None:
+        yield Changed(name, "left over", now, None, (suspect.forward.truth[old.index],), old)
+    elif (then := _in_forward(suspect, name)) is not None and not _same(now, then[0]):
+        yield Changed(name, "rebound", now, then[0], then * count)
+
+
+def _of_node(suspect: Suspect, name: str, now: Any, node: Bind, count: int) -> Iterator[Changed]:
+    trace, end = suspect.forward.trace, suspect.forward.end + 1
+    at = suspect.hand.own_final().index
+    if now is node.value:
+        if torch.equal(trace.at(now, at), trace.at(now, end)):
+            return
+        how: How = "overwritten"
+    else:
+        how = "rebuilt" if isinstance(now, Tensor) and now.is_floating_point() else "rebound"
+    then = suspect.backward.replayed.get(node.value, end).detach()
+    yield Changed(name, how, now, node.value, (then,) * count, node)
+
+
+def _left_over(suspect: Suspect, name: str, now: Any) -> Bind | None:
+    """Return the node whose gradient the name is, if it was made before this forward pass ended."""
+    if not is_float(now) or name in {h.name for h in suspect.backward.hands.values()}:
+        return None
+    node = suspect.names.get(hand_names({name, *suspect.names}).get(name, ""))
+    made = [b for b in suspect.forward.trace.of(Bind) if b.value is now and b.name == name]
+    if node is None or not made or made[-1].index > suspect.forward.end:
+        return None
+    return node if node.index in suspect.forward.truth else None
+
+
+def _in_forward(suspect: Suspect, name: str) -> tuple[Any, ...] | None:
+    """Return what a name stood for when the loss had been computed, in the same function."""
+    forward, function = suspect.forward, suspect.statement.function
+    scopes = (
+        b.scope for b in reversed(forward.trace.events[: forward.end + 2])
+        if type(b) is Bind and b.scope is not None and b.statement.function == function
+    )  # fmt: skip
+    scope = next((s for s in scopes if s.names), None)
+    if scope is None or name not in scope.names:
+        return None
+    value = scope.names[name]
+    if isinstance(value, Tensor):
+        value = forward.trace.at(value, forward.end + 1).detach()
+        return (value.double() if is_float(value) else value,)
+    return (value,) if isinstance(value, int | float | tuple | str | torch.Size) else None
+
+
+def _same(now: Any, then: Any) -> bool:
+    if isinstance(now, Tensor) and isinstance(then, Tensor):
+        return now.shape == then.shape and bool((now == then).all())
+    return now is then or (type(now) is type(then) and bool(now == then))

@@ -1,0 +1,181 @@
+"""Closed forms: the terms of a fused line, which of them are off, and the line as it should be."""
+
+import ast
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from handgrad.checker.explain.search.edits import Text
+from handgrad.checker.explain.search.paths import Term, terms
+from handgrad.checker.explain.search.relations import coefficients, factors, is_near, summands
+from handgrad.checker.explain.search.suspect import Suspect
+
+ALIKE = 1e-6
+"""Between a named value and what is computed anew from its parts, both in float64."""
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """The terms of the true gradient, and how many times each of them is in what was made."""
+
+    terms: tuple[Term, ...]
+    times: tuple[float, ...]
+
+    @property
+    def lost(self) -> tuple[Term, ...]:
+        """The terms that are not there."""
+        pairs = zip(self.terms, self.times, strict=True)
+        return tuple(term for term, c in pairs if is_near(c, 0.0))
+
+    @property
+    def off(self) -> tuple[tuple[Term, float], ...]:
+        """The terms that are there another number of times than once."""
+        pairs = zip(self.terms, self.times, strict=True)
+        return tuple((t, c) for t, c in pairs if not is_near(c, 1.0) and not is_near(c, 0.0))
+
+    @property
+    def overall(self) -> float | None:
+        """The one number that all terms are multiplied by."""
+        first = self.times[0]
+        same = all(is_near(c / first, 1.0) for c in self.times) if first else False
+        return first if same else None
+
+
+def fitted(suspect: Suspect) -> Fitted | None:
+    """Return the terms with their coefficients; None where what was made is no sum of them."""
+    if "fitted" not in suspect.kept:
+        suspect.kept["fitted"] = _fitted(suspect)
+    found: Fitted | None = suspect.kept["fitted"]
+    return found
+
+
+def terms_of(suspect: Suspect) -> tuple[Term, ...]:
+    """Return the terms of the true gradient, whatever was made."""
+    if "terms" not in suspect.kept:
+        suspect.kept["terms"] = terms(suspect)
+    found: tuple[Term, ...] = suspect.kept["terms"]
+    return found
+
+
+def _fitted(suspect: Suspect) -> Fitted | None:
+    if not suspect.views or suspect.made.shape != suspect.right.shape:
+        return None
+    if not suspect.made.is_floating_point() or not bool(suspect.made.any()):
+        return None
+    found = terms_of(suspect)
+    times = coefficients(suspect.made, [t.value for t in found]) if found else None
+    return None if times is None else Fitted(found, tuple(times))
+
+
+def rescaled(suspect: Suspect, fit: Fitted) -> Iterator[str]:
+    """Yield the statement with one of its terms scaled, by what a coefficient is off."""
+    text = suspect.text
+    if text is None or text.value is None:
+        return
+    parts = list(dict.fromkeys([*summands(text.value), text.value]))
+    inner = [p for p in text.of(ast.BinOp) if isinstance(p.op, ast.Mult | ast.Div)]
+    for product in inner:
+        if isinstance(suspect.value(text.segment(product.right)), int | float):
+            yield text.replace(product, text.segment(product.left))
+        if isinstance(product.op, ast.Mult) and isinstance(
+            suspect.value(text.segment(product.left)), int | float
+        ):
+            yield text.replace(product, text.segment(product.right))
+    for times in dict.fromkeys(c for _, c in fit.off):
+        for part in dict.fromkeys([*parts, *inner]):
+            for template, _ in factors(suspect, abs(1 / times)):
+                scaled = template if times > 0 else f"-{template}"
+                yield wrapped(text, part, scaled)
+            if is_near(times, -1.0):
+                yield wrapped(text, part, "-{}")
+
+
+def wrapped(text: Text, part: ast.expr, template: str) -> str:
+    """Return the statement with an expression scaled: `{}` in the template stands for it."""
+    inner = text.segment(part)
+    loose = isinstance(part, ast.BinOp) and isinstance(part.op, ast.Add | ast.Sub)
+    return text.replace(part, template.format(f"({inner})" if loose else inner))
+
+
+def regrouped(text: Text) -> Iterator[str]:
+    """Yield the statement with a division or a factor that stands at one term at all of them."""
+    for node in text.of(ast.BinOp):
+        right = node.right
+        if not isinstance(node.op, ast.Add | ast.Sub) or not isinstance(right, ast.BinOp):
+            continue
+        sign = "+" if isinstance(node.op, ast.Add) else "-"
+        left = text.segment(node.left)
+        if isinstance(right.op, ast.Div | ast.Mult):
+            how = "/" if isinstance(right.op, ast.Div) else "*"
+            inner = f"({left} {sign} {text.segment(right.left)})"
+            yield text.replace(node, f"{inner} {how} {text.segment(right.right)}")
+            if how == "*":
+                inner = f"({left} {sign} {text.segment(right.right)})"
+                yield text.replace(node, f"{text.segment(right.left)} * {inner}")
+
+
+def statistics(found: Sequence[Term]) -> str:
+    """Return the names of statistics in a sentence."""
+    names = [term.name for term in found]
+    ends = {name.partition(" in ")[2] for name in names}
+    if len(ends) == 1 and len(names) > 1 and "" not in ends:
+        names = [*(name.partition(" in ")[0] for name in names[:-1]), names[-1]]
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def target(suspect: Suspect) -> str:
+    """Return what the statement assigns to, `=` or `+=` included."""
+    text = suspect.text
+    assert text is not None
+    if isinstance(text.tree, ast.AugAssign):
+        sign = "-" if isinstance(text.tree.op, ast.Sub) else "+"
+        return f"{text.segment(text.tree.target)} {sign}="
+    return f"{suspect.hand.name} ="
+
+
+def is_fused(suspect: Suspect) -> bool:
+    """Tell whether the statement reads past the gradients of what the node went into."""
+    hands = suspect.backward.hands
+    read = {n for n, h in hands.items() if h.number in suspect.grade.reads and h is not suspect.hand
+            and h.node is not None and h.node.value.dim() > 0}  # fmt: skip
+    return not read or not read <= suspect.backward.consumers.get(id(suspect.node.value), set())
+
+
+def is_softmax(suspect: Suspect) -> bool:
+    """Tell whether a softmax lies between the node and what the line reads.
+
+    Two terms, the rows of whose sum are 0: to add one number to all scores changes nothing.
+    """
+    if len(terms_of(suspect)) != 2 or not reads(suspect):
+        return False
+    right = suspect.right
+    return bool((right.sum(-1).abs() <= 1e-9 * right.abs().sum(-1) + 1e-30).all())
+
+
+def node_value(suspect: Suspect, name: str) -> Tensor | None:
+    """Return a named forward tensor in float64, None where it is not at hand."""
+    value = suspect.tensor(name)
+    return None if value is None else value.double()
+
+
+def tensors(suspect: Suspect) -> dict[str, Tensor]:
+    """Return the floating tensors in scope that are no gradients, as the user had them."""
+    names = suspect.views[0].moment.names if suspect.views else ()
+    given = {n: names.given(n) for n in names if n not in suspect.gradients.values()}  # type: ignore[union-attr]
+    return {n: v for n, v in given.items() if isinstance(v, Tensor) and v.is_floating_point()}
+
+
+def reads(suspect: Suspect) -> list[str]:
+    """Return the gradients that the statement reads."""
+    hands = suspect.backward.hands.values()
+    return [h.name for h in hands if h.number in suspect.grade.reads and h is not suspect.hand]
+
+
+def alike(a: Tensor, b: Tensor) -> bool:
+    """Tell whether two tensors hold the same; shapes may differ by sizes of 1."""
+    try:
+        far = (a - b).abs()
+    except RuntimeError:
+        return False
+    return bool((far <= ALIKE * (a.abs() + b.abs()).mean().clamp(min=1e-30) * 10).all())

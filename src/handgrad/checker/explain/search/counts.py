@@ -1,0 +1,232 @@
+"""A constant by its name: n = 32 for 32, by what it counts or where the forward has it."""
+
+import ast
+import math
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from handgrad.checker.explain.search.edits import number
+from handgrad.checker.explain.search.shares import SAME, forward_lines, forward_ops
+from handgrad.checker.explain.search.suspect import Suspect
+from handgrad.checker.record.trace import Op
+
+FORMS: tuple[tuple[str, str, Callable[[float], float]], ...] = (
+    ("{}", "{}", lambda n: n),
+    ("{} - 1", "({} - 1)", lambda n: n - 1),
+    ("{}**0.5", "{}**0.5", lambda n: n**0.5),
+    ("{}**2", "{}**2", lambda n: n**2),
+    ("{0} / ({0} - 1)", "({0} / ({0} - 1))", lambda n: n / (n - 1)),
+    ("({0} - 1) / {0}", "(({0} - 1) / {0})", lambda n: (n - 1) / n),
+    ("{} + 1", "({} + 1)", lambda n: n + 1),
+)
+"""How a constant comes of a count: alone, as a factor in a product, as a number."""
+SMALL = 4
+"""Up to this, a number is more often the number than a size."""
+_WHERE = ("rows", "columns")
+
+
+@dataclass(frozen=True)
+class Count:
+    """A number with the name that it has in the user's scope, and what it is."""
+
+    value: float
+    name: str
+    what: str
+    taken: bool
+    """Whether the forward takes a mean over it."""
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A factor: `said` alone, `factor` in a product; `over` where it is 1 / that."""
+
+    said: str
+    factor: str
+    over: bool
+    count: Count
+
+    @property
+    def spoken(self) -> str:
+        """Return `n = 32 (the rows of logits)`, or `1 / n, where n = 32 (the rows of logits)`."""
+        plain = not self.over and self.said == self.count.name
+        if self.said == number(self.count.value):
+            return fraction(1 / self.count.value if self.over else self.count.value)
+        what = f" ({self.count.what})" if self.count.what else ""
+        if self.is_number:
+            own = f"{self.count.name} is {self.count.what}" if what else ""
+        else:
+            own = f"{self.count.name} = {number(self.count.value)}{what}"
+        if plain:
+            return own
+        said = f"1 / {self.factor}" if self.over else self.said
+        return f"{said}, where {own}" if own else said
+
+    @property
+    def is_number(self) -> bool:
+        """Whether it has no name but itself."""
+        return self.count.name == number(self.count.value)
+
+    def mended(self, written: str, loose: bool) -> str:
+        """Return a value that is this many times too large, freed of the factor."""
+        whole = f"({written})" if loose else written
+        return f"{whole} * {self.factor}" if self.over else f"{whole} / {self.factor}"
+
+
+def named(suspect: Suspect, constant: float) -> Iterator[Constant]:
+    """Yield what a constant factor may be called: by what the forward counts first."""
+    yield from sorted(_matching(suspect, constant), key=_rank)
+
+
+def _rank(found: Constant) -> int:
+    """Names before forms of names before numbers; but a 2 is a 2 first."""
+    plain, known = found.said == found.count.name, not found.is_number
+    if plain:
+        small = found.count.value <= SMALL and found.count.value.is_integer()
+        if small and not found.count.taken:
+            return 1 if found.is_number else 2
+        return 0 if known else 1 if small else 9
+    return 3 if known else 4
+
+
+def _matching(suspect: Suspect, constant: float) -> Iterator[Constant]:
+    for whole in range(2, SMALL + 1):
+        for over in (False, True):
+            if math.isclose(constant, 1 / whole if over else whole, rel_tol=SAME):
+                plain = Count(float(whole), str(whole), "", False)
+                yield Constant(plain.name, plain.name, over, plain)
+    for said, factor, form in FORMS:
+        for count in counts(suspect):
+            bare = count.name == number(count.value)
+            if (not count.what and said != "{}") or (bare and said not in ("{}", "{}**0.5")):
+                continue  # of a number of the forward's that counts nothing
+            try:
+                value = form(count.value)
+            except (ZeroDivisionError, OverflowError):
+                continue
+            if isinstance(value, complex) or not value or value == 1:
+                continue
+            for over in (False, True):
+                if math.isclose(constant, 1 / value if over else value, rel_tol=SAME):
+                    name = count.name
+                    yield Constant(said.format(name), factor.format(name), over, count)
+
+
+def fraction(value: float) -> str:
+    """Return a number as one would say it: 1 / 3 for 0.333333."""
+    for top in (1, 2, 3):
+        if abs(top / value - round(top / value)) < SAME and round(top / value) > top:
+            return f"{top} / {round(top / value)}"
+    return number(value)
+
+
+def counts(suspect: Suspect) -> list[Count]:
+    """Return the numbers that the forward has around this node, with their names."""
+    found: dict[tuple[float, str], Count] = {}
+    taken, sizes = list(_taken(suspect)), list(_sizes(suspect))
+    what_of = {value: what for value, what in reversed([*taken, *sizes]) if what}
+    for value, what in [*taken, *sizes]:
+        for name in _names(suspect, value):
+            mean = bool(what) and (value, what) in taken
+            count = Count(value, name, what_of.get(value, ""), mean)
+            found.setdefault((value, name), count)
+    return list(found.values())
+
+
+def _taken(suspect: Suspect) -> Iterator[tuple[float, str]]:
+    """Yield what the forward divides, multiplies and raises by between this node and the next."""
+    for op in forward_ops(suspect):
+        name = getattr(op.func, "__name__", "").strip("_")
+        given, made = next(iter(op.inputs), None), next(iter(op.outputs), None)
+        if name in ("mean", "var", "std") and isinstance(given, Tensor) and made is not None:
+            each = given.numel() / max(1, made.numel())
+            yield each, _size_of(suspect, given, each)
+        elif name in ("cross_entropy", "nll_loss") and given is not None and given.ndim > 1:
+            each = given.numel() / given.shape[1]
+            yield each, _size_of(suspect, given, each)
+        elif "loss" in name and given is not None:
+            yield float(given.numel()), _size_of(suspect, given, given.numel())
+        elif name in ("mul", "div", "truediv", "pow", "rmul", "multiply", "divide"):
+            yield from ((abs(float(s)), "") for s in _scalars(op) if s not in (0, 1, -1))
+        elif name in ("square", "sqrt", "rsqrt"):
+            yield 2.0, ""
+
+
+def _scalars(op: Op) -> Iterator[float]:
+    for value in op.args:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            yield value
+
+
+def _sizes(suspect: Suspect) -> Iterator[tuple[float, str]]:
+    """Yield the sizes of this node and of what is made of it."""
+    nodes = [suspect.node, *(suspect.names[p.consumer] for p in suspect.parts
+                             if p.consumer in suspect.names)]  # fmt: skip
+    for node in nodes:
+        for i, size in enumerate(node.value.shape):
+            if size > 1:
+                yield float(size), _dimension(node.name, i, node.value.ndim)
+    for node in nodes:
+        if node.value.ndim > 1:
+            yield float(node.value.numel()), f"the elements of {node.name}"
+
+
+def _size_of(suspect: Suspect, given: Tensor, each: float) -> str:
+    """Say which size of an operation's input it is, where that has a name."""
+    name = next((b.name for b in suspect.names.values() if b.value is given), suspect.node.name)
+    value = given if name != suspect.node.name else suspect.node.value
+    for i, size in enumerate(value.shape):
+        if size == each:
+            return _dimension(name, i, value.ndim)
+    return f"the elements of {name}" if value.numel() == each else ""
+
+
+def _dimension(name: str, i: int, rank: int) -> str:
+    if rank == 1:
+        return f"the elements of {name}"
+    return f"the {_WHERE[i]} of {name}" if rank == 2 else f"dimension {i} of {name}"
+
+
+def _names(suspect: Suspect, value: float) -> list[str]:
+    """Return what the user calls a number: those first that stand in the backward pass."""
+    names, lines = suspect.views[0].moment.names, _lines(suspect)
+    own = [n for n in names if _is(names.given(n), value) and not n.startswith("_")]
+    seen = {n: len(re.findall(rf"\b{re.escape(n)}\b", lines)) for n in own}
+    order = sorted(own, key=lambda n: -seen[n])
+    if value <= SMALL and value.is_integer():
+        return [number(value), *order]
+    return order or shapes(suspect, value) or _written(suspect, value) or [number(value)]
+
+
+def _written(suspect: Suspect, value: float) -> list[str]:
+    """Return how the forward's lines around this node write a fraction: `(1 - p)`."""
+    if value == int(value):
+        return []
+    nodes = [node for line in forward_lines(suspect) for node in ast.walk(ast.parse(line))]
+    plain = (ast.BinOp, ast.Name, ast.Constant, ast.operator, ast.expr_context)
+    texts = [f"({ast.unparse(node)})" for node in nodes if isinstance(node, ast.BinOp)
+             and all(isinstance(part, plain) for part in ast.walk(node))]  # fmt: skip
+    return [text for text in texts if _is(suspect.value(text), value)][:1]
+
+
+def _lines(suspect: Suspect) -> str:
+    """Return the lines whose names count: this one, the forward's around it, the backward pass."""
+    texts = {b.statement.text for h in suspect.backward.hands.values() for b in h.binds}
+    forward = forward_lines(suspect)
+    return "\n".join([suspect.statement.text, *forward, *forward, *texts])
+
+
+def _is(found: object, value: float) -> bool:
+    whole = isinstance(found, int | float) and not isinstance(found, bool)
+    return whole and math.isclose(float(found), value, rel_tol=SAME)  # type: ignore[arg-type]
+
+
+def shapes(suspect: Suspect, value: float) -> list[str]:
+    """Return how the node's own sizes, or its consumers', give this number: `x.shape[0]`."""
+    nodes = [suspect.node, *(suspect.names[p.consumer] for p in suspect.parts
+                             if p.consumer in suspect.names)]  # fmt: skip
+    found = [f"{node.name}.shape[{i}]" for node in nodes for i, size in
+             enumerate(node.value.shape) if size == value]  # fmt: skip
+    return found[:1] or [f"{n.name}.numel()" for n in nodes if n.value.numel() == value][:1]

@@ -1,0 +1,56 @@
+"""What all suspects of one backward pass share, and one scene as each of them has it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from torch import Tensor
+
+from handgrad.checker.explain.search.runner import Runner
+from handgrad.checker.explain.search.scene import Moment, Scene
+from handgrad.checker.pairs.hands import Hand
+from handgrad.checker.passes.find import Pass
+from handgrad.checker.passes.replay import Replay
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a node's gradient gets through one of its consumers, in each scene."""
+
+    consumer: str
+    """The name of the consumer; its gradient's name is `hand`."""
+    hand: str | None
+    values: tuple[Tensor, ...]
+
+
+@dataclass(frozen=True)
+class View:
+    """One scene as a suspect has it: right is what all its gradient's statements should come to."""
+
+    moment: Moment
+    runner: Runner
+    finish: Runner
+    """Runs the gradient's later statements, where the last of them stands."""
+    before: Tensor | None
+    right: Tensor
+
+
+@dataclass
+class Backward:
+    """What all suspects of one pass share: the scenes, and what each consumer sends back."""
+
+    forward: Pass
+    scenes: tuple[Scene, ...]
+    native: Scene | None
+    random: Mapping[int, Tensor]
+    """By the id of the node's tensor."""
+    parts: Mapping[int, Mapping[int, tuple[Tensor, ...]]]
+    """Node -> consumer -> what it sends back in each scene, by the tensors' ids."""
+    consumers: Mapping[int, set[int]]
+    hands: Mapping[int, Hand]
+    """The gradients by hand, by the id of the node's tensor."""
+
+    @cached_property
+    def replayed(self) -> Replay:
+        """The forward pass alone, run again: what its tensors were when the loss was there."""
+        return self.forward.replayed()

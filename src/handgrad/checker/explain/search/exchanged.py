@@ -1,0 +1,83 @@
+"""A gradient that is another node's: which, and the statement with the names in their order."""
+
+import ast
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from handgrad.checker.explain.search.edits import Text
+from handgrad.checker.explain.search.suspect import Suspect
+from handgrad.checker.pairs.settle import SIGNIFICANT
+from handgrad.checker.passes.compare import formula_is_right
+from handgrad.checker.record.trace import Bind
+
+
+def belongs_to(suspect: Suspect) -> Bind | None:
+    """Return the node that what was made is the gradient of, if it is another's.
+
+    What the node itself goes into does not count: there, a local derivative was forgotten.
+    """
+    if "belongs" not in suspect.memo:
+        suspect.memo["belongs"] = _owner(suspect, suspect.made, suspect.node)
+    found: Bind | None = suspect.memo["belongs"]
+    return found
+
+
+def _owner(suspect: Suspect, made: Tensor, node: Bind) -> Bind | None:
+    forward = suspect.forward
+    consumers = suspect.backward.consumers.get(id(node.value), set())
+    for other in forward.nodes():
+        truth = forward.truth.get(other.index)
+        if truth is None or other.kind == "param" or other.value is node.value:
+            continue
+        if truth.shape != made.shape or truth.numel() < 2 or id(other.value) in consumers:
+            continue
+        noise = forward.noise[other.index]
+        if float(truth.abs().max()) <= SIGNIFICANT * float(noise.max()):
+            continue
+        if formula_is_right(made.double(), truth, noise, suspect.dtype):
+            return other
+    return None
+
+
+def in_order(suspect: Suspect) -> str | None:
+    """Return the statement with its names, or what it returns, where the gradients belong."""
+    unit = suspect.unit
+    text = None if unit is None else Text(unit.text, unit.tree)
+    if text is None or isinstance(text.tree, ast.AugAssign):
+        return None
+    if isinstance(text.tree, ast.Return):
+        names = [t.name for t in suspect.statement.targets]
+        parts = text.value.elts if isinstance(text.value, ast.Tuple) else []
+        order = _order(suspect, names)
+        if order is None or len(parts) != len(order):
+            return None
+        placed = [text.segment(parts[order.index(name)]) for name in names]
+        return text.replace_all(parts, placed)
+    targets = getattr(text.tree, "targets", [None])[0]
+    if not isinstance(targets, ast.Tuple):
+        return None
+    names = [ast.unparse(target) for target in targets.elts]
+    order = _order(suspect, names)
+    return None if order is None else text.replace_all(targets.elts, order)
+
+
+def _order(suspect: Suspect, names: Sequence[str]) -> list[str] | None:
+    """Return, for each place of the statement, the name whose gradient is there."""
+    found: list[str] = []
+    shared = suspect.backward
+    own = {h.name: h for h in shared.hands.values() if _made_by(suspect, h.binds)}
+    for name in names:
+        hand = own.get(name)
+        if hand is None or hand.node is None:
+            found.append(name)
+            continue
+        moment = shared.scenes[0].moments.get(hand.own_final().index)
+        owner = None if moment is None else _owner(suspect, moment.after, hand.node)
+        other = None if owner is None else shared.hands.get(id(owner.value))
+        found.append(name if other is None else other.name)
+    return found if sorted(found) == sorted(names) and found != list(names) else None
+
+
+def _made_by(suspect: Suspect, binds: Sequence[Bind]) -> bool:
+    return any(b.statement == suspect.statement for b in binds)

@@ -1,0 +1,100 @@
+"""The suspects of one gradient: its statements to blame, each with its evidence."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from handgrad.checker.explain.search.evidence import Backward, Part, View
+from handgrad.checker.explain.search.runner import Runner
+from handgrad.checker.explain.search.scene import Scene
+from handgrad.checker.explain.search.suspect import Suspect
+from handgrad.checker.explain.search.unit import Unit, unit_of
+from handgrad.checker.judge.grade import Grade
+from handgrad.checker.judge.statements import grouped
+from handgrad.checker.record.trace import Bind, key_of
+
+
+def suspects(grade: Grade, backward: Backward) -> Iterator[Suspect]:
+    """Yield the statements to blame for one gradient, ready to be asked."""
+    groups = grouped(grade.hand)
+    own = [grade.hand.own_final().statement, *(s for s, _ in groups)]
+    for statement in grade.blamed.statements or dict.fromkeys(own):
+        at = next((i for i, (s, _) in enumerate(groups) if s is statement), None)
+        if at is not None:
+            yield _suspect(grade, at, backward)
+        elif statement is grade.alias:  # it is another gradient's statement
+            yield replace(_suspect(grade, -1, backward), statement=statement, unit=None)
+
+
+def _suspect(grade: Grade, at: int, backward: Backward) -> Suspect:
+    hand, forward = grade.hand, backward.forward
+    groups = grouped(hand)
+    statement, binds = groups[at]
+    final = hand.own_final()
+    looped = len(binds) > 1
+    unit = unit_of(statement, hand.name, looped, groups[0][0])
+    later = groups[at + 1 :] if at >= 0 else []
+    rest = "\n".join(s.text for s, _ in later)
+    if any(len(b) > 1 for _, b in later):
+        unit = None  # a loop follows: what comes of this statement alone cannot be told
+    assert hand.node is not None
+    number = id(hand.node.value)
+    rights = [forward.truth[hand.node.index]]
+    parts = _parts(number, backward)
+    direct = all(
+        id(backward_hand.node.value) in backward.consumers.get(number, ())
+        for backward_hand in backward.hands.values()
+        if backward_hand.number in grade.reads and backward_hand.node is not None
+    )
+    whole = parts and all(p.hand is not None for p in parts)
+    hidden = bool((rights[0].abs() <= forward.noise[hand.node.index]).all())  # 0 times x is 0
+    memory = [(h.number, key_of(h.own_final().value)) for h in backward.hands.values()]
+    keys = [key for _, key in memory]
+    # where two share memory, one random gradient overwrites another
+    apart = all(keys.count(key) == 1 for number, key in memory if number in grade.reads)
+    if len(backward.scenes) > 1 and (direct or hidden) and whole and grade.reads and apart:
+        rights.append(torch.stack([p.values[1] for p in parts]).sum(0))
+    scenes = zip(backward.scenes, rights, strict=False)
+    views = tuple(
+        v for scene, right in scenes
+        if (v := _view(scene, binds, final, right, torch.float64, unit)) is not None
+    )  # fmt: skip
+    own = forward.autograd.get(hand.node.index)
+    native = None
+    if backward.native is not None and own is not None:
+        native = _view(backward.native, binds, final, own, None, unit)
+    names = {b.name: b for b in forward.nodes() if b.kind != "param" or not hand.is_local()}
+    gradients = {h.node.name: h.name for h in backward.hands.values() if h.node is not None}
+    names_late = backward.scenes[0].late
+    late = None if names_late is None else Runner(names_late)
+    return Suspect(
+        grade, statement, unit, views, parts, rest, native, late, names, gradients, backward
+    )
+
+
+def _view(
+    scene: Scene,
+    binds: list[Bind],
+    final: Bind,
+    right: Tensor,
+    dtype: torch.dtype | None,
+    unit: Unit | None,
+) -> View | None:
+    first, own = scene.moments.get(binds[0].index), scene.moments.get(binds[-1].index)
+    last = scene.moments.get(final.index)
+    if first is None or own is None or last is None:
+        return None
+    loop = None if unit is None or unit.loop is None else first.loops.get(unit.loop)
+    runner = Runner(loop or own.names, dtype)
+    return View(own, runner, Runner(last.names, dtype), first.before, right)
+
+
+def _parts(number: int, backward: Backward) -> tuple[Part, ...]:
+    found = []
+    for consumer, values in backward.parts.get(number, {}).items():
+        hand = backward.hands.get(consumer)
+        name = backward.forward.name_of(consumer)
+        found.append(Part(name, None if hand is None else hand.name, values))
+    return tuple(found)

@@ -1,0 +1,175 @@
+"""What the user's names stand for at one moment of a run, as something that a line can be run on.
+
+Tensors come in the run's dtype, collections as copies, objects of the user's own classes as
+stand-ins that hold their attributes and nothing else: whatever is run on these calls no code of the
+user's, and what it writes to is not theirs.
+"""
+
+import builtins
+import types
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from handgrad.checker.passes.replay import Replay
+from handgrad.checker.record.scope import Scope, attributes
+from handgrad.checker.record.trace import Bind, key_of
+
+MANY = 4096
+"""A larger collection is data, and is given as it is: nothing in a line writes to those."""
+_LIBRARIES = ("torch", "math", "numpy")
+PURE = {"abs", "bool", "enumerate", "float", "int", "len", "list", "max", "min", "pow", "range",
+        "reversed", "round", "slice", "sum", "tuple", "zip"}  # fmt: skip
+"""Functions of Python's own that change nothing."""
+_PLAIN = (bool, int, float, complex, str, bytes, type(None), range, slice, torch.dtype,
+          torch.device, torch.Size, type(Ellipsis))  # fmt: skip
+
+
+class Names:
+    """The names of a scope; `loop`: as they were when the loop began that stands in that line.
+
+    What is written to later is kept as it was; the rest is taken from the run when it is asked for.
+    """
+
+    def __init__(
+        self, replay: Replay, bind: Bind, changing: set[int], scope: Scope | None = None
+    ) -> None:
+        scope = scope or bind.scope
+        assert scope is not None
+        self._scope = scope
+        self._given = scope.names
+        self._replay, self._index = replay, bind.index
+        self._kept: dict[int, Tensor] = {}
+        held = [v for c in scope.held.values() for v in _elements(c)]
+        for value in [*self._given.values(), *held]:
+            if is_float(value) and id(value) not in self._kept and key_of(value) in changing:
+                self._kept[id(value)] = self._replayed(value).clone()
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._given
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._given)
+
+    def __getitem__(self, name: str) -> Any:
+        return self.own(self._given[name])
+
+    def get(self, name: str) -> Any:
+        """Return what the name stands for, None where it stands for nothing."""
+        try:
+            return self[name] if name in self._given else None
+        except KeyError:
+            return None
+
+    def given(self, name: str) -> Any:
+        """Return what the name stood for in the user's own run."""
+        return self._given[name]
+
+    def before(self, bind: Bind) -> "Names":
+        """Return the names of another moment of the same run, as what was not written to is."""
+        return Names(self._replay, bind, set())
+
+    def held(self, value: Any) -> Any:
+        """Return what a collection, or an object, held at that moment; None for anything else."""
+        found = self._scope.held.get(id(value))
+        if found is not None:
+            return found
+        return value if isinstance(value, tuple | list | dict) else attributes(value)
+
+    def own(self, value: Any, tensor: Callable[[Tensor, Tensor], Tensor] | None = None) -> Any:
+        """Return what stands for a value of the user's. Raises KeyError where nothing can.
+
+        `tensor` is given every tensor on the way, the user's and ours, and returns what is taken.
+        """
+        if isinstance(value, _PLAIN):
+            return value
+        if isinstance(value, Tensor):
+            found = self._tensor(value) if is_float(value) else value
+            return found if tensor is None else tensor(value, found)
+        if isinstance(value, tuple | list | dict):
+            return self._collection(value, tensor)
+        if of_library(value):
+            return value
+        if type(value).__module__ == "numpy":
+            return value.copy()
+        held = self.held(value)
+        if held is None:
+            raise KeyError(f"{type(value).__name__} is not to be run on")
+        return StandIn(held, lambda inner: self.own(inner, tensor))
+
+    def _collection(self, value: Any, tensor: Any) -> Any:
+        if len(value) > MANY:
+            return value
+        held = self.held(value)
+        if isinstance(value, dict):
+            return {key: self._element(inner, tensor) for key, inner in dict.items(held)}
+        made = [self._element(inner, tensor) for inner in held]
+        if type(value).__module__ == "torch.return_types":  # of max, sort, ...
+            return type(value)(made)
+        if hasattr(type(value), "_fields"):
+            return tuple.__new__(type(value), made)
+        return made if isinstance(value, list) else tuple(made)
+
+    def _element(self, value: Any, tensor: Any) -> Any:
+        try:
+            return self.own(value, tensor)
+        except KeyError:
+            return StandIn({}, _itself)
+
+    def _tensor(self, value: Tensor) -> Tensor:
+        kept = self._kept.get(id(value))
+        return self._replayed(value) if kept is None else kept
+
+    def _replayed(self, value: Tensor) -> Tensor:
+        return self._replay.get(value, self._index).detach()
+
+
+class StandIn:
+    """The attributes of an object of the user's, without its class: no method, no property."""
+
+    def __init__(self, held: dict[str, Any], own: Callable[[Any], Any]) -> None:
+        self.__dict__["_held"], self.__dict__["_own"] = held, own
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            value = self._own(self._held[name])
+        except KeyError as error:
+            raise AttributeError(name) from error
+        self.__dict__[name] = value
+        return value
+
+
+def is_float(value: Any) -> bool:
+    """Tell what comes in the run's dtype."""
+    return isinstance(value, Tensor) and value.is_floating_point() and value.layout is torch.strided
+
+
+def of_library(value: Any) -> bool:
+    """Tell a module, a function or a class of a library, which runs no code of the user's."""
+    if isinstance(value, types.ModuleType):
+        return _root(value.__name__) in _LIBRARIES
+    if isinstance(value, types.BuiltinFunctionType):  # torch.exp has no module
+        return value.__self__ is None or not _is_builtin(value) or value.__name__ in PURE
+    if isinstance(value, types.FunctionType):
+        return _root(value.__module__) in ("torch", "numpy")
+    if isinstance(value, type):
+        return value.__name__ in PURE if _is_builtin(value) else _root(value.__module__) == "torch"
+    return False
+
+
+def _is_builtin(value: Any) -> bool:
+    return getattr(builtins, value.__name__, None) is value
+
+
+def _root(module: str | None) -> str:
+    return (module or "").split(".")[0].lstrip("_")
+
+
+def _elements(held: Any) -> Iterator[Any]:
+    yield from held.values() if isinstance(held, dict) else held
+
+
+def _itself(value: Any) -> Any:
+    return value

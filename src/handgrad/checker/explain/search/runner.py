@@ -1,0 +1,118 @@
+"""Statements run over the names of a moment. Nothing that they do reaches what is the user's."""
+
+import ast
+import builtins
+import contextlib
+import warnings
+from collections.abc import Iterator, Mapping
+from types import CodeType, MappingProxyType
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from handgrad.checker.explain.search.names import Names
+
+BEFORE, RETURNED = "__before__", "__returned__"
+
+
+class Runner:
+    """Runs texts; `dtype` is that of what a line makes by itself (zeros), None for the user's."""
+
+    def __init__(self, names: Names, dtype: torch.dtype | None = torch.float64) -> None:
+        self._names = names
+        self._dtype = dtype
+
+    def value(self, source: str) -> Any:
+        """Return what an expression evaluates to. Raises whatever it raises."""
+        tree = ast.parse(source, mode="eval")
+        code = compile(tree, "<line>", "eval")
+        names = self._given(code, writes=any(True for _ in _written(tree)))
+        return self._run(code, names, eval)
+
+    def run(
+        self,
+        source: str,
+        target: str,
+        before: Tensor | None,
+        given: Mapping[str, Any] = MappingProxyType({}),
+    ) -> Tensor | None:
+        """Run statements; return what `target` stands for afterwards, None where it is no tensor.
+
+        `target` is an expression (dx, grads["x"], self.dx); `before` is what it stands for when
+        they begin, `given` what other names do instead. Raises whatever they raise.
+        """
+        tree = ast.parse(source)
+        read = compile(target, "<line>", "eval")
+        code = compile(tree, "<line>", "exec")
+        names = self._given(code, _writes(tree, target, before is not None), read)
+        names |= given
+        if before is not None:
+            names[BEFORE] = before.clone()
+            exec(f"{target} = {BEFORE}", names)
+        self._run(code, names, exec)
+        found = eval(read, names)
+        return found.detach() if isinstance(found, Tensor) else None
+
+    def _given(self, code: CodeType, writes: bool, read: CodeType | None = None) -> dict[str, Any]:
+        clones: dict[int, Tensor] = {}
+
+        def clone(value: Tensor, own: Tensor) -> Tensor:
+            if id(value) not in clones:  # what has two names has them here too
+                clones[id(value)] = own.clone()
+            return clones[id(value)]
+
+        found: dict[str, Any] = {"__builtins__": builtins}
+        for name in _names_of(code) | (_names_of(read) if read is not None else set()):
+            if name not in self._names:
+                continue
+            with contextlib.suppress(KeyError):  # where a line needs it, it raises a NameError
+                given = self._names.given(name)
+                found[name] = self._names.own(given, clone if writes else None)
+        return found
+
+    def _run(self, code: CodeType, names: dict[str, Any], how: Any) -> Any:
+        dtype, random = torch.get_default_dtype(), torch.get_rng_state()
+        torch.set_default_dtype(self._dtype or dtype)
+        try:
+            with torch.no_grad(), warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # about lines that nobody wrote
+                return how(code, names)
+        finally:
+            torch.set_default_dtype(dtype)
+            torch.set_rng_state(random)
+
+
+def _writes(tree: ast.Module, target: str, is_own: bool) -> bool:
+    """Tell whether more is written to in place than the target, a copy of ours if `is_own`."""
+    written = {ast.unparse(t) for t in _written(tree)}
+    simple = len(tree.body) == 1 and isinstance(tree.body[0], ast.Assign | ast.AugAssign)
+    own = {target, target.split("[")[0]} if simple and is_own else set[str]()
+    return bool(written - own)
+
+
+def _written(tree: ast.AST) -> Iterator[ast.AST]:
+    """Yield what is written to in place: `x` of x += 1, x[i] = 1 and x.add_(1); calls with out=."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.AugAssign):
+            yield _owner(node.target)
+        elif isinstance(node, ast.Assign):
+            yield from (_owner(t) for t in node.targets if isinstance(t, ast.Subscript))
+        elif isinstance(node, ast.Call):
+            name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            if (name.endswith("_") and not name.endswith("__")) or any(
+                k.arg in ("out", "inplace") for k in node.keywords
+            ):
+                yield node
+
+
+def _owner(node: ast.expr) -> ast.expr:
+    return node.value if isinstance(node, ast.Subscript) else node
+
+
+def _names_of(code: CodeType) -> set[str]:
+    found = {*code.co_names, *code.co_freevars}
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            found |= _names_of(constant)
+    return found

@@ -1,0 +1,87 @@
+"""A run of the backward pass in float64 in which a statement can be run again, or another.
+
+Two scenes are made: one with the true gradients upstream, one with random ones, so that a line is
+not taken for right because the true gradient upstream of it happens to be 0.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from handgrad.checker.explain.search.names import Names
+from handgrad.checker.pairs.hands import Hand
+from handgrad.checker.pairs.sweep import Sweep
+from handgrad.checker.passes.find import Pass
+from handgrad.checker.record.scope import Scope
+from handgrad.checker.record.trace import Bind, Event, Op, key_of
+
+
+@dataclass
+class Moment:
+    """A statement that has just run; its target as it was before, and after.
+
+    `loops` are the names as they were when the loops around it began, by the loops' lines.
+    """
+
+    names: Names
+    before: Tensor | None
+    after: Tensor
+    loops: Mapping[int, Names]
+
+
+@dataclass
+class Scene:
+    """The moments of one run, by the index of the Bind; `late` is the last of them."""
+
+    moments: dict[int, Moment] = field(default_factory=dict)
+    late: Names | None = None
+
+
+class SceneSweep(Sweep):
+    """A sweep with right gradients upstream that keeps the names at the statements of interest."""
+
+    def __init__(
+        self,
+        forward: Pass,
+        hands: Sequence[Hand],
+        wanted: Iterable[int],
+        corrections: Mapping[int, Tensor],
+        truth: Mapping[int, Tensor] | None = None,
+        dtype: torch.dtype | None = torch.float64,
+    ) -> None:
+        super().__init__(forward, hands, True, corrections, truth)
+        self.replay.dtype = dtype
+        self.wanted = set(wanted)
+        self.scene = Scene()
+        binds = [b for hand in hands for b in hand.binds]
+        self._changing = {key_of(b.value) for b in binds}
+        scoped = (b.index for b in binds if b.scope is not None and b.scope.names)
+        self._last = max(scoped, default=None)
+
+    def events(self) -> list[Event]:
+        """Return what the gradients were computed by, and the whole forward pass before it."""
+        events: dict[int, Event] = {e.index: e for e in self.forward.events if type(e) is Op}
+        events |= {e.index: e for e in super().events()}
+        for event in events.values():
+            if type(event) is Op:
+                self._changing.update(key_of(t) for t in event.writes)
+        return [events[i] for i in sorted(events)]
+
+    def _named(self, bind: Bind, hand: Hand) -> None:
+        if bind.index in self.wanted and bind.scope is not None:
+            self.scene.moments[bind.index] = self._moment(bind, hand)
+        super()._named(bind, hand)
+        if bind.index == self._last:
+            self.scene.late = self._names(bind)
+
+    def _moment(self, bind: Bind, hand: Hand) -> Moment:
+        after = self.replay.get(bind.value, bind.index).clone()
+        before = self.latest.get(hand.number)
+        scopes = bind.scope.loops if bind.scope is not None else {}
+        loops = {line: self._names(bind, scope) for line, scope in scopes.items() if scope.names}
+        return Moment(self._names(bind), before, after, loops)
+
+    def _names(self, bind: Bind, scope: Scope | None = None) -> Names:
+        return Names(self.replay, bind, self._changing, scope)

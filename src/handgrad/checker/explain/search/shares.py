@@ -1,0 +1,143 @@
+"""How what a statement made and what is right hang together, as numbers, in every scene."""
+
+import torch
+from torch import Tensor
+
+from handgrad.checker.explain.search.suspect import CLOSE, Part, Suspect
+from handgrad.checker.record.trace import Bind, Op
+
+SAME = 1e-6
+"""Two scenes' estimates of one constant: what a constant loses on its way through float32."""
+
+
+def shares(suspect: Suspect) -> list[tuple[Tensor, Tensor]]:
+    """Return, in each scene, what the statement itself gave and what it should have given.
+
+    Empty where it has no share of its own: shapes differ.
+    """
+    found = []
+    for i, view in enumerate(suspect.views):
+        made, right, own = suspect.makes(i), view.right, suspect.added(i)
+        if made.shape != right.shape:
+            return []
+        alone = view.before is None or own.shape != made.shape
+        found.append((made, right) if alone else (own, right - (made - own)))
+    return found
+
+
+def constant(suspect: Suspect) -> float | None:
+    """Return the one number by which all that the statement gave is off, in every scene."""
+    found: list[float] = []
+    for view, (own, due) in enumerate(shares(suspect)):
+        if view == 0 and bool((due.abs() <= suspect.noise).all()):
+            continue  # any multiple of 0 is right
+        own, due = own.double(), due.double()
+        square = (due * due).sum()
+        factor = float((own * due).sum() / square) if square else 0.0
+        if factor == factor and abs(factor) not in (0.0, float("inf")):
+            mended = suspect.makes(view) - own + own / factor
+            if suspect.is_right(mended, view):
+                found.append(factor)
+                continue
+        return None
+    if not found or any(abs(f - found[-1]) > SAME * abs(f) for f in found):
+        return None
+    return None if abs(found[-1] - 1) < SAME else found[-1]
+
+
+def quotient(suspect: Suspect) -> tuple[Tensor, Tensor] | None:
+    """Return what the statement gave over what it should have given, where both scenes agree.
+
+    The second tensor tells where it is known; None where it is a different one in each scene.
+    """
+    return agreed([(own, due) for own, due in shares(suspect)])
+
+
+def agreed(pairs: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor] | None:
+    """Return the elementwise quotient of each pair if it is the same one, and where it is known."""
+    if len(pairs) < 2 or any(a.shape != b.shape or not a.numel() for a, b in pairs):
+        return None
+    if any(not a.is_floating_point() or not b.is_floating_point() for a, b in pairs):
+        return None
+    one, two = (a / b for a, b in pairs)
+    known = one.isfinite() & two.isfinite()
+    for _, below in pairs:
+        known = known & (below.abs() > 1e-3 * below.abs().max())
+    if not bool(known.any()) or not same(one[known], two[known]):
+        return None
+    return one, known
+
+
+def gave(suspect: Suspect, view: int) -> Tensor:
+    """Return what the statement gave of what came back: with the later ones if it is all one."""
+    return suspect.makes(view) if len(suspect.parts) == 1 else suspect.added(view)
+
+
+def upstream(suspect: Suspect, part: Part) -> list[Tensor] | None:
+    """Return the gradient of the consumer in each scene."""
+    forward, views = suspect.forward, len(suspect.views)
+    node = next((b for b in forward.nodes() if b.name == part.consumer and b.kind != "param"), None)
+    if part.hand is None or not isinstance(node, Bind) or node.index not in forward.truth:
+        return None
+    found = [forward.truth[node.index], suspect.backward.random.get(id(node.value))][:views]
+    return [f for f in found if f is not None] if len(found) == views else None
+
+
+def ignores_upstream(suspect: Suspect) -> bool:
+    """Tell whether the line reads no gradient, and one comes back that is not 1."""
+    if suspect.grade.reads or not suspect.parts:
+        return False
+    above = [found[0] for p in suspect.parts if p.hand and (found := upstream(suspect, p))]
+    return any(bool((value != 1).any()) for value in above)
+
+
+def is_upstream_alone(suspect: Suspect, part: Part) -> bool:
+    """Tell whether what was made is the consumer's gradient, summed or spread to its shape."""
+    above = upstream(suspect, part)
+    if not above or len(above) < len(suspect.views):
+        return False
+    change = [gave(suspect, i) for i in range(len(suspect.views))]
+    return all(same(c, _fitted(u, c)) for c, u in zip(change, above, strict=True))
+
+
+def _fitted(above: Tensor, made: Tensor) -> Tensor:
+    """Return what comes back, summed or spread to the shape of what was made."""
+    if above.shape == made.shape or above.dim() != made.dim():
+        return above
+    sizes = list(enumerate(zip(above.shape, made.shape, strict=True)))
+    if any(a != b and 1 not in (a, b) for _, (a, b) in sizes):
+        return above
+    dims = [i for i, (a, b) in sizes if b == 1 != a]
+    return (above.sum(dims, keepdim=True) if dims else above).expand_as(made)
+
+
+def same(a: Tensor, b: Tensor) -> bool:
+    """Tell whether two tensors hold the same finite numbers, not all of them 0."""
+    if a.shape != b.shape or not bool((a.isfinite() & b.isfinite()).all()):
+        return False
+    scale = a.abs() + b.abs()
+    return bool(((a - b).abs() <= CLOSE * (scale + scale.mean())).all()) and bool(torch.any(a != 0))
+
+
+def forward_ops(suspect: Suspect) -> list[Op]:
+    """Return the operations on this node, and on what is made of it before it has a name."""
+    made = {id(suspect.node.value)}
+    named = {id(b.value) for b in suspect.forward.nodes()} - made
+    found = []
+    for event in suspect.forward.events:
+        if type(event) is Op and any(id(t) in made for t in event.inputs):
+            found.append(event)
+            made |= {id(t) for t in event.outputs} - named
+    return found
+
+
+def forward_lines(suspect: Suspect) -> list[str]:
+    """Return the statements that made this node's consumers, those short enough to quote."""
+    return [forward_line(suspect, part.consumer) or "" for part in suspect.parts]
+
+
+def forward_line(suspect: Suspect, consumer: str) -> str | None:
+    """Return the statement that made a consumer, if it is short enough to quote."""
+    bind = suspect.names.get(consumer)
+    text = bind.statement.text if bind is not None else None
+    return text if text and "\n" not in text and len(text) <= 80 else None

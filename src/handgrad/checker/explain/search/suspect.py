@@ -1,0 +1,295 @@
+"""One statement to blame: what it made, what it should have made, and what another would make."""
+
+import ast
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import ModuleType
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from handgrad.checker.explain.search.edits import Text
+from handgrad.checker.explain.search.evidence import Backward, View
+from handgrad.checker.explain.search.evidence import Part as Part
+from handgrad.checker.explain.search.finding import Finding
+from handgrad.checker.explain.search.runner import Runner
+from handgrad.checker.explain.search.scene import Scene
+from handgrad.checker.explain.search.unit import Unit, calls_only_libraries
+from handgrad.checker.judge.grade import Grade
+from handgrad.checker.pairs.hands import Hand
+from handgrad.checker.passes.compare import formula_is_right, same_bits
+from handgrad.checker.passes.find import Pass
+from handgrad.checker.record.instrument import Statement
+from handgrad.checker.record.trace import Bind
+
+TRIES = 600
+"""So many lines are run in the place of one; at large sizes fewer, see WORK."""
+WORK = 1e9
+"""Elements that may be computed in search of one line's cause: some seconds of one core."""
+STEP = 20_000
+"""What an iteration of a loop costs, in elements: Python's own work."""
+CLOSE = 1e-5
+"""Between values in float64 of scenes whose constants came through the user's dtype (1e-7)."""
+
+
+@dataclass
+class Suspect:
+    """Evidence about one statement. `views` has the true scene first, then the random one."""
+
+    grade: Grade
+    statement: Statement
+    unit: Unit | None
+    views: tuple[View, ...]
+    parts: tuple[Part, ...]
+    rest: str
+    """The gradient's later statements, to be run after this one."""
+    native: View | None
+    late: Runner | None
+    """Evaluates expressions where the whole backward pass has run."""
+    names: Mapping[str, Bind]
+    """The forward's nodes by name, as this statement sees them."""
+    gradients: Mapping[str, str]
+    """Node -> the name of its gradient by hand."""
+    backward: Backward
+    memo: dict[str, Any] = field(default_factory=dict)
+    """What several causes ask for, found out once."""
+    _tried: dict[str, bool] = field(default_factory=dict)
+    _made: dict[int, Tensor] = field(default_factory=dict)
+    kept: dict[str, Any] = field(default_factory=dict)
+    """What is costly to find out and of use to several causes."""
+
+    @property
+    def hand(self) -> Hand:
+        return self.grade.hand
+
+    @property
+    def forward(self) -> Pass:
+        return self.grade.hand.forward
+
+    @property
+    def node(self) -> Bind:
+        assert self.grade.hand.node is not None
+        return self.grade.hand.node
+
+    @property
+    def made(self) -> Tensor:
+        """What the gradient comes to with this statement, right gradients upstream."""
+        return self.makes(0)
+
+    def added(self, view: int) -> Tensor:
+        """Return what the statement alone added to what stood there before it."""
+        seen = self.views[view]
+        after, before = seen.moment.after, seen.before
+        return after - before if before is not None and before.shape == after.shape else after
+
+    def makes(self, view: int) -> Tensor:
+        """Return the same in another scene."""
+        if view not in self._made:
+            seen = self.views[view]
+            after = seen.moment.after
+            found = self._finished(after, seen) if self.is_safe else after
+            self._made[view] = after if found is None else found
+        return self._made[view]
+
+    @property
+    def right(self) -> Tensor:
+        """What it should come to."""
+        return self.views[0].right
+
+    @property
+    def noise(self) -> Tensor:
+        return self.forward.noise[self.node.index]
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.grade.value.dtype
+
+    @cached_property
+    def text(self) -> Text | None:
+        """The statement to be rewritten; None where it cannot be run again."""
+        return self.shown if self.views and self.repeats else None
+
+    @property
+    def shown(self) -> Text | None:
+        """The statement to be read, whether or not it can be run again."""
+        if self.unit is None:
+            return None
+        names = self.views[0].moment.names if self.views else ()
+        modules = frozenset(n for n in names if isinstance(names.given(n), ModuleType))  # type: ignore[union-attr]
+        return Text(self.unit.text, self.unit.tree, modules, self.statement.source)
+
+    @cached_property
+    def repeats(self) -> bool:
+        """Whether the statement, run again, makes what it made."""
+        return self.is_safe and self._repeats(self.views[0])
+
+    @cached_property
+    def is_safe(self) -> bool:
+        """Whether running it again, and what follows, does nothing but compute."""
+        if self.unit is None:
+            return False
+        tree = ast.parse(self.unit.source(self.unit.text) + "\n" + self.rest)
+        return calls_only_libraries(tree, self.views[0].moment.names)
+
+    @cached_property
+    def trials(self) -> tuple[View, ...]:
+        """The scenes that another line is tried in: those that the user's own repeats in.
+
+        A loop that makes the gradients by itself on the way cannot be given random ones there.
+        """
+        first, *others = self.views
+        return first, *(v for v in others if not self.is_looped or self._repeats(v))
+
+    def with_names(self, given: Mapping[str, Any], view: int) -> Tensor | None:
+        """Return what the statement makes where some names stand for something else."""
+        seen = self.views[view]
+        assert self.unit is not None
+        try:
+            source = self.unit.source(self.unit.text)
+            found = seen.runner.run(source, self.unit.target, seen.before, given)
+            if found is None or not self.rest:
+                return found
+            return seen.finish.run(self.rest, self.unit.target, found, given)
+        except Exception:  # a shape that does not fit, say
+            return None
+
+    def _repeats(self, view: View) -> bool:
+        assert self.unit is not None
+        found, after = self._alone(self.unit.text, view), view.moment.after
+        return found is not None and found.shape == after.shape and _close(found, after)
+
+    @property
+    def is_looped(self) -> bool:
+        """Whether the statement is run with the loop that it stands in."""
+        return self.unit is not None and bool(self.unit.head)
+
+    @cached_property
+    def allowed(self) -> int:
+        """How many lines may be tried."""
+        loops = sum(b.statement == self.statement for b in self.hand.binds) * STEP
+        return int(min(TRIES, WORK / max(1, 20 * self.right.numel(), loops)))
+
+    def value(self, expression: str, view: int = 0) -> Any:
+        """Return what an expression is worth where the statement stands, None where it raises."""
+        try:
+            return self.views[view].runner.value(expression)
+        except Exception:
+            return None
+
+    def tensor(self, name: str) -> Tensor | None:
+        """Return the floating tensor that a name stands for here."""
+        found = self.views[0].moment.names.get(name)
+        return found if isinstance(found, Tensor) and found.is_floating_point() else None
+
+    def mends(self, text: str | None) -> bool:
+        """Tell whether `text` in the statement's place makes what is right, in every scene."""
+        if text is None or self.text is None or text == self.text.text:
+            return False
+        if text not in self._tried:
+            if len(self._tried) >= self.allowed:
+                return False
+            self._tried[text] = all(self._right(text, view) for view in self.trials)
+        return self._tried[text]
+
+    def would(self, text: str) -> bool:
+        """Tell whether `text` makes what is right even where the user's own cannot be run again."""
+        return all(self._right(text, view) for view in self.views)
+
+    def first(self, texts: Iterator[str]) -> str | None:
+        """Return the first of the texts that mends the line."""
+        return next((text for text in texts if self.mends(text)), None)
+
+    def checked(self, finding: Finding) -> Literal["exact", "rounding"]:
+        """Return what the corrected line gives in the user's own dtype, beside autograd's bits."""
+        own = self.forward.autograd.get(self.node.index)
+        if self.native is None or own is None or finding.fix is None or self.unit is None:
+            return "rounding"
+        text = finding.fix
+        if finding.adds:
+            made = self._run(self.unit.text, self.native)
+            found = self._later(text, self.backward.native, made, None)
+        elif finding.at is not None:
+            return "rounding"
+        else:
+            found = self.natively(text)
+        return "exact" if found is not None and same_bits(found, own) else "rounding"
+
+    def mends_later(self, rest: str) -> bool:
+        """Tell whether other statements in the place of the gradient's later ones mend it."""
+        if rest not in self._tried:
+            if len(self._tried) >= self.allowed or self.text is None:
+                return False
+            self._tried[rest] = all(self._right(self.text.text, v, rest) for v in self.views)
+        return self._tried[rest]
+
+    def completes(self, line: str) -> bool:
+        """Tell whether `line`, below all that the backward pass has, makes the gradient right."""
+        if line not in self._tried:
+            if len(self._tried) >= self.allowed:
+                return False
+            made = (self._later(line, scene, self.makes(i), torch.float64)
+                    for i, scene in enumerate(self.backward.scenes[: len(self.views)]))  # fmt: skip
+            self._tried[line] = all(
+                m is not None and self.is_right(m, i) for i, m in enumerate(made)
+            )
+        return self._tried[line]
+
+    def natively(self, text: str) -> Tensor | None:
+        """Return what a text makes in the user's own dtype, where it can be had."""
+        return None if self.native is None else self._run(text, self.native)
+
+    def is_right(self, value: Tensor, view: int = 0) -> bool:
+        """Tell whether a value is what this gradient should be in that scene."""
+        return self._agrees(value, self.views[view])
+
+    def _right(self, text: str, view: View, rest: str | None = None) -> bool:
+        found = self._run(text, view, rest)
+        return found is not None and self._agrees(found, view)
+
+    def _agrees(self, value: Tensor, view: View) -> bool:
+        if value.shape != view.right.shape or value.is_complex():
+            return False
+        if view is self.views[0]:
+            return formula_is_right(value.double(), view.right, self.noise, self.dtype)
+        return _close(value.double(), view.right)
+
+    def _run(self, text: str, view: View, rest: str | None = None) -> Tensor | None:
+        found = self._alone(text, view)
+        return None if found is None else self._finished(found, view, rest)
+
+    def _finished(self, made: Tensor, view: View, rest: str | None = None) -> Tensor | None:
+        """Return what the gradient's later statements make of it; `rest`: others in their place."""
+        rest = self.rest if rest is None else rest
+        if not rest:
+            return made
+        try:
+            target = self.hand.name if self.unit is None else self.unit.target
+            return view.finish.run(rest, target, made)
+        except Exception:
+            return None
+
+    def _later(
+        self, line: str, scene: Scene | None, made: Tensor | None, dtype: torch.dtype | None
+    ) -> Tensor | None:
+        if scene is None or scene.late is None or made is None:
+            return None
+        try:
+            return Runner(scene.late, dtype).run(line, self.hand.name, made)
+        except Exception:  # as above
+            return None
+
+    def _alone(self, text: str, view: View) -> Tensor | None:
+        source = text if self.unit is None else self.unit.source(text)
+        try:
+            target = self.hand.name if self.unit is None else self.unit.target
+            return view.runner.run(source, target, view.before)
+        except Exception:  # whatever a line that nobody wrote may lead to
+            return None
+
+
+def _close(a: Tensor, b: Tensor) -> bool:
+    scale = a.abs() + b.abs()
+    far = (a - b).abs() <= CLOSE * (scale + scale.mean())
+    return bool((far | (a == b) | (a.isnan() & b.isnan())).all())

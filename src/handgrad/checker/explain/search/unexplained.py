@@ -1,0 +1,82 @@
+"""What to say where no cause holds: how what was made lies to what is right, and what was due."""
+
+import torch
+from torch import Tensor
+
+from handgrad.checker.explain.search.edits import number
+from handgrad.checker.explain.search.finding import Finding
+from handgrad.checker.explain.search.suspect import Suspect
+
+SAME = 1e-6
+"""Ratios of float64 numbers that are one ratio: constants came through the user's dtype (1e-7)."""
+
+
+def unexplained(suspect: Suspect) -> Finding:
+    """Return what can be said without a cause."""
+    made, right = suspect.made, suspect.right
+    if made.shape != right.shape:
+        got, expected = (tuple(value.shape) for value in (made, right))
+        said = [f"It gives {got} where {suspect.node.name} has {expected}."]
+    else:
+        said = [f"No known cause explains it. {_ratio(made, right, suspect.noise)}"]
+    return Finding(" ".join([*said, *_due(suspect)]))
+
+
+def _ratio(made: Tensor, right: Tensor, noise: Tensor) -> str:
+    """Say how the ratio of the two is spread: constant, per row, per column, or where it is off."""
+    known = right.abs() > 1e3 * noise
+    off = (made - right).abs() > 1e3 * noise
+    share = float(off.double().mean()) if off.numel() else 0.0
+    ratio = torch.where(known, made / right, torch.nan)
+    at = _furthest(made, right)
+    if not bool(known.any()):
+        return f"It is not 0 where 0 is right, most so at {at}."
+    beside = bool((off & ~known).any())  # not 0 where 0 is right: no ratio says that
+    if not beside and _spread(ratio) < SAME:
+        return f"It is {number(_any(ratio))} times what is right, everywhere."
+    for dim, name in ((-1, "row"), (-2, "column")) if ratio.dim() > 1 else ():
+        if not beside and int(known.sum(dim).max()) > 1 and _spread_along(ratio, dim) < SAME:
+            return f"The ratio to what is right is one number for each {name}, and not the same."
+    where = "everywhere" if share > 0.95 else f"in {share:.0%} of the elements"
+    return f"It is off {where}, most at {at}: {_pair(made, right, at)}."
+
+
+def _due(suspect: Suspect) -> list[str]:
+    """Say what each consumer should have sent back to the element that is furthest off."""
+    parts = [part for part in suspect.parts if part.values]
+    if suspect.made.shape != suspect.right.shape or not parts:
+        return []
+    at = _furthest(suspect.made, suspect.right)
+    sent = [f"{float(part.values[0][tuple(at)]):.4g} from {part.consumer}" for part in parts]
+    place = f" at {at}" if at else ""
+    return [f"Due{place}: {' and '.join(sent)}."]
+
+
+def _furthest(made: Tensor, right: Tensor) -> list[int]:
+    far = (made - right).abs().nan_to_num(nan=torch.inf)
+    if not far.numel():
+        return []
+    return [int(i) for i in torch.unravel_index(far.argmax(), right.shape)]
+
+
+def _pair(made: Tensor, right: Tensor, at: list[int]) -> str:
+    return f"{float(made[tuple(at)]):.4g} where {float(right[tuple(at)]):.4g} is right"
+
+
+def _spread(ratio: Tensor) -> float:
+    known = ratio[ratio.isfinite()]
+    if known.numel() < 2 or known.numel() < int((~ratio.isnan()).sum()):
+        return 0.0 if ratio.numel() == 1 and known.numel() else torch.inf
+    return float((known.max() - known.min()) / known.abs().max())
+
+
+def _spread_along(ratio: Tensor, dim: int) -> float:
+    low = ratio.nan_to_num(nan=torch.inf).amin(dim)
+    high = ratio.nan_to_num(nan=-torch.inf).amax(dim)
+    known = low <= high
+    far = (high - low).abs() / torch.maximum(high.abs(), low.abs())
+    return float(far[known].nan_to_num(nan=torch.inf).max()) if bool(known.any()) else torch.inf
+
+
+def _any(ratio: Tensor) -> float:
+    return float(ratio[ratio.isfinite()].flatten()[0])

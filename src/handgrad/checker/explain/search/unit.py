@@ -1,0 +1,182 @@
+"""A statement as text that can be run again: alone, or with the loop that it stands in."""
+
+import ast
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from handgrad.checker.explain.search.names import PURE, Names, of_library
+from handgrad.checker.explain.search.runner import RETURNED
+from handgrad.checker.record.instrument import Statement, beside
+
+_EFFECTS = {"backward", "load", "manual_seed", "requires_grad_", "save", "savetxt", "savez", "seed",
+            "step", "tofile", "zero_grad"}  # fmt: skip
+"""Functions of libraries that do more than to compute something."""
+_DRAWS = {"alpha_dropout", "bernoulli", "bernoulli_", "dropout", "dropout1d", "dropout2d",
+          "exponential_", "feature_dropout", "gumbel_softmax", "multinomial", "normal", "normal_",
+          "poisson", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like",
+          "random", "random_", "randperm", "uniform_"}  # fmt: skip
+"""Functions that draw random numbers: another call gives others."""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """`text` is the statement, `head` and `tail` what stands around it in its loop.
+
+    `target` is the expression that the gradient is read by, `loop` the line of the loop.
+    """
+
+    text: str
+    tree: ast.stmt
+    target: str
+    head: str = ""
+    indent: str = ""
+    tail: str = ""
+    loop: int | None = None
+
+    def source(self, text: str) -> str:
+        """Return what is to be run where `text` stands in the statement's place."""
+        if isinstance(self.tree, ast.Return):
+            text = f"{RETURNED} ={text.removeprefix('return')}"
+        return self.head + textwrap.indent(text, self.indent) + self.tail
+
+
+def unit_of(statement: Statement, name: str, looped: bool, first: Statement) -> Unit | None:
+    """Return the statement to be run again for the gradient `name`, None where it cannot be.
+
+    `looped`: it ran more than once, so that a loop is what makes the gradient: the outermost that
+    its `first` statement (dW = zeros) does not stand in too.
+    """
+    tree = _parsed(statement.text)
+    if tree is None:
+        return None
+    target = _target(tree, statement, name)
+    if not looped:
+        return Unit(statement.text, tree, target)
+    lines = statement.source.split("\n")
+    loop = _loop_around(statement, first)
+    if loop is None or isinstance(tree, ast.Return):
+        return None
+    node = _node_of(loop, statement)
+    if node is None or loop.lineno == node.lineno:
+        return None
+    before, after = beside(lines, node)
+    start, end = loop.lineno - 1, loop.end_lineno or loop.lineno
+    indent = _indent(lines[node.lineno - 1])
+    head = [*lines[start : node.lineno - 1], *([indent + before] if before else [])]
+    if before.endswith(":"):  # for t in steps: dW += ...
+        indent += "    "
+    rest = [indent + after.lstrip(";").strip()] if after.startswith(";") else []
+    tail = [*rest, *lines[node.end_lineno or node.lineno : end]]
+    cut = len(_indent(lines[start]))
+    dedented = ["\n".join(line[cut:] for line in part) for part in (head, tail)]
+    return Unit(
+        statement.text, tree, target, dedented[0] + "\n", indent[cut:], "\n" + dedented[1],
+        loop.lineno,
+    )  # fmt: skip
+
+
+def calls_only_libraries(tree: ast.AST, names: Names) -> bool:
+    """Tell whether running it again does nothing but compute: no call of the user's own."""
+    for node in ast.walk(tree):
+        if isinstance(node, _NEVER):
+            return False
+        if isinstance(node, ast.Call) and not _is_known(node.func, names):
+            return False
+    return True
+
+
+_NEVER = (ast.Lambda, ast.Await, ast.Yield, ast.YieldFrom, ast.While, ast.Import, ast.ImportFrom,
+          ast.Global, ast.Nonlocal, ast.Delete)  # fmt: skip
+
+
+def _is_known(function: ast.expr, names: Names) -> bool:
+    if isinstance(function, ast.Name):
+        if function.id not in names:
+            return function.id in PURE
+        return function.id not in _DRAWS and of_library(names.given(function.id))
+    if not isinstance(function, ast.Attribute):
+        return False
+    if function.attr in _DRAWS | _EFFECTS or function.attr.startswith("set_"):
+        return False
+    parts = [n.attr for n in ast.walk(function) if isinstance(n, ast.Attribute)]
+    if "random" in parts:
+        return False
+    # a stand-in has no methods: what an object of the user's would do raises here
+    root: ast.expr = function
+    while isinstance(root, ast.Attribute):
+        root = root.value
+    return not isinstance(root, ast.Name) or root.id in names or root.id in PURE
+
+
+def _parsed(text: str) -> ast.stmt | None:
+    try:
+        body = ast.parse(text).body
+    except SyntaxError:
+        return None
+    simple = ast.Assign | ast.AugAssign | ast.AnnAssign | ast.Expr | ast.Return
+    return body[0] if len(body) == 1 and isinstance(body[0], simple) else None
+
+
+def _target(tree: ast.stmt, statement: Statement, name: str) -> str:
+    """Return the expression that reads the gradient back: `dx`, `grads['x']`, `self.dx`."""
+    if isinstance(tree, ast.Return):
+        names = [target.name for target in statement.targets]
+        return f"{RETURNED}[{names.index(name)}]" if len(names) > 1 else RETURNED
+    set_here = getattr(tree, "targets", None) or [getattr(tree, "target", tree)]
+    for node in (n for part in set_here for n in ast.walk(part)):
+        named = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+        if named and node.attr == name:  # type: ignore[attr-defined]
+            return ast.unparse(node)
+    return name
+
+
+def _loop_around(statement: Statement, first: Statement) -> ast.For | None:
+    """Return the outermost loop around the statement, but not around the first, in its function."""
+    try:
+        tree = ast.parse(statement.source)
+    except SyntaxError:
+        return None
+    own = first != statement and first.function == statement.function
+    found = None
+    for node in _path(tree, statement.place.line):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found = None
+        elif isinstance(node, ast.For) and found is None:
+            end = node.end_lineno or node.lineno
+            if not (own and node.lineno <= first.place.line <= end):
+                found = node
+    return found
+
+
+def _node_of(loop: ast.For, statement: Statement) -> ast.stmt | None:
+    """Return the statement itself in the loop: several may stand on its line."""
+    lines = statement.source.split("\n")
+    found = [n for n in ast.walk(loop) if isinstance(n, ast.stmt)
+             and n.lineno == statement.place.line and _is_simple(n)]  # fmt: skip
+    return next((n for n in found if _segment(lines, n) == statement.text), None) or next(
+        iter(found if len(found) == 1 else ()), None
+    )
+
+
+def _segment(lines: Sequence[str], node: ast.stmt) -> str | None:
+    return ast.get_source_segment("\n".join(lines), node)
+
+
+def _is_simple(node: ast.stmt) -> bool:
+    return not isinstance(getattr(node, "body", None), list)
+
+
+def _indent(line: str) -> str:
+    return line[: len(line) - len(line.lstrip())]
+
+
+def _path(tree: ast.AST, line: int) -> Iterator[ast.stmt]:
+    """Yield the statements that the line stands in, the outer ones first."""
+    for node in ast.iter_child_nodes(tree):
+        end = getattr(node, "end_lineno", None)
+        if isinstance(node, ast.stmt) and end is not None and node.lineno <= line <= end:
+            yield node
+            yield from _path(node, line)
+        elif isinstance(node, ast.ExceptHandler | ast.match_case):
+            yield from _path(node, line)

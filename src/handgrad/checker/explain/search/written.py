@@ -1,0 +1,114 @@
+"""The corrected line written from the rules, where no change of the user's own line mends it."""
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+
+from handgrad.checker.explain.search.edits import Text
+from handgrad.checker.explain.search.finding import Finding
+from handgrad.checker.explain.search.runner import RETURNED, Runner
+from handgrad.checker.explain.search.suspect import Suspect
+from handgrad.checker.records import Place
+from handgrad.checker.write.compose.branches import Branch, branches
+
+
+@dataclass(frozen=True)
+class Written:
+    """A line, run and right. `at` and `adds` as in a Finding."""
+
+    text: str
+    at: Place | None = None
+    adds: bool = False
+
+
+def written(suspect: Suspect) -> Written | None:
+    """Return the line that belongs in the statement's place, or that is missing below it."""
+    if not suspect.views or suspect.grade.alias is not None or suspect.is_looped:
+        return None
+    found = [b for b in _branches(suspect) if b.expression is not None]
+    for text in _lines(suspect, found):
+        if suspect.would(text):
+            return Written(text)
+    return _added(suspect, found)
+
+
+def with_line(suspect: Suspect, finding: Finding) -> Finding:
+    """Return the finding with the corrected line, where it has none and one can be written."""
+    if finding.fix is not None:
+        return finding
+    line = written(suspect)
+    return finding if line is None else Finding(finding.message, line.text, line.at, line.adds)
+
+
+def _branches(suspect: Suspect) -> list[Branch]:
+    shared = suspect.backward
+    names = {number: hand.name for number, hand in shared.hands.items()}
+    scope = suspect.hand.own_final().scope
+    return branches(suspect.forward, suspect.node, names, scope)
+
+
+def _lines(suspect: Suspect, found: list[Branch]) -> Iterator[str]:
+    """Yield the statement with one branch, and with all of them."""
+    unit = suspect.unit
+    name, tree = (suspect.hand.name, None) if unit is None else (unit.target, unit.tree)
+    among = None if unit is None else _among(Text(unit.text, unit.tree), name)
+    if among is not None or isinstance(tree, ast.Return):
+        for branch in found:
+            if among is not None and unit is not None:
+                yield Text(unit.text, unit.tree).replace(among, str(branch.expression))
+            elif name == RETURNED:
+                yield f"return {branch.expression}"
+        return
+    sign = "=" if isinstance(tree, ast.Assign | ast.AnnAssign | None) else "+="
+    for branch in found:
+        yield f"{name} {sign} {branch.expression}"
+    if len(found) > 1:
+        first, *rest = (branch.expression for branch in found)
+        yield "\n".join([f"{name} {sign} {first}", *(f"{name} += {text}" for text in rest)])
+
+
+def _among(text: Text, name: str) -> ast.expr | None:
+    """Return the expression for this gradient where one statement makes several."""
+    value, targets = text.value, getattr(text.tree, "targets", [None])
+    if not isinstance(value, ast.Tuple):
+        return None
+    if isinstance(text.tree, ast.Return):
+        at = re.fullmatch(rf"{RETURNED}\[(\d+)\]", name)
+        return value.elts[int(at[1])] if at is not None and int(at[1]) < len(value.elts) else None
+    if not isinstance(targets[0], ast.Tuple) or len(targets[0].elts) != len(value.elts):
+        return None
+    names = [ast.unparse(target) for target in targets[0].elts]
+    return value.elts[names.index(name)] if name in names else None
+
+
+def _added(suspect: Suspect, found: list[Branch]) -> Written | None:
+    """Return the line for a branch that no statement adds, where all that it reads is there."""
+    late = suspect.late
+    if late is None or suspect.made.shape != suspect.right.shape:
+        return None
+    for branch in found:
+        value = _value(late, str(branch.expression))
+        if not isinstance(value, torch.Tensor) or not suspect.is_right(suspect.made + value):
+            continue
+        return Written(f"{suspect.hand.name} += {branch.expression}", _below(suspect, branch), True)
+    return None
+
+
+def _value(late: Runner, expression: str) -> object:
+    """Return what it is worth at the end, None where it cannot be had there."""
+    try:
+        return late.value(expression)
+    except Exception:
+        return None
+
+
+def _below(suspect: Suspect, branch: Branch) -> Place:
+    """Return the later of the gradient's last statement and the upstream gradient's."""
+    own = suspect.hand.own_final()
+    consumer = branch.consumer
+    other = suspect.backward.hands.get(id(consumer.value)) if consumer is not None else None
+    last = own if other is None else max(own, other.own_final(), key=lambda bind: bind.index)
+    return last.statement.place

@@ -1,0 +1,1 @@
+"""Verdicts on gradients by hand, and which statement is to blame."""

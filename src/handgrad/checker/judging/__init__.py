@@ -1,1 +1,0 @@
-"""From a recording to verdicts: passes, truth and noise, the backward pass run again, blame."""

@@ -1,0 +1,1 @@
+"""Gradients by hand, and the node that each belongs to."""

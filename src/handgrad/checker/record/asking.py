@@ -1,0 +1,66 @@
+"""Autograd's own gradients: asked of the graph just before the user's backward() walks it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.graph import GradientEdge, get_gradient_edge
+
+from handgrad.checker.record.trace import Backward, Barrier, Bind, Trace, is_leaf
+
+
+def asked(
+    func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> tuple[tuple[Tensor, ...], tuple[Tensor | None, ...]]:
+    """Return what a backward() or grad() starts from, and the gradient of each, None for a 1."""
+    given = dict(zip(("tensors", "grad_tensors"), args, strict=False))
+    outputs = given.get("tensors", kwargs.get("tensors", kwargs.get("outputs")))
+    seeds = given.get("grad_tensors", kwargs.get("grad_tensors"))
+    if func is torch.autograd.grad:
+        seeds = args[2] if len(args) > 2 else kwargs.get("grad_outputs")
+    elif func is Tensor.backward:
+        seeds = given.get("grad_tensors", kwargs.get("gradient"))
+    losses = (outputs,) if isinstance(outputs, Tensor) else tuple(outputs or ())
+    grads = (seeds,) if isinstance(seeds, Tensor) else tuple(seeds or (None,) * len(losses))
+    return losses, grads
+
+
+def gradients_of(trace: Trace, event: Backward) -> dict[int, Tensor]:
+    """Return the gradient of every name that has one, by its bind's index."""
+    binds = _live_binds(trace)
+    retained = [b.value for b in binds if b.value.retains_grad]
+    before = [t.grad for t in retained]
+    gradients = torch.autograd.grad(
+        event.outputs,
+        [b.edge for b in binds],
+        grad_outputs=event.seeds,
+        retain_graph=True,
+        allow_unused=True,
+    )
+    for tensor, grad in zip(retained, before, strict=True):
+        tensor.grad = grad  # retain_grad answers to this call too
+    found = zip(binds, gradients, strict=True)
+    return {b.index: g for b, g in found if g is not None}
+
+
+def _live_binds(trace: Trace) -> list[Bind]:
+    """Return the names in a graph: since the last pause, and the leaves before it."""
+    binds: list[Bind] = []
+    for event in trace.events:
+        if type(event) is Barrier:
+            binds = [b for b in binds if is_leaf(b.value)]
+        elif type(event) is Bind:
+            if is_leaf(event.value) and event.value.requires_grad:  # set after it was named
+                event.edge = edge_of(event.value)
+            binds.append(event)
+    return [b for b in binds if b.edge is not None]
+
+
+def edge_of(value: Tensor) -> GradientEdge | None:
+    """Return where the value's gradient arrives; None for a leaf's view made under no_grad, which
+    says that it requires one and has no place for it."""
+    try:
+        return get_gradient_edge(value) if value.requires_grad else None
+    except AssertionError:
+        return None

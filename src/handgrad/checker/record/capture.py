@@ -1,0 +1,283 @@
+"""The recorder: sees every torch function and every named statement while the user's file runs.
+
+It changes nothing that the user can see: the same functions run on the same tensors in the same
+order, no random number is drawn, and autograd's own gradients are taken by asking the graph a
+first time, just before the user's backward() walks it.
+"""
+
+import contextlib
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import FrameType
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from handgrad.checker.record.asking import asked, gradients_of
+from handgrad.checker.record.effects import (
+    BACKWARD,
+    FROM_LISTS,
+    PEEKS,
+    RANDOM,
+    rng_state,
+    targets_of,
+)
+from handgrad.checker.record.instrument import Statement
+from handgrad.checker.record.loops import LoopWatch
+from handgrad.checker.record.mode import Mode, top_mode
+from handgrad.checker.record.names import Names, named_in
+from handgrad.checker.record.scope import Scope, Scopes
+from handgrad.checker.record.targets import Kind
+from handgrad.checker.record.trace import (
+    Backward,
+    Barrier,
+    Compared,
+    Event,
+    Op,
+    Trace,
+    key_of,
+    tensors_in,
+)
+
+_HOLDERS = (Tensor, tuple, dict, list)
+STOPPED = -1
+"""In the place of the loop that paused the recording: nothing takes it up again."""
+EVENT_BYTES = 1024
+"""What an event takes beside its tensors: millions of small ones fill the memory too."""
+
+
+class Enough(BaseException):
+    """Leaves the user's file: what was wanted of it has been recorded."""
+
+
+class Recorder:
+    """Fills a Trace. Instrumented code calls `after`, `compared`, `tick` and `end`."""
+
+    def __init__(self, statements: list[Statement], max_steps: int | None = None) -> None:
+        self.trace = Trace()
+        self.statements = statements
+        self.limit = 2 if max_steps is None else max(1, max_steps)
+        self.mode: Mode | None = None
+        self.paused_by: int | None = None
+        self.failures: list[str] = []
+        """What of the recording itself went wrong; it never reaches the user's code."""
+        self.room: int | None = None
+        """So many bytes of new tensors are still recorded, then nothing more until the end; None
+        for no limit."""
+        self.stops = False
+        """Whether the file is to be left once a training loop has been recorded for its steps."""
+        self.enough = False
+        """Whether it was."""
+        self._names = Names(self.trace)
+        self._loops: dict[int, LoopWatch] = {}
+        self._scopes = Scopes()
+        self.returned: tuple[Statement, Scope] | None = None
+        """The last return statement that was to tell, and what names stood for there."""
+
+    @contextlib.contextmanager
+    def recording(self) -> Iterator[None]:
+        """Record what runs inside."""
+        self._enter()
+        try:
+            yield
+        finally:
+            self._names.written.clear()
+            self.paused_by = None
+            self._loops.clear()
+            self._leave()
+
+    def called(self, func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """Run one torch function for the user, and note it."""
+        if self.paused_by is not None or func in PEEKS:
+            return func(*args, **kwargs)
+        if func in BACKWARD or func is torch.autograd.grad:
+            self.ask(*asked(func, args, kwargs))  # before the user's own call
+            return func(*args, **kwargs)
+        if func in FROM_LISTS:  # a constant, made of lists too long to be searched
+            return self._note(func, (), {}, func(*args, **kwargs), ())
+        try:
+            inputs = (*tensors_in(args), *tensors_in(kwargs))
+            name = getattr(func, "__name__", "")
+            for value in inputs:
+                self._names.see(value)
+            self.trace.before_write(targets_of(name, args, kwargs))
+            rng = rng_state(inputs[0].device) if name in RANDOM and inputs else None
+        except Exception as error:  # a tensor without memory of its own: sparse, under vmap
+            self._failed(error)
+            return func(*args, **kwargs)
+        return self._note(func, args, kwargs, func(*args, **kwargs), inputs, rng)
+
+    def _note(self, func: Any, args: Any, kwargs: Any, result: Any, *seen: Any) -> Any:
+        """Note what `func` has given, and return it, whatever becomes of the note."""
+        try:
+            self._add(func, args, kwargs, result, *seen)
+        except Exception as error:
+            self._failed(error)
+        return result
+
+    def _add(
+        self,
+        func: Any,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        result: Any,
+        inputs: tuple[Tensor, ...],
+        rng: Tensor | None = None,
+    ) -> None:
+        writes = self._names.stale(inputs)
+        outputs = (*tensors_in(result), *writes)
+        if not outputs and getattr(func, "__name__", "") != "__set__":
+            return
+        keys = [key_of(value) for value in outputs]  # raises before anything is noted
+        index, enabled = len(self.trace), torch.is_grad_enabled()
+        op = Op(index, func, args, kwargs, result, inputs, outputs, writes, enabled, rng)
+        self.trace.events.append(op)
+        for value in self._names.given(keys, outputs):
+            self._take_room(value)
+
+    def _take_room(self, value: Tensor) -> None:
+        if self.room is None:
+            return
+        self.room -= value.untyped_storage().nbytes() + EVENT_BYTES
+        if self.room < 0:
+            self.stop("no room is left")
+
+    def stop(self, reason: str) -> None:
+        """Record nothing more until `recording` is entered again."""
+        if self.paused_by is None:
+            self._leave()
+            self._barrier(reason)
+        self.paused_by = STOPPED
+
+    def notice(self, values: Iterable[Tensor]) -> None:
+        """Between two recordings: if one of these was written to, what stood before is unsure."""
+        if self._names.touched(values):
+            self._barrier("written to where nothing was watched")
+
+    def keep(self, events: Sequence[Event]) -> None:
+        """Forget everything but these events of the trace."""
+        spoken = self.trace.keep(events)
+        self._names.keep(events, spoken)
+        self._scopes = Scopes()
+
+    def ask(self, losses: tuple[Tensor, ...], seeds: tuple[Tensor | None, ...]) -> None:
+        """Note a backward pass from `losses`, and take autograd's gradient of every name."""
+        event = Backward(len(self.trace), losses, seeds)
+        self.trace.events.append(event)
+        with self._guarded():
+            event.gradients = gradients_of(self.trace, event)
+
+    def after(self, number: int, *values: Any) -> None:
+        """Hook: statement `number` has run, and its targets read `values`."""
+        if self.paused_by is None and not torch.compiler.is_compiling():
+            self.ran(sys._getframe(1), number, *values)
+
+    def ran(self, frame: FrameType, number: int, *values: Any) -> None:
+        """Note that statement `number` has run in `frame`, and its targets read `values`."""
+        if self.paused_by is not None or self.mode is None:
+            return
+        if not self._names.written:  # most statements of most files have nothing to do with tensors
+            for value in values:
+                if isinstance(value, _HOLDERS):
+                    break
+            else:
+                return
+        with self._guarded():
+            statement = self.statements[number]
+            named: list[tuple[str, Kind, Tensor]] = []
+            for target, value in zip(statement.targets, values, strict=True):
+                named += named_in(target.name, target.kind, target.keyed, value)
+            scope = self._scope(frame, number) if named or self._names.written else None
+            self._names.changed(statement, named, scope)
+
+    def known(
+        self, statement: Statement, names: Mapping[str, Any], scope: Scope | None = None
+    ) -> None:
+        """Note the tensors that have names without an assignment: before the recording begins."""
+        with self._guarded():
+            for name, value in names.items():
+                if isinstance(value, Tensor):
+                    self._names.bind(name, "assign", value, statement, scope)
+
+    def returning(self, number: int) -> None:
+        """Hook: a function is about to return what statement `number` says."""
+        self.returned = self.statements[number], self._scope(sys._getframe(1), number)
+
+    def compared(self, number: int, *values: Any) -> None:
+        """Hook: statement `number` is about to compare two values under a label."""
+        if self.paused_by is not None or self.mode is None:
+            return
+        if all(isinstance(v, Tensor) for v in values):
+            statement = self.statements[number]
+            event = Compared(len(self.trace), statement.label or "", values, (), statement)
+            self.trace.events.append(event)
+
+    def tick(self, number: int) -> None:
+        """Hook: an iteration of loop `number` begins."""
+        if self.paused_by is not None:
+            if self.paused_by == STOPPED:
+                self._leave()
+            return
+        if self.mode is None or torch.compiler.is_compiling():
+            return
+        watch = self._loops.get(number)
+        if watch is None:
+            watch = self._loops[number] = self._begun(sys._getframe(1), number)
+        if watch.tick(self.trace, self.limit):
+            self._leave()  # where it cannot, what is called passes through unrecorded
+            self._barrier(f"after {watch.steps} steps", self.statements[number])
+            self.paused_by = number
+            if self.stops and watch.steps >= self.limit:
+                self.enough = True
+                raise Enough
+
+    def _begun(self, frame: FrameType, number: int) -> LoopWatch:
+        statement = self.statements[number]
+        scope = self._scopes.of(frame, number, statement.text)
+        return LoopWatch(len(self.trace), statement.place.line, id(frame), scope)
+
+    def _scope(self, frame: FrameType, number: int) -> Scope:
+        scope = self._scopes.of(frame, number, self.statements[number].text)
+        own = id(frame)
+        scope.loops = {w.line: w.scope for w in self._loops.values() if w.frame == own}
+        return scope
+
+    def end(self, number: int) -> None:
+        """Hook: loop `number` is over."""
+        if torch.compiler.is_compiling():
+            return
+        self._loops.pop(number, None)
+        if self.paused_by == number:
+            self.paused_by = None
+            if self.mode is None:
+                self._enter()
+
+    def _barrier(self, reason: str, statement: Statement | None = None) -> None:
+        self.trace.keep_all()
+        self.trace.events.append(Barrier(len(self.trace), reason, statement))
+        self._names.clear()
+
+    def _enter(self) -> None:
+        self.mode = Mode(self.called)
+        self.mode.__enter__()  # type: ignore[no-untyped-call]
+
+    def _leave(self) -> bool:
+        """Leave the mode, unless the user has entered another on top of it."""
+        if self.mode is None or top_mode() is not self.mode:
+            return False
+        self.mode.__exit__(None, None, None)  # type: ignore[no-untyped-call]
+        self.mode = None
+        return True
+
+    @contextlib.contextmanager
+    def _guarded(self) -> Iterator[None]:
+        """Keep what goes wrong in the recording away from the user's program."""
+        try:
+            with torch._C.DisableTorchFunction():
+                yield
+        except Exception as error:
+            self._failed(error)
+
+    def _failed(self, error: Exception) -> None:
+        self.failures.append(f"{type(error).__name__}: {error}")

@@ -1,0 +1,53 @@
+"""What torch functions do beside giving a result: what they write to, draw from, look at."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from handgrad.checker.record.trace import tensors_in
+
+BACKWARD = (Tensor.backward, torch.autograd.backward)
+FROM_LISTS = {torch.tensor, torch.as_tensor, torch.asarray}
+RANDOM = ("dropout", "alpha_dropout", "feature_dropout", "feature_alpha_dropout", "dropout1d",
+          "dropout2d", "dropout3d")  # fmt: skip
+_LOOKED_AT = ("shape", "dtype", "device", "ndim", "requires_grad", "is_leaf", "grad_fn", "layout")
+PEEKS = {getattr(Tensor, name).__get__ for name in _LOOKED_AT} | {
+    Tensor.size, Tensor.dim, Tensor.numel, Tensor.nelement, Tensor.__len__, Tensor.item,
+    Tensor.tolist, Tensor.__repr__, Tensor.__format__, Tensor.__float__, Tensor.__bool__,
+    Tensor.__int__, Tensor.__index__, Tensor.stride, Tensor.is_contiguous, Tensor.retain_grad,
+    Tensor.is_floating_point, Tensor.data_ptr, Tensor.numpy, Tensor.__array__,
+}  # fmt: skip
+"""Functions that give no tensor and write to none."""
+_RUNNING = ("batch_norm", "instance_norm")
+"""Functions that update running statistics, whatever their names say."""
+
+
+def version_of(value: Tensor) -> int:
+    """Return the counter that every write in place raises; tensors of one memory share it."""
+    return -1 if value.is_inference() else value._version
+
+
+def rng_state(device: torch.device) -> Tensor:
+    """Return the state of the random numbers that functions on `device` draw from."""
+    return torch.cuda.get_rng_state(device) if device.type == "cuda" else torch.get_rng_state()
+
+
+def set_rng_state(device: torch.device, state: Tensor) -> None:
+    """Have functions on `device` draw from `state` on."""
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(state, device)
+    else:
+        torch.set_rng_state(state)
+
+
+def targets_of(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[Tensor]:
+    """Return the tensors that a function is about to write to, by the field's conventions."""
+    if name.endswith("_") and not name.endswith("__"):
+        return list(tensors_in(args[:1]))
+    if name == "__setitem__" or (name.startswith("__i") and name.endswith("__")):
+        return list(tensors_in(args[:1]))
+    if name == "__set__" or name in _RUNNING or kwargs.get("inplace"):
+        return list(tensors_in(args))
+    return list(tensors_in(kwargs.get("out", ())))

@@ -1,0 +1,243 @@
+"""The user's source, with a call after each statement that says which names it changed.
+
+`dC[ix] += demb[k, j]` becomes itself followed by `__handgrad__.after(7, dC)`: what the statement is
+(its names, line, text) stands in a table under 7, so that the call costs next to nothing. Loops get
+a tick at the top of their body and an end. Line numbers and tracebacks stay the user's.
+"""
+
+import ast
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TypeGuard
+
+from handgrad.checker.record.targets import (
+    Kind,
+    Target,
+    load,
+    named,
+    overwritten,
+    walruses,
+    written,
+)
+from handgrad.checker.records import Place
+
+HOOK = "__handgrad__"
+
+
+@dataclass(frozen=True)
+class Statement:
+    """What a hook call refers to."""
+
+    place: Place
+    text: str
+    targets: tuple[Target, ...] = ()
+    function: str = ""
+    """The function that it stands in, with its class (`Linear.backward`); empty at the top."""
+    label: str | None = None
+    """For a call that compares: the label it gives."""
+    scales: bool = False
+    """Whether it multiplies or divides what stood there, rather than adding to it."""
+    sets: bool = False
+    """Whether it puts something else in the place of a part of it: `dx[i] = ...`."""
+    source: str = field(default="", compare=False, repr=False)
+    """The whole text of the cell or file that it stands in."""
+
+
+class Instrumenter(ast.NodeTransformer):
+    """Instruments one module or cell; `statements` grows, and is shared by all cells of a file.
+
+    `parameters` is what functions' parameters count as: names of their own ("assign"), or another's
+    for the same tensors. `reads` keeps, by the statement's number, what reads its targets back.
+    `returns`: whether a function tells with which names it returns.
+    """
+
+    def __init__(
+        self,
+        statements: list[Statement],
+        cell: int | None,
+        source: str,
+        parameters: Kind = "param",
+        returns: bool = False,
+    ) -> None:
+        self.statements = statements
+        self.returns = returns
+        self.parameters = parameters
+        self.reads: dict[int, list[ast.expr]] = {}
+        self.cell = cell
+        self.source = source
+        self.lines = source.splitlines()
+        self.functions: list[str] = []
+
+    def module(self, tree: ast.Module) -> ast.Module:
+        """Return `tree`, changed in place; a last expression stays last, for notebooks to show."""
+        tree.body = self.block(tree.body, top=True)
+        return ast.fix_missing_locations(tree)
+
+    def block(self, body: Sequence[ast.stmt], top: bool = False) -> list[ast.stmt]:
+        """Return the statements with their hooks between them."""
+        out: list[ast.stmt] = []
+        for i, statement in enumerate(body):
+            shown = top and i == len(body) - 1 and isinstance(statement, ast.Expr)
+            out += self.statement(statement, hooked=not shown)
+        return out
+
+    def statement(self, node: ast.stmt, hooked: bool) -> list[ast.stmt]:
+        """Return `node`, what is inside it instrumented, with its hook calls before and after."""
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            self._function(node)
+            return [node]
+        if isinstance(node, ast.ClassDef):
+            self.functions.append(node.name)
+            node.body = [s for part in node.body for s in self._method(part)]
+            self.functions.pop()
+            return [node]
+        if isinstance(node, ast.For | ast.AsyncFor | ast.While):
+            return self._loop(node)
+        if isinstance(node, ast.With | ast.AsyncWith):
+            targets = [t for item in node.items if item.optional_vars for t in [item.optional_vars]]
+            node.body = self._bound(node, targets) + self.block(node.body)
+            return [node]
+        if isinstance(node, ast.If | ast.Try | ast.TryStar | ast.Match):
+            return self._branches(node)
+        if isinstance(node, ast.Expr):
+            if isinstance(node.value, ast.Constant):
+                return [node]  # a docstring must stay where it is
+            hooks = self._after(node, overwritten(node.value))
+            if not hooked:
+                return [*self._compared(node), _shown(node, hooks)]
+            return [*self._compared(node), node, *hooks]
+        if isinstance(node, ast.Return) and self.returns:
+            self.statements.append(self._record(node, ()))
+            return [_call(node, "returning", [len(self.statements) - 1]), node]
+        return [node, *self._after(node, written(node))]
+
+    def _method(self, node: ast.stmt) -> list[ast.stmt]:
+        is_code = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+        return self.statement(node, hooked=False) if is_code else [node]
+
+    def _function(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+        self.functions.append(node.name)
+        arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+        targets = [(Target(a.arg, self.parameters), load(a.arg)) for a in arguments]
+        doc = 1 if ast.get_docstring(node, clean=False) is not None else 0
+        head = node.body[:doc]
+        node.body = [*head, *self._hook(node, targets), *self.block(node.body[doc:])]
+        node.body = node.body or [ast.Pass()]
+        self.functions.pop()
+
+    def _loop(self, node: ast.For | ast.AsyncFor | ast.While) -> list[ast.stmt]:
+        number = len(self.statements)
+        self.statements.append(self._record(node, ()))
+        bound = [] if isinstance(node, ast.While) else self._bound(node, [node.target])
+        node.body = [_call(node, "tick", [number]), *bound, *self.block(node.body)]
+        node.orelse = self.block(node.orelse)
+        end = ast.Try(body=[node], handlers=[], orelse=[], finalbody=[_call(node, "end", [number])])
+        return [ast.copy_location(end, node)]
+
+    def _branches(self, node: ast.If | ast.Try | ast.TryStar | ast.Match) -> list[ast.stmt]:
+        if isinstance(node, ast.Match):
+            for case in node.cases:
+                case.body = self.block(case.body)
+            return [node]
+        node.body, node.orelse = self.block(node.body), self.block(node.orelse)
+        if isinstance(node, ast.If):
+            return [node]
+        node.finalbody = self.block(node.finalbody)
+        for handler in node.handlers:
+            handler.body = self.block(handler.body)
+        return [node]
+
+    def _bound(self, node: ast.stmt, targets: Sequence[ast.expr]) -> list[ast.stmt]:
+        return self._hook(node, [t for target in targets for t in named(target, "param")])
+
+    def _after(self, node: ast.stmt, targets: list[tuple[Target, ast.expr]]) -> list[ast.stmt]:
+        if isinstance(node, ast.Return | ast.Raise | ast.Break | ast.Continue | ast.Pass):
+            return []
+        if isinstance(node, ast.Import | ast.ImportFrom | ast.Global | ast.Nonlocal | ast.Delete):
+            return []
+        return self._hook(node, targets + walruses(node), always=True)
+
+    def _hook(
+        self, node: ast.stmt, targets: list[tuple[Target, ast.expr]], always: bool = False
+    ) -> list[ast.stmt]:
+        if not targets and not always:
+            return []
+        self.statements.append(self._record(node, tuple(target for target, _ in targets)))
+        values = [value for _, value in targets]
+        number = len(self.statements) - 1
+        self.reads[number] = values
+        return [_call(node, "after", [number], values)]
+
+    def _compared(self, node: ast.Expr) -> list[ast.stmt]:
+        """`cmp('h', dh, h)`: told before it runs, since it may raise (no .grad on some node)."""
+        call = node.value
+        if not isinstance(call, ast.Call) or any(isinstance(a, ast.Starred) for a in call.args):
+            return []
+        words = [a.value for a in call.args if _is_text(a)]
+        names = [name for name in map(_subject, call.args) if name is not None]
+        if len(names) != 2 or len(words) != 1:
+            return []
+        self.statements.append(self._record(node, (), label=str(words[0])))
+        number = len(self.statements) - 1
+        return [_call(node, "compared", [number], [load(name) for name in names])]
+
+    def _record(
+        self, node: ast.stmt, targets: tuple[Target, ...], label: str | None = None
+    ) -> Statement:
+        text = _text(self.lines, node)
+        place = Place(node.lineno, self.cell)
+        scales = isinstance(node, ast.AugAssign) and not isinstance(node.op, ast.Add | ast.Sub)
+        sets = isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Subscript)
+        function = ".".join(self.functions)
+        return Statement(place, text, targets, function, label, scales, sets, self.source)
+
+
+def _text(lines: Sequence[str], node: ast.stmt) -> str:
+    """The statement as written; of one with a body, its first line."""
+    if isinstance(getattr(node, "body", None), list) or node.end_lineno is None:
+        return lines[node.lineno - 1].strip()
+    own = list(lines[node.lineno - 1 : node.end_lineno])
+    before, after = beside(lines, node)
+    if before or after.startswith(";"):  # other statements stand on its lines
+        own[-1] = own[-1].encode()[: node.end_col_offset].decode()
+        own[0] = own[0].encode()[node.col_offset :].decode()
+    return textwrap.dedent("\n".join(own)).strip()
+
+
+def beside(lines: Sequence[str], node: ast.stmt) -> tuple[str, str]:
+    """Return what stands before the statement on its first line, and after it on its last."""
+    assert node.end_lineno is not None
+    before = lines[node.lineno - 1].encode()[: node.col_offset].decode()
+    after = lines[node.end_lineno - 1].encode()[node.end_col_offset :].decode()
+    return before.strip(), after.strip()
+
+
+def _shown(node: ast.Expr, hooks: Sequence[ast.stmt]) -> ast.Expr:
+    """Put the hooks into a last expression: `(value, hook)[0]` is still the value to be shown."""
+    both = ast.Tuple([h.value for h in [node, *hooks] if isinstance(h, ast.Expr)], ast.Load())
+    node.value = ast.copy_location(ast.Subscript(both, ast.Constant(0), ast.Load()), node.value)
+    return node
+
+
+def _subject(argument: ast.expr) -> str | None:
+    if isinstance(argument, ast.Attribute) and argument.attr == "grad":
+        argument = argument.value
+    return argument.id if isinstance(argument, ast.Name) else None
+
+
+def _is_text(node: ast.expr) -> TypeGuard[ast.Constant]:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+
+
+def _call(
+    node: ast.stmt, method: str, numbers: Sequence[int], values: Sequence[ast.expr] = ()
+) -> ast.stmt:
+    arguments = [*(ast.Constant(n) for n in numbers), *values]
+    call = ast.Call(ast.Attribute(load(HOOK), method, ast.Load()), arguments, [])
+    made = ast.copy_location(ast.Expr(call), node)
+    for part in ast.walk(made):  # a hook that stands for a whole loop must not span its lines
+        if isinstance(part, ast.expr | ast.stmt):
+            part.lineno = part.end_lineno = node.lineno
+            part.col_offset, part.end_col_offset = node.col_offset, node.col_offset
+    return made

@@ -1,0 +1,127 @@
+"""Which names each tensor's memory has, and which memory was written to."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from torch import Tensor
+
+from handgrad.checker.record.asking import edge_of
+from handgrad.checker.record.effects import version_of
+from handgrad.checker.record.instrument import Statement
+from handgrad.checker.record.scope import Scope
+from handgrad.checker.record.targets import Kind
+from handgrad.checker.record.trace import Bind, Event, Trace, key_of
+
+MANY = 256
+"""A collection of more tensors than this is data, not parameters."""
+
+
+class Names:
+    """Notes in the trace what is given a name, and what is written to under another one."""
+
+    def __init__(self, trace: Trace) -> None:
+        self._trace = trace
+        self._named: dict[int, dict[str, Bind]] = {}
+        self._versions: dict[int, int] = {}
+        self.written: dict[int, None] = {}
+        """The memory written to since the last statement, in its order."""
+
+    def see(self, value: Tensor) -> None:
+        """Have its memory stay where it is, and tell from now on whether it is written to."""
+        self._versions.setdefault(key_of(value), version_of(value))
+        self._trace.pin(value)
+
+    def stale(self, values: Iterable[Tensor]) -> tuple[Tensor, ...]:
+        """Return those whose memory was written to, or is new, since it was last seen."""
+        return tuple(t for t in values if self._versions.get(key_of(t)) != version_of(t))
+
+    def touched(self, values: Iterable[Tensor]) -> bool:
+        """Tell whether memory that is known was written to unseen."""
+        known = ((self._versions.get(key_of(v)), v) for v in values)
+        return any(version is not None and version != version_of(v) for version, v in known)
+
+    def given(self, keys: Iterable[int], values: Iterable[Tensor]) -> Iterator[Tensor]:
+        """Take note of what a function has given or written to; yield what is new."""
+        for key, value in zip(keys, values, strict=True):
+            if key not in self._versions:
+                self.see(value)
+                yield value
+            elif self._versions[key] != version_of(value):
+                self._versions[key] = version_of(value)
+                self.written[key] = None
+
+    def clear(self) -> None:
+        """Forget all of it."""
+        self._versions.clear()
+        self.written.clear()
+        self._named.clear()
+
+    def keep(self, events: Sequence[Event], spoken: set[int]) -> None:
+        """Forget what neither these events nor this memory is about."""
+        binds = {id(event) for event in events}
+        self._versions = {key: v for key, v in self._versions.items() if key in spoken}
+        named = {
+            key: {name: bind for name, bind in others.items() if id(bind) in binds}
+            for key, others in self._named.items()
+            if key in spoken
+        }
+        self._named = {key: others for key, others in named.items() if others}
+
+    def changed(
+        self,
+        statement: Statement,
+        named: Sequence[tuple[str, Kind, Tensor]],
+        scope: Scope | None,
+    ) -> None:
+        """Note the names that a statement set, and those whose memory it wrote through others."""
+        own = {name for name, _, _ in named}
+        for key in self.written:
+            for bind in list(self._named.get(key, {}).values()):
+                if bind.name not in own:
+                    self.bind(bind.name, "update", bind.value, statement, scope, alias=True)
+        self.written.clear()
+        for name, kind, value in named:
+            self.bind(name, kind, value, statement, scope)
+
+    def bind(
+        self,
+        name: str,
+        kind: Kind,
+        value: Tensor,
+        statement: Statement,
+        scope: Scope | None = None,
+        alias: bool = False,
+    ) -> None:
+        """Note that `name` stands for `value` since a statement."""
+        if kind == "assign" and "[" in name and self._named.get(key_of(value)):
+            kind = "param"  # an element of a collection of tensors that have names already
+        for others in self._named.values():
+            if kind != "param" or others is not self._named.get(key_of(value)):
+                others.pop(name, None)
+        self._versions.setdefault(key_of(value), version_of(value))
+        edge = edge_of(value)
+        bind = Bind(len(self._trace), name, value, kind, statement, edge, alias, scope)
+        self._trace.events.append(bind)
+        self._trace.pin(value)
+        if kind != "param":  # another's name for it, gone when the loop or function is
+            self._named.setdefault(key_of(value), {})[name] = bind
+
+
+def named_in(name: str, kind: Kind, keyed: bool, value: Any) -> list[tuple[str, Kind, Tensor]]:
+    """Return the named tensors that a target holds: itself, an element set, a whole collection."""
+    if not keyed:
+        if isinstance(value, Tensor):
+            return [(name, kind, value)]
+        return _elements(name, value) if isinstance(value, list | dict) else []
+    container, key = value
+    if isinstance(container, Tensor):
+        return [(name, "update", container)]
+    element = container[key] if isinstance(container, list | dict) else None
+    return [(f"{name}[{key!r}]", kind, element)] if isinstance(element, Tensor) else []
+
+
+def _elements(name: str, value: list[Any] | dict[Any, Any]) -> list[tuple[str, Kind, Tensor]]:
+    if not value or len(value) > MANY:
+        return []
+    items = list(value.items() if isinstance(value, dict) else enumerate(value))
+    return [(f"{name}[{key!r}]", "assign", t) for key, t in items if isinstance(t, Tensor)]

@@ -1,0 +1,248 @@
+"""What happened while the user's file ran: operations and names, in one order.
+
+Memory is versioned: before a write lands on storage that somebody may ask about, its bytes are
+kept, so that every tensor's value at every moment can be had back.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from handgrad.checker.record.instrument import Statement
+from handgrad.checker.record.scope import Scope
+from handgrad.checker.record.targets import Kind
+
+KEPT_BYTES = 512 * 2**20
+"""Beyond this much kept memory no further versions are kept; a file that writes so much in place
+while it is recorded is graded on its last values."""
+SMALL, MANY, FEW = 2**16, 1024, 64
+"""Up to MANY versions are kept of a tensor of at most SMALL bytes, FEW of a larger one."""
+
+
+@dataclass(slots=True)
+class Op:
+    """One torch function: what it was called with, what it gave, what it wrote to."""
+
+    index: int
+    func: Any
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    result: Any
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    """The tensors in the result, then those written to."""
+    writes: tuple[Tensor, ...]
+    grad_enabled: bool
+    rng: Tensor | None = None
+    """The state of the random numbers before a random function of a tensor (dropout)."""
+    draws: bool | None = None
+    """Whether it draws random numbers inside, once that has been found out."""
+
+
+@dataclass(slots=True)
+class Bind:
+    """A name set to a tensor by a statement, or a tensor changed under its name."""
+
+    index: int
+    name: str
+    value: Tensor
+    kind: Kind
+    statement: Statement
+    edge: Any = None
+    """Where autograd's graph stood for this value (a GradientEdge), if it was in one."""
+    alias: bool = False
+    """True where the statement wrote through another name."""
+    scope: Scope | None = None
+    """What every name stood for once the statement had run; it is kept for the first and the last
+    executions of a statement only."""
+
+
+@dataclass(slots=True)
+class Backward:
+    """A call of backward() or grad(): the losses, and autograd's own gradient of each name."""
+
+    index: int
+    outputs: tuple[Tensor, ...]
+    seeds: tuple[Tensor | None, ...]
+    gradients: dict[int, Tensor] = field(default_factory=dict)
+    """By the index of the Bind."""
+
+
+@dataclass(slots=True)
+class Compared:
+    """A call of the user's that compares: label, gradient, node, as it passed them."""
+
+    index: int
+    label: str
+    values: tuple[Tensor, ...]
+    names: tuple[str, ...]
+    statement: Statement
+
+
+@dataclass(slots=True)
+class Barrier:
+    """Recording stopped here and went on: what stood before may have changed unseen."""
+
+    index: int
+    reason: str
+    statement: Statement | None = None
+
+
+Event = Op | Bind | Backward | Compared | Barrier
+
+
+class Trace:
+    """The events, and the memory behind them."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.kept_bytes = 0
+        self._kept: dict[int, list[tuple[int, torch.UntypedStorage]]] = {}
+        self._pinned: dict[int, torch.UntypedStorage] = {}
+
+    def __len__(self) -> int:
+        return len(self.events)
+
+    def of(self, kind: type) -> list[Any]:
+        return [event for event in self.events if type(event) is kind]
+
+    def pin(self, value: Tensor) -> None:
+        """Promise that `value` as it stands now can be had back later."""
+        if value.layout is not torch.strided or _is_unbacked(value):
+            return
+        key, storage = key_of(value), value.untyped_storage()
+        # a loop over elements writes as often as there are elements, and its last state is the one
+        # that is asked for: no need to keep them all
+        if len(self._kept.get(key, ())) < (MANY if storage.nbytes() <= SMALL else FEW):
+            self._pinned.setdefault(key, storage)
+
+    def before_write(self, values: Iterable[Tensor]) -> None:
+        """Keep the bytes that event number len(self) is about to overwrite."""
+        for value in values:
+            storage = self._pinned.pop(key_of(value), None)
+            if storage is not None and self.kept_bytes + storage.nbytes() <= KEPT_BYTES:
+                self.kept_bytes += storage.nbytes()
+                self._kept.setdefault(key_of(value), []).append((len(self), _copy(storage)))
+
+    def keep_all(self) -> None:
+        """Keep whatever is pinned: what follows is not recorded."""
+        for storage in list(self._pinned.values()):
+            key = storage._cdata
+            if self.kept_bytes + storage.nbytes() <= KEPT_BYTES:
+                self.kept_bytes += storage.nbytes()
+                self._kept.setdefault(key, []).append((len(self), _copy(storage)))
+        self._pinned.clear()
+
+    def keep(self, events: Sequence[Event]) -> set[int]:
+        """Drop all but these events, which are numbered anew; return the memory they speak of."""
+        old = [event.index for event in events]
+        number = {index: n for n, index in enumerate(old)}
+        spoken = {key_of(t) for event in events for t in tensors_of(event)}
+        for event in events:
+            event.index = number[event.index]
+            if type(event) is Backward:
+                known = event.gradients.items()
+                event.gradients = {number[i]: g for i, g in known if i in number}
+        self.events = list(events)
+        kept: dict[int, list[tuple[int, torch.UntypedStorage]]] = {}
+        for key in spoken & self._kept.keys():
+            for when, storage in self._kept[key]:
+                # before the event that wrote, or the last one before it where that is dropped
+                before = bisect_left(old, when) - (when not in number)
+                if before >= 0:
+                    kept.setdefault(key, []).append((before, storage))
+        self._kept = kept
+        self._pinned = {key: s for key, s in self._pinned.items() if key in spoken}
+        self.kept_bytes = sum(s.nbytes() for versions in kept.values() for _, s in versions)
+        return spoken
+
+    def storage_at(self, value: Tensor, index: int) -> torch.UntypedStorage:
+        """Return the bytes under `value` as they were just before event `index`."""
+        for when, storage in self._kept.get(key_of(value), ()):
+            if when >= index:
+                return storage
+        return value.untyped_storage()
+
+    def at(self, value: Tensor, index: int) -> Tensor:
+        """Return `value` as it was just before event `index` (shape and strides as they are)."""
+        storage = self.storage_at(value, index)
+        empty = torch.empty(0, dtype=value.dtype, device=value.device)
+        return empty.set_(storage, value.storage_offset(), value.shape, value.stride())
+
+
+def key_of(value: Tensor) -> int:
+    """Return what tensors that share memory share: unique, as the trace keeps them all alive."""
+    return int(value.untyped_storage()._cdata)
+
+
+def tensors_of(event: Event) -> Iterator[Tensor]:
+    """Yield the tensors that an event speaks of."""
+    if type(event) is Op:
+        yield from (*event.inputs, *event.outputs)
+    elif type(event) is Bind:
+        yield event.value
+    elif type(event) is Backward:
+        yield from event.outputs
+    elif type(event) is Compared:
+        yield from event.values
+
+
+def is_leaf(value: Tensor) -> bool:
+    """Tell whether nothing that is recorded for gradients made it.
+
+    A view that was made under no_grad (`W.T`) cannot even be asked once its base was written to in
+    place (`W -= lr * dW`): torch raises. It is a leaf's view then, and none itself.
+    """
+    try:
+        return value.is_leaf
+    except RuntimeError:
+        return False
+
+
+def tensors_in(value: Any) -> Iterator[Tensor]:
+    """Yield the tensors in nested tuples, lists and dicts."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, tuple | list):
+        for element in value:
+            yield from tensors_in(element)
+    elif isinstance(value, Mapping):
+        for element in value.values():
+            yield from tensors_in(element)
+
+
+def needed(events: Sequence[Event], targets: Iterable[Tensor], stops: set[int]) -> list[Op]:
+    """Return the operations that `targets` come from, in program order.
+
+    By storage, so that views and in-place writes are never missed. `stops` are the storages whose
+    history is of no interest: the leaves, whose values are known. The views of a leaf (`W.T`) share
+    its storage; what makes them goes by tensor.
+    """
+    wanted = {key_of(t) for t in targets} - stops
+    views = {id(t) for t in targets if key_of(t) in stops and _is_derived(t)}
+    chosen: list[Op] = []
+    for event in reversed(events):
+        if type(event) is not Op:
+            continue
+        if any(key_of(t) in wanted or id(t) in views for t in event.outputs):
+            chosen.append(event)
+            wanted.update(key_of(t) for t in event.inputs if key_of(t) not in stops)
+            views.update(id(t) for t in event.inputs if key_of(t) in stops and _is_derived(t))
+    return chosen[::-1]
+
+
+def _is_derived(value: Tensor) -> bool:
+    """Tell a view of a leaf from the leaf itself."""
+    return not is_leaf(value) or (value._is_view() and not value.requires_grad)
+
+
+def _copy(storage: torch.UntypedStorage) -> torch.UntypedStorage:
+    return storage.clone()  # type: ignore[no-untyped-call, no-any-return]
+
+
+def _is_unbacked(value: Tensor) -> bool:
+    return value.is_meta or torch._C._functorch.is_functorch_wrapped_tensor(value)

@@ -1,0 +1,27 @@
+"""The forward pass as a graph of names, for a report to draw."""
+
+from collections.abc import Mapping, Sequence
+
+from handgrad.checker.judge.grade import Grade
+from handgrad.checker.passes.find import Pass
+
+
+def edges_of(
+    forward: Pass, grades: Sequence[Grade], consumers: Mapping[int, set[int]]
+) -> list[tuple[str, str]]:
+    """Return each named tensor with each that is computed directly from it, in program order.
+
+    `consumers` has them by the ids of the tensors. A tensor of several names has the one that its
+    gradient is shown under. Names that are bound again in a loop are one, and no edge leads from a
+    name to itself.
+    """
+    names = {id(b.value): b.name for b in reversed(forward.nodes()) if b.kind != "param"}
+    names |= {id(g.hand.node.value): g.hand.node.name for g in grades if g.hand.node}
+    order = list(reversed(names))
+    pairs = [
+        (names[source], names[made])
+        for source in order
+        for made in order
+        if made in consumers.get(source, ())
+    ]
+    return [(source, made) for source, made in dict.fromkeys(pairs) if source != made]

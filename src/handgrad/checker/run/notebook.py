@@ -1,0 +1,122 @@
+"""Reading notebooks: format 4 as it stands, format 3 upgraded, Python alone."""
+
+import json
+import warnings
+from typing import Any
+
+from handgrad.checker.run.source import Cell, one_line
+from handgrad.errors import CheckError
+
+FORMATS = (3, 4)
+
+
+def read_cells(shown: str, content: bytes) -> tuple[Cell, ...]:
+    """The code cells of a notebook, blank ones left out, numbered as Jupyter numbers them.
+
+    Raises CheckError, one line, where `content` is no notebook of Python in a format we read.
+    """
+    filled = [cell for cell in read_raw(shown, content) if is_filled_code(cell)]
+    if not filled:
+        raise CheckError(f"{shown}: no code in its cells, nothing to check")
+    return tuple(
+        Cell(number, text_of(cell.get("source")), *_saved(cell))
+        for number, cell in enumerate(filled, 1)
+    )
+
+
+def read_raw(shown: str, content: bytes) -> list[dict[str, Any]]:
+    """All cells of a notebook as they stand in format 4, whatever their type.
+
+    Raises CheckError, one line, where `content` is no notebook of Python in a format we read.
+    """
+    notebook = _parse(shown, content)
+    _require_format(shown, notebook)
+    if notebook["nbformat"] == 3:
+        notebook = _upgraded(shown, content)
+    _require_python(shown, notebook)
+    cells = notebook.get("cells")
+    if not isinstance(cells, list):
+        raise CheckError(f"{shown}: not a notebook: it has no list of cells")
+    return [cell for cell in cells if isinstance(cell, dict)]
+
+
+def is_filled_code(cell: dict[str, Any]) -> bool:
+    """Whether it is a cell that Jupyter would give a number."""
+    return cell.get("cell_type") == "code" and bool(text_of(cell.get("source")).strip())
+
+
+def _parse(shown: str, content: bytes) -> dict[str, Any]:
+    try:
+        notebook = json.loads(content.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise CheckError(f"{shown}: not a notebook: byte {error.start + 1} is no UTF-8") from error
+    except json.JSONDecodeError as error:
+        raise CheckError(
+            f"{shown}:{error.lineno}: not a notebook, or a damaged one: {error.msg}"
+            f" at column {error.colno}"
+        ) from error
+    except RecursionError as error:
+        raise CheckError(f"{shown}: not a notebook: its JSON is nested too deeply") from error
+    if not isinstance(notebook, dict) or not isinstance(notebook.get("nbformat"), int):
+        raise CheckError(f'{shown}: not a notebook: its JSON has no "nbformat"')
+    return notebook
+
+
+def _require_format(shown: str, notebook: dict[str, Any]) -> None:
+    version = notebook["nbformat"]
+    if version not in FORMATS:
+        raise CheckError(
+            f"{shown}: notebook format {version}; handgrad check reads 3 and 4."
+            " Open it in Jupyter and save it again"
+        )
+
+
+def _upgraded(shown: str, content: bytes) -> dict[str, Any]:
+    import nbformat
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about cell ids, which format 3 could not have
+            text = content.decode("utf-8-sig")
+            upgraded: dict[str, Any] = nbformat.reads(  # type: ignore[no-untyped-call]
+                text, as_version=4
+            )
+    except Exception as error:  # nbformat raises whatever a malformed tree leads it to
+        raise CheckError(
+            f"{shown}: a notebook of format 3 that cannot be upgraded:"
+            f" {one_line(f'{type(error).__name__}: {error}')}"
+        ) from error
+    return upgraded
+
+
+def _require_python(shown: str, notebook: dict[str, Any]) -> None:
+    metadata = notebook.get("metadata")
+    for key, name in (("kernelspec", "language"), ("language_info", "name")):
+        entry = metadata.get(key) if isinstance(metadata, dict) else None
+        language = entry.get(name) if isinstance(entry, dict) else None
+        if isinstance(language, str) and language.lower() not in ("", "python", "ipython"):
+            raise CheckError(
+                f"{shown}: a notebook in {one_line(language)}; handgrad check runs Python"
+            )
+
+
+def text_of(value: Any) -> str:
+    """A notebook's text: a string, or the list of its lines."""
+    if isinstance(value, list):
+        return "".join(line for line in value if isinstance(line, str))
+    return value if isinstance(value, str) else ""
+
+
+def _saved(cell: dict[str, Any]) -> tuple[str, str | None]:
+    """What the cell printed and displayed as text, and what it raised, when it was saved."""
+    listed = cell.get("outputs")
+    outputs = [o for o in listed if isinstance(o, dict)] if isinstance(listed, list) else []
+    raised = [text_of(o.get("ename")) for o in outputs if o.get("output_type") == "error"]
+    return "".join(map(_output_text, outputs)), raised[0] if raised else None
+
+
+def _output_text(output: dict[str, Any]) -> str:
+    if output.get("output_type") == "stream":
+        return text_of(output.get("text")) if output.get("name") == "stdout" else ""
+    data = output.get("data")
+    return text_of(data.get("text/plain")) + "\n" if isinstance(data, dict) else ""

@@ -1,0 +1,212 @@
+# mypy: disable-error-code="no-untyped-call"
+# (IPython is typed in part only)
+"""Running the cells of a notebook in IPython, as Jupyter would, without a kernel.
+
+Lines for the system (`!ls`, `%pip install`, `%%bash`) are not run but noted, plots are drawn
+nowhere, and every statement passes through the session that watches the gradients.
+"""
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from IPython.core.compilerop import CachingCompiler
+from IPython.core.interactiveshell import ExecutionResult, InteractiveShell
+from IPython.utils.text import SList
+from traitlets import Type
+from traitlets.config import Config
+
+from handgrad.checker.records import CellError, Note, Place
+from handgrad.checker.run.failure import cell_name, describe
+from handgrad.checker.run.output import Echo
+from handgrad.checker.run.saved import difference, folded
+from handgrad.checker.run.source import Cell, one_line
+from handgrad.checker.session import Session
+
+PROGRAMS = {"bash", "cmd", "perl", "pypy", "python", "python2", "python3", "ruby", "script", "sh"}
+INSTALLERS = {"conda", "mamba", "pip", "uv"}
+NOT_RUN = PROGRAMS | INSTALLERS | {"sc", "sx", "system", "timeit"}
+"""Magics that run other programs, or code again for its time alone: noted and left out."""
+NO_EFFECT = {"debug", "handgrad", "matplotlib", "pdb"}
+"""Magics for somebody at a screen."""
+ENDED = "exit() ends it: no cell after this was run."
+WRAPPER = re.compile(r"\s*%%(capture|prun|time)\b.*")
+"""A cell magic around Python that is as good without it; running it would shift the lines."""
+
+
+class _Compiler(CachingCompiler):
+    """Names each cell's code after the cell and remembers its text, with the lines as written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reset_compiler_flags()  # with IPython's, `x = (` is "incomplete input" and no more
+        self.text = ""
+        self.offset = 0  # lines that IPython drops at the top of a cell
+
+    def get_code_name(self, raw_code: str, transformed_code: str, number: int) -> str:
+        return cell_name(number)
+
+    def cache(self, transformed_code: str, number: int = 0, raw_code: str | None = None) -> str:
+        self.text = "\n" * self.offset + transformed_code
+        name: str = super().cache(self.text, number, raw_code)
+        return name
+
+
+class NotebookShell(InteractiveShell):
+    """An IPython whose magics are harmless and whose tracebacks go nowhere."""
+
+    compiler_class = Type(_Compiler)
+    compile: _Compiler
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.not_run: dict[Place, str] = {}
+        self.ended: Place | None = None
+
+    def _skip(self, what: str, frame: FrameType) -> None:
+        self.not_run[Place(frame.f_lineno, self.execution_count - 1)] = one_line(what, 80)
+
+    def system(self, cmd: str) -> None:
+        self._skip(f"!{cmd}", sys._getframe(1))
+
+    def getoutput(self, cmd: str, split: bool = True, depth: int = 0) -> Any:
+        self._skip(f"!{cmd}", sys._getframe(1))
+        return SList() if split else ""
+
+    def run_line_magic(self, magic_name: str, line: str, _stack_depth: int = 1) -> Any:
+        frame = sys._getframe(1)
+        if magic_name in NOT_RUN:
+            return self._skip(f"%{magic_name} {line}", frame)
+        if magic_name in NO_EFFECT or (magic_name == "config" and "InlineBackend" in line):
+            return None
+        if magic_name == "load_ext" and line.strip() == "handgrad":
+            return None
+        with self._text_of(line, frame.f_lineno - 1):
+            return super().run_line_magic(magic_name, line, _stack_depth + 1)
+
+    @contextmanager
+    def _text_of(self, line: str, offset: int) -> Iterator[None]:
+        """While `%time y = f(x)` compiles its line, that line's place is the magic's."""
+        outer = self.compile.text, self.compile.offset
+        self.compile.text, self.compile.offset = "\n" * offset + line, offset
+        try:
+            yield
+        finally:
+            self.compile.text, self.compile.offset = outer
+
+    def run_cell_magic(self, magic_name: str, line: str, cell: str) -> Any:
+        if magic_name in NOT_RUN:
+            return self._skip(f"%%{magic_name} {line}", sys._getframe(1))
+        return super().run_cell_magic(magic_name, line, cell)
+
+    def enable_matplotlib(self, gui: str | None = None) -> tuple[None, str]:
+        return None, "agg"
+
+    def ask_exit(self) -> None:
+        """`exit()` in a cell."""
+        self.ended = Place(sys._getframe(2).f_lineno, self.execution_count - 1)
+
+    def showtraceback(self, *args: Any, **kwargs: Any) -> None:
+        """The error is in the report; IPython's coloured traceback would take a second."""
+
+    showsyntaxerror = showindentationerror = showtraceback
+
+    def _format_exception_for_storage(self, *args: Any, **kwargs: Any) -> list[str]:
+        return []
+
+
+class _Transformer:
+    """IPython's hook on a cell's syntax tree; what goes wrong in ours is kept to be raised."""
+
+    def __init__(self, shell: NotebookShell, session: Session) -> None:
+        self._shell = shell
+        self._session = session
+        self.cell: int | None = None
+        self.failure: Exception | None = None
+
+    def visit(self, tree: ast.Module) -> ast.Module:
+        compiler = self._shell.compile
+        ast.increment_lineno(tree, compiler.offset)
+        try:
+            transformed: ast.Module = self._session.transform(tree, self.cell, compiler.text)
+            return transformed
+        except Exception as error:  # IPython would only warn and go on without us
+            self.failure = error
+            return tree
+
+
+class NotebookRunner:
+    """Runs a notebook's cells one after the other."""
+
+    def __init__(self, session: Session, path: Path, scratch: Path, output: Echo) -> None:
+        """`scratch`: a folder for what IPython writes, so that nothing lands in the user's home."""
+        config = Config({"HistoryManager": {"enabled": False}})
+        self._shell = NotebookShell.instance(config=config, ipython_dir=str(scratch))
+        self._transformer = _Transformer(self._shell, session)
+        self._shell.ast_transformers = [self._transformer]  # type: ignore[list-item]  # IPython calls visit alone
+        self._shell.user_ns["__handgrad__"] = session.hook
+        self._output = output
+        self._changed: list[Note] = []
+        sys.path.insert(0, str(path.parent))
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a cell has called `exit()`."""
+        return self._shell.ended is not None
+
+    def run(self, cell: Cell) -> CellError | None:
+        """Run one cell; what it raised, if anything."""
+        assert cell.number is not None
+        source = (
+            WRAPPER.sub("", cell.source, count=1) if WRAPPER.match(cell.source) else cell.source
+        )
+        compiler = self._shell.compile
+        compiler.offset = _blank_lines(source)
+        self._transformer.cell = self._shell.execution_count = cell.number
+        result = self._shell.run_cell(source, store_history=True)
+        _close_figures()
+        if self._transformer.failure is not None:
+            raise self._transformer.failure
+        error = _error(result, cell.number, compiler.offset)
+        changed = difference(cell, self._output.take(), error)
+        self._changed += [changed] if changed else []
+        return error
+
+    def notes(self) -> list[Note]:
+        """What was left out, and what the saved output says that this run does not."""
+        left_out = [
+            Note("HG280", f"not run: {what}", place=place)
+            for place, what in self._shell.not_run.items()
+        ]
+        end = self._shell.ended
+        ended = [Note("HG281", ENDED, place=end)] if end else []
+        return [*left_out, *ended, *folded(self._changed)]
+
+
+def _blank_lines(source: str) -> int:
+    """The blank lines at the top of a cell, which IPython drops before it counts."""
+    lines = source.split("\n")
+    return next((n for n, line in enumerate(lines) if line.strip()), 0)
+
+
+def _error(result: ExecutionResult, cell: int, offset: int) -> CellError | None:
+    """What a cell raised; where it did not parse, with the line as the user counts it."""
+    if result.error_in_exec is not None:
+        return describe(result.error_in_exec, cell_name(cell), cell)
+    if result.error_before_exec is None:
+        return None
+    found = describe(result.error_before_exec, cell_name(cell), cell)
+    line = None if found.line is None else found.line + offset
+    return CellError(cell, line, found.error)
+
+
+def _close_figures() -> None:
+    """Jupyter closes a cell's figures with the cell; left open they would add up."""
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    if pyplot is not None:
+        pyplot.close("all")

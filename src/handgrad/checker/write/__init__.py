@@ -1,0 +1,1 @@
+"""Backward passes written out: rules of operations, composed lines, whole derivations."""

@@ -1,0 +1,113 @@
+"""Broadcasting undone, and done: sums over what was stretched, ones times what is to be."""
+
+import ast
+from math import prod
+
+import torch
+from torch import Tensor
+
+from handgrad.checker.write.compose.expression import Expr, filled, literal, parsed
+from handgrad.checker.write.compose.graph import zeros_as
+
+Shape = tuple[int, ...]
+
+
+def summed_over(full: Shape, target: Shape) -> list[int]:
+    """Return the dimensions of `full` that `target` was stretched in, or lacks."""
+    return [i for i in range(len(full)) if not _kept_at(i, full, target)]
+
+
+def is_short(expr: Expr, full: Shape, dims: list[int]) -> bool:
+    """Tell whether an expression leaves to broadcasting what is about to be summed."""
+    own = _padded(expr.shape, len(full))
+    return any(own[i] != full[i] for i in dims)
+
+
+def summed(expr: Expr, full: Shape, target: Shape) -> Expr:
+    """Sum to the target: leading dimensions go, inner ones keep their place."""
+    lead = len(full) - len(target)
+    if len(expr.shape) < len(full):  # sizes of 1 in front that never were: nothing to sum there
+        drop = len(full) - len(expr.shape)
+        inner = [i - drop for i in range(lead, len(full)) if not _kept_at(i, full, target)]
+        first = list(range(max(lead - drop, 0)))
+    else:
+        inner = [i for i in range(lead, len(full)) if not _kept_at(i, full, target)]
+        first = list(range(lead))
+    if not target and len(first) == len(expr.shape):
+        return _sum(expr, "")
+    if first and inner and prod(target) == 1:
+        node = ast.Call(ast.Attribute(_sum(expr, "").node, "view", ast.Load()), [], [])
+        node.args = [literal(1)] * len(target)
+        return Expr(node, expr.value.sum().view(target))
+    if first:
+        expr = _sum(expr, str(first[0] if len(first) == 1 else tuple(first)))
+        inner = [i - len(first) for i in inner]
+    if inner:
+        at = str(inner[0] if len(inner) == 1 else tuple(inner))
+        expr = _sum(expr, f"{at}, keepdim=True")
+    return expr
+
+
+def squeezed(expr: Expr, target: Shape) -> Expr:
+    """Leave out sizes of 1 that are too many; fewer are left to broadcasting."""
+    if len(expr.shape) <= len(target) or not isinstance(expr.value, Tensor):
+        return expr
+    shape = tuple(expr.shape[len(expr.shape) - len(target) :]) if target else ()
+    node = ast.Call(ast.Attribute(expr.node, "reshape", ast.Load()), [literal(shape)], [])
+    return Expr(node, expr.value.reshape(shape))
+
+
+def widens(target: Shape, full: Shape) -> bool:
+    """Tell whether `target` broadcasts to `full`."""
+    if len(target) > len(full):
+        return False
+    own = _padded(target, len(full))
+    return all(a in (1, b) for a, b in zip(own, full, strict=True))
+
+
+def stretched(
+    expr: Expr, like: str | None, tensor: Tensor, shape: tuple[int, ...] | None = None
+) -> Expr:
+    """Return the expression in the shape of `tensor`, which is written `like` if it has a name.
+
+    In the lecture's manner: `torch.ones_like(counts) * dcounts_sum`, exact in every bit.
+    """
+    full = tuple(tensor.shape) if shape is None else shape
+    value = zeros_as(tensor).new_zeros(full)
+    if like is None or full != tuple(tensor.shape):
+        if expr.is_number:
+            one = isinstance(expr.node, ast.Constant) and expr.node.value == 1
+            plain = tensor.dtype == torch.get_default_dtype()
+            plain = plain and (one or isinstance(expr.value, float))
+            dtype = "" if plain else f", dtype={tensor.dtype}"
+            if one:
+                return Expr(parsed(f"torch.ones({full}{dtype})"), value)
+            node = filled(parsed(f"torch.full({full}, d{dtype})"), {"d": expr.node})
+        else:
+            node = filled(parsed(f"d.expand({full})"), {"d": expr.node})
+            value = value.new_zeros(expr.shape).expand(full)  # no view() of it is to be had
+        return Expr(node, value)
+    if expr.is_number:
+        if isinstance(expr.node, ast.Constant) and expr.node.value == 1:
+            return Expr(parsed(f"torch.ones_like({like})"), value)
+        return Expr(filled(parsed(f"torch.full_like({like}, d)"), {"d": expr.node}), value)
+    ones, node = parsed(f"torch.ones_like({like})"), expr.node
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
+        inner = ast.BinOp(node.left, ast.Mult(), ones)
+        return Expr(ast.BinOp(inner, ast.Mult(), node.right), value)
+    return Expr(ast.BinOp(ones, ast.Mult(), node), value)
+
+
+def _padded(shape: tuple[int, ...], rank: int) -> tuple[int, ...]:
+    return (1,) * (rank - len(shape)) + shape
+
+
+def _kept_at(i: int, full: tuple[int, ...], target: tuple[int, ...]) -> bool:
+    lead = len(full) - len(target)
+    return i >= lead and (target[i - lead] == full[i] or target[i - lead] != 1)
+
+
+def _sum(expr: Expr, how: str) -> Expr:
+    text = f"d.sum({how})"
+    value = eval(text, {"d": expr.value})
+    return Expr(filled(parsed(text), {"d": expr.node}), value)

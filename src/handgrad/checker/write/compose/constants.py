@@ -1,0 +1,130 @@
+"""How the user's own line spells a number or an index: `1 / n`, `range(n)`, `1e-5`.
+
+The parts of the statement that are free of effects are evaluated where the backward line will
+stand; one that gives the very value is taken, the plainest first.
+"""
+
+import ast
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from handgrad.checker.record.instrument import Statement
+
+_CALLS = {"range", "len", "int", "float", "min", "max", "tuple", "list", "slice", "abs", "size",
+          "arange", "numel", "dim", "sqrt", "item", "long", "unsqueeze", "view",
+          "tensor"}  # fmt: skip
+_ALLOWED = (ast.Name, ast.Constant, ast.BinOp, ast.UnaryOp, ast.operator, ast.unaryop, ast.Tuple,
+            ast.List, ast.Attribute, ast.Subscript, ast.Slice, ast.Call, ast.keyword, ast.Compare,
+            ast.cmpop, ast.expr_context)  # fmt: skip
+_LARGEST = 10_000
+"""Elements of a tensor that is compared to find its spelling: more are looked up by identity."""
+
+
+class _Key:
+    """x[...] gives what stands between the brackets."""
+
+    def __getitem__(self, key: Any) -> Any:
+        return key
+
+
+class Spellings:
+    """The constant parts of statements, evaluated once in one scope."""
+
+    def __init__(self, names: Mapping[str, Any]) -> None:
+        self._names = names
+        self._found: dict[str, list[tuple[ast.expr, Any]]] = {}
+
+    def of(self, value: Any, statement: Statement | None) -> ast.expr | None:
+        """Return the part of the statement that is `value`, None where there is none."""
+        if statement is None:
+            return None
+        if statement.text not in self._found:
+            self._found[statement.text] = list(self._parts(statement.text))
+        fitting = [node for node, own in self._found[statement.text] if same(own, value)]
+        return min(fitting, key=_plainness, default=None)
+
+    def _parts(self, text: str) -> Sequence[tuple[ast.expr, Any]]:
+        try:
+            tree = ast.parse(text)
+        except SyntaxError:  # the first line of a statement with a body
+            return []
+        found: list[tuple[ast.expr, Any]] = []
+        signed = {id(n.operand) for n in ast.walk(tree) if isinstance(n, ast.UnaryOp)}
+        for node in ast.walk(tree):
+            if id(node) in signed:  # the 0.5 of -0.5 is not meant
+                continue
+            if isinstance(node, ast.Subscript) and _is_safe(node.slice):
+                found += self._evaluated(node.slice, index=True)
+            if isinstance(node, ast.expr) and not isinstance(node, ast.Slice) and _is_safe(node):
+                found += self._evaluated(node)
+        return found
+
+    def _evaluated(self, node: ast.expr, index: bool = False) -> list[tuple[ast.expr, Any]]:
+        code = ast.Subscript(ast.Name("__key__", ast.Load()), node, ast.Load()) if index else node
+        names = {"__key__": _Key(), **self._names}
+        try:
+            with torch._C.DisableTorchFunction(), torch.no_grad():
+                value = eval(_compiled(code), names)
+        except Exception:  # names of a function that is not running any more
+            return []
+        return [(node, value)] if _is_value(value) else []
+
+
+def _compiled(node: ast.expr) -> Any:
+    tree = ast.fix_missing_locations(ast.Expression(ast.parse(ast.unparse(node), mode="eval").body))
+    return compile(tree, "<line>", "eval")
+
+
+def _is_value(value: Any) -> bool:
+    if isinstance(value, Tensor):
+        return not value.is_floating_point() or value.numel() <= 1
+    return isinstance(value, int | float | str | range | slice | tuple | list | torch.dtype)
+
+
+def _is_safe(node: ast.AST) -> bool:
+    for part in ast.walk(node):
+        if not isinstance(part, _ALLOWED):
+            return False
+        if isinstance(part, ast.Call) and _called(part) not in _CALLS:
+            return False
+    return True
+
+
+def _called(node: ast.Call) -> str:
+    return node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+
+
+def _plainness(node: ast.expr) -> tuple[bool, int]:
+    """Digits before names before arithmetic."""
+    return not isinstance(node, ast.Constant), sum(1 for _ in ast.walk(node))
+
+
+def same(a: Any, b: Any) -> bool:
+    """Tell whether two constants are the same value of the same kind."""
+    if isinstance(a, Tensor) or isinstance(b, Tensor):
+        if not (isinstance(a, Tensor) and isinstance(b, Tensor)):
+            return False
+        return a is b or (
+            a.shape == b.shape
+            and a.dtype == b.dtype
+            and a.device == b.device
+            and a.numel() <= _LARGEST
+            and torch.equal(a, b)
+        )
+    if isinstance(a, slice) and isinstance(b, slice):
+        return all(same(x, y) for x, y in zip(_ends(a), _ends(b), strict=True))
+    if isinstance(a, tuple | list) and isinstance(b, tuple | list):
+        return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
+    if isinstance(a, bool) != isinstance(b, bool):
+        return False
+    try:
+        return bool(type(a) is type(b) and a == b)
+    except Exception:  # what the user's own classes make of ==
+        return False
+
+
+def _ends(value: slice) -> tuple[Any, Any, Any]:
+    return value.start, value.stop, value.step

@@ -1,0 +1,181 @@
+"""A forward pass as values and the operations between them.
+
+A value is a tensor between two writes to it: `x += 1` makes a new one. Gradients go through it if
+it comes from the leaves by differentiable operations.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from handgrad.checker.passes.find import Pass
+from handgrad.checker.record.instrument import Statement
+from handgrad.checker.record.trace import Bind, Op, key_of, tensors_in
+from handgrad.checker.write.rules.rule import canonical
+
+NO_GRADIENT = {"detach", "grad", "item", "argmax", "argmin", "one_hot", "zeros_like", "ones_like",
+               "full_like", "empty_like", "rand_like", "randn_like", "bernoulli", "multinomial",
+               "requires_grad", "retain_grad", "set"}  # fmt: skip
+
+
+@dataclass(eq=False)
+class Value:
+    """One state of one tensor. `position` is where it stands among the operation's outputs."""
+
+    tensor: Tensor
+    at: int
+    """The event from which on it holds (that after the operation that made it)."""
+    op: Op | None = None
+    position: int = 0
+    live: bool = False
+    binds: list[Bind] = field(default_factory=list)
+    until: int | None = None
+    """The event that wrote over it, if one did."""
+    spoilt: bool = False
+    """Written through another tensor of the same memory: what made it is not known."""
+
+    @property
+    def bind(self) -> Bind | None:
+        """The statement that named it, if one did: not a parameter's name of it."""
+        own = [b for b in self.binds if b.kind != "param"]
+        return own[0] if own else None
+
+
+class Graph:
+    """The values of one pass. Everything is by the operation's index."""
+
+    def __init__(self, forward: Pass) -> None:
+        self.forward = forward
+        self.ops: list[Op] = []
+        self.reads: dict[int, dict[int, Value]] = {}
+        """For each operation, its tensor arguments' values by the id of the tensor."""
+        self.made: dict[int, list[Value]] = {}
+        self.users: dict[int, list[Op]] = {}
+        """The operations that read a value, by the id of the value."""
+        self.counts: dict[int, int] = {}
+        """How often a value is read: x * x reads it twice."""
+        self.values: list[Value] = []
+        self.current: dict[int, Value] = {}
+        self._earlier: dict[int, Op] | None = None
+        self._graded: set[int] | None = None
+        self._following: dict[int, Statement] | None = None
+        for event in forward.events:
+            if event.index > forward.end:
+                break
+            if type(event) is Op:
+                self._add(event)
+            elif type(event) is Bind:
+                self._name(event)
+        self._name_outputs()
+
+    def of(self, bind: Bind) -> Value | None:
+        """Return the value that a node is a name of."""
+        return next((v for v in self.values if any(b is bind for b in v.binds)), None)
+
+    def output(self) -> Value:
+        """Return the loss."""
+        return self.current[id(self.forward.outputs[0])]
+
+    def producer(self, value: Value) -> Op | None:
+        """Return what made a value, constants from before the pass included."""
+        if value.op is not None:
+            return value.op
+        if self._earlier is None:
+            trace = self.forward.trace.events[: self.forward.end + 1]
+            self._earlier = {id(t): op for op in trace if type(op) is Op for t in op.outputs}
+        op = self._earlier.get(id(value.tensor))
+        return None if value.live else op
+
+    def statement(self, op: Op) -> Statement | None:
+        """Return the statement that an operation ran in, as far as the next name tells it."""
+        if self._following is None:
+            self._following = {}
+            following: Statement | None = None
+            for event in reversed(self.forward.trace.events):
+                if type(event) is Bind and event.kind != "param":
+                    following = event.statement
+                elif type(event) is Op and following is not None:
+                    self._following[event.index] = following
+        return self._following.get(op.index)
+
+    def read(self, op: Op, tensor: Tensor) -> Value:
+        """Return the value of an argument when the operation read it."""
+        return self.reads[op.index][id(tensor)]
+
+    def _value(self, tensor: Tensor, at: int) -> Value:
+        value = self.current.get(id(tensor))
+        if value is None:
+            value = self._new(tensor, at, live=self._is_leaf(tensor))
+        return value
+
+    def _is_leaf(self, tensor: Tensor) -> bool:
+        """A tensor to differentiate by; what was detached from one shares its memory, no more."""
+        key = key_of(tensor)
+        if key not in self.forward.leaves or not tensor.is_floating_point():
+            return False
+        if self._graded is None:
+            history = self.forward.trace.events[: self.forward.end + 1]
+            given = (t for e in history if type(e) is Op for t in e.inputs)
+            self._graded = {key_of(t) for t in given if t.requires_grad and t.is_leaf}
+        return tensor.requires_grad or key not in self._graded
+
+    def _new(self, tensor: Tensor, at: int, **settings: object) -> Value:
+        value = Value(tensor, at, **settings)  # type: ignore[arg-type]
+        self.current[id(tensor)] = value
+        self.values.append(value)
+        return value
+
+    def _add(self, op: Op) -> None:
+        self.ops.append(op)
+        read = {id(t): self._value(t, op.index) for t in op.inputs}
+        self.reads[op.index] = read
+        for value in read.values():
+            self.users.setdefault(id(value), []).append(op)
+            reads = sum(t is value.tensor for t in op.inputs)
+            self.counts[id(value)] = self.counts.get(id(value), 0) + reads
+        name = canonical(op.func)[0]
+        graded = op.grad_enabled or self.forward.backward is None
+        through = graded and name not in NO_GRADIENT and any(v.live for v in read.values())
+        written = {id(t) for t in op.writes}
+        made = [self._overwrite(tensor, op, through) for tensor in op.writes]
+        results = [t for t in tensors_in(op.result) if id(t) not in read and id(t) not in written]
+        for tensor in results:
+            live = through and (tensor.is_floating_point() or tensor.is_complex())
+            made.append(self._new(tensor, op.index + 1, op=op, live=live))
+        for position, value in enumerate(made):
+            value.position = position
+        self.made[op.index] = made
+
+    def _overwrite(self, tensor: Tensor, op: Op, through: bool) -> Value:
+        key = key_of(tensor)
+        for other in list(self.current.values()):
+            if key_of(other.tensor) == key:
+                other.until = op.index if other.until is None else other.until
+                if other.tensor is not tensor:
+                    self._new(other.tensor, op.index + 1, live=other.live or through, spoilt=True)
+        return self._new(tensor, op.index + 1, op=op, live=through and tensor.is_floating_point())
+
+    def _name_outputs(self) -> None:
+        """The loss has its name only after the event that made it."""
+        for event in self.forward.trace.events[self.forward.end + 1 :]:
+            if type(event) is Op and event.writes:
+                break
+            if type(event) is Bind and any(event.value is t for t in self.forward.outputs):
+                self._name(event)
+                break
+
+    def _name(self, bind: Bind) -> None:
+        value = self._value(bind.value, bind.index)
+        value.binds.append(bind)
+
+
+def in_order(values: Iterable[Value]) -> list[Value]:
+    """Return values as they were made."""
+    return sorted(values, key=lambda v: v.at)
+
+
+def zeros_as(tensor: Tensor) -> Tensor:
+    """Return what has a tensor's shape and dtype, and the layout of what was computed."""
+    return torch.zeros(tensor.shape, dtype=tensor.dtype, device=tensor.device)

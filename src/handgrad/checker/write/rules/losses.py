@@ -1,0 +1,162 @@
+"""Softmax and the losses."""
+
+import torch
+
+from handgrad.checker.write.rules.rule import Call, Forms, NoRule, Rule, each, whole
+
+SOFTMAX = "torch.softmax(input, {dim})"
+
+
+def _softmax(c: Call) -> Forms:
+    sign = "-" if c.name == "softmin" else ""
+    return {"input": f"{sign}out * (d - (out * d).sum(dim, keepdim=True))"}
+
+
+def _log_softmax(c: Call) -> Forms:
+    return {"input": "d - torch.exp(out) * d.sum(dim, keepdim=True)"}
+
+
+def _averaged(c: Call, slope: str, of: str = "input") -> str:
+    """A loss that is the mean, the sum, or each element of what `slope` is the derivative of."""
+    if c["reduction"] != "mean":
+        return f"{slope} * d"
+    n = torch.Size(c.shape(of)).numel()
+    return f"{slope} * d / {c.number(n, f'{of}.numel()' if c.plain(of) else None)}"
+
+
+def _pairwise(slope: str) -> object:
+    """A loss of the difference: what the target gets is the same with the other sign."""
+
+    def decide(c: Call) -> Forms:
+        _only(c)
+        return {"input": _averaged(c, slope), "target": _averaged(c, f"-{slope}")}
+
+    return decide
+
+
+def _only(c: Call) -> None:
+    c.require(weight=None, size_average=None, reduce=None)
+    if c.shape("input") != c.shape("target"):
+        raise NoRule(f"{c.name} that broadcasts")
+
+
+def _smooth_l1(c: Call) -> Forms:
+    beta = c["delta"] if c.name == "huber_loss" else c["beta"]
+    _only(c)
+    inside = "(input - target)" if c.name == "huber_loss" else "(input - target) / beta"
+    limit = "delta" if c.name == "huber_loss" else "1"
+    slope = f"({inside}).clamp(-{limit}, {limit})" if beta else "torch.sign(input - target)"
+    return {"input": _averaged(c, slope), "target": _averaged(c, f"-{slope}")}
+
+
+def _bce(c: Call) -> Forms:
+    _only(c)
+    slope = "(input - target) / (input * (1 - input))"
+    other = "(torch.log(1 - input) - torch.log(input))"
+    return {"input": _averaged(c, slope), "target": _averaged(c, other)}
+
+
+def _bce_with_logits(c: Call) -> Forms:
+    c.require(pos_weight=None)
+    _only(c)
+    slope = "(torch.sigmoid(input) - target)"
+    return {"input": _averaged(c, slope), "target": _averaged(c, "-input")}
+
+
+def _kl_div(c: Call) -> Forms:
+    _only(c)
+    weight = "torch.exp(target)" if c["log_target"] else "target"
+    forms = {"input": f"-{weight}"}
+    if c["reduction"] == "batchmean":
+        rows = c.number(c.shape()[0], "input.shape[0]" if c.plain("input") else None)
+        return {name: f"{text} * d / {rows}" for name, text in forms.items()}
+    return {name: _averaged(c, text) for name, text in forms.items()}
+
+
+def _targets(c: Call) -> tuple[str, str]:
+    """Return text for the rows that count in the mean, and for the one-hot targets."""
+    if c["ignore_index"] >= 0 and (c["target"] == c["ignore_index"]).any():
+        raise NoRule(f"{c.name} with an ignore_index that occurs")
+    if (c["target"] == c["ignore_index"]).any():
+        raise NoRule(f"{c.name} with targets to be ignored")
+    if len(c.shape()) not in (1, 2):
+        raise NoRule(f"{c.name} of {len(c.shape())}-D")
+    rows = c.shape()[0] if len(c.shape()) == 2 else 1
+    wide = f"input.shape[{len(c.shape()) - 1}]" if c.plain("input") else repr(c.shape()[-1])
+    text = c.number(rows, "input.shape[0]" if c.plain("input") and rows > 1 else None)
+    return text, f"torch.nn.functional.one_hot(target, {wide})"
+
+
+def _scale(c: Call, rows: str) -> str:
+    if c["reduction"] == "none":
+        return " * d.unsqueeze(-1)" if getattr(c.d, "shape", ()) else " * d"
+    return f" * d / {rows}" if c["reduction"] == "mean" and len(c.shape()) == 2 else " * d"
+
+
+def _cross_entropy(c: Call) -> Forms:
+    c.require(weight=None, size_average=None, reduce=None)
+    dim = len(c.shape()) - 1
+    if c["target"].is_floating_point():
+        if c.shape() != c.shape("target") or len(c.shape()) != 2 or c["label_smoothing"]:
+            raise NoRule("cross_entropy of probabilities that are no matrix, or smoothed")
+        rows = c.number(c.shape()[0], "input.shape[0]" if c.plain("input") else None)
+        each_row = _scale(c, rows)
+        total = "target.sum(1, keepdim=True)"
+        return {
+            "input": f"(torch.softmax(input, 1) * {total} - target){each_row}",
+            "target": f"-torch.log_softmax(input, 1){each_row}",
+        }
+    rows, hot = _targets(c)
+    if c["label_smoothing"]:
+        wide = c.shape()[dim]
+        hot = f"(1 - label_smoothing) * {hot}.to(input) - label_smoothing / {wide}"
+    return {"input": f"(torch.softmax(input, {dim}) - {hot}){_scale(c, rows)}"}
+
+
+def _nll_loss(c: Call) -> Forms:
+    c.require(weight=None, size_average=None, reduce=None)
+    rows, hot = _targets(c)
+    return {"input": f"-{hot}{_scale(c, rows)}"}
+
+
+def _cosine_similarity(c: Call) -> Forms:
+    lengths = {
+        "$length1": "x1.norm(dim=dim, keepdim=True)",
+        "$length2": "x2.norm(dim=dim, keepdim=True)",
+        "$cosine": "out.unsqueeze(dim)",
+    }
+    return {
+        **lengths,
+        "x1": "(x2 / length2 - cosine * x1 / length1) / length1 * d.unsqueeze(dim)",
+        "x2": "(x1 / length1 - cosine * x2 / length2) / length2 * d.unsqueeze(dim)",
+    }
+
+
+MEAN = "size_average=None, reduce=None, reduction='mean'"
+PAIR = f"input, target, {MEAN}, weight=None"
+
+RULES: dict[str, Rule] = {
+    "softmax": whole("input, dim, dtype=None", _softmax),
+    "softmin": whole("input, dim, dtype=None", _softmax),
+    "log_softmax": whole("input, dim, dtype=None", _log_softmax),
+    "cross_entropy": each(
+        "input, target, weight=None, size_average=None, ignore_index=-100, reduce=None, "
+        "reduction='mean', label_smoothing=0.0",
+        _cross_entropy,
+    ),
+    "nll_loss": each(
+        "input, target, weight=None, size_average=None, ignore_index=-100, reduce=None, "
+        "reduction='mean'",
+        _nll_loss,
+    ),
+    "mse_loss": each(PAIR, _pairwise("2 * (input - target)")),  # type: ignore[arg-type]
+    "l1_loss": each(PAIR, _pairwise("torch.sign(input - target)")),  # type: ignore[arg-type]
+    "smooth_l1_loss": each(f"input, target, {MEAN}, beta=1.0", _smooth_l1),
+    "huber_loss": each("input, target, reduction='mean', delta=1.0, weight=None", _smooth_l1),
+    "binary_cross_entropy": each(f"input, target, weight=None, {MEAN}", _bce),
+    "binary_cross_entropy_with_logits": each(
+        f"input, target, weight=None, {MEAN}, pos_weight=None", _bce_with_logits
+    ),
+    "kl_div": each(f"input, target, {MEAN}, log_target=False", _kl_div),
+    "cosine_similarity": whole("x1, x2, dim=1, eps=1e-8", _cosine_similarity),
+}

@@ -1,0 +1,153 @@
+"""Normalisation, dropout and attention: closed forms in a few steps."""
+
+import math
+
+import torch
+
+from handgrad.checker.write.rules.rule import Call, Forms, NoRule, Rule, whole
+
+
+def _normalised(c: Call, dims: tuple[int, ...], shape: str = "") -> dict[str, str]:
+    """Return the steps that the closed form needs, over `dims` of the input."""
+    at = dims[0] if len(dims) == 1 else dims
+    return {
+        "$rstd": f"(input.var({at}, correction=0, keepdim=True) + eps) ** -0.5",
+        "$xhat": f"(input - input.mean({at}, keepdim=True)) * rstd",
+    }
+
+
+def _closed(dims: tuple[int, ...], dxhat: str) -> str:
+    at = dims[0] if len(dims) == 1 else dims
+    return (
+        f"rstd * ({dxhat} - {dxhat}.mean({at}, keepdim=True)"
+        f" - xhat * ({dxhat} * xhat).mean({at}, keepdim=True))"
+    )
+
+
+def _gained(c: Call, weight: str) -> dict[str, str]:
+    return {"$dxhat": f"{weight} * d"} if c.get("weight") is not None else {"$dxhat": "d"}
+
+
+def _layer_norm(c: Call) -> Forms:
+    dims = tuple(range(-len(c["normalized_shape"]), 0))
+    return {
+        **_normalised(c, dims),
+        **_gained(c, "weight"),
+        "input": _closed(dims, "dxhat"),
+        "weight": "xhat * d",
+        "bias": "d",
+    }
+
+
+def _batch_norm(c: Call) -> Forms:
+    rank = len(c.shape())
+    dims = (0, *range(2, rank))
+    wide = "".join([", -1", ", 1" * (rank - 2)])
+    view = f".view(1{wide})" if rank > 2 else ""
+    total = f".sum({dims if len(dims) > 1 else 0})"
+    if not c["training"]:
+        slope = f"(running_var + eps) ** -0.5{''}"
+        slope = f"({slope}){view}" if view else slope
+        gain = f"weight{view} * " if c.get("weight") is not None else ""
+        mean = f"running_mean{view}"
+        return {
+            "$rstd": slope,
+            "input": f"{gain}rstd * d",
+            "weight": f"((input - {mean}) * rstd * d){total}",
+            "bias": f"d{total}",
+        }
+    return {
+        **_normalised(c, dims),
+        **_gained(c, f"weight{view}"),
+        "input": _closed(dims, "dxhat"),
+        "weight": f"(xhat * d){total}",
+        "bias": f"d{total}",
+    }
+
+
+def _group_norm(c: Call) -> Forms:
+    """In groups: (N, G, everything else) and back."""
+    n, _, *rest = c.shape()
+    groups = c["num_groups"]
+    view = f".view(1, -1{', 1' * len(rest)})"
+    dims = (0, *range(2, 2 + len(rest)))
+    total = f".sum({dims if len(dims) > 1 else 0})"
+    gain = f"weight{view} * d" if c.get("weight") is not None else "d"
+    return {
+        "$groups": f"input.reshape({n}, {groups}, -1)",
+        "$rstd": "(groups.var(2, correction=0, keepdim=True) + eps) ** -0.5",
+        "$xhat": "(groups - groups.mean(2, keepdim=True)) * rstd",
+        "$dxhat": f"({gain}).reshape({n}, {groups}, -1)",
+        "input": f"({_closed((2,), 'dxhat')}).reshape({c.size('input')})",
+        "weight": f"(xhat.reshape({c.size('input')}) * d){total}",
+        "bias": f"d{total}",
+    }
+
+
+def _rms_norm(c: Call) -> Forms:
+    dims = tuple(range(-len(c["normalized_shape"]), 0))
+    at = dims[0] if len(dims) == 1 else dims
+    eps = "eps" if c["eps"] is not None else repr(torch.finfo(c.out.dtype).eps)
+    return {
+        "$rstd": f"((input**2).mean({at}, keepdim=True) + {eps}) ** -0.5",
+        "$xhat": "input * rstd",
+        **_gained(c, "weight"),
+        "input": f"rstd * (dxhat - xhat * (dxhat * xhat).mean({at}, keepdim=True))",
+        "weight": "xhat * d",
+    }
+
+
+def _normalize(c: Call) -> Forms:
+    c.require(p=2.0)
+    return {
+        "$length": "input.norm(dim=dim, keepdim=True)",
+        "input": "(d - out * (out * d).sum(dim, keepdim=True)) / length",
+    }
+
+
+def _dropout(c: Call) -> Forms:
+    """What was dropped is 0 in the result: the mask is read off it."""
+    if not c["training"] or c["p"] == 0:
+        return {"input": "d"}
+    return {"input": "(out != 0) * d / (1 - p)"}
+
+
+def _attention(c: Call) -> Forms:
+    """Attention by its three products: softmax(q @ k.mT * scale) @ v."""
+    if c["attn_mask"] is not None or c["dropout_p"] or c["enable_gqa"]:
+        raise NoRule("scaled_dot_product_attention with a mask, dropout or grouped heads")
+    scale = "scale" if c["scale"] is not None else f"{c.shape('query')[-1]} ** -0.5"
+    if c["scale"] is None and math.sqrt(c.shape("query")[-1]).is_integer():
+        scale = f"{1 / math.sqrt(c.shape('query')[-1])}"
+    scores = f"query @ key.mT * {scale}"
+    if c["is_causal"]:
+        rows, columns = c.shape("query")[-2], c.shape("key")[-2]
+        ahead = f"torch.ones({rows}, {columns}, device=query.device).triu(1) > 0"
+        scores = f"({scores}).masked_fill({ahead}, -torch.inf)"
+    return {
+        "$weights": f"torch.softmax({scores}, -1)",
+        "$dweights": "d @ value.mT",
+        "$dscores": "weights * (dweights - (weights * dweights).sum(-1, keepdim=True))",
+        "query": f"dscores @ key * {scale}",
+        "key": f"dscores.mT @ query * {scale}",
+        "value": "weights.mT @ d",
+    }
+
+
+RULES: dict[str, Rule] = {
+    "layer_norm": whole("input, normalized_shape, weight=None, bias=None, eps=1e-5", _layer_norm),
+    "batch_norm": whole(
+        "input, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, "
+        "eps=1e-5",
+        _batch_norm,
+    ),
+    "group_norm": whole("input, num_groups, weight=None, bias=None, eps=1e-5", _group_norm),
+    "rms_norm": whole("input, normalized_shape, weight=None, eps=None", _rms_norm),
+    "normalize": whole("input, p=2.0, dim=1, eps=1e-12", _normalize),
+    "dropout": whole("input, p=0.5, training=True", _dropout),
+    "scaled_dot_product_attention": whole(
+        "query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, *, scale=None, "
+        "enable_gqa=False",
+        _attention,
+    ),
+}

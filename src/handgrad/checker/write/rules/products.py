@@ -1,0 +1,177 @@
+"""Products of matrices and vectors, and convolutions."""
+
+from handgrad.checker.write.rules.rule import Call, Forms, NoRule, Rule, each, whole
+
+
+def _matmul(c: Call) -> Forms:
+    """By the numbers of dimensions; what was broadcast over the batch is summed by the caller."""
+    left, right = len(c.shape("input")), len(c.shape("other"))
+    if left == right == 1:
+        return {"input": "d * other", "other": "input * d"}
+    if right == 1:
+        outer = "torch.outer(d, other)" if left == 2 else "d.unsqueeze(-1) * other"
+        inner = "input.T @ d" if left == 2 else "input * d.unsqueeze(-1)"
+        return {"input": outer, "other": inner}
+    if left == 1:
+        inner = "other @ d" if right == 2 else "(other @ d.unsqueeze(-1)).squeeze(-1)"
+        outer = "torch.outer(input, d)" if right == 2 else "input.unsqueeze(-1) * d.unsqueeze(-2)"
+        return {"input": inner, "other": outer}
+    return {"input": f"d @ {_turned(c, 'other')}", "other": f"{_turned(c, 'input')} @ d"}
+
+
+def _turned(c: Call, name: str) -> str:
+    return f"{name}.{'T' if len(c.shape(name)) == 2 else 'mT'}"
+
+
+def _linear(c: Call) -> Forms:
+    rank = len(c.shape("input"))
+    forms = {"input": "d @ weight", "bias": "d"}
+    if rank == 1:
+        forms["weight"] = "torch.outer(d, input)"
+    else:
+        forms["weight"] = f"d.{'T' if rank == 2 else 'mT'} @ input"
+    return forms
+
+
+def _scaled(text: str, factor: str, value: object) -> str:
+    return text if value == 1 else f"{factor} * ({text})"
+
+
+def _addmm(c: Call) -> Forms:
+    return {
+        "input": _scaled("d", "beta", c["beta"]),
+        "mat1": _scaled("d @ mat2.T", "alpha", c["alpha"]),
+        "mat2": _scaled("mat1.T @ d", "alpha", c["alpha"]),
+    }
+
+
+def _baddbmm(c: Call) -> Forms:
+    return {
+        "input": _scaled("d", "beta", c["beta"]),
+        "mat1": _scaled("d @ mat2.mT", "alpha", c["alpha"]),
+        "mat2": _scaled("mat1.mT @ d", "alpha", c["alpha"]),
+    }
+
+
+def _addbmm(c: Call) -> Forms:
+    """The products are summed over the batch, so each gets the whole of d."""
+    return {
+        "input": _scaled("d", "beta", c["beta"]),
+        "mat1": _scaled("d @ mat2.mT", "alpha", c["alpha"]),
+        "mat2": _scaled("mat1.mT @ d", "alpha", c["alpha"]),
+    }
+
+
+def _addmv(c: Call) -> Forms:
+    return {
+        "input": _scaled("d", "beta", c["beta"]),
+        "mat": _scaled("torch.outer(d, vec)", "alpha", c["alpha"]),
+        "vec": _scaled("mat.T @ d", "alpha", c["alpha"]),
+    }
+
+
+def _addr(c: Call) -> Forms:
+    return {
+        "input": _scaled("d", "beta", c["beta"]),
+        "vec1": _scaled("d @ vec2", "alpha", c["alpha"]),
+        "vec2": _scaled("d.T @ vec1", "alpha", c["alpha"]),
+    }
+
+
+def _einsum(c: Call) -> Forms:
+    """Each operand gets the sum over what it lacks: its own letters stand to the right."""
+    equation, many = c["equation"].replace(" ", ""), "operands"
+    inputs, arrow, out = equation.partition("->")
+    letters = inputs.split(",")
+    if not arrow:
+        if "..." in inputs:
+            raise NoRule("einsum with ... and no ->")
+        every = "".join(letters)
+        out = "".join(sorted(x for x in set(every) if every.count(x) == 1))
+    forms = {}
+    for i, own in enumerate(letters):
+        others = [k for k in range(len(letters)) if k != i]
+        if len(set(own.replace(".", ""))) < len(own.replace(".", "")):
+            raise NoRule("einsum that takes a diagonal")
+        given = [out, *(letters[k] for k in others)]
+        operands = ["d", *(f"{many}{k}" for k in others)]
+        if set(own) - set("".join(given)):  # summed by itself: stretched again
+            given.append(own)
+            operands.append(f"torch.ones_like({many}{i})")
+        forms[f"{many}{i}"] = (
+            f"torch.einsum({','.join(given) + '->' + own!r}, {', '.join(operands)})"
+        )
+    return forms
+
+
+def _inner(c: Call) -> Forms:
+    if len(c.shape("input")) == len(c.shape("other")) == 1:
+        return {"input": "d * other", "other": "d * input"}
+    if len(c.shape("input")) == len(c.shape("other")) == 2:
+        return {"input": "d @ other", "other": "d.T @ input"}
+    raise NoRule(f"inner of {len(c.shape('input'))}-D and {len(c.shape('other'))}-D")
+
+
+def _vecdot(c: Call) -> Forms:
+    return {
+        "input": "other * d.unsqueeze(dim)",
+        "other": "input * d.unsqueeze(dim)",
+    }
+
+
+def _cross(c: Call) -> Forms:
+    return {
+        "input": "torch.linalg.cross(other, d, dim=dim)",
+        "other": "torch.linalg.cross(d, input, dim=dim)",
+    }
+
+
+def _bilinear(c: Call) -> Forms:
+    if len(c.shape("input1")) != 2:
+        raise NoRule(f"bilinear of {len(c.shape('input1'))}-D")
+    return {
+        "input1": "torch.einsum('bo,oij,bj->bi', d, weight, input2)",
+        "input2": "torch.einsum('bo,oij,bi->bj', d, weight, input1)",
+        "weight": "torch.einsum('bo,bi,bj->oij', d, input1, input2)",
+        "bias": "d",
+    }
+
+
+def _conv(c: Call) -> Forms:
+    rank = int(c.name[4])
+    if isinstance(c["padding"], str) or len(c.shape("input")) != rank + 2:
+        raise NoRule(f"{c.name} with padding={c['padding']!r} on {len(c.shape('input'))}-D input")
+    settings = "stride, padding, dilation, groups"
+    rest = ", ".join(str(i) for i in (0, *range(2, rank + 2)))
+    return {
+        "input": f"torch.nn.grad.{c.name}_input({c.size('input')}, weight, d, {settings})",
+        "weight": f"torch.nn.grad.{c.name}_weight(input, {c.size('weight')}, d, {settings})",
+        "bias": f"d.sum(({rest}))",
+    }
+
+
+CONV = "input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1"
+
+RULES: dict[str, Rule] = {
+    "matmul": whole("input, other", _matmul),
+    "mm": whole("input, other", input="d @ other.T", other="input.T @ d"),
+    "bmm": whole("input, other", input="d @ other.mT", other="input.mT @ d"),
+    "mv": whole("input, other", _matmul),
+    "dot": each("input, other", input="d * other", other="d * input"),
+    "vdot": each("input, other", input="d * other", other="d * input"),
+    "inner": whole("input, other", _inner),
+    "vecdot": whole("input, other, *, dim=-1", _vecdot),
+    "outer": whole("input, vec2", input="d @ vec2", vec2="d.T @ input"),
+    "linear": whole("input, weight, bias=None", _linear),
+    "bilinear": whole("input1, input2, weight, bias=None", _bilinear),
+    "addmm": whole("input, mat1, mat2, *, beta=1, alpha=1", _addmm),
+    "baddbmm": whole("input, mat1, mat2, *, beta=1, alpha=1", _baddbmm),
+    "addbmm": whole("input, mat1, mat2, *, beta=1, alpha=1", _addbmm),
+    "addmv": whole("input, mat, vec, *, beta=1, alpha=1", _addmv),
+    "addr": whole("input, vec1, vec2, *, beta=1, alpha=1", _addr),
+    "einsum": whole("equation, *operands", _einsum),
+    "cross": whole("input, other, dim=-1", _cross),
+    "linalg_cross": whole("input, other, *, dim=-1", _cross),
+    "conv1d": whole(CONV, _conv),
+    "conv2d": whole(CONV, _conv),
+}

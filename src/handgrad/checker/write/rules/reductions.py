@@ -1,0 +1,221 @@
+"""Sums, means, extremes, norms and running sums."""
+
+import math
+
+import torch
+
+from handgrad.checker.write.rules.rule import Call, Forms, NoRule, Rule, each, whole
+
+REDUCED = "input, dim=None, keepdim=False"
+
+
+def kept(c: Call, name: str = "d", dim: str = "dim") -> str:
+    """Return text for a reduced tensor, brought back to where it broadcasts over the input."""
+    rank, dims = len(c.shape()), c.dims(dim)
+    if c.get("keepdim") or dims == tuple(range(len(dims))) or not rank:
+        return name  # what was reduced leads: broadcasting puts it there
+    if name == "d" and not isinstance(c.d, torch.Tensor):
+        return name
+    text = name
+    for one in dims:
+        text += f".unsqueeze({c[dim] if isinstance(c[dim], int) else one})"
+    return text
+
+
+def count(c: Call, dim: str = "dim") -> int:
+    """Return how many elements go into one of the result."""
+    return math.prod(c.shape()[d] for d in c.dims(dim))
+
+
+def counted(c: Call, dim: str = "dim") -> str:
+    """Return text for that number: the user's own, or from the shape, or its digits."""
+    dims, n = c.dims(dim), count(c, dim)
+    sized = "input" if c.plain("input") else c.alike("input")
+    if sized is None:
+        return c.number(n)
+    if len(dims) == len(c.shape()):
+        return c.number(n, f"{sized}.numel()")
+    parts = [f"{sized}.shape[{d}]" for d in dims]
+    return c.number(n, parts[0] if len(parts) == 1 else f"({' * '.join(parts)})")
+
+
+def _sum(c: Call) -> Forms:
+    return {"input": kept(c)}
+
+
+def _mean(c: Call) -> Forms:
+    return {"input": f"{kept(c)} / {counted(c)}"}
+
+
+def _nanmean(c: Call) -> Forms:
+    c.require(dim=None)
+    return {"input": "(~input.isnan()) * d / (~input.isnan()).sum()"}
+
+
+def _prod(c: Call) -> Forms:
+    if (c["input"] == 0).any():
+        raise NoRule("prod of a tensor with a 0 in it")
+    return {"input": f"{kept(c, 'out')} / input * {kept(c)}"}
+
+
+def _centred(c: Call) -> str:
+    if len(c.dims()) == len(c.shape()):
+        return "input - input.mean()"
+    where = c["dim"] if isinstance(c["dim"], int) else tuple(c.dims())
+    return f"input - input.mean({where}, keepdim=True)"
+
+
+def _less(c: Call) -> str:
+    """The divisor of a variance: n - 1, or what the correction leaves."""
+    correction = c.get("correction")
+    if correction is None:
+        correction = 1 if c.get("unbiased") in (None, True) else 0
+    if correction == 0:
+        return counted(c)
+    spelled = c.spelled(count(c) - correction)
+    return spelled if spelled is not None else f"({counted(c)} - {correction})"
+
+
+def _var(c: Call) -> Forms:
+    _settle_unbiased(c)
+    return {"input": f"2 / {_less(c)} * ({_centred(c)}) * {kept(c)}"}
+
+
+def _std(c: Call) -> Forms:
+    _settle_unbiased(c)
+    return {"input": f"({_centred(c)}) / ({_less(c)} * {kept(c, 'out')}) * {kept(c)}"}
+
+
+def _settle_unbiased(c: Call) -> None:
+    """x.var(False) and x.var(0, False): a bool is `unbiased`, wherever it stands."""
+    if isinstance(c["dim"], bool):
+        c.values["unbiased"], c.values["dim"] = c["dim"], None
+
+
+def _logsumexp(c: Call) -> Forms:
+    return {"input": f"torch.exp(input - {kept(c, 'out')}) * {kept(c)}"}
+
+
+def _norm(c: Call) -> Forms:
+    order = 2 if c.get("p") in (None, "fro") else c["p"]
+    if order == 1:
+        return {"input": f"torch.sign(input) * {kept(c)}"}
+    if order != 2:
+        raise NoRule(f"{c.name} with p={order}")
+    return {"input": f"input / {kept(c, 'out')} * {kept(c)}"}
+
+
+def _extreme(c: Call) -> Forms:
+    """max and min: of all, along a dimension with indices, or of two tensors."""
+    if isinstance(c["dim"], torch.Tensor):
+        sign = ">" if c.name == "max" else "<"
+        return {"input": f"(input {sign} dim) * d", "dim": f"(dim {sign} input) * d"}
+    if c["dim"] is None:
+        return _shared(c)
+    return _picked(c, f"input.arg{c.name}({{dim}}, keepdim=True)")
+
+
+def _shared(c: Call) -> Forms:
+    """What several elements reach is shared between them, as autograd has it."""
+    out = kept(c, "out")
+    hits = c["input"] == _unreduced(c)
+    if c.dims() and (hits.sum(c.dims()) > 1).any():
+        dims = "" if len(c.dims()) == len(c.shape()) else f"{c['dim']}, keepdim=True"
+        return {"input": f"(input == {out}) * {kept(c)} / (input == {out}).sum({dims})"}
+    return {"input": f"(input == {out}) * {kept(c)}"}
+
+
+def _unreduced(c: Call) -> torch.Tensor:
+    shape = [1 if i in c.dims() else s for i, s in enumerate(c.shape())]
+    return c.out.reshape(shape)
+
+
+def _picked(c: Call, where: str) -> Forms:
+    """One element along a dimension was taken: its index gets all."""
+    dim = c["dim"] % max(len(c.shape()), 1)
+    index, value = where.format(dim=c["dim"]), "d"
+    if not c.get("keepdim"):
+        value = f"d.unsqueeze({c['dim']})" if isinstance(c.d, torch.Tensor) else "d"
+    if not c.shape():
+        return {"input": "d"}
+    if dim == 1 and len(c.shape()) == 2 and c["input"].shape[0] and c.plain("input"):
+        hot = f"torch.nn.functional.one_hot({index.replace(', keepdim=True', '')}, input.shape[1])"
+        if c["input"].dtype != torch.get_default_dtype() and c.raw_is_number:
+            hot += ".to(input)"
+        return {"input": f"{hot} * {value}"}
+    if isinstance(c.d, torch.Tensor) and c.d.shape != c.out.shape:
+        value = f"({value}).expand_as({index})"  # scatter_ does not broadcast
+    return {"input": f"torch.zeros_like(input).scatter_({c['dim']}, {index}, {value})"}
+
+
+def _amax(c: Call) -> Forms:
+    return _shared(c)
+
+
+def _by_index(c: Call) -> Forms:
+    """sort, topk, kthvalue, median, mode: values, with the indices that they were taken from."""
+    c.values.setdefault("dim", -1)
+    if c["dim"] is None:
+        return _shared(c)
+    dim, keep = c["dim"], c.name in ("sort", "topk") or c.get("keepdim")
+    index, value = (
+        ("indices", "d") if keep else (f"indices.unsqueeze({dim})", f"d.unsqueeze({dim})")
+    )
+    return {"input": f"torch.zeros_like(input).scatter_({dim}, {index}, {value})"}
+
+
+def _cumsum(c: Call) -> Forms:
+    return {"input": "d.flip(dim).cumsum(dim).flip(dim)"}
+
+
+def _cumprod(c: Call) -> Forms:
+    if (c["input"] == 0).any():
+        raise NoRule("cumprod of a tensor with a 0 in it")
+    return {"input": "(out * d).flip(dim).cumsum(dim).flip(dim) / input"}
+
+
+def _logcumsumexp(c: Call) -> Forms:
+    return {"input": "torch.exp(input) * (torch.exp(-out) * d).flip(dim).cumsum(dim).flip(dim)"}
+
+
+def _diff(c: Call) -> Forms:
+    c.require(n=1)
+    dim, rank = c["dim"] % len(c.shape()), len(c.shape())
+    before = "0, 0, " * (rank - 1 - dim)
+    pad = "torch.nn.functional.pad"
+    return {"input": f"{pad}(d, ({before}1, 0)) - {pad}(d, ({before}0, 1))"}
+
+
+def _var_mean(c: Call) -> Forms:
+    _settle_unbiased(c)
+    variance = f"2 / {_less(c)} * ({_centred(c)}) * {kept(c, 'd0')}"
+    return {"input": f"{variance} + {kept(c, 'd1')} / {counted(c)}"}
+
+
+SPREAD = "input, dim=None, unbiased=None, keepdim=False, *, correction=None"
+
+RULES: dict[str, Rule] = {
+    "sum": each(REDUCED + ", dtype=None", _sum),
+    "nansum": each(REDUCED, {"input": "(~input.isnan()) * d"}),
+    "mean": each(REDUCED + ", dtype=None", _mean),
+    "nanmean": each(REDUCED, _nanmean),
+    "prod": each(REDUCED, _prod),
+    "var": each(SPREAD, _var),
+    "std": each(SPREAD, _std),
+    "var_mean": each(SPREAD, _var_mean),
+    "logsumexp": each(REDUCED, _logsumexp),
+    "norm": each("input, p=None, dim=None, keepdim=False, dtype=None, ord=None", _norm),
+    "max": each(REDUCED, _extreme),
+    "min": each(REDUCED, _extreme),
+    "amax": each("input, dim=None, keepdim=False", _amax),
+    "amin": each("input, dim=None, keepdim=False", _amax),
+    "sort": whole("input, dim=-1, descending=False", _by_index),
+    "topk": whole("input, k, dim=-1, largest=True, sorted=True", _by_index),
+    "kthvalue": whole("input, k, dim=-1, keepdim=False", _by_index),
+    "median": each("input, dim=None, keepdim=False", _by_index),
+    "cumsum": whole("input, dim", _cumsum),
+    "cumprod": whole("input, dim", _cumprod),
+    "logcumsumexp": whole("input, dim", _logcumsumexp),
+    "diff": whole("input, n=1, dim=-1", _diff),
+    "trace": each("input", input="torch.eye(*input.shape).to(input) * d"),
+}

@@ -1,0 +1,122 @@
+"""What has been found out so far, and how it is said: after its cell, again, or all of it."""
+
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from handgrad.checker.records import Hint, Note, Report, Row
+from handgrad.errors import CheckError
+from handgrad.notebook.source import CellText
+
+if TYPE_CHECKING:
+    from handgrad.notebook.watch import Watch
+
+DEFAULT: Hint = "what"
+REFUSALS = {
+    "nothing to check: no gradient is written by hand": "",
+    "nothing to check: no loss was computed from named tensors": (
+        "no forward pass up to a loss has been seen for these gradients: run its cells (again)"
+    ),
+}
+"""What a refusal of the checker's is called in a notebook; nothing where it is of no interest."""
+ASSIGNED = re.compile(r"^\s*(\w+)\s*[-+*/@]?=[^=]", re.MULTILINE)
+UNWATCHED = "what came after {} in In [{}] was not watched: its gradients are not graded"
+
+
+class Journal:
+    """The verdicts of a kernel's life. `names` are the user's."""
+
+    def __init__(self, names: Mapping[str, Any]) -> None:
+        self.level = DEFAULT
+        self._names = names
+        self._rows: dict[tuple[str | None, str], Row] = {}
+        self._last: Report | None = None
+        self._after = ""
+        self._noted: set[tuple[str, ...]] = set()
+        self._refusal = ""
+
+    def follow(self, watch: "Watch", cell: CellText, pairs: Mapping[str, str]) -> None:
+        """Show the verdicts of the cell that has just run, if it made gradients by hand."""
+        from handgrad.notebook.grading import defines_gradients, grade
+
+        if watch.unwatched and self._defines(cell.raw):
+            self._refuse(UNWATCHED.format(watch.unwatched, cell.number))
+        if not defines_gradients(watch.events, watch.recorder.trace, pairs):
+            return None
+        name = f"In [{cell.number}]"
+        try:
+            report = grade(watch.session, watch.start, name)
+        except CheckError as refusal:
+            said = str(refusal).removeprefix(f"{name}: ")
+            return self._refuse(REFUSALS.get(said, said))
+        if any(row.hand for row in report.rows):
+            self._refusal = ""
+            self._take(report)
+        return None
+
+    def show_last(self) -> str | None:
+        """Show the last verdicts again, at the level that is set now; what to print, if none."""
+        if self._last is None:
+            return f"handgrad: {self.level}, from the first gradients on"
+        _display(self._last, self.level)
+        return None
+
+    def show_whole(self) -> str | None:
+        """Show every gradient so far, as it came out last; what to print, if none."""
+        rows = [row for row in self._rows.values() if self._is_there(row.hand or "")]
+        if not rows or self._last is None:
+            return "handgrad: no gradient by hand so far"
+        missing = [row for row in self._last.rows if row.hand is None]
+        written = {row.node for row in rows}
+        rows += [row for row in missing if row.node not in written]
+        _display(Report("so far", tuple(rows), self._last.notes), self.level, whole=True)
+        return None
+
+    def _defines(self, source: str) -> bool:
+        """Tell from its text whether a cell sets a name that reads as a gradient of another."""
+        from handgrad.checker.pairs.hands import hand_names
+
+        names = set(ASSIGNED.findall(source))
+        return not names.isdisjoint(hand_names(names | self._names.keys()))
+
+    def _is_there(self, hand: str) -> bool:
+        return hand in self._names or not hand.isidentifier()
+
+    def _refuse(self, said: str) -> None:
+        """Say why a cell's gradients are not graded; not the same twice running."""
+        if said and said != self._refusal:
+            print(f"handgrad: {said}")
+        self._refusal = said
+
+    def _take(self, report: Report) -> None:
+        notes = tuple(note for note in report.notes if _said(note) not in self._noted)
+        self._noted.update(map(_said, notes))
+        report = replace(report, notes=notes)
+        for row in report.rows:
+            if row.hand is not None:
+                self._rows[row.hand, row.node] = row
+        same = self._last is not None and not notes and _told(self._last) == _told(report)
+        again = self._after if same else None
+        self._after = self._after if same else report.file
+        self._last = report
+        _display(report, self.level, again)
+
+
+def _said(note: Note) -> tuple[str, ...]:
+    """What a note says, wherever its cell stands now."""
+    return note.code, note.node or "", note.message
+
+
+def _told(report: Report) -> list[tuple[Any, ...]]:
+    return [(r.hand, r.node, r.verdict, r.statement, r.message) for r in report.rows if r.hand]
+
+
+def _display(report: Report, level: Hint, again: str | None = None, whole: bool = False) -> None:
+    from IPython.display import display
+
+    from handgrad.notebook.verdicts import Verdicts
+
+    width = min(100, shutil.get_terminal_size((100, 24)).columns)
+    display(Verdicts(report, level, again, whole, width))  # type: ignore[no-untyped-call]

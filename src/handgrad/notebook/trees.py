@@ -1,0 +1,38 @@
+"""What a cell's syntax tree needs beside the hooks of a checked file's."""
+
+import ast
+
+from handgrad.checker.record.instrument import HOOK
+
+_ASSIGNMENTS = (ast.Assign, ast.AugAssign, ast.AnnAssign)
+
+
+def tell_imports(tree: ast.Module) -> None:
+    """Put a hook after each import at the top: one of them may bring torch."""
+    tree.body = [part for node in tree.body for part in _told(node)]
+
+
+def _told(node: ast.stmt) -> list[ast.stmt]:
+    if not isinstance(node, ast.Import | ast.ImportFrom):
+        return [node]
+    if isinstance(node, ast.ImportFrom) and node.module == "__future__":
+        return [node]
+    call = ast.parse(f"{HOOK}.imported()").body[0]
+    for part in ast.walk(call):
+        ast.copy_location(part, node)
+    return [node, call]
+
+
+def assigned(tree: ast.Module) -> ast.Expr | None:
+    """Return what shows the last assignment's value, as IPython's `last_expr_or_assign` does.
+
+    It looks at the last statement, which a hook follows.
+    """
+    last = tree.body[-1] if tree.body else None
+    if not isinstance(last, _ASSIGNMENTS):
+        return None
+    targets = last.targets if isinstance(last, ast.Assign) else [last.target]
+    if len(targets) != 1 or not isinstance(targets[0], ast.Name):
+        return None
+    made = ast.Expr(ast.Name(targets[0].id, ast.Load()))
+    return ast.fix_missing_locations(ast.copy_location(made, last))

@@ -1,0 +1,112 @@
+"""Layers as people write them, with one line as people get it wrong."""
+
+import pytest
+
+from checker.explain.causes import layers, sequences
+
+LAYERS = {k: v for k, v in (vars(layers) | vars(sequences)).items() if k.isupper()}
+
+CASES = [
+    ("RECURRENT", "dh = dy @ Wy.T + dhnext", "dh = dy @ Wy.T", "dh", "HG101",
+     "dh lacks the branch through hs[4].", "dh = dy @ Wy.T + dhnext"),
+    ("HEAD", "dq = dwei @ k * hs**-0.5", "dq = dwei @ k", "dq", "HG103",
+     "Off by the factor hs**0.5, where hs = 8 (dimension 2 of q).", "dq = dwei @ k / hs**0.5"),
+    ("HEAD", "dk = dwei.transpose(-2,-1) @ q * hs**-0.5", "dk = dwei @ q * hs**-0.5", "dk",
+     "HG114", "dwei must be transposed here.", "dk = dwei.transpose(-2, -1) @ q * hs**-0.5"),
+    ("HEAD", "dmasked = att * (datt - (att*datt).sum(-1, keepdim=True))",
+     "dmasked = att * (datt - (att*datt).sum(1, keepdim=True))", "dmasked", "HG113",
+     "sum goes along dimension 1 here; along dimension 2 is right.",
+     "dmasked = att * (datt - (att*datt).sum(2, keepdim=True))"),
+    ("HEAD", "dWq = (x.transpose(-2,-1) @ dq).sum(0)", "dWq = x.transpose(-2,-1) @ dq", "dWq",
+     "HG110",
+     "A sum over dimension 0 is missing: every copy of Wq that the forward broadcasts "
+     "sends something back, and it adds up.", "dWq = (x.transpose(-2,-1) @ dq).sum(0)"),
+    ("NORM", "dvar = 0.5*dstd/std", "dvar = 0.5*dstd/std**2", "dvar", "HG104",
+     "Off by the factor std: the exponent must be 1.", "dvar = 0.5*dstd/std"),
+    ("NORM", "dxc += dvar*2*xc/C", "dxc += dvar*2*xc/B", "dxc", "HG103",
+     "B stands where C belongs, which counts the columns of xc.", "dxc += dvar*2*xc/C"),
+    ("NORM", "dx = dxc + dmu/C", "dx = dxc + dmu", "dx", "HG103",
+     "dmu is off by the factor C = 8 (the columns of x).", "dx = dxc + dmu / C"),
+    ("NORM", "dxhat = dy*g", "dxhat = dy*g + b", "dxhat", "HG140",
+     "b is added here, and must not be: nothing like it comes back from y.", "dxhat = dy*g"),
+    ("CONVOLUTION", "db = dy.sum((0,2))", "db = dy.sum(2)", "db", "HG113",
+     "sum goes along dimension 2 here; along dimensions 0, 2 is right.", "db = dy.sum((0, 2))"),
+    ("CONVOLUTION", "dx[:,:,k:k+dcols.shape[2]] += dcols[:,:,:,k]",
+     "dx[:,:,k:k+dcols.shape[2]] = dcols[:,:,:,k]", "dx", "HG124",
+     "`=` keeps what came last for dx[:,:,k:k+dcols.shape[2]]; `+=` adds it up.",
+     "dx[:,:,k:k+dcols.shape[2]] += dcols[:,:,:,k]"),
+    ("GELU", "dx += c*(1 + 3*0.044715*x**2)*du", "dx += c*(1 + 3*0.044715*x)*du", "dx", "HG104",
+     "The derivative of x**3 is 3 * x**2: x stands here without its exponent.",
+     "dx += c*(1 + 3*0.044715*x**2)*du"),
+    ("SOFTMAX", "de = dp/s + ds", "de = 1/s + ds", "de", "HG108",
+     "This is the local derivative alone: dp, which comes back from p, is missing.",
+     "de = 1/s * dp + ds"),
+    ("SOFTMAX", "dx = de*e", "dx = p*(1-p)*dp", "dx", "HG123",
+     "This is not the softmax's closed form.", "dx = p * (dp - (dp * p).sum(-1, keepdim=True))"),
+    ("LOGISTIC", "dz = (torch.sigmoid(z) - y)/n", "dz = torch.sigmoid(z) - y", "dz", "HG103",
+     "Off by the factor n = 8 (the elements of z).", "dz = (torch.sigmoid(z) - y) / n"),
+    ("COSINE", "da = b*ddot[:,None] + (a/na[:,None])*dna[:,None]",
+     "da = a*ddot[:,None] + (a/na[:,None])*dna[:,None]", "da", "HG107",
+     "a stands where b belongs.", "da = b*ddot[:,None] + (a/na[:,None])*dna[:,None]"),
+    ("RMS", "dr = (dy*g*x).sum(-1, keepdim=True)", "dr = (dy*x).sum(-1, keepdim=True)", "dr",
+     "HG105", "The factor g is missing: `y = x*r*g` has it.",
+     "dr = (g * dy*x).sum(-1, keepdim=True)"),
+    ("RMS", "dx = dy*g*r + 2*x*dms/d", "dx = dy*g*r + 2*x*dms/n", "dx", "HG103",
+     "n stands where d belongs, which counts the columns of x.", "dx = dy*g*r + 2*x*dms/d"),
+    ("DROPOUT", "dh = dd*mask/(1-p)", "dh = dd*mask", "dh", "HG103",
+     "Off by the factor (1 - p) = 0.7.", "dh = dd*mask / (1 - p)"),
+    ("LEAKY", "dx = torch.where(x>0, dy, 0.1*dy)", "dx = torch.where(x>0, dy, 0.01*dy)", "dx",
+     "HG138", "0.01 stands where the forward has 0.1.", "dx = torch.where(x>0, dy, 0.1*dy)"),
+    ("LEAKY", "dx = torch.where(x>0, dy, 0.1*dy)", "dx = torch.where(x<0, dy, 0.1*dy)", "dx",
+     "HG130", "The mask is the other way round.", "dx = torch.where(x >= 0, dy, 0.1*dy)"),
+    ("CELL", "dc = dtc*(1-tc**2)", "dc = dtc*(1-c**2)", "dc", "HG107",
+     "c stands where tc belongs.", "dc = dtc*(1-tc**2)"),
+    ("GROUPS", "dx = dxg.view(N,C,L)", "dx = dxg.transpose(0,1).reshape(N,C,L)", "dx", "HG114",
+     "dxg is transposed here, and must not be.", "dx = dxg.reshape(N,C,L)"),
+    ("GROUPS", "dg = (dy*xh).sum((0,2))", "dg = (dy*xh).sum(0).mean(-1)", "dg", "HG117",
+     "It takes the mean where the sum is right.", "dg = (dy*xh).sum(0).sum(-1)"),
+    ("POOL", "dw.scatter_(3, idx.unsqueeze(3), dy.unsqueeze(3))",
+     "dw.scatter_(3, idx.unsqueeze(3), y.unsqueeze(3))", "dw", "HG106",
+     "y is the forward value; its gradient dy belongs here.",
+     "dw.scatter_(3, idx.unsqueeze(3), dy.unsqueeze(3))"),
+    ("SKIP", "da = dh.clone()", "da = dh", "dh", "HG126",
+     "dh and da are one tensor since `da = dh`: this line writes to both. .clone() keeps "
+     "them apart.", "da = dh.clone()"),
+    ("SKIP", "dx = da @ W1.T + dy", "dx = da @ W1.T", "dx", "HG101",
+     "dx lacks the branch through y.", "dx += dy"),
+    ("SQUARED", "dpred = 2*(pred-t)/n", "dpred = (pred-t)**2/n", "dpred", "HG116",
+     "(pred-t)**2 is a power; the product (pred-t) * 2 is meant.", "dpred = (pred-t)*2/n"),
+    ("SQUARED", "dw = X.T @ dpred", "dw = (X*dpred).mean(0, keepdim=True).T", "dw", "HG117",
+     "It takes the mean where the sum is right.", "dw = (X*dpred).sum(0, keepdim=True).T"),
+    ("SQUARED", "dw = X.T @ dpred", "dw = X.T @ (pred-t)", "dw", "HG108",
+     "pred-t stands where dpred belongs, which comes back from pred.", "dw = X.T @ dpred"),
+    ("SQUARED", "dw = X.T @ dpred", "dw = X.T @ dpred + 0.01*w", "dw", "HG140",
+     "0.01*w is added here, and must not be: nothing like it comes back from pred.",
+     "dw = X.T @ dpred"),
+    ("TIED", "dlogits /= tgt.numel()", "dlogits /= tgt.shape[0]", "dlogits", "HG120",
+     "It counts tgt.shape[0] where the mean is taken over tgt.numel().",
+     "dlogits /= tgt.numel()"),
+    ("TIED", "dE.index_add_(0, ids.view(-1), demb.view(-1,d))",
+     "dE.index_add_(0, tgt.view(-1), demb.view(-1,d))", "dE", "HG107",
+     "tgt stands where ids belongs.", "dE.index_add_(0, ids.view(-1), demb.view(-1,d))"),
+    ("TIED", "dE.index_add_(0, ids.view(-1), demb.view(-1,d))", "dE[ids] += demb", "dE", "HG124",
+     "`+=` keeps one row for an index that ids has several times; index_put_ with "
+     "accumulate=True adds them all.", "dE.index_put_((ids,), demb, accumulate=True)"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("layer", "right", "wrong", "hand", "cause", "message", "fix"), CASES)
+def test_the_line_is_explained_and_mended(
+    explained, layer, right, wrong, hand, cause, message, fix
+) -> None:
+    source = LAYERS[layer]
+    assert source.count(f"{right}\n") == 1
+    row = explained(source.replace(f"{right}\n", f"{wrong}\n"), hand)
+    assert (row.cause, row.message, row.fix) == (cause, message, fix)
+    assert row.checked in ("exact", "rounding")
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_each_is_right_as_it_stands(reported, layer) -> None:
+    report = reported(LAYERS[layer])
+    assert all(row.verdict in ("exact", "rounding") for row in report.rows)

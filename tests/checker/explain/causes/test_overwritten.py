@@ -1,0 +1,81 @@
+"""HG127: a value of the forward pass that the backward writes to."""
+
+import pytest
+
+from checker.explain.causes.conftest import assert_told
+from checker.explain.causes.programs import NORM, TOP
+from handgrad.checker.explain.causes import overwritten
+
+FORGOTTEN = f"{TOP}{NORM}c += 2 * c * dc2\ndz = dc - dc.mean(0)\ndV = (c * s).T @ dlogits"
+TO_ITSELF = (
+    "h is not what the forward computed any more: `{}`, line 17, writes to it. "
+    "Put the result under a name of its own there."
+)
+
+CASES = [
+    (
+        "NETWORK",
+        "",
+        FORGOTTEN,
+        "dc",
+        "dc lacks what `c += 2 * c * dc2`, line 23, adds to c, the forward value. "
+        "dc is meant there.",
+        "dc += 2 * c * dc2",
+        (23, False),
+    ),
+    (
+        "NETWORK",
+        "",
+        FORGOTTEN,
+        "dV",
+        "c is not what the forward computed any more: `c += 2 * c * dc2`, line 23, writes to it. "
+        "dc is meant there.",
+        "dc += 2 * c * dc2",
+        (23, False),
+    ),
+    (
+        "NETWORK",
+        "",
+        f"{TOP}g = h\ng *= 2\ndh = dlogits @ V.T\ndV = h.T @ dlogits",
+        "dV",
+        "h is not what the forward computed any more: `g *= 2`, line 19, writes to it as well, "
+        "since g is the same tensor. .clone() keeps them apart.",
+        "g = h.clone()",
+        (18, False),
+    ),
+    *(
+        (
+            "NETWORK",
+            "",
+            f"with torch.no_grad(): {write}\n{TOP}dV = h.T @ dlogits",
+            "dV",
+            TO_ITSELF.format(write),
+            None,
+            None,
+        )
+        for write in ("h.mul_(-h).add_(1)", "h *= 1 - h", "torch.exp(h, out=h)")
+    ),
+]
+
+OTHERS = [
+    # written to, with what stands there
+    ("NETWORK", "", f"h.data += 0\n{TOP}dV = -h.T @ dlogits", "dV"),
+    # read, and not written to
+    ("NETWORK", "", f"g = h * 2\n{TOP}dV = 2 * h.T @ dlogits", "dV"),
+    # set again, not written to
+    ("NETWORK", "", f"h = F.dropout(c * s, 0.5)\n{TOP}dV = h.T @ dlogits", "dV"),
+]
+
+
+@pytest.mark.parametrize(("program", "original", "lines", "hand", "message", "fix", "at"), CASES)
+def test_the_line_that_writes_to_the_value_is_named(
+    row_of, program, original, lines, hand, message, fix, at
+) -> None:
+    assert_told(row_of(program, original, lines, hand), overwritten.CODE, message, fix, at)
+
+
+@pytest.mark.parametrize(("program", "original", "lines", "hand"), OTHERS)
+def test_it_leaves_other_mistakes_alone(row_of, program, original, lines, hand) -> None:
+    row = row_of(program, original, lines, hand)
+    assert row.blame == "root"
+    assert row.cause not in (overwritten.CODE, None)

@@ -1,0 +1,154 @@
+"""HG120: softmax and cross-entropy's closed form."""
+
+import pytest
+
+from checker.explain.causes.conftest import assert_told
+from handgrad.checker.explain.causes import softmax_cross_entropy
+
+CASES = [
+    (
+        "CROSS_ENTROPY",
+        "",
+        "dlogits = F.softmax(logits, 1) / n",
+        "dlogits",
+        (
+            "The one-hot term is missing: the right class of each row is to get "
+            "1 less than its probability."
+        ),
+        "dlogits[range(n), y] -= 1 / n",
+        (8, True),
+    ),
+    (
+        "CROSS_ENTROPY",
+        "",
+        ("dlogits = F.softmax(logits, 1)\ndlogits[range(n), y] -= 1"),
+        "dlogits",
+        "All of dlogits is n times what is right.",
+        "dlogits /= n",
+        (9, True),
+    ),
+    (
+        "CROSS_ENTROPY",
+        "",
+        ("dlogits = F.log_softmax(logits, dim=1)\ndlogits[range(n), y] -= 1\ndlogits /= n"),
+        "dlogits",
+        "log_softmax stands where the probabilities belong: softmax.",
+        "dlogits = F.softmax(logits, dim=1)",
+        None,
+    ),
+    (
+        "CROSS_ENTROPY",
+        "",
+        ("dlogits = F.softmax(logits, 1)\ndlogits /= n\ndlogits[range(n), y] -= 1"),
+        "dlogits",
+        ("The one-hot term is n times what is right: both terms are divided by n."),
+        "dlogits[range(n), y] -= 1 / n",
+        None,
+    ),
+    (
+        "CROSS_ENTROPY",
+        "",
+        ("dlogits = F.softmax(logits, 1)\ndlogits[:, y] -= 1\ndlogits /= n"),
+        "dlogits",
+        (
+            "[:, y] takes every one of these classes from every row; [range(n), "
+            "...] takes one from each."
+        ),
+        "dlogits[range(n), y] -= 1",
+        None,
+    ),
+    (
+        "CROSS_ENTROPY",
+        "",
+        "dlogits = F.softmax(logits, 1) - F.one_hot(y, V) / n",
+        "dlogits",
+        "1 / n belongs to both terms: the mean is taken of all of it.",
+        "dlogits = (F.softmax(logits, 1) - F.one_hot(y, V)) / n",
+        None,
+    ),
+    (
+        "CROSS_ENTROPY",
+        "",
+        "dlogits = (logits - F.one_hot(y, V)) / n",
+        "dlogits",
+        "logits stands where its probabilities belong: softmax(logits).",
+        "dlogits = (torch.softmax(logits, 1) - F.one_hot(y, V)) / n",
+        None,
+    ),
+    (
+        "CROSS_ENTROPY",
+        "",
+        ("dlogits = (F.softmax(logits, 1) - F.one_hot(y, V)) / n\ndlogits /= n"),
+        "dlogits",
+        ("All of dlogits is 1 / n times what is right: it is scaled twice. Leave this line out."),
+        "# dlogits /= n",
+        None,
+    ),
+    (
+        "CROSS_ENTROPY",
+        "",
+        ("dlogits = F.softmax(logits, 1)\ndlogits[range(n), y] -= 1\ndlogits /= V"),
+        "dlogits",
+        "It counts V where the mean is taken over n.",
+        "dlogits /= n",
+        None,
+    ),
+    (
+        "STEPWISE_LOSS",
+        "",
+        "dscores = p / N",
+        "dscores",
+        (
+            "The one-hot term is missing: the right class of each row is to get "
+            "1 less than its probability."
+        ),
+        "dscores[range(N), target] -= 1 / N",
+        (10, True),
+    ),
+    (
+        "STEPWISE_LOSS",
+        "",
+        "dscores = p - F.one_hot(target, K)",
+        "dscores",
+        "All of dscores is N times what is right.",
+        "dscores = (p - F.one_hot(target, K)) / N",
+        None,
+    ),
+    (
+        "LECTURE",
+        ("dlogits += F.one_hot(logits.max(1).indices, num_classes=logits.shape[1]) * dlogit_maxes"),
+        ("dlogits = F.softmax(logits, 1)\ndlogits /= n"),
+        "dlogits",
+        (
+            "The one-hot term is missing: the right class of each row is to get "
+            "1 less than its probability."
+        ),
+        "dlogits[range(n), Yb] -= 1 / n",
+        (45, True),
+    ),
+]
+
+OTHERS = [
+    ("CROSS_ENTROPY", "", "dlogits = (F.one_hot(y, V) - F.softmax(logits, 1)) / n", "dlogits"),
+    (
+        "CROSS_ENTROPY",
+        "",
+        ("dlogits = F.softmax(logits, 0)\ndlogits[range(n), y] -= 1\ndlogits /= n"),
+        "dlogits",
+    ),
+    ("CROSS_ENTROPY", "", "dlogits = F.softmax(logits, 1) * 0.3 - F.one_hot(y, V) / 7", "dlogits"),
+]
+
+
+@pytest.mark.parametrize(("program", "original", "lines", "hand", "message", "fix", "at"), CASES)
+def test_the_term_that_is_off_is_named(
+    row_of, program, original, lines, hand, message, fix, at
+) -> None:
+    assert_told(
+        row_of(program, original, lines, hand), softmax_cross_entropy.CODE, message, fix, at
+    )
+
+
+@pytest.mark.parametrize(("program", "original", "lines", "hand"), OTHERS)
+def test_it_leaves_other_mistakes_alone(row_of, program, original, lines, hand) -> None:
+    assert row_of(program, original, lines, hand).cause != softmax_cross_entropy.CODE

@@ -1,0 +1,83 @@
+"""Saved output that a clean run does not give is noted, and figures that differ are not."""
+
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from handgrad.checker.records import CellError, Note, Place
+from handgrad.checker.run.output import SAID
+from handgrad.checker.run.run import check_file
+from handgrad.checker.run.saved import difference, folded
+from handgrad.checker.run.source import Cell
+
+RAISED = CellError(3, 7, "NameError: name 'x' is not defined")
+RAISES = Note(
+    "HG283",
+    "raised now and not when it was saved: cells ran in another order then, or elsewhere.",
+    place=Place(7, 3),
+)
+
+
+@pytest.mark.parametrize(
+    ("saved", "said", "message"),
+    [
+        ("h | exact: True | 0.0", "h | exact: True | 0.0", None),
+        ("h | exact: True | 0.0", "h | exact: True | 1e-9", None),
+        ("loss 2.3\nemma", "loss 2.5\nolivia", None),
+        ("", "h | exact: True", None),
+        ("h | exact: True", "h | exact: True\nx | exact: False", None),
+        ("True" + "x" * SAID, "False", None),
+        ("Truest", "Falsely", None),
+        (
+            "a\nh  | exact: True | 0.0",
+            "b\nh  | exact: False | 0.1",
+            'a clean run prints "h | exact: False | 0.1" where the saved output has'
+            ' "h | exact: True | 0.0".',
+        ),
+    ],
+)
+def test_verdicts(saved: str, said: str, message: str | None) -> None:
+    expected = None if message is None else Note("HG282", message, place=Place(1, 3))
+    assert difference(Cell(3, "...", saved), said, None) == expected
+
+
+@pytest.mark.parametrize(
+    ("cell", "note"),
+    [
+        (Cell(3, "...", "2.5"), RAISES),
+        (Cell(3, "..."), None),  # outputs cleared, or none: nothing to say
+        (Cell(3, "...", "2.5", "NameError"), None),
+    ],
+)
+def test_errors(cell: Cell, note: Note | None) -> None:
+    assert difference(cell, "", RAISED) == note
+
+
+def test_one_note_of_a_kind() -> None:
+    notes = [Note(code, code, place=Place(1, cell)) for cell, code in enumerate("aabaa", 1)]
+    assert folded(notes) == [
+        Note("a", "a So with cells 2, 4, 5.", place=Place(1, 1)),
+        Note("b", "b", place=Place(1, 3)),
+    ]
+    assert folded(notes[:2]) == [Note("a", "a So with cell 2.", place=Place(1, 1))]
+
+
+@pytest.mark.usefixtures("faked")
+def test_of_a_whole_run(tmp_path: Path) -> None:
+    """Each cell's own output is held against what was saved with it."""
+    outputs = [nbformat.v4.new_output("stream", text="True\n")]
+    result = [nbformat.v4.new_output("execute_result", {"text/plain": "True"}, execution_count=3)]
+    cells = [
+        nbformat.v4.new_code_cell("da = 1\nprint(da == 1)", outputs=outputs),
+        nbformat.v4.new_code_cell("print(da == 2)", outputs=outputs),
+        nbformat.v4.new_code_cell("da == 1", outputs=result),
+        nbformat.v4.new_code_cell("da == 2", outputs=result),
+        nbformat.v4.new_code_cell("raise ValueError", outputs=outputs),
+    ]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "t.ipynb")
+    report = check_file(tmp_path / "t.ipynb").report
+    assert [(note.code, note.place) for note in report.notes] == [
+        ("HG282", Place(1, 2)),
+        ("HG283", Place(1, 5)),
+    ]

@@ -1,0 +1,64 @@
+"""Forward passes derived in this process, and what was derived checked as a file of its own."""
+
+import ast
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from handgrad.checker.records import Report
+from handgrad.checker.session import Session
+from handgrad.checker.write.derive.derive import choose_pass, derive_pass
+from handgrad.checker.write.derive.records import Derivation
+
+START = """\
+import torch
+import torch.nn.functional as F
+torch.manual_seed(1)
+"""
+
+
+@pytest.fixture(autouse=True, scope="package")
+def one_thread() -> Iterator[None]:
+    """At these sizes a second one only waits, and test workers would collide."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def recorded(source: str, names: Mapping[str, Any] | None = None) -> Session:
+    """A session that has seen a script run."""
+    session = Session()
+    space = {"torch": torch, "F": F, **(names or {}), "__name__": "__main__"}
+    space["__handgrad__"] = session.hook
+    tree = session.transform(ast.parse(source), None, source)
+    with session.recording():
+        exec(compile(tree, "f.py", "exec"), space)
+    assert session.recorder.failures == []
+    return session
+
+
+def derived(source: str, names: Mapping[str, Any] | None = None, fused: bool = False) -> Derivation:
+    """What is derived of the pass in a script."""
+    trace = recorded(source, names).recorder.trace
+    with torch._C.DisableTorchFunction(), torch.enable_grad():
+        return derive_pass(choose_pass(trace, "f.py"), "f.py", fused)
+
+
+def pasted(source: str, derivation: Derivation, names: Mapping[str, Any] | None = None) -> Report:
+    """The report of a check of the forward pass with the derived lines beneath it."""
+    end = "" if "backward(" in source else "loss.backward()\n"
+    return recorded(f"{source}{end}{derivation}", names).finish("f.py")
+
+
+def verdicts(derivation: Derivation) -> dict[str, str | None]:
+    return {g.name: g.verdict for g in derivation.gradients}
+
+
+def off(derivation: Derivation) -> list[object]:
+    """What is not derived, or not right; none where all is."""
+    wrong = [(g.name, g.verdict, g.ratio) for g in derivation.gradients if not g.right]
+    return [*wrong, *derivation.missing] or ([] if derivation.gradients else ["no gradients"])

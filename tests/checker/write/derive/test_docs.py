@@ -1,0 +1,39 @@
+"""docs/derive.md: its commands print what it shows, its code gives what it shows."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from handgrad.checker.write.derive.blocks import RECOGNISED
+from handgrad.cli import run
+
+PAGE = (Path(__file__).parents[4] / "docs" / "derive.md").read_text()
+FORWARD, CODE, SHOWN = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+
+
+def test_the_commands_of_the_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "forward.py").write_text(FORWARD)
+    monkeypatch.chdir(tmp_path)
+    commands = re.findall(r"```\n\$ handgrad (.*?)\n(.*?)```", PAGE, re.DOTALL)
+    assert len(commands) == 2
+    for command, output in commands:
+        assert run(command.split()) == 0
+        assert capsys.readouterr().out == output, command
+
+
+def test_the_code_of_the_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "page.py").write_text(CODE)
+    monkeypatch.syspath_prepend(tmp_path)
+    __import__("page")
+    assert capsys.readouterr().out.rstrip("\n") == SHOWN.rstrip("\n")
+
+
+def test_the_table_of_blocks_is_complete() -> None:
+    rows = re.findall(r"^\| (\w+) \| from|^\| (\w+) \| (?:less|the same)", PAGE, re.MULTILINE)
+    assert len(rows) == 3
+    assert [recognise.__name__ for recognise in RECOGNISED] == ["cross_entropy", "normalisation"]  # type: ignore[attr-defined]

@@ -1,0 +1,203 @@
+"""What follows a cell, in a real kernel."""
+
+import time
+
+import pytest
+
+from notebook.conftest import FORWARD, MENDED, RIGHT, SAID, WRONG, Kernel
+
+
+def test_a_cell_with_gradients_is_followed_by_its_verdicts(notebook: Kernel) -> None:
+    forward, right, wrong = notebook.all([FORWARD, RIGHT, WRONG])
+    assert forward.is_silent
+    assert right.texts == ["handgrad: 1 exact"]
+    assert wrong.texts == [SAID.format(cell=4)]
+    assert (right.printed, wrong.printed) == ("", "")
+
+
+def test_the_same_in_html_with_a_picture(notebook: Kernel) -> None:
+    shown = notebook.all([FORWARD, RIGHT, WRONG])[-1].shown[0]
+    html = shown["text/html"]
+    assert set(shown) == {"text/plain", "text/html"}
+    assert html.startswith('<details class="handgrad handgrad-cell" open="">')
+    assert "handgrad: 2 wrong" in html
+    assert "The derivative in `h = torch.tanh(hpre)` is 1 - h**2" in html
+    assert "<title>Where dhpre is off: " in html
+
+
+def test_what_is_right_is_folded(notebook: Kernel) -> None:
+    html = notebook.all([FORWARD, RIGHT])[-1].shown[0]["text/html"]
+    assert html.startswith('<details class="handgrad handgrad-cell"><style>')
+
+
+SILENT = {
+    "arithmetic": "n = 1 + 1",
+    "tensors": "y = torch.tanh(x) @ W",
+    "a new forward pass": FORWARD,
+    "a function": "def f(x):\n    return x * 2",
+    "a name that begins with d": "data = x + 1\ndevice = 'cpu'\ndelta = x * 2",
+    "nothing": "",
+    "a comment": "# dh = 2",
+    "a deletion": "del x",
+}
+
+
+def test_any_other_cell_is_followed_by_nothing(notebook: Kernel) -> None:
+    notebook.run(FORWARD)
+    for name, source in SILENT.items():
+        assert notebook.run(source).is_silent, name
+
+
+@pytest.mark.parametrize("last", ["dh.shape", "dh.shape\n", "print(1)\n\ndh.shape"])
+def test_the_value_of_the_last_line_is_shown(notebook: Kernel, last: str) -> None:
+    ran = notebook.all([FORWARD, f"{RIGHT}\n{last}"])[-1]
+    assert ran.values == ("torch.Size([32, 20])",)
+    assert ran.texts == ["torch.Size([32, 20])", "handgrad: 1 exact"]
+
+
+def test_a_semicolon_keeps_it_back_still(notebook: Kernel) -> None:
+    assert notebook.all([FORWARD, f"{RIGHT}\ndh.shape;"])[-1].texts == ["handgrad: 1 exact"]
+
+
+def test_a_cell_run_again_without_change_is_one_line(notebook: Kernel) -> None:
+    notebook.all([FORWARD, RIGHT, WRONG])
+    again = notebook.run(WRONG)
+    assert again.texts == ["handgrad: 2 wrong (as after In [4])"]
+    assert '<details class="handgrad handgrad-cell"><style>' in again.shown[0]["text/html"]
+
+
+def test_a_wrong_shape_run_again_is_one_line_too(notebook: Kernel) -> None:
+    shape = "dhpre = (1 - h**2) * dh\ndb = dhpre.sum(0, keepdim=True)"
+    notebook.all([FORWARD, RIGHT, shape])
+    (text,) = notebook.run(shape).texts
+    assert text.endswith("1 of the wrong shape (as after In [4])")
+
+
+def test_a_mended_line_run_again_is_right(notebook: Kernel) -> None:
+    notebook.all([FORWARD, RIGHT, WRONG])
+    (text,) = notebook.run(MENDED).texts
+    assert "wrong" not in text
+    assert "\n" not in text
+
+
+def test_the_whole_order_upside_down(notebook: Kernel) -> None:
+    """The upstream line is written last; each cell answers for its own gradients."""
+    notebook.all([FORWARD, "dh = 3 * h"])
+    inherited = notebook.run(MENDED).texts[0]
+    notebook.run(RIGHT)
+    right = notebook.run(MENDED).texts[0]
+    assert inherited.startswith("handgrad: 2 wrong\n\nWrong because of lines above them\n")
+    assert "wrong" not in right
+
+
+def test_a_gradient_from_an_older_forward_pass_is_out_of_date(notebook: Kernel) -> None:
+    notebook.all([FORWARD, RIGHT])
+    notebook.run(FORWARD.replace("manual_seed(1)", "manual_seed(2)"))
+    ran = notebook.run(MENDED)
+    assert ran.texts == [
+        "handgrad: 2 out of date\n\n"
+        "  dhpre, dW: dh was computed in In [3] from the h of In [2], and h has been computed "
+        "again in In\n  [4]: run In [3] again."
+    ]
+    assert (
+        '<p class="dated"><b>dhpre, dW</b> out of date: dh was computed in In [3] from the h of '
+        "In [2], and h has been computed again in In [4]: run In [3] again.</p>"
+    ) in ran.shown[0]["text/html"]
+    notebook.run(RIGHT)
+    assert "wrong" not in notebook.run(MENDED).texts[0]
+
+
+def test_it_is_said_to_those_too_who_asked_for_lines_alone(notebook: Kernel) -> None:
+    notebook.all(["%handgrad where", FORWARD, RIGHT])
+    notebook.run(FORWARD.replace("manual_seed(1)", "manual_seed(2)"))
+    ran = notebook.run(MENDED)
+    assert "run In [4] again." in ran.texts[0]
+    assert "run In [4] again." in ran.shown[0]["text/html"]
+
+
+def test_a_node_set_again_after_the_forward_pass(notebook: Kernel) -> None:
+    notebook.all([FORWARD, RIGHT, "h = torch.tanh(2 * hpre)"])
+    assert notebook.run(MENDED).texts == [
+        "handgrad: 2 out of date\n\n"
+        "  dhpre, dW: h was set again in In [4], after the forward pass of In [2] had used the h "
+        "of In [2]:\n  run the forward pass again."
+    ]
+
+
+def test_gradients_before_any_forward_pass(notebook: Kernel) -> None:
+    ran = notebook.all(["import torch\nh = torch.ones(3)", "dh = h * 2", "dh = h * 2"])
+    said = (
+        "handgrad: no forward pass up to a loss has been seen for these gradients: run its cells "
+        "(again)\n"
+    )
+    assert [one.printed for one in ran] == ["", said, ""]
+
+
+def test_a_cell_that_raises_keeps_its_traceback(notebook: Kernel) -> None:
+    source = "dh = 2 * h\nhalf = 1\nhalf / 0\ndhpre = h"
+    ran = notebook.all([FORWARD, source])[-1]
+    (error,) = (o for o in notebook.cells[-1].outputs if o.output_type == "error")
+    trace = "\n".join(error.traceback)
+    assert ran.raised == "ZeroDivisionError: division by zero"
+    assert "handgrad" not in trace
+    assert trace.count("Traceback") == 1
+    assert "line 3" in trace
+    assert ran.texts == ["handgrad: 1 exact"]  # of what had run
+
+
+def test_an_error_in_a_function_of_another_cell(notebook: Kernel) -> None:
+    notebook.run("def f(a):\n    b = a * 2\n    raise KeyError(b)")
+    notebook.run("f(1)")
+    (error,) = (o for o in notebook.cells[-1].outputs if o.output_type == "error")
+    assert (error.ename, error.evalue) == ("KeyError", "2")
+    assert "handgrad" not in "\n".join(error.traceback)
+
+
+def test_a_cell_that_is_no_python(notebook: Kernel) -> None:
+    ran = notebook.run("dh = = 2")
+    assert ran.raised is not None
+    assert ran.raised.startswith("SyntaxError: ")
+    assert ran.shown == ()
+
+
+def test_magics_within_a_cell_keep_its_lines(notebook: Kernel) -> None:
+    notebook.run(FORWARD)
+    ran = notebook.run("\n\n%%capture\nx.sum()\ndh = 3 * h")
+    assert "cell 3, line 5" in ran.texts[0]
+    ran = notebook.run("%time dh = 4 * h")
+    assert "cell 4, line 1" in ran.texts[-1]
+
+
+def test_a_function_of_several_cells(notebook: Kernel) -> None:
+    """Defined in one, run in another: its lines are those of the first."""
+    notebook.run(FORWARD)
+    assert notebook.run("def backward():\n    return 3 * h").is_silent
+    assert "cell 4, line 1" in notebook.run("dh = backward()").texts[0]
+
+
+LOOP = "total = 0\nfor i in range(200_000):\n    total += i"
+
+
+def test_a_long_loop_of_numbers_is_not_noticed(notebook: Kernel) -> None:
+    """A hook a line: a few tenths of a microsecond, where a line itself takes 0.03."""
+    notebook.run("import torch")
+    start = time.process_time()
+    ran = notebook.run(
+        "import time\nt = time.process_time()\n" + LOOP + "\ntime.process_time() - t"
+    )
+    assert time.process_time() - start < 5
+    assert float(ran.values[0]) < 1.5  # 0.1 measured; a loop that were recorded takes seconds
+
+
+def test_a_training_loop_is_recorded_for_its_first_steps(notebook: Kernel) -> None:
+    """Its events would fill the memory, and each would be graded."""
+    loop = (
+        "w = torch.ones(3, requires_grad=True)\n"
+        "for i in range(20_000):\n    y = w * 2\n    loss = y.sum()\n"
+        "    dy = torch.ones(3)\n    dw = dy * 3"
+    )
+    ran = notebook.all(["import torch", loop])[-1]
+    assert ran.raised is None
+    assert ran.texts[0].startswith("handgrad: 1 exact · 1 wrong\n\nLines to blame\n  ✗ dw")
+    held = "len(__import__('handgrad.notebook').notebook._loaded[0].watch.recorder.trace)"
+    assert int(notebook.run(held).values[0]) < 1000

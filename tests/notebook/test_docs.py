@@ -1,0 +1,28 @@
+"""docs/jupyter.md: its cells run in a kernel and are followed by what the page shows."""
+
+import re
+from pathlib import Path
+
+from handgrad.notebook.journal import DEFAULT
+from handgrad.notebook.magic import WORDS
+from notebook.conftest import Kernel
+
+PAGE = (Path(__file__).parents[2] / "docs" / "jupyter.md").read_text()
+CELLS = re.findall(r"```python\n(.*?)\n```\n(?:\n```\n(.*?)\n```\n)?", PAGE, re.DOTALL)
+
+
+def test_the_cells_of_the_page(notebook: Kernel) -> None:
+    assert CELLS[0] == ("%load_ext handgrad", "")  # In [1] of every test
+    for source, shown in CELLS[1:]:
+        ran = notebook.run(source)
+        assert ran.raised is None
+        assert ran.texts == ([shown] if shown else []), source
+    assert sum(bool(shown) for _, shown in CELLS) == 4
+
+
+def test_every_word_is_in_the_page() -> None:
+    named = re.findall(r"^\| `%handgrad ?(\w*)[^|]* \|", PAGE, re.MULTILINE)
+    assert {*named, "on"} == set(WORDS)
+    assert "`%handgrad off`, `on`" in PAGE
+    (begins,) = re.findall(r"`%handgrad (\w+)` \|[^|]*\(so it begins\)", PAGE)
+    assert begins == DEFAULT
