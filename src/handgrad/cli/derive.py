@@ -132,7 +132,7 @@ def _print(derived: "Derivation", out: Path | None) -> None:
     """The lines, unless they went to a file; what could not be had; the counts."""
     from handgrad.checker.records import Place
     from handgrad.checker.report import words
-    from handgrad.checker.run.source import printable
+    from handgrad.text import printable
 
     if out is None:
         print("\n".join(printable(line) for line in str(derived).rstrip("\n").split("\n")))

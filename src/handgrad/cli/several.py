@@ -65,7 +65,7 @@ class Several:
     def _every(self) -> "list[Checked]":
         """All files in the order in which they were given, the unchecked ones too."""
         from handgrad.checker.run.many import Checked
-        from handgrad.checker.run.source import printable
+        from handgrad.text import printable
 
         return [
             self._done.get(number) or Checked(number, printable(str(file)), "unchecked")

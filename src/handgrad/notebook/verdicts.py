@@ -16,8 +16,8 @@ from handgrad.checker.records import Hint, Report, Row
 from handgrad.checker.report import text, words
 from handgrad.checker.report.html import style_sheet
 from handgrad.checker.report.markup import Markup, element
-from handgrad.checker.run.source import printable
 from handgrad.notebook.stale import Dated
+from handgrad.text import printable
 
 STYLE = """
 .handgrad.handgrad-cell { margin: 0.3em 0; }

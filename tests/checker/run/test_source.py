@@ -10,8 +10,9 @@ import nbformat
 import pytest
 
 from checker.run.conftest import Writer
-from handgrad.checker.run.source import Cell, one_line, printable, read_source
+from handgrad.checker.run.source import Cell, read_source
 from handgrad.errors import CheckError
+from handgrad.text import one_line, printable
 
 TAKES = "handgrad takes a notebook (.ipynb) or a script (.py)"
 

@@ -16,9 +16,10 @@ from handgrad.checker.records import Hint, Report
 from handgrad.checker.report import words
 from handgrad.checker.run.notebook import is_filled_code, read_raw, text_of
 from handgrad.checker.run.run import TIMEOUT, asked, check_file, require_settings
-from handgrad.checker.run.source import Source, printable, read_source
+from handgrad.checker.run.source import Source, read_source
 from handgrad.errors import CheckError, RunError, SettingsError
 from handgrad.files import write_atomic
+from handgrad.text import printable
 
 
 @dataclass(frozen=True)

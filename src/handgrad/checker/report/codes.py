@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from handgrad.checker.report.note_pages import NOTE_PAGES
-from handgrad.checker.run.source import printable
+from handgrad.text import printable
 
 CHECKER = Path(__file__).parents[1]
 FOLDERS = (CHECKER / "causes", CHECKER / "functions" / "causes")

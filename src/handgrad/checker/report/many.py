@@ -7,7 +7,7 @@ from typing import Any
 from handgrad.checker.records import VERDICTS, Row
 from handgrad.checker.report import words
 from handgrad.checker.run.many import STATUSES, Checked, Status
-from handgrad.checker.run.source import printable
+from handgrad.text import printable
 
 VERSION = 1
 MOST_BLAMED = 5

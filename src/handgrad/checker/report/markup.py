@@ -7,7 +7,7 @@ put into a string by hand is escaped once too often then, never once too seldom.
 from collections.abc import Iterable
 from html import escape
 
-from handgrad.checker.run.source import printable
+from handgrad.text import printable
 
 
 class Markup(str):

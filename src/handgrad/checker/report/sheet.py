@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from handgrad.checker.report import words
 from handgrad.checker.report.many import blame, remark, score
 from handgrad.checker.run.many import Checked
-from handgrad.checker.run.source import printable
+from handgrad.text import printable
 
 Cell = str | int | float | None
 NO_CAUSE = "?"

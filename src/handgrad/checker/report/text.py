@@ -9,7 +9,7 @@ from rich.text import Text
 
 from handgrad.checker.records import Report, Row
 from handgrad.checker.report import words
-from handgrad.checker.run.source import printable
+from handgrad.text import printable
 
 WIDTH = 100  # columns where there is no terminal that has a width
 INDENT = 6

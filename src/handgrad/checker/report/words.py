@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from handgrad.checker.records import MENDS, CellError, Place, Report, Row
-from handgrad.checker.run.source import printable
+from handgrad.text import printable
 
 DTYPES = {
     "float16": "f16",

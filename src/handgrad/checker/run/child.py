@@ -21,9 +21,10 @@ from handgrad.checker.report.words import error_place
 from handgrad.checker.run.deadline import Deadline, Timeout
 from handgrad.checker.run.failure import cell_name
 from handgrad.checker.run.output import Echo
-from handgrad.checker.run.source import Cell, one_line, require_hand_gradients
+from handgrad.checker.run.source import Cell, require_hand_gradients
 from handgrad.checker.run.wire import pack
 from handgrad.errors import CheckError
+from handgrad.text import one_line
 
 if TYPE_CHECKING:
     from handgrad.checker.session import Session

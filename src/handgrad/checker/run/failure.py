@@ -5,7 +5,7 @@ import re
 import traceback
 
 from handgrad.checker.records import CellError
-from handgrad.checker.run.source import one_line
+from handgrad.text import one_line
 
 CELL_NAME = re.compile(r"<cell (\d+)>")
 

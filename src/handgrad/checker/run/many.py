@@ -12,10 +12,11 @@ from typing import Any, Literal
 from handgrad.checker.records import Hint, Report
 from handgrad.checker.run.deadline import STRUCK
 from handgrad.checker.run.run import TIMEOUT, asked, require_settings
-from handgrad.checker.run.source import printable, read_source
+from handgrad.checker.run.source import read_source
 from handgrad.checker.run.wire import unpack
 from handgrad.errors import CheckError, LostError, SettingsError
 from handgrad.processors import available
+from handgrad.text import printable
 
 Status = Literal[
     "ok", "unfinished", "wrong", "raised", "timeout", "crashed", "refused", "unchecked"

@@ -4,8 +4,9 @@ import json
 import warnings
 from typing import Any
 
-from handgrad.checker.run.source import Cell, one_line
+from handgrad.checker.run.source import Cell
 from handgrad.errors import CheckError
+from handgrad.text import one_line
 
 FORMATS = (3, 4)
 

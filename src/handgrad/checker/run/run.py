@@ -13,9 +13,10 @@ from typing import Any
 from handgrad.checker.records import Report
 from handgrad.checker.run import process
 from handgrad.checker.run.process import Child, Event
-from handgrad.checker.run.source import Source, one_line, read_source
+from handgrad.checker.run.source import Source, read_source
 from handgrad.checker.run.wire import unpack
 from handgrad.errors import CheckError, LostError, SettingsError
+from handgrad.text import one_line
 
 TIMEOUT = 600.0  # seconds
 GRADING = 600.0  # seconds: replays cost a small multiple of the run, so this is for hangs of ours

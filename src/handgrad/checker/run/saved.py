@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 from handgrad.checker.records import CellError, Note, Place
 from handgrad.checker.run.output import SAID
-from handgrad.checker.run.source import Cell, one_line
+from handgrad.checker.run.source import Cell
+from handgrad.text import one_line
 
 RAISED = "raised now and not when it was saved: cells ran in another order then, or elsewhere."
 VERDICT = re.compile(r"\b(?:True|False)\b")

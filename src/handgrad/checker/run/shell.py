@@ -25,8 +25,9 @@ from handgrad.checker.records import CellError, Note, Place
 from handgrad.checker.run.failure import cell_name, describe
 from handgrad.checker.run.output import Echo
 from handgrad.checker.run.saved import difference, folded
-from handgrad.checker.run.source import Cell, one_line
+from handgrad.checker.run.source import Cell
 from handgrad.checker.session import Session
+from handgrad.text import one_line
 
 PROGRAMS = {"bash", "cmd", "perl", "pypy", "python", "python2", "python3", "ruby", "script", "sh"}
 INSTALLERS = {"conda", "mamba", "pip", "uv"}

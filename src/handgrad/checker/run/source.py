@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from handgrad.errors import CheckError
+from handgrad.text import one_line, printable
 
 KINDS: dict[str, Literal["notebook", "script"]] = {".ipynb": "notebook", ".py": "script"}
 WANTED = "handgrad takes a notebook (.ipynb) or a script (.py)"
@@ -116,26 +117,3 @@ def require_hand_gradients(
             f"{shown}: nothing to check: no gradient by hand in it, such as dh for a tensor h."
             " Yours has another name? --pair NAME=TENSOR"
         )
-
-
-def one_line(text: str, limit: int = 300) -> str:
-    """`text` on one line, safe to print, no longer than `limit` characters."""
-    line = printable(" ".join(text.split()))
-    return line if len(line) <= limit else line[: limit - 3] + "..."
-
-
-def printable(text: str) -> str:
-    """`text` with control characters and lone surrogates as escapes.
-
-    What a notebook says reaches a terminal and a JSON file; it must not steer the one nor break
-    the other.
-    """
-    return text if text.isprintable() else "".join(_shown(character) for character in text)
-
-
-def _shown(character: str) -> str:
-    code = ord(character)
-    if code < 0x20 or 0x7F <= code < 0xA0:
-        return f"\\x{code:02x}"
-    steers = 0xD800 <= code < 0xE000 or 0x202A <= code <= 0x202E or 0x2066 <= code <= 0x2069
-    return f"\\u{code:04x}" if steers else character

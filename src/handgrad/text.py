@@ -1,0 +1,34 @@
+"""Text for messages: lists of names, and untrusted text made safe to print."""
+
+from collections.abc import Iterable
+
+
+def listed(items: Iterable[object]) -> str:
+    """Return `a`, `a and b` or `a, b and c`."""
+    words = [str(item) for item in items]
+    if len(words) < 2:
+        return "".join(words)
+    return f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def one_line(text: str, limit: int = 300) -> str:
+    """Return `text` on one line, safe to print, no longer than `limit` characters."""
+    line = printable(" ".join(text.split()))
+    return line if len(line) <= limit else line[: limit - 3] + "..."
+
+
+def printable(text: str) -> str:
+    """Return `text` with control characters and lone surrogates escaped.
+
+    What a notebook says reaches a terminal and a JSON file. It must not steer the one nor break
+    the other.
+    """
+    return text if text.isprintable() else "".join(_escaped(character) for character in text)
+
+
+def _escaped(character: str) -> str:
+    code = ord(character)
+    if code < 0x20 or 0x7F <= code < 0xA0:
+        return f"\\x{code:02x}"
+    steers = 0xD800 <= code < 0xE000 or 0x202A <= code <= 0x202E or 0x2066 <= code <= 0x2069
+    return f"\\u{code:04x}" if steers else character
