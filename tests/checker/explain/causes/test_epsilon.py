@@ -28,7 +28,7 @@ CASES = [
     (
         "0",
         "dv = -0.5 * torch.pow(v + 1e-3, -1.5) * ds",
-        "This line adds 1e-3 to v, the forward does not.",
+        "The forward adds nothing to v, this line 1e-3.",
         "dv = -0.5 * torch.pow(v, -1.5) * ds",
     ),
     (

@@ -25,6 +25,7 @@ from handgrad.checker.record.trace import Bind, key_of
 
 CODE = "HG126"
 NAME = "alias without clone"
+ORDER = 20
 
 
 def find(suspect: Suspect) -> Finding | None:

@@ -37,6 +37,7 @@ from handgrad.checker.record.instrument import Statement
 
 CODE = "HG123"
 NAME = "softmax's closed form"
+ORDER = 350
 
 
 def find(suspect: Suspect) -> Finding | None:

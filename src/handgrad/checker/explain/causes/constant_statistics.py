@@ -25,6 +25,7 @@ from handgrad.checker.explain.search.suspect import Suspect
 
 CODE = "HG119"
 NAME = "statistics treated as constants"
+ORDER = 200
 
 
 def find(suspect: Suspect) -> Finding | None:

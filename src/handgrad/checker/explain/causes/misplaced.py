@@ -21,6 +21,7 @@ from handgrad.checker.explain.search.suspect import Suspect
 
 CODE = "HG139"
 NAME = "stored under another name"
+ORDER = 70
 
 
 def find(suspect: Suspect) -> Finding | None:

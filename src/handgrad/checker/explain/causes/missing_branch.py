@@ -32,6 +32,7 @@ from handgrad.checker.record.trace import Bind
 
 CODE = "HG101"
 NAME = "missing branch"
+ORDER = 210
 MANY = 8
 """With more consumers than this (a loop over time), only single ones and all but one are tried."""
 FEW = 4

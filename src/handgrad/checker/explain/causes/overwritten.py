@@ -28,6 +28,7 @@ from handgrad.checker.record.trace import Bind, key_of
 
 CODE = "HG127"
 NAME = "forward overwritten"
+ORDER = 80
 
 
 def find(suspect: Suspect) -> Finding | None:

@@ -33,6 +33,7 @@ from handgrad.checker.passes.compare import judge
 
 CODE = "HG134"
 NAME = "low precision"
+ORDER = 110
 _SHORT = {"half": "float16", "bfloat16": "bfloat16", "float": "float32"}
 _WHOLE = {"long": "int64", "int": "int32", "short": "int16", "byte": "uint8", "char": "int8",
           "round": "whole numbers", "trunc": "whole numbers", "floor": "whole numbers"}  # fmt: skip

@@ -26,6 +26,7 @@ from handgrad.checker.explain.search.suspect import Suspect
 
 CODE = "HG129"
 NAME = "node rebuilt"
+ORDER = 100
 
 
 def find(suspect: Suspect) -> Finding | None:

@@ -24,6 +24,7 @@ from handgrad.checker.explain.search.suspect import Suspect
 
 CODE = "HG132"
 NAME = "wrong number returned"
+ORDER = 60
 
 
 def find(suspect: Suspect) -> Finding | None:

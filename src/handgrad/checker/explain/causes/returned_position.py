@@ -23,6 +23,7 @@ from handgrad.checker.explain.search.suspect import Suspect
 
 CODE = "HG131"
 NAME = "returned in the wrong position"
+ORDER = 50
 
 
 def find(suspect: Suspect) -> Finding | None:

@@ -43,6 +43,7 @@ from handgrad.checker.explain.search.suspect import Suspect
 
 CODE = "HG120"
 NAME = "softmax and cross-entropy's closed form"
+ORDER = 190
 _FIRST = re.compile(r"len\((\w+)\)|(\w+)\.(?:shape\[0\]|size\(0\))")
 """The number of a tensor's rows, as one writes it."""
 

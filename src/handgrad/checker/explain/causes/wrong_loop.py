@@ -29,6 +29,7 @@ from handgrad.checker.records import Place
 
 CODE = "HG125"
 NAME = "in the wrong loop"
+ORDER = 180
 
 
 def find(suspect: Suspect) -> Finding | None:

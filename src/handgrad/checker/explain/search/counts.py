@@ -69,10 +69,10 @@ class Constant:
         """Whether it has no name but itself."""
         return self.count.name == number(self.count.value)
 
-    def mended(self, written: str, loose: bool) -> str:
-        """Return a value that is this many times too large, freed of the factor."""
-        whole = f"({written})" if loose else written
-        return f"{whole} * {self.factor}" if self.over else f"{whole} / {self.factor}"
+    @property
+    def undone(self) -> str:
+        """What frees of the factor what is too large by it, `{}`."""
+        return f"{{}} * {self.factor}" if self.over else f"{{}} / {self.factor}"
 
 
 def named(suspect: Suspect, constant: float) -> Iterator[Constant]:

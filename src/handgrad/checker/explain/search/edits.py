@@ -123,6 +123,26 @@ class Text:
             found = found[:start] + own + found[end:]
         return found
 
+    def augmented(self, operator: str) -> str:
+        """Return an augmented assignment with another operator: `-` makes `-=` of `+=`."""
+        assert isinstance(self.tree, ast.AugAssign)
+        at, own = len(self.segment(self.tree.target)), _SIGNS[type(self.tree.op)]
+        return self.text[:at] + self.text[at:].replace(f"{own}=", f"{operator}=", 1)
+
+    def factor(self, node: ast.AST) -> str:
+        """Return the text of an expression as a factor: a sum in parentheses."""
+        return f"({self.segment(node)})" if is_sum(node) else self.segment(node)
+
+    def scaled(self, node: ast.AST, template: str) -> str:
+        """Return the statement with a factor in `template`, where `{}` stands for it."""
+        return self.replace(node, template.format(self.factor(node)))
+
+    def is_exponent(self, node: ast.AST) -> bool:
+        """Tell whether an expression is the exponent of a power."""
+        parent = self.parent(node)
+        power = isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Pow)
+        return power and isinstance(parent, ast.BinOp) and parent.right is node
+
     def wrap(self, node: ast.AST, template: str) -> str:
         """Return the statement with an expression put into `template`, where `{}` stands for it."""
         inner = self.segment(node)
@@ -179,6 +199,13 @@ class Text:
                 or isinstance(parent.op, ast.Pow)
             )
         return False
+
+
+def is_sum(node: ast.AST) -> bool:
+    """Tell whether an expression binds less tightly than a product."""
+    if isinstance(node, ast.IfExp | ast.Compare | ast.BoolOp | ast.Lambda):
+        return True
+    return isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub)
 
 
 def _parsed(source: str) -> ast.expr:

@@ -4,6 +4,7 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from handgrad.checker.explain.search.calls import calls
 from handgrad.checker.explain.search.edits import Text
@@ -76,6 +77,27 @@ def products(text: Text) -> Iterator[Product]:
             matrix, whole = call.name in _MATRIX, text.segment(call.function)
             head = call.name if call.is_method else whole
             yield Product(text, call.node, call.operand, call.rest[0], matrix, head, call.is_method)
+
+
+class Shorter(NamedTuple):
+    """The statement with one operand of a product or quotient left out, and the other kept."""
+
+    text: str
+    gone: ast.expr
+    kept: ast.expr
+    divides: bool
+
+
+def without_factors(text: Text) -> Iterator[Shorter]:
+    """Leave out each factor of an elementwise product, then each divisor."""
+    for product in products(text):
+        for gone, kept in ((product.left, product.right), (product.right, product.left)):
+            if not product.is_matrix:
+                yield Shorter(text.replace(product.node, text.segment(kept)), gone, kept, False)
+    for node in text.of(ast.BinOp):
+        if isinstance(node.op, ast.Div):
+            fix = text.replace(node, text.segment(node.left))
+            yield Shorter(fix, node.right, node.left, True)
 
 
 def turns(text: Text) -> Iterator[tuple[ast.expr, ast.expr]]:
@@ -157,6 +179,4 @@ def upside_down(text: Text) -> Iterator[str]:
             yield text.exchanged(node, "/" if isinstance(node.op, ast.Mult) else "*")
     tree = text.tree
     if isinstance(tree, ast.AugAssign) and isinstance(tree.op, ast.Mult | ast.Div):
-        own, other = ("*=", "/=") if isinstance(tree.op, ast.Mult) else ("/=", "*=")
-        at = len(text.segment(tree.target))
-        yield text.text[:at] + text.text[at:].replace(own, other, 1)
+        yield text.augmented("/" if isinstance(tree.op, ast.Mult) else "*")
