@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from handgrad.checker.explain.causes import AS_IT_RAN, CAUSES, Cause
-from handgrad.checker.explain.search.evidence import Backward
+from handgrad.checker.explain.search.evidence import BackwardContext
 from handgrad.checker.explain.search.finding import Explanation, Finding
 from handgrad.checker.explain.search.gather import suspects
 from handgrad.checker.explain.search.scene import Scene, SceneSweep
@@ -70,7 +70,7 @@ def _as_it_ran(grades: Sequence[Grade]) -> list[Grade]:
 
 
 def _short_of_digits(
-    grade: Grade, grades: Sequence[Grade], backward: Backward, found: dict[int, Explanation]
+    grade: Grade, grades: Sequence[Grade], backward: BackwardContext, found: dict[int, Explanation]
 ) -> None:
     """Blame the line that keeps too few digits, and have the rest inherit from it."""
     for suspect in suspects(grade, backward):
@@ -116,7 +116,7 @@ def _checked(suspect: Suspect, code: str | None, finding: Finding) -> Explanatio
 
 def _backward(
     grader: Grader, grades: Sequence[Grade], roots: Sequence[Grade], cut: Cut
-) -> Backward:
+) -> BackwardContext:
     forward, hands = grader.forward, grader.hands
     corrections: dict[int, Tensor] = {}
     for grade in grades:
@@ -140,7 +140,7 @@ def _backward(
     by_node = {id(h.node.value): h for h in hands if h.node is not None and not h.borrowed}
     drawn = {id(h.node.value): random[h.node.index] for h in hands if h.node is not None}
     sent = _sent(forward, cut, drawn)
-    return Backward(forward, scenes, native, drawn, sent, cut.consumers, by_node)
+    return BackwardContext(forward, scenes, native, drawn, sent, cut.consumers, by_node)
 
 
 def _sent(

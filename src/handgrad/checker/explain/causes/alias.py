@@ -75,17 +75,10 @@ def cloned(second: Bind) -> str | None:
         if second.name not in targets:
             return None
         rest = [*(t for t in targets if t != second.name), text.segment(value)]
-        return f"{' = '.join(rest)}\n{second.name} = {_copy(text, value)}"
+        return f"{' = '.join(rest)}\n{second.name} = {text.atom(value)}.clone()"
     if not isinstance(tree[0].targets[0], ast.Tuple):
         return text.wrap(value, "{}.clone()")
     names = [ast.unparse(target) for target in tree[0].targets[0].elts]
     if not isinstance(value, ast.Tuple) or second.name not in names:
         return None  # a function gave several
     return text.wrap(value.elts[names.index(second.name)], "{}.clone()")
-
-
-def _copy(text: Text, value: ast.expr) -> str:
-    """Return `dc.clone()` for `dc`."""
-    own = text.segment(value)
-    atoms = ast.Name | ast.Attribute | ast.Subscript | ast.Call
-    return f"{own}.clone()" if isinstance(value, atoms) else f"({own}).clone()"

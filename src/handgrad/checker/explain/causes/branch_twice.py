@@ -19,7 +19,7 @@ Right:
 from handgrad.checker.explain.search.finding import Finding
 from handgrad.checker.explain.search.grammar import terms
 from handgrad.checker.explain.search.grammar.edit import edited
-from handgrad.checker.explain.search.suspect import Part, Suspect
+from handgrad.checker.explain.search.suspect import Contribution, Suspect
 
 CODE = "HG136"
 NAME = "branch added twice"
@@ -39,7 +39,7 @@ def find(suspect: Suspect) -> Finding | None:
     return Finding(f"{_said(suspect, again)}.{leaves}", fix)
 
 
-def _said(suspect: Suspect, again: Part) -> str:
+def _said(suspect: Suspect, again: Contribution) -> str:
     return (
         f"The branch through {again.consumer} is added twice: {suspect.hand.name} has it already"
         if suspect.statement in suspect.grade.blamed.twice
@@ -47,7 +47,7 @@ def _said(suspect: Suspect, again: Part) -> str:
     )
 
 
-def _is_twice(suspect: Suspect, part: Part) -> bool:
+def _is_twice(suspect: Suspect, part: Contribution) -> bool:
     if not suspect.views or len(part.values) < len(suspect.views):
         return False
     shapes = {v.shape for v in (suspect.made, suspect.right, part.values[0])}

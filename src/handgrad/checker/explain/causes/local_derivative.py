@@ -19,10 +19,11 @@ import ast
 
 from torch import Tensor
 
+from handgrad.checker.closeness import same_numbers
 from handgrad.checker.explain.search.derivatives import DERIVATIVES, Derivative, derivative_of
 from handgrad.checker.explain.search.edits import Text
 from handgrad.checker.explain.search.finding import Finding
-from handgrad.checker.explain.search.grammar.factors import reads_name, sloped, times_others
+from handgrad.checker.explain.search.grammar.factors import reads_name, sloped
 from handgrad.checker.explain.search.powers import powers
 from handgrad.checker.explain.search.products import upside_down
 from handgrad.checker.explain.search.shares import (
@@ -31,10 +32,9 @@ from handgrad.checker.explain.search.shares import (
     forward_ops,
     gave,
     is_upstream_alone,
-    same,
     upstream,
 )
-from handgrad.checker.explain.search.suspect import Part, Suspect
+from handgrad.checker.explain.search.suspect import Contribution, Suspect
 
 CODE = "HG109"
 NAME = "local derivative"
@@ -58,7 +58,7 @@ def find(suspect: Suspect) -> Finding | None:
     return None
 
 
-def _missing(suspect: Suspect, part: Part, own: Derivative | None) -> str:
+def _missing(suspect: Suspect, part: Contribution, own: Derivative | None) -> str:
     node, line = suspect.node.name, forward_line(suspect, part.consumer)
     said = (
         f"The local derivative is missing: this is {part.hand} alone, as if {part.consumer} were "
@@ -74,7 +74,7 @@ def _missing(suspect: Suspect, part: Part, own: Derivative | None) -> str:
 
 
 def _wrong(
-    suspect: Suspect, part: Part, own: Derivative | None, made: tuple[Tensor, Tensor]
+    suspect: Suspect, part: Contribution, own: Derivative | None, made: tuple[Tensor, Tensor]
 ) -> str:
     node, consumer = suspect.node.name, part.consumer
     line = forward_line(suspect, consumer)
@@ -93,7 +93,7 @@ def _wrong(
     )
 
 
-def _power(suspect: Suspect, part: Part) -> str | None:
+def _power(suspect: Suspect, part: Contribution) -> str | None:
     """Return the derivative of the power in the forward's line, in its own words."""
     line, node = forward_line(suspect, part.consumer), suspect.node.name
     if line is None or suspect.text is None:
@@ -116,7 +116,7 @@ def _slope(own: Derivative, x: str, y: str) -> str:
     return text if len(text) <= 60 else f"that of {own.name}"
 
 
-def known(suspect: Suspect, part: Part) -> Derivative | None:
+def known(suspect: Suspect, part: Contribution) -> Derivative | None:
     """Return the derivative where one elementwise function of the node made the consumer."""
     consumer = suspect.names.get(part.consumer)
     if consumer is None:
@@ -130,7 +130,7 @@ def known(suspect: Suspect, part: Part) -> Derivative | None:
 
 
 def _recognised(
-    suspect: Suspect, part: Part, own: Derivative, made: tuple[Tensor, Tensor]
+    suspect: Suspect, part: Contribution, own: Derivative, made: tuple[Tensor, Tensor]
 ) -> str | None:
     """Return what the line multiplies by instead, if it is a derivative that has a name."""
     x, y = suspect.tensor(suspect.node.name), suspect.tensor(part.consumer)
@@ -155,17 +155,14 @@ def _recognised(
 
 
 def _is(got: Tensor, value: Tensor, at: Tensor) -> bool:
-    return bool(value[at].isfinite().all()) and same(got[at], value[at])
+    return bool(value[at].isfinite().all()) and same_numbers(got[at], value[at])
 
 
-def _fix(suspect: Suspect, part: Part, own: Derivative | None) -> str | None:
+def _fix(suspect: Suspect, part: Contribution, own: Derivative | None) -> str | None:
     if suspect.text is None or part.hand is None:
         return None
     slope = _power(suspect, part)
     if slope is None and own is not None:
         slope = own.text.format(x=suspect.node.name, y=part.consumer)
-    return suspect.first(upside_down(suspect.text)) or suspect.first(
-        times_others(suspect, suspect.text, part.hand)
-        if slope is None
-        else sloped(suspect.text, part.hand, slope)
-    )
+    sides = suspect.first(upside_down(suspect.text))
+    return sides or (slope and suspect.first(sloped(suspect.text, part.hand, slope)))

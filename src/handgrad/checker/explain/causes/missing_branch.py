@@ -27,7 +27,7 @@ from torch import Tensor
 from handgrad.checker.explain.search.additions import addition
 from handgrad.checker.explain.search.finding import Finding
 from handgrad.checker.explain.search.relations import count_named, factors
-from handgrad.checker.explain.search.suspect import Part, Suspect
+from handgrad.checker.explain.search.suspect import Contribution, Suspect
 from handgrad.checker.record.trace import Bind
 
 CODE = "HG101"
@@ -86,7 +86,7 @@ def _earlier(suspect: Suspect) -> str:
     return made[-1].statement.text if made else ""
 
 
-def _lost(suspect: Suspect) -> tuple[Part, ...]:
+def _lost(suspect: Suspect) -> tuple[Contribution, ...]:
     """Return the fewest branches without which what is right is what was made."""
     parts = suspect.parts
     if suspect.made.shape != suspect.right.shape or len(parts) < 2:
@@ -99,14 +99,14 @@ def _lost(suspect: Suspect) -> tuple[Part, ...]:
     return ()
 
 
-def _without(suspect: Suspect, lost: tuple[Part, ...], view: int) -> bool:
+def _without(suspect: Suspect, lost: tuple[Contribution, ...], view: int) -> bool:
     if any(len(part.values) <= view for part in lost):
         return False
     absent: Tensor = torch.stack([part.values[view] for part in lost]).sum(0)
     return suspect.is_right(suspect.makes(view) + absent, view)
 
 
-def _lines(suspect: Suspect, part: Part) -> Iterator[str]:
+def _lines(suspect: Suspect, part: Contribution) -> Iterator[str]:
     """Yield lines that may add what comes back through one consumer."""
     own, back = suspect.hand.name, part.hand
     if back is None:
@@ -127,7 +127,7 @@ def _products(w: str, back: str) -> tuple[str, ...]:
     return f"{back} @ {w}.T", f"{w}.T @ {back}", f"{back}.T @ {w}", f"{w} @ {back}.T"
 
 
-def _beside(suspect: Suspect, part: Part) -> Sequence[str]:
+def _beside(suspect: Suspect, part: Contribution) -> Sequence[str]:
     """Return the other tensors that the consumer is computed from."""
     forward = suspect.forward
     node = next((b for b in forward.nodes() if b.name == part.consumer and b.kind != "param"), None)

@@ -18,15 +18,17 @@ Right:
 import ast
 from collections.abc import Callable, Iterator
 
+import torch
 from torch import Tensor
 
+from handgrad.checker.closeness import same_numbers
 from handgrad.checker.explain.causes.local_derivative import known
 from handgrad.checker.explain.search.finding import Finding
 from handgrad.checker.explain.search.grammar import factors
 from handgrad.checker.explain.search.grammar.edit import edited
 from handgrad.checker.explain.search.grammar.factors import beside
 from handgrad.checker.explain.search.products import upside_down
-from handgrad.checker.explain.search.shares import is_upstream_alone, quotient, same
+from handgrad.checker.explain.search.shares import is_upstream_alone, quotient
 from handgrad.checker.explain.search.suspect import Suspect
 
 CODE = "HG105"
@@ -82,7 +84,8 @@ def _functions(suspect: Suspect, found: tuple[Tensor, Tensor]) -> Iterator[tuple
         for template, function in FUNCTIONS:
             for over in (False, True):
                 made = 1 / function(mine) if over else function(mine)
-                if same(some, made) and bool(((some - made).abs() <= 1e-4 * some.abs()).all()):
+                near = same_numbers(some, made)
+                if near and torch.allclose(made, some, rtol=1e-4, atol=0):
                     yield name, template.format(name), over
 
 

@@ -17,10 +17,11 @@ Right:
 
 import torch
 
+from handgrad.checker.closeness import same_numbers
 from handgrad.checker.explain.search.finding import Finding
 from handgrad.checker.explain.search.grammar.edit import edited
 from handgrad.checker.explain.search.grammar.names import other_names
-from handgrad.checker.explain.search.shares import is_upstream_alone, same
+from handgrad.checker.explain.search.shares import is_upstream_alone
 from handgrad.checker.explain.search.suspect import Suspect
 
 CODE = "HG107"
@@ -50,7 +51,7 @@ def _crossed(suspect: Suspect) -> Finding | None:
         if any(len(values) <= len(views) - 1 for values in sent):
             continue
         theirs = [torch.stack([values[i] for values in sent]).sum(0) for i in views]
-        if all(same(suspect.makes(i), theirs[i]) for i in views):
+        if all(same_numbers(suspect.makes(i), theirs[i]) for i in views):
             return Finding(
                 f"This is the gradient of {name}: it stands under the name {suspect.hand.name}."
             )

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from handgrad.checker.explain.search.names import Names
-from handgrad.checker.explain.search.runner import Runner
+from handgrad.checker.explain.search.names import NamesAt
+from handgrad.checker.explain.search.runner import LineRunner
 from handgrad.checker.explain.search.suspect import Suspect
 from handgrad.checker.explain.search.unit import calls_only_libraries
 from handgrad.checker.record.instrument import Statement
@@ -84,9 +84,9 @@ def starts_from(suspect: Suspect, line: int) -> Bind | None:
     return next((b for b in _earlier(suspect, line) if b.name == suspect.hand.name), None)
 
 
-def _run(names: Names, source: str, target: str, zeros: Tensor) -> Tensor | None:
+def _run(names: NamesAt, source: str, target: str, zeros: Tensor) -> Tensor | None:
     try:
-        return Runner(names).run(source, target, zeros)
+        return LineRunner(names).run(source, target, zeros)
     except Exception:  # whatever a loop that nobody wrote may lead to
         return None
 

@@ -3,12 +3,10 @@
 import torch
 from torch import Tensor
 
+from handgrad.checker.closeness import CONSTANTS
 from handgrad.checker.explain.search.edits import number
 from handgrad.checker.explain.search.finding import Finding
 from handgrad.checker.explain.search.suspect import Suspect
-
-SAME = 1e-6
-"""Ratios of float64 numbers that are one ratio: constants came through the user's dtype (1e-7)."""
 
 
 def unexplained(suspect: Suspect) -> Finding:
@@ -32,10 +30,10 @@ def _ratio(made: Tensor, right: Tensor, noise: Tensor) -> str:
     if not bool(known.any()):
         return f"It is not 0 where 0 is right, most so at {at}."
     beside = bool((off & ~known).any())  # not 0 where 0 is right: no ratio says that
-    if not beside and _spread(ratio) < SAME:
+    if not beside and _spread(ratio) < CONSTANTS:
         return f"It is {number(_any(ratio))} times what is right, everywhere."
     for dim, name in ((-1, "row"), (-2, "column")) if ratio.dim() > 1 else ():
-        if not beside and int(known.sum(dim).max()) > 1 and _spread_along(ratio, dim) < SAME:
+        if not beside and int(known.sum(dim).max()) > 1 and _spread_along(ratio, dim) < CONSTANTS:
             return f"The ratio to what is right is one number for each {name}, and not the same."
     where = "everywhere" if share > 0.95 else f"in {share:.0%} of the elements"
     return f"It is off {where}, most at {at}: {_pair(made, right, at)}."

@@ -5,7 +5,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from handgrad.checker.explain.search.names import PURE, Names, of_library
+from handgrad.checker.explain.search.names import PURE, NamesAt, of_library
 from handgrad.checker.explain.search.runner import RETURNED
 from handgrad.checker.record.instrument import Statement, beside
 
@@ -76,7 +76,7 @@ def unit_of(statement: Statement, name: str, looped: bool, first: Statement) -> 
     )  # fmt: skip
 
 
-def calls_only_libraries(tree: ast.AST, names: Names) -> bool:
+def calls_only_libraries(tree: ast.AST, names: NamesAt) -> bool:
     """Tell whether running it again does nothing but compute: no call of the user's own."""
     for node in ast.walk(tree):
         if isinstance(node, _NEVER):
@@ -90,7 +90,7 @@ _NEVER = (ast.Lambda, ast.Await, ast.Yield, ast.YieldFrom, ast.While, ast.Import
           ast.Global, ast.Nonlocal, ast.Delete)  # fmt: skip
 
 
-def _is_known(function: ast.expr, names: Names) -> bool:
+def _is_known(function: ast.expr, names: NamesAt) -> bool:
     if isinstance(function, ast.Name):
         if function.id not in names:
             return function.id in PURE

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from handgrad.checker.explain.search.edits import Text, is_sum
 from handgrad.checker.explain.search.grammar.edit import Edit
-from handgrad.checker.explain.search.products import products, without_factors
-from handgrad.checker.explain.search.shares import forward_line
+from handgrad.checker.explain.search.products import without_factors
+from handgrad.checker.explain.search.shares import forward_lines
 from handgrad.checker.explain.search.suspect import Suspect
 
 
@@ -48,45 +48,23 @@ def upstream(suspect: Suspect, text: Text) -> Iterator[Edit]:
 
 
 def sloped(text: Text, hand: str, slope: str) -> Iterator[str]:
-    """Yield the statement with the derivative in the place of what multiplies the gradient."""
-    whole = f"{f'({slope})' if is_sum(_parsed(slope)) else slope} * {hand}"
-    if slope.startswith("1 / "):
-        whole = f"{hand}{slope[1:]}"
-    for product in products(text):
-        for side, other in ((product.left, product.right), (product.right, product.left)):
-            if reads_name(other, hand) and not reads_name(side, hand):
-                divided = isinstance(other, ast.Name) and slope.startswith("1 / ")
-                yield text.replace(product.node, whole) if divided else text.replace(side, slope)
+    """Yield the statement with the derivative for what does not read the gradient, then for all."""
     for node in text.of(ast.expr):
         if not reads_name(node, hand):
             yield text.replace(node, slope)
-        elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
-            yield text.replace(node, whole)
-        elif isinstance(node, ast.Name):
-            yield text.replace(_copied(text, node), whole)
+    loose = is_sum(ast.parse(slope, mode="eval").body)
+    whole = f"{f'({slope})' if loose else slope} * {hand}"
     if text.value is not None:
-        yield text.replace(text.value, whole)
+        yield text.replace(text.value, f"{hand}{slope[1:]}" if slope.startswith("1 / ") else whole)
 
 
-def times_others(suspect: Suspect, text: Text, hand: str) -> Iterator[str]:
-    """Yield the statement with the gradient multiplied by another name of the forward's line."""
-    for other in beside(suspect, hand):
-        for name in text.of(ast.Name):
-            if name.id == hand:
-                at = _copied(text, name)
-                yield text.replace(at, f"{other} * {hand}")
-                yield text.replace(at, f"{hand} @ {other}.T")
-                yield text.replace(at, f"{other}.T @ {hand}")
-
-
-def beside(suspect: Suspect, hand: str | None = None) -> dict[str, str]:
-    """Return the tensors in the lines that made the consumers (that of `hand`), and the lines."""
+def beside(suspect: Suspect) -> dict[str, str]:
+    """Return the tensors in the lines that made the consumers, each with its line."""
     found: dict[str, str] = {}
-    for part in suspect.parts:
-        line = forward_line(suspect, part.consumer) if hand in (None, part.hand) else None
-        for name in re.findall(r"[A-Za-z_]\w*", line.partition("=")[2]) if line else ():
+    for line in filter(None, forward_lines(suspect)):
+        for name in re.findall(r"[A-Za-z_]\w*", line.partition("=")[2]):
             if name != suspect.node.name and suspect.tensor(name) is not None:
-                found.setdefault(name, line or "")
+                found.setdefault(name, line)
     return found
 
 
@@ -116,14 +94,6 @@ def _times(text: Text, node: ast.expr, gradient: str) -> Iterator[str]:
         yield text.replace(node, product)
 
 
-def _copied(text: Text, name: ast.Name) -> ast.expr:
-    """Return `x.clone()` for its x: a product copies anyway."""
-    method = text.parent(name)
-    call = text.parent(method) if isinstance(method, ast.Attribute) else None
-    clones = isinstance(method, ast.Attribute) and method.attr in ("clone", "contiguous", "detach")
-    return call if clones and isinstance(call, ast.Call) else name
-
-
 def reads_name(node: ast.expr, name: str) -> bool:
     """Tell whether an expression reads a name."""
     return any(isinstance(n, ast.Name) and n.id == name for n in ast.walk(node))
@@ -132,7 +102,3 @@ def reads_name(node: ast.expr, name: str) -> bool:
 def _is_tensor(suspect: Suspect, text: Text, node: ast.expr) -> bool:
     value = suspect.value(text.segment(node))
     return isinstance(value, Tensor) and value.is_floating_point()
-
-
-def _parsed(source: str) -> ast.expr:
-    return ast.parse(source, mode="eval").body

@@ -20,7 +20,7 @@ def without_transpose(suspect: Suspect, text: Text) -> Iterator[Edit]:
 def transposed(suspect: Suspect, text: Text) -> Iterator[Edit]:
     """Transpose one operand of a matrix product."""
     for product in _matrix_products(text):
-        (left, right), (a, b) = product.sides, product.turned()
+        (left, right), (a, b) = product.sides, product.turned
         if untransposed(text, product.left) is None:
             yield Edit(product.of(a, right), text.segment(product.left))
         if untransposed(text, product.right) is None:
@@ -30,7 +30,7 @@ def transposed(suspect: Suspect, text: Text) -> Iterator[Edit]:
 def swapped(suspect: Suspect, text: Text) -> Iterator[Edit]:
     """Swap the operands of a matrix product, each as it is or transposed."""
     for product in _matrix_products(text):
-        (left, right), (a, b) = product.sides, product.turned()
+        (left, right), (a, b) = product.sides, product.turned
         for x, y in ((right, left), (b, left), (right, a), (b, a)):
             yield Edit(product.of(x, y))
 
@@ -38,7 +38,7 @@ def swapped(suspect: Suspect, text: Text) -> Iterator[Edit]:
 def both_transposed(suspect: Suspect, text: Text) -> Iterator[Edit]:
     """Transpose both operands of a matrix product."""
     for product in _matrix_products(text):
-        yield Edit(product.of(*product.turned()))
+        yield Edit(product.of(*product.turned))
 
 
 def names_transposed(suspect: Suspect, text: Text) -> Iterator[Edit]:
@@ -77,18 +77,18 @@ def einsum_operands(suspect: Suspect, text: Text) -> Iterator[Edit]:
 def elementwise(suspect: Suspect, text: Text) -> Iterator[Edit]:
     """Put an elementwise product for a matrix product."""
     for product in _matrix_products(text):
-        yield Edit(product.other_kind(*product.sides), product.head or "`@`")
+        yield Edit(product.other_kind(*product.sides), product.name)
 
 
 def matrix(suspect: Suspect, text: Text) -> Iterator[Edit]:
     """Put a matrix product for an elementwise one, its operands in every order and transposed."""
     for product in products(text):
         if not product.is_matrix:
-            (left, right), (a, b) = product.sides, product.turned()
+            (left, right), (a, b) = product.sides, product.turned
             ways = [(x, y) for x in (left, a) for y in (right, b)]
             for x, y in [*ways, *((y, x) for x, y in ways)]:
-                now = f"{x.strip()} @ {y.strip()}"
-                yield Edit(product.other_kind(x, y), product.head or "`*`", now)
+                now = f"{x} @ {y}"
+                yield Edit(product.other_kind(x, y), product.name, now)
 
 
 def _matrix_products(text: Text) -> Iterator[Product]:

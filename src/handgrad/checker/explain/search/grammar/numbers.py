@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from handgrad.checker.explain.search.counts import Count, counts, fraction, named
 from handgrad.checker.explain.search.edits import Text, number
@@ -79,23 +80,23 @@ def names_formed(suspect: Suspect, text: Text) -> Iterator[Edit]:
 
 def factors(suspect: Suspect, text: Text) -> Iterator[Edit]:
     """Take a constant factor out of the whole, of a number, or of one expression."""
-    off, value = constant(suspect), text.value
-    assert value is not None
+    off, whole = constant(suspect), text.value
+    assert whole is not None
     names = list(named(suspect, abs(off))) if off is not None else []
     plain = [1 / off] if off is not None and is_plain(off) else []
-    whole = [Edit(text.scaled(value, n.undone), n.spoken) for n in names]
+    undone = [Edit(text.scaled(whole, n.undone), n.spoken) for n in names]
     if names and not names[0].is_number:
-        yield from (e for e, name in zip(whole, names, strict=True) if not name.is_number)
+        yield from (e for e, name in zip(undone, names, strict=True) if not name.is_number)
     for node in text.of(ast.Constant):
-        if type(node.value) in (int, float) and node.value:
-            for factor in dict.fromkeys([2, 0.5, -1, *plain]):
-                digits = _like(text.segment(node), node.value * factor)  # type: ignore[operator]
-                yield Edit(text.replace(node, digits), _off(_spoken(1 / factor)))
+        value: Any = node.value if type(node.value) in (int, float) else 0
+        for factor in dict.fromkeys([2, 0.5, -1, *plain]) if value else ():
+            digits = _like(text.segment(node), value * factor)
+            yield Edit(text.replace(node, digits), _off(_spoken(1 / factor)))
     for factor in plain:
-        yield Edit(_times(text, value, factor))
+        yield Edit(_times(text, whole, factor))
     yield from _formed(suspect, text, ast.Constant)
-    yield from whole
-    for part in [value, *text.of(ast.BinOp)]:
+    yield from undone
+    for part in [whole, *text.of(ast.BinOp)]:
         for factor in (2, 0.5):
             yield Edit(_times(text, part, factor), _off(fraction(1 / factor)))
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from handgrad.checker.explain.search.calls import (
     DIMS,
     REDUCTIONS,
-    Call,
+    FunctionCall,
     calls,
     counts_back,
     keepdim_in,
@@ -72,12 +72,16 @@ def summed_last(suspect: Suspect, text: Text) -> Iterator[Edit]:
     """Move the sum of a factor out of its product."""
     sums = {id(call.node): call for call in calls(text, ("sum",))}
     for product in products(text):
-        both = [sums.get(id(side)) for side in (product.left, product.right)]
-        inner = [side if call is None else call.inner
-                 for call, side in zip(both, product.sides, strict=True)]  # fmt: skip
-        for call in both:
-            if call is not None and not product.is_matrix:
-                yield Edit(text.replace(product.node, call.on(product.written(*inner))))
+        left, right = (sums.get(id(side)) for side in (product.left, product.right))
+        a, b = product.sides
+        inner = product.of(
+            a if left is None else left.inner,
+            b if right is None else right.inner,
+            within=product.node,
+        )
+        for call in (left, right) if not product.is_matrix else ():
+            if call is not None:
+                yield Edit(text.replace(product.node, call.on(inner)))
 
 
 def along(suspect: Suspect, text: Text) -> Iterator[Edit]:
@@ -100,7 +104,7 @@ def along(suspect: Suspect, text: Text) -> Iterator[Edit]:
                 yield _along(call, "", kept, other)
 
 
-def _along(call: Call, own: str, fix: str, other: str) -> Edit:
+def _along(call: FunctionCall, own: str, fix: str, other: str) -> Edit:
     return Edit(fix, f"{call.name} goes along {_named(own)}", _named(other))
 
 
@@ -111,7 +115,7 @@ def _named(axis: str) -> str:
     return f"dimension{'s' if several else ''} {axis.strip('()[]') if several else axis}"
 
 
-def _rank(suspect: Suspect, call: Call) -> int:
+def _rank(suspect: Suspect, call: FunctionCall) -> int:
     rank = getattr(suspect.value(call.inner), "ndim", None)
     return rank if isinstance(rank, int) else 2
 

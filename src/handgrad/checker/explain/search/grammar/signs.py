@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterator
 
 from handgrad.checker.explain.search.calls import calls
-from handgrad.checker.explain.search.edits import Text, is_sum
+from handgrad.checker.explain.search.edits import Text
 from handgrad.checker.explain.search.grammar.edit import Edit
 from handgrad.checker.explain.search.products import without_factors
 from handgrad.checker.explain.search.suspect import Suspect
@@ -39,10 +39,8 @@ def flipped(suspect: Suspect, text: Text) -> Iterator[Edit]:
             other = "-" if isinstance(binary.op, ast.Add) else "+"
             yield Edit(text.exchanged(binary, other), text.segment(binary.right))
         if isinstance(binary.op, ast.Sub):
-            left, operator, right = text.sides(binary)
-            loose = is_sum(binary.left) and not left.startswith("(")
-            subtracted = f"({left.strip()})" if loose else left.strip()
-            swapped = text.replace(binary, f"{right.strip()}{operator}{subtracted}")
+            sides = (binary.left, binary.right)
+            swapped = text.replace_all(sides, [text.segment(side) for side in reversed(sides)])
             yield Edit(swapped, text.segment(binary))
     tree = text.tree
     if isinstance(tree, ast.AugAssign) and isinstance(tree.op, ast.Add | ast.Sub):
