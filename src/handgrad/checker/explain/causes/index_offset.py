@@ -18,11 +18,12 @@ Right:
 import ast
 from collections.abc import Iterator
 
+from handgrad.checker.explain.search.body import Body
 from handgrad.checker.explain.search.edits import Text
 from handgrad.checker.explain.search.finding import Finding
 from handgrad.checker.explain.search.grammar.places import moved
 from handgrad.checker.explain.search.later import mended_later
-from handgrad.checker.explain.search.looping import Body, changed, makes_right
+from handgrad.checker.explain.search.looping import changed, makes_right
 from handgrad.checker.explain.search.suspect import Suspect
 from handgrad.checker.records import Place
 

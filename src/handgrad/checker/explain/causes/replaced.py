@@ -19,10 +19,11 @@ Right:
 
 import ast
 
+from handgrad.checker.explain.search.body import Body
 from handgrad.checker.explain.search.finding import Finding
 from handgrad.checker.explain.search.grammar.edit import edited
 from handgrad.checker.explain.search.grammar.places import added
-from handgrad.checker.explain.search.looping import Body, changed, makes_right, starts_from
+from handgrad.checker.explain.search.looping import changed, makes_right, starts_from
 from handgrad.checker.explain.search.suspect import Suspect
 
 CODE = "HG124"

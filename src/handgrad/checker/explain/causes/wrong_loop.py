@@ -21,8 +21,9 @@ Right:
 
 import ast
 
+from handgrad.checker.explain.search.body import Body, Loop
 from handgrad.checker.explain.search.finding import Finding
-from handgrad.checker.explain.search.looping import Body, Loop, changed, makes_right
+from handgrad.checker.explain.search.looping import changed, makes_right
 from handgrad.checker.explain.search.suspect import Suspect
 from handgrad.checker.judge.statements import grouped
 from handgrad.checker.records import Place

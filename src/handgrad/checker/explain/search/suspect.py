@@ -52,8 +52,6 @@ class Suspect:
     gradients: Mapping[str, str]
     """Node -> the name of its gradient by hand."""
     backward: BackwardContext
-    memo: dict[str, Any] = field(default_factory=dict)
-    """What several causes ask for, found out once."""
     _tried: dict[str, bool] = field(default_factory=dict)
     _made: dict[int, Tensor] = field(default_factory=dict)
     kept: dict[str, Any] = field(default_factory=dict)
