@@ -4,7 +4,7 @@ import pytest
 
 from handgrad.checker.explain.causes import extra_term
 
-SAID = "{}, and must not be: nothing like it comes back from {}."
+SAID = "{} here: no such term comes from {}."
 CASES = [
     ("x 5 4, g 4, b 4", "y = x * g + b", "dx = dy * g + b",
      SAID.format("b is added here", "y"), "dx = dy * g"),

@@ -35,11 +35,11 @@ def find(suspect: Suspect) -> Finding | None:
         return None
     second = _second(suspect)
     if second is None:
-        return Finding(f"{name} was right until this line wrote into its memory.")
+        return Finding(f"{name} was correct until this line wrote to its memory.")
     since = max(second, suspect.hand.binds[0], key=lambda bind: bind.index)
     said = (
-        f"{name} and {second.name} are one tensor since `{since.statement.text}`: this line writes "
-        f"to both. .clone() keeps them apart."
+        f"{name} and {second.name} share memory since `{since.statement.text}`, so this line "
+        "writes to both. Use .clone() to copy."
     )
     fix = cloned(second)
     return Finding(said, fix, None if fix is None else second.statement.place)

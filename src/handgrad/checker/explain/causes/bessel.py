@@ -22,7 +22,7 @@ ORDER = 120
 EDITS = (
     (
         numbers.bessel,
-        "It counts {was} where the forward counts {now}: Bessel's correction belongs in both or "
-        "in neither.",
+        "This line uses {was} where the forward pass uses {now}: Bessel's correction belongs in "
+        "both or in neither.",
     ),
 )

@@ -35,15 +35,16 @@ def find(suspect: Suspect) -> Finding | None:
     fix = None if left is None else left.fix
     if fix is None and suspect.statement not in suspect.grade.blamed.twice:
         return None  # twice as much is a factor, unless it is written out twice
-    leaves = " Leave this line out." if fix is not None and fix.startswith("#") else ""
+    leaves = " Remove this line." if fix is not None and fix.startswith("#") else ""
     return Finding(f"{_said(suspect, again)}.{leaves}", fix)
 
 
 def _said(suspect: Suspect, again: Contribution) -> str:
     return (
-        f"The branch through {again.consumer} is added twice: {suspect.hand.name} has it already"
+        f"The contribution through {again.consumer} is added twice: {suspect.hand.name} already "
+        "contains it"
         if suspect.statement in suspect.grade.blamed.twice
-        else f"The branch through {again.consumer} is in {suspect.hand.name} twice"
+        else f"{suspect.hand.name} contains the contribution through {again.consumer} twice"
     )
 
 
@@ -70,7 +71,6 @@ def _instead(suspect: Suspect) -> Finding | None:
                 suspect.is_right(suspect.makes(i) - again.values[i] + lost.values[i], i)
                 for i in range(count)
             ):
-                return Finding(
-                    f"{_said(suspect, again)}; the branch through {lost.consumer} belongs here."
-                )
+                belongs = f"the contribution through {lost.consumer} belongs here"
+                return Finding(f"{_said(suspect, again)}; {belongs}.")
     return Finding(None)  # the report says that it is there already

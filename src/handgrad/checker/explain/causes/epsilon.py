@@ -22,7 +22,7 @@ CODE = "HG138"
 NAME = "small number"
 ORDER = 360
 EDITS = (
-    (numbers.with_eps, "The forward adds {now} to {was}, this line does not."),
-    (numbers.other_eps, "{was}, this line {now}."),
-    (numbers.other_digits, "{was} stands where {now}."),
+    (numbers.with_eps, "The forward pass adds {now} to {was}; this line does not."),
+    (numbers.other_eps, "{was}; this line adds {now}."),
+    (numbers.other_digits, "{was} is used where {now}."),
 )

@@ -22,6 +22,6 @@ NAME = "power rule"
 ORDER = 130
 EDITS = (
     (exponents.other_exponents, "Off by the factor {was}: {now}."),
-    (exponents.derivatives, "The {was}, this has {now}."),
-    (exponents.raised_again, "The {was}: {now} stands here without its exponent."),
+    (exponents.derivatives, "The {was}, this line has {now}."),
+    (exponents.raised_again, "The {was}: {now} has no exponent here."),
 )

@@ -23,7 +23,6 @@ ORDER = 230
 EDITS = (
     (
         reductions.without_reduction,
-        "{was} is {now} here, and must not be: the forward does not broadcast along that "
-        "dimension.",
+        "{was} must not be {now} here: the forward pass does not broadcast along that dimension.",
     ),
 )

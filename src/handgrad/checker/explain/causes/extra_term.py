@@ -24,6 +24,6 @@ ORDER = 370
 EDITS = (
     (
         terms.without_term,
-        "{was} here, and must not be: nothing like it comes back from {consumers}.",
+        "{was} must not be {now} here: no such term comes from {consumers}.",
     ),
 )

@@ -43,7 +43,7 @@ def find(suspect: Suspect) -> Finding | None:
 
 def _moved(suspect: Suspect, text: Text) -> Iterator[tuple[str, str]]:
     for edit in moved(suspect, text):
-        yield edit.text, f"Off by one: {edit.now} is right where {edit.was} stands."
+        yield edit.text, f"Off by one: use {edit.now} instead of {edit.was}."
 
 
 def _unrepeated(suspect: Suspect) -> Text | None:
@@ -95,7 +95,7 @@ def _range(suspect: Suspect) -> Finding | None:
             if makes_right(suspect, new.body, outer.lineno):
                 target, place = ast.unparse(loop.target), suspect.statement.place
                 return Finding(
-                    f"Off by one: the loop over {got} must go over {right}.",
+                    f"Off by one: the loop over {got} must run over {right}.",
                     f"for {target} in {right}:",
                     Place(loop.lineno, place.cell),
                 )

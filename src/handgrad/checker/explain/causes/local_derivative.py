@@ -70,7 +70,7 @@ def _missing(suspect: Suspect, part: Contribution, own: Derivative | None) -> st
     power = _power(suspect, part)
     if power is not None:
         return f"{said} The derivative of `{line}` is {power}."
-    return said if line is None else f"{said} The forward has `{line}`."
+    return said if line is None else f"{said} The forward pass has `{line}`."
 
 
 def _wrong(
@@ -81,13 +81,13 @@ def _wrong(
     told = f"in `{line}`" if line else f"of {consumer} by {node}"
     if own is None:
         return (
-            f"The local derivative is wrong: what {part.hand} is multiplied by here is not how "
-            f"{consumer} changes with {node}" + (f" {told}." if line else ".")
+            f"The local derivative is wrong: {part.hand} is not multiplied by the derivative of "
+            f"{consumer} with respect to {node}" + (f" {told}." if line else ".")
         )
     said = f"The derivative {told} is {_slope(own, node, consumer)}"
     what = _recognised(suspect, part, own, made)
     return (
-        f"{said}; this has {what}."
+        f"{said}; this line has {what}."
         if what
         else f"{said}; {part.hand} is multiplied by something else."
     )

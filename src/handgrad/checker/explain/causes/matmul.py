@@ -21,11 +21,11 @@ CODE = "HG114"
 NAME = "transposed"
 ORDER = 220
 EDITS = (
-    (matrices.without_transpose, "{was} is transposed here, and must not be."),
+    (matrices.without_transpose, "{was} must not be transposed here."),
     (matrices.transposed, "{was} must be transposed here."),
-    (matrices.swapped, "The factors stand the other way round: a matrix product is not symmetric."),
-    (matrices.both_transposed, "Both factors are transposed, or neither must be."),
+    (matrices.swapped, "The operands are swapped: matrix multiplication is not commutative."),
+    (matrices.both_transposed, "Either both operands must be transposed or neither."),
     (matrices.einsum_letters, "{was} is transposed."),
-    (matrices.einsum_operands, "The letters of the operands are exchanged: {now} is right."),
+    (matrices.einsum_operands, "The subscripts of the operands are exchanged: use {now}."),
     (matrices.names_transposed, "{was} must be transposed here."),
 )

@@ -20,4 +20,4 @@ from handgrad.checker.explain.search.grammar import reductions
 CODE = "HG117"
 NAME = "mean for sum"
 ORDER = 240
-EDITS = ((reductions.mean_for_sum, "It takes the {was} where the {now} is right."),)
+EDITS = ((reductions.mean_for_sum, "This line takes the {was}; the {now} is correct."),)

@@ -49,11 +49,11 @@ def find(suspect: Suspect) -> Finding | None:
     order = {b.name: b.index for b in reversed(suspect.forward.nodes())}
     lost = tuple(sorted(lost, key=lambda part: order.get(part.consumer, 0)))
     names = " and ".join(part.consumer for part in lost)
-    said, text = f"{suspect.hand.name} lacks the branch through {names}", suspect.text
+    said, text = f"{suspect.hand.name} lacks the contribution through {names}", suspect.text
     if text is not None and isinstance(text.tree, ast.Assign):
         fix = f"{text.segment(text.tree.targets[0])} += {text.segment(text.tree.value)}"
         if suspect.mends(fix) or suspect.mends(f"{_earlier(suspect)}\n{fix}"):
-            return Finding(f"{said}: `=` throws away what stood there, `+=` adds to it.", fix)
+            return Finding(f"{said}: `=` replaces the previous value, `+=` adds to it.", fix)
     if len(lost) > 1:
         return Finding(f"{said}.")
     found = addition(suspect, f"{said}.", _lines(suspect, lost[0]), lost[0].hand)
@@ -146,8 +146,8 @@ def _is_zeros(suspect: Suspect) -> bool:
 def _unfilled(suspect: Suspect) -> Finding:
     part = suspect.parts[0] if len(suspect.parts) == 1 else None
     said = (
-        f"{suspect.hand.name} stays at these zeros: the line is missing that writes into it what "
-        f"comes back through {' and '.join(p.consumer for p in suspect.parts) or 'the forward'}."
+        f"{suspect.hand.name} keeps these zeros: the line that adds the contribution through "
+        f"{' and '.join(p.consumer for p in suspect.parts) or 'the forward pass'} is missing."
     )
     reads = part.hand if part is not None else None
     return addition(suspect, said, _fillings(suspect, reads), reads)

@@ -22,7 +22,7 @@ ORDER = 340
 EDITS = (
     (
         reductions.summed,
-        "A sum over {now} is missing: every copy of {node} that the forward broadcasts sends "
-        "something back, and it adds up.",
+        "A sum over {now} is missing: the forward pass broadcasts {node}, so the gradients of all "
+        "its copies must be added.",
     ),
 )

@@ -74,8 +74,8 @@ def of_right_formula(suspect: Suspect) -> Finding | None:
 def _why(suspect: Suspect, dtype: str) -> str:
     if "float" in dtype:
         own = f"{suspect.node.name} is {_name(suspect.node.value.dtype)}"
-        return f"The formula is right, the digits are not: {dtype} keeps too few of them. {own}."
-    return f"Rounded to {dtype}, it loses what is behind the point."
+        return f"The formula is correct, but {dtype} keeps too few digits. {own}."
+    return f"Rounding to {dtype} drops the fractional part."
 
 
 def _name(dtype: torch.dtype) -> str:

@@ -51,8 +51,10 @@ def _every_turn(suspect: Suspect) -> Finding | None:
         return None
     head, _, value = suspect.statement.text.partition("=")
     fix = f"{head.rstrip()} += {value.lstrip()}"
-    zeros = "" if starts_from(suspect, outer.lineno) else ", from zeros before it"
-    return Finding(f"`=` keeps the loop's last turn alone; `+=` adds all of them up{zeros}.", fix)
+    zeros = "" if starts_from(suspect, outer.lineno) else ", starting from zeros before the loop"
+    return Finding(
+        f"`=` keeps only the last iteration of the loop; `+=` adds all of them{zeros}.", fix
+    )
 
 
 def _augmented(row: ast.stmt) -> ast.stmt:

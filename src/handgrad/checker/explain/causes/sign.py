@@ -26,9 +26,9 @@ from handgrad.checker.explain.search.suspect import Suspect
 CODE = "HG102"
 NAME = "sign"
 ORDER = 150
-WHOLE = "The sign is turned: this is minus what is right."
+WHOLE = "Wrong sign: this is the negative of the correct gradient."
 EDITS = tuple(
-    (rule, "The sign of {was} is turned.")
+    (rule, "The sign of {was} is wrong.")
     for rule in (signs.without_minus, signs.flipped, signs.negated)
 )
 

@@ -23,7 +23,7 @@ ORDER = 270
 EDITS = (
     (
         reductions.summed_last,
-        "It is summed before it is multiplied: the sum of the products is meant, not the product "
+        "This line sums before it multiplies: the sum of the products is needed, not the product "
         "of the sums.",
     ),
 )

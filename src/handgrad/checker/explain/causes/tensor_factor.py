@@ -49,7 +49,7 @@ FUNCTIONS: tuple[tuple[str, Callable[[Tensor], Tensor]], ...] = (
 )
 """The functions of a tensor that a line may be off by, or by 1 over them."""
 EDITS = (
-    (factors.without_tensor, "The {was} stands here, and must not."),
+    (factors.without_tensor, "The {was} does not belong here."),
     (factors.with_tensor, "The factor {was} is missing: `{now}` has it."),
 )
 
@@ -96,7 +96,7 @@ def _stands(suspect: Suspect, name: str) -> bool:
 
 def _message(suspect: Suspect, name: str, factor: str, over: bool) -> str:
     if factor == name and not over and _stands(suspect, name):
-        return f"Off by the factor {name}: it stands here once too often."
+        return f"Off by the factor {name}: it appears once too often."
     if factor == name and over and not _stands(suspect, name):
         line = beside(suspect).get(name)
         return f"The factor {name} is missing" + (f": `{line}` has it." if line else ".")

@@ -62,14 +62,14 @@ _KINKS = {
 
 def find(suspect: Suspect) -> Finding | None:
     """Turn each mask of the line, then see whether it is off at ties and kinks only."""
-    turned = edited(suspect, ((masks.turned, "The mask is the other way round."),))
+    turned = edited(suspect, ((masks.turned, "The mask is inverted."),))
     op = _kink(suspect) if turned is None else None
     if op is None:
         return turned
     text, at = suspect.text, _KINKS[_name(op)]
     if _name(op) in ("max", "min") and not _along(op):
         at = at.replace(_ONE, _SHARED)
-    said = f"It is right except at {at}. Any share is a subgradient there."
+    said = f"Correct except at {at}. Any share is a subgradient there."
     return Finding(said, None if text is None else suspect.first(_ways(suspect, text, op)))
 
 

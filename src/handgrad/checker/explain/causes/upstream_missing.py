@@ -22,7 +22,7 @@ ORDER = 380
 EDITS = (
     (
         factors.times_upstream,
-        "This is the local derivative alone: {was}, which comes back from {now}, is missing.",
+        "This is only the local derivative: {was}, the gradient of {now}, is missing.",
     ),
-    (factors.upstream, "{was} stands where {now}."),
+    (factors.upstream, "{was} is used where {now} belongs."),
 )

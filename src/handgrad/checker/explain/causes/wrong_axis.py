@@ -20,4 +20,4 @@ from handgrad.checker.explain.search.grammar import reductions
 CODE = "HG113"
 NAME = "wrong axis"
 ORDER = 260
-EDITS = ((reductions.along, "{was} here; along {now} is right."),)
+EDITS = ((reductions.along, "{was}; {now} is correct."),)

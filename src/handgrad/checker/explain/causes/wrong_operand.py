@@ -31,7 +31,7 @@ ORDER = 280
 
 def find(suspect: Suspect) -> Finding | None:
     """Put every other tensor for each name; then hold the whole to the other gradients."""
-    exchanged = edited(suspect, ((other_names, "{was} stands where {now} belongs."),))
+    exchanged = edited(suspect, ((other_names, "{was} is used where {now} belongs."),))
     return exchanged or _crossed(suspect)
 
 
@@ -53,6 +53,6 @@ def _crossed(suspect: Suspect) -> Finding | None:
         theirs = [torch.stack([values[i] for values in sent]).sum(0) for i in views]
         if all(same_numbers(suspect.makes(i), theirs[i]) for i in views):
             return Finding(
-                f"This is the gradient of {name}: it stands under the name {suspect.hand.name}."
+                f"This is the gradient of {name}, stored under the name {suspect.hand.name}."
             )
     return None

@@ -43,8 +43,8 @@ def upstream(suspect: Suspect, text: Text) -> Iterator[Edit]:
     for hand, consumer in _unread(suspect, text):
         for node in text.of(ast.expr):
             if isinstance(node, ast.BinOp | ast.Call | ast.Compare) and node is not text.value:
-                yield Edit(text.replace(node, hand), text.segment(node), f"{hand} belongs, which "
-                           f"comes back from {consumer}")  # fmt: skip
+                gradient = f"{hand}, the gradient of {consumer},"
+                yield Edit(text.replace(node, hand), text.segment(node), gradient)
 
 
 def sloped(text: Text, hand: str, slope: str) -> Iterator[str]:

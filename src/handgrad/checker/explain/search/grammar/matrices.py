@@ -62,7 +62,7 @@ def einsum_letters(suspect: Suspect, text: Text) -> Iterator[Edit]:
             changed = [*terms, out]
             changed[i] = other
             whole = _quoted(text, letters, changed[:-1], changed[-1])
-            transposed = given[i] if i < len(given) else "what it gives"
+            transposed = given[i] if i < len(given) else "the result"
             yield Edit(whole, f"{bare} must be {other.strip()}: {transposed}")
 
 

@@ -128,10 +128,10 @@ def other_eps(suspect: Suspect, text: Text) -> Iterator[Edit]:
         if _adds_eps(suspect, text, node):
             own, to = text.segment(node.right), text.segment(node.left)
             other = [
-                Edit(text.replace(node.right, eps), f"The forward adds {eps} to {to}", own)
+                Edit(text.replace(node.right, eps), f"The forward pass adds {eps} to {to}", own)
                 for eps in dict.fromkeys([*known, *_USUAL])
             ]
-            none = Edit(text.replace(node, to), f"The forward adds nothing to {to}", own)
+            none = Edit(text.replace(node, to), f"The forward pass adds nothing to {to}", own)
             yield from [*other[: len(known)], none, *other[len(known) :]]
 
 
@@ -145,7 +145,7 @@ def other_digits(suspect: Suspect, text: Text) -> Iterator[Edit]:
             yield Edit(text.replace(node, f"{value:.1f}"), written, f"{value:.1f} belongs")
         for other in known if isinstance(value, float) else ():
             if other != written:
-                yield Edit(text.replace(node, other), written, f"the forward has {other}")
+                yield Edit(text.replace(node, other), written, f"the forward pass has {other}")
 
 
 def is_plain(off: float | None) -> bool:
@@ -167,7 +167,7 @@ def _formed(
 
 
 def _exchanged(text: Text, node: ast.expr, other: str, more: str = "") -> Edit:
-    said = f"{text.segment(node)} stands where {other} belongs{more}."
+    said = f"{text.segment(node)} is used where {other} belongs{more}."
     return Edit(text.replace(node, other), said)
 
 

@@ -34,10 +34,10 @@ def added(suspect: Suspect, text: Text) -> Iterator[Edit]:
     if isinstance(target, ast.Subscript) and text.value is not None:
         value, name = text.segment(text.value), text.segment(target)
         if not isinstance(text.tree, ast.AugAssign):
-            lost = f"`=` throws away what stood at {name}; it is to be subtracted from it"
+            lost = f"`=` replaces the value at {name}; subtract from it instead"
             if value.startswith("-"):
                 yield Edit(f"{name} -= {value[1:].lstrip()}", lost)
-            kept = f"`=` keeps what came last for {name}; `+=` adds it up"
+            kept = f"`=` keeps only the last value for {name}; `+=` adds all of them"
             yield Edit(f"{name} += {value}", kept)
         yield _accumulated(text, target, value)
     for call in text.of(ast.Call):
@@ -107,20 +107,20 @@ def _accumulated(text: Text, target: ast.Subscript, value: str) -> Edit:
     rows = f"-({value})" if subtracts else value
     return Edit(
         f"{text.segment(target.value)}.index_put_(({places}), {rows}, accumulate=True)",
-        f"`{'+=' if augmented else '='}` keeps one row for an index that {index} has several times;"
-        " index_put_ with accumulate=True adds them all",
+        f"`{'+=' if augmented else '='}` keeps one row where {index} repeats an index; "
+        "index_put_ with accumulate=True adds all of them",
     )
 
 
 def _adding(text: Text, call: ast.Call) -> Iterator[Edit]:
     name = call.func.attr if isinstance(call.func, ast.Attribute) else ""
-    adds = "adds all that goes to one index"
+    adds = "adds all values for one index"
     if name in _ADDING:
         function = text.segment(call.func).removesuffix(name) + _ADDING[name]
-        said = f"{name} keeps what came last; {_ADDING[name]} {adds}"
+        said = f"{name} keeps only the last value; {_ADDING[name]} {adds}"
         yield Edit(text.replace(call.func, function), said)
     if name in ("index_put_", "index_put", "put_"):
-        said = f"Without accumulate=True, {name} keeps what came last; with it, it {adds}"
+        said = f"Without accumulate=True, {name} keeps only the last value; with it, it {adds}"
         for keyword in call.keywords:
             if keyword.arg == "accumulate":
                 yield Edit(text.replace(keyword.value, "True"), said)

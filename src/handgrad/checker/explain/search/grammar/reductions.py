@@ -105,7 +105,7 @@ def along(suspect: Suspect, text: Text) -> Iterator[Edit]:
 
 
 def _along(call: FunctionCall, own: str, fix: str, other: str) -> Edit:
-    return Edit(fix, f"{call.name} goes along {_named(own)}", _named(other))
+    return Edit(fix, f"{call.name} runs along {_named(own)}", _named(other))
 
 
 def _named(axis: str) -> str:

@@ -11,10 +11,10 @@ from handgrad.checker.explain.search.suspect import Suspect
 def without_term(suspect: Suspect, text: Text) -> Iterator[Edit]:
     """Leave out one term after another, then the statement."""
     for fix, node, term in text.without_terms():
-        yield Edit(fix, _done(text, node.op, term))
+        yield Edit(fix, text.segment(term), _done(node.op))
     tree = text.tree
     if isinstance(tree, ast.AugAssign) and isinstance(tree.op, ast.Add | ast.Sub):
-        yield Edit(text.commented_out, _done(text, tree.op, tree.value))
+        yield Edit(text.commented_out, text.segment(tree.value), _done(tree.op))
 
 
 def without_branch(suspect: Suspect, text: Text) -> Iterator[Edit]:
@@ -25,6 +25,5 @@ def without_branch(suspect: Suspect, text: Text) -> Iterator[Edit]:
         yield Edit(text.commented_out)
 
 
-def _done(text: Text, op: ast.operator, term: ast.expr) -> str:
-    done = "added" if isinstance(op, ast.Add) else "subtracted"
-    return f"{text.segment(term)} is {done}"
+def _done(op: ast.operator) -> str:
+    return "added" if isinstance(op, ast.Add) else "subtracted"
