@@ -43,7 +43,10 @@ CASES = [
         "x 6 3",
         ("v = x**2 + 1\ns = torch.rsqrt(v)"),
         "dv = ds * -0.5 * v.rsqrt()",
-        ("Off by the factor v: the derivative of x**-0.5 is -0.5 * x**-1.5, this line has x**-0.5."),
+        (
+            "Off by the factor v: the derivative of x**-0.5 is -0.5 * x**-1.5, this line has "
+            "x**-0.5."
+        ),
         "dv = ds * -0.5 * v**-1.5",
     ),
     (
