@@ -3,11 +3,11 @@
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-Verdict = Literal["exact", "rounding", "shape", "wrong", "missing"]
-Blame = Literal["root", "inherited"]
+VerdictName = Literal["exact", "rounding", "shape", "wrong", "missing"]
+BlameName = Literal["root", "inherited"]
 Hint = Literal["where", "what", "fix"]
 HINTS: tuple[Hint, ...] = ("where", "what", "fix")
-VERDICTS: tuple[Verdict, ...] = ("exact", "rounding", "shape", "wrong", "missing")
+VERDICTS: tuple[VerdictName, ...] = ("exact", "rounding", "shape", "wrong", "missing")
 
 
 MENDS = "HG210"
@@ -49,10 +49,10 @@ class Row:
 
     node: str
     hand: str | None
-    verdict: Verdict
+    verdict: VerdictName
     place: Place | None = None
     statement: str | None = None
-    blame: Blame | None = None
+    blame: BlameName | None = None
     blamed_on: tuple[str, ...] = ()
     """For an inherited error, the hand gradients of the roots that it comes from."""
     places: tuple[Place, ...] = ()

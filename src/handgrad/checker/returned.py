@@ -9,7 +9,7 @@ from torch import Tensor
 
 from handgrad.checker.explain.causes import returned_number, returned_position
 from handgrad.checker.explain.search.edits import Text
-from handgrad.checker.pairs.hands import hand_names
+from handgrad.checker.record.gradient_names import hand_names
 from handgrad.checker.record.instrument import Statement
 from handgrad.checker.record.trace import Backward, Bind
 from handgrad.checker.records import Note, Report, Row

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from handgrad.checker.records import Verdict
+from handgrad.checker.records import VerdictName
 
 LIMITS = {torch.float64: 1e4, torch.float32: 64.0, torch.bfloat16: 16.0, torch.float16: 16.0}
 """R above which a gradient is wrong.
@@ -46,7 +46,7 @@ def judge(
     truth: Tensor,
     noise: Tensor | float,
     formula: Tensor | None = None,
-) -> tuple[Verdict, float | None]:
+) -> tuple[VerdictName, float | None]:
     """Return the verdict on `hand`, and R (None where it cannot be formed: missing, or no fit).
 
     `truth` is float64. `noise` has its shape, or is one number. `autograd` None: the noise alone is
@@ -132,7 +132,7 @@ def _same_shape(
     truth: Tensor,
     noise: Tensor | float,
     formula: Tensor | None,
-) -> tuple[Verdict, float]:
+) -> tuple[VerdictName, float]:
     if not hand.is_floating_point():  # a gradient kept in integers is a gradient cut off
         hand = hand.to(autograd.dtype if autograd is not None else torch.get_default_dtype())
     ratio = ratio_of(hand, autograd, truth, noise)

@@ -102,6 +102,7 @@ class Names:
         edge = edge_of(value)
         bind = Bind(len(self._trace), name, value, kind, statement, edge, alias, scope)
         self._trace.events.append(bind)
+        self._trace.shapes[name] = value.shape
         self._trace.pin(value)
         if kind != "param":  # another's name for it, gone when the loop or function is
             self._named.setdefault(key_of(value), {})[name] = bind

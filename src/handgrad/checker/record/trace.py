@@ -39,8 +39,6 @@ class Op:
     grad_enabled: bool
     rng: Tensor | None = None
     """The state of the random numbers before a random function of a tensor (dropout)."""
-    draws: bool | None = None
-    """Whether it draws random numbers inside, once that has been found out."""
 
 
 @dataclass(slots=True)
@@ -100,6 +98,8 @@ class Trace:
 
     def __init__(self) -> None:
         self.events: list[Event] = []
+        self.shapes: dict[str, torch.Size] = {}
+        """The shape of the tensor that each name was last bound to."""
         self.kept_bytes = 0
         self._kept: dict[int, list[tuple[int, torch.UntypedStorage]]] = {}
         self._pinned: dict[int, torch.UntypedStorage] = {}

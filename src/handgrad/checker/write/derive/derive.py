@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
 
-from handgrad.checker.passes.find import Pass, find_passes
+from handgrad.checker.passes.forward import ForwardPass, find_passes
+from handgrad.checker.passes.truth import Pass, differentiated
 from handgrad.checker.record.instrument import Statement
 from handgrad.checker.record.trace import Bind, Trace
 from handgrad.checker.records import CellError, Place
@@ -23,7 +25,7 @@ from handgrad.errors import CheckError
 NO_LOSS = "nothing to derive: no loss was computed from named tensors"
 
 
-def choose_pass(trace: Trace, file: str, loss: str | None = None) -> Pass:
+def choose_pass(trace: Trace, file: str, loss: str | None = None) -> ForwardPass:
     """Return the pass to derive: of the loss named so, else the longest that backward() was called
     on, else the longest. Raises CheckError, one line, where there is none."""
     passes = _passes(trace, file)
@@ -37,7 +39,7 @@ def choose_pass(trace: Trace, file: str, loss: str | None = None) -> Pass:
     return max((p for p, _ in named), key=lambda p: (p.backward is not None, len(p.nodes())))
 
 
-def latest_pass(trace: Trace, names: Mapping[str, Any], file: str) -> Pass:
+def latest_pass(trace: Trace, names: Mapping[str, Any], file: str) -> ForwardPass:
     """Return the pass to derive in a notebook: of the losses that still have a name, one that
     backward() was called on before others, then the newest. Raises CheckError, one line."""
     passes = _passes(trace, file)
@@ -45,13 +47,13 @@ def latest_pass(trace: Trace, names: Mapping[str, Any], file: str) -> Pass:
         raise CheckError(f"{file}: {NO_LOSS}")
     held = {id(value) for value in names.values()}
 
-    def rank(p: Pass) -> tuple[bool, bool, int]:
+    def rank(p: ForwardPass) -> tuple[bool, bool, int]:
         return id(p.outputs[0]) in held, p.backward is not None, p.end
 
     return max(passes, key=rank)
 
 
-def _passes(trace: Trace, file: str) -> list[Pass]:
+def _passes(trace: Trace, file: str) -> list[ForwardPass]:
     try:
         passes = find_passes(trace, {})
         if not passes:  # nothing requires a gradient: whatever has a name is differentiated by
@@ -63,7 +65,7 @@ def _passes(trace: Trace, file: str) -> list[Pass]:
 
 
 def derive_pass(
-    forward: Pass,
+    undone: ForwardPass,
     file: str,
     fused: bool = False,
     errors: Sequence[CellError] = (),
@@ -73,11 +75,12 @@ def derive_pass(
     """Write the backward pass, run it, and judge every gradient. `seed` is the gradient of the
     output by name and value, where it is not 1. Raises CheckError where torch cannot differentiate
     the pass again."""
-    graph = Graph(forward)
+    graph = Graph(undone)
     refs = References(graph, loss_names(graph))
     nodes = _nodes(graph, refs)
+    unnamed = sorted((bind for _, bind in nodes if bind.index < 0), key=lambda b: b.index)
     try:
-        forward.differentiate()
+        forward = differentiated(replace(undone, events=[*unnamed, *undone.events]))
     except RuntimeError as error:
         reason = str(error).split("\n")[0]
         raise CheckError(f"{file}: the way to the loss cannot be run again: {reason}") from error
@@ -118,7 +121,6 @@ def _nodes(graph: Graph, refs: References) -> list[tuple[Value, Bind]]:
             without += 1
             statement = Statement(Place(0), "")
             own = [Bind(-without, printed(node), value.tensor, "assign", statement)]
-            graph.forward.events.insert(0, own[0])
             value.binds.append(own[0])
         if own and _reaches(graph, value):
             found.append((value, own[0]))
@@ -192,7 +194,7 @@ def _failed(line: str, why: str) -> Step:
     return Step(line, None, None, f"the derived line raised {why}")
 
 
-def _loss_name(forward: Pass) -> str | None:
+def _loss_name(forward: ForwardPass) -> str | None:
     ids = {id(t) for t in forward.outputs}
     named = [b.name for b in forward.trace.of(Bind) if id(b.value) in ids and b.kind != "param"]
     return named[0] if named else None
