@@ -44,7 +44,7 @@ CASES = [
             "n/(n-1)*bnraw*(dhpreact*bnraw).sum(0))"
         ),
         "dhprebn",
-        "batchnorm's closed form: all of it is n times what is right.",
+        "batchnorm's closed form: it is n times the correct gradient.",
         (
             "dhprebn = g*bnvar_inv * (n*dhpreact - dhpreact.sum(0) - "
             "n/(n-1)*bnraw*(dhpreact*bnraw).sum(0)) / n"
