@@ -9,7 +9,7 @@ statistics held constant, one fewer each time; the differences are the terms of 
     softmax     dx = p * dp - p * (p * dp).sum(1, keepdim=True)
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from torch import Tensor
 from handgrad.checker.explain.search.suspect import Suspect
 from handgrad.checker.passes.replay import Replay
 from handgrad.checker.record.trace import Bind, Op, tensors_in
+from handgrad.checker.write.decompose import DECOMPOSED
 
 Held = tuple[int, str]
 """A statistic held constant: the index of the operation, and which of its statistics ("": all)."""
@@ -119,9 +120,10 @@ def _statistics(suspect: Suspect) -> Iterable[_Statistic]:
         func = getattr(event.func, "__name__", "")
         largest = max(t.numel() for t in inputs)
         small = all(t.numel() < largest for t in event.outputs if t.is_floating_point())
-        if func in _SPLIT:
-            for part in _SPLIT[func].statistics:
-                yield _Statistic((event.index, part), f"the {part} in {func}", None, False)
+        if func in DECOMPOSED:
+            for part in DECOMPOSED[func].statistics:
+                name = f"the {_WORDS[part]} in {func}"
+                yield _Statistic((event.index, part), name, None, False)
         elif func in _WORDS and small and not any(id(t) in ends for t in event.outputs):
             named = _named(suspect, event, names)
             source = names.get(id(inputs[0]))
@@ -180,96 +182,14 @@ class _Holding(Replay):
         parts = {part for index, part in self._held if index == op.index}
         if not parts:
             return super()._call(op)
-        split = _SPLIT.get(getattr(op.func, "__name__", ""))
-        if split is None:
-            made = [t.detach() for t in tensors_in(super()._call(op))]
-            return made if isinstance(op.result, tuple | list) else made[0]
+        decomposition = DECOMPOSED.get(getattr(op.func, "__name__", ""))
+        if decomposition is None:
+            results = [t.detach() for t in tensors_in(super()._call(op))]
+            return results if isinstance(op.result, tuple | list) else results[0]
+
+        def hold(name: str, statistic: Tensor) -> Tensor:
+            return statistic.detach() if name in parts else statistic
+
+        args, kwargs = self._map(op.args, op, set()), self._map(op.kwargs, op, set())
         with torch.enable_grad():
-            return split.run(
-                parts, *self._map(op.args, op, set()), **self._map(op.kwargs, op, set())
-            )
-
-
-@dataclass(frozen=True)
-class _Split:
-    """A function of torch's that computes statistics inside, written out. Takes its arguments."""
-
-    statistics: tuple[str, ...]
-    run: Callable[..., Any]
-
-
-def _kept(value: Tensor, part: str, held: Collection[str]) -> Tensor:
-    return value.detach() if part in held else value
-
-
-def _softmax(held: Collection[str], x: Tensor, dim: int, *_: Any, **__: Any) -> Tensor:
-    up = (x - x.detach().amax(dim, keepdim=True)).exp()
-    return up / _kept(up.sum(dim, keepdim=True), "sum", held)
-
-
-def _log_softmax(held: Collection[str], x: Tensor, dim: int, *_: Any, **__: Any) -> Tensor:
-    return x - _kept(x.logsumexp(dim, keepdim=True), "logsumexp", held)
-
-
-def _cross_entropy(
-    held: Collection[str],
-    x: Tensor,
-    target: Tensor,
-    *given: Any,
-    label_smoothing: float = 0.0,
-    **named: Any,
-) -> Tensor:
-    if label_smoothing or given or target.is_floating_point():
-        raise RuntimeError("more than one class of each")
-    scores = _log_softmax(held, x, 1 if x.dim() > 1 else 0)
-    return torch.nn.functional.nll_loss(scores, target, **named)
-
-
-def _layer_norm(
-    held: Collection[str],
-    x: Tensor,
-    normalized_shape: Any,
-    weight: Tensor | None = None,
-    bias: Tensor | None = None,
-    eps: float = 1e-5,
-) -> Tensor:
-    dims = tuple(range(-len(tuple(normalized_shape)), 0))
-    diff = x - _kept(x.mean(dims, keepdim=True), "mean", held)
-    square = ((x - x.mean(dims, keepdim=True)) ** 2).mean(dims, keepdim=True)
-    return _scaled(diff * (_kept(square, "variance", held) + eps) ** -0.5, weight, bias)
-
-
-def _batch_norm(
-    held: Collection[str],
-    x: Tensor,
-    running_mean: Any = None,
-    running_var: Any = None,
-    weight: Tensor | None = None,
-    bias: Tensor | None = None,
-    training: bool = False,
-    momentum: float = 0.1,
-    eps: float = 1e-5,
-) -> Tensor:
-    if not training:
-        raise RuntimeError("its statistics are constants")
-    dims = [i for i in range(x.dim()) if i != 1]
-    shape = [1, -1] + [1] * (x.dim() - 2)
-    diff = x - _kept(x.mean(dims, keepdim=True), "mean", held)
-    square = ((x - x.mean(dims, keepdim=True)) ** 2).mean(dims, keepdim=True)
-    scale = None if weight is None else weight.view(shape)
-    shift = None if bias is None else bias.view(shape)
-    return _scaled(diff * (_kept(square, "variance", held) + eps) ** -0.5, scale, shift)
-
-
-def _scaled(x: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
-    x = x if weight is None else x * weight
-    return x if bias is None else x + bias
-
-
-_SPLIT = {
-    "softmax": _Split(("sum",), _softmax),
-    "log_softmax": _Split(("logsumexp",), _log_softmax),
-    "cross_entropy": _Split(("logsumexp",), _cross_entropy),
-    "layer_norm": _Split(("mean", "variance"), _layer_norm),
-    "batch_norm": _Split(("mean", "variance"), _batch_norm),
-}
+            return decomposition.run(hold, *args, **kwargs)
