@@ -28,6 +28,7 @@ from handgrad.checker.explain.search.finding import Finding
 from handgrad.checker.explain.search.paths import Term
 from handgrad.checker.explain.search.relations import called, count_named, is_near, summands
 from handgrad.checker.explain.search.suspect import Suspect
+from handgrad.checker.write.closed_forms import closed_form
 
 _EPS = ("1e-5", "1e-05", "1e-6", "1e-8", "1e-3", "1e-12")
 
@@ -65,15 +66,14 @@ def norm_lines(suspect: Suspect) -> Iterator[str]:
     n, tail = count_named(suspect, size), "0" if dim == 0 else "-1, keepdim=True"
     for dout in reads(suspect):
         for parts in _parts(suspect, dim, tail):
-            less = f"({n} - 1)"
-            last = f"{n} / {less} * {parts.xhat}" if parts.bessel else parts.xhat
+            bessel = closed_form("bessel", n=n) if parts.bessel else ""
             for gain in ("", *_gains(suspect, x)):
                 out = f"({gain} * {dout})" if gain and dim != 0 else dout
                 scale = f"{gain} * {parts.rstd}" if gain and dim == 0 else parts.rstd
-                yield (
-                    f"{target(suspect)} {scale} / {n} * ({n} * {out} - {out}.sum({tail}) "
-                    f"- {last} * ({out} * {parts.xhat}).sum({tail}))"
+                dx = closed_form(
+                    "norm", scale=scale, n=n, d=out, dims=tail, xhat=parts.xhat, bessel=bessel
                 )
+                yield f"{target(suspect)} {dx}"
 
 
 def _parts(suspect: Suspect, dim: int, tail: str) -> Iterator[_Parts]:
@@ -95,7 +95,7 @@ def _parts(suspect: Suspect, dim: int, tail: str) -> Iterator[_Parts]:
         for eps in _EPS[:1] + _EPS[2:]:
             how = "" if bessel else ", unbiased=False"
             rstd = f"({own}.var({keep}{how}) + {eps})**-0.5"
-            yield _Parts(f"(({own} - {own}.mean({keep})) * {rstd})", rstd, bessel)
+            yield _Parts(f"({closed_form('xhat', x=own, dims=dim, rstd=rstd)})", rstd, bessel)
 
 
 def _is_hat(value: Tensor | None, diff: Tensor, var: Tensor) -> bool:

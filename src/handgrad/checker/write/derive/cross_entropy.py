@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from handgrad.checker.write.closed_forms import closed_form
 from handgrad.checker.write.compose.graph import Graph, Value
 from handgrad.checker.write.derive.between import Between, Block, Held, alike
 from handgrad.checker.write.rules import RULES
@@ -36,14 +37,13 @@ def cross_entropy(graph: Graph, between: Between, held: Held) -> Block | None:
 
 def _by_the_others(c: Call) -> Forms:
     """At the target, probability - 1 as minus the sum of the others."""
-    plain = c.plain("input")
-    rows = c.number(c.shape()[0], "input.shape[0]" if plain else None)
-    wide = "input.shape[1]" if plain else repr(c.shape()[1])
+    rows = c.number(c.shape()[0], c.size_at(0))
     divided = f" / {rows}" if c["reduction"] == "mean" else ""
+    slope = closed_form("cross_entropy_of_others", others="others", target="hot")
     return {
-        "$hot": f"torch.nn.functional.one_hot(target, {wide})",
-        "$others": "torch.softmax(input, 1) * (1 - hot)",
-        "input": f"(others - hot * others.sum(1, keepdim=True)) * d{divided}",
+        "$hot": closed_form("one_hot", index="target", classes=c.size_at(1)),
+        "$others": closed_form("other_probabilities", logits="input", target="hot"),
+        "input": f"{slope} * d{divided}",
     }
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
+from handgrad.checker.write.closed_forms import closed_form
 from handgrad.checker.write.compose.broadcasting import widens
 from handgrad.checker.write.compose.graph import Graph
 from handgrad.checker.write.derive.between import ALIKE, Between, Block, Held, alike, apart
@@ -101,13 +102,14 @@ def _normalised(
     xhat = _step(graph, between, held, known.xhat)
     rstd = _step(graph, between, held, known.rstd)
     if rstd is None:
-        settings = f"{dims}, correction={known.correction}, keepdim=True"
-        var = f"input.var({settings})"
-        forms["$rstd"] = f"({var} + {known.eps!r}) ** -0.5" if known.eps else f"{var} ** -0.5"
+        rstd_of = "rstd" if known.eps else "rstd_without_eps"
+        forms["$rstd"] = closed_form(
+            rstd_of, x="input", dims=dims, correction=known.correction, eps=repr(known.eps)
+        )
     else:
         values["rstd"] = rstd
     if xhat is None:
-        forms["$xhat"] = f"(input - input.mean({dims}, keepdim=True)) * rstd"
+        forms["$xhat"] = closed_form("xhat", x="input", dims=dims, rstd="rstd")
     else:
         values["xhat"] = xhat
     scaled, dxhat = "rstd", "d"
@@ -118,11 +120,14 @@ def _normalised(
 
     def decide(c: Any) -> Forms:
         n = c.number(_count(c["input"], known), _counted(known))
-        less = f"({n} - {known.correction})"
-        bessel = f"{n} / {less} * " if known.correction else ""
-        forms["input"] = (
-            f"{scaled} / {n} * ({n} * {dxhat} - {dxhat}.sum({dims}{keep})"
-            f" - {bessel}xhat * ({dxhat} * xhat).sum({dims}{keep}))"
+        forms["input"] = closed_form(
+            "norm",
+            scale=scaled,
+            n=n,
+            d=dxhat,
+            dims=f"{dims}{keep}",
+            xhat="xhat",
+            bessel=closed_form("bessel", n=n) if known.correction else "",
         )
         forms["gain"], forms["bias"] = "xhat * d", "d"
         return forms

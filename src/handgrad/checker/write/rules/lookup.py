@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from handgrad.checker.write.closed_forms import closed_form
 from handgrad.checker.write.rules.rule import Call, Forms, NoRule, Overwritten, Put, Rule, whole
 
 
@@ -70,8 +71,7 @@ def _one_a_row(c: Call, parts: Sequence[Any]) -> str | None:
     if parts[1].dtype != torch.int64 or c["input"].dtype != torch.get_default_dtype():
         return None
     c.extra["column"] = parts[1]
-    wide = "input.shape[1]" if c.plain("input") else repr(c.shape()[1])
-    hot = f"torch.nn.functional.one_hot(column, {wide})"
+    hot = closed_form("one_hot", index="column", classes=c.size_at(1))
     return f"raw * {hot}" if c.raw_is_number else f"{hot} * d.unsqueeze(1)"
 
 

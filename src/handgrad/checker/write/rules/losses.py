@@ -2,18 +2,11 @@
 
 import torch
 
+from handgrad.checker.write.closed_forms import closed_form
 from handgrad.checker.write.rules.rule import Call, Forms, NoRule, Rule, each, whole
 
-SOFTMAX = "torch.softmax(input, {dim})"
-
-
-def _softmax(c: Call) -> Forms:
-    sign = "-" if c.name == "softmin" else ""
-    return {"input": f"{sign}out * (d - (out * d).sum(dim, keepdim=True))"}
-
-
-def _log_softmax(c: Call) -> Forms:
-    return {"input": "d - torch.exp(out) * d.sum(dim, keepdim=True)"}
+SOFTMAX = closed_form("softmax", p="out", d="d", dim="dim")
+LOG_SOFTMAX = closed_form("log_softmax", out="out", d="d", dim="dim")
 
 
 def _averaged(c: Call, slope: str, of: str = "input") -> str:
@@ -68,7 +61,7 @@ def _kl_div(c: Call) -> Forms:
     weight = "torch.exp(target)" if c["log_target"] else "target"
     forms = {"input": f"-{weight}"}
     if c["reduction"] == "batchmean":
-        rows = c.number(c.shape()[0], "input.shape[0]" if c.plain("input") else None)
+        rows = c.number(c.shape()[0], c.size_at(0))
         return {name: f"{text} * d / {rows}" for name, text in forms.items()}
     return {name: _averaged(c, text) for name, text in forms.items()}
 
@@ -82,9 +75,8 @@ def _targets(c: Call) -> tuple[str, str]:
     if len(c.shape()) not in (1, 2):
         raise NoRule(f"{c.name} of {len(c.shape())}-D")
     rows = c.shape()[0] if len(c.shape()) == 2 else 1
-    wide = f"input.shape[{len(c.shape()) - 1}]" if c.plain("input") else repr(c.shape()[-1])
-    text = c.number(rows, "input.shape[0]" if c.plain("input") and rows > 1 else None)
-    return text, f"torch.nn.functional.one_hot(target, {wide})"
+    text = c.number(rows, c.size_at(0) if rows > 1 else None)
+    return text, closed_form("one_hot", index="target", classes=c.size_at(len(c.shape()) - 1))
 
 
 def _scale(c: Call, rows: str) -> str:
@@ -99,8 +91,7 @@ def _cross_entropy(c: Call) -> Forms:
     if c["target"].is_floating_point():
         if c.shape() != c.shape("target") or len(c.shape()) != 2 or c["label_smoothing"]:
             raise NoRule("cross_entropy of probabilities that are no matrix, or smoothed")
-        rows = c.number(c.shape()[0], "input.shape[0]" if c.plain("input") else None)
-        each_row = _scale(c, rows)
+        each_row = _scale(c, c.number(c.shape()[0], c.size_at(0)))
         total = "target.sum(1, keepdim=True)"
         return {
             "input": f"(torch.softmax(input, 1) * {total} - target){each_row}",
@@ -110,7 +101,8 @@ def _cross_entropy(c: Call) -> Forms:
     if c["label_smoothing"]:
         wide = c.shape()[dim]
         hot = f"(1 - label_smoothing) * {hot}.to(input) - label_smoothing / {wide}"
-    return {"input": f"(torch.softmax(input, {dim}) - {hot}){_scale(c, rows)}"}
+    slope = closed_form("cross_entropy", logits="input", dim=dim, target=hot)
+    return {"input": f"{slope}{_scale(c, rows)}"}
 
 
 def _nll_loss(c: Call) -> Forms:
@@ -136,9 +128,9 @@ MEAN = "size_average=None, reduce=None, reduction='mean'"
 PAIR = f"input, target, {MEAN}, weight=None"
 
 RULES: dict[str, Rule] = {
-    "softmax": whole("input, dim, dtype=None", _softmax),
-    "softmin": whole("input, dim, dtype=None", _softmax),
-    "log_softmax": whole("input, dim, dtype=None", _log_softmax),
+    "softmax": whole("input, dim, dtype=None", input=SOFTMAX),
+    "softmin": whole("input, dim, dtype=None", input=f"-{SOFTMAX}"),
+    "log_softmax": whole("input, dim, dtype=None", input=LOG_SOFTMAX),
     "cross_entropy": each(
         "input, target, weight=None, size_average=None, ignore_index=-100, reduce=None, "
         "reduction='mean', label_smoothing=0.0",

@@ -4,24 +4,28 @@ import math
 
 import torch
 
+from handgrad.checker.write.closed_forms import closed_form
 from handgrad.checker.write.rules.rule import Call, Forms, NoRule, Rule, whole
 
+Dims = int | tuple[int, ...]
 
-def _normalised(c: Call, dims: tuple[int, ...], shape: str = "") -> dict[str, str]:
-    """Return the steps that the closed form needs, over `dims` of the input."""
-    at = dims[0] if len(dims) == 1 else dims
+
+def _normalized(dims: Dims, x: str = "input") -> dict[str, str]:
+    """Return the steps that the closed form needs, over `dims` of `x`."""
     return {
-        "$rstd": f"(input.var({at}, correction=0, keepdim=True) + eps) ** -0.5",
-        "$xhat": f"(input - input.mean({at}, keepdim=True)) * rstd",
+        "$rstd": closed_form("rstd", x=x, dims=dims, correction=0, eps="eps"),
+        "$xhat": closed_form("xhat", x=x, dims=dims, rstd="rstd"),
     }
 
 
-def _closed(dims: tuple[int, ...], dxhat: str) -> str:
-    at = dims[0] if len(dims) == 1 else dims
-    return (
-        f"rstd * ({dxhat} - {dxhat}.mean({at}, keepdim=True)"
-        f" - xhat * ({dxhat} * xhat).mean({at}, keepdim=True))"
-    )
+def _closed(dims: Dims) -> str:
+    return closed_form("norm_of_means", d="dxhat", dims=dims)
+
+
+def _last(c: Call) -> Dims:
+    """Return the dimensions of `normalized_shape`, counted from the end."""
+    many = len(c["normalized_shape"])
+    return -1 if many == 1 else tuple(range(-many, 0))
 
 
 def _gained(c: Call, weight: str) -> dict[str, str]:
@@ -29,11 +33,11 @@ def _gained(c: Call, weight: str) -> dict[str, str]:
 
 
 def _layer_norm(c: Call) -> Forms:
-    dims = tuple(range(-len(c["normalized_shape"]), 0))
+    dims = _last(c)
     return {
-        **_normalised(c, dims),
+        **_normalized(dims),
         **_gained(c, "weight"),
-        "input": _closed(dims, "dxhat"),
+        "input": _closed(dims),
         "weight": "xhat * d",
         "bias": "d",
     }
@@ -41,12 +45,11 @@ def _layer_norm(c: Call) -> Forms:
 
 def _batch_norm(c: Call) -> Forms:
     rank = len(c.shape())
-    dims = (0, *range(2, rank))
-    wide = "".join([", -1", ", 1" * (rank - 2)])
-    view = f".view(1{wide})" if rank > 2 else ""
-    total = f".sum({dims if len(dims) > 1 else 0})"
+    dims = (0, *range(2, rank)) if rank > 2 else 0
+    view = f".view(1, -1{', 1' * (rank - 2)})" if rank > 2 else ""
+    total = f".sum({dims})"
     if not c["training"]:
-        slope = f"(running_var + eps) ** -0.5{''}"
+        slope = "(running_var + eps) ** -0.5"
         slope = f"({slope}){view}" if view else slope
         gain = f"weight{view} * " if c.get("weight") is not None else ""
         mean = f"running_mean{view}"
@@ -57,9 +60,9 @@ def _batch_norm(c: Call) -> Forms:
             "bias": f"d{total}",
         }
     return {
-        **_normalised(c, dims),
+        **_normalized(dims),
         **_gained(c, f"weight{view}"),
-        "input": _closed(dims, "dxhat"),
+        "input": _closed(dims),
         "weight": f"(xhat * d){total}",
         "bias": f"d{total}",
     }
@@ -75,24 +78,22 @@ def _group_norm(c: Call) -> Forms:
     gain = f"weight{view} * d" if c.get("weight") is not None else "d"
     return {
         "$groups": f"input.reshape({n}, {groups}, -1)",
-        "$rstd": "(groups.var(2, correction=0, keepdim=True) + eps) ** -0.5",
-        "$xhat": "(groups - groups.mean(2, keepdim=True)) * rstd",
+        **_normalized(2, "groups"),
         "$dxhat": f"({gain}).reshape({n}, {groups}, -1)",
-        "input": f"({_closed((2,), 'dxhat')}).reshape({c.size('input')})",
+        "input": f"({_closed(2)}).reshape({c.size('input')})",
         "weight": f"(xhat.reshape({c.size('input')}) * d){total}",
         "bias": f"d{total}",
     }
 
 
 def _rms_norm(c: Call) -> Forms:
-    dims = tuple(range(-len(c["normalized_shape"]), 0))
-    at = dims[0] if len(dims) == 1 else dims
+    dims = _last(c)
     eps = "eps" if c["eps"] is not None else repr(torch.finfo(c.out.dtype).eps)
     return {
-        "$rstd": f"((input**2).mean({at}, keepdim=True) + {eps}) ** -0.5",
+        "$rstd": f"((input**2).mean({dims}, keepdim=True) + {eps}) ** -0.5",
         "$xhat": "input * rstd",
         **_gained(c, "weight"),
-        "input": f"rstd * (dxhat - xhat * (dxhat * xhat).mean({at}, keepdim=True))",
+        "input": closed_form("rms_norm", d="dxhat", dims=dims),
         "weight": "xhat * d",
     }
 
@@ -101,7 +102,7 @@ def _normalize(c: Call) -> Forms:
     c.require(p=2.0)
     return {
         "$length": "input.norm(dim=dim, keepdim=True)",
-        "input": "(d - out * (out * d).sum(dim, keepdim=True)) / length",
+        "input": closed_form("normalize", d="d", out="out", dim="dim", norm="length"),
     }
 
 
@@ -127,7 +128,7 @@ def _attention(c: Call) -> Forms:
     return {
         "$weights": f"torch.softmax({scores}, -1)",
         "$dweights": "d @ value.mT",
-        "$dscores": "weights * (dweights - (weights * dweights).sum(-1, keepdim=True))",
+        "$dscores": closed_form("softmax", p="weights", d="dweights", dim=-1),
         "query": f"dscores @ key * {scale}",
         "key": f"dscores.mT @ query * {scale}",
         "value": "weights.mT @ d",

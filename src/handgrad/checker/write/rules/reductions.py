@@ -4,6 +4,7 @@ import math
 
 import torch
 
+from handgrad.checker.write.closed_forms import closed_form
 from handgrad.checker.write.rules.rule import Call, Forms, NoRule, Rule, each, whole
 
 REDUCED = "input, dim=None, keepdim=False"
@@ -139,7 +140,8 @@ def _picked(c: Call, where: str) -> Forms:
     if not c.shape():
         return {"input": "d"}
     if dim == 1 and len(c.shape()) == 2 and c["input"].shape[0] and c.plain("input"):
-        hot = f"torch.nn.functional.one_hot({index.replace(', keepdim=True', '')}, input.shape[1])"
+        index = index.replace(", keepdim=True", "")
+        hot = closed_form("one_hot", index=index, classes="input.shape[1]")
         if c["input"].dtype != torch.get_default_dtype() and c.raw_is_number:
             hot += ".to(input)"
         return {"input": f"{hot} * {value}"}

@@ -123,6 +123,10 @@ class Call:
         """Return text for the shape of a parameter."""
         return f"{name}.shape" if self.plain(name) else repr(self.shape(name))
 
+    def size_at(self, dim: int, name: str = "input") -> str:
+        """Return text for one size of a parameter: `input.shape[1]`, or its digits."""
+        return f"{name}.shape[{dim}]" if self.plain(name) else repr(self.shape(name)[dim])
+
     def require(self, **expected: Any) -> None:
         """Raise NoRule where a parameter is other than the one value that the rule is for."""
         for name, value in expected.items():
