@@ -34,6 +34,7 @@ from handgrad.checker.explain.search.closed import (
     regrouped,
     rescaled,
     terms_of,
+    wrapped,
 )
 from handgrad.checker.explain.search.edits import Text
 from handgrad.checker.explain.search.finding import Finding
@@ -145,9 +146,7 @@ def _overall(suspect: Suspect, times: float) -> Finding:
     lines = [t.format(f"{suspect.hand.name}") for t, _ in factors(suspect, 1 / times)]
     if text is not None and value is not None and not suspect.rest:
         for template, _ in factors(suspect, 1 / times):
-            inner = text.segment(value)
-            loose = isinstance(value, ast.BinOp) and isinstance(value.op, ast.Add | ast.Sub)
-            fix = text.replace(value, template.format(f"({inner})" if loose else inner))
+            fix = wrapped(text, value, template)
             if suspect.mends(fix):
                 return Finding(f"{message}.", fix)
     return addition(suspect, f"{message}.", (_in_place(suspect, line) for line in lines), None)

@@ -10,6 +10,7 @@ from handgrad.checker.explain.search.edits import Text
 from handgrad.checker.explain.search.paths import Term, terms
 from handgrad.checker.explain.search.relations import coefficients, factors, is_near, summands
 from handgrad.checker.explain.search.suspect import Suspect
+from handgrad.checker.write.precedence import as_factor
 
 ALIKE = 1e-6
 """Between a named value and what is computed anew from its parts, both in float64."""
@@ -93,9 +94,7 @@ def rescaled(suspect: Suspect, fit: Fitted) -> Iterator[str]:
 
 def wrapped(text: Text, part: ast.expr, template: str) -> str:
     """Return the statement with an expression scaled: `{}` in the template stands for it."""
-    inner = text.segment(part)
-    loose = isinstance(part, ast.BinOp) and isinstance(part.op, ast.Add | ast.Sub)
-    return text.replace(part, template.format(f"({inner})" if loose else inner))
+    return text.replace(part, template.format(as_factor(text.segment(part), part)))
 
 
 def regrouped(text: Text) -> Iterator[str]:
