@@ -1,6 +1,6 @@
 """CLOSED_FORMS: the backward passes of fused blocks as text, in one table.
 
-`d` is the gradient of the block's result. `p` are probabilities, `xhat` the normalized input and
+`d` is the gradient of the block's result. `p` are probabilities, `xhat` the normalised input and
 `rstd` the reciprocal standard deviation. `dims` are the dimensions that a block reduces.
 
 The norms come in two forms. "norm" sums, as the lecture writes it: `n` is the number of elements

@@ -111,7 +111,7 @@ def normalize(
     return input / norm.clamp_min(eps)
 
 
-def _normed(hold: Hold, x: Tensor, dims: Sequence[int], eps: float) -> Tensor:
+def _normed(hold: Hold, x: Tensor, dims: list[int], eps: float) -> Tensor:
     mean = hold("mean", x.mean(dims, keepdim=True))
     var = hold("var", x.var(dims, correction=0, keepdim=True))
     return (x - mean) * (var + eps).rsqrt()

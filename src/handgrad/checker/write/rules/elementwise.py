@@ -4,27 +4,27 @@ import math
 
 import torch
 
-from handgrad.checker.write.rules.rule import Call, Forms, NoRule, Rule, each
+from handgrad.checker.write.rules.rule import Forms, NoRule, OpCall, Rule, each
 
 
-def _add(c: Call) -> Forms:
+def _add(c: OpCall) -> Forms:
     if c["alpha"] == 1:
         return {"input": "d", "other": "d"}
     return {"input": "d", "other": "alpha * d"}
 
 
-def _sub(c: Call) -> Forms:
+def _sub(c: OpCall) -> Forms:
     if c["alpha"] == 1:
         return {"input": "d", "other": "-d"}
     return {"input": "d", "other": "-alpha * d"}
 
 
-def _div(c: Call) -> Forms:
+def _div(c: OpCall) -> Forms:
     c.require(rounding_mode=None)
     return {"input": "d / other", "other": "-input / other**2 * d"}
 
 
-def _pow(c: Call) -> Forms:
+def _pow(c: OpCall) -> Forms:
     """x**2 gives 2 * x * d, x**-1 gives -x**-2 * d: the numbers are worked out."""
     exponent = c["exponent"]
     base = {"exponent": "out * torch.log(input) * d"}
@@ -55,15 +55,15 @@ def _is_number(text: str) -> bool:
     return text.lstrip("-").replace(".", "", 1).isdigit()
 
 
-def _greater(c: Call) -> Forms:
+def _greater(c: OpCall) -> Forms:
     return _larger(c, ">")
 
 
-def _smaller(c: Call) -> Forms:
+def _smaller(c: OpCall) -> Forms:
     return _larger(c, "<")
 
 
-def _larger(c: Call, sign: str) -> Forms:
+def _larger(c: OpCall, sign: str) -> Forms:
     """Where both are alike each gets half, as autograd has it; said only if it happens here."""
     half = "0.5 * (input == other) * d"
     tied = bool((torch.as_tensor(c["input"]) == torch.as_tensor(c["other"])).any())
@@ -74,7 +74,7 @@ def _larger(c: Call, sign: str) -> Forms:
     }
 
 
-def _clamp(c: Call) -> Forms:
+def _clamp(c: OpCall) -> Forms:
     low, high = c["min"], c["max"]
     inside = [t for t, v in (("(input >= min)", low), ("(input <= max)", high)) if v is not None]
     forms = {"input": f"({' & '.join(inside)}) * d" if len(inside) > 1 else f"{inside[0]} * d"}
@@ -87,23 +87,23 @@ def _clamp(c: Call) -> Forms:
     return forms
 
 
-def _to(c: Call) -> Forms:
+def _to(c: OpCall) -> Forms:
     same = c["input"].dtype == c.out.dtype and c["input"].device == c.out.device
     return {"input": "d" if same or not isinstance(c.d, torch.Tensor) else "d.to(input)"}
 
 
-def _lerp(c: Call) -> Forms:
+def _lerp(c: OpCall) -> Forms:
     return {"input": "(1 - weight) * d", "end": "weight * d", "weight": "(end - input) * d"}
 
 
-def _fmod(c: Call) -> Forms:
+def _fmod(c: OpCall) -> Forms:
     if isinstance(c["other"], torch.Tensor) and c["other"].is_floating_point():
         rounding = "floor" if c.name == "remainder" else "trunc"
         return {"input": "d", "other": f"-torch.div(input, other, rounding_mode='{rounding}') * d"}
     return {"input": "d"}
 
 
-def _where(c: Call) -> Forms:
+def _where(c: OpCall) -> Forms:
     if "other" not in c.values or c["other"] is None:
         raise NoRule("where with a condition alone")
     return {"input": "torch.where(condition, d, 0)", "other": "torch.where(condition, 0, d)"}

@@ -7,28 +7,36 @@ import torch
 from torch import Tensor
 
 from handgrad.checker.write.closed_forms import closed_form
-from handgrad.checker.write.rules.rule import Call, Forms, NoRule, Overwritten, Put, Rule, whole
+from handgrad.checker.write.rules.rule import (
+    AtIndex,
+    ExceptIndex,
+    Forms,
+    NoRule,
+    OpCall,
+    Rule,
+    whole,
+)
 
 
-def _getitem(c: Call) -> Forms:
+def _getitem(c: OpCall) -> Forms:
     index = c["index"]
     parts = index if isinstance(index, tuple) else (index,)
     if not any(_is_advanced(p) for p in parts):
-        return {"input": Put("index", "d", _basic(c, parts))}
+        return {"input": AtIndex("index", "d", _basic(c, parts))}
     if all(_is_advanced(p) for p in parts):
         listed = "index" if isinstance(index, tuple) else "(index,)"
         unique = _never_twice(parts)
         if hot := _one_a_row(c, parts):
-            return {"input": Put("index", "d", hot, unique)}
+            return {"input": AtIndex("index", "d", hot, unique)}
         put = (
             f"index_put_({listed}, d, accumulate=True)"
             if not unique
             else f"index_put_({listed}, d)"
         )
         return {
-            "input": Put("index", "d", f"torch.zeros_like(input).{_as_tensors(c, put)}", unique)
+            "input": AtIndex("index", "d", f"torch.zeros_like(input).{_as_tensors(c, put)}", unique)
         }
-    return {"input": Put("index", "d", _mixed(c, parts), _mixed_once(parts))}
+    return {"input": AtIndex("index", "d", _mixed(c, parts), _mixed_once(parts))}
 
 
 def _is_advanced(part: Any) -> bool:
@@ -37,7 +45,7 @@ def _is_advanced(part: Any) -> bool:
     return isinstance(part, Sequence) and not isinstance(part, str)
 
 
-def _as_tensors(c: Call, put: str) -> str:
+def _as_tensors(c: OpCall, put: str) -> str:
     """index_put_ takes tensors: a range or list among the indices is named `places`."""
     index = c["index"]
     parts = index if isinstance(index, tuple) else (index,)
@@ -62,7 +70,7 @@ def _mixed_once(parts: Sequence[Any]) -> bool:
     return _never_twice([p for p in parts if _is_advanced(p)])
 
 
-def _one_a_row(c: Call, parts: Sequence[Any]) -> str | None:
+def _one_a_row(c: OpCall, parts: Sequence[Any]) -> str | None:
     """x[range(n), y]: the one-hot rows of y, times d."""
     rows = parts[0]
     whole = len(parts) == len(c.shape()) == 2 and len(rows) == c.shape()[0]
@@ -75,7 +83,7 @@ def _one_a_row(c: Call, parts: Sequence[Any]) -> str | None:
     return f"raw * {hot}" if c.raw_is_number else f"{hot} * d.unsqueeze(1)"
 
 
-def _mixed(c: Call, parts: Sequence[Any]) -> str:
+def _mixed(c: OpCall, parts: Sequence[Any]) -> str:
     """Slices beside tensors: as an expression only for one tensor among whole dimensions."""
     dims = [i for i, p in enumerate(parts) if _is_advanced(p)]
     rest = [p for p in parts if not _is_advanced(p)]
@@ -88,7 +96,7 @@ def _mixed(c: Call, parts: Sequence[Any]) -> str:
     return ""
 
 
-def _basic(c: Call, parts: Sequence[Any]) -> str:
+def _basic(c: OpCall, parts: Sequence[Any]) -> str:
     """Return the gradient of x[parts] as one expression: from the innermost step outwards."""
     rank = len(c.shape())
     given = sum(p is not None and p is not Ellipsis for p in parts)
@@ -117,7 +125,7 @@ def _kept_before(parts: Sequence[Any]) -> int:
     return sum(isinstance(p, slice) for p in parts)
 
 
-def _scattered(c: Call, value: str, steps: Sequence[tuple[str, int, Any]], seen: str) -> str:
+def _scattered(c: OpCall, value: str, steps: Sequence[tuple[str, int, Any]], seen: str) -> str:
     """Ints first, as each takes a dimension away; `input[...]` says the shape on the way."""
     order = [s for s in steps if s[0] == "slice_scatter"]
     ints = [s for s in steps if s[0] == "select_scatter"]
@@ -149,24 +157,24 @@ def _like(parts: list[str]) -> str:
     return f"input[{', '.join(parts)}]" if parts else "input"
 
 
-def _setitem(c: Call) -> Forms:
-    return {"input": Overwritten("index"), "value": "d[index]"}
+def _setitem(c: OpCall) -> Forms:
+    return {"input": ExceptIndex("index"), "value": "d[index]"}
 
 
-def _embedding(c: Call) -> Forms:
+def _embedding(c: OpCall) -> Forms:
     c.require(max_norm=None, scale_grad_by_freq=False)
     if c["padding_idx"] is not None and (c["input"] == c["padding_idx"]).any():
         raise NoRule("embedding with a padding_idx that occurs")
     put = "torch.zeros_like(weight).index_put_((input,), d, accumulate=True)"
-    return {"weight": Put("input", "d", put, unique=False)}
+    return {"weight": AtIndex("input", "d", put, unique=False)}
 
 
-def _scatter(c: Call) -> Forms:
+def _scatter(c: OpCall) -> Forms:
     c.require(reduce=None)
     return {"input": "d.scatter(dim, index, 0)", "src": "d.gather(dim, index)"}
 
 
-def _index_put(c: Call) -> Forms:
+def _index_put(c: OpCall) -> Forms:
     if c["accumulate"]:
         return {"input": "d", "values": "d[index]"}
     return {
@@ -175,7 +183,7 @@ def _index_put(c: Call) -> Forms:
     }
 
 
-def _take(c: Call) -> Forms:
+def _take(c: OpCall) -> Forms:
     flat = "torch.zeros_like(input).put_(index, d, accumulate=True)"
     return {"input": flat}
 

@@ -3,13 +3,13 @@
 import torch
 
 from handgrad.checker.write.closed_forms import closed_form
-from handgrad.checker.write.rules.rule import Call, Forms, NoRule, Rule, each, whole
+from handgrad.checker.write.rules.rule import Forms, NoRule, OpCall, Rule, each, whole
 
 SOFTMAX = closed_form("softmax", p="out", d="d", dim="dim")
 LOG_SOFTMAX = closed_form("log_softmax", out="out", d="d", dim="dim")
 
 
-def _averaged(c: Call, slope: str, of: str = "input") -> str:
+def _averaged(c: OpCall, slope: str, of: str = "input") -> str:
     """A loss that is the mean, the sum, or each element of what `slope` is the derivative of."""
     if c["reduction"] != "mean":
         return f"{slope} * d"
@@ -20,20 +20,20 @@ def _averaged(c: Call, slope: str, of: str = "input") -> str:
 def _pairwise(slope: str) -> object:
     """A loss of the difference: what the target gets is the same with the other sign."""
 
-    def decide(c: Call) -> Forms:
+    def decide(c: OpCall) -> Forms:
         _only(c)
         return {"input": _averaged(c, slope), "target": _averaged(c, f"-{slope}")}
 
     return decide
 
 
-def _only(c: Call) -> None:
+def _only(c: OpCall) -> None:
     c.require(weight=None, size_average=None, reduce=None)
     if c.shape("input") != c.shape("target"):
         raise NoRule(f"{c.name} that broadcasts")
 
 
-def _smooth_l1(c: Call) -> Forms:
+def _smooth_l1(c: OpCall) -> Forms:
     beta = c["delta"] if c.name == "huber_loss" else c["beta"]
     _only(c)
     inside = "(input - target)" if c.name == "huber_loss" else "(input - target) / beta"
@@ -42,21 +42,21 @@ def _smooth_l1(c: Call) -> Forms:
     return {"input": _averaged(c, slope), "target": _averaged(c, f"-{slope}")}
 
 
-def _bce(c: Call) -> Forms:
+def _bce(c: OpCall) -> Forms:
     _only(c)
     slope = "(input - target) / (input * (1 - input))"
     other = "(torch.log(1 - input) - torch.log(input))"
     return {"input": _averaged(c, slope), "target": _averaged(c, other)}
 
 
-def _bce_with_logits(c: Call) -> Forms:
+def _bce_with_logits(c: OpCall) -> Forms:
     c.require(pos_weight=None)
     _only(c)
     slope = "(torch.sigmoid(input) - target)"
     return {"input": _averaged(c, slope), "target": _averaged(c, "-input")}
 
 
-def _kl_div(c: Call) -> Forms:
+def _kl_div(c: OpCall) -> Forms:
     _only(c)
     weight = "torch.exp(target)" if c["log_target"] else "target"
     forms = {"input": f"-{weight}"}
@@ -66,7 +66,7 @@ def _kl_div(c: Call) -> Forms:
     return {name: _averaged(c, text) for name, text in forms.items()}
 
 
-def _targets(c: Call) -> tuple[str, str]:
+def _targets(c: OpCall) -> tuple[str, str]:
     """Return text for the rows that count in the mean, and for the one-hot targets."""
     if c["ignore_index"] >= 0 and (c["target"] == c["ignore_index"]).any():
         raise NoRule(f"{c.name} with an ignore_index that occurs")
@@ -79,13 +79,13 @@ def _targets(c: Call) -> tuple[str, str]:
     return text, closed_form("one_hot", index="target", classes=c.size_at(len(c.shape()) - 1))
 
 
-def _scale(c: Call, rows: str) -> str:
+def _scale(c: OpCall, rows: str) -> str:
     if c["reduction"] == "none":
         return " * d.unsqueeze(-1)" if getattr(c.d, "shape", ()) else " * d"
     return f" * d / {rows}" if c["reduction"] == "mean" and len(c.shape()) == 2 else " * d"
 
 
-def _cross_entropy(c: Call) -> Forms:
+def _cross_entropy(c: OpCall) -> Forms:
     c.require(weight=None, size_average=None, reduce=None)
     dim = len(c.shape()) - 1
     if c["target"].is_floating_point():
@@ -105,13 +105,13 @@ def _cross_entropy(c: Call) -> Forms:
     return {"input": f"{slope}{_scale(c, rows)}"}
 
 
-def _nll_loss(c: Call) -> Forms:
+def _nll_loss(c: OpCall) -> Forms:
     c.require(weight=None, size_average=None, reduce=None)
     rows, hot = _targets(c)
     return {"input": f"-{hot}{_scale(c, rows)}"}
 
 
-def _cosine_similarity(c: Call) -> Forms:
+def _cosine_similarity(c: OpCall) -> Forms:
     lengths = {
         "$length1": "x1.norm(dim=dim, keepdim=True)",
         "$length2": "x2.norm(dim=dim, keepdim=True)",

@@ -5,12 +5,12 @@ import math
 import torch
 
 from handgrad.checker.write.closed_forms import closed_form
-from handgrad.checker.write.rules.rule import Call, Forms, NoRule, Rule, whole
+from handgrad.checker.write.rules.rule import Forms, NoRule, OpCall, Rule, whole
 
 Dims = int | tuple[int, ...]
 
 
-def _normalized(dims: Dims, x: str = "input") -> dict[str, str]:
+def _normalised(dims: Dims, x: str = "input") -> dict[str, str]:
     """Return the steps that the closed form needs, over `dims` of `x`."""
     return {
         "$rstd": closed_form("rstd", x=x, dims=dims, correction=0, eps="eps"),
@@ -22,20 +22,20 @@ def _closed(dims: Dims) -> str:
     return closed_form("norm_of_means", d="dxhat", dims=dims)
 
 
-def _last(c: Call) -> Dims:
+def _last(c: OpCall) -> Dims:
     """Return the dimensions of `normalized_shape`, counted from the end."""
     many = len(c["normalized_shape"])
     return -1 if many == 1 else tuple(range(-many, 0))
 
 
-def _gained(c: Call, weight: str) -> dict[str, str]:
+def _gained(c: OpCall, weight: str) -> dict[str, str]:
     return {"$dxhat": f"{weight} * d"} if c.get("weight") is not None else {"$dxhat": "d"}
 
 
-def _layer_norm(c: Call) -> Forms:
+def _layer_norm(c: OpCall) -> Forms:
     dims = _last(c)
     return {
-        **_normalized(dims),
+        **_normalised(dims),
         **_gained(c, "weight"),
         "input": _closed(dims),
         "weight": "xhat * d",
@@ -43,7 +43,7 @@ def _layer_norm(c: Call) -> Forms:
     }
 
 
-def _batch_norm(c: Call) -> Forms:
+def _batch_norm(c: OpCall) -> Forms:
     rank = len(c.shape())
     dims = (0, *range(2, rank)) if rank > 2 else 0
     view = f".view(1, -1{', 1' * (rank - 2)})" if rank > 2 else ""
@@ -60,7 +60,7 @@ def _batch_norm(c: Call) -> Forms:
             "bias": f"d{total}",
         }
     return {
-        **_normalized(dims),
+        **_normalised(dims),
         **_gained(c, f"weight{view}"),
         "input": _closed(dims),
         "weight": f"(xhat * d){total}",
@@ -68,7 +68,7 @@ def _batch_norm(c: Call) -> Forms:
     }
 
 
-def _group_norm(c: Call) -> Forms:
+def _group_norm(c: OpCall) -> Forms:
     """In groups: (N, G, everything else) and back."""
     n, _, *rest = c.shape()
     groups = c["num_groups"]
@@ -78,7 +78,7 @@ def _group_norm(c: Call) -> Forms:
     gain = f"weight{view} * d" if c.get("weight") is not None else "d"
     return {
         "$groups": f"input.reshape({n}, {groups}, -1)",
-        **_normalized(2, "groups"),
+        **_normalised(2, "groups"),
         "$dxhat": f"({gain}).reshape({n}, {groups}, -1)",
         "input": f"({_closed(2)}).reshape({c.size('input')})",
         "weight": f"(xhat.reshape({c.size('input')}) * d){total}",
@@ -86,7 +86,7 @@ def _group_norm(c: Call) -> Forms:
     }
 
 
-def _rms_norm(c: Call) -> Forms:
+def _rms_norm(c: OpCall) -> Forms:
     dims = _last(c)
     eps = "eps" if c["eps"] is not None else repr(torch.finfo(c.out.dtype).eps)
     return {
@@ -98,7 +98,7 @@ def _rms_norm(c: Call) -> Forms:
     }
 
 
-def _normalize(c: Call) -> Forms:
+def _normalize(c: OpCall) -> Forms:
     c.require(p=2.0)
     return {
         "$length": "input.norm(dim=dim, keepdim=True)",
@@ -106,14 +106,14 @@ def _normalize(c: Call) -> Forms:
     }
 
 
-def _dropout(c: Call) -> Forms:
+def _dropout(c: OpCall) -> Forms:
     """What was dropped is 0 in the result: the mask is read off it."""
     if not c["training"] or c["p"] == 0:
         return {"input": "d"}
     return {"input": "(out != 0) * d / (1 - p)"}
 
 
-def _attention(c: Call) -> Forms:
+def _attention(c: OpCall) -> Forms:
     """Attention by its three products: softmax(q @ k.mT * scale) @ v."""
     if c["attn_mask"] is not None or c["dropout_p"] or c["enable_gqa"]:
         raise NoRule("scaled_dot_product_attention with a mask, dropout or grouped heads")

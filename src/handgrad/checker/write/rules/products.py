@@ -1,9 +1,9 @@
 """Products of matrices and vectors, and convolutions."""
 
-from handgrad.checker.write.rules.rule import Call, Forms, NoRule, Rule, each, whole
+from handgrad.checker.write.rules.rule import Forms, NoRule, OpCall, Rule, each, whole
 
 
-def _matmul(c: Call) -> Forms:
+def _matmul(c: OpCall) -> Forms:
     """By the numbers of dimensions; what was broadcast over the batch is summed by the caller."""
     left, right = len(c.shape("input")), len(c.shape("other"))
     if left == right == 1:
@@ -19,11 +19,11 @@ def _matmul(c: Call) -> Forms:
     return {"input": f"d @ {_turned(c, 'other')}", "other": f"{_turned(c, 'input')} @ d"}
 
 
-def _turned(c: Call, name: str) -> str:
+def _turned(c: OpCall, name: str) -> str:
     return f"{name}.{'T' if len(c.shape(name)) == 2 else 'mT'}"
 
 
-def _linear(c: Call) -> Forms:
+def _linear(c: OpCall) -> Forms:
     rank = len(c.shape("input"))
     forms = {"input": "d @ weight", "bias": "d"}
     if rank == 1:
@@ -37,7 +37,7 @@ def _scaled(text: str, factor: str, value: object) -> str:
     return text if value == 1 else f"{factor} * ({text})"
 
 
-def _addmm(c: Call) -> Forms:
+def _addmm(c: OpCall) -> Forms:
     return {
         "input": _scaled("d", "beta", c["beta"]),
         "mat1": _scaled("d @ mat2.T", "alpha", c["alpha"]),
@@ -45,7 +45,7 @@ def _addmm(c: Call) -> Forms:
     }
 
 
-def _baddbmm(c: Call) -> Forms:
+def _baddbmm(c: OpCall) -> Forms:
     return {
         "input": _scaled("d", "beta", c["beta"]),
         "mat1": _scaled("d @ mat2.mT", "alpha", c["alpha"]),
@@ -53,7 +53,7 @@ def _baddbmm(c: Call) -> Forms:
     }
 
 
-def _addbmm(c: Call) -> Forms:
+def _addbmm(c: OpCall) -> Forms:
     """The products are summed over the batch, so each gets the whole of d."""
     return {
         "input": _scaled("d", "beta", c["beta"]),
@@ -62,7 +62,7 @@ def _addbmm(c: Call) -> Forms:
     }
 
 
-def _addmv(c: Call) -> Forms:
+def _addmv(c: OpCall) -> Forms:
     return {
         "input": _scaled("d", "beta", c["beta"]),
         "mat": _scaled("torch.outer(d, vec)", "alpha", c["alpha"]),
@@ -70,7 +70,7 @@ def _addmv(c: Call) -> Forms:
     }
 
 
-def _addr(c: Call) -> Forms:
+def _addr(c: OpCall) -> Forms:
     return {
         "input": _scaled("d", "beta", c["beta"]),
         "vec1": _scaled("d @ vec2", "alpha", c["alpha"]),
@@ -78,7 +78,7 @@ def _addr(c: Call) -> Forms:
     }
 
 
-def _einsum(c: Call) -> Forms:
+def _einsum(c: OpCall) -> Forms:
     """Each operand gets the sum over what it lacks: its own letters stand to the right."""
     equation, many = c["equation"].replace(" ", ""), "operands"
     inputs, arrow, out = equation.partition("->")
@@ -104,7 +104,7 @@ def _einsum(c: Call) -> Forms:
     return forms
 
 
-def _inner(c: Call) -> Forms:
+def _inner(c: OpCall) -> Forms:
     if len(c.shape("input")) == len(c.shape("other")) == 1:
         return {"input": "d * other", "other": "d * input"}
     if len(c.shape("input")) == len(c.shape("other")) == 2:
@@ -112,21 +112,21 @@ def _inner(c: Call) -> Forms:
     raise NoRule(f"inner of {len(c.shape('input'))}-D and {len(c.shape('other'))}-D")
 
 
-def _vecdot(c: Call) -> Forms:
+def _vecdot(c: OpCall) -> Forms:
     return {
         "input": "other * d.unsqueeze(dim)",
         "other": "input * d.unsqueeze(dim)",
     }
 
 
-def _cross(c: Call) -> Forms:
+def _cross(c: OpCall) -> Forms:
     return {
         "input": "torch.linalg.cross(other, d, dim=dim)",
         "other": "torch.linalg.cross(d, input, dim=dim)",
     }
 
 
-def _bilinear(c: Call) -> Forms:
+def _bilinear(c: OpCall) -> Forms:
     if len(c.shape("input1")) != 2:
         raise NoRule(f"bilinear of {len(c.shape('input1'))}-D")
     return {
@@ -137,7 +137,7 @@ def _bilinear(c: Call) -> Forms:
     }
 
 
-def _conv(c: Call) -> Forms:
+def _conv(c: OpCall) -> Forms:
     rank = int(c.name[4])
     if isinstance(c["padding"], str) or len(c.shape("input")) != rank + 2:
         raise NoRule(f"{c.name} with padding={c['padding']!r} on {len(c.shape('input'))}-D input")

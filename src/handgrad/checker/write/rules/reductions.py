@@ -5,12 +5,12 @@ import math
 import torch
 
 from handgrad.checker.write.closed_forms import closed_form
-from handgrad.checker.write.rules.rule import Call, Forms, NoRule, Rule, each, whole
+from handgrad.checker.write.rules.rule import Forms, NoRule, OpCall, Rule, each, whole
 
 REDUCED = "input, dim=None, keepdim=False"
 
 
-def kept(c: Call, name: str = "d", dim: str = "dim") -> str:
+def kept(c: OpCall, name: str = "d", dim: str = "dim") -> str:
     """Return text for a reduced tensor, brought back to where it broadcasts over the input."""
     rank, dims = len(c.shape()), c.dims(dim)
     if c.get("keepdim") or dims == tuple(range(len(dims))) or not rank:
@@ -23,12 +23,12 @@ def kept(c: Call, name: str = "d", dim: str = "dim") -> str:
     return text
 
 
-def count(c: Call, dim: str = "dim") -> int:
+def count(c: OpCall, dim: str = "dim") -> int:
     """Return how many elements go into one of the result."""
     return math.prod(c.shape()[d] for d in c.dims(dim))
 
 
-def counted(c: Call, dim: str = "dim") -> str:
+def counted(c: OpCall, dim: str = "dim") -> str:
     """Return text for that number: the user's own, or from the shape, or its digits."""
     dims, n = c.dims(dim), count(c, dim)
     sized = "input" if c.plain("input") else c.alike("input")
@@ -40,33 +40,33 @@ def counted(c: Call, dim: str = "dim") -> str:
     return c.number(n, parts[0] if len(parts) == 1 else f"({' * '.join(parts)})")
 
 
-def _sum(c: Call) -> Forms:
+def _sum(c: OpCall) -> Forms:
     return {"input": kept(c)}
 
 
-def _mean(c: Call) -> Forms:
+def _mean(c: OpCall) -> Forms:
     return {"input": f"{kept(c)} / {counted(c)}"}
 
 
-def _nanmean(c: Call) -> Forms:
+def _nanmean(c: OpCall) -> Forms:
     c.require(dim=None)
     return {"input": "(~input.isnan()) * d / (~input.isnan()).sum()"}
 
 
-def _prod(c: Call) -> Forms:
+def _prod(c: OpCall) -> Forms:
     if (c["input"] == 0).any():
         raise NoRule("prod of a tensor with a 0 in it")
     return {"input": f"{kept(c, 'out')} / input * {kept(c)}"}
 
 
-def _centred(c: Call) -> str:
+def _centred(c: OpCall) -> str:
     if len(c.dims()) == len(c.shape()):
         return "input - input.mean()"
     where = c["dim"] if isinstance(c["dim"], int) else tuple(c.dims())
     return f"input - input.mean({where}, keepdim=True)"
 
 
-def _less(c: Call) -> str:
+def _less(c: OpCall) -> str:
     """The divisor of a variance: n - 1, or what the correction leaves."""
     correction = c.get("correction")
     if correction is None:
@@ -77,27 +77,27 @@ def _less(c: Call) -> str:
     return spelled if spelled is not None else f"({counted(c)} - {correction})"
 
 
-def _var(c: Call) -> Forms:
+def _var(c: OpCall) -> Forms:
     _settle_unbiased(c)
     return {"input": f"2 / {_less(c)} * ({_centred(c)}) * {kept(c)}"}
 
 
-def _std(c: Call) -> Forms:
+def _std(c: OpCall) -> Forms:
     _settle_unbiased(c)
     return {"input": f"({_centred(c)}) / ({_less(c)} * {kept(c, 'out')}) * {kept(c)}"}
 
 
-def _settle_unbiased(c: Call) -> None:
+def _settle_unbiased(c: OpCall) -> None:
     """x.var(False) and x.var(0, False): a bool is `unbiased`, wherever it stands."""
     if isinstance(c["dim"], bool):
         c.values["unbiased"], c.values["dim"] = c["dim"], None
 
 
-def _logsumexp(c: Call) -> Forms:
+def _logsumexp(c: OpCall) -> Forms:
     return {"input": f"torch.exp(input - {kept(c, 'out')}) * {kept(c)}"}
 
 
-def _norm(c: Call) -> Forms:
+def _norm(c: OpCall) -> Forms:
     order = 2 if c.get("p") in (None, "fro") else c["p"]
     if order == 1:
         return {"input": f"torch.sign(input) * {kept(c)}"}
@@ -106,7 +106,7 @@ def _norm(c: Call) -> Forms:
     return {"input": f"input / {kept(c, 'out')} * {kept(c)}"}
 
 
-def _extreme(c: Call) -> Forms:
+def _extreme(c: OpCall) -> Forms:
     """max and min: of all, along a dimension with indices, or of two tensors."""
     if isinstance(c["dim"], torch.Tensor):
         sign = ">" if c.name == "max" else "<"
@@ -116,7 +116,7 @@ def _extreme(c: Call) -> Forms:
     return _picked(c, f"input.arg{c.name}({{dim}}, keepdim=True)")
 
 
-def _shared(c: Call) -> Forms:
+def _shared(c: OpCall) -> Forms:
     """What several elements reach is shared between them, as autograd has it."""
     out = kept(c, "out")
     hits = c["input"] == _unreduced(c)
@@ -126,12 +126,12 @@ def _shared(c: Call) -> Forms:
     return {"input": f"(input == {out}) * {kept(c)}"}
 
 
-def _unreduced(c: Call) -> torch.Tensor:
+def _unreduced(c: OpCall) -> torch.Tensor:
     shape = [1 if i in c.dims() else s for i, s in enumerate(c.shape())]
     return c.out.reshape(shape)
 
 
-def _picked(c: Call, where: str) -> Forms:
+def _picked(c: OpCall, where: str) -> Forms:
     """One element along a dimension was taken: its index gets all."""
     dim = c["dim"] % max(len(c.shape()), 1)
     index, value = where.format(dim=c["dim"]), "d"
@@ -150,11 +150,11 @@ def _picked(c: Call, where: str) -> Forms:
     return {"input": f"torch.zeros_like(input).scatter_({c['dim']}, {index}, {value})"}
 
 
-def _amax(c: Call) -> Forms:
+def _amax(c: OpCall) -> Forms:
     return _shared(c)
 
 
-def _by_index(c: Call) -> Forms:
+def _by_index(c: OpCall) -> Forms:
     """sort, topk, kthvalue, median, mode: values, with the indices that they were taken from."""
     c.values.setdefault("dim", -1)
     if c["dim"] is None:
@@ -166,21 +166,21 @@ def _by_index(c: Call) -> Forms:
     return {"input": f"torch.zeros_like(input).scatter_({dim}, {index}, {value})"}
 
 
-def _cumsum(c: Call) -> Forms:
+def _cumsum(c: OpCall) -> Forms:
     return {"input": "d.flip(dim).cumsum(dim).flip(dim)"}
 
 
-def _cumprod(c: Call) -> Forms:
+def _cumprod(c: OpCall) -> Forms:
     if (c["input"] == 0).any():
         raise NoRule("cumprod of a tensor with a 0 in it")
     return {"input": "(out * d).flip(dim).cumsum(dim).flip(dim) / input"}
 
 
-def _logcumsumexp(c: Call) -> Forms:
+def _logcumsumexp(c: OpCall) -> Forms:
     return {"input": "torch.exp(input) * (torch.exp(-out) * d).flip(dim).cumsum(dim).flip(dim)"}
 
 
-def _diff(c: Call) -> Forms:
+def _diff(c: OpCall) -> Forms:
     c.require(n=1)
     dim, rank = c["dim"] % len(c.shape()), len(c.shape())
     before = "0, 0, " * (rank - 1 - dim)
@@ -188,7 +188,7 @@ def _diff(c: Call) -> Forms:
     return {"input": f"{pad}(d, ({before}1, 0)) - {pad}(d, ({before}0, 1))"}
 
 
-def _var_mean(c: Call) -> Forms:
+def _var_mean(c: OpCall) -> Forms:
     _settle_unbiased(c)
     variance = f"2 / {_less(c)} * ({_centred(c)}) * {kept(c, 'd0')}"
     return {"input": f"{variance} + {kept(c, 'd1')} / {counted(c)}"}

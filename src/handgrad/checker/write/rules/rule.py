@@ -19,7 +19,7 @@ class NoRule(Exception):
 
 
 @dataclass(frozen=True)
-class Put:
+class AtIndex:
     """A gradient that goes to a part: `dinput[index] = value`, the rest being 0.
 
     `index` and `value` are templates. `unique` is False where a place may be met twice, so that
@@ -33,18 +33,18 @@ class Put:
 
 
 @dataclass(frozen=True)
-class Overwritten:
+class ExceptIndex:
     """All of the gradient goes back but what stands at `index`, a template."""
 
     index: str
 
 
-Form = str | Put | Overwritten
+Form = str | AtIndex | ExceptIndex
 Forms = Mapping[str, Form]
 """By parameter; "" where nothing goes back (what only lends its shape). A key that begins with "$"
 is no parameter but a step on the way: its template may be used, by the name after the "$", in those
 after it."""
-Decide = Callable[["Call"], Forms]
+Decide = Callable[["OpCall"], Forms]
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ REQUIRED = object()
 
 
 @dataclass
-class Call:
+class OpCall:
     """One use of an operation, as rules see it: values by parameter, `out`, and `d`.
 
     A parameter that takes a list of tensors is there by element too: tensors0, tensors1.

@@ -2,10 +2,10 @@
 
 from itertools import accumulate
 
-from handgrad.checker.write.rules.rule import Call, Forms, NoRule, Rule, whole
+from handgrad.checker.write.rules.rule import Forms, NoRule, OpCall, Rule, whole
 
 
-def _reshape(c: Call) -> Forms:
+def _reshape(c: OpCall) -> Forms:
     how = "view" if c.spelling.startswith("view") and _viewable(c) else "reshape"
     size = c.size("input")
     if size.startswith("(") and c.shape():
@@ -13,11 +13,11 @@ def _reshape(c: Call) -> Forms:
     return {"input": f"d.{how}({size})"}
 
 
-def _reshape_as(c: Call) -> Forms:
+def _reshape_as(c: OpCall) -> Forms:
     return {**_reshape(c), "other": ""}
 
 
-def _viewable(c: Call) -> bool:
+def _viewable(c: OpCall) -> bool:
     try:
         c.d.view(c.shape())
     except RuntimeError:
@@ -25,13 +25,13 @@ def _viewable(c: Call) -> bool:
     return True
 
 
-def _permute(c: Call) -> Forms:
+def _permute(c: OpCall) -> Forms:
     dims = [d % len(c.shape()) for d in c["dim"]]
     back = sorted(range(len(dims)), key=dims.__getitem__)
     return {"input": f"d.permute({', '.join(map(str, back))})"}
 
 
-def _repeat(c: Call) -> Forms:
+def _repeat(c: OpCall) -> Forms:
     """Each repeated dimension of size s becomes (r, s), and r is summed."""
     sizes, own = c["sizes"], c.shape()
     if len(sizes) < len(own):  # tile
@@ -49,7 +49,7 @@ def _repeat(c: Call) -> Forms:
     return {"input": f"d.reshape{tuple(split)}.sum({dims})" if summed else "d"}
 
 
-def _repeat_interleave(c: Call) -> Forms:
+def _repeat_interleave(c: OpCall) -> Forms:
     if not isinstance(c["repeats"], int):
         raise NoRule("repeat_interleave by a tensor")
     if c["dim"] is None:
@@ -59,7 +59,7 @@ def _repeat_interleave(c: Call) -> Forms:
     return {"input": f"d.reshape{split}.sum({dim + 1})"}
 
 
-def _roll(c: Call) -> Forms:
+def _roll(c: OpCall) -> Forms:
     shifts = c["shifts"]
     back = tuple(-s for s in shifts) if isinstance(shifts, tuple | list) else -shifts
     dims = c["dim"]
@@ -76,7 +76,7 @@ def _cut(rank: int, dim: int, begin: int, end: int, size: int) -> str:
     return f"d.narrow({dim}, {begin}, {end - begin})"
 
 
-def _cat(c: Call) -> Forms:
+def _cat(c: OpCall) -> Forms:
     many = c["tensors"]
     rank = max(t.dim() for t in many)
     dim = c["dim"] % max(rank, 1)
@@ -88,37 +88,37 @@ def _cat(c: Call) -> Forms:
     }
 
 
-def _hstack(c: Call) -> Forms:
+def _hstack(c: OpCall) -> Forms:
     c.values["dim"] = 0 if c.out.dim() == 1 else 1
     return _cat(c)
 
 
-def _vstack(c: Call) -> Forms:
+def _vstack(c: OpCall) -> Forms:
     c.values["dim"] = 0
     if all(t.dim() >= 2 for t in c["tensors"]):
         return _cat(c)
     return {f"tensors{i}": f"d[{i}]" for i, _ in enumerate(c["tensors"])}
 
 
-def _stack(c: Call) -> Forms:
+def _stack(c: OpCall) -> Forms:
     dim = c["dim"] % c.out.dim()
     many = range(len(c["tensors"]))
     return {f"tensors{i}": f"d[{':, ' * dim}{i}]" for i in many}
 
 
-def _joined(c: Call) -> Forms:
+def _joined(c: OpCall) -> Forms:
     """split, chunk: what came back through the parts, side by side."""
     parts = ", ".join(f"d{i}" for i in range(len(c.outs)))
     return {"input": f"torch.cat([{parts}], dim)"}
 
 
-def _stacked(c: Call) -> Forms:
+def _stacked(c: OpCall) -> Forms:
     parts = ", ".join(f"d{i}" for i in range(len(c.outs)))
     dim = "" if c["dim"] == 0 else ", dim"
     return {"input": f"torch.stack([{parts}]{dim})"}
 
 
-def _narrow(c: Call) -> Forms:
+def _narrow(c: OpCall) -> Forms:
     dim, start = c["dim"] % len(c.shape()), int(c["start"])
     end = start + c["length"]
     return {
@@ -126,29 +126,29 @@ def _narrow(c: Call) -> Forms:
     }
 
 
-def _diagonal(c: Call) -> Forms:
+def _diagonal(c: OpCall) -> Forms:
     return {
         "input": "torch.zeros_like(input).diagonal_scatter(d, offset, dim1, dim2)",
     }
 
 
-def _diag(c: Call) -> Forms:
+def _diag(c: OpCall) -> Forms:
     if len(c.shape()) == 1:
         return {"input": "d.diagonal(diagonal)"}
     return {"input": "torch.zeros_like(input).diagonal_scatter(d, diagonal)"}
 
 
-def _tri(c: Call) -> Forms:
+def _tri(c: OpCall) -> Forms:
     return {"input": f"d.{c.name}({'' if c['diagonal'] == 0 else 'diagonal'})"}
 
 
-def _pad(c: Call) -> Forms:
+def _pad(c: OpCall) -> Forms:
     c.require(mode="constant")
     back = tuple(-p for p in c["pad"])
     return {"input": f"torch.nn.functional.pad(d, {back})"}
 
 
-def _rot90(c: Call) -> Forms:
+def _rot90(c: OpCall) -> Forms:
     return {"input": f"torch.rot90(d, {-c['k']}, {tuple(c['dim'])})"}
 
 
