@@ -1,4 +1,4 @@
-"""Activation functions, elementwise but for their parameters."""
+"""Activation functions."""
 
 from handgrad.checker.write.rules.rule import Forms, OpCall, Rule, each, whole
 

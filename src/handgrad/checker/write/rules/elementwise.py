@@ -1,4 +1,4 @@
-"""Elementwise arithmetic and functions. What broadcasting stretched is summed by the caller."""
+"""Elementwise arithmetic and functions."""
 
 import math
 
@@ -25,7 +25,7 @@ def _div(c: OpCall) -> Forms:
 
 
 def _pow(c: OpCall) -> Forms:
-    """x**2 gives 2 * x * d, x**-1 gives -x**-2 * d: the numbers are worked out."""
+    """Evaluate the numbers: x**2 gives 2 * x * d, x**-1 gives -x**-2 * d."""
     exponent = c["exponent"]
     base = {"exponent": "out * torch.log(input) * d"}
     if isinstance(exponent, torch.Tensor):
@@ -64,7 +64,7 @@ def _smaller(c: OpCall) -> Forms:
 
 
 def _larger(c: OpCall, sign: str) -> Forms:
-    """Where both are alike each gets half, as autograd has it; said only if it happens here."""
+    """Give each operand half where they are equal, as autograd does; only if that occurs."""
     half = "0.5 * (input == other) * d"
     tied = bool((torch.as_tensor(c["input"]) == torch.as_tensor(c["other"])).any())
     more = dict.fromkeys(("input", "other"), f" + {half}" if tied else "")
@@ -105,7 +105,7 @@ def _fmod(c: OpCall) -> Forms:
 
 def _where(c: OpCall) -> Forms:
     if "other" not in c.values or c["other"] is None:
-        raise NoRule("where with a condition alone")
+        raise NoRule("where with only a condition")
     return {"input": "torch.where(condition, d, 0)", "other": "torch.where(condition, 0, d)"}
 
 
@@ -202,7 +202,7 @@ RULES: dict[str, Rule] = {
     "masked_fill": each(
         "input, mask, value", input="d.masked_fill(mask, 0)", value="torch.where(mask, d, 0)"
     ),
-    # the same numbers
+    # identity
     "clone": each("input", input="d"),
     "real": each("input", input="d"),
     "to": each("input, *target, dtype=None, device=None", _to),

@@ -1,4 +1,4 @@
-"""Looking up and putting back: by index, by mask, along a dimension."""
+"""Gather and scatter: by index, by mask, along a dimension."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -46,7 +46,7 @@ def _is_advanced(part: Any) -> bool:
 
 
 def _as_tensors(c: OpCall, put: str) -> str:
-    """index_put_ takes tensors: a range or list among the indices is named `places`."""
+    """Convert ranges and lists among the indices to tensors, as index_put_ requires."""
     index = c["index"]
     parts = index if isinstance(index, tuple) else (index,)
     if all(isinstance(p, Tensor) for p in parts):
@@ -58,12 +58,12 @@ def _as_tensors(c: OpCall, put: str) -> str:
 
 
 def _never_twice(parts: Sequence[Any]) -> bool:
-    """Tell whether the index itself shows that it meets no place twice: a mask, range(n)."""
+    """Tell whether an index is sure to repeat no element: it has a mask or range(n)."""
     if any(isinstance(p, Tensor) and p.dtype in (torch.bool, torch.uint8) for p in parts):
         return True
     flat = [torch.as_tensor(list(p) if isinstance(p, range) else p) for p in parts]
-    one = all(p.dim() == 1 for p in flat) and len({len(p) for p in flat}) == 1
-    return one and any(torch.equal(p.cpu(), torch.arange(len(p))) for p in flat)
+    vectors = all(p.dim() == 1 for p in flat) and len({len(p) for p in flat}) == 1
+    return vectors and any(torch.equal(p.cpu(), torch.arange(len(p))) for p in flat)
 
 
 def _mixed_once(parts: Sequence[Any]) -> bool:
@@ -71,7 +71,7 @@ def _mixed_once(parts: Sequence[Any]) -> bool:
 
 
 def _one_a_row(c: OpCall, parts: Sequence[Any]) -> str | None:
-    """x[range(n), y]: the one-hot rows of y, times d."""
+    """Return the gradient of x[range(n), y], one-hot rows of y times d, or None."""
     rows = parts[0]
     whole = len(parts) == len(c.shape()) == 2 and len(rows) == c.shape()[0]
     if not whole or not isinstance(parts[1], Tensor) or not _never_twice(parts[:1]):
@@ -84,7 +84,10 @@ def _one_a_row(c: OpCall, parts: Sequence[Any]) -> str | None:
 
 
 def _mixed(c: OpCall, parts: Sequence[Any]) -> str:
-    """Slices beside tensors: as an expression only for one tensor among whole dimensions."""
+    """Return the gradient for an index of slices and tensors, "" if no expression gives it.
+
+    Only one integer vector among full slices can be written as one expression.
+    """
     dims = [i for i, p in enumerate(parts) if _is_advanced(p)]
     rest = [p for p in parts if not _is_advanced(p)]
     if len(dims) == 1 and all(p == slice(None) for p in rest if isinstance(p, slice)):
@@ -97,15 +100,14 @@ def _mixed(c: OpCall, parts: Sequence[Any]) -> str:
 
 
 def _basic(c: OpCall, parts: Sequence[Any]) -> str:
-    """Return the gradient of x[parts] as one expression: from the innermost step outwards."""
+    """Return the gradient of x[parts], without tensors in the index, as one expression."""
     rank = len(c.shape())
-    given = sum(p is not None and p is not Ellipsis for p in parts)
+    indexed = sum(p is not None and p is not Ellipsis for p in parts)
     full: list[Any] = []
     for part in parts:
-        full += [slice(None)] * (rank - given) if part is Ellipsis else [part]
+        full += [slice(None)] * (rank - indexed) if part is Ellipsis else [part]
     value, dim = "d", 0
     steps: list[tuple[str, int, tuple[int, ...]]] = []
-    seen = ""
     for at, part in enumerate(full):
         if part is None:
             value = f"{value}.squeeze({_kept_before(full[:at])})"
@@ -115,39 +117,37 @@ def _basic(c: OpCall, parts: Sequence[Any]) -> str:
         elif not isinstance(part, slice):
             steps.append(("select_scatter", dim, (int(part),)))
         dim += part is not None
-    if not steps:
-        return value
-    return _scattered(c, value, steps, seen)
+    return _scattered(c, value, steps) if steps else value
 
 
 def _kept_before(parts: Sequence[Any]) -> int:
-    """Where a new dimension stands once those before it that are no new ones are counted."""
+    """Return the position of a new dimension in the result, new ones before it not counted."""
     return sum(isinstance(p, slice) for p in parts)
 
 
-def _scattered(c: OpCall, value: str, steps: Sequence[tuple[str, int, Any]], seen: str) -> str:
-    """Ints first, as each takes a dimension away; `input[...]` says the shape on the way."""
-    order = [s for s in steps if s[0] == "slice_scatter"]
+def _scattered(c: OpCall, value: str, steps: Sequence[tuple[str, int, Any]]) -> str:
+    """Undo slices and then integers, which dropped dimensions; `input[...]` has each shape."""
+    slices = [s for s in steps if s[0] == "slice_scatter"]
     ints = [s for s in steps if s[0] == "select_scatter"]
     rank = len(c.shape())
     text = value
-    done = [dim for _, dim, _ in ints]
-    for k, (_, dim, (begin, end, step)) in enumerate(order):
-        own = [":"] * rank
-        for _, other, (b, e, s) in order[k + 1 :]:
-            own[other] = f"{b}:{e}:{s}" if s != 1 else f"{b}:{e}"
+    dropped = [dim for _, dim, _ in ints]
+    for k, (_, dim, (begin, end, step)) in enumerate(slices):
+        index = [":"] * rank
+        for _, other, (b, e, s) in slices[k + 1 :]:
+            index[other] = f"{b}:{e}:{s}" if s != 1 else f"{b}:{e}"
         for _, other, (at,) in ints:
-            own[other] = str(at)
-        like = _like(own)
-        at = dim - sum(d < dim for d in done)
+            index[other] = str(at)
+        like = _like(index)
+        at = dim - sum(d < dim for d in dropped)
         text = f"torch.zeros_like({like}).slice_scatter({text}, {at}, {begin}, {end}, {step})"
         text = text.replace(", 1)", ")") if step == 1 and text.endswith(f"{end}, 1)") else text
     for k, (_, dim, (at,)) in enumerate(ints):
-        own = [":"] * rank
+        index = [":"] * rank
         for _, other, (b,) in ints[k + 1 :]:
-            own[other] = str(b)
+            index[other] = str(b)
         shift = sum(d < dim for _, d, _ in ints[k + 1 :])
-        text = f"torch.zeros_like({_like(own)}).select_scatter({text}, {dim - shift}, {at})"
+        text = f"torch.zeros_like({_like(index)}).select_scatter({text}, {dim - shift}, {at})"
     return text
 
 
@@ -164,7 +164,7 @@ def _setitem(c: OpCall) -> Forms:
 def _embedding(c: OpCall) -> Forms:
     c.require(max_norm=None, scale_grad_by_freq=False)
     if c["padding_idx"] is not None and (c["input"] == c["padding_idx"]).any():
-        raise NoRule("embedding with a padding_idx that occurs")
+        raise NoRule("embedding with a padding_idx that occurs in the input")
     put = "torch.zeros_like(weight).index_put_((input,), d, accumulate=True)"
     return {"weight": AtIndex("input", "d", put, unique=False)}
 

@@ -10,7 +10,7 @@ LOG_SOFTMAX = closed_form("log_softmax", out="out", d="d", dim="dim")
 
 
 def _averaged(c: OpCall, slope: str, of: str = "input") -> str:
-    """A loss that is the mean, the sum, or each element of what `slope` is the derivative of."""
+    """Return `slope * d`, divided by the number of elements if the loss is a mean."""
     if c["reduction"] != "mean":
         return f"{slope} * d"
     n = torch.Size(c.shape(of)).numel()
@@ -18,16 +18,17 @@ def _averaged(c: OpCall, slope: str, of: str = "input") -> str:
 
 
 def _pairwise(slope: str) -> object:
-    """A loss of the difference: what the target gets is the same with the other sign."""
+    """Return the rule of a loss of `input - target`: the target's gradient is the negative."""
 
     def decide(c: OpCall) -> Forms:
-        _only(c)
+        _require_plain(c)
         return {"input": _averaged(c, slope), "target": _averaged(c, f"-{slope}")}
 
     return decide
 
 
-def _only(c: OpCall) -> None:
+def _require_plain(c: OpCall) -> None:
+    """Raise NoRule for weights, deprecated arguments, and operands that broadcast."""
     c.require(weight=None, size_average=None, reduce=None)
     if c.shape("input") != c.shape("target"):
         raise NoRule(f"{c.name} that broadcasts")
@@ -35,7 +36,7 @@ def _only(c: OpCall) -> None:
 
 def _smooth_l1(c: OpCall) -> Forms:
     beta = c["delta"] if c.name == "huber_loss" else c["beta"]
-    _only(c)
+    _require_plain(c)
     inside = "(input - target)" if c.name == "huber_loss" else "(input - target) / beta"
     limit = "delta" if c.name == "huber_loss" else "1"
     slope = f"({inside}).clamp(-{limit}, {limit})" if beta else "torch.sign(input - target)"
@@ -43,7 +44,7 @@ def _smooth_l1(c: OpCall) -> Forms:
 
 
 def _bce(c: OpCall) -> Forms:
-    _only(c)
+    _require_plain(c)
     slope = "(input - target) / (input * (1 - input))"
     other = "(torch.log(1 - input) - torch.log(input))"
     return {"input": _averaged(c, slope), "target": _averaged(c, other)}
@@ -51,13 +52,13 @@ def _bce(c: OpCall) -> Forms:
 
 def _bce_with_logits(c: OpCall) -> Forms:
     c.require(pos_weight=None)
-    _only(c)
+    _require_plain(c)
     slope = "(torch.sigmoid(input) - target)"
     return {"input": _averaged(c, slope), "target": _averaged(c, "-input")}
 
 
 def _kl_div(c: OpCall) -> Forms:
-    _only(c)
+    _require_plain(c)
     weight = "torch.exp(target)" if c["log_target"] else "target"
     forms = {"input": f"-{weight}"}
     if c["reduction"] == "batchmean":
@@ -67,13 +68,11 @@ def _kl_div(c: OpCall) -> Forms:
 
 
 def _targets(c: OpCall) -> tuple[str, str]:
-    """Return text for the rows that count in the mean, and for the one-hot targets."""
-    if c["ignore_index"] >= 0 and (c["target"] == c["ignore_index"]).any():
-        raise NoRule(f"{c.name} with an ignore_index that occurs")
+    """Return text for the number of rows, and for the one-hot targets."""
     if (c["target"] == c["ignore_index"]).any():
-        raise NoRule(f"{c.name} with targets to be ignored")
+        raise NoRule(f"{c.name} with an ignore_index that occurs in the targets")
     if len(c.shape()) not in (1, 2):
-        raise NoRule(f"{c.name} of {len(c.shape())}-D")
+        raise NoRule(f"{c.name} of {len(c.shape())}-D input")
     rows = c.shape()[0] if len(c.shape()) == 2 else 1
     text = c.number(rows, c.size_at(0) if rows > 1 else None)
     return text, closed_form("one_hot", index="target", classes=c.size_at(len(c.shape()) - 1))
@@ -90,7 +89,7 @@ def _cross_entropy(c: OpCall) -> Forms:
     dim = len(c.shape()) - 1
     if c["target"].is_floating_point():
         if c.shape() != c.shape("target") or len(c.shape()) != 2 or c["label_smoothing"]:
-            raise NoRule("cross_entropy of probabilities that are no matrix, or smoothed")
+            raise NoRule("cross_entropy of probabilities, smoothed or not 2-D")
         each_row = _scale(c, c.number(c.shape()[0], c.size_at(0)))
         total = "target.sum(1, keepdim=True)"
         return {

@@ -1,4 +1,4 @@
-"""Normalisation, dropout and attention: closed forms in a few steps."""
+"""Norms, dropout and attention."""
 
 import math
 
@@ -24,8 +24,8 @@ def _closed(dims: Dims) -> str:
 
 def _last(c: OpCall) -> Dims:
     """Return the dimensions of `normalized_shape`, counted from the end."""
-    many = len(c["normalized_shape"])
-    return -1 if many == 1 else tuple(range(-many, 0))
+    n_dims = len(c["normalized_shape"])
+    return -1 if n_dims == 1 else tuple(range(-n_dims, 0))
 
 
 def _gained(c: OpCall, weight: str) -> dict[str, str]:
@@ -69,7 +69,7 @@ def _batch_norm(c: OpCall) -> Forms:
 
 
 def _group_norm(c: OpCall) -> Forms:
-    """In groups: (N, G, everything else) and back."""
+    """Reshape to (N, G, elements of a group), normalise, and reshape back."""
     n, _, *rest = c.shape()
     groups = c["num_groups"]
     view = f".view(1, -1{', 1' * len(rest)})"
@@ -107,14 +107,14 @@ def _normalize(c: OpCall) -> Forms:
 
 
 def _dropout(c: OpCall) -> Forms:
-    """What was dropped is 0 in the result: the mask is read off it."""
+    """Read the mask from the result, in which dropped elements are 0."""
     if not c["training"] or c["p"] == 0:
         return {"input": "d"}
     return {"input": "(out != 0) * d / (1 - p)"}
 
 
 def _attention(c: OpCall) -> Forms:
-    """Attention by its three products: softmax(q @ k.mT * scale) @ v."""
+    """Differentiate softmax(q @ k.mT * scale) @ v."""
     if c["attn_mask"] is not None or c["dropout_p"] or c["enable_gqa"]:
         raise NoRule("scaled_dot_product_attention with a mask, dropout or grouped heads")
     scale = "scale" if c["scale"] is not None else f"{c.shape('query')[-1]} ** -0.5"

@@ -1,10 +1,10 @@
 """Products of matrices and vectors, and convolutions."""
 
-from handgrad.checker.write.rules.rule import Forms, NoRule, OpCall, Rule, each, whole
+from handgrad.checker.write.rules.rule import Decide, Forms, NoRule, OpCall, Rule, each, whole
 
 
 def _matmul(c: OpCall) -> Forms:
-    """By the numbers of dimensions; what was broadcast over the batch is summed by the caller."""
+    """Distinguish vectors, matrices and batches. The caller sums over broadcast dimensions."""
     left, right = len(c.shape("input")), len(c.shape("other"))
     if left == right == 1:
         return {"input": "d * other", "other": "input * d"}
@@ -37,50 +37,19 @@ def _scaled(text: str, factor: str, value: object) -> str:
     return text if value == 1 else f"{factor} * ({text})"
 
 
-def _addmm(c: OpCall) -> Forms:
-    return {
-        "input": _scaled("d", "beta", c["beta"]),
-        "mat1": _scaled("d @ mat2.T", "alpha", c["alpha"]),
-        "mat2": _scaled("mat1.T @ d", "alpha", c["alpha"]),
-    }
+def _added(**products: str) -> Decide:
+    """Return the rule of beta * input + alpha * product, given the gradients of the factors."""
 
+    def decide(c: OpCall) -> Forms:
+        factors = {name: _scaled(text, "alpha", c["alpha"]) for name, text in products.items()}
+        return {"input": _scaled("d", "beta", c["beta"]), **factors}
 
-def _baddbmm(c: OpCall) -> Forms:
-    return {
-        "input": _scaled("d", "beta", c["beta"]),
-        "mat1": _scaled("d @ mat2.mT", "alpha", c["alpha"]),
-        "mat2": _scaled("mat1.mT @ d", "alpha", c["alpha"]),
-    }
-
-
-def _addbmm(c: OpCall) -> Forms:
-    """The products are summed over the batch, so each gets the whole of d."""
-    return {
-        "input": _scaled("d", "beta", c["beta"]),
-        "mat1": _scaled("d @ mat2.mT", "alpha", c["alpha"]),
-        "mat2": _scaled("mat1.mT @ d", "alpha", c["alpha"]),
-    }
-
-
-def _addmv(c: OpCall) -> Forms:
-    return {
-        "input": _scaled("d", "beta", c["beta"]),
-        "mat": _scaled("torch.outer(d, vec)", "alpha", c["alpha"]),
-        "vec": _scaled("mat.T @ d", "alpha", c["alpha"]),
-    }
-
-
-def _addr(c: OpCall) -> Forms:
-    return {
-        "input": _scaled("d", "beta", c["beta"]),
-        "vec1": _scaled("d @ vec2", "alpha", c["alpha"]),
-        "vec2": _scaled("d.T @ vec1", "alpha", c["alpha"]),
-    }
+    return decide
 
 
 def _einsum(c: OpCall) -> Forms:
-    """Each operand gets the sum over what it lacks: its own letters stand to the right."""
-    equation, many = c["equation"].replace(" ", ""), "operands"
+    """Contract d with the other operands; the operand's letters are the output."""
+    equation = c["equation"].replace(" ", "")
     inputs, arrow, out = equation.partition("->")
     letters = inputs.split(",")
     if not arrow:
@@ -89,17 +58,17 @@ def _einsum(c: OpCall) -> Forms:
         every = "".join(letters)
         out = "".join(sorted(x for x in set(every) if every.count(x) == 1))
     forms = {}
-    for i, own in enumerate(letters):
+    for i, letters_i in enumerate(letters):
         others = [k for k in range(len(letters)) if k != i]
-        if len(set(own.replace(".", ""))) < len(own.replace(".", "")):
+        if len(set(letters_i.replace(".", ""))) < len(letters_i.replace(".", "")):
             raise NoRule("einsum that takes a diagonal")
-        given = [out, *(letters[k] for k in others)]
-        operands = ["d", *(f"{many}{k}" for k in others)]
-        if set(own) - set("".join(given)):  # summed by itself: stretched again
-            given.append(own)
-            operands.append(f"torch.ones_like({many}{i})")
-        forms[f"{many}{i}"] = (
-            f"torch.einsum({','.join(given) + '->' + own!r}, {', '.join(operands)})"
+        terms = [out, *(letters[k] for k in others)]
+        operands = ["d", *(f"operands{k}" for k in others)]
+        if set(letters_i) - set("".join(terms)):  # a letter of this operand alone: broadcast d
+            terms.append(letters_i)
+            operands.append(f"torch.ones_like(operands{i})")
+        forms[f"operands{i}"] = (
+            f"torch.einsum({','.join(terms) + '->' + letters_i!r}, {', '.join(operands)})"
         )
     return forms
 
@@ -150,6 +119,10 @@ def _conv(c: OpCall) -> Forms:
     }
 
 
+SCALES = "*, beta=1, alpha=1"
+_BATCHED = _added(
+    mat1="d @ mat2.mT", mat2="mat1.mT @ d"
+)  # addbmm sums over the batch: d broadcasts
 CONV = "input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1"
 
 RULES: dict[str, Rule] = {
@@ -164,11 +137,13 @@ RULES: dict[str, Rule] = {
     "outer": whole("input, vec2", input="d @ vec2", vec2="d.T @ input"),
     "linear": whole("input, weight, bias=None", _linear),
     "bilinear": whole("input1, input2, weight, bias=None", _bilinear),
-    "addmm": whole("input, mat1, mat2, *, beta=1, alpha=1", _addmm),
-    "baddbmm": whole("input, mat1, mat2, *, beta=1, alpha=1", _baddbmm),
-    "addbmm": whole("input, mat1, mat2, *, beta=1, alpha=1", _addbmm),
-    "addmv": whole("input, mat, vec, *, beta=1, alpha=1", _addmv),
-    "addr": whole("input, vec1, vec2, *, beta=1, alpha=1", _addr),
+    "addmm": whole(f"input, mat1, mat2, {SCALES}", _added(mat1="d @ mat2.T", mat2="mat1.T @ d")),
+    "baddbmm": whole(f"input, mat1, mat2, {SCALES}", _BATCHED),
+    "addbmm": whole(f"input, mat1, mat2, {SCALES}", _BATCHED),
+    "addmv": whole(
+        f"input, mat, vec, {SCALES}", _added(mat="torch.outer(d, vec)", vec="mat.T @ d")
+    ),
+    "addr": whole(f"input, vec1, vec2, {SCALES}", _added(vec1="d @ vec2", vec2="d.T @ vec1")),
     "einsum": whole("equation, *operands", _einsum),
     "cross": whole("input, other, dim=-1", _cross),
     "linalg_cross": whole("input, other, *, dim=-1", _cross),

@@ -1,4 +1,4 @@
-"""Sums, means, extremes, norms and running sums."""
+"""Sums, means, extremes, norms and cumulative sums."""
 
 import math
 
@@ -11,25 +11,25 @@ REDUCED = "input, dim=None, keepdim=False"
 
 
 def kept(c: OpCall, name: str = "d", dim: str = "dim") -> str:
-    """Return text for a reduced tensor, brought back to where it broadcasts over the input."""
+    """Return text for a reduced tensor in a shape that broadcasts over the input."""
     rank, dims = len(c.shape()), c.dims(dim)
     if c.get("keepdim") or dims == tuple(range(len(dims))) or not rank:
-        return name  # what was reduced leads: broadcasting puts it there
+        return name  # only leading dimensions were reduced: broadcasting adds them
     if name == "d" and not isinstance(c.d, torch.Tensor):
         return name
     text = name
-    for one in dims:
-        text += f".unsqueeze({c[dim] if isinstance(c[dim], int) else one})"
+    for reduced in dims:
+        text += f".unsqueeze({c[dim] if isinstance(c[dim], int) else reduced})"
     return text
 
 
 def count(c: OpCall, dim: str = "dim") -> int:
-    """Return how many elements go into one of the result."""
+    """Return the number of input elements per element of the result."""
     return math.prod(c.shape()[d] for d in c.dims(dim))
 
 
 def counted(c: OpCall, dim: str = "dim") -> str:
-    """Return text for that number: the user's own, or from the shape, or its digits."""
+    """Return text for that number: as the user spells it, or from the shape, or its digits."""
     dims, n = c.dims(dim), count(c, dim)
     sized = "input" if c.plain("input") else c.alike("input")
     if sized is None:
@@ -66,8 +66,8 @@ def _centred(c: OpCall) -> str:
     return f"input - input.mean({where}, keepdim=True)"
 
 
-def _less(c: OpCall) -> str:
-    """The divisor of a variance: n - 1, or what the correction leaves."""
+def _divisor(c: OpCall) -> str:
+    """Return the divisor of a variance: n - correction, which is 1 by default."""
     correction = c.get("correction")
     if correction is None:
         correction = 1 if c.get("unbiased") in (None, True) else 0
@@ -79,16 +79,16 @@ def _less(c: OpCall) -> str:
 
 def _var(c: OpCall) -> Forms:
     _settle_unbiased(c)
-    return {"input": f"2 / {_less(c)} * ({_centred(c)}) * {kept(c)}"}
+    return {"input": f"2 / {_divisor(c)} * ({_centred(c)}) * {kept(c)}"}
 
 
 def _std(c: OpCall) -> Forms:
     _settle_unbiased(c)
-    return {"input": f"({_centred(c)}) / ({_less(c)} * {kept(c, 'out')}) * {kept(c)}"}
+    return {"input": f"({_centred(c)}) / ({_divisor(c)} * {kept(c, 'out')}) * {kept(c)}"}
 
 
 def _settle_unbiased(c: OpCall) -> None:
-    """x.var(False) and x.var(0, False): a bool is `unbiased`, wherever it stands."""
+    """Take a bool in the place of `dim` for `unbiased`, as in x.var(False)."""
     if isinstance(c["dim"], bool):
         c.values["unbiased"], c.values["dim"] = c["dim"], None
 
@@ -107,7 +107,7 @@ def _norm(c: OpCall) -> Forms:
 
 
 def _extreme(c: OpCall) -> Forms:
-    """max and min: of all, along a dimension with indices, or of two tensors."""
+    """Distinguish max of all elements, along a dimension, and of two tensors."""
     if isinstance(c["dim"], torch.Tensor):
         sign = ">" if c.name == "max" else "<"
         return {"input": f"(input {sign} dim) * d", "dim": f"(dim {sign} input) * d"}
@@ -117,7 +117,7 @@ def _extreme(c: OpCall) -> Forms:
 
 
 def _shared(c: OpCall) -> Forms:
-    """What several elements reach is shared between them, as autograd has it."""
+    """Divide the gradient among equal extremes, as autograd does."""
     out = kept(c, "out")
     hits = c["input"] == _unreduced(c)
     if c.dims() and (hits.sum(c.dims()) > 1).any():
@@ -132,7 +132,7 @@ def _unreduced(c: OpCall) -> torch.Tensor:
 
 
 def _picked(c: OpCall, where: str) -> Forms:
-    """One element along a dimension was taken: its index gets all."""
+    """Return the gradient at the index of the extreme along a dimension."""
     dim = c["dim"] % max(len(c.shape()), 1)
     index, value = where.format(dim=c["dim"]), "d"
     if not c.get("keepdim"):
@@ -150,12 +150,8 @@ def _picked(c: OpCall, where: str) -> Forms:
     return {"input": f"torch.zeros_like(input).scatter_({c['dim']}, {index}, {value})"}
 
 
-def _amax(c: OpCall) -> Forms:
-    return _shared(c)
-
-
 def _by_index(c: OpCall) -> Forms:
-    """sort, topk, kthvalue, median, mode: values, with the indices that they were taken from."""
+    """Scatter the gradient of values by their indices: sort, topk, kthvalue, median."""
     c.values.setdefault("dim", -1)
     if c["dim"] is None:
         return _shared(c)
@@ -190,7 +186,7 @@ def _diff(c: OpCall) -> Forms:
 
 def _var_mean(c: OpCall) -> Forms:
     _settle_unbiased(c)
-    variance = f"2 / {_less(c)} * ({_centred(c)}) * {kept(c, 'd0')}"
+    variance = f"2 / {_divisor(c)} * ({_centred(c)}) * {kept(c, 'd0')}"
     return {"input": f"{variance} + {kept(c, 'd1')} / {counted(c)}"}
 
 
@@ -209,8 +205,8 @@ RULES: dict[str, Rule] = {
     "norm": each("input, p=None, dim=None, keepdim=False, dtype=None, ord=None", _norm),
     "max": each(REDUCED, _extreme),
     "min": each(REDUCED, _extreme),
-    "amax": each("input, dim=None, keepdim=False", _amax),
-    "amin": each("input, dim=None, keepdim=False", _amax),
+    "amax": each("input, dim=None, keepdim=False", _shared),
+    "amin": each("input, dim=None, keepdim=False", _shared),
     "sort": whole("input, dim=-1, descending=False", _by_index),
     "topk": whole("input, k, dim=-1, largest=True, sorted=True", _by_index),
     "kthvalue": whole("input, k, dim=-1, keepdim=False", _by_index),

@@ -1,4 +1,4 @@
-"""Operations that move elements: the backward moves them back, or adds up what was repeated."""
+"""Operations that move or repeat elements: move them back, or sum over the copies."""
 
 from itertools import accumulate
 
@@ -32,11 +32,11 @@ def _permute(c: OpCall) -> Forms:
 
 
 def _repeat(c: OpCall) -> Forms:
-    """Each repeated dimension of size s becomes (r, s), and r is summed."""
-    sizes, own = c["sizes"], c.shape()
-    if len(sizes) < len(own):  # tile
-        sizes = (1,) * (len(own) - len(sizes)) + tuple(sizes)
-    lead = len(sizes) - len(own)
+    """Split each dimension that is repeated r times into (r, size), and sum over r."""
+    sizes, shape = c["sizes"], c.shape()
+    if len(sizes) < len(shape):  # tile
+        sizes = (1,) * (len(shape) - len(sizes)) + tuple(sizes)
+    lead = len(sizes) - len(shape)
     split: list[int] = []
     summed: list[int] = []
     for i, times in enumerate(sizes):
@@ -44,7 +44,7 @@ def _repeat(c: OpCall) -> Forms:
             summed.append(len(split))
             split.append(times)
         if i >= lead:
-            split.append(own[i - lead])
+            split.append(shape[i - lead])
     dims = summed[0] if len(summed) == 1 else tuple(summed)
     return {"input": f"d.reshape{tuple(split)}.sum({dims})" if summed else "d"}
 
@@ -54,8 +54,8 @@ def _repeat_interleave(c: OpCall) -> Forms:
         raise NoRule("repeat_interleave by a tensor")
     if c["dim"] is None:
         return {"input": f"d.reshape(-1, repeats).sum(1).reshape({c.size('input')})"}
-    dim, own = c["dim"] % len(c.shape()), list(c.shape())
-    split = (*own[: dim + 1], c["repeats"], *own[dim + 1 :])
+    dim, shape = c["dim"] % len(c.shape()), list(c.shape())
+    split = (*shape[: dim + 1], c["repeats"], *shape[dim + 1 :])
     return {"input": f"d.reshape{split}.sum({dim + 1})"}
 
 
@@ -69,7 +69,7 @@ def _roll(c: OpCall) -> Forms:
 
 
 def _cut(rank: int, dim: int, begin: int, end: int, size: int) -> str:
-    """Return text for d's elements from begin to end along a dimension."""
+    """Return text for the elements of d from begin to end along a dimension."""
     part = f"{begin or ''}:{'' if end == size else end}"
     if dim < 3:
         return f"d[{':, ' * dim}{part}]"
@@ -77,10 +77,10 @@ def _cut(rank: int, dim: int, begin: int, end: int, size: int) -> str:
 
 
 def _cat(c: OpCall) -> Forms:
-    many = c["tensors"]
-    rank = max(t.dim() for t in many)
+    tensors = c["tensors"]
+    rank = max(t.dim() for t in tensors)
     dim = c["dim"] % max(rank, 1)
-    sizes = [t.shape[dim] if t.dim() == rank else 0 for t in many]
+    sizes = [t.shape[dim] if t.dim() == rank else 0 for t in tensors]
     ends = list(accumulate(sizes))
     return {
         f"tensors{i}": _cut(rank, dim, ends[i] - size, ends[i], ends[-1])
@@ -102,12 +102,11 @@ def _vstack(c: OpCall) -> Forms:
 
 def _stack(c: OpCall) -> Forms:
     dim = c["dim"] % c.out.dim()
-    many = range(len(c["tensors"]))
-    return {f"tensors{i}": f"d[{':, ' * dim}{i}]" for i in many}
+    return {f"tensors{i}": f"d[{':, ' * dim}{i}]" for i, _ in enumerate(c["tensors"])}
 
 
 def _joined(c: OpCall) -> Forms:
-    """split, chunk: what came back through the parts, side by side."""
+    """Concatenate the gradients of the parts."""
     parts = ", ".join(f"d{i}" for i in range(len(c.outs)))
     return {"input": f"torch.cat([{parts}], dim)"}
 
