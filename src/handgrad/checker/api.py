@@ -86,7 +86,8 @@ def _instrumented(
     except (OSError, TypeError, SyntaxError) as error:
         name = getattr(function, "__name__", repr(function))
         raise CheckError(
-            f"{name} has no source code to read its steps from: define it with def, in a file or cell"
+            f"{name} has no source code to read its steps from: define it with def, in a file or "
+            f"cell"
         ) from error
     definition = tree.body[0]
     if not isinstance(definition, ast.FunctionDef):

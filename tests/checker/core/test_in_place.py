@@ -43,7 +43,7 @@ def test_a_factor_forgotten_altogether_is_said(check):
     report = check(CLOSED_FORM.replace("dlogits /= n\n", "pass\n"))
     (row,) = [row for row in report.rows if row.blame == "root"]
     assert (row.hand, row.places) == ("dlogits", (Place(15), Place(16)))
-    assert row.message == "All of dlogits is n times what is right."
+    assert row.message == "All of dlogits is n times the correct gradient."
     assert (row.fix, row.fix_at, row.fix_adds) == ("dlogits /= n", Place(16), True)
 
 
