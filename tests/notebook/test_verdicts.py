@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from checker.report.sample import REPORT, Elements, everywhere, row
-from handgrad.checker.records import HINTS, Hint, Report
+from handgrad.checker.records import HINTS, Hint
+from handgrad.checker.report.report import Report
 from handgrad.notebook.stale import Dated
 from handgrad.notebook.verdicts import Verdicts
 

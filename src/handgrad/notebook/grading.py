@@ -11,7 +11,8 @@ from dataclasses import replace
 from handgrad.checker.pairs.hands import PATTERNS, Hand, hand_names
 from handgrad.checker.pairs.settle import CLIPPING
 from handgrad.checker.record.trace import Bind, Compared, Event, Op, Trace, key_of, needed
-from handgrad.checker.records import Note, Report, Row
+from handgrad.checker.records import Note, Row
+from handgrad.checker.report.report import Report
 from handgrad.checker.session import Session
 from handgrad.notebook.stale import Bindings, Dated, stale
 

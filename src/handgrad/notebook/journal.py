@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from handgrad.checker.records import Hint, Note, Report, Row
+from handgrad.checker.records import Hint, Note, Row
+from handgrad.checker.report.report import Report
 from handgrad.errors import CheckError
 from handgrad.notebook.source import CellText
 

@@ -12,10 +12,11 @@ from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from handgrad.checker.records import Hint, Report, Row
+from handgrad.checker.records import Hint, Row
 from handgrad.checker.report import text, words
 from handgrad.checker.report.html import style_sheet
 from handgrad.checker.report.markup import Markup, element
+from handgrad.checker.report.report import Report
 from handgrad.notebook.stale import Dated
 from handgrad.text import printable
 

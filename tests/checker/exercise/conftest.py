@@ -9,7 +9,8 @@ import pytest
 from checker.sessions import run_all
 from handgrad.checker.exercise.described import Forward
 from handgrad.checker.exercise.forward import described
-from handgrad.checker.records import CellError, Report
+from handgrad.checker.records import CellError
+from handgrad.checker.report.report import Report
 from handgrad.checker.session import Session
 
 Cells = str | Sequence[str]

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from handgrad.checker.records import CellError, Place, Report, Row
+from handgrad.checker.records import CellError, Place, Row
 from handgrad.checker.report import many, table
 from handgrad.checker.report.pages import index, page_name, write_pages
+from handgrad.checker.report.report import Report
 from handgrad.checker.report.sheet import COLUMNS, to_csv
 from handgrad.checker.run.many import Checked
 from handgrad.errors import RunError

@@ -13,7 +13,8 @@ import pytest
 
 from checker.run import fake
 from checker.run.test_limits import needs_proc, wait_until_dead
-from handgrad.checker.records import CellError, Report, Row
+from handgrad.checker.records import CellError, Row
+from handgrad.checker.report.report import Report
 from handgrad.checker.run import many, process
 from handgrad.checker.run.many import Checked, Status, check_files, default_jobs, status_of
 from handgrad.errors import SettingsError

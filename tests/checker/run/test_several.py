@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from handgrad.checker.records import Report, Row
+from handgrad.checker.records import Row
+from handgrad.checker.report.report import Report
 from handgrad.checker.run import many
 from handgrad.checker.run import run as running
 from handgrad.checker.run.many import Checked, Status

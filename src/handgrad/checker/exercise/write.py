@@ -12,8 +12,9 @@ from handgrad.checker.exercise.described import Forward
 from handgrad.checker.exercise.keep import Keeper, docstring, script_cells
 from handgrad.checker.exercise.notebook import Blank, Cell, blanks, code, exercise, markdown
 from handgrad.checker.exercise.solution import by_gradient as solution
-from handgrad.checker.records import Hint, Report
+from handgrad.checker.records import Hint
 from handgrad.checker.report import words
+from handgrad.checker.report.report import Report
 from handgrad.checker.run.notebook import is_filled_code, read_raw, text_of
 from handgrad.checker.run.run import TIMEOUT, asked, check_file, require_settings
 from handgrad.checker.run.source import Source, read_source

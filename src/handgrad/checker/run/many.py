@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from handgrad.checker.records import Hint, Report
+from handgrad.checker.records import Hint
+from handgrad.checker.report.report import Report
 from handgrad.checker.run.deadline import STRUCK
 from handgrad.checker.run.run import TIMEOUT, asked, require_settings
 from handgrad.checker.run.source import read_source

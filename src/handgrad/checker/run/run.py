@@ -10,7 +10,7 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
-from handgrad.checker.records import Report
+from handgrad.checker.report.report import Report
 from handgrad.checker.run import process
 from handgrad.checker.run.process import Child, Event
 from handgrad.checker.run.source import Source, read_source

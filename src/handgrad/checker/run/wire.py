@@ -8,7 +8,7 @@ from dataclasses import asdict, fields, is_dataclass
 from types import NoneType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
-from handgrad.checker.records import Report
+from handgrad.checker.report.report import Report
 
 Record = TypeVar("Record")
 
