@@ -10,7 +10,7 @@ import pytest
 from benchmarks.proving.program import AUTOGRAD, BACKWARD, FORWARD, SETUP, hand_names, target_of
 
 from checker.exercise.conftest import checked, code_cells, recorded
-from handgrad.checker.exercise.described import Node
+from handgrad.checker.exercise.described import ForwardTensor
 from handgrad.checker.exercise.notebook import Blank
 from handgrad.checker.exercise.write import chosen_blanks, write_exercise
 from handgrad.cli import run
@@ -186,7 +186,7 @@ def test_refused_before_anything_runs(
 
 
 def test_only_some_gradients() -> None:
-    every = [Blank(f"d{name}", Node(name, (), ())) for name in "abc"]
+    every = [Blank(f"d{name}", ForwardTensor(name, (), ())) for name in "abc"]
     names = [blank.name for blank in chosen_blanks(every, ["dc", "a", "a"], "f.py")]
     assert names == ["da", "dc"]
     with pytest.raises(HandgradError) as caught:

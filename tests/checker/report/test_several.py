@@ -10,10 +10,10 @@ import pytest
 
 from handgrad.checker.records import CellError, Place, Row
 from handgrad.checker.report import many, table
+from handgrad.checker.report.file_result import FileResult
 from handgrad.checker.report.pages import index, page_name, write_pages
 from handgrad.checker.report.report import Report
 from handgrad.checker.report.sheet import COLUMNS, to_csv
-from handgrad.checker.run.many import Checked
 from handgrad.errors import RunError
 
 RIGHT = Row("h", "dh", "exact", Place(3, 1))
@@ -26,17 +26,17 @@ MISSING = Row("f", None, "missing")
 ERRORS = (CellError(3, 1, "NameError: name 'x' is not defined"), CellError(4, None, "KeyError: 1"))
 
 CLASS = [
-    Checked(0, "ana.ipynb", "ok", 2.04, Report("ana.ipynb", (RIGHT, ROUNDING))),
-    Checked(
+    FileResult(0, "ana.ipynb", "ok", 2.04, Report("ana.ipynb", (RIGHT, ROUNDING))),
+    FileResult(
         1,
         "ben.ipynb",
         "wrong",
         3.0,
         Report("ben.ipynb", (RIGHT, ROOT, HEIR, OTHER, SHAPE, MISSING), errors=ERRORS),
     ),
-    Checked(2, "eva.ipynb", "wrong", 1.0, Report("eva.ipynb", (RIGHT, ROOT))),
-    Checked(3, "cy.ipynb", "refused", 0.0, message="empty, nothing to check"),
-    Checked(4, "dan.ipynb", "unchecked"),
+    FileResult(2, "eva.ipynb", "wrong", 1.0, Report("eva.ipynb", (RIGHT, ROOT))),
+    FileResult(3, "cy.ipynb", "refused", 0.0, message="empty, nothing to check"),
+    FileResult(4, "dan.ipynb", "unchecked"),
 ]
 
 TABLE = """\
@@ -94,7 +94,7 @@ def test_the_sheet() -> None:
     ],
 )
 def test_no_cell_of_the_sheet_is_a_formula(name: str, cell: str) -> None:
-    one = Checked(0, name, "refused", message=f"{name} has gone")
+    one = FileResult(0, name, "refused", message=f"{name} has gone")
     text = to_csv([one]).decode("utf-8-sig")
     _, row = csv.reader(io.StringIO(text, newline=""))
     assert (row[0], row[-1]) == (cell, f"{cell} has gone")
@@ -131,8 +131,10 @@ def test_the_json() -> None:
 
 
 def test_the_pages(tmp_path: Path) -> None:
-    twins = [Checked(n, f"{n}/a b.py", "ok", report=Report("a b.py", (RIGHT,))) for n in (0, 1)]
-    write_pages(tmp_path / "pages", [*twins, Checked(2, "gone.py", "refused", message="no file")])
+    twins = [FileResult(n, f"{n}/a b.py", "ok", report=Report("a b.py", (RIGHT,))) for n in (0, 1)]
+    write_pages(
+        tmp_path / "pages", [*twins, FileResult(2, "gone.py", "refused", message="no file")]
+    )
     written = {file.name for file in (tmp_path / "pages").iterdir()}
     assert written == {"001-a_b.py.html", "002-a_b.py.html", "index.html"}
     text = (tmp_path / "pages" / "index.html").read_text()
@@ -153,7 +155,7 @@ HOSTILE = '"><script>alert(1)</script>{rows}.py'
 
 def test_no_text_of_a_file_is_markup_in_the_index() -> None:
     row = Row("h", "d<b>", "wrong", blame="root", cause="<i>")
-    one = Checked(0, HOSTILE, "wrong", report=Report(HOSTILE, (row,)), message="<u>&amp;")
+    one = FileResult(0, HOSTILE, "wrong", report=Report(HOSTILE, (row,)), message="<u>&amp;")
     page = index([one, one])
     assert not re.search(r"<(script|b>d|i>|u>)", page)
     assert "&lt;script&gt;alert(1)&lt;/script&gt;{rows}.py" in page

@@ -14,14 +14,15 @@ import pytest
 from checker.run import fake
 from checker.run.test_limits import needs_proc, wait_until_dead
 from handgrad.checker.records import CellError, Row
+from handgrad.checker.report.file_result import FileResult, FileStatus
 from handgrad.checker.report.report import Report
 from handgrad.checker.run import many, process
-from handgrad.checker.run.many import Checked, Status, check_files, default_jobs, status_of
+from handgrad.checker.run.many import check_files, default_jobs, status_of
 from handgrad.errors import SettingsError
 
 pytestmark = pytest.mark.usefixtures("faked")
 
-ENDS: dict[str, tuple[str, Status, str | None]] = {
+ENDS: dict[str, tuple[str, FileStatus, str | None]] = {
     "right.py": ("da = 1", "ok", None),
     "raised.py": ("da = 1\n1 / 0", "raised", None),
     "hung.py": ("da = 1\nwhile True: pass", "timeout", None),
@@ -226,7 +227,7 @@ LATE = CellError(1, 1, "Timeout: still running after 5 s (--timeout); the rest w
         (report(Row("h", "dh", "wrong"), errors=(LATE,)), "timeout"),
     ],
 )
-def test_what_a_report_comes_to(found: Report, status: Status) -> None:
+def test_what_a_report_comes_to(found: Report, status: FileStatus) -> None:
     assert status_of(found) == status
 
 
@@ -241,7 +242,7 @@ def test_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_hint_hides_what_was_not_asked_for() -> None:
     row = Row("h", "dh", "wrong", blame="root", cause="HG104", message="Off.", fix="dh = 1")
-    hinted = Checked(0, "a.py", "wrong", report=report(row)).hinted("where")
+    hinted = FileResult(0, "a.py", "wrong", report=report(row)).hinted("where")
     assert hinted.report is not None
     assert hinted.report.rows == (Row("h", "dh", "wrong", blame="root"),)
-    assert Checked(0, "a.py", "refused").hinted("where") == Checked(0, "a.py", "refused")
+    assert FileResult(0, "a.py", "refused").hinted("where") == FileResult(0, "a.py", "refused")

@@ -6,10 +6,10 @@ import nbformat
 import pytest
 
 from handgrad.checker.records import CellError, Note, Place
+from handgrad.checker.run.cells import Cell
 from handgrad.checker.run.output import SAID
 from handgrad.checker.run.run import check_file
 from handgrad.checker.run.saved import difference, folded
-from handgrad.checker.run.source import Cell
 
 RAISED = CellError(3, 7, "NameError: name 'x' is not defined")
 RAISES = Note(

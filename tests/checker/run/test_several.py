@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from handgrad.checker.records import Row
+from handgrad.checker.report.file_result import FileResult, FileStatus
 from handgrad.checker.report.report import Report
 from handgrad.checker.run import many
 from handgrad.checker.run import run as running
-from handgrad.checker.run.many import Checked, Status
 from handgrad.checker.run.run import Outcome
 from handgrad.cli import run
 from handgrad.cli.several import exit_code
@@ -92,10 +92,10 @@ def test_nothing_that_could_be_graded(folder: Path, capsys: Captured) -> None:
         (("crashed", "refused"), 2),
     ],
 )
-def test_exit_codes(statuses: tuple[Status, ...], code: int) -> None:
+def test_exit_codes(statuses: tuple[FileStatus, ...], code: int) -> None:
     graded = Report("a.py", ())
     found = [
-        Checked(n, "a.py", status, report=None if status in ("crashed", "refused") else graded)
+        FileResult(n, "a.py", status, report=None if status in ("crashed", "refused") else graded)
         for n, status in enumerate(statuses)
     ]
     assert exit_code(found) == code
@@ -108,7 +108,7 @@ def test_a_hint_level_holds_for_every_form(
     row = Row("h", "dh", "wrong", blame="root", cause="HG104", message="Off.", fix="dh = secret")
     report = Report("right.py", (row,))
     monkeypatch.setattr(running, "check_file", lambda *_: Outcome(report, ""))
-    found = [Checked(n, name, "wrong", report=report) for n, name in enumerate(FILES[:2])]
+    found = [FileResult(n, name, "wrong", report=report) for n, name in enumerate(FILES[:2])]
 
     def checked(*_: object) -> object:
         yield from found

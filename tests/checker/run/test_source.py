@@ -10,7 +10,8 @@ import nbformat
 import pytest
 
 from checker.run.conftest import Writer
-from handgrad.checker.run.source import Cell, read_source
+from handgrad.checker.run.cells import Cell
+from handgrad.checker.run.source import read_source
 from handgrad.errors import CheckError
 from handgrad.text import one_line, printable
 
