@@ -110,12 +110,12 @@ def test_the_solution_comes_along(forward: Run) -> None:
 
 
 NO_LOSS = "no gradient to write: no loss was computed from a tensor with requires_grad=True"
-WANTED = "; give the parameters requires_grad=True, and name the last number loss"
+WANTED = "; set requires_grad=True on the parameters, and assign the result to loss"
 NO_NAME = (
     "has no name at the top level of the file; an exercise needs a line such as loss = ... outside"
-    " of any function"
+    " any function"
 )
-ONE_LOSS = "an exercise needs one loss, a single number"
+ONE_LOSS = "an exercise needs one loss that is a single number"
 BEFORE, LOSS = SMALL[: SMALL.index("loss")], SMALL[SMALL.index("loss") :]
 REFUSED = {
     "no loss": ("import torch\nx = torch.ones(3)", NO_LOSS + WANTED),

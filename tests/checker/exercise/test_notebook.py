@@ -33,7 +33,7 @@ def test_it_is_a_valid_notebook(hint: Hint) -> None:
         "![p](attachment:p.png)",
         "x = 1",
         "## Backward",
-        "loss.backward()  # autograd's gradients, which yours are compared with",
+        "loss.backward()  # autograd's gradients, to compare yours with",
         "`dh`: `(3,)`\n\n```python\ny = h * h\nz = h + 1\n```",
         "dh = ...  # your line",
         "`dw`: `(3, 2)`\n\n```python\nh = x @ w\n```",

@@ -35,7 +35,7 @@ CLASS = [
         Report("ben.ipynb", (RIGHT, ROOT, HEIR, OTHER, SHAPE, MISSING), errors=ERRORS),
     ),
     FileResult(2, "eva.ipynb", "wrong", 1.0, Report("eva.ipynb", (RIGHT, ROOT))),
-    FileResult(3, "cy.ipynb", "refused", 0.0, message="empty, nothing to check"),
+    FileResult(3, "cy.ipynb", "refused", 0.0, message="the file is empty"),
     FileResult(4, "dan.ipynb", "unchecked"),
 ]
 
@@ -45,10 +45,10 @@ ana.ipynb  ok             2      0      0        0
 ben.ipynb  wrong          1      3      1        1  db (cell 2, line 5: HG104), dc (cell 2, line 7)\
 , de (cell 2, line 8: shape); cell 3, line 1: NameError: name 'x' is not defined (and 1 more)
 eva.ipynb  wrong          1      1      0        0  db (cell 2, line 5: HG104)
-cy.ipynb   refused                                  empty, nothing to check
+cy.ipynb   refused                                  the file is empty
 dan.ipynb  unchecked
 
-5 files: 1 all right, 2 with wrong gradients, 1 not gradable, 1 not checked.
+5 files: 1 all correct, 2 with wrong gradients, 1 not gradable, 1 not checked.
 To blame most often: db in 2 files.
 """
 
@@ -59,7 +59,7 @@ SHEET = """\
 "ben.ipynb","wrong",0.1667,1,0,1,3,1,"db; dc","HG104; ?",3.0,\
 "cell 3, line 1: NameError: name 'x' is not defined (and 1 more)"
 "eva.ipynb","wrong",0.5,1,0,0,1,0,"db","HG104",1.0,""
-"cy.ipynb","refused","","","","","","","","",0.0,"empty, nothing to check"
+"cy.ipynb","refused","","","","","","","","",0.0,"the file is empty"
 "dan.ipynb","unchecked","","","","","","","","",0.0,""
 """
 
@@ -125,7 +125,7 @@ def test_the_json() -> None:
         "errors": [],
         "status": "refused",
         "seconds": 0.0,
-        "error": "empty, nothing to check",
+        "error": "the file is empty",
     }
     assert {tuple(file) for file in found["files"]} == {tuple(found["files"][0])}
 

@@ -30,31 +30,31 @@ ENDS: dict[str, tuple[str, FileStatus, str | None]] = {
         "while True: pass\nda = 1",
         "timeout",
         "nothing to check: nothing was graded; line 1 failed: Timeout: still running after 1 s"
-        " (--timeout); the rest was not run",
+        " (--timeout); the rest did not run",
     ),
     "aborted.py": (
         "import os\nda = os.abort()",
         "crashed",
-        "Python crashed while it ran (SIGABRT), so nothing was graded",
+        "Python crashed in the script (SIGABRT), so nothing was graded",
     ),
     "killed.py": (
         "import os\nda = os.kill(os.getpid(), 9)",
         "crashed",
-        "Python was killed while it ran (SIGKILL, as by the system when memory runs out), so"
+        "Python was killed in the script (SIGKILL, which the system sends when memory runs out), so"
         " nothing was graded",
     ),
     "left.py": (
         "import os\nda = os._exit(3)",
         "crashed",
-        "Python ended itself while it ran (status 3, as by os._exit), so nothing was graded",
+        "Python exited in the script (status 3, as from os._exit), so nothing was graded",
     ),
     "autograd.py": (
         "x = 1",
         "refused",
-        "nothing to check: no gradient by hand in it, such as dh for a tensor h."
-        " Yours has another name? --pair NAME=TENSOR",
+        "nothing to check: found no gradient by hand, such as dh for a tensor h."
+        " If yours has another name, use --pair NAME=TENSOR",
     ),
-    "broken.py": ("da = 1\nx = (", "refused", "line 2: does not parse: '(' was never closed"),
+    "broken.py": ("da = 1\nx = (", "refused", "line 2: not valid Python: '(' was never closed"),
     "a\nb é.py": ("da = 1", "ok", None),
 }
 
@@ -66,9 +66,9 @@ def test_each_file_has_its_own_end(tmp_path: Path) -> None:
     files = [tmp_path / name for name in (*ENDS, "folder", "gone.py")]
     done = sorted(check_files(files, timeout=1, jobs=2), key=lambda checked: checked.number)
     expected = [(status, message) for _, status, message in ENDS.values()]
-    wanted = "handgrad takes a notebook (.ipynb) or a script (.py)"
+    wanted = "expected a notebook (.ipynb) or a script (.py)"
     expected += [
-        ("refused", f"a folder; {wanted}"),
+        ("refused", f"is a folder; {wanted}"),
         ("refused", f"no such file; looked for {tmp_path}/gone.py"),
     ]
     assert [(checked.status, checked.message) for checked in done] == expected
@@ -161,7 +161,7 @@ one.py   unchecked
 two.py   unchecked
 next.py  unchecked
 
-4 files: 1 all right, 3 not checked.
+4 files: 1 all correct, 3 not checked.
 """
 
 
@@ -213,7 +213,7 @@ def report(*rows: Row, errors: tuple[CellError, ...] = ()) -> Report:
     return Report("a.py", rows, errors=errors)
 
 
-LATE = CellError(1, 1, "Timeout: still running after 5 s (--timeout); the rest was not run")
+LATE = CellError(1, 1, "Timeout: still running after 5 s (--timeout); the rest did not run")
 
 
 @pytest.mark.parametrize(

@@ -30,8 +30,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 REFUSAL = (
-    "nothing to check: no gradient by hand in it, such as dh for a tensor h."
-    " Yours has another name? --pair NAME=TENSOR"
+    "nothing to check: found no gradient by hand, such as dh for a tensor h."
+    " If yours has another name, use --pair NAME=TENSOR"
 )
 TABLE = f"""\
 file        result   right  wrong  shape  missing  to blame, or what happened
@@ -39,7 +39,7 @@ right.py    ok           1      0      0        0
 raised.py   raised       1      0      0        0  line 2: ZeroDivisionError: division by zero
 refused.py  refused                                {REFUSAL}
 
-3 files: 1 all right, 1 that raised something, 1 not gradable.
+3 files: 1 all correct, 1 with errors, 1 not gradable.
 """
 FILES = ["right.py", "raised.py", "refused.py"]
 

@@ -13,8 +13,8 @@ from handgrad.checker.run.output import KEPT_OF_CELL
 from handgrad.text import listed, one_line
 
 RAISED = (
-    "this cell raises an error in a clean run, but its saved output shows none: it was run in "
-    "another order, or on another machine."
+    "this cell raises an error in a clean run, but its saved output shows none: the cells were "
+    "run in another order, or on another machine."
 )
 VERDICT = re.compile(r"\b(?:True|False)\b")
 
