@@ -51,9 +51,10 @@ def print_report(report: "Report") -> None:
     from rich.console import Console
 
     from handgrad.checker.report import text
+    from handgrad.checker.report.states import ASCII_MARKS, MARKS
 
     console = Console(highlight=False)
-    marks = text.MARKS if console.encoding.startswith("utf") else text.ASCII_MARKS
+    marks = MARKS if console.encoding.startswith("utf") else ASCII_MARKS
     if console.is_terminal:
         console.print(text.render(report, marks))
     else:

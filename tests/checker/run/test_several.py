@@ -191,6 +191,6 @@ def test_what_cannot_be_written_costs_nothing_else(
     captured = capsys.readouterr()
     assert captured.out == TABLE
     assert captured.err.endswith(
-        "handgrad: cannot make the folder gone/pages: No such file or directory\n"
+        "handgrad: cannot create the folder gone/pages: No such file or directory\n"
     )
     assert (folder / "a.csv").exists()
