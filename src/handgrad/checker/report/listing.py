@@ -23,7 +23,7 @@ class SourceLine:
 
 
 @dataclass(frozen=True)
-class Block:
+class LineBlock:
     """Consecutive lines, visible or folded; a block that is left out has no lines."""
 
     is_folded: bool
@@ -31,12 +31,12 @@ class Block:
     lines: tuple[SourceLine, ...]
 
 
-def blocks_of(listing: Listing, report: ReportData) -> list[Block]:
+def blocks_of(listing: Listing, report: ReportData) -> list[LineBlock]:
     """Return the lines of a source in blocks; folded blocks of blank lines are left out."""
     texts = listing.text.splitlines()
     marked = _marked(listing, texts, report)
     near = {n + d for n in marked for d in range(-NEAR, NEAR + 1)}
-    blocks: list[Block] = []
+    blocks: list[LineBlock] = []
     lines: list[SourceLine] = []
     for number, text in enumerate(texts, 1):
         if lines and (number in near) != (lines[-1].number in near):
@@ -47,12 +47,12 @@ def blocks_of(listing: Listing, report: ReportData) -> list[Block]:
     return blocks
 
 
-def _block(lines: Sequence[SourceLine], is_visible: bool) -> list[Block]:
+def _block(lines: Sequence[SourceLine], is_visible: bool) -> list[LineBlock]:
     if not lines or not (is_visible or any(line.text.strip() for line in lines)):
         return []
     caption = f"{len(lines)} line{'' if len(lines) == 1 else 's'}"
     is_left_out = not is_visible and len(lines) > FOLDED
-    return [Block(not is_visible, caption, () if is_left_out else tuple(lines))]
+    return [LineBlock(not is_visible, caption, () if is_left_out else tuple(lines))]
 
 
 def _line(number: int, text: str, rows: Sequence[int], report: ReportData) -> SourceLine:
