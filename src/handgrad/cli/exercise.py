@@ -28,8 +28,8 @@ def exercise(
         str,
         typer.Option(
             metavar="where|what|fix",
-            help="Level of detail that the notebook starts with: the lines to blame, also the "
-            "causes, or also the corrected lines.",
+            help="Let the notebook show where the mistakes are, also what they are, or also how to "
+            "fix them.",
         ),
     ] = "where",
     only: Annotated[
@@ -44,7 +44,7 @@ def exercise(
     timeout: Annotated[float, typer.Option(help="Time limit for FORWARD, in seconds.")] = 600.0,
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing notebook.")] = False,
 ) -> None:
-    """Write a notebook for writing the backward pass of FORWARD by hand.
+    """Write an exercise: a notebook in which to write the backward pass of FORWARD by hand.
 
     FORWARD runs twice. The notebook contains its code up to the loss, without the lines that
     compute gradients by hand, and a blank for each gradient.
