@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from handgrad.checker.functions.causes import FUNCTION_CAUSES
-from handgrad.checker.functions.grid import HUGE, SIZES
-from handgrad.checker.functions.samples import DTYPES, LAYOUTS, UPSTREAMS
+from handgrad.checker.functions.samples.grid import HUGE, SIZES
+from handgrad.checker.functions.samples.sample import DTYPES, LAYOUTS, UPSTREAMS
 
 pytest_plugins = ["pytester"]
 

@@ -8,8 +8,8 @@ from checker.functions.kernels.elementwise import Gelu
 from checker.functions.kernels.norms import LayerNorm, layer_norm
 from checker.functions.kernels.softmax import CrossEntropy, Softmax
 from handgrad import HandgradError, check_function
-from handgrad.checker.functions.samples import Sample, parse
-from handgrad.checker.functions.specs import specified
+from handgrad.checker.functions.samples.sample import CheckSample, parse
+from handgrad.checker.functions.inputs.specs import specified
 
 SIZES = {"B": 3, "C": 5}
 
@@ -131,7 +131,7 @@ def test_a_sample_is_read_as_it_is_written(text):
 
 
 def test_what_a_sample_leaves_out_is_plain():
-    assert parse("C=5 B=3", ["B", "C"], ["x"]) == Sample((("B", 3), ("C", 5)))
+    assert parse("C=5 B=3", ["B", "C"], ["x"]) == CheckSample((("B", 3), ("C", 5)))
 
 
 ONE = torch.randn(3, 4)

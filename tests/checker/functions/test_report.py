@@ -15,8 +15,8 @@ from checker.functions.wrong.planting import blocks, changed, forwarded, wrapped
 from handgrad import check_function
 from handgrad.checker.functions import diagnose
 from handgrad.checker.functions.causes.cause import cause
-from handgrad.checker.functions.evidence import Evidence, Finding
-from handgrad.checker.functions.patterns import place
+from handgrad.checker.functions.causes.evidence import FunctionEvidence, FunctionFinding
+from handgrad.checker.functions.report.patterns import place
 
 FEW = {"sizes": {"B": (3, 1, 65), "C": (5, 16, 0)}}
 CONSTANT = changed(LayerNorm, norm_all_constant)
@@ -177,11 +177,11 @@ def test_where_an_error_sits(wrong, says):
 def test_a_cause_that_fits_one_draw_of_the_numbers_alone_is_not_named(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def lucky(evidence: Evidence) -> Finding | None:
-        return Finding("It fits.", "Mend it.") if evidence.sample.draw == 0 else None
+    def lucky(evidence: FunctionEvidence) -> FunctionFinding | None:
+        return FunctionFinding("It fits.", "Mend it.") if evidence.sample.draw == 0 else None
 
-    def sure(evidence: Evidence) -> Finding | None:
-        return Finding("It fits.", "Mend it.")
+    def sure(evidence: FunctionEvidence) -> FunctionFinding | None:
+        return FunctionFinding("It fits.", "Mend it.")
 
     for find, code in ((lucky, None), (sure, "HG999")):
         monkeypatch.setattr(diagnose, "FUNCTION_CAUSES", (cause("HG999", "luck")(find),))

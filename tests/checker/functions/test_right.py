@@ -13,7 +13,7 @@ from checker.functions.kernels.elementwise import Gelu
 from checker.functions.kernels.softmax import attention
 from checker.functions.right import RIGHT
 from handgrad import LAYERS, check_function
-from handgrad.checker.functions.samples import DTYPES
+from handgrad.checker.functions.samples.sample import DTYPES
 
 NOTES = {
     "layernorm in float32": ["float64 is computed in float32: right to its precision"],

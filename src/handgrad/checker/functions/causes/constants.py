@@ -1,7 +1,7 @@
-"""The reference with some of its statistics held constant: results of reductions, detached.
+"""The reference with some of its statistics constant: results of reductions, detached.
 
-Functions that hold their statistics inside (layer_norm, softmax) are run step by step here, so that
-what they reduce can be held as well.
+Functions with internal statistics (layer_norm, softmax) run here step by step, so that their
+reductions can be detached too.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +25,7 @@ def layer_norm(
     bias: Tensor | None = None,
     eps: float = 1e-5,
 ) -> Tensor:
-    """(B, ..., C) normalised over its last dimensions."""
+    """Normalise (B, ..., C) over its last dimensions."""
     dims = [-1 - i for i in range(len(normalized_shape))]
     normed = (x - x.mean(dims, keepdim=True)) * (
         x.var(dims, correction=0, keepdim=True) + eps
@@ -40,7 +40,7 @@ def rms_norm(
     weight: Tensor | None = None,
     eps: float | None = None,
 ) -> Tensor:
-    """(B, ..., C) over the root of its mean square."""
+    """Divide (B, ..., C) by the root of its mean square."""
     dims = [-1 - i for i in range(len(normalized_shape))]
     floor = torch.finfo(x.dtype).eps if eps is None else eps
     normed = x * (x.square().mean(dims, keepdim=True) + floor).rsqrt()
@@ -57,9 +57,9 @@ def batch_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> Tensor:
-    """(B, C, ...) normalised over all but its second dimension, in training."""
+    """Normalise (B, C, ...) over all dimensions but the second, in training mode."""
     if not training:
-        raise RuntimeError("evaluation reduces nothing")
+        raise RuntimeError("evaluation mode has no reduction")
     dims = [d for d in range(x.dim()) if d != 1]
     shape = [1, -1] + [1] * (x.dim() - 2)
     normed = (x - x.mean(dims, keepdim=True)) * (
@@ -70,13 +70,13 @@ def batch_norm(
 
 
 def softmax(x: Tensor, dim: int = -1, **_: Any) -> Tensor:
-    """Over `dim`; the maximum cancels."""
+    """Return the softmax over `dim`; the maximum cancels."""
     exped = (x - x.detach().amax(dim, keepdim=True)).exp()
     return exped / exped.sum(dim, keepdim=True)
 
 
 def log_softmax(x: Tensor, dim: int = -1, **_: Any) -> Tensor:
-    """Over `dim`; the maximum cancels."""
+    """Return the log softmax over `dim`; the maximum cancels."""
     shifted = x - x.detach().amax(dim, keepdim=True)
     return shifted - shifted.exp().sum(dim, keepdim=True).log()
 
@@ -89,14 +89,14 @@ def cross_entropy(
     reduction: str = "mean",
     **_: Any,
 ) -> Tensor:
-    """(N, V) and (N,) to the loss in nats."""
+    """Return the loss in nats of logits (N, V) and targets (N,)."""
     loss: Tensor = F.nll_loss(log_softmax(x, 1), target, weight, ignore_index=ignore_index,
                       reduction=reduction)  # fmt: skip
     return loss
 
 
 def normalize(x: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12, **_: Any) -> Tensor:
-    """Over its norm."""
+    """Divide by the norm over `dim`."""
     norm: Tensor = torch.linalg.vector_norm(x, p, dim, keepdim=True)
     return x / norm.clamp_min(eps)
 
@@ -107,16 +107,16 @@ INSIDE: dict[str, Callable[..., Any]] = {
 }
 
 
-class Held(TorchFunctionMode):
-    """While active, the reductions whose number is in `chosen` (None: all) come out detached.
+class DetachedReductions(TorchFunctionMode):
+    """While active, detaches the results of reductions: those in `chosen` by number, or all.
 
-    `seen` are the names of all of them in their order, those inside others as `var of layer_norm`.
+    `names` are the reductions in their order, those inside a function as `var in layer_norm`.
     """
 
     def __init__(self, chosen: set[int] | None) -> None:
         super().__init__()
         self.chosen = chosen
-        self.seen: list[str] = []
+        self.names: list[str] = []
         self._inside: list[str] = []
 
     def __torch_function__(
@@ -140,8 +140,8 @@ class Held(TorchFunctionMode):
         return self._reduced(name, result)
 
     def _reduced(self, name: str, result: Any) -> Any:
-        number = len(self.seen)
-        self.seen.append(f"{name} in {self._inside[-1]}" if self._inside else name)
+        number = len(self.names)
+        self.names.append(f"{name} in {self._inside[-1]}" if self._inside else name)
         if self.chosen is not None and number not in self.chosen:
             return result
         if isinstance(result, Tensor):
