@@ -93,20 +93,21 @@ def forward_differs(e: FunctionEvidence) -> FunctionFinding | None:
     """
     if e.kind not in ("wrong", "shape") or e.quantity.kind != "output":
         return None
-    failure = "The forward pass computes another formula than the reference"
+    failure = "The forward pass computes a different formula from the reference"
     fix = "Correct the forward pass, or pass the reference that it implements."
     right = _right_for_its_forward(e)
     if right is None:
         return FunctionFinding(f"{failure}.", fix)
     verdict = "right" if right else "wrong"
     return FunctionFinding(
-        f"{failure}. backward is {verdict} for this forward pass, by central differences.", fix
+        f"{failure}; backward is {verdict} for this forward pass (central differences).", fix
     )
 
 
 def _growing(e: FunctionEvidence) -> FunctionFinding | None:
-    """Return a finding if R grows with the size of one letter."""
-    for letter in e.sample.size_of:
+    """Return a finding if R grows with one letter. Letters that must be large come first."""
+    base = e.explored.base.size_of
+    for letter, _ in sorted(e.sample.sizes, key=lambda pair: pair[1] == base[pair[0]]):
         ratios = []
         for size in GROWING_SIZES:
             trial = e.run(e.sample.sized({letter: size}))
