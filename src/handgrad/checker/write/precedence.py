@@ -27,7 +27,8 @@ def needs_parentheses(new: ast.expr, place: ast.AST, parent: ast.AST | None) -> 
     if isinstance(parent, ast.Subscript):
         return place is parent.value
     if isinstance(parent, ast.UnaryOp):
-        return not isinstance(new, ast.BinOp) or is_sum(new)
+        is_product = isinstance(new, ast.BinOp) and not is_sum(new)
+        return not (is_product and isinstance(parent.op, ast.USub))  # -a * b is -(a * b)
     if isinstance(parent, ast.BinOp):
         if isinstance(new, ast.UnaryOp) and place is parent.right:  # x**-2, a * -b
             return False
