@@ -8,8 +8,9 @@ date and says nothing about the pass as it is now.
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from handgrad.checker.pairs.hands import PATTERNS, Hand, hand_names
-from handgrad.checker.pairs.settle import CLIPPING
+from handgrad.checker.pairs.hands import HandGradient
+from handgrad.checker.pairs.pairing import CLIPPING
+from handgrad.checker.record.gradient_names import PATTERNS, hand_names
 from handgrad.checker.record.trace import Bind, Compared, Event, Op, Trace, key_of, needed
 from handgrad.checker.records import Note, Report, Row
 from handgrad.checker.session import Session
@@ -41,9 +42,9 @@ def grade(session: Session, start: int, file: str) -> Report:
 
     Raises CheckError, one line, where nothing can be graded.
     """
-    chosen: list[Hand] = []
+    chosen: list[HandGradient] = []
 
-    def only(hands: list[Hand]) -> list[Hand]:
+    def only(hands: list[HandGradient]) -> list[HandGradient]:
         found, own = answerable(session.recorder.trace, hands, start)
         chosen.extend(own)
         return found
@@ -61,7 +62,9 @@ def grade(session: Session, start: int, file: str) -> Report:
     return replace(report, rows=tuple(rows), notes=tuple(notes))
 
 
-def answerable(trace: Trace, hands: Sequence[Hand], start: int) -> tuple[list[Hand], list[Hand]]:
+def answerable(
+    trace: Trace, hands: Sequence[HandGradient], start: int
+) -> tuple[list[HandGradient], list[HandGradient]]:
     """Return the gradients to grade, and those of them that the cell from event `start` on made."""
     written = [h for h in hands if all(b.statement.text for b in h.binds)]
     own = [h for h in written if _made_since(h, start)]
@@ -79,16 +82,16 @@ def answerable(trace: Trace, hands: Sequence[Hand], start: int) -> tuple[list[Ha
     return [h for h in near if h.number in kept], own
 
 
-def _made_since(hand: Hand, start: int) -> bool:
+def _made_since(hand: HandGradient, start: int) -> bool:
     """A later write through another name makes it, too; a clipping or a step does not."""
     return any(b.index >= start and not CLIPPING.search(b.statement.text) for b in hand.binds)
 
 
-def _cell(hand: Hand) -> int | None:
+def _cell(hand: HandGradient) -> int | None:
     return hand.own_final().statement.place.cell
 
 
-def _used_by(trace: Trace, hands: Sequence[Hand]) -> set[int]:
+def _used_by(trace: Trace, hands: Sequence[HandGradient]) -> set[int]:
     """Return the ids of the tensors that went into the gradients."""
     stops = {key_of(t) for h in hands for b in h.forward.nodes() for t in (b.value,)}
     targets = [b.value for h in hands for b in h.binds]
@@ -96,7 +99,7 @@ def _used_by(trace: Trace, hands: Sequence[Hand]) -> set[int]:
     return {id(t) for op in ops for t in op.inputs} | {id(t) for t in targets}
 
 
-def _tainted(trace: Trace, hands: Sequence[Hand]) -> set[int]:
+def _tainted(trace: Trace, hands: Sequence[HandGradient]) -> set[int]:
     """Return the ids of the tensors that were computed from these gradients."""
     found = {id(b.value) for h in hands for b in h.binds}
     for event in trace.events if found else ():
@@ -105,7 +108,7 @@ def _tainted(trace: Trace, hands: Sequence[Hand]) -> set[int]:
     return found
 
 
-def _dated(row: Row, hand: Hand | None, bindings: Bindings) -> Row:
+def _dated(row: Row, hand: HandGradient | None, bindings: Bindings) -> Row:
     """Say of a wrong gradient where it came from, if that is out of date: no line is to blame."""
     if hand is None or row.verdict not in ("wrong", "shape"):
         return row

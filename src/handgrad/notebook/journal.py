@@ -76,7 +76,7 @@ class Journal:
 
     def _defines(self, source: str) -> bool:
         """Tell from its text whether a cell sets a name that reads as a gradient of another."""
-        from handgrad.checker.pairs.hands import hand_names
+        from handgrad.checker.record.gradient_names import hand_names
 
         names = set(ASSIGNED.findall(source))
         return not names.isdisjoint(hand_names(names | self._names.keys()))

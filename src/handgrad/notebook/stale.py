@@ -10,8 +10,8 @@ import re
 from bisect import bisect_left
 from dataclasses import dataclass
 
-from handgrad.checker.pairs.hands import Hand
-from handgrad.checker.passes.find import Pass
+from handgrad.checker.pairs.hands import HandGradient
+from handgrad.checker.passes.forward import ForwardPass
 from handgrad.checker.record.trace import Bind, Op, Trace
 from handgrad.checker.records import Row
 
@@ -54,7 +54,7 @@ class Bindings:
 class Nodes:
     """What the names of one forward pass stood for in it."""
 
-    forward: Pass
+    forward: ForwardPass
     by_name: dict[str, list[Bind]]
 
     def mismatch(self, bind: Bind) -> Bind | None:
@@ -67,7 +67,7 @@ class Nodes:
         return None if same and not changed else own[-1]
 
 
-def stale(hand: Hand, bindings: Bindings) -> str | None:
+def stale(hand: HandGradient, bindings: Bindings) -> str | None:
     """Return what the gradient was computed from that its forward pass does not have, in a
     sentence; None where it is all of one pass."""
     if hand.binds[0].statement.function:
@@ -76,7 +76,7 @@ def stale(hand: Hand, bindings: Bindings) -> str | None:
     return None if found is None else _said(*found, hand.forward, bindings)
 
 
-def _nodes(forward: Pass) -> Nodes:
+def _nodes(forward: ForwardPass) -> Nodes:
     """Return every name of what went into the pass's operations or came out, data included."""
     used = {id(t) for e in forward.events if type(e) is Op for t in (*e.inputs, *e.outputs)}
     found: dict[str, list[Bind]] = {}
@@ -86,7 +86,7 @@ def _nodes(forward: Pass) -> Nodes:
     return Nodes(forward, found)
 
 
-def _search(hand: Hand, nodes: Nodes, bindings: Bindings) -> tuple[Bind, Bind, Bind] | None:
+def _search(hand: HandGradient, nodes: Nodes, bindings: Bindings) -> tuple[Bind, Bind, Bind] | None:
     """Return the reading statement, what it read, and what the forward pass has instead."""
     todo, seen = list(hand.binds), {b.index for b in hand.binds}
     while todo:
@@ -104,7 +104,7 @@ def _search(hand: Hand, nodes: Nodes, bindings: Bindings) -> tuple[Bind, Bind, B
     return None
 
 
-def _said(reader: Bind, bind: Bind, node: Bind, forward: Pass, bindings: Bindings) -> str:
+def _said(reader: Bind, bind: Bind, node: Bind, forward: ForwardPass, bindings: Bindings) -> str:
     named = [b for binds in bindings.by_name.values() for b in binds]
     losses = [b for b in named if b.value is forward.outputs[0]]
     where = losses[0].statement.place.cell if losses else node.statement.place.cell

@@ -86,7 +86,7 @@ def test_a_gradient_is_graded_as_it_was_before_it_was_clipped(check, clipping):
     assert {r.hand: r.verdict for r in report.rows} == {"dh": "exact", "dW": "exact", "db": "exact"}
     (note,) = report.notes
     assert note.message == (
-        f"{CLIPPINGS[clipping]} changes dW, db on purpose, so it seems: they are graded as they "
+        f"{CLIPPINGS[clipping]} clips or scales dW and db once finished: they are judged as they "
         "were before."
     )
 

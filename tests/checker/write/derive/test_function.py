@@ -52,7 +52,7 @@ def layer_backward(dout, x, w, hpre):
     dw = x.T @ dhpre
     return dx, dw, db
 """
-NO_SOURCE = "has no source to name its steps by: define it with def, in a file or a cell"
+NO_SOURCE = "has no source code to read its steps from: define it with def, in a file or cell"
 
 
 def derive(forward: Callable[..., Any], inputs: Any, fused: bool = False) -> Any:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from handgrad.checker.passes.find import Pass
+from handgrad.checker.passes.truth import Pass
 from handgrad.checker.record.scope import Scope
 from handgrad.checker.record.trace import Bind, Op
 from handgrad.checker.write.compose.broadcasting import expanded

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from handgrad.checker.passes.find import Pass
+from handgrad.checker.passes.forward import ForwardPass
 from handgrad.checker.record.instrument import Statement
 from handgrad.checker.record.trace import Bind, Op, key_of, tensors_in
 from handgrad.checker.write.rules.rule import canonical
@@ -43,7 +43,7 @@ class Value:
 class Graph:
     """The values of one pass. Operations are keys by their index, values by their id."""
 
-    def __init__(self, forward: Pass) -> None:
+    def __init__(self, forward: ForwardPass) -> None:
         self.forward = forward
         self.ops: list[Op] = []
         self.reads: dict[int, dict[int, Value]] = {}

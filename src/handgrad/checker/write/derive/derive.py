@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
 
-from handgrad.checker.passes.find import Pass, find_passes
+from handgrad.checker.passes.forward import ForwardPass, find_passes
+from handgrad.checker.passes.truth import Pass, differentiated
 from handgrad.checker.record.instrument import Statement
 from handgrad.checker.record.trace import Bind, Trace
 from handgrad.checker.records import CellError, Place
@@ -23,7 +25,7 @@ from handgrad.errors import CheckError
 NO_LOSS = "nothing to derive: no loss was computed from named tensors"
 
 
-def choose_pass(trace: Trace, file: str, loss: str | None = None) -> Pass:
+def choose_pass(trace: Trace, file: str, loss: str | None = None) -> ForwardPass:
     """Return the pass to derive: that of `loss`, or the longest.
 
     Passes on which backward() was called come first. Raises CheckError if there is none.
@@ -38,7 +40,7 @@ def choose_pass(trace: Trace, file: str, loss: str | None = None) -> Pass:
     return max((p for p, _ in passes), key=lambda p: (p.backward is not None, len(p.nodes())))
 
 
-def latest_pass(trace: Trace, names: Mapping[str, Any], file: str) -> Pass:
+def latest_pass(trace: Trace, names: Mapping[str, Any], file: str) -> ForwardPass:
     """Return the newest pass of a notebook whose loss one of `names` still holds.
 
     Passes on which backward() was called come first. Raises CheckError if there is none.
@@ -48,13 +50,13 @@ def latest_pass(trace: Trace, names: Mapping[str, Any], file: str) -> Pass:
         raise CheckError(f"{file}: {NO_LOSS}")
     values = {id(value) for value in names.values()}
 
-    def rank(p: Pass) -> tuple[bool, bool, int]:
+    def rank(p: ForwardPass) -> tuple[bool, bool, int]:
         return id(p.outputs[0]) in values, p.backward is not None, p.end
 
     return max(passes, key=rank)
 
 
-def _passes(trace: Trace, file: str) -> list[Pass]:
+def _passes(trace: Trace, file: str) -> list[ForwardPass]:
     try:
         passes = find_passes(trace, {})
         if not passes:  # nothing requires a gradient: differentiate by every named tensor
@@ -66,7 +68,7 @@ def _passes(trace: Trace, file: str) -> list[Pass]:
 
 
 def derive_pass(
-    forward: Pass,
+    undone: ForwardPass,
     file: str,
     fused: bool = False,
     errors: Sequence[CellError] = (),
@@ -77,11 +79,12 @@ def derive_pass(
     `seed` is the gradient of the output by name and value; None stands for 1. Raises CheckError if
     the pass cannot be replayed.
     """
-    graph = Graph(forward)
+    graph = Graph(undone)
     refs = References(graph, loss_names(graph))
     nodes = nodes_of(graph, refs)
+    unnamed = sorted((bind for _, bind in nodes if bind.index < 0), key=lambda b: b.index)
     try:
-        forward.differentiate()
+        forward = differentiated(replace(undone, events=[*unnamed, *undone.events]))
     except RuntimeError as error:
         reason = str(error).split("\n")[0]
         raise CheckError(f"{file}: the forward pass cannot be replayed: {reason}") from error
@@ -124,7 +127,6 @@ def nodes_of(graph: Graph, refs: References) -> list[tuple[Value, Bind]]:
                 bind = Bind(
                     -unnamed, printed(node), value.tensor, "assign", Statement(Place(0), "")
                 )
-                graph.forward.events.insert(0, bind)
                 value.binds.append(bind)
         if bind is not None and _reaches_output(graph, value):
             nodes.append((value, bind))
@@ -198,7 +200,7 @@ def _missing_step(statement: Statement | None, reason: str) -> MissingStep:
     return MissingStep(statement.text, statement.place.line, statement.place.cell, reason)
 
 
-def _loss_name(forward: Pass) -> str | None:
+def _loss_name(forward: ForwardPass) -> str | None:
     ids = {id(t) for t in forward.outputs}
     names = [b.name for b in forward.trace.of(Bind) if id(b.value) in ids and b.kind != "param"]
     return names[0] if names else None

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from handgrad.checker.records import CellError, Verdict
+from handgrad.checker.records import CellError, VerdictName
 from handgrad.files import finite_or_none
 
 
@@ -13,7 +13,7 @@ class Gradient:
 
     node: str
     name: str
-    verdict: Verdict | None
+    verdict: VerdictName | None
     shape: tuple[int, ...]
     ratio: float | None = None
     max_abs_diff: float | None = None

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from handgrad.checker.passes.compare import judge
-from handgrad.checker.passes.find import Pass
 from handgrad.checker.passes.replay import Replay
+from handgrad.checker.passes.truth import Pass
 from handgrad.checker.record.trace import Bind
-from handgrad.checker.records import Verdict
+from handgrad.checker.records import VerdictName
 from handgrad.checker.write.compose.references import References
 
 
@@ -96,7 +96,7 @@ def _is_expanded(value: Tensor) -> bool:
 
 def verdict_of(
     forward: Pass, bind: Bind, value: Tensor | None, formula: Tensor | None
-) -> tuple[Verdict | None, float | None, float | None]:
+) -> tuple[VerdictName | None, float | None, float | None]:
     """Return verdict, R and the largest absolute difference of one derived gradient.
 
     `formula` is the gradient that the lines give in float64.
