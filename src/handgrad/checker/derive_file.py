@@ -1,4 +1,4 @@
-"""`handgrad derive FILE`: run the file in a child process, as a check does, and derive its pass."""
+"""`handgrad derive FILE`: the file runs in a child process as for a check; its pass is derived."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Derived:
-    """A derivation, and what the file printed."""
+    """A derivation, and what the file printed meanwhile."""
 
     derivation: Derivation
     output: str
@@ -29,18 +29,18 @@ def derive_file(
 ) -> Derived:
     """Run a notebook or a script and derive the backward pass of its loss.
 
-    `loss` is its name. By default it is the loss of the longest forward pass on which backward()
-    was called, or of the longest forward pass if backward() was not called. Raises CheckError if
-    there is no loss or the file cannot be run, and SettingsError for an invalid `timeout`.
+    `loss` names the one to take where there are several: else that of the longest forward pass on
+    which backward() was called, or the longest of all. Raises CheckError, one line, where there is
+    no loss or the file cannot be run; SettingsError for a time limit that cannot work.
     """
     require_settings(timeout, None)
     try:
         source = read_source(file)
     except CheckError as refusal:
-        message = str(refusal)
+        said = str(refusal)
         if "::" in str(file):
-            message += "; to derive a function, call handgrad.derive(function, inputs) in Python"
-        raise CheckError(message) from refusal
+            said += "; of a function: handgrad.derive(function, inputs), in Python"
+        raise CheckError(said) from refusal
     settings: dict[str, Any] = {"pairs": {}, "max_steps": None, "timeout": timeout}
     wanted = {"task": "derive", "derive": {"fused": fused, "loss": loss}}
     answer, output = asked(source, {**settings, **wanted})
@@ -50,7 +50,7 @@ def derive_file(
 def derive_session(
     session: "Session", file: str, errors: Sequence[CellError], fused: bool, loss: str | None
 ) -> Derivation:
-    """Derive the recorded pass of a session, in the process that recorded it."""
+    """Derive the pass that a session has recorded, in the process that recorded it."""
     import torch
 
     from handgrad.checker.write.derive.derive import choose_pass, derive_pass

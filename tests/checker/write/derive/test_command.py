@@ -120,8 +120,8 @@ REFUSED = {
     "a missing file": (["none.py"], "none.py: no such file; looked for FOLDER/none.py"),
     "a function in a file": (
         ["forward.py::f"],
-        "forward.py::f: no such file; looked for FOLDER/forward.py::f; to derive a function, "
-        "call handgrad.derive(function, inputs) in Python",
+        "forward.py::f: no such file; looked for FOLDER/forward.py::f; of a function: "
+        "handgrad.derive(function, inputs), in Python",
     ),
     "a folder": (["."], ".: a folder; handgrad takes a notebook (.ipynb) or a script (.py)"),
     "a text file": (
