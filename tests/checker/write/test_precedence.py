@@ -46,7 +46,8 @@ class Replace(ast.NodeTransformer):
 
 
 @pytest.mark.parametrize(
-    ("text", "factor"), [("a + b", "(a + b)"), ("a - b", "(a - b)"), ("a * b", "a * b"), ("a", "a")]
+    ("text", "factor"),
+    [("a + b", "(a + b)"), ("a - b", "(a - b)"), ("a * b", "a * b"), ("a < b", "(a < b)")],
 )
 def test_a_sum_as_a_factor(text: str, factor: str) -> None:
     assert as_factor(text, ast.parse(text, mode="eval").body) == factor
