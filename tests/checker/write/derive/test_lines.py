@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from checker.write.derive.conftest import START, derived, off, pasted, verdicts
-from handgrad.checker.records import Verdict
+from handgrad.checker.records import VerdictName
 from handgrad.checker.write.derive.records import Derivation, Gradient
 
 LINES = {
@@ -280,7 +280,7 @@ def test_a_tensor_that_cannot_be_recomputed_is_reported() -> None:
 
 
 def test_the_summary_counts_wrong_and_missing_gradients_apart() -> None:
-    verdicts: list[Verdict | None] = ["exact", "rounding", "wrong", None]
+    verdicts: list[VerdictName | None] = ["exact", "rounding", "wrong", None]
     gradients = tuple(Gradient("x", "dx", verdict, (3,)) for verdict in verdicts)
     found = Derivation("f.py", "loss", (), gradients)
     assert not found.ok
