@@ -1,21 +1,25 @@
-"""The samples of a check: every circumstance alone, the likely pairs together, small first."""
+"""The samples of a check: each circumstance alone, likely pairs together, small sizes first."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import cycle
 
-from handgrad.checker.functions.samples import LAYOUTS, UPSTREAMS, Sample
+from handgrad.checker.functions.samples.sample import LAYOUTS, UPSTREAMS, CheckSample
 
+Grid = Callable[
+    [CheckSample, Sequence[str], Sequence[str], int, Mapping[str, Sequence[int]]],
+    list[CheckSample],
+]
 SIZES = (1, 2, 3, 7, 16, 64, 65, 127, 257, 1031, 0)
-"""One, odd, prime, a power of two, one more and one less, several blocks and a rest, none."""
+"""One, odd, prime, a power of two, one more, one less, several blocks and a remainder, zero."""
 HUGE = 4099
-"""Beyond the block of a kernel that does a row in one; only where that stays small."""
+"""Beyond the block size of a kernel that computes a row in one block; only where it stays fast."""
 FIRST = (3, 5, 7, 2, 11, 13)
-"""The letters' sizes in the base, different so that crossed dimensions show."""
+"""Sizes of the base sample; all different, so that swapped dimensions show."""
 
 
 def bases(letters: Sequence[str], known: Mapping[str, int]) -> Iterator[dict[str, int]]:
-    """Yield sizes to start from, small ones first: a kernel may want multiples of something."""
+    """Yield sizes to start from, small ones first: some kernels need multiples of a block."""
     yield {letter: FIRST[i % len(FIRST)] for i, letter in enumerate(letters)}
     if known:
         yield {letter: known.get(letter, 16) for letter in letters}
@@ -24,16 +28,16 @@ def bases(letters: Sequence[str], known: Mapping[str, int]) -> Iterator[dict[str
 
 
 def grid(
-    base: Sample,
+    base: CheckSample,
     dtypes: Sequence[str],
     names: Sequence[str],
     outputs: int,
     sizes: Mapping[str, Sequence[int]],
-) -> list[Sample]:
-    """Return the samples around `base`, without repetition.
+) -> list[CheckSample]:
+    """Return the samples around `base`, each once.
 
     `dtypes` are those that work, `names` the inputs that may require a gradient alone, `outputs`
-    how many can have an upstream gradient, `sizes` each letter's.
+    the number of outputs that can have an upstream gradient, `sizes` the sizes of each letter.
     """
     plain = replace(base, dtype=dtypes[0])
     samples = [replace(plain, dtype=dtype) for dtype in dtypes]
@@ -54,9 +58,9 @@ def grid(
 
 
 def _sized(
-    plain: Sample, dtypes: Sequence[str], sizes: Mapping[str, Sequence[int]]
-) -> Iterator[Sample]:
-    """Each letter at each of its sizes, in turn in every dtype; then all of them together."""
+    plain: CheckSample, dtypes: Sequence[str], sizes: Mapping[str, Sequence[int]]
+) -> Iterator[CheckSample]:
+    """Yield each letter at each of its sizes, dtypes alternating; then all letters together."""
     others = cycle(dtypes[1:] or dtypes)
     layouts = cycle(LAYOUTS[1:])
     for letter in sizes:
@@ -71,10 +75,10 @@ def _sized(
             sample = plain.sized({letter: 65})
             yield replace(sample, layout=next(layouts), upstream="strided")
     for size in (1, 2, 16):
-        if all(size in own for own in sizes.values()):
+        if all(size in tried for tried in sizes.values()):
             yield plain.sized(dict.fromkeys(sizes, size))
 
 
-def huge(base: Sample, dtypes: Sequence[str], letters: Sequence[str]) -> list[Sample]:
-    """Return each letter at its largest."""
+def huge(base: CheckSample, dtypes: Sequence[str], letters: Sequence[str]) -> list[CheckSample]:
+    """Return each letter at its largest size."""
     return [replace(base, dtype=dtypes[0]).sized({letter: HUGE}) for letter in letters]

@@ -1,6 +1,6 @@
-"""How tensors lie in memory: layouts of inputs, kinds of upstream gradient.
+"""Memory layouts of inputs, and kinds of upstream gradient.
 
-The values stay as they are, but for `expanded`, whose rows are one row with stride 0.
+A layout keeps the values, except `expanded`, which repeats the first row with stride 0.
 """
 
 from collections.abc import Callable
@@ -12,12 +12,12 @@ Layout = Callable[[Tensor, torch.Generator], Tensor]
 
 
 def contiguous(value: Tensor, generator: torch.Generator) -> Tensor:
-    """Rows one after the other."""
+    """Return the value in row-major order."""
     return value.contiguous()
 
 
 def transposed(value: Tensor, generator: torch.Generator) -> Tensor:
-    """Columns one after the other; of one dimension, every second element of a larger memory."""
+    """Return the value in column-major order; with one dimension, as `sliced` does."""
     if value.dim() < 2:
         return sliced(value, generator)
     order = list(range(value.dim()))[::-1]
@@ -25,7 +25,7 @@ def transposed(value: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def sliced(value: Tensor, generator: torch.Generator) -> Tensor:
-    """Every second element of a memory that holds other numbers between."""
+    """Return the value as every second element of a tensor that has other numbers between them."""
     if value.dim() == 0:
         return offset(value, generator)
     wide = _like(value, (*value.shape[:-1], 2 * value.shape[-1]), generator)
@@ -34,14 +34,14 @@ def sliced(value: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def offset(value: Tensor, generator: torch.Generator) -> Tensor:
-    """Contiguous, but three elements into its memory."""
+    """Return the value contiguous, starting three elements into its storage."""
     flat = _like(value, (value.numel() + 3,), generator)
     flat[3:] = value.flatten()
     return flat[3:].view(value.shape)
 
 
 def expanded(value: Tensor, generator: torch.Generator) -> Tensor:
-    """One row, with stride 0, in place of all."""
+    """Return the first row in place of every row, with stride 0."""
     if value.dim() == 0 or value.shape[0] == 0:
         return value
     return value[:1].contiguous().expand(value.shape)
@@ -53,7 +53,7 @@ LAYOUTS: dict[str, Layout] = {
 
 
 def _like(value: Tensor, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
-    """Return a memory for values like these, full of other such numbers: to be told if read."""
+    """Return a tensor of similar, recognisably different numbers: reading them gives an error."""
     if not value.numel():
         return value.new_zeros(shape)
     count = max(1, torch.Size(shape).numel())
@@ -65,8 +65,8 @@ def _like(value: Tensor, shape: tuple[int, ...], generator: torch.Generator) -> 
 
 
 def upstream(kind: str, out: Tensor, dtype: torch.dtype, generator: torch.Generator) -> Tensor:
-    """Return a gradient for `out`: its shape and device, `dtype`, no gradient of its own."""
-    if kind == "ones":  # as .sum().backward() passes it on
+    """Return an upstream gradient for `out`, on its device, in `dtype`."""
+    if kind == "ones":  # what .sum().backward() passes on
         return torch.ones((), dtype=dtype, device=out.device).expand(out.shape)
     shape = torch.Size(()) if kind == "expanded" else out.shape
     drawn = torch.randn(shape, generator=generator, dtype=torch.float64)
@@ -77,7 +77,7 @@ def upstream(kind: str, out: Tensor, dtype: torch.dtype, generator: torch.Genera
 
 
 def in_storage_order(value: Tensor) -> Tensor | None:
-    """Return what a kernel reads that takes the memory for contiguous; None where it runs out."""
+    """Return what a kernel reads that ignores strides; None beyond the storage, or if the same."""
     if value.is_contiguous() or not value.numel():
         return None
     stride = torch.empty(value.shape, device="meta").stride()
@@ -89,7 +89,7 @@ def in_storage_order(value: Tensor) -> Tensor | None:
 
 
 def twin(value: Tensor) -> Tensor:
-    """Return a copy that lies in memory exactly as `value` does."""
+    """Return a copy with the same strides and storage offset."""
     storage = value.untyped_storage().clone()  # type: ignore[no-untyped-call]
     empty = torch.empty(0, dtype=value.dtype, device=value.device)
     return empty.set_(storage, value.storage_offset(), value.shape, value.stride())

@@ -1,4 +1,4 @@
-"""A function run once on leaves of its own, and the gradients that autograd has from it."""
+"""One call of a function on its own leaves, and the gradients that autograd computes from it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -7,16 +7,18 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from handgrad.checker.functions.memory import twin
+from handgrad.checker.functions.inputs.isolation import reseed, threads
+from handgrad.checker.functions.samples.memory import twin
 
 Gradients = tuple[Tensor | None, ...]
-"""One for each input that requires a gradient, in their order."""
+"""One for each input that requires a gradient, in the order of the inputs."""
 
 
-class Call:
-    """One run. `outputs` are the tensors that came out, `leaves` the inputs that went in.
+class FunctionCall:
+    """One call. `outputs` are the tensors that it returned, `leaves` the inputs that it received.
 
-    `own`: the values are this call's alone and need no copy. `random`: it drew random numbers.
+    `copy`: the leaves are copies of `values`, in the same memory layout. `threads`: how many CPU
+    threads the function may use. `random`: whether it drew random numbers.
 
     Raises whatever the function raises.
     """
@@ -26,65 +28,60 @@ class Call:
         function: Callable[..., Any],
         values: Sequence[Any],
         wanted: Sequence[int],
-        own: bool = False,
+        copy: bool = True,
+        threads: int = 1,
     ) -> None:
-        self.leaves = [leaf(value, i in wanted, own) for i, value in enumerate(values)]
+        self.leaves = [_leaf(value, i in wanted, copy) for i, value in enumerate(values)]
         self.wanted = tuple(wanted)
-        reseed(0)  # dropout and its like draw the same again; the caller forks
+        self.threads = threads
+        reseed(0)  # dropout draws the same numbers in every call; `isolated` restores the state
         before = torch.default_generator.get_state()
-        with torch.enable_grad():
+        with torch.enable_grad(), self._threads():
             result = function(*self.leaves)
         self.random = not torch.equal(before, torch.default_generator.get_state())
         self.outputs = tensors_of(result)
         self.structure = structure_of(result)
 
+    def _threads(self) -> Any:
+        return threads(self.threads)
+
     def differentiable(self) -> list[int]:
-        """Return which outputs have a gradient."""
-        return [i for i, t in enumerate(self.outputs) if t.requires_grad]
+        """Return the positions of the outputs that have a gradient."""
+        return [i for i, output in enumerate(self.outputs) if output.requires_grad]
 
     def gradients(
         self, outputs: Sequence[int], upstream: Sequence[Tensor], create_graph: bool = False
     ) -> Gradients:
-        """Return the gradients of what is wanted. The graph stays, to be asked again."""
-        return torch.autograd.grad(
-            [self.outputs[i] for i in outputs],
-            [self.leaves[i] for i in self.wanted],
-            upstream,
-            retain_graph=True,
-            create_graph=create_graph,
-            allow_unused=True,
-        )
+        """Return the gradients of the wanted inputs. Keeps the graph for further calls."""
+        with self._threads():
+            return torch.autograd.grad(
+                [self.outputs[i] for i in outputs],
+                [self.leaves[i] for i in self.wanted],
+                upstream,
+                retain_graph=True,
+                create_graph=create_graph,
+                allow_unused=True,
+            )
 
-    def twice(
+    def second_gradients(
         self, outputs: Sequence[int], upstream: Sequence[Tensor], along: Sequence[Tensor]
     ) -> Gradients:
-        """Return the second gradients, of sum(gradient * along): by the inputs, by the upstream."""
+        """Return the gradients of sum(gradient * along): by the inputs, then by the upstream."""
         given = [u.detach().clone().requires_grad_() for u in upstream]
         first = self.gradients(outputs, given, create_graph=True)
         parts = [(g * v).sum() for g, v in zip(first, along, strict=True) if g is not None]
         total = torch.stack(parts).sum()
         by = [*(self.leaves[i] for i in self.wanted), *given]
-        return torch.autograd.grad(total, by, allow_unused=True)
+        with self._threads():
+            return torch.autograd.grad(total, by, allow_unused=True)
 
 
-def reseed(seed: int) -> None:
-    """Set the random numbers. (torch.manual_seed notes the whole stack each time, milliseconds.)"""
-    torch.default_generator.manual_seed(seed)
-    if on_cuda():
-        torch.cuda.manual_seed_all(seed)
-
-
-def on_cuda() -> bool:
-    """Tell whether anybody has used CUDA in this process."""
-    return bool(torch.cuda.is_initialized())  # type: ignore[no-untyped-call]
-
-
-def leaf(value: Any, wanted: bool, own: bool = False) -> Any:
-    """Return a leaf that lies in memory as `value` does; a copy, unless it is this call's `own`."""
+def _leaf(value: Any, wanted: bool, copy: bool) -> Any:
+    """Return a leaf in the same memory layout as `value`."""
     if not isinstance(value, Tensor):
         return value
-    still = value.detach()
-    return (still if own else twin(still)).requires_grad_(wanted)
+    detached = value.detach()
+    return (twin(detached) if copy else detached).requires_grad_(wanted)
 
 
 def tensors_of(result: Any) -> list[Tensor]:
@@ -94,26 +91,28 @@ def tensors_of(result: Any) -> list[Tensor]:
     if isinstance(result, Mapping):
         result = tuple(result.values())
     if isinstance(result, tuple | list):
-        return [t for element in result for t in tensors_of(element)]
+        return [tensor for element in result for tensor in tensors_of(element)]
     return []
 
 
 def structure_of(result: Any) -> str:
-    """`a tensor`, `2 tensors`, `no tensor`."""
-    found = tensors_of(result)
+    """Return `a tensor`, `2 tensors` or `no tensor`."""
+    count = len(tensors_of(result))
     if isinstance(result, Tensor):
         return "a tensor"
-    return {0: "no tensor", 1: "1 tensor in a tuple"}.get(len(found), f"{len(found)} tensors")
+    return {0: "no tensor", 1: "1 tensor in a tuple"}.get(count, f"{count} tensors")
 
 
-_MADE = {"arange", "empty", "eye", "full", "linspace", "ones", "rand", "randn", "tensor", "zeros"}
+_FACTORIES = {
+    "arange", "empty", "eye", "full", "linspace", "ones", "rand", "randn", "tensor", "zeros",
+}  # fmt: skip
 _CASTS = {Tensor.float, Tensor.half, Tensor.bfloat16}
 
 
 class InDouble(TorchFunctionMode):
-    """While active, what asks for another floating dtype gets float64: the truth stays exact.
+    """While active, code that asks for another floating dtype gets float64: the truth stays exact.
 
-    What asks for none (torch.ones(3)) gets it too. `used` says whether anything asked.
+    Code that asks for none (torch.ones(3)) gets float64 too. `used` tells whether any code asked.
     """
 
     def __init__(self) -> None:
@@ -140,7 +139,7 @@ class InDouble(TorchFunctionMode):
     ) -> Any:
         if func in _CASTS:
             func, self.used = Tensor.double, True
-        elif getattr(func, "__name__", "") in _MADE:
+        elif getattr(func, "__name__", "") in _FACTORIES:
             self.used = True
         given = {k: self._doubled(v) for k, v in (kwargs or {}).items()}
         return func(*map(self._doubled, args), **given)

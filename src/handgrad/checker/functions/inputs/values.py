@@ -1,25 +1,28 @@
-"""Numbers like those of an example tensor, in another shape.
+"""Random numbers that resemble an example tensor, in another shape.
 
-They stay within the example's range, so that what is positive, or a probability, stays so; a
-constant (weights of 1, biases of 0) varies, since all ones would hide a mistake.
+They stay within the example's range, so that positive numbers and probabilities stay valid.
+Constants (weights of 1, biases of 0) vary: all ones would hide a mistake.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from handgrad.text import array_text
+
 MASK = 4
-"""So few different whole numbers in a floating tensor are a mask or codes, and stay themselves."""
+"""Up to so many distinct whole numbers in a floating tensor are a mask or codes, and are kept."""
 
 
 def drawn_like(
     example: Tensor, shape: Sequence[int], limit: int | None, generator: torch.Generator
 ) -> Tensor:
-    """Return numbers like the example's in `shape`, floating ones in float64, on its device.
+    """Return numbers like the example's in `shape` on its device, floating ones in float64.
 
-    Whole numbers stay below `limit` where there is one. Raises ValueError where `limit` is 0 and
-    numbers are wanted.
+    Whole numbers stay below `limit` if it is given. Raises ValueError if `limit` is 0 and `shape`
+    has elements.
     """
     if example.is_floating_point():
         drawn = _floating(example.detach().double().cpu().flatten(), shape, generator)
@@ -41,7 +44,7 @@ def _floating(pool: Tensor, shape: Sequence[int], generator: torch.Generator) ->
     index = torch.randint(len(pool), list(shape), generator=generator)
     if whole or not bool(pool.isfinite().all()):
         return pool[index]
-    step = torch.randint(1, len(pool), list(shape), generator=generator)  # between two others
+    step = torch.randint(1, len(pool), list(shape), generator=generator)  # between two elements
     return torch.lerp(pool[index], pool[(index + step) % len(pool)], noise)
 
 
@@ -56,7 +59,14 @@ def _whole(
         raise ValueError("there is no whole number below 0 to draw")
     drawn = torch.randint(max(limit, 1), list(shape), generator=generator).to(pool.dtype)
     one = _picked(pool, shape, generator)
-    return torch.where(one < 0, one, drawn)  # -100 and its like mean something of their own
+    return torch.where(one < 0, one, drawn)  # -100 and the like have a meaning
+
+
+def as_text(value: Any) -> str:
+    """Return `f32[3,65]` for a tensor, its repr for anything else."""
+    if not isinstance(value, Tensor):
+        return repr(value)
+    return array_text(str(value.dtype), value.shape)
 
 
 def _bools(example: Tensor) -> Tensor:

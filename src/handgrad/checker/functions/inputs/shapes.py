@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from handgrad.checker.functions.values import drawn_like
+from handgrad.checker.functions.inputs.values import drawn_like
 from handgrad.errors import CheckError
 
 Sizes = Mapping[str, int]
@@ -16,7 +16,7 @@ GRAMMAR = "letters and numbers such as 'B T C', 'B 2*H', 'N < V' (whole numbers)
 
 
 class Dim(NamedTuple):
-    """One dimension: `factor` times the letter's size, or `factor` itself."""
+    """One dimension: `factor` times the size of the letter, or `factor` alone."""
 
     factor: int
     letter: str | None = None
@@ -27,15 +27,15 @@ class Dim(NamedTuple):
 
 @dataclass(frozen=True)
 class Spec:
-    """One input: drawn like `example`, or from the normal distribution; or always `constant`."""
+    """One input: drawn like `example` or from the normal distribution, or always `constant`."""
 
     dims: tuple[Dim, ...] = ()
     example: Tensor | None = None
     below: Dim | None = None
-    """For whole numbers: they stay below this."""
+    """The bound of whole numbers."""
     positive: bool = False
     constant: tuple[Any] | None = None
-    """What is no tensor, passed on as it is."""
+    """A value that is not a tensor, passed on unchanged."""
 
     @property
     def floating(self) -> bool:
@@ -44,7 +44,7 @@ class Spec:
         return self.constant is None and self.below is None
 
     def draw(self, sizes: Sizes, generator: torch.Generator) -> Any:
-        """Return a value at these sizes; floating ones in float64."""
+        """Return a value with these sizes; floating tensors are float64."""
         if self.constant is not None:
             return self.constant[0]
         shape = [dim.size(sizes) for dim in self.dims]
@@ -60,12 +60,12 @@ class Spec:
 
 
 class Letters:
-    """Gives equal sizes the same letter."""
+    """Assigns one letter to each size of the examples."""
 
     def __init__(self, given: Mapping[str, str]) -> None:
         taken = set(re.findall(r"[A-Za-z_]\w*", " ".join(given.values())))
         self.free = iter(c for c in "ABCDEFGHIJKLMNOPQRSTUVWXYZ" if c not in taken)
-        self.of: dict[int, Dim] = {0: Dim(0), 1: Dim(1)}  # what is stretched stays so
+        self.of: dict[int, Dim] = {0: Dim(0), 1: Dim(1)}  # broadcast dimensions stay
 
     def dim(self, size: int) -> Dim:
         if size not in self.of:
@@ -79,7 +79,7 @@ class Letters:
 
 
 def parsed(name: str, text: str) -> Spec:
-    """Return the spec of 'B T C', 'N < V', 'N C > 0'."""
+    """Return the spec of a shape in letters. Raises CheckError if `text` is not one."""
     shape, sign, limit = (part.strip() for part in re.match(r"([^<>]*)([<>]?)(.*)", text).groups())  # type: ignore[union-attr]
     try:
         dims = tuple(_dim(word) for word in shape.split())
@@ -87,7 +87,7 @@ def parsed(name: str, text: str) -> Spec:
             raise ValueError
         return Spec(dims, below=_dim(limit) if sign == "<" else None, positive=sign == ">")
     except ValueError:
-        raise CheckError(f"{name}: {text!r} is no shape; write {GRAMMAR}") from None
+        raise CheckError(f"{name}: {text!r} is not a shape; write {GRAMMAR}") from None
 
 
 def _dim(word: str) -> Dim:
@@ -98,5 +98,5 @@ def _dim(word: str) -> Dim:
 
 
 def word(dim: Dim) -> str:
-    """`2*H`."""
+    """Return a dimension as text: `2*H`."""
     return (f"{dim.factor}*" if dim.factor != 1 else "") + dim.letter if dim.letter else str(dim[0])

@@ -1,9 +1,9 @@
-"""What the inputs of a check are: example tensors, shapes in letters, or a function of the letters.
+"""The inputs of a check: example tensors, shapes in letters, or a function that makes them.
 
 (torch.randn(32, 64), torch.ones(64))              equal sizes vary together
-{"x": "B T C", "weight": "C"}                      letters vary, numbers stay: "B 4 C", "B 2*H"
+{"x": "B T C", "weight": "C"}                      letters vary, numbers are fixed: "B 4 C", "B 2*H"
 {"logits": "N V", "targets": "N < V"}              whole numbers below V; "N C > 0": positive
-def make(B, C, heads=4): return {...}              its parameters vary, those with defaults not
+def make(B, C, heads=4): return {...}              parameters vary, except those with a default
 """
 
 import inspect
@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from handgrad.checker.functions.calls import reseed
-from handgrad.checker.functions.shapes import Dim, Letters, Sizes, Spec, parsed, word
+from handgrad.checker.functions.inputs.isolation import reseed
+from handgrad.checker.functions.inputs.shapes import Dim, Letters, Sizes, Spec, parsed, word
 from handgrad.errors import CheckError
 
 
@@ -26,11 +26,11 @@ class Inputs:
     names: tuple[str, ...]
     letters: tuple[str, ...]
     known: Sizes
-    """Sizes that are known to work: those of the examples."""
+    """The sizes of the examples, which are known to work."""
     wrt: tuple[int, ...]
-    """The positions of what is differentiated by."""
+    """Positions of the inputs that require a gradient."""
     draw: Callable[[Sizes, int], tuple[Any, ...]]
-    """From sizes and a seed to values, the floating ones in float64."""
+    """Return values for sizes and a seed. Floating tensors are float64."""
 
 
 def specified(
@@ -40,28 +40,28 @@ def specified(
     fixed: Iterable[str] = (),
     wrt: Sequence[str] | None = None,
 ) -> Inputs:
-    """Return what `inputs` are. Raises CheckError where that cannot be told.
+    """Return the inputs of a check. Raises CheckError if `inputs` cannot be understood.
 
-    `parameters` are names for a sequence of inputs; `dims` the shapes of examples in letters;
-    `fixed` the letters that keep the examples' sizes.
+    `parameters` are names for a sequence of inputs, `dims` the shapes of the examples in letters,
+    `fixed` the letters that keep the sizes of the examples.
     """
     if callable(inputs):
-        return _made(inputs, parameters, wrt)
+        return _from_function(inputs, parameters, wrt)
     if isinstance(inputs, Tensor):
         inputs = (inputs,)
     if not isinstance(inputs, Sequence | Mapping) or isinstance(inputs, str) or not len(inputs):
         raise CheckError(
             f"inputs must be tensors, shapes such as {{'x': 'B T C'}} or a function that makes "
-            f"them, got {type(inputs).__name__ if inputs else repr(inputs)}"
+            f"tensors, got {type(inputs).__name__ if inputs else repr(inputs)}"
         )
     names = _named(inputs, parameters)
-    values = list(inputs.values() if isinstance(inputs, Mapping) else inputs)
+    values = _values(inputs)
     specs = _specs(names, values, _given_dims(names, values, dims))
     known = _known(names, specs)
     kept = _letters_of(fixed)
     unknown = [k for k in kept if k not in known]
     if unknown:
-        raise CheckError(f"fixed={' '.join(kept)}: no example has a size {unknown[0]}")
+        raise CheckError(f"fixed={' '.join(kept)}: no example has a size {unknown[0]!r}")
     specs = [_fixed(s, {k: known[k] for k in kept}) for s in specs]
     letters = dict.fromkeys(d.letter for s in specs for d in s.dims if d.letter)
 
@@ -70,34 +70,36 @@ def specified(
         return tuple(spec.draw(sizes, generator) for spec in specs)
 
     floating = [spec.floating for spec in specs]
-    asked = [isinstance(v, Tensor) and v.requires_grad for v in values]
-    chosen = _wrt(names, floating, asked, wrt)
+    requires = [isinstance(v, Tensor) and v.requires_grad for v in values]
+    chosen = _wrt(names, floating, requires, wrt)
     return Inputs(tuple(names), tuple(letters), known, chosen, draw)
 
 
-def _made(make: Callable[..., Any], parameters: Sequence[str], wrt: Sequence[str] | None) -> Inputs:
-    """Inputs that a function makes from sizes by name."""
+def _from_function(
+    make: Callable[..., Any], parameters: Sequence[str], wrt: Sequence[str] | None
+) -> Inputs:
+    """Return inputs that a function makes from sizes, passed by name."""
     signature = inspect.signature(make).parameters
     letters = tuple(name for name, p in signature.items() if p.default is p.empty)
 
-    def made(sizes: Sizes, seed: int) -> Any:
+    def call(sizes: Sizes, seed: int) -> Any:
         reseed(seed)
-        return make(**sizes)
+        result = make(**sizes)
+        return (result,) if isinstance(result, Tensor) else result
 
     def draw(sizes: Sizes, seed: int) -> tuple[Any, ...]:
-        got = made(sizes, seed)
-        values = (got,) if isinstance(got, Tensor) else got
-        values = tuple(values.values() if isinstance(values, Mapping) else values)
-        return tuple(_double(v) for v in values)
+        return tuple(_double(v) for v in _values(call(sizes, seed)))
 
     with torch.random.fork_rng(devices=[]):
-        first = made(dict.fromkeys(letters, 16), 0)
-    first = (first,) if isinstance(first, Tensor) else first
-    names = _named(first, parameters)
-    values = list(first.values() if isinstance(first, Mapping) else first)
+        first = call(dict.fromkeys(letters, 16), 0)
+    names, values = _named(first, parameters), _values(first)
     floating = [isinstance(v, Tensor) and v.is_floating_point() for v in values]
-    asked = [isinstance(v, Tensor) and v.requires_grad for v in values]
-    return Inputs(tuple(names), letters, {}, _wrt(names, floating, asked, wrt), draw)
+    requires = [isinstance(v, Tensor) and v.requires_grad for v in values]
+    return Inputs(tuple(names), letters, {}, _wrt(names, floating, requires, wrt), draw)
+
+
+def _values(inputs: Any) -> list[Any]:
+    return list(inputs.values() if isinstance(inputs, Mapping) else inputs)
 
 
 def _double(value: Any) -> Any:
@@ -116,20 +118,20 @@ def _named(inputs: Any, parameters: Sequence[str]) -> list[str]:
 def _wrt(
     names: Sequence[str],
     floating: Sequence[bool],
-    asked: Sequence[bool],
+    requires: Sequence[bool],
     wrt: Sequence[str] | None,
 ) -> tuple[int, ...]:
-    """Return what to differentiate by: as said, as the examples require it, or all floating."""
+    """Return the inputs to differentiate by: `wrt`, those that require a gradient, or all."""
     known = ", ".join(name for name, yes in zip(names, floating, strict=True) if yes)
     for name in wrt or ():
         if name not in names or not floating[names.index(name)]:
-            raise CheckError(f"wrt: no floating input is named {name!r}; there are: {known}")
+            raise CheckError(f"wrt: no floating input is named {name!r}; floating inputs: {known}")
     if wrt is not None:
         return tuple(names.index(name) for name in wrt)
-    chosen = asked if any(asked) else floating
+    chosen = requires if any(requires) else floating
     positions = tuple(i for i, yes in enumerate(chosen) if yes)
     if not positions:
-        raise CheckError("no input is a floating tensor: there is nothing to differentiate by")
+        raise CheckError("no input is a floating tensor, so there is no gradient to check")
     return positions
 
 
@@ -138,7 +140,7 @@ def _letters_of(text: Iterable[str]) -> list[str]:
 
 
 def _given_dims(names: list[str], values: list[Any], dims: Any) -> dict[str, str]:
-    """Return the shapes in letters that were given for examples, by name."""
+    """Return the shapes in letters that were given for examples, by input name."""
     if dims is None:
         return {}
     if isinstance(dims, str):
@@ -149,44 +151,44 @@ def _given_dims(names: list[str], values: list[Any], dims: Any) -> dict[str, str
         tensors = [n for n, v in zip(names, values, strict=True) if isinstance(v, Tensor)]
         if len(dims) != len(tensors):
             raise CheckError(
-                f"dims has {len(dims)} shapes, the inputs {len(tensors)} tensors "
-                f"({', '.join(tensors)}): give one for each"
+                f"dims has {len(dims)} shapes for {len(tensors)} tensors ({', '.join(tensors)}): "
+                f"give one shape for each"
             )
         given = dict(zip(tensors, dims, strict=True))
     unknown = [name for name in given if name not in names]
     if unknown:
-        raise CheckError(f"dims: no input is named {unknown[0]!r}; there are: {', '.join(names)}")
+        raise CheckError(f"dims: no input is named {unknown[0]!r}; inputs: {', '.join(names)}")
     return given
 
 
 def _specs(names: list[str], values: list[Any], given: dict[str, str]) -> list[Spec]:
     letters = Letters(given)
-    made = {}
-    order = sorted(names, key=lambda n: n not in given)  # what was given may name sizes for others
+    specs = {}
+    order = sorted(names, key=lambda n: n not in given)  # given shapes name the sizes of others
     for name in order:
         value = values[names.index(name)]
         if isinstance(value, str):
-            made[name] = parsed(name, value)
+            specs[name] = parsed(name, value)
         elif isinstance(value, Tensor):
             if value.is_complex():
-                raise CheckError(f"{name} is complex: only real inputs can be checked")
-            own = parsed(name, given[name]) if name in given else None
-            dims = own.dims if own else tuple(letters.dim(n) for n in value.shape)
+                raise CheckError(f"{name} is complex; only real inputs can be checked")
+            shape = parsed(name, given[name]) if name in given else None
+            dims = shape.dims if shape else tuple(letters.dim(n) for n in value.shape)
             if len(dims) != value.dim():
                 raise CheckError(
                     f"dims: {name} has shape {tuple(value.shape)}, not {given[name]!r}"
                 )
-            below = own.below if own else None
-            made[name] = Spec(dims, value.detach(), below)
-            letters.learn(made[name], value)
+            below = shape.below if shape else None
+            specs[name] = Spec(dims, value.detach(), below)
+            letters.learn(specs[name], value)
         else:
-            made[name] = Spec(constant=(value,))
-    specs = [made[name] for name in names]
-    return [_ranged(spec, specs) for spec in specs]
+            specs[name] = Spec(constant=(value,))
+    ordered = [specs[name] for name in names]
+    return [_ranged(spec, ordered) for spec in ordered]
 
 
 def _known(names: list[str], specs: list[Spec]) -> dict[str, int]:
-    """Return the sizes that the examples have, by letter."""
+    """Return the sizes of the examples by letter. Raises CheckError if they disagree."""
     known: dict[str, int] = {}
     for name, spec in zip(names, specs, strict=True):
         if spec.example is None:
@@ -202,27 +204,27 @@ def _known(names: list[str], specs: list[Spec]) -> dict[str, int]:
             if not fits:
                 raise CheckError(
                     f"dims: {name} has shape {tuple(spec.example.shape)}, which does not fit "
-                    f"{' '.join(word(d) for d in spec.dims)!r} beside the others"
+                    f"{' '.join(word(d) for d in spec.dims)!r} and the other examples"
                 )
     return known
 
 
 def _ranged(spec: Spec, specs: list[Spec]) -> Spec:
-    """Give whole numbers that look like indices the size that they index: the least above them."""
+    """Bound whole numbers that look like indices by the smallest size above them."""
     value = spec.example
     if value is None or spec.below or value.dtype == torch.bool:
         return spec
     if value.is_floating_point() or not value.numel():
         return spec
-    own = {dim.letter for dim in spec.dims}
+    letters = {dim.letter for dim in spec.dims}
     sizes = [
         (size, dim)
         for other in specs
         if other.example is not None and other.floating
         for dim, size in zip(other.dims, other.example.shape, strict=True)
-        if dim.letter and dim.letter not in own and size > int(value.max())
+        if dim.letter and dim.letter not in letters and size > int(value.max())
     ]
-    # of equal ones the first: a table's rows, not its columns
+    # of equal sizes the first: the rows of a table, not its columns
     return replace(spec, below=min(sizes, key=lambda pair: pair[0])[1]) if sizes else spec
 
 
