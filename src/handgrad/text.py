@@ -32,3 +32,19 @@ def _escaped(character: str) -> str:
         return f"\\x{code:02x}"
     steers = 0xD800 <= code < 0xE000 or 0x202A <= code <= 0x202E or 0x2066 <= code <= 0x2069
     return f"\\u{code:04x}" if steers else character
+
+
+_DTYPES = {
+    "float16": "f16",
+    "bfloat16": "bf16",
+    "float32": "f32",
+    "float64": "f64",
+    "complex64": "c64",
+    "complex128": "c128",
+}
+
+
+def array_text(dtype: str, shape: Iterable[int]) -> str:
+    """Return an array's dtype and shape as jaxtyping writes them: `f32[32,64]`."""
+    name = dtype.removeprefix("torch.")
+    return f"{_DTYPES.get(name, name)}[{','.join(map(str, shape))}]"

@@ -82,6 +82,22 @@ CASES = [
         None,
     ),
     (
+        "TORCH_RMSNORM",
+        "",
+        "dx = dout / rms",
+        "dx",
+        (
+            "The mean in rms_norm is treated as constant: it is computed from x, and part of the "
+            "gradient comes back through it."
+        ),
+        (
+            "dx = ((x**2).mean(-1, keepdim=True) + 1e-5) ** -0.5 * (dout - x * "
+            "((x**2).mean(-1, keepdim=True) + 1e-5) ** -0.5 * (dout * (x * "
+            "((x**2).mean(-1, keepdim=True) + 1e-5) ** -0.5)).mean(-1, keepdim=True))"
+        ),
+        None,
+    ),
+    (
         "TORCH_BATCHNORM",
         "",
         "da = gamma * std_inv * dout",

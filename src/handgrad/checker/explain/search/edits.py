@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
 
+from handgrad.checker.write.precedence import ATOMS, is_sum, needs_parentheses
+
 Kind = TypeVar("Kind", bound=ast.AST)
 _OPERATOR = re.compile(r"[\s)]*?(\s*(?:\*\*|//|<<|>>|[-+*/@%&|^])\s*)[\s(]*")
 _SIGNS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.MatMult: "@", ast.Pow: "**",
@@ -12,7 +14,6 @@ _SIGNS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.MatMult: 
           ast.LShift: "<<", ast.RShift: ">>"}  # fmt: skip
 Patch = tuple[int, int, str]
 """Where a part of the text begins and ends, and what is to stand there."""
-_ATOMS = ast.Name | ast.Constant | ast.Attribute | ast.Subscript | ast.Call | ast.NamedExpr
 
 
 class Text:
@@ -85,9 +86,9 @@ class Text:
         """Return what is to be cut out of the text, and what is to be put there."""
         start, end = self.span(node)
         if self._stands_in_parentheses(start, end):
-            if not self._calls(start) and isinstance(_parsed(new), _ATOMS):  # (2 * x) -> x
+            if not self._calls(start) and isinstance(_parsed(new), ATOMS):  # (2 * x) -> x
                 start, end = self.text[:start].rindex("("), self.text.index(")", end) + 1
-        elif self._needs(node, new):
+        elif needs_parentheses(_parsed(new), node, self.parent(node)):
             new = f"({new})"
         return start, end, new
 
@@ -147,7 +148,7 @@ class Text:
 
     def atom(self, node: ast.AST) -> str:
         """Return the text of an expression as the owner of a method: operators in parentheses."""
-        plain = isinstance(node, _ATOMS) and not isinstance(node, ast.Constant)
+        plain = isinstance(node, ATOMS) and not isinstance(node, ast.Constant)
         return self.segment(node) if plain else f"({self.segment(node)})"
 
     def is_exponent(self, node: ast.AST) -> bool:
@@ -186,47 +187,9 @@ class Text:
         before = self.text[:start].rstrip()[:-1].rstrip()
         return bool(before) and (before[-1].isalnum() or before[-1] in "_])")
 
-    def _needs(self, node: ast.AST, new: str) -> bool:
-        """Tell whether `new` must stand in parentheses where the expression stood."""
-        parent = self.parent(node)
-        if isinstance(parent, ast.Call | ast.Subscript | ast.Attribute):
-            owner = parent.func if isinstance(parent, ast.Call) else parent.value
-            return node is owner and not isinstance(_parsed(new), _ATOMS)
-        if not isinstance(parent, ast.UnaryOp | ast.BinOp):
-            return False
-        made = _parsed(new)
-        if isinstance(made, _ATOMS):
-            return False
-        if isinstance(parent, ast.UnaryOp):
-            return not isinstance(made, ast.BinOp) or isinstance(made.op, ast.Add | ast.Sub)
-        if isinstance(made, ast.UnaryOp) and node is parent.right:  # x**-2, a * -b
-            return False
-        outer, inner = _binds(parent.op), _tightness(made)
-        tight = isinstance(parent.op, ast.Pow)
-        return tight or outer > inner or (outer == inner and node is parent.right)
-
-
-def is_sum(node: ast.AST) -> bool:
-    """Tell whether an expression binds less tightly than a product."""
-    if isinstance(node, ast.IfExp | ast.Compare | ast.BoolOp | ast.Lambda):
-        return True
-    return isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub)
-
 
 def _parsed(source: str) -> ast.expr:
     return ast.parse(source, mode="eval").body
-
-
-def _tightness(node: ast.expr) -> int:
-    if isinstance(node, ast.BinOp):
-        return _binds(node.op)
-    return 3 if isinstance(node, ast.UnaryOp) else 0
-
-
-def _binds(op: ast.operator) -> int:
-    if isinstance(op, ast.Pow):
-        return 4
-    return 1 if isinstance(op, ast.Add | ast.Sub) else 2
 
 
 def number(value: float) -> str:

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 from torch import Tensor
 
-from handgrad.checker.explain.search.edits import Text, is_sum
+from handgrad.checker.explain.search.edits import Text
 from handgrad.checker.explain.search.grammar.edit import Edit
 from handgrad.checker.explain.search.products import without_factors
 from handgrad.checker.explain.search.shares import forward_lines
 from handgrad.checker.explain.search.suspect import Suspect
+from handgrad.checker.write.precedence import is_sum
 
 
 def without_tensor(suspect: Suspect, text: Text) -> Iterator[Edit]:
