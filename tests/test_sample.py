@@ -8,10 +8,10 @@ import torch
 
 from handgrad import sample as module
 from handgrad.data import Dataset
-from handgrad.engine.inference import logits
+from handgrad.engine.torch_inference import logits
 from handgrad.errors import DataError, SettingsError
 from handgrad.models import MLP
-from handgrad.sample import GROUP, Sample, Sampling, choose, sample
+from handgrad.sample import GROUP, SampledWord, Sampling, choose, sample
 from handgrad.train.prepare import fresh
 from handgrad.train.settings import TrainSettings
 from tiny import model_for, words_dataset
@@ -25,7 +25,7 @@ class Trained:
         start = fresh(self.model, TrainSettings(init="exercise", engine="fused").resolved())
         self.params, self.state, self.vocabulary = start.params, start.state, dataset.vocabulary
 
-    def sample(self, n: int, **how: object) -> list[Sample]:
+    def sample(self, n: int, **how: object) -> list[SampledWord]:
         return sample(self.model, self.params, self.state, self.vocabulary, n, Sampling(**how))  # type: ignore[arg-type]
 
     def texts(self, n: int, **how: object) -> list[str]:

@@ -56,7 +56,7 @@ def test_a_kernel_is_its_layer(name: str, case) -> None:
     for threads in (2, 5):
         together = _made(kernel, layer.NODES[-1], given, _array(dout), threads)
         for local, value in alone.items():
-            if local not in getattr(kernel, "OWN", ()):
+            if local not in getattr(kernel, "PER_THREAD", ()):
                 np.testing.assert_array_equal(together[local], value, err_msg=local)
 
 
@@ -70,7 +70,7 @@ def _made(kernel: ModuleType, output: str, given: Arrays, dout: np.ndarray, thre
         held["b"] = np.zeros(shapes["b"])
     held |= {f"d{k}": np.full(x.shape, np.nan) for k, x in held.items() if x.dtype == np.float64}
     held[f"d{output}"] = held["dout"] = dout
-    own = getattr(kernel, "OWN", ())
+    own = getattr(kernel, "PER_THREAD", ())
     scratch = [{local: np.full(shapes[local], np.nan) for local in own} for _ in range(threads)]
     team = Team(threads)
     for function in (kernel.forward, kernel.backward):

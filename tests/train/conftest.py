@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from handgrad.train.runtime.graphs import CAPTURES
+from handgrad.train.backends.graphs import CAPTURES
 from recorded import recorded
 
 ON_CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device is here")

@@ -16,8 +16,8 @@ from torch.utils._pytree import tree_leaves
 
 from handgrad.data import Dataset
 from handgrad.layers import tanh
-from handgrad.train.optimizer import OPTIMIZERS
-from handgrad.train.runtime.graphs import GraphSteps
+from handgrad.optim import OPTIMIZERS
+from handgrad.train.backends.graphs import GraphSteps
 from tiny import begun, model_for, words_dataset
 
 SIZES: list[dict[str, Any]] = [

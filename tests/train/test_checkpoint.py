@@ -13,17 +13,18 @@ from safetensors.torch import save
 from handgrad.errors import RunError
 from handgrad.models import MLP
 from handgrad.train import checkpoint
-from handgrad.train.checkpoint import Carried, Checkpoint, load, load_to_resume, optimizer_file
+from handgrad.train.checkpoint import load, load_to_resume, optimizer_file
 from handgrad.train.prepare import fresh
 from handgrad.train.settings import TrainSettings
+from handgrad.train.state import Checkpoint, RunningTotals
 
 MODEL = MLP(vocab_size=5, n_embd=2, n_hidden=3)
 
 
 def at_step(step: int, optimizer: str = "adamw") -> Checkpoint:
     start = fresh(MODEL, TrainSettings(optimizer=optimizer, seed=step, engine="fused").resolved())
-    carried = Carried(seconds=1.5, loss_sum=3.25, loss_count=2)
-    return Checkpoint(step, start.params, start.state, start.optimizer, False, carried)
+    totals = RunningTotals(seconds=1.5, loss_sum=3.25, loss_count=2)
+    return Checkpoint(step, start.params, start.state, start.optimizer, False, totals)
 
 
 def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
@@ -35,7 +36,7 @@ def test_round_trip(tmp_path: Path, optimizer: str) -> None:
     saved = at_step(7, optimizer)
     checkpoint.save(tmp_path, saved)
     loaded = load_to_resume(tmp_path, MODEL, "cpu", optimizer)
-    assert (loaded.step, loaded.finished, loaded.carried) == (7, False, saved.carried)
+    assert (loaded.step, loaded.finished, loaded.totals) == (7, False, saved.totals)
     assert same(loaded.params, saved.params)
     assert loaded.state.keys() == saved.state.keys()
     assert loaded.optimizer.keys() == saved.optimizer.keys()
@@ -44,7 +45,12 @@ def test_round_trip(tmp_path: Path, optimizer: str) -> None:
 def test_same_bytes_whatever_the_order_of_names(tmp_path: Path) -> None:
     saved, other = at_step(1), at_step(1)
     turned = Checkpoint(
-        1, dict(reversed(other.params.items())), other.state, other.optimizer, False, Carried(99.0)
+        1,
+        dict(reversed(other.params.items())),
+        other.state,
+        other.optimizer,
+        False,
+        RunningTotals(99.0),
     )
     folders = tmp_path / "a", tmp_path / "b"
     for folder, content in zip(folders, (saved, turned), strict=True):

@@ -9,7 +9,7 @@ import pytest
 
 from handgrad.data import Dataset
 from handgrad.engine.compiled import verified
-from handgrad.engine.compiled.step import Step
+from handgrad.engine.compiled.step import TrainingStep
 from handgrad.errors import DivergedError, GradientError, SettingsError
 from handgrad.train.checkpoint import load
 from handgrad.train.prepare import check_settings
@@ -65,7 +65,7 @@ def test_wrong_gradients_are_noticed_and_right_ones_remembered(
     tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(verified, "cache_folder", lambda: tmp_path / "cache")
-    right = Step.loss_and_grads
+    right = TrainingStep.loss_and_grads
 
     def twice(self, inputs, targets):
         loss = right(self, inputs, targets)
@@ -73,7 +73,7 @@ def test_wrong_gradients_are_noticed_and_right_ones_remembered(
         return loss
 
     with monkeypatch.context() as patch:
-        patch.setattr(Step, "loss_and_grads", twice)
+        patch.setattr(TrainingStep, "loss_and_grads", twice)
         line = "engine compiled, step 0: the gradient of W1 is wrong"
         with pytest.raises(GradientError, match=f"^{line}"):
             train_tiny(tmp_path / "wrong", dataset, engine="compiled")

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from handgrad.train.runtime.graphs import WARM_UP, cuda_graph
+from handgrad.train.backends.graphs import WARM_UP, cuda_graph
 
 
 class PretendCuda:

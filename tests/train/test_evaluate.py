@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from handgrad.data import Dataset, Vocabulary, open_dataset
-from handgrad.engine.inference import logits
+from handgrad.engine.torch_inference import logits
 from handgrad.errors import DataError, RunError
 from handgrad.models import MLP
 from handgrad.train import evaluate

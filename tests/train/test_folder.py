@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from handgrad.errors import RunError
-from handgrad.train.folder import Run, locked, make_folder, open_run
+from handgrad.train.folder import RunFolder, locked, make_folder, open_run
 from tiny import SIZES, train_tiny, words_dataset
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Run:
+def run(tmp_path: Path) -> RunFolder:
     return train_tiny(tmp_path / "run", words_dataset(tmp_path), steps=1).run
 
 
@@ -52,11 +52,11 @@ def test_runs_that_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert str(caught.value) == "cannot make the run folder runs: File exists"
 
 
-def test_open_gives_back_what_was_written(run: Run) -> None:
+def test_open_gives_back_what_was_written(run: RunFolder) -> None:
     assert open_run(run.folder) == run
 
 
-def test_what_is_in_a_folder(run: Run) -> None:
+def test_what_is_in_a_folder(run: RunFolder) -> None:
     assert sorted(path.name for path in run.folder.iterdir()) == [
         "config.json",
         "loss.png",
@@ -72,7 +72,7 @@ def test_what_is_in_a_folder(run: Run) -> None:
     assert json.loads((run.folder / "train.json").read_text())["step"] == 1
 
 
-def test_resume_command_is_quoted(run: Run) -> None:
+def test_resume_command_is_quoted(run: RunFolder) -> None:
     spaced = replace(run, folder=Path("my runs/1"))
     assert spaced.resume_command == "handgrad train --resume --out 'my runs/1'"
 
@@ -106,7 +106,7 @@ def test_a_folder_of_something_else(tmp_path: Path) -> None:
         (b'{"format": "x"}', "has format x, this handgrad 0.1.0 reads up to 1: upgrade handgrad"),
     ],
 )
-def test_damaged_json(run: Run, name: str, content: bytes, line: str) -> None:
+def test_damaged_json(run: RunFolder, name: str, content: bytes, line: str) -> None:
     (run.folder / name).write_bytes(content)
     assert failure(run.folder) == f"RUN/{name} {line}"
 
@@ -119,7 +119,7 @@ def test_damaged_json(run: Run, name: str, content: bytes, line: str) -> None:
         ({"data": {}}, "no 'source'"),
     ],
 )
-def test_json_that_describes_no_run(run: Run, change: dict[str, object], what: str) -> None:
+def test_json_that_describes_no_run(run: RunFolder, change: dict[str, object], what: str) -> None:
     path = run.folder / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     assert failure(run.folder) == (

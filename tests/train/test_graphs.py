@@ -12,18 +12,20 @@ import torch
 
 from handgrad.data import Dataset
 from handgrad.errors import DivergedError
+from handgrad.optim import OPTIMIZERS
 from handgrad.train import loop
-from handgrad.train.checkpoint import Checkpoint, load
-from handgrad.train.folder import Run
+from handgrad.train.backends import graphs
+from handgrad.train.backends.eager import TorchSteps
+from handgrad.train.backends.graphs import CAPTURES, GraphSteps, capture_of
+from handgrad.train.backends.protocol import Steps
+from handgrad.train.checkpoint import load
+from handgrad.train.folder import RunFolder
 from handgrad.train.interrupt import Stop
 from handgrad.train.loop import train
-from handgrad.train.optimizer import OPTIMIZERS
 from handgrad.train.reporter import Silent
-from handgrad.train.runtime import Steps, graphs
-from handgrad.train.runtime.graphs import CAPTURES, GraphSteps, capture_of
-from handgrad.train.runtime.tensors import TorchSteps
 from handgrad.train.settings import TrainSettings
 from handgrad.train.start import begin, resume
+from handgrad.train.state import Checkpoint
 from recorded import recorded
 from tiny import begun, model_for, train_tiny, words_dataset
 
@@ -62,7 +64,7 @@ def test_replays_are_eager_steps(
     assert_same(replayed, eager, TOLERANCE[dtype])
 
 
-def captured(run: Run, dataset: Dataset, start: Checkpoint) -> GraphSteps:
+def captured(run: RunFolder, dataset: Dataset, start: Checkpoint) -> GraphSteps:
     return GraphSteps(run, dataset, start, CAPTURES[run.settings.device])
 
 
@@ -120,7 +122,7 @@ def test_asked_to_stop_it_ends_its_step(
 ) -> None:
     (run, start), (_, same) = (begun(dataset, device=device, dtype="float64") for _ in range(2))
     steps, eager, stop = captured(run, dataset, start), TorchSteps(run, dataset, same), Stop()
-    replays = counted(steps, monkeypatch, lambda n: setattr(stop, "asked", n >= 7))
+    replays = counted(steps, monkeypatch, lambda n: setattr(stop, "requested", n >= 7))
     losses = steps.go(0, 100, stop)
     assert len(losses) == len(replays) == 7
     np.testing.assert_allclose(losses, eager.go(0, 7, Stop()), rtol=0, atol=TOLERANCE["float64"])
@@ -190,7 +192,7 @@ class Stopping(Silent):
         self._stop, self._at = stop, at
 
     def progress(self, step: int, loss: float) -> None:
-        self._stop.asked = self._stop.asked or step >= self._at
+        self._stop.requested = self._stop.requested or step >= self._at
 
 
 def test_a_run_that_diverges_is_noticed_within_a_look(

@@ -11,7 +11,7 @@ from handgrad.train import loop, prepare
 from handgrad.train.checkpoint import load
 from handgrad.train.interrupt import Stop
 from handgrad.train.loop import Result, train
-from handgrad.train.metrics import Row, read_metrics
+from handgrad.train.metrics import MetricsRow, read_metrics
 from handgrad.train.reporter import Silent
 from handgrad.train.settings import TrainSettings
 from handgrad.train.start import begin, resume
@@ -31,7 +31,7 @@ class Stopping(Silent):
 
     def progress(self, step: int, loss: float) -> None:
         if step >= self._at:
-            self._stop.asked = True
+            self._stop.requested = True
 
 
 def model_bytes(folder: Path) -> bytes:
@@ -108,7 +108,7 @@ def test_resumed_after_a_kill_gives_the_same_bits(tmp_path: Path, dataset: Datas
     """What a kill leaves: a checkpoint some steps old, rows beyond it, a file half written."""
 
     class Killed(Silent):
-        def row(self, row: Row) -> None:
+        def row(self, row: MetricsRow) -> None:
             if row.step == 36:
                 raise SystemExit
 
@@ -202,7 +202,7 @@ def test_only_a_finished_run_is_calibrated(tmp_path: Path, dataset: Dataset) -> 
     running = set(model_for(dataset).state_shapes())
 
     class Looking(Silent):
-        def row(self, row: Row) -> None:
+        def row(self, row: MetricsRow) -> None:
             if row.step > 20:
                 saved = load(tmp_path / "run", model_for(dataset))
                 assert (set(saved.state), saved.finished) == (running, False)
@@ -226,7 +226,7 @@ def test_result_of_a_stopped_run(tmp_path: Path, dataset: Dataset) -> None:
         start,
     ):
         stop = Stop()
-        stop.asked = True
+        stop.requested = True
         part = loop.Loop(run, dataset, start, Silent())
         part.go(stop)
         result: Result = part.result({})

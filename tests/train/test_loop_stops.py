@@ -14,11 +14,11 @@ from handgrad.engine.fused import Fused
 from handgrad.errors import DivergedError, GradientError, SettingsError
 from handgrad.layers import tanh
 from handgrad.train import loop
+from handgrad.train.backends import arrays
+from handgrad.train.backends.eager import TorchSteps
 from handgrad.train.checkpoint import load
-from handgrad.train.metrics import Row
+from handgrad.train.metrics import MetricsRow
 from handgrad.train.reporter import Silent
-from handgrad.train.runtime import arrays
-from handgrad.train.runtime.tensors import TorchSteps
 from tiny import model_for, train_tiny, words_dataset
 
 
@@ -136,7 +136,7 @@ def test_a_gradient_that_turns_wrong_is_found_by_verify_every(
     tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Breaking(Silent):
-        def row(self, row: Row) -> None:
+        def row(self, row: MetricsRow) -> None:
             monkeypatch.setattr(tanh, "backward", lambda dout, cache: (dout * 2,))
 
     with pytest.raises(GradientError, match=r"^engine fused, step 20: the gradient of "):

@@ -8,10 +8,10 @@ import pytest
 from handgrad.checker.records import Verdict
 from handgrad.data import Dataset
 from handgrad.errors import GradientError, SettingsError
-from handgrad.train.folder import Run
+from handgrad.train.folder import RunFolder
 from handgrad.train.prepare import check_settings, fresh, verify_gradients
 from handgrad.train.settings import TrainSettings
-from handgrad.verify import Judged
+from handgrad.verify import JudgedGradient
 from tiny import model_for, words_dataset
 
 
@@ -42,10 +42,10 @@ def test_wrong_gradients(
     line: str,
 ) -> None:
     judged = [("W2", "exact", 0.0), ("b2", "rounding", 1.0), *wrong]
-    rows = [Judged("mlp", "batch", "fused", n, v, r) for n, v, r in judged]
+    rows = [JudgedGradient("mlp", "batch", "fused", n, v, r) for n, v, r in judged]
     monkeypatch.setattr("handgrad.verify.verify_batch", lambda *_: rows)
     model, settings = model_for(dataset), TrainSettings(engine="fused").resolved()
-    run = Run(Path(), model, dataset.vocabulary, settings, "", "")
+    run = RunFolder(Path(), model, dataset.vocabulary, settings, "", "")
     with pytest.raises(GradientError) as caught:
         verify_gradients(run, fresh(model, settings), dataset)
     assert str(caught.value) == line

@@ -9,14 +9,15 @@ import pytest
 import torch
 
 from handgrad.data import Dataset
-from handgrad.train.checkpoint import Checkpoint
-from handgrad.train.folder import Run
+from handgrad.optim import OPTIMIZERS
+from handgrad.train.backends import backend_of, tensors
+from handgrad.train.backends.eager import TorchSteps
+from handgrad.train.backends.graphs import CAPTURES, Capture, GraphSteps
+from handgrad.train.backends.proof import STEPS, deviation
+from handgrad.train.backends.protocol import Steps
+from handgrad.train.folder import RunFolder
 from handgrad.train.interrupt import Stop
-from handgrad.train.optimizer import OPTIMIZERS
-from handgrad.train.runtime import Numbers, Steps, runtime_of, tensors
-from handgrad.train.runtime.graphs import CAPTURES, Capture, GraphSteps
-from handgrad.train.runtime.proof import STEPS, deviation
-from handgrad.train.runtime.tensors import TorchSteps
+from handgrad.train.state import Checkpoint, Numbers
 from recorded import Recording, recorded
 from tiny import FLAGS, begun, command, model_for, train_tiny, words_dataset, write_words
 
@@ -29,14 +30,14 @@ def dataset(tmp_path: Path) -> Dataset:
 
 
 def chosen(
-    run: Run, dataset: Dataset, start: Checkpoint, capture: Capture | None = None
+    run: RunFolder, dataset: Dataset, start: Checkpoint, capture: Capture | None = None
 ) -> tuple[Steps, list[str]]:
     """The steps that a run is given on the processor, and what is said about them."""
     said: list[str] = []
     with pytest.MonkeyPatch.context() as patch:
         if capture:
             patch.setitem(CAPTURES, "cpu", capture)
-        return runtime_of("fused").steps(run, dataset, start, said.append), said
+        return backend_of("fused").steps(run, dataset, start, said.append), said
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
@@ -105,7 +106,7 @@ def capture_by(recording: Recording) -> Capture:
 
 
 def numbers_after(
-    run: Run, dataset: Dataset, model: object, capture: Capture, **settings: object
+    run: RunFolder, dataset: Dataset, model: object, capture: Capture, **settings: object
 ) -> Numbers:
     steps = GraphSteps(run, dataset, begun(dataset, model, **settings)[1], capture)  # type: ignore[arg-type]
     losses = torch.tensor(steps.go(0, STEPS, Stop()))

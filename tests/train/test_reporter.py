@@ -5,10 +5,10 @@ import sys
 
 import pytest
 
-from handgrad.train.metrics import Row
-from handgrad.train.reporter import Bar, Lines, Several, console_reporter, row_line
+from handgrad.train.metrics import MetricsRow
+from handgrad.train.reporter import Bar, Lines, ReporterGroup, console_reporter, row_line
 
-ROW = Row(400, 0.1 * 0.1, 2.5, 2.25, None, 12.34)
+ROW = MetricsRow(400, 0.1 * 0.1, 2.5, 2.25, None, 12.34)
 
 
 class Terminal(io.StringIO):
@@ -69,7 +69,7 @@ def test_no_color(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_several_hear_the_same() -> None:
     lines: list[str] = []
-    several = Several([Lines(lines.append, 1000), Lines(lines.append, 1000)])
+    several = ReporterGroup([Lines(lines.append, 1000), Lines(lines.append, 1000)])
     several.row(ROW)
     several.say("a line")
     assert lines == [LINE, LINE, "a line", "a line"]

@@ -17,7 +17,7 @@ from handgrad.kernels.transpose import transpose_part
 
 ROWS = 32
 NODES = SOFTMAX_CROSS_ENTROPY_NODES
-OWN = ("turned", "of_rows")
+PER_THREAD = ("turned", "of_rows")
 """Scratch of which every thread has its own."""
 
 

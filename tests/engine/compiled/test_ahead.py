@@ -27,7 +27,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_both_are_on_the_disk_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ahead, "Step", None)  # not by this process
+    monkeypatch.setattr(ahead, "TrainingStep", None)  # not by this process
     compile_ahead(MODEL, "sgd", "float32")
     assert is_compiled(STEP, "float32")
     assert is_compiled(inference_source(MODEL), "float32")

@@ -6,7 +6,7 @@ import pytest
 from handgrad.engine import to_tensors
 from handgrad.engine.compiled.inference import CompiledInference
 from handgrad.engine.compiled.inference_source import ROWS
-from handgrad.engine.inference import TorchInference
+from handgrad.engine.torch_inference import TorchInference
 from handgrad.models import MLP
 
 MODELS = [

@@ -12,10 +12,10 @@ from threadpoolctl import threadpool_info
 from handgrad.data import Batches, open_dataset
 from handgrad.engine.compiled.inference import CompiledInference
 from handgrad.engine.compiled.memory import copied
-from handgrad.engine.compiled.step import Step
+from handgrad.engine.compiled.step import TrainingStep
 from handgrad.engine.compiled.threads import Pace, at_most, has_large_products, threads
 from handgrad.models import MLP
-from handgrad.train.optimizer import OPTIMIZERS
+from handgrad.optim import OPTIMIZERS, Hyperparameters
 
 WIDE = MLP(27, n_hidden=1024, n_layer=2)
 
@@ -84,8 +84,8 @@ def test_training_and_its_losses_are_the_same_to_the_last_bit(
         params, state = (copied(arrays, dtype) for arrays in model.initialise("exercise", seed=1))
         moments = OPTIMIZERS["adamw"].tensors(params)
         with threads(n, model, rows):
-            numbers = (0.01, 0.9, 0.999, 1e-8)
-            step = Step(model, rows, params, state, moments, "adamw", numbers)
+            hyper = Hyperparameters(weight_decay=0.01)
+            step = TrainingStep(model, rows, params, state, moments, "adamw", hyper)
         step._pace.timed = lambda steps_by, n=n: steps_by(n)  # all of them, whether they help
         losses = step.run(dataset.tokens, positions, np.full((steps, 3), 0.1))
         results.append({**params, **state, **moments, "losses": losses})

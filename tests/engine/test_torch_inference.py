@@ -3,7 +3,7 @@
 import torch
 
 from handgrad.engine import to_tensors
-from handgrad.engine.inference import calibrate, logits
+from handgrad.engine.torch_inference import calibrate, logits
 from handgrad.verify.models import MODEL_CASES
 
 
