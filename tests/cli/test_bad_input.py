@@ -56,7 +56,7 @@ def refused(capsys: Capture, *arguments: object) -> str:
         ("--optimizer=adam", "unknown optimizer adam; known: sgd, adamw"),
         ("--dtype=float16", "unknown dtype float16; known: float32, float64"),
         ("--seed=-1", "seed is -1; it must be at least 0"),
-        ("--device=tpu", "no device 'tpu'; there are cpu, cuda and cuda:N"),
+        ("--device=tpu", "unknown device 'tpu'; known: cpu, cuda, cuda:N"),
         (
             "--steps=x",
             "Invalid value for '--steps': Input should be a valid integer, unable to parse string "
@@ -86,7 +86,7 @@ def test_no_tensorboard(
 def test_no_cuda(capsys: Capture, tmp_path: Path, words: Path) -> None:
     out = tmp_path / "run"
     line = refused(capsys, "train", "-i", words, "-o", out, "--device=cuda")
-    assert line == "--device cuda: no CUDA device is here; use --device cpu"
+    assert line == "--device cuda: this machine has no CUDA device; use --device cpu"
     assert not out.exists()
 
 
@@ -114,7 +114,7 @@ def test_a_run_folder_that_exists(capsys: Capture, trained: Path, words: Path) -
     # said before the data is looked at, which may take long
     assert refused(capsys, "train", "-i", words / "none", "-o", trained, *FLAGS) == (
         f"{trained} exists and is not empty: "
-        "go on with it by --resume, or choose another folder with --out"
+        "resume the run with --resume, or choose another folder with --out"
     )
     assert {path: path.read_bytes() for path in trained.iterdir()} == before
 
@@ -127,9 +127,10 @@ def test_resume_without_a_folder(capsys: Capture) -> None:
 def test_resume_with_other_settings(capsys: Capture, trained: Path, tmp_path: Path) -> None:
     flags = ["--steps=3", "--lr=0.5", "--n-hidden=9", "--no-batchnorm", "--batch-size=4"]
     assert refused(capsys, "train", "--resume", "-o", trained, *flags) == (
-        f"{trained} was begun with other settings: steps is 2 there, 3 here; "
-        "lr is 0.1 there, 0.5 here; n_hidden is 8 there, 9 here; batchnorm is on there, off here: "
-        "leave them out to go on, or train in another folder"
+        f"{trained} began with other settings: steps is 2 in the folder, 3 here; "
+        "lr is 0.1 in the folder, 0.5 here; n_hidden is 8 in the folder, 9 here; "
+        "batchnorm is on in the folder, off here: "
+        "leave them out to resume, or train in another folder"
     )
 
 
@@ -137,8 +138,8 @@ def test_resume_with_other_threads_where_bits_depend_on_them(
     capsys: Capture, trained: Path
 ) -> None:
     assert refused(capsys, "train", "--resume", "-o", trained, "--threads=2") == (
-        f"{trained} was begun with other settings: threads is not given there, 2 here: "
-        "leave them out to go on, or train in another folder"
+        f"{trained} began with other settings: threads is not given in the folder, 2 here: "
+        "leave them out to resume, or train in another folder"
     )
 
 
@@ -169,7 +170,7 @@ def test_checkpoints(capsys: Capture, trained: Path, arguments: list[str]) -> No
     path = trained / "model.safetensors"
     whole = path.read_bytes()
     path.write_bytes(whole[:-10])
-    line = f"{path} is truncated or no safetensors file: restore it, or train anew"
+    line = f"{path} is truncated or not a safetensors file: restore it, or train again"
     assert refused(capsys, *arguments, trained) == line
     path.unlink()
     line = (
@@ -181,10 +182,11 @@ def test_checkpoints(capsys: Capture, trained: Path, arguments: list[str]) -> No
 
 @pytest.mark.parametrize("name", ["evaluate", "sample"])
 def test_no_run_folder(capsys: Capture, tmp_path: Path, name: str) -> None:
-    line = f"{tmp_path}/no is no run folder: name one that `handgrad train` made"
+    line = f"{tmp_path}/no is not a run folder: name one that `handgrad train` made"
     assert refused(capsys, name, tmp_path / "no") == line
     line = (
-        f"{tmp_path} is no run folder (it has no config.json): name one that `handgrad train` made"
+        f"{tmp_path} is not a run folder (it has no config.json): "
+        "name one that `handgrad train` made"
     )
     assert refused(capsys, name, tmp_path) == line
 
@@ -287,7 +289,7 @@ def test_json_that_cannot_be_written(capsys: Capture, tmp_path: Path, words: Pat
     out, target = tmp_path / "run", tmp_path / "none" / "a.json"
     line = refused(capsys, "train", "-i", words, "-o", out, *FLAGS, "--json", target)
     assert line == (
-        f"cannot write {target}: no folder {target.parent} that can be written; "
+        f"cannot write {target}: {target.parent} is not a writable folder; "
         "name another file with --json"
     )
     assert not out.exists()

@@ -84,6 +84,6 @@ def test_other_words_with_an_unknown_symbol(
     code, out, err = command(capsys, "evaluate", run, "-i", other)
     assert (code, out) == (2, "")
     assert err.splitlines()[-1] == (
-        f"handgrad: {other}: 'x' is not among the symbols of the model's training: "
+        f"handgrad: {other}: the model does not know the symbol 'x': "
         "evaluate on data without it, or train on data with it"
     )

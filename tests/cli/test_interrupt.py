@@ -77,7 +77,7 @@ def test_a_signal_ends_the_step_and_saves(whole: Path, number: signal.Signals) -
     assert running.wait() == 130
     last = running.output.splitlines()[-1]
     assert last.startswith("handgrad: stopped after step ")
-    assert last.endswith(f" of {STEPS}; go on with: handgrad train --resume --out {out}")
+    assert last.endswith(f" of {STEPS}; resume with: handgrad train --resume --out {out}")
     stopped_at = last.split()[4]
     assert (whole / out / f"optimizer-{stopped_at}.safetensors").exists()
     assert "Traceback" not in running.output
@@ -141,7 +141,7 @@ def test_a_second_signal_is_honoured_at_once(whole: Path) -> None:
     )
     assert done.returncode == 130
     assert done.stderr == (
-        "handgrad: interrupted at once; go on from the last checkpoint with: "
+        "handgrad: interrupted; resume from the last checkpoint with: "
         "handgrad train --resume --out twice\n"
     )
     assert (whole / "twice" / "model.safetensors").exists()

@@ -134,4 +134,4 @@ def test_an_empty_split(tmp_path: Path) -> None:
     file.write_text("emma\nava\n", encoding="utf-8")
     with pytest.raises(DataError) as caught:
         Batches(open_dataset(str(file)), "val", 32, 3, seed=1)
-    assert str(caught.value) == f"{file}: its val split is empty. Give more items."
+    assert str(caught.value) == f"{file}: its val split is empty. Add more items."

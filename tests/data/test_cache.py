@@ -191,7 +191,7 @@ def test_a_full_disk(folder: Path, source: str) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert str(caught.value) == (
         f"{folder}: cannot write to this cache folder: File too large."
-        " Set HANDGRAD_CACHE to a folder with room."
+        " Set HANDGRAD_CACHE to a writable folder with free space."
     )
     assert list(folder.iterdir()) == []
 
@@ -204,7 +204,7 @@ def test_a_cache_that_is_no_folder(
         open_dataset(source)
     assert str(caught.value) == (
         f"{source}: cannot write to this cache folder: File exists."
-        " Set HANDGRAD_CACHE to a folder with room."
+        " Set HANDGRAD_CACHE to a writable folder with free space."
     )
 
 
@@ -218,7 +218,7 @@ def test_a_read_only_folder(folder: Path, source: str) -> None:
         open_dataset(source)
     assert str(caught.value) == (
         f"{folder}: cannot write to this cache folder: Permission denied."
-        " Set HANDGRAD_CACHE to a folder with room."
+        " Set HANDGRAD_CACHE to a writable folder with free space."
     )
 
 
@@ -235,7 +235,7 @@ def test_a_file_that_changes_leaves_nothing(
     with pytest.raises(DataError) as caught:
         open_dataset(source)
     assert str(caught.value) == (
-        f"{source}: changed while it was being read. Try again when it is complete."
+        f"{source}: changed while it was read. Try again when it is complete."
     )
     assert list(folder.iterdir()) == []
 

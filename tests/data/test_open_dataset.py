@@ -97,13 +97,13 @@ TOO_FEW = {
     "empty": (b"", "is empty. Put one item on each line, at least two."),
     "blank": (
         b"\n \r\n\t\n",
-        "holds nothing but blank lines. Put one item on each line, at least two.",
+        "has only blank lines. Put one item on each line, at least two.",
     ),
     "mark": (
         b"\xef\xbb\xbf",
-        "holds nothing but blank lines. Put one item on each line, at least two.",
+        "has only blank lines. Put one item on each line, at least two.",
     ),
-    "one word": (b"\nemma\n", "one item only. At least two are needed, one a line."),
+    "one word": (b"\nemma\n", "only one item. Add at least one more, one item per line."),
 }
 
 
@@ -122,8 +122,7 @@ def test_too_many_symbols(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         open_dataset(file)
     assert str(caught.value) == (
-        f"{file}: 65,536 different symbols, at most 65,535 are possible."
-        " Give text in fewer scripts."
+        f"{file}: 65,536 different symbols; the maximum is 65,535. Use text in fewer scripts."
     )
 
 
@@ -142,5 +141,5 @@ def test_a_file_that_changes_between_the_passes(
         with pytest.raises(DataError) as caught:
             open_dataset(file)
         assert str(caught.value) == (
-            f"{file}: changed while it was being read. Try again when it is complete."
+            f"{file}: changed while it was read. Try again when it is complete."
         )

@@ -83,8 +83,8 @@ def test_no_server_is_needed_once_it_is_cached(server: Server) -> None:
 
 
 SAID = {
-    "other": "{url} is not the file expected (SHA-256 differs)",
-    "no length": "{url} is not the file expected (SHA-256 differs)",
+    "other": "{url} is not the expected file (SHA-256 differs)",
+    "no length": "{url} is not the expected file (SHA-256 differs)",
     "half": "cannot download {url}: the transfer broke off",
     "not found": "cannot download {url}: the server answered 404",
 }
@@ -96,7 +96,7 @@ def test_not_the_file(server: Server, mode: str) -> None:
     with pytest.raises(DataError) as caught:
         open_dataset("makemore")
     said = SAID[mode].format(url=server.url)
-    assert str(caught.value) == f"makemore: {said}. Try again, or give a file by its path."
+    assert str(caught.value) == f"makemore: {said}. Try again, or give the path of a file."
     assert cached() == []
     server.mode = "right"
     assert open_dataset("makemore").n_words("train") == 2400
@@ -111,8 +111,8 @@ def test_the_host_is_away(server: Server, monkeypatch: pytest.MonkeyPatch) -> No
             with pytest.raises(DataError) as caught:
                 open_dataset("makemore")
     assert str(caught.value) == (
-        f"makemore: cannot download {url}: the server cannot be reached."
-        " Try again, or give a file by its path."
+        f"makemore: cannot download {url}: the server is unreachable."
+        " Try again, or give the path of a file."
     )
     assert cached() == []
     assert open_dataset("makemore").n_words("train") == 2400
@@ -136,7 +136,7 @@ def test_nowhere_to_keep_it(
         open_dataset("makemore")
     assert str(caught.value) == (
         f"{file}: cannot write to this cache folder: Not a directory."
-        " Set HANDGRAD_CACHE to a folder with room."
+        " Set HANDGRAD_CACHE to a writable folder with free space."
     )
 
 

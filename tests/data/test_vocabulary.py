@@ -72,7 +72,7 @@ def test_too_many_symbols() -> None:
     with pytest.raises(DataError) as caught:
         Vocabulary.of(symbols(SYMBOL_LIMIT + 1))
     assert str(caught.value) == (
-        "65,536 different symbols, at most 65,535 are possible. Give text in fewer scripts."
+        "65,536 different symbols; the maximum is 65,535. Use text in fewer scripts."
     )
 
 
@@ -99,11 +99,11 @@ def test_a_symbol_outside_many() -> None:
 def test_what_is_no_vocabulary(wrong: tuple[str, ...]) -> None:
     with pytest.raises(DataError) as caught:
         Vocabulary(wrong)
-    assert str(caught.value) == "symbols: not the boundary '.' and then single characters."
+    assert str(caught.value) == "symbols: expected the boundary '.', then single characters."
 
 
 @pytest.mark.parametrize("wrong", [(".", "b", "a"), (".", "a", "a")])
 def test_symbols_out_of_order(wrong: tuple[str, ...]) -> None:
     with pytest.raises(DataError) as caught:
         Vocabulary(wrong)
-    assert str(caught.value) == "symbols: not sorted, or one twice."
+    assert str(caught.value) == "symbols: not sorted, or not unique."

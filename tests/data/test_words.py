@@ -69,7 +69,7 @@ def test_blocks_do_not_show(
 
 
 ROTTEN = {
-    "NUL": (b"ok\nab\0c\n", "2: looks binary (a NUL byte). Give UTF-8 text with one item a line."),
+    "NUL": (b"ok\nab\0c\n", "2: looks binary (NUL byte). Use UTF-8 text with one item per line."),
     "latin-1": (
         "ok\nok\nandr\u00e9\n".encode("latin-1"),
         "3: byte 5, 0xE9, is not UTF-8. Save the file as UTF-8.",
@@ -82,12 +82,18 @@ ROTTEN = {
         b"ok\na\xed\xa0\x80\n",
         "2: byte 2, 0xED, is not UTF-8. Save the file as UTF-8.",
     ),
-    "UTF-16": ("emma\n".encode("utf-16"), "1: UTF-16 by its byte order mark. Save it as UTF-8."),
+    "UTF-16": (
+        "emma\n".encode("utf-16"),
+        "1: the byte order mark is that of UTF-16. Save the file as UTF-8.",
+    ),
     "UTF-16 BE": (
         b"\xfe\xff" + "emma\n".encode("utf-16-be"),
-        "1: UTF-16 by its byte order mark. Save it as UTF-8.",
+        "1: the byte order mark is that of UTF-16. Save the file as UTF-8.",
     ),
-    "UTF-32": ("emma\n".encode("utf-32"), "1: UTF-32 by its byte order mark. Save it as UTF-8."),
+    "UTF-32": (
+        "emma\n".encode("utf-32"),
+        "1: the byte order mark is that of UTF-32. Save the file as UTF-8.",
+    ),
     "escape": (
         b"ok\r\n\na\x1b[31mb\n",
         "3: control character U+001B. Remove it, or end lines with \\n.",
@@ -148,7 +154,7 @@ def test_a_folder(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         list(read_words(tmp_path))
     assert str(caught.value) == (
-        f"{tmp_path}: this is a folder. Give a text file with one item a line."
+        f"{tmp_path}: is a folder. Use a text file with one item per line."
     )
 
 
@@ -157,7 +163,7 @@ def test_a_pipe(file: Path) -> None:
     with pytest.raises(DataError) as caught:
         list(read_words(file))
     assert str(caught.value) == (
-        f"{file}: not a regular file. Save its content to a file and give that."
+        f"{file}: not a regular file. Save its content to a file and use that."
     )
 
 

@@ -126,6 +126,6 @@ def test_unknown_initialisation() -> None:
     with pytest.raises(SettingsError) as caught:
         MLP(27).initialise("xavier")
     assert str(caught.value) == (
-        "no initialisation 'xavier'; there are original, softmax_not_confidently_wrong, "
+        "unknown initialisation 'xavier'; known: original, softmax_not_confidently_wrong, "
         "tanh_not_saturated, batchnorm, exercise"
     )

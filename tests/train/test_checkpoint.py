@@ -144,7 +144,7 @@ def test_truncated(tmp_path: Path, name: str, keep: int) -> None:
     checkpoint.save(tmp_path, at_step(1))
     path = tmp_path / name
     path.write_bytes(path.read_bytes()[:keep])
-    line = f"RUN/{name} is truncated or no safetensors file: restore it, or train anew"
+    line = f"RUN/{name} is truncated or not a safetensors file: restore it, or train again"
     assert failure(tmp_path) == line
 
 
@@ -171,8 +171,8 @@ def test_another_models(tmp_path: Path) -> None:
     with pytest.raises(RunError) as caught:
         load(tmp_path, MLP(vocab_size=5, n_embd=4, n_hidden=3))
     assert str(caught.value) == (
-        f"{tmp_path}/model.safetensors: C should have shape [5, 4], found shape [5, 2]: "
-        "the file is not the one that config.json describes; restore it, or train anew"
+        f"{tmp_path}/model.safetensors: C should have shape [5, 4], got shape [5, 2]: "
+        "the file does not match config.json; restore it, or train again"
     )
     with pytest.raises(RunError, match=r"unexpected tensor bnbias: the file"):
         load(tmp_path, MLP(vocab_size=5, n_embd=2, n_hidden=3, batchnorm=False))
@@ -183,13 +183,13 @@ def test_optimizer_of_another_step(tmp_path: Path) -> None:
     one = (tmp_path / optimizer_file(1)).read_bytes()
     checkpoint.save(tmp_path, at_step(2))
     (tmp_path / optimizer_file(2)).write_bytes(one)
-    line = "RUN/optimizer-2.safetensors belongs to step 1: restore the file, or train anew"
+    line = "RUN/optimizer-2.safetensors belongs to step 1: restore the file, or train again"
     assert failure(tmp_path) == line
 
 
 def test_another_optimizers(tmp_path: Path) -> None:
     checkpoint.save(tmp_path, at_step(1, "sgd"))
     assert failure(tmp_path) == (
-        "RUN/optimizer-1.safetensors: first.C should have shape [5, 2], found no such tensor: "
-        "the file is not the one that config.json describes; restore it, or train anew"
+        "RUN/optimizer-1.safetensors: first.C should have shape [5, 2], got no such tensor: "
+        "the file does not match config.json; restore it, or train again"
     )

@@ -115,7 +115,7 @@ def test_a_symbol_that_the_model_does_not_know(dataset: Dataset) -> None:
     with pytest.raises(DataError) as caught:
         Contexts(dataset, MLP(narrower.size), narrower)
     assert str(caught.value) == (
-        f"{dataset.source}: 'g' is not among the symbols of the model's training: "
+        f"{dataset.source}: the model does not know the symbol 'g': "
         "evaluate on data without it, or train on data with it"
     )
 
@@ -132,7 +132,7 @@ def test_statistics(dataset: Dataset) -> None:
     with pytest.raises(RunError) as caught:
         with_statistics(model, running, "calibrated")
     assert str(caught.value) == (
-        "the run has no calibrated statistics, since it is not finished: "
+        "the run has no calibrated statistics, because it is not finished: "
         "finish it with --resume, or evaluate with --statistics running"
     )
 

@@ -33,7 +33,7 @@ def test_out_that_is_not_empty(tmp_path: Path) -> None:
         make_folder(tmp_path, "x")
     assert str(caught.value) == (
         f"{tmp_path} exists and is not empty: "
-        "go on with it by --resume, or choose another folder with --out"
+        "resume the run with --resume, or choose another folder with --out"
     )
 
 
@@ -84,12 +84,12 @@ def failure(folder: Path) -> str:
 
 
 def test_no_folder(tmp_path: Path) -> None:
-    line = "RUN is no run folder: name one that `handgrad train` made"
+    line = "RUN is not a run folder: name one that `handgrad train` made"
     assert failure(tmp_path / "none") == line
 
 
 def test_a_folder_of_something_else(tmp_path: Path) -> None:
-    line = "RUN is no run folder (it has no config.json): name one that `handgrad train` made"
+    line = "RUN is not a run folder (it has no config.json): name one that `handgrad train` made"
     assert failure(tmp_path) == line
 
 
@@ -97,9 +97,9 @@ def test_a_folder_of_something_else(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "line"),
     [
-        (b"", "is damaged (no JSON): restore it, or train anew"),
-        (b'{"format"', "is damaged (no JSON): restore it, or train anew"),
-        (b"\xff\xfe", "is damaged (no JSON): restore it, or train anew"),
+        (b"", "is damaged (not JSON): restore it, or train again"),
+        (b'{"format"', "is damaged (not JSON): restore it, or train again"),
+        (b"\xff\xfe", "is damaged (not JSON): restore it, or train again"),
         (b"[]", "was not written by handgrad: name another folder"),
         (b'{"steps": 3}', "was not written by handgrad: name another folder"),
         (b'{"format": 2}', "has format 2, this handgrad 0.1.0 reads up to 1: upgrade handgrad"),
@@ -124,7 +124,7 @@ def test_json_that_describes_no_run(run: RunFolder, change: dict[str, object], w
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     assert failure(run.folder) == (
         f"RUN: config.json and train.json do not describe a run ({what}): "
-        "restore them, or train anew in another folder"
+        "restore them, or train again in another folder"
     )
 
 

@@ -128,7 +128,7 @@ def test_a_wrong_gradient_stops_before_the_first_step(
         train_tiny(tmp_path / "run", dataset)
     line = str(caught.value)
     assert line.startswith("engine fused, step 0: the gradient of ")
-    assert line.endswith(" is wrong (wrong): `handgrad verify` shows where")
+    assert line.endswith(" is wrong (wrong): `handgrad verify` shows the line")
     assert not (tmp_path / "run").exists()
 
 

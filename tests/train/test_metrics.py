@@ -62,7 +62,7 @@ def test_unreadable(tmp_path: Path) -> None:
     (tmp_path / "metrics.csv").write_bytes(b"\xff")
     with pytest.raises(RunError) as caught:
         MetricsFile(tmp_path)
-    line = f"cannot read {tmp_path}/metrics.csv: delete it and go on without it"
+    line = f"cannot read {tmp_path}/metrics.csv: delete it and continue without it"
     assert str(caught.value) == line
 
 

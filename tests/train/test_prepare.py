@@ -26,12 +26,12 @@ def dataset(tmp_path: Path) -> Dataset:
         (
             [("W1", "wrong", 7.0)],
             "engine fused, step 0: the gradient of W1 is wrong (wrong): "
-            "`handgrad verify` shows where",
+            "`handgrad verify` shows the line",
         ),
         (
             [("b1", "shape", None), ("W1", "wrong", 7.0), ("C", "wrong", 6.0)],
             "engine fused, step 0: the gradient of W1 and 2 more is wrong (wrong): "
-            "`handgrad verify` shows where",
+            "`handgrad verify` shows the line",
         ),
     ],
 )
@@ -55,4 +55,4 @@ def test_nothing_to_train_on(dataset: Dataset) -> None:
     empty = replace(dataset, source="few.txt", splits={**dataset.splits, "train": (1, 1)})
     with pytest.raises(SettingsError) as caught:
         check_settings(TrainSettings().resolved(), model_for(dataset), empty)
-    assert str(caught.value) == "few.txt leaves nothing to train on: give it more words"
+    assert str(caught.value) == "few.txt: the train split is empty: add more words"

@@ -148,8 +148,8 @@ def test_a_replay_that_is_off_is_given_up_with_a_line(dataset: Dataset) -> None:
     assert isinstance(steps, TorchSteps)
     assert_unchanged(start, begun(dataset)[1])
     assert re.fullmatch(
-        r"no CUDA graph, steps are launched from Python: replayed, the loss is off by 2\.\de\+00, "
-        r"where rounding explains \d\.\de-07",
+        r"no CUDA graph, steps are launched from Python: replayed, the loss is off by 2\.\de\+00; "
+        r"rounding explains \d\.\de-07",
         line,
     )
 
@@ -206,6 +206,4 @@ def test_a_run_that_diverges_at_once_proves_nothing(dataset: Dataset) -> None:
 def test_a_number_that_is_none_is_a_deviation() -> None:
     one, nan = {"W1": torch.ones(2)}, {"W1": torch.tensor([1.0, torch.nan])}
     assert deviation(one, one, one) is None
-    assert deviation(nan, one, one) == (
-        "replayed, W1 is off by nan, where rounding explains 0.0e+00"
-    )
+    assert deviation(nan, one, one) == ("replayed, W1 is off by nan; rounding explains 0.0e+00")

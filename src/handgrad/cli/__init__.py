@@ -77,9 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code. An expected error is one line on stderr."""
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(
-            stream, io.TextIOWrapper
-        ):  # characters outside the terminal's encoding must not raise
+        if isinstance(stream, io.TextIOWrapper):  # other encodings than UTF-8 must not raise
             stream.reconfigure(errors="backslashreplace")
     try:
         code = app(

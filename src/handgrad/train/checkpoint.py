@@ -165,7 +165,7 @@ def _same_shapes(
         if actual != tuple(shape):
             got = "no such tensor" if actual is None else f"shape {list(actual)}"
             raise RunError(
-                f"{path}: {name} should have shape {list(shape)}, found {got}: "
+                f"{path}: {name} should have shape {list(shape)}, got {got}: "
                 "the file does not match config.json; restore it, or train again"
             )
     extra = sorted(tensors.keys() - shapes.keys())

@@ -13,7 +13,7 @@ LECTURE = """\
             wait(thread, team)
         embedding.forward(inputs, C, emb, thread, team)
         wait(thread, team)
-        # embcat is emb, its rows side by side
+        # embcat is a view of emb
         linear.forward(embcat, W1, b1, hprebn, thread, team)
         wait(thread, team)
         batchnorm.forward(
@@ -26,8 +26,8 @@ LECTURE = """\
         linear.forward(h, W2, b2, logits, thread, team)
         wait(thread, team)
         softmax_cross_entropy.forward(
-            logits, targets, probs, others_loss, per_row_loss, turned_loss, of_rows_loss, thread,
-            team,
+            logits, targets, probs, others_loss, per_row_loss, transposed_loss, of_rows_loss,
+            thread, team,
         )
         wait(thread, team)
         loss = softmax_cross_entropy.mean(per_row_loss)
@@ -77,7 +77,7 @@ INFERENCE = """\
         if len(scores):
             put(logits, count, scores, first)
         total += softmax_cross_entropy.loss_sum(
-            logits, targets_part, count, turned_loss, of_rows_loss,
+            logits, targets_part, count, transposed_loss, of_rows_loss,
         )
     return total
 """

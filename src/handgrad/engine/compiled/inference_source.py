@@ -79,7 +79,7 @@ def inference_memory(bound: tuple[Bound, ...]) -> Iterator[tuple[str, tuple[int,
 
 
 def _scratch(bound: tuple[Bound, ...]) -> list[str]:
-    return [bound[-1].names[local] for local in ("turned", "of_rows")]
+    return [bound[-1].names[local] for local in ("transposed", "of_rows")]
 
 
 def _lines(bound: tuple[Bound, ...]) -> Iterator[str]:

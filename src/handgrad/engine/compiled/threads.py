@@ -120,9 +120,8 @@ class Pace:
             else:
                 self._upwards = not self._upwards
                 self._patience = min(2 * self._patience, PATIENCE[1])
-            self._left = (
-                0 if better else self._patience
-            )  # on success continue in the same direction
+            # on success continue in the same direction
+            self._left = 0 if better else self._patience
             self._move(self._best)
         elif self._left <= 0 or seconds > SLOWER * self._seconds:
             self._seconds = seconds
