@@ -133,10 +133,10 @@ DeviceOption = Annotated[
 ]
 ThreadsOption = Annotated[
     int | None,
-    _option("--threads", help="Maximum number of CPU threads.", default="as many as help"),
+    _option("--threads", help="Maximum number of CPU threads.", default="as many as save time"),
 ]
 DtypeOption = Annotated[
-    str | None, _option("--dtype", help=_choices("Number format", DTYPES), default=DEFAULTS.dtype)
+    str | None, _option("--dtype", help=_choices("Data type", DTYPES), default=DEFAULTS.dtype)
 ]
 EvalEveryOption = Annotated[
     int | None,
@@ -171,7 +171,7 @@ CheckpointEveryOption = Annotated[
     ),
 ]
 ResumeOption = Annotated[
-    bool, typer.Option("--resume", help="Resume the run in --out; same bits as without a stop.")
+    bool, typer.Option("--resume", help="Resume the run in --out; the bits are those of an uninterrupted run.")
 ]
 TensorBoardOption = Annotated[
     bool, typer.Option("--tensorboard", help="Write TensorBoard scalars to the run folder.")

@@ -15,7 +15,7 @@ Rows = dict[str, list["JudgedGradient"]]
 
 def verify(
     device: Annotated[str, typer.Option(help="Device: cpu or cuda.")] = "cpu",
-    dtype: Annotated[str, typer.Option(help="Number format: float32, float64 or both.")] = "both",
+    dtype: Annotated[str, typer.Option(help="Data type: float32, float64 or both.")] = "both",
     rows: Annotated[bool, typer.Option("--rows", help="Print every gradient.")] = False,
     json: Annotated[
         str | None,
