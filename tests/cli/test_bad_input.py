@@ -1,4 +1,4 @@
-"""Bad input: one line that says what and what to do, exit code 2, nothing half-written."""
+"""Invalid input: one line about what is wrong and what to do, exit code 2, no partial files."""
 
 import errno
 import json
@@ -21,7 +21,7 @@ def trained(capsys: Capture, tmp_path: Path, words: Path) -> Path:
 
 
 def refused(capsys: Capture, *arguments: object) -> str:
-    """The one line of a command that must be refused."""
+    """Return the only line of a command that must fail."""
     code, out, err = command(capsys, *arguments)
     assert (code, out) == (2, "")
     assert err.startswith("handgrad: ")
@@ -96,7 +96,7 @@ def test_no_cuda(capsys: Capture, tmp_path: Path, words: Path) -> None:
     ids=["missing", "empty", "blank", "one word", "not UTF-8", "binary"],
 )
 def test_data(capsys: Capture, tmp_path: Path, content: bytes | None) -> None:
-    """The lines themselves are asserted in tests/data; here, that one comes out, nothing else."""
+    """tests/data asserts the messages; here, that one line is printed and nothing else."""
     path = tmp_path / "bad.txt"
     if content is not None:
         path.write_bytes(content)
@@ -104,7 +104,7 @@ def test_data(capsys: Capture, tmp_path: Path, content: bytes | None) -> None:
     assert not (tmp_path / "run").exists()
 
 
-def test_block_size_beyond_any_word_is_fine(capsys: Capture, tmp_path: Path, words: Path) -> None:
+def test_a_block_size_longer_than_any_word(capsys: Capture, tmp_path: Path, words: Path) -> None:
     flags = ["-i", words, "-o", tmp_path / "run", *FLAGS, "--steps=2", "--block-size=300"]
     assert command(capsys, "train", *flags)[0] == 0
 
@@ -134,9 +134,7 @@ def test_resume_with_other_settings(capsys: Capture, trained: Path, tmp_path: Pa
     )
 
 
-def test_resume_with_other_threads_where_bits_depend_on_them(
-    capsys: Capture, trained: Path
-) -> None:
+def test_resume_with_other_threads_when_bits_depend_on_them(capsys: Capture, trained: Path) -> None:
     assert refused(capsys, "train", "--resume", "-o", trained, "--threads=2") == (
         f"{trained} began with other settings: threads is not given in the folder, 2 here: "
         "leave them out to resume, or train in another folder"
@@ -144,7 +142,7 @@ def test_resume_with_other_threads_where_bits_depend_on_them(
 
 
 @pytest.mark.parametrize("command_name", ["train", "evaluate"])
-def test_other_words_than_the_runs(
+def test_words_that_differ_from_the_runs(
     capsys: Capture, trained: Path, words: Path, command_name: str
 ) -> None:
     words.write_text(words.read_text() + "gaga\n")
@@ -230,7 +228,7 @@ def test_read_only_folder(capsys: Capture, tmp_path: Path, words: Path) -> None:
 def test_read_only_file_system(
     capsys: Capture, tmp_path: Path, words: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As above for whoever runs as root, whom no mode keeps out."""
+    """As above for root, whom file modes do not restrict."""
 
     def closed(path: Path, *arguments: object, **options: object) -> None:
         raise OSError(errno.EROFS, "Read-only file system")
@@ -261,7 +259,7 @@ def test_full_disk_at_the_start(
 def test_full_disk_later(
     capsys: Capture, tmp_path: Path, words: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The 30th sync of a run fails: the checkpoint before it is whole, and the run can go on."""
+    """The 30th sync of a run fails: the previous checkpoint is complete, and the run can resume."""
     count, sync = iter(range(1, 1000)), os.fsync
 
     def full(descriptor: int) -> None:

@@ -19,7 +19,7 @@ def draw(seed: int) -> Tensors:
 def both(
     settings: TrainSettings, reference: type[torch.optim.Optimizer], **options: float
 ) -> tuple[Tensors, Tensors]:
-    """(ours, torch's) after the same gradients."""
+    """Return (ours, torch's) after the same gradients."""
     settings = settings.resolved()
     ours, theirs = draw(0), {name: p.requires_grad_() for name, p in draw(0).items()}
     row = OPTIMIZERS[settings.optimizer]
@@ -56,7 +56,7 @@ def test_adamw_is_torchs_to_rounding(weight_decay: float) -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_rates_may_be_tensors(name: str, dtype: torch.dtype, weight_decay: float) -> None:
-    """As a captured step has them: those of the step, in the parameters' own precision."""
+    """As in a captured step: the step's rates in the parameters' dtype."""
     hyper = Hyperparameters(weight_decay=weight_decay)
     row = OPTIMIZERS[name]
     ours, theirs = ({key: p.to(dtype) for key, p in draw(0).items()} for _ in range(2))
@@ -73,7 +73,7 @@ def test_rates_may_be_tensors(name: str, dtype: torch.dtype, weight_decay: float
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_gradients_are_left_alone(name: str) -> None:
+def test_gradients_do_not_change(name: str) -> None:
     hyper = Hyperparameters(weight_decay=0.1)
     params, grads = draw(0), draw(1)
     before = {key: grad.clone() for key, grad in grads.items()}

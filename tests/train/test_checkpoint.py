@@ -1,4 +1,4 @@
-"""Checkpoints: the same back, whole or not there, and one line for a file that is not one."""
+"""Checkpoints: the same tensors back, complete or absent, and one line for an invalid file."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Training by compiled kernels: what is chosen, verified and remembered; torch is not needed."""
+"""Training by compiled kernels: selection, verification and its memory, without torch."""
 
 import subprocess
 import sys
@@ -22,7 +22,7 @@ def dataset(tmp_path: Path) -> Dataset:
     return words_dataset(tmp_path)
 
 
-def test_auto_is_compiled_on_the_processor_and_fused_elsewhere() -> None:
+def test_auto_is_compiled_on_the_cpu_and_fused_on_a_gpu() -> None:
     assert TrainSettings().engine == "auto"
     assert TrainSettings().resolved().engine == "compiled"
     assert TrainSettings(device="cuda").resolved().engine == "fused"
@@ -34,7 +34,7 @@ def test_auto_is_compiled_on_the_processor_and_fused_elsewhere() -> None:
 def test_it_trains_as_the_fused_engine_does(
     tmp_path: Path, dataset: Dataset, optimizer: str
 ) -> None:
-    """Weight decay, the learning rate's step and the state included; evaluation as well."""
+    """Weight decay, the learning rate's decay, the state and evaluation included."""
     chosen = {"dtype": "float64", "optimizer": optimizer, "weight_decay": 0.03, "lr": 0.02}
     chosen["eps"] = (
         1e-3  # the bias before batchnorm has rounding for a gradient: not to be blown up
@@ -90,7 +90,7 @@ def test_wrong_gradients_are_noticed_and_right_ones_remembered(
         assert not verified.is_verified(*other)
 
 
-def test_a_device_that_it_cannot_use(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unsupported_device(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("handgrad.engine.device.require_device", lambda device: None)
     settings = TrainSettings(engine="compiled", device="cuda").resolved()
     with pytest.raises(SettingsError) as caught:

@@ -1,4 +1,4 @@
-"""Run folders: named, made, opened, held; one line for each that is off."""
+"""Run folders: named, made, opened, locked; one line for each error."""
 
 import json
 from dataclasses import replace
@@ -52,11 +52,11 @@ def test_runs_that_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert str(caught.value) == "cannot make the run folder runs: File exists"
 
 
-def test_open_gives_back_what_was_written(run: RunFolder) -> None:
+def test_open_returns_what_was_written(run: RunFolder) -> None:
     assert open_run(run.folder) == run
 
 
-def test_what_is_in_a_folder(run: RunFolder) -> None:
+def test_files_of_a_folder(run: RunFolder) -> None:
     assert sorted(path.name for path in run.folder.iterdir()) == [
         "config.json",
         "loss.png",
@@ -119,7 +119,9 @@ def test_damaged_json(run: RunFolder, name: str, content: bytes, line: str) -> N
         ({"data": {}}, "no 'source'"),
     ],
 )
-def test_json_that_describes_no_run(run: RunFolder, change: dict[str, object], what: str) -> None:
+def test_json_that_does_not_describe_a_run(
+    run: RunFolder, change: dict[str, object], what: str
+) -> None:
     path = run.folder / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     assert failure(run.folder) == (
@@ -128,7 +130,7 @@ def test_json_that_describes_no_run(run: RunFolder, change: dict[str, object], w
     )
 
 
-def test_two_processes_do_not_share_a_folder(tmp_path: Path) -> None:
+def test_a_folder_is_locked(tmp_path: Path) -> None:
     with locked(tmp_path), pytest.raises(RunError) as caught, locked(tmp_path):
         pass
     line = f"{tmp_path} is in use by another handgrad train: wait for it, or stop it"

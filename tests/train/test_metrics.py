@@ -1,4 +1,4 @@
-"""metrics.csv: appended, cut back on resuming, read again."""
+"""metrics.csv: appended, truncated on resuming, read again."""
 
 import builtins
 import errno

@@ -1,4 +1,4 @@
-"""The loss picture: what its axes say and which curves it holds."""
+"""The loss picture: its axes and its curves."""
 
 from pathlib import Path
 
@@ -45,7 +45,7 @@ def test_few_rows_are_marked() -> None:
     assert many.get_lines()[0].get_marker() == "None"
 
 
-def test_a_bad_start_does_not_press_the_rest_flat() -> None:
+def test_a_bad_start_does_not_flatten_the_curve() -> None:
     axes = Figure().add_subplot()
     bad = [MetricsRow(5, 0.1, 27.0, 20.0, 20.0, 0.1), *rows(50)]
     draw_curves(axes, "", bad)

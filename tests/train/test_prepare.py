@@ -1,4 +1,4 @@
-"""Before the first step: what is refused, in whole lines."""
+"""Before the first step: errors, with their whole messages."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -30,7 +30,7 @@ def dataset(tmp_path: Path) -> Dataset:
         ),
         (
             [("b1", "shape", None), ("W1", "wrong", 7.0), ("C", "wrong", 6.0)],
-            "engine fused, step 0: the gradient of W1 and 2 more is wrong (wrong): "
+            "engine fused, step 0: the gradients of W1 and 2 more are wrong (wrong): "
             "`handgrad verify` shows the line",
         ),
     ],
@@ -51,7 +51,7 @@ def test_wrong_gradients(
     assert str(caught.value) == line
 
 
-def test_nothing_to_train_on(dataset: Dataset) -> None:
+def test_an_empty_train_split(dataset: Dataset) -> None:
     empty = replace(dataset, source="few.txt", splits={**dataset.splits, "train": (1, 1)})
     with pytest.raises(SettingsError) as caught:
         check_settings(TrainSettings().resolved(), model_for(dataset), empty)

@@ -171,7 +171,10 @@ CheckpointEveryOption = Annotated[
     ),
 ]
 ResumeOption = Annotated[
-    bool, typer.Option("--resume", help="Resume the run in --out; the bits are those of an uninterrupted run.")
+    bool,
+    typer.Option(
+        "--resume", help="Resume the run in --out; the bits are those of an uninterrupted run."
+    ),
 ]
 TensorBoardOption = Annotated[
     bool, typer.Option("--tensorboard", help="Write TensorBoard scalars to the run folder.")

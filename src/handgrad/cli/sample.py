@@ -53,7 +53,7 @@ def sample(
         words = sample(opened.model, at.params, at.state, opened.vocabulary, n, how)
     cut = sum(not word.ended for word in words)
     if cut:
-        print(f"{cut} cut at --max-length {max_length} characters", file=sys.stderr)
+        print(f"{cut} of {n} samples cut at --max-length {max_length} characters", file=sys.stderr)
     _show(words, _training_words(opened, data), json)
 
 

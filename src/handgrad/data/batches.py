@@ -37,7 +37,7 @@ class Batches:
             raise SettingsError(f"seed {seed}: must be from 0 to {SEED_END - 1}.")
         self._n_examples = dataset.n_examples(split)
         if self._n_examples == 0:
-            raise DataError(f"{dataset.source}: its {split} split is empty. Give more items.")
+            raise DataError(f"{dataset.source}: its {split} split is empty. Add more items.")
         self._dataset, self._start = dataset, dataset.splits[split][0]
         self._batch_size, self._block_size, self._seed = batch_size, block_size, seed
         self._steps = max(1, BLOCK_TOKENS // (batch_size * block_size))  # in a block

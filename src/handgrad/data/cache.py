@@ -33,9 +33,9 @@ Splits = dict[str, tuple[int, int]]
 
 
 def open_tokens(path: Path, found: Survey, shuffle_seed: int | None) -> tuple[np.ndarray, Splits]:
-    """The tokens of `path`, mapped read-only (N,), and their splits; built first if need be.
+    """Return the tokens of `path`, mapped read-only (N,), and their splits; build it if needed.
 
-    Raises DataError if the cache folder is read-only or full, or `path` changes meanwhile.
+    Raises DataError if the cache folder is read-only or full, or if `path` changes meanwhile.
     """
     folder = cache_folder()
     token_file = folder / f"{found.fingerprint}.tokens"

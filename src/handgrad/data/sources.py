@@ -108,7 +108,7 @@ def _reason(error: Exception) -> str:
         case requests.Timeout():
             return "the server did not answer in time"
         case requests.exceptions.ChunkedEncodingError():
-            return "the transfer broke off"
+            return "the transfer was interrupted"
         case requests.ConnectionError():
             return "the server is unreachable"
         case _:

@@ -31,7 +31,7 @@ HEADER = tuple(field.name for field in fields(MetricsRow))
 
 
 class MetricsFile:
-    """metrics.csv, open for appending. Raises RunError, one line, where it cannot be written."""
+    """metrics.csv, open for appending. Raises RunError, one line, if it is not writable."""
 
     def __init__(self, folder: Path, resumed_at: int = 0) -> None:
         """Keep the rows up to step `resumed_at`: a killed run may have written later ones."""

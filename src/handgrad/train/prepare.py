@@ -81,9 +81,11 @@ def _verify(run: RunFolder, start: Checkpoint, dataset: "Dataset") -> None:
     if not wrong:
         return
     worst = max(wrong, key=lambda row: row.ratio or 0.0)
-    others = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+    which = f"gradient of {worst.node} is"
+    if len(wrong) > 1:
+        which = f"gradients of {worst.node} and {len(wrong) - 1} more are"
     raise GradientError(
         f"engine {run.settings.engine}, step {start.step}: "
-        f"the gradient of {worst.node}{others} is wrong ({worst.verdict}): "
+        f"the {which} wrong ({worst.verdict}): "
         "`handgrad verify` shows the line"
     )

@@ -1,6 +1,6 @@
 """The settings of a training run: one frozen record, checked in one place, the same in JSON.
 
-The model's sizes are the model's own record (`handgrad.models`); both are kept in the run folder.
+The model's sizes are a separate record (`handgrad.models`); both are saved in the run folder.
 """
 
 import math
@@ -12,7 +12,7 @@ from handgrad.errors import SettingsError
 from handgrad.optim import OPTIMIZERS, SCHEDULES, Hyperparameters
 
 DTYPES = ("float32", "float64")
-MAX_SEED = 2**63 - 1  # torch's and NumPy's generators both take it
+MAX_SEED = 2**63 - 1  # accepted by torch's and NumPy's generators
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The text of the compiled step, which a reader may want to see."""
+"""The source of the compiled step."""
 
 import pytest
 
@@ -103,6 +103,6 @@ def test_every_name_is_an_argument_once(optimizer: str, n_layer: int) -> None:
     assert all(len(line) <= 100 for line in step_source(model, optimizer).splitlines())
 
 
-def test_sizes_are_not_in_it() -> None:
+def test_sizes_are_not_in_the_source() -> None:
     small = MLP(3, block_size=1, n_embd=2, n_hidden=4)
     assert step_source(small, "sgd") == step_source(MLP(27), "sgd")

@@ -1,4 +1,4 @@
-"""Many steps in one call, beside the fused engine's, one at a time."""
+"""Many steps in one call against single steps of the fused engine."""
 
 from pathlib import Path
 
@@ -62,7 +62,7 @@ def test_a_thousand_losses_are_the_fused_engines(names: Dataset) -> None:
 
 
 def test_in_float32_they_are_as_far_from_the_truth_as_the_fused_engines(names: Dataset) -> None:
-    """Sums in another order: neither is nearer to float64 than the other."""
+    """Sums run in another order: neither engine is closer to float64."""
     model = MLP(27, n_hidden=64)
     truth = fused_losses(names, model, np.float64, 200)
     ours = np.abs(compiled_losses(names, model, np.float32, 200) - truth)
@@ -87,7 +87,7 @@ def test_it_stops_after_the_first_loss_that_is_not_finite(names: Dataset) -> Non
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 @pytest.mark.parametrize("name", ["C", "W1", "b2", "bngain"])
-def test_no_kernel_hides_what_is_not_finite(name: str, bad: float) -> None:
+def test_no_kernel_hides_non_finite_numbers(name: str, bad: float) -> None:
     model = MLP(27, n_hidden=64)
     params, state = begun(model, np.float32)
     params[name].flat[3] = bad
@@ -104,7 +104,7 @@ def test_no_kernel_hides_what_is_not_finite(name: str, bad: float) -> None:
         assert not hidden.any(), key
 
 
-def test_a_losss_gradients_are_left_and_nothing_moves_without_updates() -> None:
+def test_without_updates_no_parameter_changes() -> None:
     model = MLP(27, n_hidden=64)
     params, state = begun(model, np.float64)
     before = {name: value.copy() for name, value in {**params, **state}.items()}
@@ -125,7 +125,7 @@ def test_a_losss_gradients_are_left_and_nothing_moves_without_updates() -> None:
 
 
 def test_one_compilation_serves_verifying_and_training(names: Dataset, tmp_path: Path) -> None:
-    """Tokens are read-only, and mapped from a file where they are many."""
+    """Tokens are read-only, and mapped from a file if there are many."""
     model = MLP(27, n_hidden=64)
     step = TrainingStep(model, 32, *begun(model, np.float32))
     step.loss_and_grads(np.zeros((32, 3), np.int64), np.zeros(32, np.int64))

@@ -39,14 +39,14 @@ def compile_ahead(model: Model, optimizer: str, dtype: str) -> None:
 
 
 def compile_step(model: Model, optimizer: str, dtype: str) -> None:
-    """Compile a step, or find it: sizes do not matter, so it is done for a batch of two."""
+    """Compile a step unless it is cached. Sizes do not matter, so the batch size is two."""
     params, state = zeros_of(model, dtype)
     step = TrainingStep(model, 2, params, state, OPTIMIZERS[optimizer].tensors(params), optimizer)
     step.loss_and_grads(np.zeros((2, model.block_size), np.int64), np.zeros(2, np.int64))
 
 
 def compile_inference(model: Model, dtype: str) -> None:
-    """Compile the model in evaluation mode, or find it."""
+    """Compile the model in evaluation mode unless it is cached."""
     rows = np.zeros((1, model.block_size), np.int64)
     CompiledInference(model, *zeros_of(model, dtype)).logits(rows)
 

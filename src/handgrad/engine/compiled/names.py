@@ -66,7 +66,10 @@ def bind(model: Model, batch_size: int) -> tuple[Bound, ...]:
         later = {name for other in calls[nth + 1 :] for name in other.inputs}
         again = tuple(name for name in call.inputs if name in later and name not in BATCH)
         if call.layer == "join" and again:
-            raise SettingsError(f"engine compiled: {again[0]} is read twice; use --engine fused")
+            raise SettingsError(
+                f"engine compiled: two calls read {again[0]}, the input of a join; "
+                "use --engine fused"
+            )
         one = _bind_call(call, shapes, again)
         shapes |= one.shapes
         bound.append(one)
