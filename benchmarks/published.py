@@ -39,8 +39,8 @@ than ours. Our own runs of exercise 4 with four different seeds differ by at mos
 REMARK = """
 The initialisation table comes from a notebook whose batch normalisation row, 2.0459 and 2.1086, has
 a misplaced parenthesis: `x - mean / std` in place of `(x - mean) / std`. With the notebook's random
-numbers, `benchmarks/misplaced.py` reproduces that row to the last digit. With the parenthesis in the
-right place it reproduces the lecture's 2.0668 and 2.1048 to the last digit. The row "batchnorm"
+numbers, `benchmarks/misplaced.py` reproduces that row to the last digit. With the parenthesis in
+the right place it reproduces the lecture's 2.0668 and 2.1048 to the last digit. The row "batchnorm"
 compares ours with the lecture's.
 """
 

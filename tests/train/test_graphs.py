@@ -180,7 +180,7 @@ def test_stopped_and_resumed_gives_the_same_bits(
     settings = TrainSettings(steps=60, batch_size=4, engine="fused", **chosen)  # type: ignore[arg-type]
     with begin(settings, model_for(dataset), dataset, tmp_path / "cut") as (run, start):
         stop = Stop()
-        part = loop.Loop(run, dataset, start, Stopping(stop, at))
+        part = loop.TrainingLoop(run, dataset, start, Stopping(stop, at))
         part.go(stop)
         assert at <= part.step < 60
     with resume(tmp_path / "cut", {}) as (run, dataset, start):

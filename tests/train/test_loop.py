@@ -91,7 +91,7 @@ def test_stopped_and_resumed_gives_the_same_bits(
     settings = TrainSettings(steps=60, batch_size=4, **chosen)
     with begin(settings, model_for(dataset), dataset, tmp_path / "cut") as (run, start):
         stop = Stop()
-        part = loop.Loop(run, dataset, start, Stopping(stop, at))
+        part = loop.TrainingLoop(run, dataset, start, Stopping(stop, at))
         part.go(stop)
         assert at <= part.step < 60
     given = {"threads": 3} if engine == "compiled" else {}  # no bit depends on it there
@@ -229,7 +229,7 @@ def test_result_of_a_stopped_run(tmp_path: Path, dataset: Dataset) -> None:
     ):
         stop = Stop()
         stop.requested = True
-        part = loop.Loop(run, dataset, start, Silent())
+        part = loop.TrainingLoop(run, dataset, start, Silent())
         part.go(stop)
         result: Result = part.result({})
     assert (result.steps, result.finished, result.losses) == (1, False, {})

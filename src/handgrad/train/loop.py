@@ -48,7 +48,7 @@ def train(run: RunFolder, dataset: "Dataset", start: Checkpoint, reporter: Repor
     Raises DivergedError if the loss is no longer finite, GradientError if a verified gradient is
     wrong, RunError if the folder is not writable.
     """
-    loop = Loop(run, dataset, start, reporter)
+    loop = TrainingLoop(run, dataset, start, reporter)
     if not start.finished:
         with stop_on_signal() as stop:
             loop.go(stop)
@@ -58,7 +58,7 @@ def train(run: RunFolder, dataset: "Dataset", start: Checkpoint, reporter: Repor
     return loop.result(loop.losses())
 
 
-class Loop:
+class TrainingLoop:
     """A run between two steps; `step` counts the updates made."""
 
     def __init__(

@@ -2,12 +2,11 @@
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
 from handgrad.constants import BATCHNORM_EPS
 from handgrad.engine.compiled.build import build
@@ -19,15 +18,13 @@ from handgrad.engine.compiled.inference_source import (
     inference_names,
     inference_source,
 )
-from handgrad.engine.compiled.memory import side_by_side
+from handgrad.engine.compiled.memory import Array, Arrays, side_by_side
 from handgrad.engine.compiled.names import bind, joins
 from handgrad.engine.compiled.team import ALONE, Team
 from handgrad.engine.compiled.threads import at_most
 from handgrad.engine.inference import Moments, calibrated_names
 from handgrad.models import Model
 
-Array = npt.NDArray[Any]
-Arrays = Mapping[str, Array]
 _T = TypeVar("_T")
 PIECE = 2**19
 """Size of the widest activation in a thread's piece of work: it takes milliseconds."""

@@ -12,11 +12,14 @@ import numpy.typing as npt
 
 from handgrad.models import Model
 
+Array = npt.NDArray[Any]
+Arrays = Mapping[str, Array]
+"""Arrays by name."""
 LINE = 64
 """Bytes in a cache line."""
 
 
-def side_by_side(shapes: Mapping[str, tuple[int, ...]], dtype: Any) -> dict[str, npt.NDArray[Any]]:
+def side_by_side(shapes: Mapping[str, tuple[int, ...]], dtype: Any) -> dict[str, Array]:
     """Return arrays of zeros of these shapes."""
     size = np.dtype(dtype).itemsize
     lines = {name: -(-prod(shape) * size // LINE) for name, shape in shapes.items()}
@@ -30,14 +33,12 @@ def side_by_side(shapes: Mapping[str, tuple[int, ...]], dtype: Any) -> dict[str,
     return arrays
 
 
-def zeros_of(
-    model: Model, dtype: Any
-) -> tuple[dict[str, npt.NDArray[Any]], dict[str, npt.NDArray[Any]]]:
+def zeros_of(model: Model, dtype: Any) -> tuple[dict[str, Array], dict[str, Array]]:
     """Return parameters and state of `model`, all zero."""
     return side_by_side(model.shapes(), dtype), side_by_side(model.state_shapes(), dtype)
 
 
-def copied(arrays: Mapping[str, npt.NDArray[Any]], dtype: Any) -> dict[str, npt.NDArray[Any]]:
+def copied(arrays: Arrays, dtype: Any) -> dict[str, Array]:
     """Return copies, side by side."""
     copies = side_by_side({name: array.shape for name, array in arrays.items()}, dtype)
     for name, array in arrays.items():

@@ -1,6 +1,5 @@
 """A model's compiled step with its memory."""
 
-from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -9,7 +8,7 @@ import numpy.typing as npt
 
 from handgrad.data.vocabulary import token_dtype
 from handgrad.engine.compiled.build import build
-from handgrad.engine.compiled.memory import side_by_side
+from handgrad.engine.compiled.memory import Arrays, side_by_side
 from handgrad.engine.compiled.names import Bound, bind, gradient_shapes, joins, thread_scratch
 from handgrad.engine.compiled.source import FIXED, argument_names, step_source
 from handgrad.engine.compiled.team import Team
@@ -17,7 +16,6 @@ from handgrad.engine.compiled.threads import Pace, at_most
 from handgrad.models import Model
 from handgrad.optim import Hyperparameters
 
-Arrays = Mapping[str, npt.NDArray[Any]]
 NO_HYPERPARAMETERS = Hyperparameters(0.0, 0.0, 0.0, 0.0)
 
 
