@@ -32,27 +32,29 @@ PIECE_BYTES = 1 << 20  # written or read at once
 Splits = dict[str, tuple[int, int]]
 
 
-def open_tokens(path: Path, found: Survey, shuffle_seed: int | None) -> tuple[np.ndarray, Splits]:
+def open_tokens(
+    path: Path, surveyed: Survey, shuffle_seed: int | None
+) -> tuple[np.ndarray, Splits]:
     """Return the tokens of `path`, mapped read-only (N,), and their splits; build it if needed.
 
     Raises DataError if the cache folder is read-only or full, or if `path` changes meanwhile.
     """
     folder = cache_folder()
-    token_file = folder / f"{found.fingerprint}.tokens"
-    opened = _open_whole(token_file, found)
+    token_file = folder / f"{surveyed.fingerprint}.tokens"
+    opened = _open_whole(token_file, surveyed)
     if opened is None:
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            _build(token_file, path, found, shuffle_seed)
+            _build(token_file, path, surveyed, shuffle_seed)
         except OSError as error:
             raise DataError(cannot_write(folder, error)) from error
-        opened = _open_whole(token_file, found)
+        opened = _open_whole(token_file, surveyed)
     if opened is None:
         raise DataError(f"{token_file}: damaged just after it was written. Check the disk.")
     return opened
 
 
-def _open_whole(token_file: Path, found: Survey) -> tuple[np.ndarray, Splits] | None:
+def _open_whole(token_file: Path, surveyed: Survey) -> tuple[np.ndarray, Splits] | None:
     """Return the tokens and splits; None if the file is absent, damaged or of other data."""
     try:
         with token_file.open("rb") as file:
@@ -63,20 +65,20 @@ def _open_whole(token_file: Path, found: Survey) -> tuple[np.ndarray, Splits] | 
             header: dict[str, Any] = json.loads(file.read(HEADER_BYTES - DIGEST_END))
     except OSError:
         return None
-    if header["fingerprint"] != found.fingerprint:  # complete, but renamed
+    if header["fingerprint"] != surveyed.fingerprint:  # complete, but renamed
         return None
-    shape = (found.n_tokens,)
-    mapped = np.memmap(token_file, found.vocabulary.dtype, "r", HEADER_BYTES, shape)
+    shape = (surveyed.n_tokens,)
+    mapped = np.memmap(token_file, surveyed.vocabulary.dtype, "r", HEADER_BYTES, shape)
     splits = {split: (start, end) for split, (start, end) in header["splits"].items()}
     return np.asarray(mapped), splits  # a plain array over the map is faster to index
 
 
-def _build(token_file: Path, path: Path, found: Survey, shuffle_seed: int | None) -> None:
+def _build(token_file: Path, path: Path, surveyed: Survey, shuffle_seed: int | None) -> None:
     descriptor, name = tempfile.mkstemp(dir=token_file.parent, prefix=f".{token_file.name}.")
     temporary = Path(name)
     try:
         with os.fdopen(descriptor, "r+b") as file:
-            _write(file, temporary, path, found, shuffle_seed)
+            _write(file, temporary, path, surveyed, shuffle_seed)
         os.replace(temporary, token_file)
         sync(token_file.parent)
     finally:
@@ -84,17 +86,17 @@ def _build(token_file: Path, path: Path, found: Survey, shuffle_seed: int | None
 
 
 def _write(
-    file: BinaryIO, temporary: Path, path: Path, found: Survey, shuffle_seed: int | None
+    file: BinaryIO, temporary: Path, path: Path, surveyed: Survey, shuffle_seed: int | None
 ) -> None:
     """Fill `file`, open at `temporary`; its first line, which marks it as complete, comes last."""
-    starts, splits = arrange(found.lengths, shuffle_seed)
-    dtype = found.vocabulary.dtype
-    header = {"fingerprint": found.fingerprint, "splits": splits}
+    starts, splits = arrange(surveyed.lengths, shuffle_seed)
+    dtype = surveyed.vocabulary.dtype
+    header = {"fingerprint": surveyed.fingerprint, "splits": splits}
     text = json.dumps(header).encode()
     file.write(bytes(DIGEST_END) + text.ljust(HEADER_BYTES - DIGEST_END))
-    _reserve(file, found.n_tokens * dtype.itemsize)
-    tokens = np.memmap(temporary, dtype, "r+", HEADER_BYTES, (found.n_tokens,))
-    fill(tokens, path, found, starts, shuffle_seed)
+    _reserve(file, surveyed.n_tokens * dtype.itemsize)
+    tokens = np.memmap(temporary, dtype, "r+", HEADER_BYTES, (surveyed.n_tokens,))
+    fill(tokens, path, surveyed, starts, shuffle_seed)
     tokens.flush()
     file.seek(DIGEST_END)
     digest = _digest(file)

@@ -92,11 +92,11 @@ class Dataset:
         except DataError:
             return False
         wanted = re.compile(re.escape(np.pad(tokens, 1).tobytes()))  # with both boundaries
-        held = self.tokens[start - 1 : end].view(np.uint8)
-        found = wanted.search(held)  # type: ignore[call-overload]  # accepts any buffer
-        while found and found.start() % tokens.itemsize:  # not at the start of a token
-            found = wanted.search(held, found.start() + 1)  # type: ignore[call-overload]
-        return found is not None
+        buffer = self.tokens[start - 1 : end].view(np.uint8)
+        match = wanted.search(buffer)  # type: ignore[call-overload]  # accepts any buffer
+        while match and match.start() % tokens.itemsize:  # not at the start of a token
+            match = wanted.search(buffer, match.start() + 1)  # type: ignore[call-overload]
+        return match is not None
 
     def range_of(self, split: str) -> tuple[int, int]:
         """Return the half-open range of target positions. Raises SettingsError for another name."""
@@ -112,13 +112,13 @@ def open_dataset(source: str = "names", shuffle_seed: int | None = 42) -> Datase
     one line, for any fault of the source.
     """
     path = sources.locate(source)
-    found = survey(path, shuffle_seed)
+    surveyed = survey(path, shuffle_seed)
     if path.stat().st_size >= LARGE_BYTES:
-        tokens, splits = cache.open_tokens(path, found, shuffle_seed)
+        tokens, splits = cache.open_tokens(path, surveyed, shuffle_seed)
     else:
-        starts, splits = arrange(found.lengths, shuffle_seed)
-        tokens = np.empty(found.n_tokens, dtype=found.vocabulary.dtype)
-        fill(tokens, path, found, starts, shuffle_seed)
+        starts, splits = arrange(surveyed.lengths, shuffle_seed)
+        tokens = np.empty(surveyed.n_tokens, dtype=surveyed.vocabulary.dtype)
+        fill(tokens, path, surveyed, starts, shuffle_seed)
         tokens.flags.writeable = False
     name = source if sources.is_named(source) else str(Path(source).resolve())
-    return Dataset(tokens, splits, found.vocabulary, name, found.fingerprint)
+    return Dataset(tokens, splits, surveyed.vocabulary, name, surveyed.fingerprint)

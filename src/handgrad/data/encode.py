@@ -44,17 +44,17 @@ def survey(path: Path, shuffle_seed: int | None) -> Survey:
 
     Raises DataError as `read_blocks` does, and for fewer than two words or too many symbols.
     """
-    seen = np.zeros(CODE_POINTS, dtype=bool)
+    is_symbol = np.zeros(CODE_POINTS, dtype=bool)
     lengths = array("H")
     digest = _fingerprint(shuffle_seed)
     for words, text, codes in _coded_blocks(path):
         digest.update(text)
-        seen[codes] = True
+        is_symbol[codes] = True
         lengths.extend(map(len, words))
     if len(lengths) < 2:
         raise DataError(_too_few(path, len(lengths)))
-    seen[ord("\n")] = False
-    symbols = (BOUNDARY, *map(chr, np.flatnonzero(seen).tolist()))
+    is_symbol[ord("\n")] = False
+    symbols = (BOUNDARY, *map(chr, np.flatnonzero(is_symbol).tolist()))
     try:
         vocabulary = Vocabulary(symbols)
     except DataError as error:
@@ -121,26 +121,26 @@ def arrange(
 
 
 def fill(
-    tokens: np.ndarray, path: Path, found: Survey, starts: np.ndarray, shuffle_seed: int | None
+    tokens: np.ndarray, path: Path, surveyed: Survey, starts: np.ndarray, shuffle_seed: int | None
 ) -> None:
     """Write the tokens of `path` to `tokens` (N,).
 
     Raises DataError if the file has changed since the survey.
     """
-    table = np.zeros(CODE_POINTS, dtype=found.vocabulary.dtype)
-    table[found.vocabulary.codes[1:]] = np.arange(1, found.vocabulary.size)
+    table = np.zeros(CODE_POINTS, dtype=surveyed.vocabulary.dtype)
+    table[surveyed.vocabulary.codes[1:]] = np.arange(1, surveyed.vocabulary.size)
     digest = _fingerprint(shuffle_seed)
     tokens[0] = 0
     done = 0
     for words, text, codes in _coded_blocks(path):
         digest.update(text)
         block = slice(done, done + len(words))
-        sizes = found.lengths[block].astype(np.int64) + 1
+        sizes = surveyed.lengths[block].astype(np.int64) + 1
         if int(sizes.sum()) != len(codes):
             break  # the digest will differ too
         # from a token's index in this block to its position in the whole
         offsets = starts[block].astype(np.int64) - (np.cumsum(sizes) - sizes)
         tokens[np.repeat(offsets, sizes) + np.arange(len(codes))] = table[codes]
         done += len(words)
-    if digest.hexdigest() != found.fingerprint:
+    if digest.hexdigest() != surveyed.fingerprint:
         raise DataError(f"{path}: changed while it was read. Try again when it is complete.")

@@ -120,10 +120,10 @@ def _words_of(path: Path, line: int, raw: bytes) -> list[str]:
         text = raw.decode()
     except UnicodeDecodeError as error:
         raise DataError(_not_utf8(path, line, raw, error.start)) from error
-    if _may_hold_controls(raw) and (found := CONTROL.search(text)):
-        before = text[: found.start()].encode()
+    if _may_hold_controls(raw) and (control := CONTROL.search(text)):
+        before = text[: control.start()].encode()
         where = f"{path}:{line + before.count(LINE_END)}"
-        code = f"U+{ord(found[0]):04X}"
+        code = f"U+{ord(control[0]):04X}"
         raise DataError(f"{where}: control character {code}. Remove it, or end lines with \\n.")
     lines = text.replace("\r\n", "\n").split("\n")
     if max(map(len, lines)) > LINE_LIMIT:

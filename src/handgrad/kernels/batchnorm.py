@@ -203,10 +203,10 @@ def forward_evaluation(x: Any, scale: Any, shift: Any, out: Any) -> None:
 
 
 @kernel
-def moments(x: Any, count: int, seen: int, mean: Any, square: Any) -> None:
+def moments(x: Any, count: int, earlier: int, mean: Any, square: Any) -> None:
     """Add the first `count` rows of x to `mean` and `square` (1, H), float64.
 
-    These are the mean and the sum of squared differences from it over `seen` earlier rows. Chan,
+    These are the mean and the sum of squared differences from it over `earlier` rows. Chan,
     Golub, LeVeque 1983.
     """
     for j in range(x.shape[1]):
@@ -218,5 +218,5 @@ def moments(x: Any, count: int, seen: int, mean: Any, square: Any) -> None:
         for i in range(count):
             squares += (x[i, j] - new_mean) ** 2
         difference = new_mean - mean[0, j]
-        mean[0, j] += difference * count / (seen + count)
-        square[0, j] += squares + difference**2 * seen * count / (seen + count)
+        mean[0, j] += difference * count / (earlier + count)
+        square[0, j] += squares + difference**2 * earlier * count / (earlier + count)

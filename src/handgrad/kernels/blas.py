@@ -47,9 +47,9 @@ def gemm(
         at_a = builder.select(a_op, row, builder.mul(row, of_a))
         at_b = builder.select(b_op, builder.mul(column, of_b), column)
         at_c = builder.add(builder.mul(row, of_c), column)
-        one, kept = (cgutils.alloca_once(builder, number) for _ in range(2))
-        builder.store(number(1.0), one)
-        builder.store(builder.select(values[4], number(1.0), number(0.0)), kept)
+        alpha, beta = (cgutils.alloca_once(builder, number) for _ in range(2))
+        builder.store(number(1.0), alpha)
+        builder.store(builder.select(values[4], number(1.0), number(0.0)), beta)
         transposed, plain = _CHAR(ord("t")), _CHAR(ord("n"))
         place = ir.PointerType(number)
         taken = [_CHAR] * 3 + [index] * 3 + [place, place, index, place, index, place, place, index]
@@ -65,12 +65,12 @@ def gemm(
                 builder.sub(column_end, column),
                 builder.sub(row_end, row),
                 length,
-                one,
+                alpha,
                 builder.gep(second.data, [at_b]),
                 of_b,
                 builder.gep(first.data, [at_a]),
                 of_a,
-                kept,
+                beta,
                 builder.gep(result.data, [at_c]),
                 of_c,
             ],

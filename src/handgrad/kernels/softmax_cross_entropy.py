@@ -76,9 +76,9 @@ def loss_sum(logits: Any, targets: Any, count: int, transposed: Any, of_rows: An
     """Return the sum of the losses of the first `count` rows, in nats, float64."""
     loss = 0.0
     for first in range(0, count, ROWS):
-        some = min(ROWS, count - first)
-        _exponentials(logits, targets, first, some, transposed, of_rows)
-        for r in range(some):
+        rows = min(ROWS, count - first)
+        _exponentials(logits, targets, first, rows, transposed, of_rows)
+        for r in range(rows):
             loss += of_rows[4, r]
     return loss
 

@@ -117,14 +117,14 @@ class _Tiles:
             number = builder.load(builder.gep(from_a, [builder.mul(row_of_a, index(row))]))
             factor = self._splat(number, self._vector)
             terms = zip(from_b, sums[row], strict=True)
-            added.append([self._multiply_add(factor, of_b, held) for of_b, held in terms])
+            added.append([self._multiply_add(factor, of_b, total) for of_b, total in terms])
         following = builder.add(p, index(1))
         p.add_incoming(index(0), before)
         p.add_incoming(following, loop)
-        for held_row, added_row in zip(sums, added, strict=True):
-            for held, new, first in zip(held_row, added_row, start, strict=True):
-                held.add_incoming(first, before)
-                held.add_incoming(new, loop)
+        for total_row, added_row in zip(sums, added, strict=True):
+            for total, new, first in zip(total_row, added_row, start, strict=True):
+                total.add_incoming(first, before)
+                total.add_incoming(new, loop)
         builder.cbranch(builder.icmp_signed("<", following, length), loop, after)
         builder.position_at_end(after)
         for row in range(rows):

@@ -70,10 +70,10 @@ def argument_names(model: Model, optimizer: str) -> list[str]:
     """Return the parameters of `steps`, in order."""
     bound = bind(model, 2)
     params = list(model.shapes())
-    kept = [f"{moment}_{name}" for moment in OPTIMIZERS[optimizer].moments for name in params]
+    moments = [f"{moment}_{name}" for moment in OPTIMIZERS[optimizer].moments for name in params]
     memory = [name for one in bound for name in one.shapes]
     gradients = gradient_shapes(bound, model.shapes())
-    return [*FIXED, *BATCH, *params, *model.state_shapes(), *kept, *memory, *gradients]
+    return [*FIXED, *BATCH, *params, *model.state_shapes(), *moments, *memory, *gradients]
 
 
 def _forwards(bound: tuple[Bound, ...]) -> Iterator[str]:
@@ -104,8 +104,8 @@ def _updates(model: Model, optimizer: str, bound: tuple[Bound, ...]) -> Iterator
             arguments = [running, one.names[statistic], "momentum", *TEAM]
             yield wrapped(f"        {one.call.layer}.follow(", arguments, ")")
     for name in model.shapes():
-        kept = [f"{moment}_{name}" for moment in OPTIMIZERS[optimizer].moments]
-        arguments = [name, f"d{name}", *kept, "schedule[step]", "numbers", *TEAM]
+        moments = [f"{moment}_{name}" for moment in OPTIMIZERS[optimizer].moments]
+        arguments = [name, f"d{name}", *moments, "schedule[step]", "numbers", *TEAM]
         yield wrapped(f"        {optimizer}(", arguments, ")")
     yield _WAIT
 
