@@ -120,7 +120,7 @@ def test_a_run_folder_that_exists(capsys: Capture, trained: Path, words: Path) -
 
 
 def test_resume_without_a_folder(capsys: Capture) -> None:
-    line = "--resume needs the run folder: name it with --out"
+    line = "--resume needs a run folder: name it with --out"
     assert refused(capsys, "train", "--resume") == line
 
 
@@ -152,7 +152,7 @@ def test_words_that_differ_from_the_runs(
     assert line.startswith(
         f"{words} does not hold the words that {trained} was trained on (fingerprint "
     )
-    assert line.endswith(f", expected {fingerprint[:12]}): name the file that does with --data")
+    assert line.endswith(f", expected {fingerprint[:12]}): name the right file with --data")
 
 
 def test_words_that_have_moved(capsys: Capture, trained: Path, words: Path) -> None:

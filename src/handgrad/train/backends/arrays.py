@@ -47,7 +47,7 @@ def compile(run: RunFolder, say: Say) -> None:
 
     settings = run.settings
     if not is_compiled(step_source(run.model, settings.optimizer), settings.dtype):
-        say("compiling this model's step: about ten seconds, once on this machine")
+        say("compiling the training step: about ten seconds, once per machine")
         compile_ahead(run.model, settings.optimizer, settings.dtype)
 
 
