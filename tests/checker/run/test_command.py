@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from checker.run.conftest import Writer
-from handgrad.checker.records import Report, Row
+from handgrad.checker.records import Row
+from handgrad.checker.report.report import Report
 from handgrad.checker.run import run as running
 from handgrad.checker.run.run import Outcome
 from handgrad.cli import run
@@ -78,11 +79,11 @@ REFUSED = [
     (["t.ipynb", "--pair", "=a"], "--pair =a: expected NAME=TENSOR, such as --pair dh=a"),
     (
         ["t.ipynb", "--pair", "dh=a", "--pair", "dh=b"],
-        "--pair dh: given as the gradient of a and of b",
+        "--pair dh: declared as the gradient of both a and b",
     ),
     (
         ["t.ipynb", "--json", "no/such/folder.json"],
-        "cannot write no/such/folder.json: no folder no/such that can be written;"
+        "cannot write no/such/folder.json: no/such is not a writable folder;"
         " name another file with --json",
     ),
 ]

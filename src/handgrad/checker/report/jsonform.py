@@ -1,13 +1,13 @@
-"""The JSON of a report: version 1, whose keys and their order do not change; others parse it."""
+"""The JSON of a report, version 1: keys and their order do not change, as programs parse it."""
 
 from typing import Any
 
-from handgrad.checker.records import Note, Place, Report, Row
+from handgrad.checker.records import Note, Place, ReportData, Row
 from handgrad.files import finite_or_none
 
 
-def to_json(report: Report) -> dict[str, Any]:
-    """`report` as plain dicts and lists; docs/check.md says what each key holds."""
+def to_json(report: ReportData) -> dict[str, Any]:
+    """Return `report` as dicts and lists; docs/check.md describes each key."""
     return {
         "version": report.version,
         "file": report.file,

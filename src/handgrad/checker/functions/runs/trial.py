@@ -237,9 +237,7 @@ def _second(trial: Trial, truth: Truth, call: FunctionCall) -> None:
     except Exception as error:
         if any(bool((t != 0).any()) for q, t in truth.results.items() if q.kind == "second"):
             line = error_line(error)
-            trial.faults.append(
-                Fault(Quantity("run"), "raised", math.inf, line, "double backward")
-            )
+            trial.faults.append(Fault(Quantity("run"), "raised", math.inf, line, "double backward"))
         return
     quantities = second_quantities(truth.wanted, truth.outputs)
     for quantity, gradient in zip(quantities, gradients, strict=True):
