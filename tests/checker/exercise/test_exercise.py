@@ -102,7 +102,8 @@ def test_the_command_with_a_notebook(tmp_path: Path, capsys: Captured) -> None:
     assert run(["exercise", str(tmp_path / "n.ipynb"), "--hint", "what"]) == 0
     out = tmp_path / "n-exercise.ipynb"
     assert capsys.readouterr().out == (
-        f"{out}: 2 gradients to write, dy to dx.\nCheck it with: handgrad check {out} --hint what\n"
+        f"{out}: 2 gradients to write, from dy to dx.\n"
+        f"Check it with: handgrad check {out} --hint what\n"
     )
     assert not (tmp_path / "ran").exists()
     sources = [cell["source"] for cell in json.loads(out.read_text())["cells"]]
@@ -116,7 +117,7 @@ def test_the_solution(tmp_path: Path, capsys: Captured) -> None:
     (tmp_path / "f.py").write_text(SMALL)
     assert run(["exercise", str(tmp_path / "f.py"), "--solution"]) == 0
     out = tmp_path / "f-solution.ipynb"
-    assert f"{out}: 2 of 2 gradients written, dy to dx.\n" in capsys.readouterr().out
+    assert f"{out}: 2 of 2 gradients written, from dy to dx.\n" in capsys.readouterr().out
     assert checked(code_cells(out)).counts["missing"] == 0
 
 

@@ -116,7 +116,7 @@ def test_the_fragment_says_little_and_folds_the_rest() -> None:
     assert re.findall(r"<summary>(.*?)</summary>", html) == [
         "Every gradient (5)",
         "The graph",
-        "Worth knowing",
+        "Notes",
         "Errors in the file",
     ]
 

@@ -101,7 +101,7 @@ Right
 
 Not written yet: dW1, dC
 
-Worth knowing
+Notes
   cell 6, line 9  dlogits is dnorm_logits itself [HG201]
                   words are shuffled and never read again [HG211]
 
