@@ -144,11 +144,11 @@ def test_what_inherits_from_no_line_shown_is_in_sight() -> None:
 
 
 def test_what_is_right_by_accident_has_a_card() -> None:
-    lucky = row("h", "exact", 9, blame="root", message="Right only by luck of these inputs.")
+    lucky = row("h", "exact", 9, blame="root", message="Correct only for these inputs.")
     html = Report("s.py", (lucky,)).to_html()
     assert Elements(html).words.startswith(
         "✓ s.py 1 gradient by hand: 1 exact. Right by accident ✓ dh line 9 f32[32,27] "
-        "dh = h * dcounts Right only by luck of these inputs."
+        "dh = h * dcounts Correct only for these inputs."
     )
 
 
