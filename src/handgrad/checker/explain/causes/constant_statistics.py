@@ -25,6 +25,7 @@ from handgrad.checker.explain.search.suspect import Suspect
 
 CODE = "HG119"
 NAME = "statistics treated as constants"
+ORDER = 200
 
 
 def find(suspect: Suspect) -> Finding | None:
@@ -45,8 +46,8 @@ def find(suspect: Suspect) -> Finding | None:
     node = suspect.node.name
     said = (
         f"{names} {'are' if many else 'is'} treated as constant: "
-        f"{'they are' if many else 'it is'} computed from {node}, and part of the gradient comes "
-        f"back through {'them' if many else 'it'}."
+        f"{'they are' if many else 'it is'} computed from {node}, and part of the gradient flows "
+        f"through {'them' if many else 'it'}."
     )
     said = f"The {said[4:]}" if said.startswith("the ") else said
     return Finding(said, suspect.first(norm_lines(suspect)))

@@ -15,27 +15,14 @@ Right:
     dhpreact = (1 - h**2) * dh
 """
 
-from handgrad.checker.explain.search.calls import calls
-from handgrad.checker.explain.search.finding import Finding
-from handgrad.checker.explain.search.suspect import Suspect
+from handgrad.checker.explain.search.grammar import reductions
 
 CODE = "HG111"
 NAME = "extra sum"
-
-
-def find(suspect: Suspect) -> Finding | None:
-    """Leave out one reduction after the other."""
-    if suspect.text is None:
-        return None
-    for call in calls(suspect.text, ("sum", "mean", "nansum")):
-        fix = call.left_out()
-        if suspect.mends(fix):
-            return Finding(
-                f"{call.inner} is {_DONE[call.name]} here, and must not be: the forward does not "
-                "broadcast along that dimension.",
-                fix,
-            )
-    return None
-
-
-_DONE = {"sum": "summed", "mean": "averaged", "nansum": "summed"}
+ORDER = 230
+EDITS = (
+    (
+        reductions.without_reduction,
+        "{was} must not be {now} here: the forward pass does not broadcast along that dimension.",
+    ),
+)

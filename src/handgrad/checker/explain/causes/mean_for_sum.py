@@ -15,21 +15,9 @@ Right:
     db2 = dlogits.sum(0)
 """
 
-from handgrad.checker.explain.search.calls import calls
-from handgrad.checker.explain.search.finding import Finding
-from handgrad.checker.explain.search.suspect import Suspect
+from handgrad.checker.explain.search.grammar import reductions
 
 CODE = "HG117"
 NAME = "mean for sum"
-
-
-def find(suspect: Suspect) -> Finding | None:
-    """Put sum for mean and mean for sum."""
-    if suspect.text is None:
-        return None
-    for call in calls(suspect.text, ("sum", "mean")):
-        other = "mean" if call.name == "sum" else "sum"
-        fix = call.renamed(other)
-        if suspect.mends(fix):
-            return Finding(f"It takes the {call.name} where the {other} is right.", fix)
-    return None
+ORDER = 240
+EDITS = ((reductions.mean_for_sum, "This line takes the {was}; the {now} is correct."),)

@@ -28,27 +28,30 @@ from handgrad.checker.record.trace import Bind, key_of
 
 CODE = "HG127"
 NAME = "forward overwritten"
+ORDER = 80
 
 
 def find(suspect: Suspect) -> Finding | None:
     """Name the statement that wrote to what the line reads, or to the value for its gradient."""
-    lost = _lost(suspect)
-    if lost is not None:
-        return lost
+    lacking = _lost(suspect)
+    if lacking is not None:
+        return lacking
     found = changed(suspect, "overwritten")
     writer = None if found is None else _writer(suspect, found.name)
     if found is None or writer is None:
         return None
     text, place = writer.statement.text.split("\n")[0], writer.statement.place
-    said = f"{found.name} is not what the forward computed any more: `{text}`, {where(place)}, "
+    said = (
+        f"{found.name} no longer holds what the forward pass computed: `{text}`, {where(place)}, "
+    )
     gradient = suspect.gradients.get(found.name)
     if gradient is not None and (fix := _with_d(suspect, writer, found.name, gradient)):
-        return Finding(f"{said}writes to it. {gradient} is meant there.", fix, place)
+        return Finding(f"{said}writes to it. Use {gradient} there.", fix, place)
     second = _second(suspect, found, writer) if writer.alias else None
     if second is not None and (fix := cloned(second)):
-        own = f"{said}writes to it as well, since {second.name} is the same tensor. "
-        return Finding(f"{own}.clone() keeps them apart.", fix, second.statement.place)
-    return Finding(f"{said}writes to it. Put the result under a name of its own there.")
+        own = f"{said}writes to it too, since {second.name} is the same tensor. "
+        return Finding(f"{own}Use .clone() to copy.", fix, second.statement.place)
+    return Finding(f"{said}writes to it. Store the result under a new name there.")
 
 
 def _lost(suspect: Suspect) -> Finding | None:
@@ -60,8 +63,8 @@ def _lost(suspect: Suspect) -> Finding | None:
         return None
     text, place = writer.statement.text.split("\n")[0], writer.statement.place
     return Finding(
-        f"{gradient} lacks what `{text}`, {where(place)}, adds to {name}, the forward value. "
-        f"{gradient} is meant there.",
+        f"{gradient} lacks what `{text}`, {where(place)}, adds to the forward value {name}. "
+        f"Use {gradient} there.",
         fix,
         place,
     )

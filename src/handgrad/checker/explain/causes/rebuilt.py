@@ -26,6 +26,7 @@ from handgrad.checker.explain.search.suspect import Suspect
 
 CODE = "HG129"
 NAME = "node rebuilt"
+ORDER = 100
 
 
 def find(suspect: Suspect) -> Finding | None:
@@ -35,6 +36,6 @@ def find(suspect: Suspect) -> Finding | None:
         return None
     at = set_at(suspect, found)
     return Finding(
-        f"{found.name} was set again after the loss{at}: this line reads the new one, and the loss "
-        f"came from the old. With the old one it is right."
+        f"{found.name} was computed again after the loss{at}: this line reads the new tensor, but "
+        "the loss came from the old one. With the old one this line is correct."
     )

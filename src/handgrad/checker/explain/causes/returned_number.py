@@ -24,6 +24,7 @@ from handgrad.checker.explain.search.suspect import Suspect
 
 CODE = "HG132"
 NAME = "wrong number returned"
+ORDER = 60
 
 
 def find(suspect: Suspect) -> Finding | None:
@@ -39,10 +40,10 @@ def message(
 
     def said(name: str) -> str:
         if count in (len(inputs), len(asked)):
-            return f"{function} returns None for {name}, and the output depends on it."
+            return f"{function} returns None for {name}, but the output depends on it."
         many = f"{count} gradient{'' if count == 1 else 's'}"
         return (
-            f"{function} returns {many}; {len(asked)} are due, in the order of the inputs: "
+            f"{function} returns {many}; {len(asked)} are expected, in the order of the inputs: "
             f"{', '.join(asked)}."
         )
 

@@ -23,6 +23,7 @@ from handgrad.checker.explain.search.suspect import Suspect
 
 CODE = "HG131"
 NAME = "returned in the wrong position"
+ORDER = 50
 
 
 def find(suspect: Suspect) -> Finding | None:
@@ -40,12 +41,12 @@ def find(suspect: Suspect) -> Finding | None:
         said = message(other.name, name)
     else:
         said = (
-            f"{suspect.hand.name} is given the gradient of {other.name}: the function returns them "
-            f"in another order than the names stand in."
+            f"{suspect.hand.name} gets the gradient of {other.name}: the function returns its "
+            "gradients in a different order than these names."
         )
     return Finding(said, in_order(suspect))
 
 
 def message(other: str, name: str) -> str:
     """Return what to say where the gradient of `other` is returned for `name`."""
-    return f"The gradient of {other} is returned in the place of {name}'s."
+    return f"The gradient of {other} is returned in place of the gradient of {name}."

@@ -44,6 +44,7 @@ from handgrad.checker.explain.search.suspect import Suspect
 
 CODE = "HG120"
 NAME = "softmax and cross-entropy's closed form"
+ORDER = 190
 _FIRST = re.compile(r"len\((\w+)\)|(\w+)\.(?:shape\[0\]|size\(0\))")
 """Common ways to write the number of rows of a tensor."""
 

@@ -32,6 +32,7 @@ from handgrad.checker.record.trace import Bind
 
 CODE = "HG128"
 NAME = "stale value"
+ORDER = 90
 
 
 def find(suspect: Suspect) -> Finding | None:
