@@ -20,6 +20,7 @@ from handgrad.checker.records import CellError, Note
 from handgrad.checker.report.words import error_place
 from handgrad.checker.run.deadline import Deadline, Timeout
 from handgrad.checker.run.failure import cell_name
+from handgrad.checker.run.forks import SERVE, serve
 from handgrad.checker.run.output import Echo
 from handgrad.checker.run.source import Cell, require_hand_gradients
 from handgrad.checker.run.wire import pack
@@ -75,7 +76,7 @@ class Channel:
 
 def main() -> NoReturn:
     """Serve one request and end at once, whatever threads the user's code has left behind."""
-    channel = Channel(int(sys.argv[1]))
+    channel = Channel(_events())
     try:
         answer = Work(channel, channel.request()).run()
     except CheckError as refusal:
@@ -83,6 +84,15 @@ def main() -> NoReturn:
     except BaseException as error:  # ours: the user's own were caught where they were raised
         answer = _failure(error)
     _leave(channel, answer)
+
+
+def _events() -> int:
+    """Return the descriptor of the pipe of events; in a fork server, that of each child."""
+    if sys.argv[1] != SERVE:
+        return int(sys.argv[1])
+    events = serve(int(sys.argv[2]), sys.argv[3])
+    sys.argv[1:] = [str(events)]
+    return events
 
 
 def _leave(channel: Channel, answer: dict[str, Any]) -> NoReturn:

@@ -5,12 +5,15 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from handgrad.checker.records import Hint, Report
 from handgrad.checker.run.deadline import STRUCK
+from handgrad.checker.run.process import Forks, Start, fresh
 from handgrad.checker.run.run import TIMEOUT, asked, require_settings
 from handgrad.checker.run.source import read_source
 from handgrad.checker.run.wire import unpack
@@ -96,10 +99,21 @@ def check_files(
     jobs = default_jobs(len(named)) if jobs is None else required_jobs(jobs)
     settings = {"pairs": dict(pairs or {}), "max_steps": max_steps, "timeout": timeout}
 
-    def check(number: int, file: str | Path, stop: threading.Event) -> Checked:
-        return _checked(number, file, settings, stop)
+    return _with_forks(named, settings, jobs)
 
-    return _as_they_come(named, check, jobs)
+
+def _with_forks(
+    files: Sequence[str | Path], settings: Mapping[str, Any], jobs: int
+) -> Generator[Checked, None, None]:
+    """Fork the children of several files from one server; a single file has nothing to share."""
+    forks = Forks()
+    start = forks if len(files) > 1 else partial(fresh, alone=False)
+
+    def check(number: int, file: str | Path, stop: threading.Event) -> Checked:
+        return _checked(number, file, settings, stop, start)
+
+    with closing(forks):
+        yield from _as_they_come(files, check, jobs)
 
 
 def _as_they_come(
@@ -120,11 +134,15 @@ def _as_they_come(
 
 
 def _checked(
-    number: int, file: str | Path, settings: Mapping[str, Any], stop: threading.Event
+    number: int,
+    file: str | Path,
+    settings: Mapping[str, Any],
+    stop: threading.Event,
+    start: Start,
 ) -> Checked:
     begin = time.monotonic()
     try:
-        answer, output = asked(read_source(file), settings, stop, alone=False)
+        answer, output = asked(read_source(file), settings, stop, start)
     except (CheckError, OSError) as error:
         return failed(number, file, time.monotonic() - begin, error)
     return graded(number, file, time.monotonic() - begin, unpack(answer["report"]), output)

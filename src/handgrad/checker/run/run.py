@@ -12,7 +12,7 @@ from typing import Any
 
 from handgrad.checker.records import Report
 from handgrad.checker.run import process
-from handgrad.checker.run.process import Child, Event
+from handgrad.checker.run.process import Child, Event, Start
 from handgrad.checker.run.source import Source, read_source
 from handgrad.checker.run.wire import unpack
 from handgrad.errors import CheckError, LostError, SettingsError
@@ -54,7 +54,7 @@ def asked(
     source: Source,
     settings: Mapping[str, Any],
     stop: threading.Event | None = None,
-    alone: bool = True,
+    start: Start | None = None,
 ) -> tuple[Event, str]:
     """Return what a child that has run `source` answers, and what the file printed.
 
@@ -64,7 +64,7 @@ def asked(
     """
     with tempfile.TemporaryDirectory(prefix="handgrad-") as scratch:
         request = {**_described(source), **settings, "scratch": scratch}
-        with Child(request, stop, alone) as child:
+        with Child(request, stop, start) as child:
             answer = _answer(child, source, settings["timeout"])
         if answer["event"] == "failed":
             raise LostError(f"{source.shown}: {answer['message']}", timed_out=False)
