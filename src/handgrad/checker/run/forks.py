@@ -19,6 +19,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -27,6 +28,7 @@ from typing import BinaryIO
 SERVE = "--serve"
 AVAILABLE = sys.platform == "linux"
 """macOS has frameworks that do not survive a fork, and no /proc to count threads in."""
+STARTUP = 120.0  # seconds for the server's imports, on a slow disk
 POLL = 0.02  # seconds between two looks at which children have ended
 THREADS = Path("/proc/self/task")
 
@@ -35,7 +37,9 @@ class ForkedChild:
     """A child of the server, with the part of subprocess.Popen's interface that Child uses."""
 
     def __init__(self, stdin: BinaryIO, stdout: BinaryIO, status: BinaryIO, pid: int) -> None:
-        self.stdin, self.stdout, self.pid = stdin, stdout, pid
+        self.stdin = stdin
+        self.stdout = stdout
+        self.pid = pid
         self._status = status
         self._returncode: int | None = None
         self._lock = threading.Lock()
@@ -84,25 +88,26 @@ class ForkServer:
     def fork(self, events: int, stop: threading.Event) -> ForkedChild | None:
         """Return a new child that writes its events to `events`.
 
-        Waits until the server has imported what it needs. None: it cannot fork, or `stop` is set.
+        Waits until the server has done its imports. None: it cannot fork, or `stop` is set.
         """
         (stdin, to_child), (from_child, stdout), (our_status, status) = (
             os.pipe() for _ in range(3)
         )
-        files = os.fdopen(to_child, "wb"), os.fdopen(from_child, "rb"), os.fdopen(our_status, "rb")
-        try:
-            with self._lock, suppress(OSError):  # the server is gone: the pipe of status says so
-                socket.send_fds(self._socket, [b"f"], [stdin, stdout, events, status])
-        finally:
-            for descriptor in (stdin, stdout, status):
-                os.close(descriptor)
-        while not stop.is_set() and not _readable(files[2], 0.1):
-            pass
-        pid = b"" if stop.is_set() else files[2].readline()
-        if pid:
-            return ForkedChild(*files, int(pid))
-        for file in files:
-            file.close()  # a child that the server still forks finds no request, and ends
+        with self._lock, suppress(OSError):  # the server is gone: the end of `status` says so
+            socket.send_fds(self._socket, [b"f"], [stdin, stdout, events, status])
+        for descriptor in (stdin, stdout, status):
+            os.close(descriptor)
+        streams = os.fdopen(to_child, "wb"), os.fdopen(from_child, "rb")
+        told = os.fdopen(our_status, "rb", 0)
+        end = time.monotonic() + STARTUP
+        while not stop.is_set() and time.monotonic() < end:
+            if _readable(told, 0.1):
+                pid = told.readline()
+                if pid:
+                    return ForkedChild(*streams, told, int(pid))
+                break
+        for file in (*streams, told):
+            file.close()  # a child that is forked all the same finds no request, and ends
         return None
 
     def close(self) -> None:
@@ -153,7 +158,9 @@ def _forked(given: list[int], running: dict[int, int]) -> int | None:
             os.dup2(theirs, standard)
         for descriptor in (stdin, stdout, status, *running.values()):
             os.close(descriptor)
-        _be_another_process()
+        numpy_random = sys.modules.get("numpy.random")
+        if numpy_random is not None:  # or all children would draw the same (`random` sees to it)
+            numpy_random.seed()
         return events
     for descriptor in (stdin, stdout, events):
         os.close(descriptor)
@@ -163,13 +170,6 @@ def _forked(given: list[int], running: dict[int, int]) -> int | None:
     else:
         os.close(status)
     return None
-
-
-def _be_another_process() -> None:
-    """Draw random numbers of its own: all forks have the server's, but for `random`'s."""
-    numpy_random = sys.modules.get("numpy.random")
-    if numpy_random is not None:
-        numpy_random.seed()
 
 
 def _report(running: dict[int, int]) -> None:
