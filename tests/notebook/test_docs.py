@@ -1,13 +1,13 @@
 """docs/jupyter.md: its cells run in a kernel and are followed by what the page shows."""
 
 import re
-from pathlib import Path
 
 from handgrad.notebook.journal import DEFAULT
 from handgrad.notebook.magic import WORDS
 from notebook.conftest import Kernel
+from paths import DOCS
 
-PAGE = (Path(__file__).parents[2] / "docs" / "jupyter.md").read_text()
+PAGE = (DOCS / "jupyter.md").read_text()
 CELLS = re.findall(r"```python\n(.*?)\n```\n(?:\n```\n(.*?)\n```\n)?", PAGE, re.DOTALL)
 
 

@@ -52,7 +52,7 @@ class ForkedChild:
         """Return the exit status, or None if the child still lives after `timeout` seconds."""
         with self._lock:
             if self._returncode is None and _readable(self._status, timeout):
-                # no line: the server was killed, and only it could know the status
+                # no line: the server, which alone knows the status, was killed
                 self._returncode = int(self._status.readline() or -signal.SIGKILL)
                 self._status.close()
             return self._returncode
@@ -77,7 +77,7 @@ class ForkServer:
         with theirs:
             self._process = subprocess.Popen(
                 [*command, SERVE, str(theirs.fileno()), kind],
-                stdin=subprocess.PIPE,  # pipes as a fresh child has: sys.stdin and sys.stdout know
+                stdin=subprocess.PIPE,  # pipes, as a fresh child has them
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 pass_fds=[theirs.fileno()],
@@ -93,21 +93,21 @@ class ForkServer:
         (stdin, to_child), (from_child, stdout), (our_status, status) = (
             os.pipe() for _ in range(3)
         )
-        with self._lock, suppress(OSError):  # the server is gone: the end of `status` says so
+        with self._lock, suppress(OSError):  # a dead server shows as the end of status_file
             socket.send_fds(self._socket, [b"f"], [stdin, stdout, events, status])
         for descriptor in (stdin, stdout, status):
             os.close(descriptor)
         streams = os.fdopen(to_child, "wb"), os.fdopen(from_child, "rb")
-        told = os.fdopen(our_status, "rb", 0)
+        status_file = os.fdopen(our_status, "rb", 0)
         end = time.monotonic() + STARTUP
         while not stop.is_set() and time.monotonic() < end:
-            if _readable(told, 0.1):
-                pid = told.readline()
+            if _readable(status_file, 0.1):
+                pid = status_file.readline()
                 if pid:
-                    return ForkedChild(*streams, told, int(pid))
+                    return ForkedChild(*streams, status_file, int(pid))
                 break
-        for file in (*streams, told):
-            file.close()  # a child that is forked all the same finds no request, and ends
+        for file in (*streams, status_file):
+            file.close()  # a child that is forked later finds no request and ends
         return None
 
     def close(self) -> None:
@@ -159,14 +159,14 @@ def _forked(given: list[int], running: dict[int, int]) -> int | None:
         for descriptor in (stdin, stdout, status, *running.values()):
             os.close(descriptor)
         numpy_random = sys.modules.get("numpy.random")
-        if numpy_random is not None:  # or all children would draw the same (`random` sees to it)
+        if numpy_random is not None:  # `random` reseeds itself after a fork
             numpy_random.seed()
         return events
     for descriptor in (stdin, stdout, events):
         os.close(descriptor)
     if pid > 0:
         running[pid] = status
-        _tell(status, pid)
+        _write_line(status, pid)
     else:
         os.close(status)
     return None
@@ -179,10 +179,10 @@ def _report(running: dict[int, int]) -> None:
         if pid == 0:
             return
         descriptor = running.pop(pid)
-        _tell(descriptor, os.waitstatus_to_exitcode(status))
+        _write_line(descriptor, os.waitstatus_to_exitcode(status))
         os.close(descriptor)
 
 
-def _tell(descriptor: int, number: int) -> None:
-    with suppress(BrokenPipeError):  # the parent does not want to know any more
+def _write_line(descriptor: int, number: int) -> None:
+    with suppress(BrokenPipeError):  # the parent has stopped listening
         os.write(descriptor, b"%d\n" % number)
