@@ -8,7 +8,8 @@ import torch
 
 from benchmarks.proving.generate import Fault
 from benchmarks.proving.grade import check_program
-from handgrad.checker.records import Report, Row
+from handgrad.checker.records import Row
+from handgrad.checker.report.report import Report
 
 EXPECTED: dict[str, frozenset[str]] = {
     "n for n - 1": frozenset({"HG118"}),

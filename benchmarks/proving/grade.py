@@ -7,7 +7,8 @@ import torch
 
 from benchmarks.proving.generate import Fault
 from benchmarks.proving.program import Sizes, settings
-from handgrad.checker.records import Report, Row
+from handgrad.checker.records import Row
+from handgrad.checker.report.report import Report
 from handgrad.checker.session import Session
 
 RIGHT = ("exact", "rounding")

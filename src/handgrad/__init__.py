@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from handgrad.checker.derive_function import derive
     from handgrad.checker.functions.check import check_function
     from handgrad.checker.functions.records import FunctionReport
-    from handgrad.checker.records import Report
+    from handgrad.checker.report.report import Report
     from handgrad.checker.run.many import check_files
     from handgrad.checker.run.run import check_file
     from handgrad.data import open_dataset
@@ -55,7 +55,7 @@ _HOMES = {
     "MODELS": "handgrad.models",
     "FunctionReport": "handgrad.checker.functions.records",
     "HandgradError": "handgrad.errors",
-    "Report": "handgrad.checker.records",
+    "Report": "handgrad.checker.report.report",
     "check": "handgrad.checker.api",
     "check_file": "handgrad.checker.run.run",
     "check_files": "handgrad.checker.run.many",

@@ -16,7 +16,7 @@ import pytest
 if TYPE_CHECKING:
     from handgrad.checker.functions.records import FunctionReport
     from handgrad.checker.functions.samples import Sample
-    from handgrad.checker.records import Report
+    from handgrad.checker.report.report import Report
 
 LEVELS = ("where", "what", "fix")
 

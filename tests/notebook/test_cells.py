@@ -62,7 +62,7 @@ def test_a_semicolon_keeps_it_back_still(notebook: Kernel) -> None:
 def test_a_cell_run_again_without_change_is_one_line(notebook: Kernel) -> None:
     notebook.all([FORWARD, RIGHT, WRONG])
     again = notebook.run(WRONG)
-    assert again.texts == ["handgrad: 2 wrong (as after In [4])"]
+    assert again.texts == ["handgrad: 2 wrong (same as after In [4])"]
     assert '<details class="handgrad handgrad-cell"><style>' in again.shown[0]["text/html"]
 
 
@@ -70,7 +70,7 @@ def test_a_wrong_shape_run_again_is_one_line_too(notebook: Kernel) -> None:
     shape = "dhpre = (1 - h**2) * dh\ndb = dhpre.sum(0, keepdim=True)"
     notebook.all([FORWARD, RIGHT, shape])
     (text,) = notebook.run(shape).texts
-    assert text.endswith("1 of the wrong shape (as after In [4])")
+    assert text.endswith("1 of the wrong shape (same as after In [4])")
 
 
 def test_a_mended_line_run_again_is_right(notebook: Kernel) -> None:
@@ -96,12 +96,12 @@ def test_a_gradient_from_an_older_forward_pass_is_out_of_date(notebook: Kernel) 
     ran = notebook.run(MENDED)
     assert ran.texts == [
         "handgrad: 2 out of date\n\n"
-        "  dhpre, dW: dh was computed in In [3] from the h of In [2], and h has been computed "
-        "again in In\n  [4]: run In [3] again."
+        "  dhpre, dW: In [3] computed dh from the h of In [2], but In [4] has computed h again "
+        "since. Run In\n  [3] again."
     ]
     assert (
-        '<p class="dated"><b>dhpre, dW</b> out of date: dh was computed in In [3] from the h of '
-        "In [2], and h has been computed again in In [4]: run In [3] again.</p>"
+        '<p class="stale"><b>dhpre, dW</b> out of date: In [3] computed dh from the h of In [2], '
+        "but In [4] has computed h again since. Run In [3] again.</p>"
     ) in ran.shown[0]["text/html"]
     notebook.run(RIGHT)
     assert "wrong" not in notebook.run(MENDED).texts[0]
@@ -111,24 +111,24 @@ def test_it_is_said_to_those_too_who_asked_for_lines_alone(notebook: Kernel) -> 
     notebook.all(["%handgrad where", FORWARD, RIGHT])
     notebook.run(FORWARD.replace("manual_seed(1)", "manual_seed(2)"))
     ran = notebook.run(MENDED)
-    assert "run In [4] again." in ran.texts[0]
-    assert "run In [4] again." in ran.shown[0]["text/html"]
+    assert "Run In [4] again." in " ".join(ran.texts[0].split())
+    assert "Run In [4] again." in ran.shown[0]["text/html"]
 
 
 def test_a_node_set_again_after_the_forward_pass(notebook: Kernel) -> None:
     notebook.all([FORWARD, RIGHT, "h = torch.tanh(2 * hpre)"])
     assert notebook.run(MENDED).texts == [
         "handgrad: 2 out of date\n\n"
-        "  dhpre, dW: h was set again in In [4], after the forward pass of In [2] had used the h "
-        "of In [2]:\n  run the forward pass again."
+        "  dhpre, dW: In [4] set h again after the forward pass in In [2] had used the h of In "
+        "[2]. Run the\n  forward pass again."
     ]
 
 
 def test_gradients_before_any_forward_pass(notebook: Kernel) -> None:
     ran = notebook.all(["import torch\nh = torch.ones(3)", "dh = h * 2", "dh = h * 2"])
     said = (
-        "handgrad: no forward pass up to a loss has been seen for these gradients: run its cells "
-        "(again)\n"
+        "handgrad: no forward pass with a loss was recorded for these gradients; run its cells "
+        "again\n"
     )
     assert [one.printed for one in ran] == ["", said, ""]
 

@@ -3,7 +3,7 @@
 import re
 
 from handgrad.notebook.journal import DEFAULT
-from handgrad.notebook.magic import WORDS
+from handgrad.notebook.magic import SUBCOMMANDS
 from notebook.conftest import Kernel
 from paths import DOCS
 
@@ -22,7 +22,7 @@ def test_the_cells_of_the_page(notebook: Kernel) -> None:
 
 def test_every_word_is_in_the_page() -> None:
     named = re.findall(r"^\| `%handgrad ?(\w*)[^|]* \|", PAGE, re.MULTILINE)
-    assert {*named, "on"} == set(WORDS)
+    assert {*named, "on"} == set(SUBCOMMANDS)
     assert "`%handgrad off`, `on`" in PAGE
     (begins,) = re.findall(r"`%handgrad (\w+)` \|[^|]*\(so it begins\)", PAGE)
     assert begins == DEFAULT

@@ -46,7 +46,10 @@ def test_a_level_holds_from_then_on_in_both_forms(
 
 def test_a_level_before_any_gradient(notebook: Kernel) -> None:
     ran = notebook.run("%handgrad where")
-    assert (ran.printed, ran.shown) == ("handgrad: where, from the first gradients on\n", ())
+    assert (ran.printed, ran.shown) == (
+        "handgrad: level set to where; no gradient by hand so far\n",
+        (),
+    )
 
 
 def test_everything_so_far(notebook: Kernel) -> None:
@@ -68,7 +71,7 @@ def test_everything_so_far(notebook: Kernel) -> None:
 
 def test_what_is_no_word(notebook: Kernel) -> None:
     ran = notebook.run("%handgrad why")
-    assert ran.printed == f"handgrad: no such word: why. It is {USAGE}\n"
+    assert ran.printed == f"handgrad: unknown subcommand: why. Usage: {USAGE}\n"
     assert ran.raised is None
 
 
@@ -78,10 +81,10 @@ def test_help(notebook: Kernel) -> None:
 
 def test_off_and_on(notebook: Kernel) -> None:
     off, forward, wrong, on = notebook.all(["%handgrad off", FORWARD, WRONG, "%handgrad on"])
-    assert off.printed == "handgrad: off; %handgrad on watches again\n"
+    assert off.printed == "handgrad: off; resume with %handgrad on\n"
     assert forward.is_silent
     assert wrong.raised == "NameError: name 'dh' is not defined"
-    assert on.printed == "handgrad: on, from the next cell\n"
+    assert on.printed == "handgrad: on, starting with the next cell\n"
     assert notebook.all([FORWARD, RIGHT])[-1].texts == ["handgrad: 1 exact"]
 
 

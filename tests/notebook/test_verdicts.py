@@ -5,16 +5,17 @@ from dataclasses import replace
 import pytest
 
 from checker.report.sample import REPORT, Elements, everywhere, row
-from handgrad.checker.records import HINTS, Hint, Report
-from handgrad.notebook.stale import Dated
+from handgrad.checker.records import HINTS, Hint
+from handgrad.checker.report.report import Report
+from handgrad.notebook.stale import StaleRow
 from handgrad.notebook.verdicts import Verdicts
 
 ONE = row("pre", "exact", 10)
 RIGHT = Report("In [5]", (ONE, row("W", "rounding", 11)))
 OLD = (
-    Dated("h", "dh", "wrong", message="run In [3] again."),
-    Dated("W", "dW", "wrong", message="run In [3] again."),
-    Dated("b", "db", "wrong", message="run In [4] again."),
+    StaleRow("h", "dh", "wrong", message="run In [3] again."),
+    StaleRow("W", "dW", "wrong", message="run In [3] again."),
+    StaleRow("b", "db", "wrong", message="run In [4] again."),
 )
 
 
@@ -26,7 +27,7 @@ def test_the_line_counts_what_there_is() -> None:
 def test_all_right_is_the_line_and_nothing_else() -> None:
     said = Verdicts(RIGHT, "fix")
     assert said.text() == said.line
-    assert Verdicts(RIGHT, "fix", again="In [4]").text() == f"{said.line} (as after In [4])"
+    assert Verdicts(RIGHT, "fix", again="In [4]").text() == f"{said.line} (same as after In [4])"
 
 
 def test_what_is_out_of_date_is_told_once_for_all_that_it_holds_for() -> None:

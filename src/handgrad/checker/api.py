@@ -14,7 +14,7 @@ from torch import Tensor
 from handgrad.checker.record.instrument import HOOK, Instrumenter
 from handgrad.checker.record.targets import Target
 from handgrad.checker.record.trace import Bind
-from handgrad.checker.records import Report
+from handgrad.checker.report.report import Report
 from handgrad.checker.returned import placed, unreturned
 from handgrad.checker.session import Session
 from handgrad.checker.watch import Watcher

@@ -1,24 +1,20 @@
-"""`handgrad derive FILE`: the file runs in a child process as for a check; its pass is derived."""
+"""`handgrad derive FILE`: run a file in a child process and derive its backward pass there."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from handgrad.checker.records import CellError
-from handgrad.checker.run.run import TIMEOUT, asked, require_settings
+from handgrad.checker.run.run import TIMEOUT, require_settings, run_source
 from handgrad.checker.run.source import read_source
 from handgrad.checker.run.wire import unpack_as
 from handgrad.checker.write.derive.records import Derivation
 from handgrad.errors import CheckError
 
-if TYPE_CHECKING:
-    from handgrad.checker.session import Session
+DERIVE = "handgrad.checker.derive_task:DeriveTask"
 
 
 @dataclass(frozen=True)
 class Derived:
-    """A derivation, and what the file printed meanwhile."""
+    """A derivation, and what the file printed while it ran."""
 
     derivation: Derivation
     output: str
@@ -29,32 +25,17 @@ def derive_file(
 ) -> Derived:
     """Run a notebook or a script and derive the backward pass of its loss.
 
-    `loss` names the one to take where there are several: else that of the longest forward pass on
-    which backward() was called, or the longest of all. Raises CheckError, one line, where there is
-    no loss or the file cannot be run; SettingsError for a time limit that cannot work.
+    `loss` names the loss if there are several. Without it, the loss is that of the longest forward
+    pass on which backward() was called, or of the longest of all. `timeout` is in seconds.
+
+    Raises CheckError, one line, if there is no loss or the file cannot be run, and SettingsError
+    for an invalid time limit.
     """
     require_settings(timeout, None)
     try:
         source = read_source(file)
     except CheckError as refusal:
-        said = str(refusal)
-        if "::" in str(file):
-            said += "; of a function: handgrad.derive(function, inputs), in Python"
-        raise CheckError(said) from refusal
-    settings: dict[str, Any] = {"pairs": {}, "max_steps": None, "timeout": timeout}
-    wanted = {"task": "derive", "derive": {"fused": fused, "loss": loss}}
-    answer, output = asked(source, {**settings, **wanted})
+        hint = "; to derive a function, use handgrad.derive(function, inputs) in Python"
+        raise CheckError(f"{refusal}{hint if '::' in str(file) else ''}") from refusal
+    answer, output = run_source(source, DERIVE, timeout, fused=fused, loss=loss)
     return Derived(unpack_as(Derivation, answer["derivation"]), output)
-
-
-def derive_session(
-    session: "Session", file: str, errors: Sequence[CellError], fused: bool, loss: str | None
-) -> Derivation:
-    """Derive the pass that a session has recorded, in the process that recorded it."""
-    import torch
-
-    from handgrad.checker.write.derive.derive import choose_pass, derive_pass
-
-    with torch._C.DisableTorchFunction(), torch.enable_grad():
-        chosen = choose_pass(session.recorder.trace, file, loss)
-        return derive_pass(chosen, file, fused, errors)

@@ -1,17 +1,13 @@
-"""The records that travel between the stages of a check; the JSON of `handgrad check` is these."""
+"""The records that travel between the stages of a check, as plain data; report/ renders them."""
 
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import Literal
 
 Verdict = Literal["exact", "rounding", "shape", "wrong", "missing"]
 Blame = Literal["root", "inherited"]
 Hint = Literal["where", "what", "fix"]
 HINTS: tuple[Hint, ...] = ("where", "what", "fix")
 VERDICTS: tuple[Verdict, ...] = ("exact", "rounding", "shape", "wrong", "missing")
-
-
-MENDS = "HG210"
-"""The note of a right value in the wrong shape: it says what mends it."""
 
 
 @dataclass(frozen=True)
@@ -97,10 +93,11 @@ class CellError:
 
 
 @dataclass(frozen=True)
-class Report:
-    """What a check found.
+class ReportData:
+    """The result of a check, as plain data; `handgrad.Report` also renders it.
 
-    `ok` is False when a gradient is wrong or of the wrong shape; one not written yet is no mistake.
+    `ok` is False if a gradient is wrong or has the wrong shape. A gradient that is not written yet
+    does not count as a mistake.
     """
 
     file: str
@@ -121,46 +118,3 @@ class Report:
     def counts(self) -> dict[str, int]:
         """How many rows have each verdict."""
         return {verdict: sum(row.verdict == verdict for row in self.rows) for verdict in VERDICTS}
-
-    def hinted(self, level: Hint) -> "Report":
-        """Return the report as somebody sees it who asked for no more than `level`.
-
-        "where": the lines to blame; "what": and what is the matter; "fix": and what to type.
-        """
-        rows = tuple(_hinted(row, level) for row in self.rows)
-        mends = level == "where"
-        notes = tuple(note for note in self.notes if not (mends and note.code == MENDS))
-        return replace(self, rows=rows, notes=notes)
-
-    def to_json(self) -> dict[str, Any]:
-        """What `handgrad check --json` writes, as plain dicts and lists (docs/check.md)."""
-        from handgrad.checker.report.jsonform import to_json
-
-        return to_json(self)
-
-    def to_text(self, width: int = 100) -> str:
-        """Plain text, `width` columns wide."""
-        from handgrad.checker.report.text import to_text
-
-        return to_text(self, width)
-
-    def to_html(self, page: bool = False) -> str:
-        """One HTML fragment that needs nothing beside it, or a whole page of it."""
-        from handgrad.checker.report.html import to_html
-
-        return to_html(self, page)
-
-    def __str__(self) -> str:
-        return self.to_text()
-
-    def _repr_html_(self) -> str:
-        """What Jupyter shows."""
-        return self.to_html()
-
-
-def _hinted(row: Row, level: Hint) -> Row:
-    if level == "fix":
-        return row
-    row = replace(row, fix=None, fix_at=None, fix_adds=False, checked=None)
-    tells = row.blame == "root" or row.verdict == "shape"
-    return replace(row, cause=None, message=None) if level == "where" and tells else row

@@ -12,7 +12,8 @@ from handgrad.checker.explain.search.edits import Text
 from handgrad.checker.pairs.hands import hand_names
 from handgrad.checker.record.instrument import Statement
 from handgrad.checker.record.trace import Backward, Bind
-from handgrad.checker.records import Note, Report, Row
+from handgrad.checker.records import Note, Row
+from handgrad.checker.report.report import Report
 from handgrad.checker.session import Session
 
 

@@ -17,12 +17,13 @@ from handgrad.checker.passes.find import Pass, find_passes
 from handgrad.checker.record.capture import Recorder
 from handgrad.checker.record.instrument import Instrumenter, Statement
 from handgrad.checker.record.trace import Bind, Compared
-from handgrad.checker.records import CellError, Listing, Note, Place, Report, Row
+from handgrad.checker.records import CellError, Listing, Note, Place, Row
 from handgrad.checker.report.build.edges import edges_of
 from handgrad.checker.report.build.notes import Evidence, find_notes
 from handgrad.checker.report.build.rows import missing_rows, row_of
 from handgrad.checker.report.build.shuffles import unread_shuffles
 from handgrad.checker.report.build.unwritten import unwritten
+from handgrad.checker.report.report import Report
 from handgrad.errors import CheckError
 
 Edge = tuple[str, str]

@@ -8,7 +8,8 @@ from types import CodeType, FrameType, TracebackType
 from typing import Any
 
 from handgrad.checker.record.instrument import Instrumenter, Statement
-from handgrad.checker.records import Place, Report
+from handgrad.checker.records import Place
+from handgrad.checker.report.report import Report
 from handgrad.checker.session import Session
 from handgrad.errors import CheckError
 

@@ -12,7 +12,7 @@ from handgrad.cli.targets import Targets
 from handgrad.errors import CheckError, SettingsError
 
 if TYPE_CHECKING:
-    from handgrad.checker.run.many import Checked
+    from handgrad.checker.report.file_result import FileResult
 
 
 def check(
@@ -77,14 +77,14 @@ def check(
     Exit code 2: there is nothing to check.
     """
     from handgrad.checker.run.many import each_once, required_jobs
-    from handgrad.cli.several import Several
+    from handgrad.cli.several import ManyFiles
 
     named = each_once(files)
     level, targets, pairs = hint_level(hint), Targets(json, html, csv), _pairs(pair or [])
     targets.require(several=len(named) > 1)
     required_jobs(1 if jobs is None else jobs)
     if len(named) > 1:
-        several = Several(named, level, targets, show_output, details)
+        several = ManyFiles(named, level, targets, show_output, details)
         raise typer.Exit(several.check(pairs, timeout, max_steps, jobs))
     checked = _checked(files[0], targets, pairs, timeout, max_steps).hinted(level)
     assert checked.report is not None
@@ -102,7 +102,7 @@ def _checked(
     pairs: dict[str, str],
     timeout: float,
     max_steps: int | None,
-) -> "Checked":
+) -> "FileResult":
     """The one file, checked. Where it is refused, the sheet says so before the error does."""
     from handgrad.checker.run.many import failed, graded
     from handgrad.checker.run.run import check_file

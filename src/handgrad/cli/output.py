@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, TextIO
 from handgrad.errors import RunError, SettingsError
 
 if TYPE_CHECKING:
-    from handgrad.checker.records import Hint, Report
+    from handgrad.checker.records import Hint
+    from handgrad.checker.report.report import Report
     from handgrad.data import Dataset
 
 INTERRUPTED = 130

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from handgrad.checker.records import Hint
-    from handgrad.checker.run.many import Checked
+    from handgrad.checker.report.file_result import FileResult
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 Handler = Callable[[int, FrameType | None], None] | signal.Handlers
@@ -27,7 +27,7 @@ FINE = ("ok", "unfinished")
 
 
 @dataclass
-class Several:
+class ManyFiles:
     """The files, and what is wanted of them."""
 
     files: Sequence[str | Path]
@@ -35,7 +35,7 @@ class Several:
     targets: Targets
     show_output: bool = False
     details: bool = False
-    _done: "dict[int, Checked]" = field(default_factory=dict)
+    _done: "dict[int, FileResult]" = field(default_factory=dict)
 
     def check(
         self,
@@ -62,23 +62,23 @@ class Several:
             self._finish(every, time.monotonic() - begin)
         return INTERRUPTED if interrupted else exit_code(every)
 
-    def _every(self) -> "list[Checked]":
+    def _every(self) -> "list[FileResult]":
         """All files in the order in which they were given, the unchecked ones too."""
-        from handgrad.checker.run.many import Checked
+        from handgrad.checker.report.file_result import FileResult
         from handgrad.text import printable
 
         return [
-            self._done.get(number) or Checked(number, printable(str(file)), "unchecked")
+            self._done.get(number) or FileResult(number, printable(str(file)), "unchecked")
             for number, file in enumerate(self.files)
         ]
 
-    def _finish(self, every: "Sequence[Checked]", seconds: float) -> None:
+    def _finish(self, every: "Sequence[FileResult]", seconds: float) -> None:
         try:
             self.targets.write(every, several=True)
         finally:  # a disk that is full must not cost the table, too
             self._print(every, seconds)
 
-    def _print(self, every: "Sequence[Checked]", seconds: float) -> None:
+    def _print(self, every: "Sequence[FileResult]", seconds: float) -> None:
         if self.show_output:
             for checked in every:
                 print(f"==> {checked.file} <==\n{checked.output}", end="", file=sys.stderr)
@@ -95,7 +95,7 @@ class Several:
                 print_report(checked.report)
 
 
-def _print_table(every: "Sequence[Checked]") -> None:
+def _print_table(every: "Sequence[FileResult]") -> None:
     """On a terminal in its colours and width, elsewhere plain and a line a file."""
     from rich.console import Console
 
@@ -108,7 +108,7 @@ def _print_table(every: "Sequence[Checked]") -> None:
         print(table.to_text(every), end="")
 
 
-def exit_code(every: "Sequence[Checked]") -> int:
+def exit_code(every: "Sequence[FileResult]") -> int:
     """0 all right; 1 something is wrong, raised or not graded; 2 nothing could be graded."""
     if all(checked.report is None for checked in every):
         return 2
@@ -116,7 +116,7 @@ def exit_code(every: "Sequence[Checked]") -> int:
 
 
 @contextmanager
-def _progress(n_files: int) -> "Iterator[Callable[[Checked], None]]":
+def _progress(n_files: int) -> "Iterator[Callable[[FileResult], None]]":
     """Within it, the function that it gives shows one file more on a terminal, else nothing."""
     from rich.console import Console
 

@@ -10,7 +10,7 @@ from handgrad.cli.output import check_target
 from handgrad.errors import RunError, SettingsError
 
 if TYPE_CHECKING:
-    from handgrad.checker.run.many import Checked
+    from handgrad.checker.report.file_result import FileResult
 
 SOURCES = (".ipynb", ".py")
 
@@ -48,7 +48,7 @@ class Targets:
             else:
                 check_target(target, option)
 
-    def write(self, checked: "Sequence[Checked]", several: bool) -> None:
+    def write(self, checked: "Sequence[FileResult]", several: bool) -> None:
         """Write them all; what cannot be written is raised after the others are."""
         failures: list[RunError] = []
         for write in (self._write_json, self._write_pages, self._write_sheet):
@@ -59,7 +59,7 @@ class Targets:
         if failures:
             raise failures[0]
 
-    def write_sheet(self, checked: "Sequence[Checked]") -> None:
+    def write_sheet(self, checked: "Sequence[FileResult]") -> None:
         """Write the sheet, if it is wanted."""
         if self.csv is not None:
             from handgrad.checker.report.sheet import to_csv
@@ -67,10 +67,10 @@ class Targets:
 
             write_atomic(self.csv, to_csv(checked))
 
-    def _write_sheet(self, checked: "Sequence[Checked]", several: bool) -> None:
+    def _write_sheet(self, checked: "Sequence[FileResult]", several: bool) -> None:
         self.write_sheet(checked)
 
-    def _write_json(self, checked: "Sequence[Checked]", several: bool) -> None:
+    def _write_json(self, checked: "Sequence[FileResult]", several: bool) -> None:
         if self.json is None:
             return
         from handgrad.checker.report.many import to_json
@@ -79,7 +79,7 @@ class Targets:
         report = checked[0].report
         report_json(self.json, to_json(checked) if several or not report else report.to_json())
 
-    def _write_pages(self, checked: "Sequence[Checked]", several: bool) -> None:
+    def _write_pages(self, checked: "Sequence[FileResult]", several: bool) -> None:
         if self.html is None:
             return
         from handgrad.checker.report.pages import write_pages

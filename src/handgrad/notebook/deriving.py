@@ -14,20 +14,20 @@ WHERE = " The lines are in the next cell."
 
 
 def derived(session: Session, names: Mapping[str, Any], fused: bool = False) -> Derivation:
-    """Derive the newest forward pass whose loss one of the user's `names` still stands for.
+    """Derive the newest forward pass whose loss still has one of the user's `names`.
 
-    Raises CheckError, one line that begins with NAME, where there is none.
+    Raises CheckError, one line that begins with NAME, if there is none.
     """
     with torch._C.DisableTorchFunction(), torch.enable_grad():
         chosen = latest_pass(session.recorder.trace, names, NAME)
         return derive_pass(chosen, NAME, fused)
 
 
-def said(made: Derivation, where: str = WHERE) -> str:
-    """What is told beside the lines: the counts, and what could not be derived, and why."""
-    lines = [f"handgrad: {made.summary()}{where if made.gradients else ''}"]
-    lines += [f"  {_place(step)}{step}" for step in made.missing]
-    lines += [f"  {gradient}" for gradient in made.gradients if not gradient.right]
+def summary(derivation: Derivation, where: str = WHERE) -> str:
+    """Return the counts, and what could not be derived and why."""
+    lines = [f"handgrad: {derivation.summary()}{where if derivation.gradients else ''}"]
+    lines += [f"  {_place(step)}{step}" for step in derivation.missing]
+    lines += [f"  {gradient}" for gradient in derivation.gradients if not gradient.right]
     return "\n".join(lines)
 
 

@@ -2,8 +2,8 @@
 # (IPython is typed in part only)
 """What IPython calls: before and after each cell, and on each cell's syntax tree.
 
-Nothing of ours may reach the user's cell: what fails here is said in one line, once, and the cell
-runs as if we were not there.
+An error of ours must not reach the user's cell: it is printed as one line, once, and the cell runs
+as it would without handgrad.
 """
 
 import ast
@@ -18,18 +18,18 @@ from handgrad.checker.record.instrument import HOOK, Instrumenter, Statement
 from handgrad.notebook import magic, trees
 from handgrad.notebook.hook import Hook
 from handgrad.notebook.journal import Journal
-from handgrad.notebook.source import CellText, Standing, is_timing, line_of
+from handgrad.notebook.source import CellText, TreePlace, is_timing, line_of
 
 if TYPE_CHECKING:
     from handgrad.notebook.watch import Watch
 
 OFF = re.compile(r"\s*%%handgrad\s+off\s*$")
 LASTING = re.compile(r"\b(def|class)\b")
-BROKEN = "handgrad could not watch this cell: {}. It ran as it would have without."
+BROKEN = "handgrad could not watch this cell: {}. The cell itself ran normally."
 
 
 class Extension:
-    """handgrad in one shell. `enter` and `leave` it."""
+    """handgrad in one shell. `enter` it to start, `leave` it to stop."""
 
     def __init__(self, shell: Any) -> None:
         self.shell = shell
@@ -39,12 +39,12 @@ class Extension:
         self.watch: Watch | None = None
         self.hook = Hook()
         self._statements: list[Statement] = []
-        """Those of the cells before torch was there."""
+        """The statements of the cells that ran before torch was imported."""
         self._running: list[tuple[Any, CellText]] = []
         self._count = 0
-        """IPython's count when it began to run the outermost."""
-        self._own = False
-        """Whether the next tree is that of the cell itself."""
+        """IPython's execution count when the outermost cell started."""
+        self._is_whole = False
+        """Whether the next tree is that of the whole cell."""
         self._lasting = False
         self._first = 0
         self._broken: set[str] = set()
@@ -58,7 +58,7 @@ class Extension:
         self.shell.register_magic_function(self._magic, "line", "handgrad")
         self.hook.install(self.shell.user_ns)
         self.shell.user_ns_hidden[HOOK] = self.hook
-        self._rouse()
+        self._start_recording()
 
     def leave(self) -> None:
         """Leave the shell as it was."""
@@ -72,10 +72,10 @@ class Extension:
         self.shell.user_ns_hidden.pop(HOOK, None)
 
     def _before(self, info: Any) -> None:
-        """IPython is about to run a cell, or one inside another (`%%capture`)."""
+        """Prepare for a cell that IPython is about to run, or one inside another (`%%capture`)."""
         with self._guarded():
             if self._running and self.shell.execution_count != self._count:
-                self._stop()  # the end of an earlier cell was never told
+                self._stop()  # IPython never reported the end of an earlier cell
             raw = info.raw_cell or ""
             if not self._running and not self._is_watched(raw):
                 return
@@ -87,7 +87,7 @@ class Extension:
                 self._start(number)
 
     def _number(self) -> int:
-        """Of the cell that is about to run. IPython counts it before or after, by its version."""
+        """Return the next cell's number. IPython's versions count before or after the cell runs."""
         inputs = len(self.shell.user_ns["In"])
         return max(1, min(int(self.shell.execution_count), inputs))
 
@@ -96,15 +96,15 @@ class Extension:
         return self.on and main and not OFF.match(raw.split("\n", 1)[0])
 
     def _start(self, number: int) -> None:
-        self.hook.install(self.shell.user_ns)  # `%reset` takes it away
-        self._own, self._lasting = True, False
-        self._rouse()
+        self.hook.install(self.shell.user_ns)  # `%reset` removes it
+        self._is_whole, self._lasting = True, False
+        self._start_recording()
         self._first = len(self._known_statements)
         if self.watch is not None:
             self.watch.enter(number)
 
-    def _rouse(self) -> None:
-        """Begin to record once the user has torch."""
+    def _start_recording(self) -> None:
+        """Start recording if the user has imported torch, else wait for the import."""
         if self.watch is None and "torch" in sys.modules:
             from handgrad.notebook.watch import Watch
 
@@ -114,10 +114,10 @@ class Extension:
             self.hook.imported = self._imported
 
     def _imported(self) -> None:
-        """Hook: an import statement of a cell has run; from here on its tensors are watched."""
+        """Start recording within a cell, after an import statement that imported torch."""
         if "torch" in sys.modules and self._running:
             with self._guarded():
-                self._rouse()
+                self._start_recording()
                 if self.watch is not None:
                     self.watch.enter(self._running[0][1].number)
 
@@ -126,33 +126,33 @@ class Extension:
         return self._statements if self.watch is None else self.watch.session.statements
 
     def visit(self, tree: ast.Module) -> ast.Module:
-        """Return the tree of a cell with the hooks in it (IPython calls it a transformer)."""
+        """Return the tree of a cell with the hooks in it; IPython calls this a transformer."""
         if not self._running:
             return tree
-        stands: Standing | None = None
+        place: TreePlace | None = None
         with self._guarded():
-            stands = self._standing(tree)
-            if stands is not None:
-                self._instrument(tree, stands)
-                stands = None
-        return tree if stands is None else stands.parsed()
+            place = self._place_of(tree)
+            if place is not None:
+                self._instrument(tree, place)
+                place = None
+        return tree if place is None else place.parsed()
 
-    def _instrument(self, tree: ast.Module, stands: Standing) -> None:
-        self._lasting = self._lasting or LASTING.search(stands.text) is not None
+    def _instrument(self, tree: ast.Module, place: TreePlace) -> None:
+        self._lasting = self._lasting or LASTING.search(place.text) is not None
         assigned = self.shell.ast_node_interactivity == "last_expr_or_assign"
         shown = trees.assigned(tree) if assigned else None
-        if stands.above:  # for the report; tracebacks count as IPython does
-            ast.increment_lineno(tree, stands.above)
-        self._hook(tree, stands.text)
-        if stands.above:
-            ast.increment_lineno(tree, -stands.above)
+        if place.above:  # for the report; tracebacks keep the line numbers of IPython
+            ast.increment_lineno(tree, place.above)
+        self._hook(tree, place.text)
+        if place.above:
+            ast.increment_lineno(tree, -place.above)
         tree.body += [shown] if shown is not None else []
 
-    def _standing(self, tree: ast.Module) -> Standing | None:
-        """Where the tree stands in the running cell; None where it is not to be watched."""
+    def _place_of(self, tree: ast.Module) -> TreePlace | None:
+        """Return where the tree is in the running cell, None if it is not to be recorded."""
         text = self._running[0][1]
-        if self._own:
-            self._own = False
+        if self._is_whole:
+            self._is_whole = False
             return text.whole()
         frame = sys._getframe(2)
         if is_timing(frame):
@@ -168,10 +168,10 @@ class Extension:
             self.watch.session.transform(tree, number, text)
         else:
             Instrumenter(self._statements, number, text).module(tree)
-            trees.tell_imports(tree)
+            trees.hook_imports(tree)
 
     def _ran(self, result: Any) -> None:
-        """IPython has run a cell."""
+        """Show the verdicts of the cell that IPython has run."""
         info = getattr(result, "info", None)
         if not self._running or (info is not None and info is not self._running[-1][0]):
             return
@@ -195,11 +195,11 @@ class Extension:
             self.watch.leave()
 
     def _magic(self, line: str) -> None:
-        """how much handgrad tells: %handgrad help"""
+        """Control handgrad; %handgrad help lists the subcommands."""
         with self._guarded():
-            said = magic.run(self, line)
-            if said:
-                print(said)
+            output = magic.run(self, line)
+            if output:
+                print(output)
 
     @contextmanager
     def _guarded(self) -> Iterator[None]:
@@ -215,5 +215,5 @@ class Extension:
 
 
 def _uncovered(lines: list[str]) -> list[str]:
-    """Have a cell under `%%handgrad off` run as the code that it is."""
+    """Comment out `%%handgrad off`, so that IPython runs the rest of the cell as plain code."""
     return ["#" + lines[0], *lines[1:]] if lines and OFF.match(lines[0].rstrip("\n")) else lines

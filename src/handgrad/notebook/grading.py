@@ -1,8 +1,8 @@
-"""Which gradients a cell is answerable for, and what became of them.
+"""The gradients that a cell defines, and their verdicts.
 
-A notebook's cells run in any order, again and again. A gradient that was written again is the new
-one alone, unless what is graded comes from the old one; what was computed from an old one is out of
-date and says nothing about the pass as it is now.
+A notebook's cells run in any order and repeatedly. If a gradient has been written again, only the
+new one counts, unless a graded gradient was computed from the old one. What was computed from an
+old gradient is out of date and says nothing about the current pass.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,25 +11,24 @@ from dataclasses import replace
 from handgrad.checker.pairs.hands import PATTERNS, Hand, hand_names
 from handgrad.checker.pairs.settle import CLIPPING
 from handgrad.checker.record.trace import Bind, Compared, Event, Op, Trace, key_of, needed
-from handgrad.checker.records import Note, Report, Row
+from handgrad.checker.records import Note, Row
+from handgrad.checker.report.report import Report
 from handgrad.checker.session import Session
-from handgrad.notebook.stale import Bindings, Dated, stale
+from handgrad.notebook.stale import Bindings, StaleRow, stale
 
 SAID_ONCE = ("HG209",)
-"""Notes on the notebook as a whole; those without a place are of the pass that is graded."""
+"""Notes on the whole notebook; notes without a place are on the pass that is graded."""
 
 
 def defines_gradients(events: Sequence[Event], trace: Trace, pairs: Mapping[str, str]) -> bool:
-    """Tell whether a cell's events name a gradient by hand, or compare one."""
+    """Return whether a cell's events name a gradient by hand, or compare one."""
     if any(type(e) is Compared for e in events):
         return True
-    own = {e.name for e in events if type(e) is Bind and _is_written(e)}
-    if not own:
+    names = {e.name for e in events if type(e) is Bind and _is_written(e)}
+    likely = {name for name in names if name in pairs or any(p.fullmatch(name) for p in PATTERNS)}
+    if not likely:  # most cells: the names of the whole trace need not be looked at
         return False
-    own &= {name for name in own if name in pairs or any(p.fullmatch(name) for p in PATTERNS)}
-    if not own:
-        return False
-    return not own.isdisjoint(hand_names({b.name for b in trace.of(Bind)}, pairs))
+    return not likely.isdisjoint(hand_names({b.name for b in trace.of(Bind)}, pairs))
 
 
 def _is_written(bind: Bind) -> bool:
@@ -37,50 +36,50 @@ def _is_written(bind: Bind) -> bool:
 
 
 def grade(session: Session, start: int, file: str) -> Report:
-    """Grade the cell whose first event is number `start`; its rows alone, missing ones last.
+    """Grade the cell whose first event is number `start`: only its rows, missing ones last.
 
-    Raises CheckError, one line, where nothing can be graded.
+    Raises CheckError, one line, if nothing can be graded.
     """
     chosen: list[Hand] = []
 
     def only(hands: list[Hand]) -> list[Hand]:
-        found, own = answerable(session.recorder.trace, hands, start)
-        chosen.extend(own)
-        return found
+        to_grade, of_cell = answerable(session.recorder.trace, hands, start)
+        chosen.extend(of_cell)
+        return to_grade
 
     report = session.finish(file, only=only)
     places = {(h.name, b.statement.place) for h in chosen for b in h.binds}
     rows = [r for r in report.rows if r.hand is None or (r.hand, r.place) in places]
     bindings = Bindings(session.recorder.trace)
-    own = {h.name: h for h in chosen}
-    dated = [_dated(row, own.get(row.hand or ""), bindings) for row in rows]
+    by_name = {h.name: h for h in chosen}
+    current = [_unless_stale(row, by_name.get(row.hand or ""), bindings) for row in rows]
     cells = {place.cell for _, place in places}
     notes = [note for note in report.notes if _is_about(note, cells)]
-    if dated != rows:  # of two passes at once: what holds for one of them would mislead
-        rows, notes = dated, []
+    if current != rows:  # the gradients belong to two passes: notes on one of them would mislead
+        rows, notes = current, []
     return replace(report, rows=tuple(rows), notes=tuple(notes))
 
 
 def answerable(trace: Trace, hands: Sequence[Hand], start: int) -> tuple[list[Hand], list[Hand]]:
-    """Return the gradients to grade, and those of them that the cell from event `start` on made."""
+    """Return the gradients to grade, and those of them that the cell from event `start` on set."""
     written = [h for h in hands if all(b.statement.text for b in h.binds)]
-    own = [h for h in written if _made_since(h, start)]
-    passes = {id(h.forward) for h in own}
+    of_cell = [h for h in written if _is_set_since(h, start)]
+    passes = {id(h.forward) for h in of_cell}
     near = [h for h in written if id(h.forward) in passes]
     latest = {(h.binds[0].statement.function, h.name): _cell(h) for h in near}
     current = {h.number for h in near if latest[h.binds[0].statement.function, h.name] == _cell(h)}
-    used = _used_by(trace, own)
-    mine = {h.number for h in own}
+    used = _used_by(trace, of_cell)
+    mine = {h.number for h in of_cell}
     upstream = {h.number for h in near if any(id(b.value) in used for b in h.binds)}
     past = [h for h in near if h.number not in current | upstream | mine]
     tainted = _tainted(trace, past)
     fresh = {h.number for h in near if not any(id(b.value) in tainted for b in h.binds)}
     kept = mine | upstream | (current & fresh)
-    return [h for h in near if h.number in kept], own
+    return [h for h in near if h.number in kept], of_cell
 
 
-def _made_since(hand: Hand, start: int) -> bool:
-    """A later write through another name makes it, too; a clipping or a step does not."""
+def _is_set_since(hand: Hand, start: int) -> bool:
+    """A later write through another name counts; clipping and optimizer steps do not."""
     return any(b.index >= start and not CLIPPING.search(b.statement.text) for b in hand.binds)
 
 
@@ -89,7 +88,7 @@ def _cell(hand: Hand) -> int | None:
 
 
 def _used_by(trace: Trace, hands: Sequence[Hand]) -> set[int]:
-    """Return the ids of the tensors that went into the gradients."""
+    """Return the ids of the tensors that the gradients were computed from."""
     stops = {key_of(t) for h in hands for b in h.forward.nodes() for t in (b.value,)}
     targets = [b.value for h in hands for b in h.binds]
     ops = needed(trace.events, targets, stops - {key_of(t) for t in targets})
@@ -98,21 +97,21 @@ def _used_by(trace: Trace, hands: Sequence[Hand]) -> set[int]:
 
 def _tainted(trace: Trace, hands: Sequence[Hand]) -> set[int]:
     """Return the ids of the tensors that were computed from these gradients."""
-    found = {id(b.value) for h in hands for b in h.binds}
-    for event in trace.events if found else ():
-        if type(event) is Op and any(id(t) in found for t in event.inputs):
-            found |= {id(t) for t in event.outputs}
-    return found
+    tainted = {id(b.value) for h in hands for b in h.binds}
+    for event in trace.events if tainted else ():
+        if type(event) is Op and any(id(t) in tainted for t in event.inputs):
+            tainted |= {id(t) for t in event.outputs}
+    return tainted
 
 
-def _dated(row: Row, hand: Hand | None, bindings: Bindings) -> Row:
-    """Say of a wrong gradient where it came from, if that is out of date: no line is to blame."""
+def _unless_stale(row: Row, hand: Hand | None, bindings: Bindings) -> Row:
+    """Return the row, or for a wrong gradient that is out of date a row that says so."""
     if hand is None or row.verdict not in ("wrong", "shape"):
         return row
-    said = stale(hand, bindings)
-    if said is None:
+    message = stale(hand, bindings)
+    if message is None:
         return row
-    return Dated(row.node, row.hand, "wrong", row.place, row.statement, message=said)
+    return StaleRow(row.node, row.hand, "wrong", row.place, row.statement, message=message)
 
 
 def _is_about(note: Note, cells: set[int | None]) -> bool:

@@ -1,4 +1,4 @@
-"""What `__handgrad__` stands for in a notebook's names."""
+"""The object named `__handgrad__` in a notebook's namespace."""
 
 import builtins
 from collections.abc import Callable
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 
 
 def _nothing(*_: Any) -> None:
-    """Stand for a hook that nobody listens to."""
+    """Do nothing: the hook while nothing is recorded."""
 
 
 class Hook:
-    """The recorder's hooks while there is one to call; before and after that they do nothing.
+    """Passes calls to the recorder while there is one, and ignores them otherwise.
 
-    Functions that were defined while cells were watched call it for as long as they live, in
-    whatever process they are sent to.
+    A function that was defined while cells were watched calls it as long as the function lives, in
+    any process that the function is sent to.
     """
 
     __slots__ = ("after", "compared", "end", "imported", "tick")
@@ -27,7 +27,7 @@ class Hook:
         self.silence()
 
     def silence(self) -> None:
-        """Do nothing from here on."""
+        """Ignore calls from now on."""
         self.after: Callable[..., None] = _nothing
         self.compared: Callable[..., None] = _nothing
         self.tick: Callable[..., None] = _nothing
@@ -35,7 +35,7 @@ class Hook:
         self.imported: Callable[..., None] = _nothing
 
     def listen(self, recorder: "Recorder", end: Callable[[int], None]) -> None:
-        """Call the recorder's own methods: a hook costs no more than they do."""
+        """Pass calls to the recorder's methods directly, at no extra cost."""
         self.after, self.compared, self.tick = recorder.after, recorder.compared, recorder.tick
         self.end, self.imported = end, _nothing
 
@@ -43,12 +43,12 @@ class Hook:
         return Hook, ()
 
     def install(self, names: dict[str, Any]) -> None:
-        """Stand in the user's names; and where `%reset` cannot reach, in the builtins."""
+        """Add the hook to the user's names, and to the builtins, which `%reset` leaves alone."""
         names[HOOK] = self
         setattr(builtins, HOOK, self)
 
     def uninstall(self, names: dict[str, Any]) -> None:
-        """Leave the user's names; functions defined meanwhile still find something silent."""
+        """Remove the hook from the user's names; functions defined meanwhile keep a silent one."""
         self.silence()
         if names.get(HOOK) is self:
             del names[HOOK]

@@ -1,4 +1,4 @@
-"""What has been found out so far, and how it is said: after its cell, again, or all of it."""
+"""The verdicts of a kernel so far: shown after a cell, shown again, or all of them at once."""
 
 import re
 import shutil
@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from handgrad.checker.records import Hint, Note, Report, Row
+from handgrad.checker.records import Hint, Note, Row
+from handgrad.checker.report.report import Report
 from handgrad.errors import CheckError
 from handgrad.notebook.source import CellText
 
@@ -17,16 +18,16 @@ DEFAULT: Hint = "what"
 REFUSALS = {
     "nothing to check: no gradient is written by hand": "",
     "nothing to check: no loss was computed from named tensors": (
-        "no forward pass up to a loss has been seen for these gradients: run its cells (again)"
+        "no forward pass with a loss was recorded for these gradients; run its cells again"
     ),
 }
-"""What a refusal of the checker's is called in a notebook; nothing where it is of no interest."""
+"""How a notebook words the checker's refusals; it does not show an empty one."""
 ASSIGNED = re.compile(r"^\s*(\w+)\s*[-+*/@]?=[^=]", re.MULTILINE)
-UNWATCHED = "what came after {} in In [{}] was not watched: its gradients are not graded"
+UNWATCHED = "the code after {} in In [{}] was not recorded, so its gradients are not graded"
 
 
 class Journal:
-    """The verdicts of a kernel's life. `names` are the user's."""
+    """The verdicts since the extension was loaded. `names` is the user's namespace."""
 
     def __init__(self, names: Mapping[str, Any]) -> None:
         self.level = DEFAULT
@@ -38,7 +39,7 @@ class Journal:
         self._refusal = ""
 
     def follow(self, watch: "Watch", cell: CellText, pairs: Mapping[str, str]) -> None:
-        """Show the verdicts of the cell that has just run, if it made gradients by hand."""
+        """Show the verdicts of the cell that has just run, if it set gradients by hand."""
         from handgrad.notebook.grading import defines_gradients, grade
 
         if watch.unwatched and self._defines(cell.raw):
@@ -49,22 +50,22 @@ class Journal:
         try:
             report = grade(watch.session, watch.start, name)
         except CheckError as refusal:
-            said = str(refusal).removeprefix(f"{name}: ")
-            return self._refuse(REFUSALS.get(said, said))
+            reason = str(refusal).removeprefix(f"{name}: ")
+            return self._refuse(REFUSALS.get(reason, reason))
         if any(row.hand for row in report.rows):
             self._refusal = ""
             self._take(report)
         return None
 
     def show_last(self) -> str | None:
-        """Show the last verdicts again, at the level that is set now; what to print, if none."""
+        """Show the last verdicts at the current level; return what to print if there are none."""
         if self._last is None:
-            return f"handgrad: {self.level}, from the first gradients on"
+            return f"handgrad: level set to {self.level}; no gradient by hand so far"
         _display(self._last, self.level)
         return None
 
     def show_whole(self) -> str | None:
-        """Show every gradient so far, as it came out last; what to print, if none."""
+        """Show the latest verdict on every gradient; return what to print if there are none."""
         rows = [row for row in self._rows.values() if self._is_there(row.hand or "")]
         if not rows or self._last is None:
             return "handgrad: no gradient by hand so far"
@@ -75,7 +76,7 @@ class Journal:
         return None
 
     def _defines(self, source: str) -> bool:
-        """Tell from its text whether a cell sets a name that reads as a gradient of another."""
+        """Return whether a cell sets a name that looks like the gradient of another."""
         from handgrad.checker.pairs.hands import hand_names
 
         names = set(ASSIGNED.findall(source))
@@ -84,32 +85,32 @@ class Journal:
     def _is_there(self, hand: str) -> bool:
         return hand in self._names or not hand.isidentifier()
 
-    def _refuse(self, said: str) -> None:
-        """Say why a cell's gradients are not graded; not the same twice running."""
-        if said and said != self._refusal:
-            print(f"handgrad: {said}")
-        self._refusal = said
+    def _refuse(self, reason: str) -> None:
+        """Print why a cell's gradients are not graded, unless the last cell had the same reason."""
+        if reason and reason != self._refusal:
+            print(f"handgrad: {reason}")
+        self._refusal = reason
 
     def _take(self, report: Report) -> None:
-        notes = tuple(note for note in report.notes if _said(note) not in self._noted)
-        self._noted.update(map(_said, notes))
+        notes = tuple(note for note in report.notes if _key(note) not in self._noted)
+        self._noted.update(map(_key, notes))
         report = replace(report, notes=notes)
         for row in report.rows:
             if row.hand is not None:
                 self._rows[row.hand, row.node] = row
-        same = self._last is not None and not notes and _told(self._last) == _told(report)
+        same = self._last is not None and not notes and _verdicts(self._last) == _verdicts(report)
         again = self._after if same else None
         self._after = self._after if same else report.file
         self._last = report
         _display(report, self.level, again)
 
 
-def _said(note: Note) -> tuple[str, ...]:
-    """What a note says, wherever its cell stands now."""
+def _key(note: Note) -> tuple[str, ...]:
+    """Return what identifies a note wherever its cell is now."""
     return note.code, note.node or "", note.message
 
 
-def _told(report: Report) -> list[tuple[Any, ...]]:
+def _verdicts(report: Report) -> list[tuple[Any, ...]]:
     return [(r.hand, r.node, r.verdict, r.statement, r.message) for r in report.rows if r.hand]
 
 

@@ -1,7 +1,7 @@
-"""Where in its cell a syntax tree stands: IPython hands over trees that count from 1.
+"""Where in its cell a syntax tree is: IPython numbers the lines of every tree from 1.
 
-Blank lines at the top of a cell are gone before it is parsed; a cell magic (`%%time`) parses what
-stands below it, a line magic (`%time dh = f(x)`) its own line.
+IPython drops blank lines at the top of a cell before it parses it. A cell magic (`%%time`) parses
+the lines below it, a line magic (`%time dh = f(x)`) its own line.
 """
 
 import ast
@@ -11,8 +11,7 @@ from types import FrameType
 
 @dataclass(frozen=True)
 class CellText:
-    """One run of a cell: its number as Jupyter shows it, what the user wrote, what IPython made of
-    that (magics as calls)."""
+    """One run of a cell: its number in Jupyter, its text, and its text with magics as calls."""
 
     number: int
     raw: str
@@ -20,31 +19,31 @@ class CellText:
 
     @property
     def blank(self) -> int:
-        """How many blank lines it begins with."""
+        """The number of blank lines at its top."""
         return _blank(self.raw.split("\n"))
 
-    def whole(self) -> "Standing":
-        """Return where the tree of the cell itself stands."""
-        return Standing(self.blank, "\n" * self.blank + self.transformed)
+    def whole(self) -> "TreePlace":
+        """Return the place of the tree of the whole cell."""
+        return TreePlace(self.blank, "\n" * self.blank + self.transformed)
 
-    def inner(self, tree: ast.Module, line: int) -> "Standing":
-        """Return where a tree stands that the magic in `line` has parsed."""
+    def inner(self, tree: ast.Module, line: int) -> "TreePlace":
+        """Return the place of a tree that the magic in `line` has parsed."""
         lines = self.raw.split("\n")
         if self.raw.lstrip().startswith("%%"):
             above = line + _blank(lines[line:])
-            return Standing(above, "\n" * above + "\n".join(lines[above:]))
-        return Standing(line - 1, "\n" * (line - 1) + ast.unparse(tree))
+            return TreePlace(above, "\n" * above + "\n".join(lines[above:]))
+        return TreePlace(line - 1, "\n" * (line - 1) + ast.unparse(tree))
 
 
 @dataclass(frozen=True)
-class Standing:
-    """So many lines stand above a tree in its cell; the lines of `text` are those of the cell."""
+class TreePlace:
+    """The number of lines `above` a tree in its cell; `text` has all lines of the cell."""
 
     above: int
     text: str
 
     def parsed(self) -> ast.Module:
-        """Return the tree anew."""
+        """Parse the tree again."""
         return ast.parse("\n".join(self.text.split("\n")[self.above :]))
 
 
@@ -53,7 +52,7 @@ def _blank(lines: list[str]) -> int:
 
 
 def line_of(frame: FrameType | None, names: dict[str, object]) -> int | None:
-    """Return the line of the running cell that `frame` was called from, as IPython counts it."""
+    """Return the line of the running cell that led to `frame`, as IPython counts lines."""
     while frame is not None:
         if frame.f_globals is names and frame.f_code.co_name == "<module>":
             return frame.f_lineno
@@ -62,7 +61,7 @@ def line_of(frame: FrameType | None, names: dict[str, object]) -> int | None:
 
 
 def is_timing(frame: FrameType | None) -> bool:
-    """Tell whether `%timeit` or a profiler asks: it runs its statement many times over."""
+    """Return whether `%timeit` or a profiler is calling, which runs its statement many times."""
     while frame is not None:
         if frame.f_code.co_name in TIMING and "magic" in frame.f_code.co_filename:
             return True

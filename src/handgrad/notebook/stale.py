@@ -1,8 +1,9 @@
-"""Gradients computed from what has been computed again since: cells run out of order.
+"""Gradients computed from tensors that have been computed again since: cells run out of order.
 
-A gradient belongs to a forward pass. What it was computed from, name by name and back through other
-gradients, must be what that forward pass had: else the numbers are of two passes, and no line of
-theirs can be judged. It is said of wrong gradients alone: the same numbers again do no harm.
+A gradient belongs to a forward pass. Every tensor that it was computed from, directly or through
+other gradients, must be the one that the forward pass used. Otherwise the numbers come from two
+passes, and no line can be judged. Only wrong gradients are looked at: computing the same numbers
+again does no harm.
 """
 
 import ast
@@ -16,26 +17,28 @@ from handgrad.checker.record.trace import Bind, Op, Trace
 from handgrad.checker.records import Row
 
 OLDER = (
-    "{name} was computed in In [{made}] from the {node} of In [{then}], and {node} has been "
-    "computed again in In [{now}]: run In [{made}] again."
+    "In [{reader}] computed {name} from the {node} of In [{then}], but In [{now}] has computed "
+    "{node} again since. Run In [{reader}] again."
 )
 NEWER = (
-    "{node} was set again in In [{now}], after the forward pass of In [{forward}] had used the "
-    "{node} of In [{then}]: run the forward pass again."
+    "In [{now}] set {node} again after the forward pass in In [{forward}] had used the {node} of "
+    "In [{then}]. Run the forward pass again."
 )
 CHANGED = (
-    "{node} was changed in In [{now}], after the forward pass of In [{forward}] had used it: "
-    "run the forward pass again."
+    "In [{now}] changed {node} after the forward pass in In [{forward}] had used it. "
+    "Run the forward pass again."
 )
 
 
-class Dated(Row):
-    """A gradient that is wrong as it was computed from another pass: `message` says which, and what
-    to run. No line is to blame, and what may be told of one is no hint."""
+class StaleRow(Row):
+    """A gradient that is wrong because it was computed from an older pass.
+
+    No line is to blame. `message` says which cell to run, at every level of detail.
+    """
 
 
 class Bindings:
-    """What each name at the top stood for, one after the other."""
+    """The bindings of each top-level name, in order."""
 
     def __init__(self, trace: Trace) -> None:
         self.by_name: dict[str, list[Bind]] = {}
@@ -52,50 +55,52 @@ class Bindings:
 
 @dataclass(frozen=True)
 class Nodes:
-    """What the names of one forward pass stood for in it."""
+    """The bindings of each name within one forward pass."""
 
     forward: Pass
     by_name: dict[str, list[Bind]]
 
     def mismatch(self, bind: Bind) -> Bind | None:
-        """Return the pass's own tensor of that name where `bind` is another, or was changed."""
-        own = self.by_name.get(bind.name)
-        if own is None or bind.statement.place.cell == own[-1].statement.place.cell:
+        """Return the pass's own binding of the name if `bind` is another or a changed tensor."""
+        nodes = self.by_name.get(bind.name)
+        if nodes is None or bind.statement.place.cell == nodes[-1].statement.place.cell:
             return None
-        same = any(node.value is bind.value for node in own)
+        same = any(node.value is bind.value for node in nodes)
         changed = bind.kind == "update" and bind.index > self.forward.end
-        return None if same and not changed else own[-1]
+        return None if same and not changed else nodes[-1]
 
 
 def stale(hand: Hand, bindings: Bindings) -> str | None:
-    """Return what the gradient was computed from that its forward pass does not have, in a
-    sentence; None where it is all of one pass."""
+    """Return a sentence on the tensor that the gradient was computed from and its pass did not use.
+
+    None if every tensor is one of its forward pass.
+    """
     if hand.binds[0].statement.function:
         return None
-    found = _search(hand, _nodes(hand.forward), bindings)
-    return None if found is None else _said(*found, hand.forward, bindings)
+    mismatch = _search(hand, _nodes(hand.forward), bindings)
+    return None if mismatch is None else _message(*mismatch, hand.forward, bindings)
 
 
 def _nodes(forward: Pass) -> Nodes:
-    """Return every name of what went into the pass's operations or came out, data included."""
+    """Return the bindings of all inputs and outputs of the pass's operations, data included."""
     used = {id(t) for e in forward.events if type(e) is Op for t in (*e.inputs, *e.outputs)}
-    found: dict[str, list[Bind]] = {}
+    by_name: dict[str, list[Bind]] = {}
     for bind in forward.events:
         if type(bind) is Bind and id(bind.value) in used and bind.kind != "param":
-            found.setdefault(bind.name, []).append(bind)
-    return Nodes(forward, found)
+            by_name.setdefault(bind.name, []).append(bind)
+    return Nodes(forward, by_name)
 
 
 def _search(hand: Hand, nodes: Nodes, bindings: Bindings) -> tuple[Bind, Bind, Bind] | None:
-    """Return the reading statement, what it read, and what the forward pass has instead."""
-    todo, seen = list(hand.binds), {b.index for b in hand.binds}
+    """Return the statement that read, the binding it read, and the one of the forward pass."""
+    todo, visited = list(hand.binds), {b.index for b in hand.binds}
     while todo:
         reader = todo.pop(0)
-        for name in _read(reader):
+        for name in _names_read(reader):
             bind = bindings.before(name, reader.index)
-            if bind is None or bind.index in seen:
+            if bind is None or bind.index in visited:
                 continue
-            seen.add(bind.index)
+            visited.add(bind.index)
             node = nodes.mismatch(bind)
             if node is not None:
                 return reader, bind, node
@@ -104,7 +109,7 @@ def _search(hand: Hand, nodes: Nodes, bindings: Bindings) -> tuple[Bind, Bind, B
     return None
 
 
-def _said(reader: Bind, bind: Bind, node: Bind, forward: Pass, bindings: Bindings) -> str:
+def _message(reader: Bind, bind: Bind, node: Bind, forward: Pass, bindings: Bindings) -> str:
     named = [b for binds in bindings.by_name.values() for b in binds]
     losses = [b for b in named if b.value is forward.outputs[0]]
     where = losses[0].statement.place.cell if losses else node.statement.place.cell
@@ -113,7 +118,7 @@ def _said(reader: Bind, bind: Bind, node: Bind, forward: Pass, bindings: Binding
         template = CHANGED
     return template.format(
         name=reader.name,
-        made=reader.statement.place.cell,
+        reader=reader.statement.place.cell,
         node=bind.name,
         then=bind.statement.place.cell if template is OLDER else node.statement.place.cell,
         now=node.statement.place.cell if template is OLDER else bind.statement.place.cell,
@@ -121,13 +126,13 @@ def _said(reader: Bind, bind: Bind, node: Bind, forward: Pass, bindings: Binding
     )
 
 
-def _read(bind: Bind) -> list[str]:
-    """Return the names that a statement reads, in their order."""
+def _names_read(bind: Bind) -> list[str]:
+    """Return the names that a statement reads, in order."""
     try:
         tree = ast.parse(bind.statement.text)
     except SyntaxError:  # the first line of a loop
         return list(dict.fromkeys(re.findall(r"[A-Za-z_]\w*", bind.statement.text)))
-    found = [n.id for n in ast.walk(tree) if isinstance(n, ast.Name)]
+    names = [n.id for n in ast.walk(tree) if isinstance(n, ast.Name)]
     targets = [n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and type(n.ctx) is ast.Store]
     updated = [bind.name] if bind.kind == "update" else []
-    return [n for n in dict.fromkeys(found + updated) if n not in targets or n in updated]
+    return [n for n in dict.fromkeys(names + updated) if n not in targets or n in updated]

@@ -1,4 +1,4 @@
-"""What a cell's syntax tree needs beside the hooks of a checked file's."""
+"""Changes to a cell's syntax tree beyond the hooks that a checked file gets."""
 
 import ast
 
@@ -7,12 +7,12 @@ from handgrad.checker.record.instrument import HOOK
 _ASSIGNMENTS = (ast.Assign, ast.AugAssign, ast.AnnAssign)
 
 
-def tell_imports(tree: ast.Module) -> None:
-    """Put a hook after each import at the top: one of them may bring torch."""
-    tree.body = [part for node in tree.body for part in _told(node)]
+def hook_imports(tree: ast.Module) -> None:
+    """Put a hook after each top-level import: one of them may import torch."""
+    tree.body = [part for node in tree.body for part in _hooked(node)]
 
 
-def _told(node: ast.stmt) -> list[ast.stmt]:
+def _hooked(node: ast.stmt) -> list[ast.stmt]:
     if not isinstance(node, ast.Import | ast.ImportFrom):
         return [node]
     if isinstance(node, ast.ImportFrom) and node.module == "__future__":
@@ -24,9 +24,9 @@ def _told(node: ast.stmt) -> list[ast.stmt]:
 
 
 def assigned(tree: ast.Module) -> ast.Expr | None:
-    """Return what shows the last assignment's value, as IPython's `last_expr_or_assign` does.
+    """Return the expression that shows the last assignment, for IPython's `last_expr_or_assign`.
 
-    It looks at the last statement, which a hook follows.
+    IPython looks at the last statement, which is a hook once the tree has been instrumented.
     """
     last = tree.body[-1] if tree.body else None
     if not isinstance(last, _ASSIGNMENTS):
@@ -34,5 +34,5 @@ def assigned(tree: ast.Module) -> ast.Expr | None:
     targets = last.targets if isinstance(last, ast.Assign) else [last.target]
     if len(targets) != 1 or not isinstance(targets[0], ast.Name):
         return None
-    made = ast.Expr(ast.Name(targets[0].id, ast.Load()))
-    return ast.fix_missing_locations(ast.copy_location(made, last))
+    name = ast.Expr(ast.Name(targets[0].id, ast.Load()))
+    return ast.fix_missing_locations(ast.copy_location(name, last))

@@ -1,7 +1,7 @@
-"""A cell's verdicts as they follow it: HTML in a notebook, plain text in a console.
+"""The verdicts shown after a cell: HTML in a notebook, plain text in a console.
 
-One line that counts; below it what is wrong, with its lines; what is right is folded. What is out
-of date comes first: it is to be run again before anything of it is judged.
+One line of counts, below it the wrong gradients with their lines; correct ones are folded.
+Gradients that are out of date come first: their cells must run again before they can be judged.
 """
 
 import io
@@ -12,11 +12,12 @@ from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from handgrad.checker.records import Hint, Report, Row
+from handgrad.checker.records import Hint, Row
 from handgrad.checker.report import text, words
 from handgrad.checker.report.html import style_sheet
 from handgrad.checker.report.markup import Markup, element
-from handgrad.notebook.stale import Dated
+from handgrad.checker.report.report import Report
+from handgrad.notebook.stale import StaleRow
 from handgrad.text import printable
 
 STYLE = """
@@ -24,19 +25,19 @@ STYLE = """
 .handgrad.handgrad-cell > summary { color: inherit; margin: 0; }
 .handgrad-cell > div { margin-left: 1.1em; overflow-x: auto; }
 .handgrad-cell .handgrad > .sum { display: none; }
-.handgrad-cell .dated { border-left: 4px solid var(--amber); padding-left: 1em; }
+.handgrad-cell .stale { border-left: 4px solid var(--amber); padding-left: 1em; }
 """
-"""The line of counts is the summary that all else is folded below, not said twice."""
-DATED = "out of date"
-MARKS = {"right": ("✓", "exact"), "dated": ("!", "shape"), "wrong": ("✗", "wrong")}
-"""And the class of each in the report's own style."""
+"""The line of counts is the summary of the fold, so the report does not repeat it."""
+OUT_OF_DATE = "out of date"
+MARKS = {"right": ("✓", "exact"), "stale": ("!", "shape"), "wrong": ("✗", "wrong")}
+"""The mark of each state, and its class in the report's style sheet."""
 
 
 @dataclass(frozen=True)
 class Verdicts:
-    """What a cell is followed by. `again`: the cell with the very same verdicts, if there is one.
+    """What is shown after a cell. `again` names an earlier cell with the same verdicts, if any.
 
-    `whole` shows every row in text, too, where else what is right is but counted.
+    With `whole` the text shows every row; otherwise it only counts the correct ones.
     """
 
     report: Report
@@ -45,45 +46,45 @@ class Verdicts:
     whole: bool = False
     width: int = 100
     shown: Report = field(init=False)
-    """The report as it may be seen at this level, without what is out of date."""
-    dated: dict[str, list[Row]] = field(init=False)
-    """The gradients that are out of date, by what is said of them."""
+    """The report at this level of detail, without gradients that are out of date."""
+    stale: dict[str, list[Row]] = field(init=False)
+    """The gradients that are out of date, by their message."""
 
     def __post_init__(self) -> None:
         rows = self.report.rows
-        current = replace(self.report, rows=tuple(r for r in rows if not isinstance(r, Dated)))
-        dated: dict[str, list[Row]] = {}
+        current = replace(self.report, rows=tuple(r for r in rows if not isinstance(r, StaleRow)))
+        stale: dict[str, list[Row]] = {}
         for row in rows:
-            if isinstance(row, Dated):
-                dated.setdefault(row.message or "", []).append(row)
+            if isinstance(row, StaleRow):
+                stale.setdefault(row.message or "", []).append(row)
         object.__setattr__(self, "shown", current.hinted(self.level))
-        object.__setattr__(self, "dated", dated)
+        object.__setattr__(self, "stale", stale)
 
     @property
     def line(self) -> str:
         """`handgrad: 24 exact · 1 wrong`."""
         counts = self.shown.counts
-        found = [f"{counts[v]} {words.COUNTED[v]}" for v in _ORDER if counts[v]]
-        old = sum(map(len, self.dated.values()))
-        found += [f"{old} {DATED}"] if old else []
-        same = f" (as after {self.again})" if self.again else ""
-        return f"handgrad: {' · '.join(found)}{same}"
+        parts = [f"{counts[v]} {words.COUNTED[v]}" for v in _ORDER if counts[v]]
+        n_stale = sum(map(len, self.stale.values()))
+        parts += [f"{n_stale} {OUT_OF_DATE}"] if n_stale else []
+        same = f" (same as after {self.again})" if self.again else ""
+        return f"handgrad: {' · '.join(parts)}{same}"
 
     def text(self) -> str:
-        """The line, and unless it is all said what is wrong or worth knowing."""
+        """Return the line, and unless another cell had the same, the wrong gradients and notes."""
         if self.again:
             return self.line
-        old = [Text(""), *map(_told, self.dated.items())] if self.dated else []
+        stale = [Text(""), *map(_as_text, self.stale.items())] if self.stale else []
         if self.whole and self._is_written:
-            return _rendered(Group(text.render(self.shown), *old), self.width)
+            return _rendered(Group(text.render(self.shown), *stale), self.width)
         rows = tuple(row for row in self.shown.rows if row.verdict in ("wrong", "shape"))
         aside = replace(self.shown, rows=rows)
-        return _rendered(Group(Text(self.line), *old, *text.body(aside)), self.width)
+        return _rendered(Group(Text(self.line), *stale, *text.body(aside)), self.width)
 
     def html(self) -> str:
-        """The line, and folded below it the report: open where something is wrong."""
+        """Return the line and the report folded below it, unfolded if something is wrong."""
         mark, kind = MARKS[self._state]
-        parts = [*map(_paragraph, self.dated.items())]
+        parts = [*map(_paragraph, self.stale.items())]
         parts += [Markup(self.shown.to_html())] if self._is_written else []
         return element(
             "details",
@@ -104,7 +105,7 @@ class Verdicts:
     def _state(self) -> str:
         if self.report.ok:
             return "right"
-        return "dated" if self.shown.ok else "wrong"
+        return "stale" if self.shown.ok else "wrong"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         return {"text/plain": self.text(), "text/html": self.html()}
@@ -113,14 +114,15 @@ class Verdicts:
 _ORDER = ("exact", "rounding", "shape", "wrong")
 
 
-def _told(dated: tuple[str, list[Row]]) -> RenderableType:
-    said, rows = dated
-    return Padding(Text(f"{_names(rows)}: {printable(said)}"), (0, 0, 0, 2))
+def _as_text(stale: tuple[str, list[Row]]) -> RenderableType:
+    message, rows = stale
+    return Padding(Text(f"{_names(rows)}: {printable(message)}"), (0, 0, 0, 2))
 
 
-def _paragraph(dated: tuple[str, list[Row]]) -> Markup:
-    said, rows = dated
-    return element("p", element("b", _names(rows)), f" {DATED}: ", printable(said), class_="dated")
+def _paragraph(stale: tuple[str, list[Row]]) -> Markup:
+    message, rows = stale
+    names = element("b", _names(rows))
+    return element("p", names, f" {OUT_OF_DATE}: ", printable(message), class_="stale")
 
 
 def _names(rows: list[Row]) -> str:

@@ -1,4 +1,4 @@
-"""One long-lived recording of every cell, and what of it is kept between them."""
+"""One recording of all cells, and which part of it is kept between cells."""
 
 import sys
 from collections.abc import Mapping
@@ -15,16 +15,16 @@ from handgrad.checker.session import Session
 from handgrad.notebook.hook import Hook
 
 ROOM = 2**30
-"""Bytes of new tensors that one cell is recorded for; beyond them the rest of it runs unwatched."""
+"""Bytes of new tensors that are recorded of one cell; beyond, the cell runs unrecorded."""
 OFTEN_EVENTS, OFTEN_BYTES = 2_000, 64 * 2**20
-"""With so much more than what was kept the last time, it is looked through again."""
+"""Once the recording has grown by this much, what no longer matters is forgotten."""
 GONE = Statement(Place(0), "")
-"""In the place of a statement that cannot run again."""
+"""Replaces a statement that cannot run again."""
 MOST_SOURCES = 200
 
 
 class Watch:
-    """Records cell after cell. `names` are the user's."""
+    """Records one cell after the other. `names` is the user's namespace."""
 
     def __init__(self, statements: list[Statement], names: dict[str, Any], hook: Hook) -> None:
         self.session = Session()
@@ -38,16 +38,16 @@ class Watch:
         self._kept_events = self._kept_bytes = self._taken = 0
         self._recording: Any = None
         self.unwatched: str | None = None
-        """After what of the cell the rest of it was not watched."""
+        """What ended the recording of the cell before its end, if anything did."""
         hook.listen(self.recorder, self._end)
 
     @property
     def events(self) -> list[Event]:
-        """Of the running cell, or the one that has just run."""
+        """The events of the running cell, or of the one that has just run."""
         return self.recorder.trace.events[self.start :]
 
     def enter(self, cell: int) -> None:
-        """A cell is about to run."""
+        """Start recording a cell."""
         self.recorder.failures.clear()
         self.recorder.room = ROOM
         self.unwatched = None
@@ -58,12 +58,12 @@ class Watch:
         self._recording.__enter__()
 
     def leave(self) -> None:
-        """The cell has run."""
+        """Stop recording the cell."""
         if self._recording is None:
             return
         recording, self._recording = self._recording, None
         recording.__exit__(None, None, None)
-        if self.recorder.mode is not None:  # beneath one that the cell has entered and not left
+        if self.recorder.mode is not None:  # below a mode that the cell has entered but not left
             _take_out(self.recorder.mode)
             self.recorder.mode = None
         for event in self.events:
@@ -75,12 +75,12 @@ class Watch:
             self.unwatched = f"more than {ROOM // 2**30} GiB of tensors"
 
     def pause(self) -> None:
-        """What follows in this cell runs unwatched: it is timed."""
+        """Stop recording this cell: the rest of it is timed."""
         self.recorder.stop("it is timed")
         self.unwatched = "%timeit"
 
     def announce(self, cell: int) -> None:
-        """Tell the recorder of tensors that got their names unseen, in cell `cell` or before."""
+        """Tell the recorder about tensors that were named unrecorded, in cell `cell` or before."""
         new = {n: v for n, v in self._tensors().items() if self._is_new(n, v)}
         if new:
             at = len(self.recorder.trace)
@@ -90,7 +90,7 @@ class Watch:
                 self._bound[bind.name] = bind
 
     def _tensors(self) -> dict[str, Tensor]:
-        """Return the user's names of tensors that have memory of their own."""
+        """Return the user's strided tensors by name."""
         tensors = [(n, v) for n, v in self.names.items() if isinstance(v, Tensor)]
         return {n: v for n, v in tensors if n[0] != "_" and v.layout is torch.strided}
 
@@ -99,7 +99,7 @@ class Watch:
         return bind is None or bind.value is not value
 
     def _end(self, number: int) -> None:
-        """Hook: loop `number` is over; what ran unrecorded in it has left its names."""
+        """Hook: loop `number` has ended; take in the names that its unrecorded part has set."""
         cut = self.recorder.paused_by == number
         self.recorder.end(number)
         frame = sys._getframe(1)
@@ -112,8 +112,11 @@ class Watch:
                 self.recorder.known(Statement(place, ""), new)
 
     def tidy(self, names: Mapping[str, Any], lasting: bool, first: int) -> None:
-        """Forget what no longer matters. `lasting`: the cell has defined functions or classes, so
-        that its statements, from number `first` on, may run again."""
+        """Forget what no longer matters.
+
+        `lasting` is True if the cell has defined functions or classes, so that its statements,
+        from number `first` on, may run again.
+        """
         if not lasting:
             statements = self.session.statements
             statements[first:] = [GONE] * (len(statements) - first)
@@ -127,7 +130,7 @@ class Watch:
             self._bound = {n: b for n, b in self._bound.items() if id(b) in kept}
 
     def _slim(self) -> None:
-        """Let go of what is no tensor and large: a table of data that a line could have read."""
+        """Let go of large values that are not tensors, such as a table of data that a line read."""
         scopes = {id(e.scope): e.scope for e in self.events if type(e) is Bind and e.scope}
         if not scopes:
             return
@@ -149,7 +152,7 @@ def _is_light(value: Any) -> bool:
 
 
 def _take_out(mode: Any) -> None:
-    """Take one mode out of the stack, wherever it is."""
+    """Remove one mode from the stack, wherever it is."""
     stack = []
     while overrides._get_current_function_mode() is not None:  # type: ignore[no-untyped-call]
         stack.append(overrides._pop_mode())  # type: ignore[no-untyped-call]

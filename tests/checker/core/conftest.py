@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from checker.sessions import run_all
-from handgrad.checker.records import Report
+from handgrad.checker.report.report import Report
 from handgrad.checker.session import Session
 
 Checker = Callable[..., Report]

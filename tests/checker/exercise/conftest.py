@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,9 @@ import pytest
 from checker.sessions import run_all
 from handgrad.checker.exercise.described import Forward
 from handgrad.checker.exercise.forward import described
-from handgrad.checker.records import CellError, Report
+from handgrad.checker.records import CellError
+from handgrad.checker.report.report import Report
+from handgrad.checker.run.wire import unpack_as
 from handgrad.checker.session import Session
 
 Cells = str | Sequence[str]
@@ -28,7 +31,7 @@ def forward() -> Callable[..., Forward]:
     def run(code: Cells, solved: bool = False) -> Forward:
         session, errors = recorded(code)
         made = described(session.recorder.trace, "f.py", errors, solved)
-        return Forward.unpack(json.loads(json.dumps(made.pack())))
+        return unpack_as(Forward, json.loads(json.dumps(asdict(made))))
 
     return run
 

@@ -10,7 +10,7 @@ import pytest
 from benchmarks.proving.program import AUTOGRAD, BACKWARD, FORWARD, SETUP, hand_names, target_of
 
 from checker.exercise.conftest import checked, code_cells, recorded
-from handgrad.checker.exercise.described import Node
+from handgrad.checker.exercise.described import ForwardTensor
 from handgrad.checker.exercise.notebook import Blank
 from handgrad.checker.exercise.write import chosen_blanks, write_exercise
 from handgrad.cli import run
@@ -56,7 +56,7 @@ def test_it_is_a_notebook_with_the_forward_pass_alone(written: Path) -> None:
     cells = code_cells(written)
     imports, sizes = SIZES.strip().split("\n\n")[1:]
     assert cells[:4] == [imports, sizes, SETUP.strip(), FORWARD.strip()]
-    assert cells[4] == "loss.backward()  # autograd's gradients, which yours are compared with"
+    assert cells[4] == "loss.backward()  # autograd's gradients, to compare yours with"
     assert {cell.split(" ")[0] for cell in cells[5:]} == set(hand_names())
 
 
@@ -128,23 +128,23 @@ def test_it_must_run_where_it_is_written(tmp_path: Path) -> None:
         write_exercise(tmp_path / "f.py", tmp_path / "out" / "e.ipynb")
     out = tmp_path / "out"
     assert str(caught.value) == (
-        f"{tmp_path}/f.py: the exercise would not run in {out}: nothing to check: no loss was"
+        f"{tmp_path}/f.py: the exercise does not run in {out}: nothing to check: no loss was"
         " computed from named tensors; cell 2, line 1 failed: FileNotFoundError: [Errno 2] No such"
         f" file or directory: 'data.txt' (looked for {out}/data.txt; the file runs in {out});"
-        f" write it beside {tmp_path}/f.py if that reads files"
+        f" if {tmp_path}/f.py reads files, write the exercise beside it"
     )
     assert list((tmp_path / "out").iterdir()) == []
 
 
 REFUSED = [
-    (["f.py", "-o", "e.py"], "--out e.py: an exercise is a notebook; name a file with .ipynb"),
+    (["f.py", "-o", "e.py"], "--out e.py: an exercise is a notebook (.ipynb)"),
     (
         ["f.ipynb", "-o", "./f.ipynb"],
-        "--out f.ipynb: that is the forward pass itself; name another file",
+        "--out f.ipynb: this is the forward pass itself; name another file",
     ),
     (
         ["f.py", "-o", "there.ipynb"],
-        "there.ipynb is there already: name another file with --out, or give --force",
+        "there.ipynb already exists: name another file with --out, or use --force",
     ),
     (
         ["f.py", "-o", "dir.ipynb"],
@@ -152,7 +152,7 @@ REFUSED = [
     ),
     (
         ["f.py", "-o", "no/e.ipynb"],
-        "cannot write no/e.ipynb: no folder no that can be written; name another file with --out",
+        "cannot write no/e.ipynb: no is not a writable folder; name another file with --out",
     ),
     (["f.py", "--hint", "all"], "--hint all: known are where, what, fix"),
     (["f.py", "--timeout", "0"], "--timeout 0: must be a number of seconds above 0"),
@@ -186,15 +186,15 @@ def test_refused_before_anything_runs(
 
 
 def test_only_some_gradients() -> None:
-    every = [Blank(f"d{name}", Node(name, (), ())) for name in "abc"]
+    every = [Blank(f"d{name}", ForwardTensor(name, (), ())) for name in "abc"]
     names = [blank.name for blank in chosen_blanks(every, ["dc", "a", "a"], "f.py")]
     assert names == ["da", "dc"]
     with pytest.raises(HandgradError) as caught:
         chosen_blanks(every, ["da", "dh"], "f.py")
-    assert str(caught.value) == "--only dh: no gradient of this forward pass, which has da, db, dc"
+    assert str(caught.value) == "--only dh: not a gradient of this forward pass; it has da, db, dc"
     with pytest.raises(HandgradError) as caught:
         chosen_blanks([], [], "f.py")
     assert str(caught.value) == (
-        "f.py: no tensor on the way to the loss has a name at the top level of the file,"
+        "f.py: no tensor that the loss depends on has a name at the top level of the file,"
         " so there is no gradient to write"
     )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from benchmarks.proving.program import AUTOGRAD, BACKWARD, FORWARD, SETUP, hand_names
 
-from handgrad.checker.exercise.described import Forward, Node
+from handgrad.checker.exercise.described import Forward, ForwardTensor
 from handgrad.errors import CheckError
 
 Run = Callable[..., Forward]
@@ -24,7 +24,7 @@ loss = (h**2).sum() + h.mean()
 
 def test_the_lectures_forward_pass(forward: Run) -> None:
     found = forward(PROGRAM)
-    assert {f"d{node.name}" for node in found.nodes} == set(hand_names())
+    assert {f"d{node.name}" for node in found.tensors} == set(hand_names())
     lines = PROGRAM.split("\n")
     assert lines[found.line - 1] == "loss = -logprobs[torch.arange(n), Yb].mean()"
     assert (found.loss, found.cell, found.last_line, found.by_hand) == (
@@ -33,11 +33,11 @@ def test_the_lectures_forward_pass(forward: Run) -> None:
         found.line,
         (),
     )
-    by_name = {node.name: node for node in found.nodes}
-    assert by_name["counts_sum"] == Node(
+    by_name = {node.name: node for node in found.tensors}
+    assert by_name["counts_sum"] == ForwardTensor(
         "counts_sum", (13, 1), ("counts_sum_inv = counts_sum**-1",)
     )
-    assert by_name["counts"].undone == (
+    assert by_name["counts"].readers == (
         "probs = counts * counts_sum_inv",
         "counts_sum = counts.sum(1, keepdim=True)",
     )
@@ -45,16 +45,16 @@ def test_the_lectures_forward_pass(forward: Run) -> None:
 
 def test_each_gradient_stands_below_those_that_it_needs(forward: Run) -> None:
     """A line can be undone once the gradient of what it sets is there."""
-    nodes = forward(PROGRAM).nodes
+    nodes = forward(PROGRAM).tensors
     there = {"loss"}
     for node in nodes:
-        needed = {re.match(r"\w+", line)[0] for line in node.undone}  # type: ignore[index]
+        needed = {re.match(r"\w+", line)[0] for line in node.readers}  # type: ignore[index]
         assert needed <= there, node.name
         there.add(node.name)
 
 
 def test_a_name_in_the_order_of_its_lines_text(forward: Run) -> None:
-    names = [node.name for node in forward(PROGRAM).nodes]
+    names = [node.name for node in forward(PROGRAM).tensors]
     assert names[names.index("h") : names.index("h") + 3] == ["h", "W2", "b2"]
     assert names[-5:] == ["embcat", "W1", "b1", "emb", "C"]
 
@@ -66,8 +66,8 @@ def test_a_loss_that_backward_is_never_called_on(forward: Run) -> None:
         5,
         5,
         (
-            Node("h", (3,), ("loss = (h**2).sum() + h.mean()",)),
-            Node("w", (2,), ("h = x @ w",)),
+            ForwardTensor("h", (3,), ("loss = (h**2).sum() + h.mean()",)),
+            ForwardTensor("w", (2,), ("h = x @ w",)),
         ),
         (),
     )
@@ -88,7 +88,7 @@ def test_only_names_that_a_line_can_read(forward: Run) -> None:
         "h = x @ w", "def f(x):\n    z = x @ w\n    return z * 2\nh = f(x)\nhs = [h * 1]"
     )
     code = code.replace("h.mean()", "hs[0].mean()")
-    assert [node.name for node in forward(code).nodes] == ["h", "w"]
+    assert [node.name for node in forward(code).tensors] == ["h", "w"]
 
 
 def test_the_longest_of_several_passes(forward: Run) -> None:
@@ -98,7 +98,7 @@ def test_the_longest_of_several_passes(forward: Run) -> None:
 
 def test_a_name_set_twice_is_the_last(forward: Run) -> None:
     found = forward(SMALL.replace("loss =", "h = h * 2\nloss ="))
-    assert [(node.name, node.undone[0][:4]) for node in found.nodes] == [
+    assert [(node.name, node.readers[0][:4]) for node in found.tensors] == [
         ("h", "loss"),
         ("w", "h = "),
     ]
@@ -110,12 +110,12 @@ def test_the_solution_comes_along(forward: Run) -> None:
 
 
 NO_LOSS = "no gradient to write: no loss was computed from a tensor with requires_grad=True"
-WANTED = "; give the parameters requires_grad=True, and name the last number loss"
+WANTED = "; set requires_grad=True on the parameters, and assign the result to loss"
 NO_NAME = (
     "has no name at the top level of the file; an exercise needs a line such as loss = ... outside"
-    " of any function"
+    " any function"
 )
-ONE_LOSS = "an exercise needs one loss, a single number"
+ONE_LOSS = "an exercise needs one loss that is a single number"
 BEFORE, LOSS = SMALL[: SMALL.index("loss")], SMALL[SMALL.index("loss") :]
 REFUSED = {
     "no loss": ("import torch\nx = torch.ones(3)", NO_LOSS + WANTED),

@@ -27,7 +27,7 @@ def test_a_loss_in_a_loop_is_refused(loop: str) -> None:
         keeper(2).keep(f"{loop}:\n    loss = f()\n", None)
     assert str(caught.value) == (
         "f.py: the loss (line 2) is computed in a loop;"
-        " an exercise needs one forward pass that stands outside of loops"
+        " an exercise needs a forward pass outside any loop"
     )
 
 

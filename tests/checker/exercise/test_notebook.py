@@ -5,17 +5,17 @@ import ast
 import nbformat
 import pytest
 
-from handgrad.checker.exercise.described import Forward, Node
+from handgrad.checker.exercise.described import Forward, ForwardTensor
 from handgrad.checker.exercise.notebook import Blank, blanks, code, exercise, markdown
 from handgrad.checker.exercise.solution import by_gradient
 from handgrad.checker.records import HINTS, Hint
 
-H = Blank("dh", Node("h", (3,), ("y = h * h", "z = h + 1")))
-W = Blank("dw", Node("w", (3, 2), ("h = x @ w",)))
+H = Blank("dh", ForwardTensor("h", (3,), ("y = h * h", "z = h + 1")))
+W = Blank("dw", ForwardTensor("w", (3, 2), ("h = x @ w",)))
 
 
 def forward(*names: str) -> Forward:
-    nodes = tuple(Node(name, (1,), (f"loss = {name}",)) for name in names)
+    nodes = tuple(ForwardTensor(name, (1,), (f"loss = {name}",)) for name in names)
     return Forward("loss", None, 1, 1, nodes, ())
 
 
@@ -33,7 +33,7 @@ def test_it_is_a_valid_notebook(hint: Hint) -> None:
         "![p](attachment:p.png)",
         "x = 1",
         "## Backward",
-        "loss.backward()  # autograd's gradients, which yours are compared with",
+        "loss.backward()  # autograd's gradients, to compare yours with",
         "`dh`: `(3,)`\n\n```python\ny = h * h\nz = h + 1\n```",
         "dh = ...  # your line",
         "`dw`: `(3, 2)`\n\n```python\nh = x @ w\n```",

@@ -8,7 +8,8 @@ from benchmarks.proving.generate import Fault, generate
 from benchmarks.proving.grade import alarms, blamed, check_program, complaints
 from benchmarks.proving.program import PLAIN, SOURCE
 
-from handgrad.checker.records import Place, Report, Row
+from handgrad.checker.records import Place, Row
+from handgrad.checker.report.report import Report
 
 
 @pytest.fixture(scope="module")

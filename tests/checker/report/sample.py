@@ -4,7 +4,8 @@ from dataclasses import fields, is_dataclass, replace
 from html.parser import HTMLParser
 from typing import Any
 
-from handgrad.checker.records import CellError, Listing, Note, Place, Report, Row, Spread
+from handgrad.checker.records import CellError, Listing, Note, Place, Row, Spread
+from handgrad.checker.report.report import Report
 
 SOURCE = """\
 import torch

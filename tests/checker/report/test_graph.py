@@ -4,8 +4,8 @@ import re
 from dataclasses import replace
 
 from checker.report.sample import REPORT, Elements, row
-from handgrad.checker.records import Report
 from handgrad.checker.report.graph import graph, inherited_along, nodes_of
+from handgrad.checker.report.report import Report
 
 
 def states(report: Report) -> dict[str, str]:

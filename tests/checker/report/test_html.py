@@ -9,9 +9,10 @@ from itertools import pairwise, product
 import pytest
 
 from checker.report.sample import REPORT, ROOT, Elements, everywhere, row
-from handgrad.checker.records import HINTS, Place, Report, Row, Spread
+from handgrad.checker.records import HINTS, Place, Row, Spread
 from handgrad.checker.report.findings import finding
 from handgrad.checker.report.html import style_sheet
+from handgrad.checker.report.report import Report
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'&\x1b]0;title\x07\u202e</style>{policy}"
 SHOWN = "<img src=x onerror=alert(1)>\"'&\\x1b]0;title\\x07\\u202e</style>{policy}"

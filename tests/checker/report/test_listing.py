@@ -4,8 +4,9 @@ import re
 from dataclasses import replace
 
 from checker.report.sample import REPORT, ROOT, SOURCE, Elements
-from handgrad.checker.records import Listing, Place, Report
+from handgrad.checker.records import Listing, Place
 from handgrad.checker.report.listing import listings
+from handgrad.checker.report.report import Report
 
 TARGETS = {i: f"a-{i}" for i in range(6)}
 

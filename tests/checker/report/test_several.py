@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from handgrad.checker.records import CellError, Place, Report, Row
+from handgrad.checker.records import CellError, Place, Row
 from handgrad.checker.report import many, table
+from handgrad.checker.report.file_result import FileResult
 from handgrad.checker.report.pages import index, page_name, write_pages
+from handgrad.checker.report.report import Report
 from handgrad.checker.report.sheet import COLUMNS, to_csv
-from handgrad.checker.run.many import Checked
 from handgrad.errors import RunError
 
 RIGHT = Row("h", "dh", "exact", Place(3, 1))
@@ -25,17 +26,17 @@ MISSING = Row("f", None, "missing")
 ERRORS = (CellError(3, 1, "NameError: name 'x' is not defined"), CellError(4, None, "KeyError: 1"))
 
 CLASS = [
-    Checked(0, "ana.ipynb", "ok", 2.04, Report("ana.ipynb", (RIGHT, ROUNDING))),
-    Checked(
+    FileResult(0, "ana.ipynb", "ok", 2.04, Report("ana.ipynb", (RIGHT, ROUNDING))),
+    FileResult(
         1,
         "ben.ipynb",
         "wrong",
         3.0,
         Report("ben.ipynb", (RIGHT, ROOT, HEIR, OTHER, SHAPE, MISSING), errors=ERRORS),
     ),
-    Checked(2, "eva.ipynb", "wrong", 1.0, Report("eva.ipynb", (RIGHT, ROOT))),
-    Checked(3, "cy.ipynb", "refused", 0.0, message="empty, nothing to check"),
-    Checked(4, "dan.ipynb", "unchecked"),
+    FileResult(2, "eva.ipynb", "wrong", 1.0, Report("eva.ipynb", (RIGHT, ROOT))),
+    FileResult(3, "cy.ipynb", "refused", 0.0, message="the file is empty"),
+    FileResult(4, "dan.ipynb", "unchecked"),
 ]
 
 TABLE = """\
@@ -44,10 +45,10 @@ ana.ipynb  ok             2      0      0        0
 ben.ipynb  wrong          1      3      1        1  db (cell 2, line 5: HG104), dc (cell 2, line 7)\
 , de (cell 2, line 8: shape); cell 3, line 1: NameError: name 'x' is not defined (and 1 more)
 eva.ipynb  wrong          1      1      0        0  db (cell 2, line 5: HG104)
-cy.ipynb   refused                                  empty, nothing to check
+cy.ipynb   refused                                  the file is empty
 dan.ipynb  unchecked
 
-5 files: 1 all right, 2 with wrong gradients, 1 not gradable, 1 not checked.
+5 files: 1 all correct, 2 with wrong gradients, 1 not gradable, 1 not checked.
 To blame most often: db in 2 files.
 """
 
@@ -58,7 +59,7 @@ SHEET = """\
 "ben.ipynb","wrong",0.1667,1,0,1,3,1,"db; dc","HG104; ?",3.0,\
 "cell 3, line 1: NameError: name 'x' is not defined (and 1 more)"
 "eva.ipynb","wrong",0.5,1,0,0,1,0,"db","HG104",1.0,""
-"cy.ipynb","refused","","","","","","","","",0.0,"empty, nothing to check"
+"cy.ipynb","refused","","","","","","","","",0.0,"the file is empty"
 "dan.ipynb","unchecked","","","","","","","","",0.0,""
 """
 
@@ -93,7 +94,7 @@ def test_the_sheet() -> None:
     ],
 )
 def test_no_cell_of_the_sheet_is_a_formula(name: str, cell: str) -> None:
-    one = Checked(0, name, "refused", message=f"{name} has gone")
+    one = FileResult(0, name, "refused", message=f"{name} has gone")
     text = to_csv([one]).decode("utf-8-sig")
     _, row = csv.reader(io.StringIO(text, newline=""))
     assert (row[0], row[-1]) == (cell, f"{cell} has gone")
@@ -124,14 +125,16 @@ def test_the_json() -> None:
         "errors": [],
         "status": "refused",
         "seconds": 0.0,
-        "error": "empty, nothing to check",
+        "error": "the file is empty",
     }
     assert {tuple(file) for file in found["files"]} == {tuple(found["files"][0])}
 
 
 def test_the_pages(tmp_path: Path) -> None:
-    twins = [Checked(n, f"{n}/a b.py", "ok", report=Report("a b.py", (RIGHT,))) for n in (0, 1)]
-    write_pages(tmp_path / "pages", [*twins, Checked(2, "gone.py", "refused", message="no file")])
+    twins = [FileResult(n, f"{n}/a b.py", "ok", report=Report("a b.py", (RIGHT,))) for n in (0, 1)]
+    write_pages(
+        tmp_path / "pages", [*twins, FileResult(2, "gone.py", "refused", message="no file")]
+    )
     written = {file.name for file in (tmp_path / "pages").iterdir()}
     assert written == {"001-a_b.py.html", "002-a_b.py.html", "index.html"}
     text = (tmp_path / "pages" / "index.html").read_text()
@@ -152,7 +155,7 @@ HOSTILE = '"><script>alert(1)</script>{rows}.py'
 
 def test_no_text_of_a_file_is_markup_in_the_index() -> None:
     row = Row("h", "d<b>", "wrong", blame="root", cause="<i>")
-    one = Checked(0, HOSTILE, "wrong", report=Report(HOSTILE, (row,)), message="<u>&amp;")
+    one = FileResult(0, HOSTILE, "wrong", report=Report(HOSTILE, (row,)), message="<u>&amp;")
     page = index([one, one])
     assert not re.search(r"<(script|b>d|i>|u>)", page)
     assert "&lt;script&gt;alert(1)&lt;/script&gt;{rows}.py" in page

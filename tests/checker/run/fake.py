@@ -12,7 +12,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 
-from handgrad.checker.records import CellError, Place, Report, Row
+from handgrad.checker.records import CellError, Place, Row
+from handgrad.checker.report.report import Report
 from handgrad.errors import CheckError
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from checker.run.test_docs import COMMANDS, SCRIPTS
+from handgrad.checker.report.file_result import STATUSES
 from handgrad.checker.report.sheet import COLUMNS
-from handgrad.checker.run.many import STATUSES
 from handgrad.cli import run
 from paths import DOCS
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from checker.run.conftest import Writer
-from handgrad.checker.records import Report, Row
+from handgrad.checker.records import Row
+from handgrad.checker.report.report import Report
 from handgrad.checker.run import run as running
 from handgrad.checker.run.run import Outcome
 from handgrad.cli import run

@@ -19,6 +19,7 @@ from handgrad.checker.run import forks, process
 from handgrad.checker.run.forks import ForkedChild, ForkServer
 from handgrad.checker.run.many import check_files
 from handgrad.checker.run.process import Child, Forks
+from handgrad.checker.run.run import CHECK
 
 pytestmark = pytest.mark.skipif(not forks.AVAILABLE, reason="children are forked on Linux alone")
 
@@ -91,7 +92,7 @@ def seen(line: str, file: Path) -> dict[str, Any]:
 
 def start(server: ForkServer, source: str) -> Child:
     """A forked child that runs a script of that text."""
-    request = {"shown": "s.py", "path": f"{os.getcwd()}/s.py", "kind": "script", "task": "check"}
+    request = {"shown": "s.py", "path": f"{os.getcwd()}/s.py", "kind": "script", "task": CHECK}
     request |= {"cells": [[None, source, None]], "pairs": {}, "max_steps": None}
     request |= {"timeout": 60.0, "scratch": os.getcwd()}
 
@@ -103,23 +104,13 @@ def start(server: ForkServer, source: str) -> Child:
     return Child(request, start=forked)
 
 
-def last(child: Child) -> dict[str, Any]:
-    """Its last event."""
-    event: dict[str, Any] = {"event": ""}
-    while event["event"] not in ("report", "refused", "failed"):
-        following = child.next_event(30)
-        assert following is not None
-        event = following
-    return event
-
-
 @pytest.mark.parametrize(
     ("ending", "status"),
     [("os._exit(3)", 3), ("os.abort()", -signal.SIGABRT), ("os.kill(os.getpid(), 9)", -9)],
 )
 def test_the_exit_status_is_passed_on(server: ForkServer, ending: str, status: int) -> None:
     with start(server, f"import os\nda = {ending}") as child:
-        while child.next_event(30) is not None:
+        while child.next_message(30) is not None:
             pass
         assert child.status == status
 
@@ -152,7 +143,7 @@ def test_children_end_with_the_parent_and_the_server_too(tmp_path: Path) -> None
 @needs_proc
 def test_a_child_outlives_its_server(server: ForkServer, tmp_path: Path) -> None:
     with start(server, "import time\nda = 1\ntime.sleep(0.5)") as child:
-        assert child.next_event(30) is not None
+        assert child.next_message(30) is not None
         server.close()
         assert child.status == -signal.SIGKILL  # nobody is left who knows better
     assert server.fork(1, threading.Event()) is None

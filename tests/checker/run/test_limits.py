@@ -37,7 +37,7 @@ def test_a_hung_cell_is_named_and_the_rest_graded(notebook: Writer, hung: str) -
     report = check_file(notebook("da = 1", hung, "db = 1"), timeout=0.5).report
     assert [row.hand for row in report.rows] == ["da"]
     assert report.errors == (
-        CellError(2, 3, "Timeout: still running after 0.5 s (--timeout); the rest was not run"),
+        CellError(2, 3, "Timeout: still running after 0.5 s (--timeout); the rest did not run"),
     )
 
 
@@ -64,7 +64,7 @@ def test_code_that_cannot_be_left_is_graded_where_it_stands(
     report = check_file(notebook("da = 1", stubborn), timeout=0.5).report
     assert [row.hand for row in report.rows] == ["da"]
     assert [(error.cell, error.error) for error in report.errors] == [
-        (2, "Timeout: still running after 0.5 s (--timeout); the rest was not run")
+        (2, "Timeout: still running after 0.5 s (--timeout); the rest did not run")
     ]
     last = len(stubborn.split("\n"))
     assert report.errors[0].line in range(2, last + 1)
@@ -83,11 +83,11 @@ def test_code_that_never_returns_to_python_is_killed(
 @pytest.mark.parametrize(
     ("death", "line"),
     [
-        ("import os; os._exit(0)", "ended itself in cell 2 (status 0, as by os._exit)"),
-        ("import os; os._exit(3)", "ended itself in cell 2 (status 3, as by os._exit)"),
+        ("import os; os._exit(0)", "exited in cell 2 (status 0, as from os._exit)"),
+        ("import os; os._exit(3)", "exited in cell 2 (status 3, as from os._exit)"),
         (
             "import os; os.kill(os.getpid(), 9)",
-            "was killed in cell 2 (SIGKILL, as by the system when memory runs out)",
+            "was killed in cell 2 (SIGKILL, which the system sends when memory runs out)",
         ),
         ("import os; os.kill(os.getpid(), 15)", "was killed in cell 2 (SIGTERM)"),
         ("import os; os.abort()", "crashed in cell 2 (SIGABRT)"),
@@ -101,8 +101,8 @@ def test_deaths(notebook: Writer, death: str, line: str) -> None:
 def test_the_last_words_are_told(notebook: Writer) -> None:
     death = "import os, sys\nprint('one', file=sys.stderr)\nprint('\\x1b[31mtwo\\n')\nos._exit(1)"
     assert refusal(notebook("da = 1", death)) == (
-        "Python ended itself in cell 2 (status 1, as by os._exit), so nothing was graded;"
-        ' the last it printed: "\\x1b[31mtwo"'
+        "Python exited in cell 2 (status 1, as from os._exit), so nothing was graded;"
+        ' its last output: "\\x1b[31mtwo"'
     )
 
 
@@ -237,8 +237,8 @@ def test_a_python_that_does_not_start(notebook: Writer, monkeypatch: pytest.Monk
 def test_a_python_that_dies_at_once(notebook: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "COMMAND", [sys.executable, "-c", "raise SystemExit('no torch')"])
     assert refusal(notebook("da = 1")) == (
-        "Python ended itself before it ran anything (status 1, as by os._exit),"
-        ' so nothing was graded; the last it printed: "no torch"'
+        "Python exited before it ran any code (status 1, as from os._exit),"
+        ' so nothing was graded; its last output: "no torch"'
     )
 
 

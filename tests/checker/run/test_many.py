@@ -13,14 +13,16 @@ import pytest
 
 from checker.run import fake
 from checker.run.test_limits import needs_proc, wait_until_dead
-from handgrad.checker.records import CellError, Report, Row
+from handgrad.checker.records import CellError, Row
+from handgrad.checker.report.file_result import FileResult, FileStatus
+from handgrad.checker.report.report import Report
 from handgrad.checker.run import many, process
-from handgrad.checker.run.many import Checked, Status, check_files, default_jobs, status_of
+from handgrad.checker.run.many import check_files, default_jobs, status_of
 from handgrad.errors import SettingsError
 
 pytestmark = pytest.mark.usefixtures("faked")
 
-ENDS: dict[str, tuple[str, Status, str | None]] = {
+ENDS: dict[str, tuple[str, FileStatus, str | None]] = {
     "right.py": ("da = 1", "ok", None),
     "raised.py": ("da = 1\n1 / 0", "raised", None),
     "hung.py": ("da = 1\nwhile True: pass", "timeout", None),
@@ -28,31 +30,31 @@ ENDS: dict[str, tuple[str, Status, str | None]] = {
         "while True: pass\nda = 1",
         "timeout",
         "nothing to check: nothing was graded; line 1 failed: Timeout: still running after 1 s"
-        " (--timeout); the rest was not run",
+        " (--timeout); the rest did not run",
     ),
     "aborted.py": (
         "import os\nda = os.abort()",
         "crashed",
-        "Python crashed while it ran (SIGABRT), so nothing was graded",
+        "Python crashed in the script (SIGABRT), so nothing was graded",
     ),
     "killed.py": (
         "import os\nda = os.kill(os.getpid(), 9)",
         "crashed",
-        "Python was killed while it ran (SIGKILL, as by the system when memory runs out), so"
+        "Python was killed in the script (SIGKILL, which the system sends when memory runs out), so"
         " nothing was graded",
     ),
     "left.py": (
         "import os\nda = os._exit(3)",
         "crashed",
-        "Python ended itself while it ran (status 3, as by os._exit), so nothing was graded",
+        "Python exited in the script (status 3, as from os._exit), so nothing was graded",
     ),
     "autograd.py": (
         "x = 1",
         "refused",
-        "nothing to check: no gradient by hand in it, such as dh for a tensor h."
-        " Yours has another name? --pair NAME=TENSOR",
+        "nothing to check: found no gradient by hand, such as dh for a tensor h."
+        " If yours has another name, use --pair NAME=TENSOR",
     ),
-    "broken.py": ("da = 1\nx = (", "refused", "line 2: does not parse: '(' was never closed"),
+    "broken.py": ("da = 1\nx = (", "refused", "line 2: not valid Python: '(' was never closed"),
     "a\nb é.py": ("da = 1", "ok", None),
 }
 
@@ -64,9 +66,9 @@ def test_each_file_has_its_own_end(tmp_path: Path) -> None:
     files = [tmp_path / name for name in (*ENDS, "folder", "gone.py")]
     done = sorted(check_files(files, timeout=1, jobs=2), key=lambda checked: checked.number)
     expected = [(status, message) for _, status, message in ENDS.values()]
-    wanted = "handgrad takes a notebook (.ipynb) or a script (.py)"
+    wanted = "expected a notebook (.ipynb) or a script (.py)"
     expected += [
-        ("refused", f"a folder; {wanted}"),
+        ("refused", f"is a folder; {wanted}"),
         ("refused", f"no such file; looked for {tmp_path}/gone.py"),
     ]
     assert [(checked.status, checked.message) for checked in done] == expected
@@ -159,7 +161,7 @@ one.py   unchecked
 two.py   unchecked
 next.py  unchecked
 
-4 files: 1 all right, 3 not checked.
+4 files: 1 all correct, 3 not checked.
 """
 
 
@@ -211,7 +213,7 @@ def report(*rows: Row, errors: tuple[CellError, ...] = ()) -> Report:
     return Report("a.py", rows, errors=errors)
 
 
-LATE = CellError(1, 1, "Timeout: still running after 5 s (--timeout); the rest was not run")
+LATE = CellError(1, 1, "Timeout: still running after 5 s (--timeout); the rest did not run")
 
 
 @pytest.mark.parametrize(
@@ -225,7 +227,7 @@ LATE = CellError(1, 1, "Timeout: still running after 5 s (--timeout); the rest w
         (report(Row("h", "dh", "wrong"), errors=(LATE,)), "timeout"),
     ],
 )
-def test_what_a_report_comes_to(found: Report, status: Status) -> None:
+def test_what_a_report_comes_to(found: Report, status: FileStatus) -> None:
     assert status_of(found) == status
 
 
@@ -240,7 +242,7 @@ def test_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_hint_hides_what_was_not_asked_for() -> None:
     row = Row("h", "dh", "wrong", blame="root", cause="HG104", message="Off.", fix="dh = 1")
-    hinted = Checked(0, "a.py", "wrong", report=report(row)).hinted("where")
+    hinted = FileResult(0, "a.py", "wrong", report=report(row)).hinted("where")
     assert hinted.report is not None
     assert hinted.report.rows == (Row("h", "dh", "wrong", blame="root"),)
-    assert Checked(0, "a.py", "refused").hinted("where") == Checked(0, "a.py", "refused")
+    assert FileResult(0, "a.py", "refused").hinted("where") == FileResult(0, "a.py", "refused")

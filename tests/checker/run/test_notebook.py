@@ -42,7 +42,7 @@ def test_a_cell_that_raises_does_not_stop_the_rest(notebook: Writer) -> None:
         (
             "\n\ninput('name? ')",
             3,
-            "EOFError: input() was called, and nobody is there to answer while handgrad check runs",
+            "EOFError: input() was called, but handgrad check runs without a user to answer",
         ),
         ("%%time\n\nx = 1\n1 / 0", 4, "ZeroDivisionError: division by zero"),
         ("x = 1\n%time y = 1 / 0", 2, "ZeroDivisionError: division by zero"),
@@ -112,13 +112,13 @@ def test_lines_for_the_system_are_noted_not_run(notebook: Writer, tmp_path: Path
         )
     )
     assert [(note.place, note.message) for note in outcome.report.notes] == [
-        (Place(1, 1), "not run: !touch made"),
-        (Place(2, 1), "not run: !touch made"),
-        (Place(1, 2), "not run: %%bash"),
-        (Place(2, 3), "not run: %pip install nothing"),
-        (Place(3, 3), "not run: %timeit open('made', 'w')"),
-        (Place(1, 4), "not run: %pip install nothing"),
-        (Place(2, 5), "not run: !touch made"),
+        (Place(1, 1), "skipped: !touch made"),
+        (Place(2, 1), "skipped: !touch made"),
+        (Place(1, 2), "skipped: %%bash"),
+        (Place(2, 3), "skipped: %pip install nothing"),
+        (Place(3, 3), "skipped: %timeit open('made', 'w')"),
+        (Place(1, 4), "skipped: %pip install nothing"),
+        (Place(2, 5), "skipped: !touch made"),
     ]
     assert {note.code for note in outcome.report.notes} == {"HG280"}
     assert outcome.report.errors == ()
@@ -167,7 +167,7 @@ def test_exit_ends_it(notebook: Writer) -> None:
     outcome = check_file(notebook("da = 1", "x = 1\nexit()", "db = 1"))
     assert graded(outcome) == ["da (1, 1)"]
     assert outcome.report.notes == (
-        Note("HG281", "exit() ends it: no cell after this was run.", place=Place(2, 2)),
+        Note("HG281", "exit() ends the run: no cell after this one ran.", place=Place(2, 2)),
     )
 
 
@@ -202,8 +202,8 @@ def test_no_gradient_by_hand_is_said_before_anything_runs(notebook: Writer, tmp_
     with pytest.raises(CheckError) as caught:
         check_file(path)
     assert str(caught.value) == (
-        f"{path}: nothing to check: no gradient by hand in it, such as dh for a tensor h."
-        " Yours has another name? --pair NAME=TENSOR"
+        f"{path}: nothing to check: found no gradient by hand, such as dh for a tensor h."
+        " If yours has another name, use --pair NAME=TENSOR"
     )
     assert not (tmp_path / "ran").exists()
 

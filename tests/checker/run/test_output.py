@@ -6,7 +6,7 @@ import tracemalloc
 import pytest
 
 from checker.run.conftest import Writer
-from handgrad.checker.run.output import HEAD, SAID, TAIL, Echo, HeadTail
+from handgrad.checker.run.output import HEAD, KEPT_OF_CELL, TAIL, Echo, HeadTail
 from handgrad.checker.run.run import check_file
 
 
@@ -48,9 +48,9 @@ def test_what_fits_is_whole(size: int) -> None:
 
 def test_what_is_held_against_saved_output_is_bounded() -> None:
     echo = Echo(io.BytesIO())
-    echo.write("x" * (SAID - 1))
+    echo.write("x" * (KEPT_OF_CELL - 1))
     for _ in range(5):
         echo.write("yz")
-    assert echo.take() == "x" * (SAID - 1) + "y"
+    assert echo.take() == "x" * (KEPT_OF_CELL - 1) + "y"
     echo.write("new")
     assert echo.take() == "new"

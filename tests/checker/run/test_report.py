@@ -6,7 +6,8 @@ import math
 import pytest
 
 from checker.report.sample import Elements
-from handgrad.checker.records import CellError, Note, Place, Report, Row
+from handgrad.checker.records import CellError, Note, Place, Row
+from handgrad.checker.report.report import Report
 from handgrad.checker.report.text import ASCII_MARKS, MARKS, to_text
 from handgrad.checker.run.wire import pack, unpack
 

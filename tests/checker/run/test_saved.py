@@ -6,15 +6,16 @@ import nbformat
 import pytest
 
 from handgrad.checker.records import CellError, Note, Place
-from handgrad.checker.run.output import SAID
+from handgrad.checker.run.cells import Cell
+from handgrad.checker.run.output import KEPT_OF_CELL
 from handgrad.checker.run.run import check_file
 from handgrad.checker.run.saved import difference, folded
-from handgrad.checker.run.source import Cell
 
 RAISED = CellError(3, 7, "NameError: name 'x' is not defined")
 RAISES = Note(
     "HG283",
-    "raised now and not when it was saved: cells ran in another order then, or elsewhere.",
+    "this cell raises an error in a clean run, but its saved output shows none: the cells were"
+    " run in another order, or on another machine.",
     place=Place(7, 3),
 )
 
@@ -27,12 +28,12 @@ RAISES = Note(
         ("loss 2.3\nemma", "loss 2.5\nolivia", None),
         ("", "h | exact: True", None),
         ("h | exact: True", "h | exact: True\nx | exact: False", None),
-        ("True" + "x" * SAID, "False", None),
+        ("True" + "x" * KEPT_OF_CELL, "False", None),
         ("Truest", "Falsely", None),
         (
             "a\nh  | exact: True | 0.0",
             "b\nh  | exact: False | 0.1",
-            'a clean run prints "h | exact: False | 0.1" where the saved output has'
+            'a clean run prints "h | exact: False | 0.1"; the saved output is'
             ' "h | exact: True | 0.0".',
         ),
     ],
@@ -57,10 +58,10 @@ def test_errors(cell: Cell, note: Note | None) -> None:
 def test_one_note_of_a_kind() -> None:
     notes = [Note(code, code, place=Place(1, cell)) for cell, code in enumerate("aabaa", 1)]
     assert folded(notes) == [
-        Note("a", "a So with cells 2, 4, 5.", place=Place(1, 1)),
+        Note("a", "a The same holds for cells 2, 4 and 5.", place=Place(1, 1)),
         Note("b", "b", place=Place(1, 3)),
     ]
-    assert folded(notes[:2]) == [Note("a", "a So with cell 2.", place=Place(1, 1))]
+    assert folded(notes[:2]) == [Note("a", "a The same holds for cell 2.", place=Place(1, 1))]
 
 
 @pytest.mark.usefixtures("faked")

@@ -74,8 +74,8 @@ def test_trained_by_autograd_is_refused_unrun(seed: Any, capsys: Captured) -> No
     path = seed("003")
     assert run(["check", str(path)]) == 2
     assert capsys.readouterr().err == (
-        f"handgrad: {path}: nothing to check: no gradient by hand in it, such as dh for a tensor h."
-        " Yours has another name? --pair NAME=TENSOR\n"
+        f"handgrad: {path}: nothing to check: found no gradient by hand, such as dh for a tensor h."
+        " If yours has another name, use --pair NAME=TENSOR\n"
     )
 
 
@@ -144,5 +144,5 @@ def test_a_script(tmp_path: Path, capsys: Captured, hung: str) -> None:
         ("dw", 12, "wrong", "inherited"),
     ]
     errors = [f"{error['line']}: {error['error']}" for error in report["errors"]]
-    late = "13: Timeout: still running after 2 s (--timeout); the rest was not run"
+    late = "13: Timeout: still running after 2 s (--timeout); the rest did not run"
     assert errors == ([late] if hung else [])

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from handgrad.checker.records import Report, Row
+from handgrad.checker.records import Row
+from handgrad.checker.report.file_result import FileResult, FileStatus
+from handgrad.checker.report.report import Report
 from handgrad.checker.run import many
 from handgrad.checker.run import run as running
-from handgrad.checker.run.many import Checked, Status
 from handgrad.checker.run.run import Outcome
 from handgrad.cli import run
 from handgrad.cli.several import exit_code
@@ -29,8 +30,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 REFUSAL = (
-    "nothing to check: no gradient by hand in it, such as dh for a tensor h."
-    " Yours has another name? --pair NAME=TENSOR"
+    "nothing to check: found no gradient by hand, such as dh for a tensor h."
+    " If yours has another name, use --pair NAME=TENSOR"
 )
 TABLE = f"""\
 file        result   right  wrong  shape  missing  to blame, or what happened
@@ -38,7 +39,7 @@ right.py    ok           1      0      0        0
 raised.py   raised       1      0      0        0  line 2: ZeroDivisionError: division by zero
 refused.py  refused                                {REFUSAL}
 
-3 files: 1 all right, 1 that raised something, 1 not gradable.
+3 files: 1 all correct, 1 with errors, 1 not gradable.
 """
 FILES = ["right.py", "raised.py", "refused.py"]
 
@@ -91,10 +92,10 @@ def test_nothing_that_could_be_graded(folder: Path, capsys: Captured) -> None:
         (("crashed", "refused"), 2),
     ],
 )
-def test_exit_codes(statuses: tuple[Status, ...], code: int) -> None:
+def test_exit_codes(statuses: tuple[FileStatus, ...], code: int) -> None:
     graded = Report("a.py", ())
     found = [
-        Checked(n, "a.py", status, report=None if status in ("crashed", "refused") else graded)
+        FileResult(n, "a.py", status, report=None if status in ("crashed", "refused") else graded)
         for n, status in enumerate(statuses)
     ]
     assert exit_code(found) == code
@@ -107,7 +108,7 @@ def test_a_hint_level_holds_for_every_form(
     row = Row("h", "dh", "wrong", blame="root", cause="HG104", message="Off.", fix="dh = secret")
     report = Report("right.py", (row,))
     monkeypatch.setattr(running, "check_file", lambda *_: Outcome(report, ""))
-    found = [Checked(n, name, "wrong", report=report) for n, name in enumerate(FILES[:2])]
+    found = [FileResult(n, name, "wrong", report=report) for n, name in enumerate(FILES[:2])]
 
     def checked(*_: object) -> object:
         yield from found

@@ -10,11 +10,12 @@ import nbformat
 import pytest
 
 from checker.run.conftest import Writer
-from handgrad.checker.run.source import Cell, read_source
+from handgrad.checker.run.cells import Cell
+from handgrad.checker.run.source import read_source
 from handgrad.errors import CheckError
 from handgrad.text import one_line, printable
 
-TAKES = "handgrad takes a notebook (.ipynb) or a script (.py)"
+TAKES = "expected a notebook (.ipynb) or a script (.py)"
 
 
 def refusal(path: str | Path) -> str:
@@ -40,11 +41,11 @@ def code(source: Any) -> dict[str, Any]:
 
 
 REFUSED: list[tuple[str, Any, str]] = [
-    ("a.txt", "x", f"a.txt: neither a notebook nor a script; {TAKES}"),
-    ("a.py", "", "a.py: empty, nothing to check"),
-    ("a.py", "\n  \n", "a.py: empty, nothing to check"),
-    ("a.py", "x = 1\ny = (\n", "a.py:2: does not parse: '(' was never closed"),
-    ("a.py", "x = 1\n\0", "a.py: does not parse: source code string cannot contain null bytes"),
+    ("a.txt", "x", f"a.txt: not a notebook or a script; {TAKES}"),
+    ("a.py", "", "a.py: the file is empty"),
+    ("a.py", "\n  \n", "a.py: the file is empty"),
+    ("a.py", "x = 1\ny = (\n", "a.py:2: not valid Python: '(' was never closed"),
+    ("a.py", "x = 1\n\0", "a.py: not valid Python: source code string cannot contain null bytes"),
     (
         "a.py",
         b"x = '\xe4'\n",
@@ -55,44 +56,44 @@ REFUSED: list[tuple[str, Any, str]] = [
         b"# coding: nonsense\n",
         "a.py: cannot be read as Python: unknown encoding: nonsense",
     ),
-    ("a.ipynb", "", "a.ipynb: empty, nothing to check"),
+    ("a.ipynb", "", "a.ipynb: the file is empty"),
     (
         "a.ipynb",
         '{"cells": [\n  {"a": 1},\n',
-        "a.ipynb:3: not a notebook, or a damaged one: Expecting value at column 1",
+        "a.ipynb:3: not a notebook, or damaged: Expecting value at column 1",
     ),
     (
         "a.ipynb",
         "PK\x03",
-        "a.ipynb:1: not a notebook, or a damaged one: Expecting value at column 1",
+        "a.ipynb:1: not a notebook, or damaged: Expecting value at column 1",
     ),
-    ("a.ipynb", b'{"a": "\xe4"}', "a.ipynb: not a notebook: byte 8 is no UTF-8"),
+    ("a.ipynb", b'{"a": "\xe4"}', "a.ipynb: not a notebook: byte 8 is not valid UTF-8"),
     ("a.ipynb", "[" * 100_000, "a.ipynb: not a notebook: its JSON is nested too deeply"),
     ("a.ipynb", "[1]", 'a.ipynb: not a notebook: its JSON has no "nbformat"'),
-    ("a.ipynb", {"nbformat": 4}, "a.ipynb: not a notebook: it has no list of cells"),
+    ("a.ipynb", {"nbformat": 4}, 'a.ipynb: not a notebook: it has no list "cells"'),
     (
         "a.ipynb",
         {"nbformat": 5},
-        "a.ipynb: notebook format 5; handgrad check reads 3 and 4."
+        "a.ipynb: notebook format 5 is not supported (3 and 4 are)."
         " Open it in Jupyter and save it again",
     ),
     (
         "a.ipynb",
         {"nbformat": 3, "worksheets": 7},
-        "a.ipynb: a notebook of format 3 that cannot be upgraded:"
+        "a.ipynb: cannot be upgraded from notebook format 3:"
         " TypeError: 'int' object is not iterable",
     ),
-    ("a.ipynb", v4(), "a.ipynb: no code in its cells, nothing to check"),
-    ("a.ipynb", v4(code(" \n"), code(7)), "a.ipynb: no code in its cells, nothing to check"),
+    ("a.ipynb", v4(), "a.ipynb: nothing to check: its cells contain no code"),
+    ("a.ipynb", v4(code(" \n"), code(7)), "a.ipynb: nothing to check: its cells contain no code"),
     (
         "a.ipynb",
         v4(code("x"), kernelspec={"language": "julia", "name": "julia-1.9"}),
-        "a.ipynb: a notebook in julia; handgrad check runs Python",
+        "a.ipynb: the notebook is in julia; handgrad check runs Python only",
     ),
     (
         "a.ipynb",
         v4(code("x"), language_info={"name": "R"}),
-        "a.ipynb: a notebook in R; handgrad check runs Python",
+        "a.ipynb: the notebook is in R; handgrad check runs Python only",
     ),
 ]
 
@@ -116,13 +117,13 @@ def test_missing_says_the_whole_path(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_folder(tmp_path: Path) -> None:
     (tmp_path / "a.ipynb").mkdir()
-    assert refusal(tmp_path / "a.ipynb") == f"a.ipynb: a folder; {TAKES}"
+    assert refusal(tmp_path / "a.ipynb") == f"a.ipynb: is a folder; {TAKES}"
 
 
 def test_pipe(tmp_path: Path) -> None:
     """Reading a named pipe would wait for ever."""
     os.mkfifo(tmp_path / "a.py")
-    assert refusal(tmp_path / "a.py") == f"a.py: no regular file; {TAKES}"
+    assert refusal(tmp_path / "a.py") == f"a.py: not a regular file; {TAKES}"
 
 
 def test_unreadable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,39 +1,30 @@
-"""A forward pass as an exercise needs it, between the child that ran it and the parent."""
+"""A forward pass as an exercise needs it; the child that ran it sends this to the parent."""
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Node:
-    """A tensor whose gradient is to be written. `undone` are the lines that read it, last first."""
+class ForwardTensor:
+    """A tensor whose gradient is to be written.
+
+    `readers` are the lines of the forward pass that read it, the last one first.
+    """
 
     name: str
     shape: tuple[int, ...]
-    undone: tuple[str, ...]
+    readers: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Forward:
-    """The loss, where its statement stands, and its nodes in the order of the backward pass."""
+    """The loss, where its statement is, and the tensors in the order of the backward pass."""
 
     loss: str
     cell: int | None
     line: int
     last_line: int
-    nodes: tuple[Node, ...]
+    tensors: tuple[ForwardTensor, ...]
     by_hand: tuple[str, ...]
-    """The gradients that the file writes by hand already."""
+    """The gradients that the file already computes by hand."""
     derived: tuple[str, ...] = ()
-    """The lines of the whole backward pass, where they were asked for."""
-
-    def pack(self) -> dict[str, Any]:
-        """This as plain dicts and lists, for JSON."""
-        return asdict(self)
-
-    @classmethod
-    def unpack(cls, packed: dict[str, Any]) -> "Forward":
-        """What `pack` was called on."""
-        nodes = (Node(n["name"], tuple(n["shape"]), tuple(n["undone"])) for n in packed["nodes"])
-        lists = {key: tuple(packed[key]) for key in ("by_hand", "derived")}
-        return cls(**{**packed, **lists, "nodes": tuple(nodes)})
+    """The lines of the whole backward pass, if the request asked for them."""

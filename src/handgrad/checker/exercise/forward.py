@@ -1,6 +1,6 @@
-"""What an exercise needs to know of a forward pass that has run: its loss and its nodes.
+"""Describe a forward pass that has run: its loss and its tensors, for an exercise.
 
-The child's half: torch is here, and what it finds out goes to the parent as a Forward.
+This runs in the child process, which has torch; the description goes to the parent as a Forward.
 """
 
 import re
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import torch
 
-from handgrad.checker.exercise.described import Forward, Node
+from handgrad.checker.exercise.described import Forward, ForwardTensor
 from handgrad.checker.pairs.hands import find_hands
 from handgrad.checker.passes.find import Pass, find_passes
 from handgrad.checker.record.trace import Bind, Op, Trace
@@ -18,15 +18,15 @@ from handgrad.checker.write.derive.derive import derive_pass
 from handgrad.errors import CheckError
 
 NO_LOSS = "no gradient to write: no loss was computed from a tensor with requires_grad=True"
-WANTED = "; give the parameters requires_grad=True, and name the last number loss"
+WANTED = "; set requires_grad=True on the parameters, and assign the result to loss"
 
 
 def described(
     trace: Trace, file: str, errors: Sequence[CellError], solved: bool = False
 ) -> Forward:
-    """Return the pass with the most nodes, with its backward pass where it is to be `solved`.
+    """Return the pass with the most named tensors; with `solved`, derive its backward pass, too.
 
-    Raises CheckError, one line, where there is none.
+    Raises CheckError, one line, if there is no pass that an exercise can use.
     """
     with torch._C.DisableTorchFunction(), torch.enable_grad():
         try:
@@ -41,33 +41,33 @@ def described(
         try:
             forward.differentiate()
         except RuntimeError as error:
-            raise CheckError(f"{file}: its gradients cannot be had: {error}") from error
+            raise CheckError(f"{file}: its gradients cannot be computed: {error}") from error
         place, text = loss.statement.place, loss.statement.text
-        given = {h.name for h in find_hands(trace, passes, {}) if h.node is not None}
+        by_hand = {h.name for h in find_hands(trace, passes, {}) if h.node is not None}
         return Forward(
             loss=loss.name,
             cell=place.cell,
             line=place.line,
             last_line=place.line + text.count("\n"),
-            nodes=tuple(_nodes(forward, loss)),
-            by_hand=tuple(sorted(given)),
+            tensors=tuple(_tensors(forward, loss)),
+            by_hand=tuple(sorted(by_hand)),
             derived=derive_pass(forward, file).lines if solved else (),
         )
 
 
 def _loss(forward: Pass, trace: Trace, file: str) -> Bind:
-    """Return the statement at the top of the file that names the loss."""
+    """Return the statement at the top level of the file that names the loss."""
     output = forward.outputs[0]
     every: list[Bind] = trace.of(Bind)
     binds = [b for b in every if b.value is output and b.kind != "param"]
     top = next((b for b in binds if not b.statement.function and b.name.isidentifier()), None)
     if not _is_single(forward):
-        raise CheckError(f"{file}: an exercise needs one loss, a single number")
+        raise CheckError(f"{file}: an exercise needs one loss that is a single number")
     if top is None:
         where = f" (line {binds[0].statement.place.line})" if binds else ""
         raise CheckError(
             f"{file}: the loss{where} has no name at the top level of the file; "
-            "an exercise needs a line such as loss = ... outside of any function"
+            "an exercise needs a line such as loss = ... outside any function"
         )
     return top
 
@@ -77,7 +77,7 @@ def _is_single(forward: Pass) -> bool:
 
 
 def _require_run(file: str, loss: Bind, errors: Sequence[CellError]) -> None:
-    """Raise CheckError where something failed on the way to the loss."""
+    """Raise CheckError if a cell up to the loss failed."""
     cell = loss.statement.place.cell
     for error in errors:
         if cell is not None and error.cell is not None and error.cell <= cell:
@@ -85,7 +85,7 @@ def _require_run(file: str, loss: Bind, errors: Sequence[CellError]) -> None:
 
 
 def _named(forward: Pass) -> list[Bind]:
-    """Return the names at the top level, where the lines of an exercise can read them."""
+    """Return the names at the top level, which the lines of an exercise can read."""
     return [
         b
         for b in forward.nodes()
@@ -93,45 +93,46 @@ def _named(forward: Pass) -> list[Bind]:
     ]
 
 
-def _nodes(forward: Pass, loss: Bind) -> list[Node]:
-    """Return the nodes in the order in which their gradients can be written, the last ones first.
+def _tensors(forward: Pass, loss: Bind) -> list[ForwardTensor]:
+    """Return the tensors in the order in which their gradients can be written.
 
-    A gradient is whole once each line that reads its tensor has been undone: the earliest of them
-    in the forward pass comes last. What one line reads stays in the order of its text.
+    A gradient is complete once every line that reads its tensor has been differentiated, and the
+    earliest of these lines comes last in the backward pass. Tensors that the same line reads are
+    in the order of its text.
     """
     named = _named(forward)
-    current = {b.name: b for b in named}  # of a name set twice, the last counts
-    uses = _uses(forward, named, loss)
-    found = []
+    current = {b.name: b for b in named}  # the last one counts if a name is set twice
+    readers = _readers(forward, named, loss)
+    ordered = []
     for row in missing_rows(forward, [], {}):
         bind = current.get(row.node)
-        lines = uses.get(id(bind.value), []) if bind is not None else []
+        lines = readers.get(id(bind.value), []) if bind is not None else []
         if bind is not None and lines:
             order = (-lines[0].index, _position(bind.name, lines[0].statement.text))
-            undone = tuple(dict.fromkeys(b.statement.text for b in lines[::-1]))
-            found.append((order, Node(row.node, row.expected_shape or (), undone)))
-    return [node for _, node in sorted(found, key=lambda pair: pair[0])]
+            texts = tuple(dict.fromkeys(b.statement.text for b in lines[::-1]))
+            ordered.append((order, ForwardTensor(row.node, row.expected_shape or (), texts)))
+    return [tensor for _, tensor in sorted(ordered, key=lambda pair: pair[0])]
 
 
 def _position(name: str, text: str) -> int:
-    """Return where the right side of a statement reads `name` first."""
-    found = re.search(rf"\b{re.escape(name)}\b", text[text.find("=") :])
-    return found.start() if found else 0
+    """Return the position at which the right side of a statement first reads `name`."""
+    match = re.search(rf"\b{re.escape(name)}\b", text[text.find("=") :])
+    return match.start() if match else 0
 
 
-def _uses(forward: Pass, named: Sequence[Bind], loss: Bind) -> dict[int, list[Bind]]:
-    """Return, by the id of each node's tensor, the names that lines set which read it, in order."""
-    nodes = {id(b.value) for b in named}
+def _readers(forward: Pass, named: Sequence[Bind], loss: Bind) -> dict[int, list[Bind]]:
+    """Return the statements that read each named tensor, in order, by the id of the tensor."""
+    tensors = {id(b.value) for b in named}
     waiting: set[int] = set()
-    uses: dict[int, list[Bind]] = {}
+    readers: dict[int, list[Bind]] = {}
     tops = {id(b) for b in named}
     for event in forward.events:
         if type(event) is Op:
-            waiting |= {id(t) for t in event.inputs} & nodes
+            waiting |= {id(t) for t in event.inputs} & tensors
         elif id(event) in tops and type(event) is Bind:
             for number in waiting - {id(event.value)}:
-                uses.setdefault(number, []).append(event)
+                readers.setdefault(number, []).append(event)
             waiting = set()
     for number in waiting:  # the loss got its name after the last of the events
-        uses.setdefault(number, []).append(loss)
-    return uses
+        readers.setdefault(number, []).append(loss)
+    return readers

@@ -1,4 +1,4 @@
-"""Which lines of a file an exercise keeps: those up to its loss, but for gradients by hand."""
+"""Which lines of a file an exercise keeps: all up to the loss, except gradients by hand."""
 
 import ast
 import builtins
@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Sequence
 
 from handgrad.checker.exercise.described import Forward
-from handgrad.checker.run.source import parse
+from handgrad.checker.run.cells import parse
 from handgrad.errors import CheckError
 
 LOOPS = (ast.For, ast.AsyncFor, ast.While)
@@ -14,10 +14,10 @@ MAGIC = re.compile(r"^([ \t]*)[%!].*$", re.MULTILINE)
 
 
 class Keeper:
-    """Takes the code cells up to the loss's, one after the other, and gives back what is kept.
+    """Filters the code cells in order, up to the one with the loss.
 
-    Left out is every statement at the top of the file that names a gradient by hand, to set it or
-    to read it; and then those that name what only such statements set.
+    It leaves out every top-level statement that sets or reads a gradient by hand, and those that
+    read a name that only such statements set.
     """
 
     def __init__(self, shown: str, forward: Forward) -> None:
@@ -28,11 +28,11 @@ class Keeper:
 
     @property
     def names(self) -> set[str]:
-        """What a gradient's name must not be: it is set by the forward pass, or Python's own."""
+        """Names that a gradient must not have: the forward pass sets them, or Python does."""
         return self._set | set(dir(builtins))
 
     def keep(self, source: str, cell: int | None) -> str:
-        """The lines of `source` that are kept, the last one that of the loss if it is in there."""
+        """Return the lines of `source` that are kept, up to the loss if `source` computes it."""
         body = _body(source)
         if cell == self._forward.cell:
             body = self._up_to_loss(body)
@@ -46,24 +46,24 @@ class Keeper:
         if before and isinstance(before[-1], LOOPS):
             raise CheckError(
                 f"{self._shown}: the loss (line {line}) is computed in a loop; "
-                "an exercise needs one forward pass that stands outside of loops"
+                "an exercise needs a forward pass outside any loop"
             )
         return before
 
     def _is_dropped(self, statement: ast.stmt) -> bool:
-        made = _made(statement)
-        if made & set(self._forward.by_hand) or _read(statement) & self._left_out:
-            self._left_out |= made - self._set
+        names = _names_set(statement)
+        if names & set(self._forward.by_hand) or _names_read(statement) & self._left_out:
+            self._left_out |= names - self._set
             return True
-        self._set |= made
-        self._left_out -= made
+        self._set |= names
+        self._left_out -= names
         return False
 
 
 def script_cells(source: str) -> list[str]:
-    """A script as cells: where blank lines stand between statements, a new one begins.
+    """Return a script as cells, split at the blank lines between statements.
 
-    Its docstring is left out.
+    The docstring is left out.
     """
     body = _body(source)
     inside = {n for statement in body for n in _lines_of(statement)}
@@ -78,7 +78,7 @@ def script_cells(source: str) -> list[str]:
 
 
 def docstring(source: str) -> str | None:
-    """What a script says of itself in a text at its top."""
+    """Return the docstring of a script, if it has one."""
     try:
         return ast.get_docstring(parse(source))
     except (SyntaxError, ValueError, RecursionError):
@@ -86,7 +86,7 @@ def docstring(source: str) -> str | None:
 
 
 def _body(source: str) -> list[ast.stmt]:
-    """The statements; IPython's own lines count as `pass`. None where it does not parse."""
+    """Return the statements, with `pass` for IPython's magics; none if it does not parse."""
     try:
         return parse(MAGIC.sub(r"\1pass", source)).body
     except (SyntaxError, ValueError, RecursionError):
@@ -98,14 +98,14 @@ def _last_line(body: Sequence[ast.stmt], forward: Forward) -> int:
 
 
 def _lines_of(statement: ast.stmt) -> range:
-    """The numbers of its lines, those of its decorators among them."""
+    """Return the numbers of its lines, including those of its decorators."""
     decorators: list[ast.expr] = getattr(statement, "decorator_list", [])
     first = min([statement.lineno, *(decorator.lineno for decorator in decorators)])
     return range(first, (statement.end_lineno or first) + 1)
 
 
-def _read(statement: ast.stmt) -> set[str]:
-    """The names that it reads; `x += 1` reads x, too."""
+def _names_read(statement: ast.stmt) -> set[str]:
+    """Return the names that it reads; `x += 1` also reads x."""
     walked = list(ast.walk(statement))
     changed = [node.target for node in walked if isinstance(node, ast.AugAssign)]
     return {
@@ -115,18 +115,17 @@ def _read(statement: ast.stmt) -> set[str]:
     }
 
 
-def _made(statement: ast.stmt) -> set[str]:
-    """The names that it sets, and those that it defines or imports."""
-    made = {
-        node.id
-        for node in ast.walk(statement)
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-    }
+def _names_set(statement: ast.stmt) -> set[str]:
+    """Return the names that it assigns, defines or imports."""
     if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         return {statement.name}
     if isinstance(statement, ast.Import | ast.ImportFrom):
         return {(alias.asname or alias.name).split(".")[0] for alias in statement.names}
-    return made
+    return {
+        node.id
+        for node in ast.walk(statement)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    }
 
 
 def _without(source: str, dropped: Collection[ast.stmt]) -> str:

@@ -1,4 +1,4 @@
-"""The notebook of an exercise: what is given, a blank for each gradient, how it is checked."""
+"""The notebook of an exercise: the forward pass, a blank for each gradient, how to check it."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -6,85 +6,83 @@ from dataclasses import dataclass
 from keyword import iskeyword
 from typing import Any
 
-from handgrad.checker.exercise.described import Forward, Node
+from handgrad.checker.exercise.described import Forward, ForwardTensor
 from handgrad.checker.records import Hint
 
-Cell = dict[str, Any]
+NotebookCell = dict[str, Any]
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
 SETUP = """\
-# In Jupyter each cell that sets a gradient is followed by what handgrad finds in it.
+# In Jupyter, handgrad checks each cell that sets a gradient.
 try:
     %load_ext handgrad
     %handgrad {hint}
-except Exception as missing:
-    print(f"handgrad is not to be had here ({{missing}}); the check below works elsewhere, too")"""
+except Exception as error:
+    print(f"handgrad is not available here ({{error}}); check it with the command below")"""
 TITLE = """\
 # The backward pass of {name}, by hand
 
 The forward pass is given. Write the gradient of `{loss}` with respect to each of its {n} tensors, \
-from the last one back to the first: put your line in the place of each `...`.
+from the last one back to the first: replace each `...` with your code.
 
-- A gradient has the shape of its tensor. Above each blank stand the lines of the forward pass \
-that read the tensor; where there are several, the gradient is the sum of what comes back through \
-each.
-- Use whatever the forward pass has named, and the gradients above.
-- What is not written yet is no mistake."""
+- A gradient has the shape of its tensor.
+- Above each blank are the lines of the forward pass that read the tensor. If there are several, \
+the gradient is the sum of their contributions.
+- Use any name of the forward pass, and the gradients that you have already written.
+- A gradient that is not written yet does not count as a mistake."""
 HINTS: dict[Hint, str] = {
-    "where": "Wrong lines are named. `%handgrad what` also says what is the matter with them, "
-    "`%handgrad fix` what to type.",
-    "what": "Wrong lines are named, with what is the matter. `%handgrad fix` also says what to "
-    "type, `%handgrad where` leaves the finding of it to you.",
-    "fix": "Wrong lines are named, with what is the matter and what to type. `%handgrad where` "
-    "leaves the finding of it to you.",
+    "where": "handgrad names the wrong lines. `%handgrad what` also explains what is wrong with "
+    "them, and `%handgrad fix` also shows the corrected line.",
+    "what": "handgrad names the wrong lines and explains what is wrong with them. "
+    "`%handgrad fix` also shows the corrected line, and `%handgrad where` only names the lines.",
+    "fix": "handgrad names the wrong lines, explains what is wrong with them and shows the "
+    "corrected line. `%handgrad where` only names the lines.",
 }
 LAST = """\
-## All of it
+## Check everything
 
 In a terminal, in this folder:
 
 ```
 handgrad check {file} --hint {hint}
 ```"""
-UNSAFE = re.compile(r"[`\r\n]+")  # of names in Markdown
+UNSAFE = re.compile(r"[`\r\n]+")  # in a name within Markdown
 
 
 @dataclass(frozen=True)
 class Blank:
-    """A gradient to be written: its name, and the node that it is the gradient of."""
+    """A gradient to be written: its name and its tensor."""
 
     name: str
-    node: Node
+    tensor: ForwardTensor
 
     @property
     def heading(self) -> str:
-        """The Markdown above it."""
-        shape = (
-            f"({', '.join(map(str, self.node.shape))}{',' if len(self.node.shape) == 1 else ''})"
-        )
-        lines = "\n".join(self.node.undone)
-        return f"`{self.name}`: `{shape}`\n\n```python\n{lines}\n```"
+        """The Markdown above the blank: name, shape, and the lines that read the tensor."""
+        lines = "\n".join(self.tensor.readers)
+        return f"`{self.name}`: `{self.tensor.shape}`\n\n```python\n{lines}\n```"
 
 
 def blanks(forward: Forward, taken: Iterable[str]) -> list[Blank]:
-    """Return a blank for each node, named `d` and its name unless that name is `taken`."""
+    """Return a blank for each tensor: `dh` for `h`, or another usual name if `dh` is `taken`."""
     used = set(taken)
     found = []
-    for node in forward.nodes:
-        names = (f"d{node.name}", f"d_{node.name}", f"grad_{node.name}", f"{node.name}_grad")
+    for tensor in forward.tensors:
+        of = tensor.name
+        names = (f"d{of}", f"d_{of}", f"grad_{of}", f"{of}_grad")
         name = next((n for n in names if n not in used and not iskeyword(n)), None)
         if name is not None:
             used.add(name)
-            found.append(Blank(name, node))
+            found.append(Blank(name, tensor))
     return found
 
 
 def exercise(
     name: str,
     file: str,
-    given: Sequence[Cell],
+    given: Sequence[NotebookCell],
     loss: str,
     asked: Sequence[Blank],
     hint: Hint,
@@ -92,9 +90,9 @@ def exercise(
 ) -> dict[str, Any]:
     """Return the notebook, in format 4.5.
 
-    `name` is the forward pass's file, `file` this one's; `given` are the cells of the forward pass.
-    `lines` holds, by a gradient's name, the code to stand in the place of its blank: all of them
-    make the solution.
+    `name` is the file of the forward pass, `file` that of the notebook. `given` are the cells of
+    the forward pass. `lines` has the code that replaces a blank, by the name of the gradient; the
+    solution has it for all of them.
     """
     title = TITLE.format(name=_code(name), loss=loss, n=len(asked))
     cells = [
@@ -103,7 +101,7 @@ def exercise(
         markdown("## Forward"),
         *given,
         markdown("## Backward"),
-        code(f"{loss}.backward()  # autograd's gradients, which yours are compared with"),
+        code(f"{loss}.backward()  # autograd's gradients, to compare yours with"),
     ]
     for blank in asked:
         cells.append(markdown(blank.heading))
@@ -113,14 +111,14 @@ def exercise(
     return {"cells": numbered, "metadata": METADATA, "nbformat": 4, "nbformat_minor": 5}
 
 
-def markdown(source: str, attachments: dict[str, Any] | None = None) -> Cell:
-    """A cell of text; `attachments` are the pictures in it."""
+def markdown(source: str, attachments: dict[str, Any] | None = None) -> NotebookCell:
+    """Return a text cell; `attachments` are its pictures."""
     extra = {"attachments": attachments} if attachments else {}
     return {"cell_type": "markdown", "metadata": {}, "source": source, **extra}
 
 
-def code(source: str) -> Cell:
-    """A cell of code that has not run."""
+def code(source: str) -> NotebookCell:
+    """Return a code cell that has not run."""
     return {
         "cell_type": "code",
         "execution_count": None,

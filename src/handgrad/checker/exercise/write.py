@@ -1,4 +1,4 @@
-"""`write_exercise`: from a file with a forward pass to a notebook with blanks, tried out first."""
+"""`write_exercise`: turn a file with a forward pass into a notebook with blanks, and test it."""
 
 import json
 import os
@@ -6,25 +6,29 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from handgrad.checker.exercise.described import Forward
 from handgrad.checker.exercise.keep import Keeper, docstring, script_cells
-from handgrad.checker.exercise.notebook import Blank, Cell, blanks, code, exercise, markdown
+from handgrad.checker.exercise.notebook import Blank, NotebookCell, blanks, code, exercise, markdown
 from handgrad.checker.exercise.solution import by_gradient as solution
-from handgrad.checker.records import Hint, Report
+from handgrad.checker.records import Hint
 from handgrad.checker.report import words
+from handgrad.checker.report.report import Report
+from handgrad.checker.run.cells import Source
 from handgrad.checker.run.notebook import is_filled_code, read_raw, text_of
-from handgrad.checker.run.run import TIMEOUT, asked, check_file, require_settings
-from handgrad.checker.run.source import Source, read_source
+from handgrad.checker.run.run import TIMEOUT, check_file, require_settings, run_source
+from handgrad.checker.run.source import read_source
+from handgrad.checker.run.wire import unpack_as
 from handgrad.errors import CheckError, RunError, SettingsError
 from handgrad.files import write_atomic
 from handgrad.text import printable
 
+EXERCISE = "handgrad.checker.exercise.task:ExerciseTask"
+
 
 @dataclass(frozen=True)
 class Exercise:
-    """What was written: the file, its gradients from the first on, how many of them are given."""
+    """The file that was written, its gradients in order, and how many of them are solved."""
 
     file: Path
     names: tuple[str, ...]
@@ -40,28 +44,20 @@ def write_exercise(
     timeout: float = TIMEOUT,
     solved: bool = False,
 ) -> Exercise:
-    """Run `forward` up to its end and write an exercise in its gradients to `out`.
+    """Run `forward` and write a notebook to `out` with a blank for each of its gradients.
 
-    `only` names the gradients (or their tensors) that get a blank, all of them where it is empty.
-    `solved` puts derived lines in the place of the blanks: then it is the solution. The notebook is
-    checked before it gets its name: it has run, every blank in it is one that `handgrad check`
-    knows, and every line right.
+    `only` names the gradients (or their tensors) that get a blank; all do if it is empty. `solved`
+    writes the solution, with derived lines instead of blanks. The notebook is checked before it
+    gets its name: it runs, `handgrad check` recognises every blank, and every line is correct.
 
-    Raises CheckError where there is no forward pass to write gradients for, SettingsError and
-    RunError where `out` cannot be written or is there already and `force` is not given.
+    Raises CheckError if there is no forward pass to write gradients for, SettingsError and
+    RunError if `out` cannot be written, or exists and `force` is False.
     """
     require_settings(timeout, None)
     _require_out(forward, out, force)
     source = read_source(forward)
-    settings: dict[str, Any] = {
-        "pairs": {},
-        "max_steps": None,
-        "timeout": timeout,
-        "task": "exercise",
-        "solved": solved,
-    }
-    answer, _ = asked(source, settings)
-    described = Forward.unpack(answer["forward"])
+    answer, _ = run_source(source, EXERCISE, timeout, solved=solved)
+    described = unpack_as(Forward, answer["forward"])
     keeper = Keeper(source.shown, described)
     given = _given(source, described, keeper)
     every = blanks(described, keeper.names)
@@ -76,27 +72,27 @@ def write_exercise(
 
 def _require_out(forward: str | Path, out: Path, force: bool) -> None:
     if out.suffix.lower() != ".ipynb":
-        raise SettingsError(f"--out {out}: an exercise is a notebook; name a file with .ipynb")
+        raise SettingsError(f"--out {out}: an exercise is a notebook (.ipynb)")
     if os.path.abspath(forward) == os.path.abspath(out):
-        raise SettingsError(f"--out {out}: that is the forward pass itself; name another file")
+        raise SettingsError(f"--out {out}: this is the forward pass itself; name another file")
     if out.is_dir():
         raise RunError(f"cannot write {out}: it is a folder; name a file with --out")
     if not os.access(out.parent, os.W_OK | os.X_OK):
         raise RunError(
-            f"cannot write {out}: no folder {out.parent} that can be written; "
+            f"cannot write {out}: {out.parent} is not a writable folder; "
             "name another file with --out"
         )
     if out.exists() and not force:
-        raise RunError(f"{out} is there already: name another file with --out, or give --force")
+        raise RunError(f"{out} already exists: name another file with --out, or use --force")
 
 
-def _given(source: Source, forward: Forward, keeper: Keeper) -> list[Cell]:
-    """The cells of the forward pass, up to the loss."""
+def _given(source: Source, forward: Forward, keeper: Keeper) -> list[NotebookCell]:
+    """Return the cells of the forward pass, up to the loss."""
     if source.kind == "script":
         script = keeper.keep(source.cells[0].source, None)
-        said = docstring(script)
-        return [*([markdown(said)] if said else []), *map(code, script_cells(script))]
-    given: list[Cell] = []
+        text = docstring(script)
+        return [*([markdown(text)] if text else []), *map(code, script_cells(script))]
+    given: list[NotebookCell] = []
     number = 0
     for cell in read_raw(source.shown, source.path.read_bytes()):
         text = text_of(cell.get("source"))
@@ -112,21 +108,21 @@ def _given(source: Source, forward: Forward, keeper: Keeper) -> list[Cell]:
 
 
 def chosen_blanks(every: Sequence[Blank], only: Sequence[str], shown: str) -> list[Blank]:
-    """The blanks that `only` names, by gradient or tensor; all of them where it is empty.
+    """Return the blanks that `only` names, by gradient or tensor; all of them if it is empty.
 
-    Raises CheckError where there are none, SettingsError where one that it names is not there.
+    Raises CheckError if there are none, SettingsError if one that it names does not exist.
     """
     if not every:
         raise CheckError(
-            f"{shown}: no tensor on the way to the loss has a name at the top level of the file, "
+            f"{shown}: no tensor that the loss depends on has a name at the top level of the file, "
             "so there is no gradient to write"
         )
-    known = {name: blank for blank in every for name in (blank.name, blank.node.name)}
+    known = {name: blank for blank in every for name in (blank.name, blank.tensor.name)}
     unknown = [name for name in only if name not in known]
     if unknown:
         names = ", ".join(blank.name for blank in every)
         raise SettingsError(
-            f"--only {unknown[0]}: no gradient of this forward pass, which has {names}"
+            f"--only {unknown[0]}: not a gradient of this forward pass; it has {names}"
         )
     wanted = {known[name].name for name in only}
     return [blank for blank in every if not only or blank.name in wanted]
@@ -140,7 +136,7 @@ def _require_good(
     lines: Mapping[str, str],
     timeout: float,
 ) -> None:
-    """Check the notebook as a learner will find it, in its own folder and under another name."""
+    """Check the notebook in its own folder, under a temporary name."""
     try:
         descriptor, name = tempfile.mkstemp(dir=out.parent, prefix=".exercise.", suffix=".ipynb")
     except OSError as error:
@@ -151,8 +147,8 @@ def _require_good(
             file.write(content)
         report = check_file(trial, timeout=timeout).report
     except CheckError as error:
-        said = str(error).removeprefix(f"{trial}: ")
-        raise _unfit(shown, out, said) from error
+        reason = str(error).removeprefix(f"{trial}: ")
+        raise _unfit(shown, out, reason) from error
     finally:
         trial.unlink(missing_ok=True)
     _require_blanks(report, out, shown, chosen, lines)
@@ -161,19 +157,19 @@ def _require_good(
 def _require_blanks(
     report: Report, out: Path, shown: str, chosen: Sequence[Blank], lines: Mapping[str, str]
 ) -> None:
-    """Raise CheckError where the notebook is not what it should be."""
+    """Raise CheckError if the notebook failed, or its gradients are not as expected."""
     if report.errors:
         error = report.errors[0]
-        raise _unfit(shown, out, f"{words.error_place(error)} of it failed: {error.error}")
-    blank = {b.node.name for b in chosen if b.name not in lines}
+        raise _unfit(shown, out, f"{words.error_place(error)} failed: {error.error}")
+    blank = {b.tensor.name for b in chosen if b.name not in lines}
     missing = {row.node for row in report.rows if row.verdict == "missing"}
     if not report.ok or not blank <= missing:
         names = ", ".join(sorted(blank - missing)) or words.summary(report)
-        raise CheckError(f"{shown}: the exercise does not come out as it should: {names}")
+        raise CheckError(f"{shown}: the exercise does not check as expected: {names}")
 
 
-def _unfit(shown: str, out: Path, why: str) -> CheckError:
+def _unfit(shown: str, out: Path, reason: str) -> CheckError:
     return CheckError(
-        f"{shown}: the exercise would not run in {printable(str(out.parent))}: {why}; "
-        f"write it beside {shown} if that reads files"
+        f"{shown}: the exercise does not run in {printable(str(out.parent))}: {reason}; "
+        f"if {shown} reads files, write the exercise beside it"
     )

@@ -1,1 +1,1 @@
-"""A report as text, HTML and JSON."""
+"""A report as text, HTML, JSON and CSV; build/ makes its rows and notes."""

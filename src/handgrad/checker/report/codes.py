@@ -16,7 +16,7 @@ from handgrad.checker.report.note_pages import NOTE_PAGES
 from handgrad.text import printable
 
 CHECKER = Path(__file__).parents[1]
-FOLDERS = (CHECKER / "causes", CHECKER / "functions" / "causes")
+FOLDERS = (CHECKER / "explain" / "causes", CHECKER / "functions" / "causes")
 HEADING = re.compile(r"((?:What|Why|Wrong|Right)(?::|$))(.*)")
 CODE = re.compile(r"HG\d{1,9}")
 MOST_NEAR = 3

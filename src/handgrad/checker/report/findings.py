@@ -1,13 +1,13 @@
 """A gradient to look at, as a card: its line, what is the matter, what to type, where it is off."""
 
-from handgrad.checker.records import Report, Row
+from handgrad.checker.records import ReportData, Row
 from handgrad.checker.report import words
 from handgrad.checker.report.markup import Markup, element, lines
 from handgrad.checker.report.picture import picture
 from handgrad.checker.report.text import MARKS
 
 
-def finding(row: Row, report: Report, anchor: str) -> Markup:
+def finding(row: Row, report: ReportData, anchor: str) -> Markup:
     """The card of one gradient; `anchor` is its id."""
     facts = (words.owner(row), words.places(row), words.shapes(row))
     head = element(

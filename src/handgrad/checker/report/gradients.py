@@ -2,16 +2,16 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from handgrad.checker.records import Report, Row
+from handgrad.checker.records import ReportData, Row
 from handgrad.checker.report import words
 from handgrad.checker.report.graph import STATES, state_of
 from handgrad.checker.report.markup import Markup, element, joined
 from handgrad.checker.report.text import MARKS
 
-Cell = Callable[[Row, Report, Mapping[int, str]], str]
+Cell = Callable[[Row, ReportData, Mapping[int, str]], str]
 
 
-def gradients(report: Report, rows: Mapping[int, Row], anchors: Mapping[int, str]) -> Markup:
+def gradients(report: ReportData, rows: Mapping[int, Row], anchors: Mapping[int, str]) -> Markup:
     """One line a gradient. `rows` and `anchors` are by their place in the report.
 
     A row whose anchor is elsewhere, on the card of a finding, leads there.
@@ -62,7 +62,7 @@ def is_finding(row: Row) -> bool:
     return loose or row.blame == "root" or row.verdict == "shape"
 
 
-def _verdict(row: Row, report: Report, anchors: Mapping[int, str]) -> str:
+def _verdict(row: Row, report: ReportData, anchors: Mapping[int, str]) -> str:
     if state_of(row) != "inherited":
         aside = "" if is_finding(row) or not row.message else words.aside(row)
         return f"{STATES[state_of(row)]}. {aside}" if aside else STATES[state_of(row)]

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from handgrad.checker.records import Report, Row
+from handgrad.checker.records import ReportData, Row
 from handgrad.checker.report import words
 from handgrad.checker.report.layout import Edge, Layout, lay_out
 from handgrad.checker.report.markup import Markup, element
@@ -42,7 +42,7 @@ class Node:
     row: int | None
 
 
-def nodes_of(report: Report) -> dict[str, Node]:
+def nodes_of(report: ReportData) -> dict[str, Node]:
     """Return what is drawn: each name in the edges, the elements of a list as one."""
     names = dict.fromkeys(_plain(name) for edge in report.edges for name in edge)
     nodes = {name: Node(name, "none", None) for name in names}
@@ -61,7 +61,7 @@ def state_of(row: Row) -> str:
     return "inherited" if row.verdict == "wrong" and row.blame == "inherited" else row.verdict
 
 
-def graph(report: Report, targets: Mapping[int, str]) -> Markup | None:
+def graph(report: ReportData, targets: Mapping[int, str]) -> Markup | None:
     """The graph with its legend, None where there are no edges.
 
     `targets` are the anchors of the rows, by their place in the report.
@@ -92,7 +92,9 @@ def graph(report: Report, targets: Mapping[int, str]) -> Markup | None:
     return element("div", _legend(nodes, bool(passed)), scroll, class_="graph")
 
 
-def inherited_along(report: Report, nodes: Mapping[str, Node], edges: Sequence[Edge]) -> set[Edge]:
+def inherited_along(
+    report: ReportData, nodes: Mapping[str, Node], edges: Sequence[Edge]
+) -> set[Edge]:
     """Return the edges along which an error went up: to one that inherits, from where it has it.
 
     A fused gradient passes over nodes; so does the way of the error.
@@ -111,7 +113,7 @@ def inherited_along(report: Report, nodes: Mapping[str, Node], edges: Sequence[E
 def _search(
     start: str,
     roots: frozenset[str],
-    report: Report,
+    report: ReportData,
     nodes: Mapping[str, Node],
     after: Mapping[str, Sequence[str]],
     found: set[Edge],
@@ -128,7 +130,7 @@ def _search(
                 ways.append([*way, name])
 
 
-def _origins(node: Node, report: Report) -> set[str]:
+def _origins(node: Node, report: ReportData) -> set[str]:
     """The lines to blame whose error this node's gradient has."""
     row = None if node.row is None else report.rows[node.row]
     if row is None or row.blame is None:
@@ -150,7 +152,7 @@ def _width(name: str) -> float:
     return CHARACTER * (wide + 2) + PADDING
 
 
-def _box(node: Node, layout: Layout, report: Report, targets: Mapping[int, str]) -> Markup:
+def _box(node: Node, layout: Layout, report: ReportData, targets: Mapping[int, str]) -> Markup:
     x, y = layout.places[node.name]
     width = _width(node.name)
     row = None if node.row is None else report.rows[node.row]

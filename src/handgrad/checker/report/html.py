@@ -12,7 +12,7 @@ from hashlib import sha256
 from importlib.resources import files
 from zlib import crc32
 
-from handgrad.checker.records import Report, Row
+from handgrad.checker.records import ReportData, Row
 from handgrad.checker.report import words
 from handgrad.checker.report.findings import finding
 from handgrad.checker.report.gradients import gradients, pairs
@@ -45,12 +45,12 @@ ACCIDENT = "Right by accident"
 POLICY = "default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'"
 
 
-def to_html(report: Report, page: bool = False) -> str:
+def to_html(report: ReportData, page: bool = False) -> str:
     """The report as one fragment, or as a whole page that opens offline."""
     return _page(report) if page else _fragment(report)
 
 
-def _fragment(report: Report) -> str:
+def _fragment(report: ReportData) -> str:
     anchors = _anchors(report)
     drawn, rows = graph(report, anchors), _written(report)
     found = [
@@ -73,7 +73,7 @@ def _fragment(report: Report) -> str:
     )
 
 
-def _page(report: Report) -> str:
+def _page(report: ReportData) -> str:
     anchors = _anchors(report)
     drawn = graph(report, anchors)
     beside = [
@@ -106,20 +106,20 @@ def _sections(sections: Sequence[tuple[str, Sequence[str]]]) -> list[Markup]:
     return [element("section", element("h2", title), *parts) for title, parts in sections if parts]
 
 
-def _summary(report: Report, *before: str) -> Markup:
+def _summary(report: ReportData, *before: str) -> Markup:
     mark, state = (MARKS["exact"], "exact") if report.ok else (MARKS["wrong"], "wrong")
     sign = element("span", mark, class_=f"mark {state}", aria_hidden="true")
     return element("p", sign, *before, words.summary(report), class_="sum")
 
 
-def _tail(report: Report) -> list[tuple[str, list[Markup]]]:
+def _tail(report: ReportData) -> list[tuple[str, list[Markup]]]:
     """Notes and errors."""
     errors = [(words.error_place(error), error.error) for error in report.errors]
     listed = (("notes", words.notes(report)), ("errors", errors))
     return [(SECTIONS[key], [pairs(SECTIONS[key], many)] if many else []) for key, many in listed]
 
 
-def _findings(report: Report, anchors: Mapping[int, str]) -> list[tuple[str, list[Markup]]]:
+def _findings(report: ReportData, anchors: Mapping[int, str]) -> list[tuple[str, list[Markup]]]:
     """What is to be looked at, under its heading: cards, and what inherits from none of them."""
     groups = words.grouped(report)
     number = {id(row): i for i, row in enumerate(report.rows)}
@@ -137,12 +137,12 @@ def _findings(report: Report, anchors: Mapping[int, str]) -> list[tuple[str, lis
     return [*cards, (SECTIONS["inherited"], rest)]
 
 
-def _written(report: Report) -> dict[int, Row]:
+def _written(report: ReportData) -> dict[int, Row]:
     """The gradients that there are, by their place in the report."""
     return {i: row for i, row in enumerate(report.rows) if row.verdict != "missing"}
 
 
-def _every(report: Report, anchors: Mapping[int, str]) -> list[Markup]:
+def _every(report: ReportData, anchors: Mapping[int, str]) -> list[Markup]:
     """The table of the gradients that there are, and the names of those that are not."""
     rows, missing = _written(report), words.grouped(report).missing
     said = f"Not written yet: {words.names(map(words.name, missing))}"
@@ -152,7 +152,7 @@ def _every(report: Report, anchors: Mapping[int, str]) -> list[Markup]:
     ]
 
 
-def _anchors(report: Report) -> dict[int, str]:
+def _anchors(report: ReportData) -> dict[int, str]:
     """An anchor for each row, by its place: unlike those of other reports in the same notebook."""
     own = crc32(repr(report).encode(errors="replace"))
     return {i: f"hg{own:08x}-{i}" for i in _written(report)}

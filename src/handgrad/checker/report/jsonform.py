@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from handgrad.checker.records import Note, Place, Report, Row
+from handgrad.checker.records import Note, Place, ReportData, Row
 from handgrad.files import finite_or_none
 
 
-def to_json(report: Report) -> dict[str, Any]:
+def to_json(report: ReportData) -> dict[str, Any]:
     """`report` as plain dicts and lists; docs/check.md says what each key holds."""
     return {
         "version": report.version,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from handgrad.checker.records import Listing, Place, Report, Row
+from handgrad.checker.records import Listing, Place, ReportData, Row
 from handgrad.checker.report import words
 from handgrad.checker.report.graph import STATES, state_of
 from handgrad.checker.report.markup import Markup, element, joined
@@ -15,12 +15,12 @@ Marked = dict[int, list[int]]
 """The rows, by their place in the report, that are marked at each line."""
 
 
-def listings(report: Report, targets: Mapping[int, str]) -> list[Markup]:
+def listings(report: ReportData, targets: Mapping[int, str]) -> list[Markup]:
     """Each source that gradients stand in. `targets` are the anchors of the rows."""
     return [_listing(listing, report, targets) for listing in report.listings]
 
 
-def _listing(listing: Listing, report: Report, targets: Mapping[int, str]) -> Markup:
+def _listing(listing: Listing, report: ReportData, targets: Mapping[int, str]) -> Markup:
     lines = listing.text.splitlines()
     marked = _marked(listing, lines, report)
     near = {n + d for n in marked for d in range(-NEAR, NEAR + 1)}
@@ -38,7 +38,7 @@ def _listing(listing: Listing, report: Report, targets: Mapping[int, str]) -> Ma
     return element("div", *title, element("div", *parts, class_="lines"), class_="listing")
 
 
-def _marked(listing: Listing, lines: Sequence[str], report: Report) -> Marked:
+def _marked(listing: Listing, lines: Sequence[str], report: ReportData) -> Marked:
     """Functions checked together may count their lines alike, so the text has to agree."""
     found: Marked = {}
     for i, row in enumerate(report.rows):
@@ -60,7 +60,7 @@ def _line(
     number: int,
     source: str,
     own: Sequence[int],
-    report: Report,
+    report: ReportData,
     targets: Mapping[int, str],
 ) -> Markup:
     rows = [(report.rows[i], targets[i]) for i in own]
@@ -86,5 +86,5 @@ def _folded(numbers: Sequence[int], lines: Sequence[str]) -> list[Markup]:
         return []
     if len(numbers) > FOLDED:
         return [element("div", f"{said} not shown", class_="more")]
-    inner = joined(_line(n, lines[n - 1], (), Report("", ()), {}) for n in numbers)
+    inner = joined(_line(n, lines[n - 1], (), ReportData("", ()), {}) for n in numbers)
     return [element("details", element("summary", said), inner)]

@@ -6,14 +6,14 @@ from typing import Any
 
 from handgrad.checker.records import VERDICTS, Row
 from handgrad.checker.report import words
-from handgrad.checker.run.many import STATUSES, Checked, Status
+from handgrad.checker.report.file_result import STATUSES, FileResult, FileStatus
 from handgrad.text import printable
 
 VERSION = 1
 MOST_BLAMED = 5
 
 
-def to_json(checked: Sequence[Checked]) -> dict[str, Any]:
+def to_json(checked: Sequence[FileResult]) -> dict[str, Any]:
     """All of them, in their order; each the JSON of one file with three keys more."""
     return {
         "version": VERSION,
@@ -22,7 +22,7 @@ def to_json(checked: Sequence[Checked]) -> dict[str, Any]:
     }
 
 
-def _file(one: Checked) -> dict[str, Any]:
+def _file(one: FileResult) -> dict[str, Any]:
     """One file; where nothing was graded, the same keys with nothing in them."""
     nothing: dict[str, Any] = {
         "version": VERSION,
@@ -37,17 +37,17 @@ def _file(one: Checked) -> dict[str, Any]:
     return {**found, "status": one.status, "seconds": round(one.seconds, 1), "error": one.message}
 
 
-def counts(checked: Sequence[Checked]) -> dict[Status, int]:
+def counts(checked: Sequence[FileResult]) -> dict[FileStatus, int]:
     """How many files have each status."""
     return {status: sum(one.status == status for one in checked) for status in STATUSES}
 
 
-def blame(one: Checked) -> list[Row]:
+def blame(one: FileResult) -> list[Row]:
     """The lines to blame in one file, as its own report has them."""
     return [] if one.report is None else words.grouped(one.report).blame
 
 
-def remark(one: Checked) -> str:
+def remark(one: FileResult) -> str:
     """Why nothing was graded, or what the file raised first; empty where there is neither."""
     if one.message is not None:
         return printable(one.message)
@@ -59,7 +59,7 @@ def remark(one: Checked) -> str:
     return printable(f"{where}: {first.error}{also}" if where else f"{first.error}{also}")
 
 
-def score(one: Checked) -> float | None:
+def score(one: FileResult) -> float | None:
     """The part of the gradients to be written that are right; None where nothing was graded."""
     if one.report is None:
         return None
@@ -67,14 +67,14 @@ def score(one: Checked) -> float | None:
     return (found["exact"] + found["rounding"]) / (sum(found.values()) or 1)
 
 
-def summary(checked: Sequence[Checked]) -> str:
+def summary(checked: Sequence[FileResult]) -> str:
     """All of it in a line: `30 files: 12 all right, 17 with wrong gradients, 1 out of time.`"""
     found = counts(checked)
     listed = ", ".join(f"{n} {STATUSES[status]}" for status, n in found.items() if n)
     return f"{len(checked)} file{'' if len(checked) == 1 else 's'}: {listed}."
 
 
-def most_blamed(checked: Sequence[Checked]) -> str:
+def most_blamed(checked: Sequence[FileResult]) -> str:
     """The gradients that are to blame in most files, or nothing where no two share one."""
     files = Counter(name for one in checked for name in dict.fromkeys(map(words.name, blame(one))))
     often = [f"{name} in {n}" for name, n in files.most_common(MOST_BLAMED) if n > 1]

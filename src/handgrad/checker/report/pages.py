@@ -6,7 +6,7 @@ from html import escape
 from pathlib import Path
 
 from handgrad.checker.report import many, table
-from handgrad.checker.run.many import Checked
+from handgrad.checker.report.file_result import FileResult
 from handgrad.errors import RunError
 from handgrad.files import write_atomic
 
@@ -43,7 +43,7 @@ td {{ overflow-wrap: anywhere; }}
 LONGEST = 60  # characters of a file's name in that of its page
 
 
-def write_pages(folder: Path, checked: Sequence[Checked]) -> None:
+def write_pages(folder: Path, checked: Sequence[FileResult]) -> None:
     """Write `folder`/index.html and the pages that it links to; the index last.
 
     Raises RunError, one line, where the folder cannot be made or written to.
@@ -58,13 +58,13 @@ def write_pages(folder: Path, checked: Sequence[Checked]) -> None:
     write_atomic(folder / "index.html", index(checked).encode())
 
 
-def page_name(one: Checked) -> str:
+def page_name(one: FileResult) -> str:
     """A name of plain letters, which is no other file's even where two files share theirs."""
     plain = re.sub(r"[^A-Za-z0-9.-]+", "_", Path(one.file).name)[:LONGEST]
     return f"{one.number + 1:03d}-{plain}.html"
 
 
-def index(checked: Sequence[Checked]) -> str:
+def index(checked: Sequence[FileResult]) -> str:
     """The index: the table of all files, each linked to its page. No text of theirs can run."""
     heads = "".join(_cell("th", escape(head), _is_count(head)) for head in table.HEADS)
     rows = "\n".join(f"<tr>{_row(one)}</tr>" for one in checked)
@@ -76,7 +76,7 @@ def index(checked: Sequence[Checked]) -> str:
     )
 
 
-def _row(one: Checked) -> str:
+def _row(one: FileResult) -> str:
     name = escape(one.file)
     if one.report is not None:
         name = f'<a href="{escape(page_name(one))}">{name}</a>'

@@ -10,8 +10,8 @@ import re
 from collections.abc import Callable, Sequence
 
 from handgrad.checker.report import words
+from handgrad.checker.report.file_result import FileResult
 from handgrad.checker.report.many import blame, remark, score
-from handgrad.checker.run.many import Checked
 from handgrad.text import printable
 
 Cell = str | int | float | None
@@ -21,7 +21,7 @@ NO_CAUSE = "?"
 FORMULA = re.compile(r"(^|[;\t\r\n])(\s*)(?=[=+\-@\uFF1D\uFF0B\uFF0D\uFF20])")
 
 
-def to_csv(checked: Sequence[Checked]) -> bytes:
+def to_csv(checked: Sequence[FileResult]) -> bytes:
     """The sheet, its header first; the rows in the order of the files."""
     file = io.StringIO()
     writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\r\n")
@@ -35,25 +35,25 @@ def _safe(cell: Cell) -> Cell:
     return FORMULA.sub(r"\1\2'", printable(cell)) if isinstance(cell, str) else cell
 
 
-def _count(verdict: str) -> Callable[[Checked], Cell]:
+def _count(verdict: str) -> Callable[[FileResult], Cell]:
     return lambda one: None if one.report is None else one.report.counts[verdict]
 
 
-def _score(one: Checked) -> Cell:
+def _score(one: FileResult) -> Cell:
     found = score(one)
     return None if found is None else round(found, 4)
 
 
-def _blame(one: Checked) -> Cell:
+def _blame(one: FileResult) -> Cell:
     return "; ".join(map(words.name, blame(one)))
 
 
-def _causes(one: Checked) -> Cell:
+def _causes(one: FileResult) -> Cell:
     causes = [row.cause for row in blame(one)]
     return "; ".join(cause or NO_CAUSE for cause in causes) if any(causes) else ""
 
 
-COLUMNS: dict[str, Callable[[Checked], Cell]] = {
+COLUMNS: dict[str, Callable[[FileResult], Cell]] = {
     "file": lambda one: one.file,
     "status": lambda one: one.status,
     "score": _score,

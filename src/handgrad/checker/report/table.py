@@ -9,7 +9,7 @@ from rich.text import Text
 
 from handgrad.checker.records import Row
 from handgrad.checker.report import many, words
-from handgrad.checker.run.many import Checked
+from handgrad.checker.report.file_result import FileResult
 
 STYLES = {"ok": "green", "unfinished": "green", "wrong": "red", "raised": "yellow"}
 BAD = "magenta"  # of the files that were not graded to their end
@@ -18,7 +18,7 @@ HEADS = ("file", "result", *COUNTED, "to blame, or what happened")
 WIDEST = 10_000  # columns: off a terminal a file is a line, however long, so that grep finds it
 
 
-def to_text(checked: Sequence[Checked]) -> str:
+def to_text(checked: Sequence[FileResult]) -> str:
     """The table as plain text."""
     file = io.StringIO()
     console = Console(file=file, width=WIDEST, color_system=None, force_terminal=False)
@@ -26,7 +26,7 @@ def to_text(checked: Sequence[Checked]) -> str:
     return "\n".join(line.rstrip() for line in file.getvalue().split("\n"))
 
 
-def render(checked: Sequence[Checked]) -> RenderableType:
+def render(checked: Sequence[FileResult]) -> RenderableType:
     """The table for any rich console, what it all comes to below it."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for head in HEADS:
@@ -39,7 +39,7 @@ def render(checked: Sequence[Checked]) -> RenderableType:
     return Group(table, Text(), *(Text(line, style="bold") for line in below if line))
 
 
-def counts(one: Checked) -> list[str]:
+def counts(one: FileResult) -> list[str]:
     """What stands in the columns of COUNTED; nothing where nothing was graded."""
     if one.report is None:
         return [""] * len(COUNTED)
@@ -48,7 +48,7 @@ def counts(one: Checked) -> list[str]:
     return [str(number) for number in (right, found["wrong"], found["shape"], found["missing"])]
 
 
-def said(one: Checked) -> str:
+def said(one: FileResult) -> str:
     """The lines to mend with their causes, and what the file raised or why it was not graded."""
     bent = [] if one.report is None else words.grouped(one.report).shape
     parts = [", ".join(map(_blamed, [*many.blame(one), *bent])), many.remark(one)]

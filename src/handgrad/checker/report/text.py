@@ -7,7 +7,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from handgrad.checker.records import Report, Row
+from handgrad.checker.records import ReportData, Row
 from handgrad.checker.report import words
 from handgrad.text import printable
 
@@ -18,7 +18,7 @@ ASCII_MARKS = {"wrong": "x", "shape": "~", "exact": "=", "rounding": "~", "missi
 STYLES = {"wrong": "red", "shape": "yellow", "exact": "green", "rounding": "green"}
 
 
-def to_text(report: Report, width: int = WIDTH, marks: dict[str, str] = MARKS) -> str:
+def to_text(report: ReportData, width: int = WIDTH, marks: dict[str, str] = MARKS) -> str:
     """The report as plain text, `width` columns wide."""
     file = io.StringIO()
     console = Console(
@@ -28,13 +28,13 @@ def to_text(report: Report, width: int = WIDTH, marks: dict[str, str] = MARKS) -
     return "\n".join(line.rstrip() for line in file.getvalue().split("\n"))
 
 
-def render(report: Report, marks: dict[str, str] = MARKS) -> RenderableType:
+def render(report: ReportData, marks: dict[str, str] = MARKS) -> RenderableType:
     """The report for any rich console, which decides on colours and width."""
     title = Text(printable(report.file), style="bold")
     return Group(title, *body(report, marks), Text(f"\n{words.summary(report)}", style="bold"))
 
 
-def body(report: Report, marks: dict[str, str] = MARKS) -> list[RenderableType]:
+def body(report: ReportData, marks: dict[str, str] = MARKS) -> list[RenderableType]:
     """What stands between the title and the summary."""
     groups = words.grouped(report)
     parts: list[RenderableType] = []
@@ -56,7 +56,7 @@ def _title(section: str) -> Text:
     return Text(f"\n{words.SECTIONS[section]}", style="bold")
 
 
-def _finding(row: Row, report: Report, marks: dict[str, str]) -> RenderableType:
+def _finding(row: Row, report: ReportData, marks: dict[str, str]) -> RenderableType:
     """A gradient with its line and what is the matter with it."""
     style = STYLES[row.verdict]
     head = Text(f"  {marks[row.verdict]} {words.name(row)}", style=f"bold {style}")
@@ -87,12 +87,12 @@ def _table(rows: list[Row], marks: dict[str, str]) -> RenderableType:
     return table
 
 
-def _notes(report: Report) -> list[RenderableType]:
+def _notes(report: ReportData) -> list[RenderableType]:
     listed = words.notes(report)
     return [_title("notes"), _listed(listed)] if listed else []
 
 
-def _errors(report: Report) -> list[RenderableType]:
+def _errors(report: ReportData) -> list[RenderableType]:
     if not report.errors:
         return []
     listed = [(words.error_place(error), error.error) for error in report.errors]

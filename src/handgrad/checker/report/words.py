@@ -5,7 +5,7 @@ import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from handgrad.checker.records import MENDS, CellError, Place, Report, Row
+from handgrad.checker.records import CellError, Place, ReportData, Row
 from handgrad.text import printable
 
 DTYPES = {
@@ -25,6 +25,8 @@ COUNTED = {
 }
 CHECKED = {"exact": "exact", "rounding": "right but for rounding", None: "right"}
 ROOT = "From the gradients that it starts from, this line should have made something else."
+WRONG_SHAPE = "HG210"
+"""The note on a right value in the wrong shape, which says how to correct it."""
 MOST_LINES = 8  # of a statement; what is to be seen of a longer one is its beginning
 MOST_NAMES = 40
 SECTIONS = {
@@ -49,7 +51,7 @@ class Groups:
     missing: list[Row]
 
 
-def grouped(report: Report) -> Groups:
+def grouped(report: ReportData) -> Groups:
     """Sort rows into what is shown together; within a group they stay in order."""
     wrong = [row for row in report.rows if row.verdict == "wrong"]
     blame = [row for row in wrong if row.blame != "inherited"]
@@ -166,7 +168,7 @@ def _difference(row: Row) -> str:
     return f"{far}, {times} times what rounding explains."
 
 
-def blamed(root: Row, report: Report) -> str:
+def blamed(root: Row, report: ReportData) -> str:
     """`to blame for 3 others: da, db, dc`, or nothing."""
     heirs = [name(row) for row in report.rows if row.verdict == "wrong" and _inherits(row, root)]
     if not heirs:
@@ -175,13 +177,13 @@ def blamed(root: Row, report: Report) -> str:
     return f"to blame for {others}: {names(heirs)}"
 
 
-def notes(report: Report) -> list[tuple[str, str]]:
+def notes(report: ReportData) -> list[tuple[str, str]]:
     """Place and text of each note, but for those that repeat what a row says."""
     bent = {row.node for row in report.rows if row.verdict == "shape"}
     return [
         (place(note.place), printable(f"{note.message} [{note.code}]"))
         for note in report.notes
-        if not (note.code == MENDS and note.node in bent)
+        if not (note.code == WRONG_SHAPE and note.node in bent)
     ]
 
 
@@ -196,7 +198,7 @@ def names(many: Iterable[str]) -> str:
     return ", ".join(listed[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
-def summary(report: Report) -> str:
+def summary(report: ReportData) -> str:
     """The report in one line."""
     groups = grouped(report)
     counts = report.counts

@@ -1,1 +1,1 @@
-"""Running a notebook or script in a child process, and telling what became of it."""
+"""Run a notebook or a script in a child process, and grade its gradients there."""

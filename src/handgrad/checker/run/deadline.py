@@ -9,22 +9,22 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
-PATIENCE = 2.0  # seconds for the user's code to be left, until it is graded where it stands
-LONGEST = 1e9  # seconds: the system's clocks take no more than some centuries
-STRUCK = "Timeout: still running after "
-"""How the error of a cell begins whose time was up."""
+PATIENCE = 2.0  # seconds from the end of the time until grading starts while the code still runs
+LONGEST = 1e9  # seconds: the system's clocks allow no more than some centuries
+TIMED_OUT = "Timeout: still running after "
+"""The start of the error of a cell that ran out of time."""
 
 
 class Timeout(BaseException):
-    """Raised inside the user's code when its time is up; no `except Exception` holds it."""
+    """Raised inside the user's code when its time is up; `except Exception` does not catch it."""
 
 
 class Deadline:
-    """Ends the user's code when its time is up, and only that.
+    """Stops the user's code when its time is up, and nothing else.
 
-    The parent's SIGTERM becomes Timeout, again each second: an exception raised inside a `__del__`
-    or a bare `except:` is lost. Code that swallows them all, or is in C, cannot be left: then a
-    thread calls `give_up` while it stands where it is.
+    The parent sends SIGTERM each second, which raises Timeout here: an exception inside a `__del__`
+    or a bare `except:` is lost. Code that catches all of them, or runs in C, does not stop. Then a
+    thread calls `give_up` while that code is still running.
     """
 
     def __init__(self, seconds: float, give_up: Callable[[Timeout], NoReturn]) -> None:
@@ -32,23 +32,23 @@ class Deadline:
         self._end = time.monotonic() + seconds
         self._give_up = give_up
         self._armed = False
-        self._claim = threading.Lock()  # whoever has it answers the parent
-        self._standing = threading.Event()
+        self._claim = threading.Lock()  # its owner answers the parent
+        self._halted = threading.Event()
         self.passed = False
-        signal.signal(signal.SIGTERM, self._strike)
+        signal.signal(signal.SIGTERM, self._on_sigterm)
         threading.Thread(target=self._last_resort, daemon=True).start()
 
     def _timeout(self) -> Timeout:
-        return Timeout(f"still running after {self._seconds:g} s (--timeout); the rest was not run")
+        return Timeout(f"still running after {self._seconds:g} s (--timeout); the rest did not run")
 
-    def _strike(self, number: int, frame: FrameType | None) -> None:
-        if time.monotonic() < self._end:  # not our parent's, so it means the end
+    def _on_sigterm(self, number: int, frame: FrameType | None) -> None:
+        if time.monotonic() < self._end:  # not from our parent: end this process
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             os.kill(os.getpid(), signal.SIGTERM)
         self.passed = True
         if self._armed and self._claim.locked():
-            self._standing.set()
-            threading.Event().wait()  # nothing may be recorded any more; the thread ends it all
+            self._halted.set()
+            threading.Event().wait()  # nothing more may be recorded; the thread ends the process
         if self._armed:
             raise self._timeout()
 
@@ -56,7 +56,7 @@ class Deadline:
         time.sleep(min(self._seconds + PATIENCE, LONGEST))
         if self._armed and self._claim.acquire(blocking=False):
             os.kill(os.getpid(), signal.SIGTERM)
-            self._standing.wait(0.5)  # code in C, or one that took the signal over, stays as it is
+            self._halted.wait(0.5)  # code in C, or that handles SIGTERM itself, does not halt
             self._give_up(self._timeout())
 
     @contextmanager
@@ -69,5 +69,5 @@ class Deadline:
             self._armed = False
 
     def over(self) -> None:
-        """The user's code has come to its end, so that the caller may answer and no thread."""
+        """Claim the answer for the caller: the user's code has ended."""
         self._claim.acquire()

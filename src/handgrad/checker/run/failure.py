@@ -1,4 +1,4 @@
-"""Errors of the user's own code, each as one line: what was raised, and where in the file."""
+"""Errors of the user's code, each as one line: what was raised, and where in the file."""
 
 import os
 import re
@@ -11,48 +11,48 @@ CELL_NAME = re.compile(r"<cell (\d+)>")
 
 
 def cell_name(number: int) -> str:
-    """The file name that cell `number` is compiled under, so that tracebacks lead back to it."""
+    """Return the file name that cell `number` is compiled under; tracebacks show it."""
     return f"<cell {number}>"
 
 
 def describe(error: BaseException, filename: str, cell: int | None) -> CellError:
-    """What became of `cell` (None: the script), whose code was compiled as `filename`."""
+    """Return `error` of `cell` (None: the script), whose code was compiled as `filename`."""
     if isinstance(error, SyntaxError) and error.filename == filename:
         return CellError(cell, error.lineno, f"{type(error).__name__}: {one_line(error.msg)}")
     frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if frame.filename == filename]
-    line = own[-1].lineno if own else None
+    lines = [frame.lineno for frame in frames if frame.filename == filename]
     text = f"{type(error).__name__}: {_message(error)}".removesuffix(": ")
-    return CellError(cell, line, text + _elsewhere(frames, filename) + _file_looked_for(error))
+    text += _other_cell(frames, filename) + _missing_file(error)
+    return CellError(cell, lines[-1] if lines else None, text)
 
 
 def _message(error: BaseException) -> str:
-    """The first line of what it says; torch's go on with all signatures of a function."""
+    """Return the first line of the message; torch's go on with all signatures of a function."""
     try:
         lines = [line for line in str(error).split("\n") if line.strip()]
-    except Exception:  # a user's own exception class may fail to say what it is
+    except Exception:  # the __str__ of a user's exception class may itself raise
         return ""
     more = " ..." if len(lines) > 1 else ""
     return one_line(lines[0]) + more if lines else ""
 
 
-def _elsewhere(frames: traceback.StackSummary, filename: str) -> str:
-    """A function of another cell in which it happened: the mistake may be there."""
-    ours = [
+def _other_cell(frames: traceback.StackSummary, filename: str) -> str:
+    """Name the function of another cell that raised: the mistake may be there."""
+    users = [
         frame
         for frame in frames
         if frame.filename == filename or CELL_NAME.fullmatch(frame.filename)
     ]
-    if not ours or ours[-1].filename == filename:
+    if not users or users[-1].filename == filename:
         return ""
-    last = ours[-1]
+    last = users[-1]
     number = CELL_NAME.fullmatch(last.filename)
     assert number is not None
     return f" (in {last.name}, cell {number[1]}, line {last.lineno})"
 
 
-def _file_looked_for(error: BaseException) -> str:
-    """For a file that is not there: the whole path that was looked for, and from where."""
+def _missing_file(error: BaseException) -> str:
+    """Give the absolute path of a file that was not found, and the folder that the code runs in."""
     name = getattr(error, "filename", None)
     if not isinstance(error, FileNotFoundError) or not isinstance(name, str | bytes | os.PathLike):
         return ""

@@ -1,4 +1,4 @@
-"""`check_files`: a class's work, each file in a process of its own, several at a time."""
+"""`check_files`: check a class's files, each in its own process, several at a time."""
 
 import os
 import threading
@@ -6,62 +6,26 @@ import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from handgrad.checker.records import Hint, Report
-from handgrad.checker.run.deadline import STRUCK
-from handgrad.checker.run.process import Forks, Start, fresh
-from handgrad.checker.run.run import TIMEOUT, asked, require_settings
+from handgrad.checker.report.file_result import FileResult, FileStatus
+from handgrad.checker.report.report import Report
+from handgrad.checker.run.deadline import TIMED_OUT
+from handgrad.checker.run.process import Forks, fresh
+from handgrad.checker.run.run import CHECK, TIMEOUT, require_settings, run_source
 from handgrad.checker.run.source import read_source
 from handgrad.checker.run.wire import unpack
 from handgrad.errors import CheckError, LostError, SettingsError
 from handgrad.processors import available
 from handgrad.text import printable
 
-Status = Literal[
-    "ok", "unfinished", "wrong", "raised", "timeout", "crashed", "refused", "unchecked"
-]
-STATUSES: dict[Status, str] = {
-    "ok": "all right",
-    "unfinished": "right as far as written",
-    "wrong": "with wrong gradients",
-    "raised": "that raised something",
-    "timeout": "out of time",
-    "crashed": "crashed",
-    "refused": "not gradable",
-    "unchecked": "not checked",
-}
-"""What becomes of a file, and how that is said of a number of files."""
-MOST_JOBS = 8  # a process takes some 0.4 GB with torch in it: so many fit into a laptop
-
-
-@dataclass(frozen=True)
-class Checked:
-    """What became of one file of many.
-
-    `report` is None where nothing was graded; `message` then says why, in one line without the
-    file's name. `number` counts the files as they were given, from 0; `seconds` are its own.
-    """
-
-    number: int
-    file: str
-    status: Status
-    seconds: float = 0.0
-    report: Report | None = None
-    message: str | None = None
-    output: str = ""
-
-    def hinted(self, level: Hint) -> "Checked":
-        """Return it as somebody sees it who asked for no more than `level`."""
-        report = None if self.report is None else self.report.hinted(level)
-        return replace(self, report=report)
+MOST_JOBS = 8  # a process with torch takes about 0.4 GB: this many fit into a laptop
 
 
 def each_once(files: Iterable[str | Path]) -> list[str | Path]:
-    """The files without those that are named a second time, by whatever path."""
+    """Return the files without those that are named a second time, by whatever path."""
     first: dict[str, str | Path] = {}
     for file in files:
         first.setdefault(os.path.abspath(file), file)
@@ -69,12 +33,12 @@ def each_once(files: Iterable[str | Path]) -> list[str | Path]:
 
 
 def default_jobs(n_files: int) -> int:
-    """As many as there are processors for this process, files, and memory in a laptop."""
+    """Return the number of files, but no more than there are CPUs for this process, or 8."""
     return max(1, min(n_files, available(), MOST_JOBS))
 
 
 def required_jobs(jobs: int) -> int:
-    """Return `jobs`. Raises SettingsError where it is no number of files."""
+    """Return `jobs`. Raises SettingsError if it is below 1."""
     if jobs < 1:
         raise SettingsError(f"--jobs {jobs}: must be 1 or more")
     return jobs
@@ -86,42 +50,47 @@ def check_files(
     timeout: float = TIMEOUT,
     max_steps: int | None = None,
     jobs: int | None = None,
-) -> Generator[Checked, None, None]:
-    """Check each of `files` as `check_file` does, `jobs` at a time; yield them as they are done.
+) -> Generator[FileResult, None, None]:
+    """Check each of `files` as `check_file` does, `jobs` at a time; yield each when it is done.
 
-    Each runs on one thread, so that its grade does not hang on `jobs`. Whatever becomes of a file
-    is in its own Checked, none raises. Closing the generator ends what
-    still runs, with all that it started. Raises SettingsError, at once, for settings that cannot
-    work.
+    Each file runs on one thread, so that its result does not depend on `jobs`. A file that cannot
+    be checked does not raise: its FileResult says why. Closing the generator ends all processes
+    that are still running. Raises SettingsError at once for invalid settings.
     """
     require_settings(timeout, max_steps)
     named = each_once(files)
     jobs = default_jobs(len(named)) if jobs is None else required_jobs(jobs)
-    settings = {"pairs": dict(pairs or {}), "max_steps": max_steps, "timeout": timeout}
 
-    return _with_forks(named, settings, jobs)
+    return _check_all(named, timeout, jobs, {"pairs": pairs, "max_steps": max_steps})
 
 
-def _with_forks(
-    files: Sequence[str | Path], settings: Mapping[str, Any], jobs: int
-) -> Generator[Checked, None, None]:
-    """Fork the children of several files from one server; a single file has nothing to share."""
+def _check_all(
+    files: Sequence[str | Path], timeout: float, jobs: int, settings: Mapping[str, Any]
+) -> Generator[FileResult, None, None]:
+    """Check `files`, forking their children from one server if there are several."""
     forks = Forks()
     start = forks if len(files) > 1 else partial(fresh, alone=False)
 
-    def check(number: int, file: str | Path, stop: threading.Event) -> Checked:
-        return _checked(number, file, settings, stop, start)
+    def check(number: int, file: str | Path, stop: threading.Event) -> FileResult:
+        begin = time.monotonic()
+        try:
+            answer, output = run_source(
+                read_source(file), CHECK, timeout, stop=stop, start=start, **settings
+            )
+        except (CheckError, OSError) as error:
+            return failed(number, file, time.monotonic() - begin, error)
+        return graded(number, file, time.monotonic() - begin, unpack(answer["report"]), output)
 
     with closing(forks):
-        yield from _as_they_come(files, check, jobs)
+        yield from _as_completed(files, check, jobs)
 
 
-def _as_they_come(
+def _as_completed(
     files: Sequence[str | Path],
-    check: Callable[[int, str | Path, threading.Event], Checked],
+    check: Callable[[int, str | Path, threading.Event], FileResult],
     jobs: int,
-) -> Generator[Checked, None, None]:
-    """Threads wait, each for one child at a time; this one stays free for a Ctrl-C."""
+) -> Generator[FileResult, None, None]:
+    """Check on threads, each waiting for one child, so that this thread can receive Ctrl-C."""
     stop = threading.Event()
     pool = ThreadPoolExecutor(jobs, thread_name_prefix="handgrad-check")
     try:
@@ -133,46 +102,33 @@ def _as_they_come(
         pool.shutdown(cancel_futures=True)
 
 
-def _checked(
-    number: int,
-    file: str | Path,
-    settings: Mapping[str, Any],
-    stop: threading.Event,
-    start: Start,
-) -> Checked:
-    begin = time.monotonic()
-    try:
-        answer, output = asked(read_source(file), settings, stop, start)
-    except (CheckError, OSError) as error:
-        return failed(number, file, time.monotonic() - begin, error)
-    return graded(number, file, time.monotonic() - begin, unpack(answer["report"]), output)
-
-
 def graded(
     number: int, file: str | Path, seconds: float, report: Report, output: str = ""
-) -> Checked:
-    """Return what became of a file of which there is a report."""
+) -> FileResult:
+    """Return the result for a file that has a report."""
     shown = printable(str(file))
-    return Checked(number, shown, status_of(report), seconds, report, output=output)
+    return FileResult(number, shown, status_of(report), seconds, report, output=output)
 
 
-def failed(number: int, file: str | Path, seconds: float, error: CheckError | OSError) -> Checked:
-    """Return what became of a file of which there is none."""
+def failed(
+    number: int, file: str | Path, seconds: float, error: CheckError | OSError
+) -> FileResult:
+    """Return the result for a file that has no report."""
     shown = printable(str(file))
-    if isinstance(error, OSError):  # no process, no file handle, no disk left for this one
+    if isinstance(error, OSError):  # no process, no file handle or no disk space for this one
         message = f"cannot be run: {error.strerror or error}"
-        return Checked(number, shown, "crashed", seconds, message=message)
-    status: Status = "refused"
+        return FileResult(number, shown, "crashed", seconds, message=message)
+    status: FileStatus = "refused"
     if isinstance(error, LostError):
         status = "timeout" if error.timed_out else "crashed"
-    elif STRUCK in str(error):  # it came to its end, but not to anything that could be graded
+    elif TIMED_OUT in str(error):  # it stopped in time, before there was anything to grade
         status = "timeout"
-    return Checked(number, shown, status, seconds, message=_bare(str(error), shown))
+    return FileResult(number, shown, status, seconds, message=_without_file(str(error), shown))
 
 
-def status_of(report: Report) -> Status:
-    """What a report comes to; the worst of it counts."""
-    if any(error.error.startswith(STRUCK) for error in report.errors):
+def status_of(report: Report) -> FileStatus:
+    """Return the worst that a report has to say about its file."""
+    if any(error.error.startswith(TIMED_OUT) for error in report.errors):
         return "timeout"
     if not report.ok:
         return "wrong"
@@ -181,8 +137,8 @@ def status_of(report: Report) -> Status:
     return "unfinished" if report.counts["missing"] else "ok"
 
 
-def _bare(message: str, shown: str) -> str:
-    """`message` without the file's name, which stands beside it: `s.py:3: ...` is `line 3: ...`."""
+def _without_file(message: str, shown: str) -> str:
+    """Return `message` without the file's name: `s.py:3: ...` becomes `line 3: ...`."""
     if not message.startswith(f"{shown}:"):
         return message
     rest = message.removeprefix(f"{shown}:")

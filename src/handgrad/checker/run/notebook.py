@@ -1,10 +1,10 @@
-"""Reading notebooks: format 4 as it stands, format 3 upgraded, Python alone."""
+"""Reading notebooks: format 4, format 3 by upgrading it, Python only."""
 
 import json
 import warnings
 from typing import Any
 
-from handgrad.checker.run.source import Cell
+from handgrad.checker.run.cells import Cell
 from handgrad.errors import CheckError
 from handgrad.text import one_line
 
@@ -12,13 +12,13 @@ FORMATS = (3, 4)
 
 
 def read_cells(shown: str, content: bytes) -> tuple[Cell, ...]:
-    """The code cells of a notebook, blank ones left out, numbered as Jupyter numbers them.
+    """Return the code cells of a notebook that are not blank, numbered as in Jupyter.
 
-    Raises CheckError, one line, where `content` is no notebook of Python in a format we read.
+    Raises CheckError if `content` is not a Python notebook of format 3 or 4.
     """
     filled = [cell for cell in read_raw(shown, content) if is_filled_code(cell)]
     if not filled:
-        raise CheckError(f"{shown}: no code in its cells, nothing to check")
+        raise CheckError(f"{shown}: nothing to check: its cells contain no code")
     return tuple(
         Cell(number, text_of(cell.get("source")), *_saved(cell))
         for number, cell in enumerate(filled, 1)
@@ -26,9 +26,9 @@ def read_cells(shown: str, content: bytes) -> tuple[Cell, ...]:
 
 
 def read_raw(shown: str, content: bytes) -> list[dict[str, Any]]:
-    """All cells of a notebook as they stand in format 4, whatever their type.
+    """Return all cells of a notebook, of any type, in format 4.
 
-    Raises CheckError, one line, where `content` is no notebook of Python in a format we read.
+    Raises CheckError if `content` is not a Python notebook of format 3 or 4.
     """
     notebook = _parse(shown, content)
     _require_format(shown, notebook)
@@ -37,12 +37,12 @@ def read_raw(shown: str, content: bytes) -> list[dict[str, Any]]:
     _require_python(shown, notebook)
     cells = notebook.get("cells")
     if not isinstance(cells, list):
-        raise CheckError(f"{shown}: not a notebook: it has no list of cells")
+        raise CheckError(f'{shown}: not a notebook: it has no list "cells"')
     return [cell for cell in cells if isinstance(cell, dict)]
 
 
 def is_filled_code(cell: dict[str, Any]) -> bool:
-    """Whether it is a cell that Jupyter would give a number."""
+    """Return whether Jupyter gives the cell a number."""
     return cell.get("cell_type") == "code" and bool(text_of(cell.get("source")).strip())
 
 
@@ -50,10 +50,11 @@ def _parse(shown: str, content: bytes) -> dict[str, Any]:
     try:
         notebook = json.loads(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
-        raise CheckError(f"{shown}: not a notebook: byte {error.start + 1} is no UTF-8") from error
+        message = f"{shown}: not a notebook: byte {error.start + 1} is not valid UTF-8"
+        raise CheckError(message) from error
     except json.JSONDecodeError as error:
         raise CheckError(
-            f"{shown}:{error.lineno}: not a notebook, or a damaged one: {error.msg}"
+            f"{shown}:{error.lineno}: not a notebook, or damaged: {error.msg}"
             f" at column {error.colno}"
         ) from error
     except RecursionError as error:
@@ -67,7 +68,7 @@ def _require_format(shown: str, notebook: dict[str, Any]) -> None:
     version = notebook["nbformat"]
     if version not in FORMATS:
         raise CheckError(
-            f"{shown}: notebook format {version}; handgrad check reads 3 and 4."
+            f"{shown}: notebook format {version} is not supported (3 and 4 are)."
             " Open it in Jupyter and save it again"
         )
 
@@ -77,14 +78,14 @@ def _upgraded(shown: str, content: bytes) -> dict[str, Any]:
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about cell ids, which format 3 could not have
+            warnings.simplefilter("ignore")  # about cell ids, which format 3 does not have
             text = content.decode("utf-8-sig")
             upgraded: dict[str, Any] = nbformat.reads(  # type: ignore[no-untyped-call]
                 text, as_version=4
             )
-    except Exception as error:  # nbformat raises whatever a malformed tree leads it to
+    except Exception as error:  # nbformat raises anything for a malformed notebook
         raise CheckError(
-            f"{shown}: a notebook of format 3 that cannot be upgraded:"
+            f"{shown}: cannot be upgraded from notebook format 3:"
             f" {one_line(f'{type(error).__name__}: {error}')}"
         ) from error
     return upgraded
@@ -97,19 +98,19 @@ def _require_python(shown: str, notebook: dict[str, Any]) -> None:
         language = entry.get(name) if isinstance(entry, dict) else None
         if isinstance(language, str) and language.lower() not in ("", "python", "ipython"):
             raise CheckError(
-                f"{shown}: a notebook in {one_line(language)}; handgrad check runs Python"
+                f"{shown}: the notebook is in {one_line(language)}; handgrad check runs Python only"
             )
 
 
 def text_of(value: Any) -> str:
-    """A notebook's text: a string, or the list of its lines."""
+    """Return a notebook's text, which is stored as a string or as a list of lines."""
     if isinstance(value, list):
         return "".join(line for line in value if isinstance(line, str))
     return value if isinstance(value, str) else ""
 
 
 def _saved(cell: dict[str, Any]) -> tuple[str, str | None]:
-    """What the cell printed and displayed as text, and what it raised, when it was saved."""
+    """Return the text that the saved cell printed and displayed, and the name of its error."""
     listed = cell.get("outputs")
     outputs = [o for o in listed if isinstance(o, dict)] if isinstance(listed, list) else []
     raised = [text_of(o.get("ename")) for o in outputs if o.get("output_type") == "error"]

@@ -1,16 +1,15 @@
-"""What a checked file prints: the beginning and the end are kept, the middle is counted."""
+"""What a checked file prints: its beginning and its end are kept, the bytes between are counted."""
 
 import io
 import threading
 from typing import BinaryIO
 
-HEAD = TAIL = 64 * 1024  # bytes: some thousand lines each; a flood of gigabytes takes no more
-
-SAID = 64 * 1024  # characters of a cell's output that are held against the saved one
+HEAD = TAIL = 64 * 1024  # bytes: about a thousand lines each, even if the file prints gigabytes
+KEPT_OF_CELL = 64 * 1024  # characters of a cell's output that are compared with the saved output
 
 
 class HeadTail:
-    """Bytes of any number, of which the first HEAD and the last TAIL are held."""
+    """Keeps the first HEAD and the last TAIL of any number of bytes."""
 
     def __init__(self) -> None:
         self._head = bytearray()
@@ -23,11 +22,11 @@ class HeadTail:
         room = HEAD - len(self._head)
         self._head += chunk[:room]
         self._tail += chunk[room:] if room else chunk
-        if len(self._tail) > 2 * TAIL:  # cut seldom, so that small chunks stay cheap
+        if len(self._tail) > 2 * TAIL:  # cut rarely, so that small chunks stay cheap
             del self._tail[:-TAIL]
 
     def text(self) -> str:
-        """What was kept, with one line in place of what was not."""
+        """Return what was kept, with one line in place of the rest."""
         tail = self._tail[-TAIL:]
         left_out = self.n_bytes - len(self._head) - len(tail)
         middle = f"\n... {left_out:,} bytes left out ...\n".encode() if left_out else b""
@@ -35,29 +34,32 @@ class HeadTail:
 
 
 class Echo(io.TextIOWrapper):
-    """Standard output of the child: passed on line by line, so that a crash loses nothing said."""
+    """The child's standard output, written line by line so that a crash loses nothing.
+
+    It also remembers what each cell prints.
+    """
 
     def __init__(self, buffer: BinaryIO) -> None:
         super().__init__(buffer, "utf-8", "backslashreplace", line_buffering=True)
-        self._said: list[str] = []
-        self._room = SAID
+        self._printed: list[str] = []
+        self._room = KEPT_OF_CELL
 
     def write(self, text: str, /) -> int:
-        """Write, and remember the first of it."""
+        """Write `text`, and remember it while there is room."""
         if self._room > 0:
-            self._said.append(text[: self._room])
+            self._printed.append(text[: self._room])
             self._room -= len(text)
         return super().write(text)
 
     def take(self) -> str:
-        """What was written since the last time, or its first SAID characters."""
-        said = "".join(self._said)
-        self._said, self._room = [], SAID
-        return said
+        """Return what was written since the last call, or its first KEPT_OF_CELL characters."""
+        printed = "".join(self._printed)
+        self._printed, self._room = [], KEPT_OF_CELL
+        return printed
 
 
 class OutputReader(threading.Thread):
-    """Drains a pipe into a HeadTail, so that the writer is never held up."""
+    """Reads a pipe into a HeadTail all the time, so that the writer never has to wait."""
 
     def __init__(self, pipe: BinaryIO) -> None:
         super().__init__(daemon=True)

@@ -1,9 +1,9 @@
-"""The child process that runs a checked file: started, listened to, stopped, its death explained.
+"""The child process that runs a checked file: start it, listen to it, stop it.
 
-Parent to child: one line of JSON on standard input, which then stays open as a lifeline: its end
-tells the child that the parent is gone. Child to parent: lines of JSON on a pipe of their own,
-`{"event": "ready" | "cell" | "grading" | "report" | "refused" | "failed", ...}`. What the file
-prints goes through a third pipe and is no part of the answer.
+Parent to child: one line of JSON on standard input, which then stays open. When it closes, the
+child knows that its parent is gone. Child to parent: lines of JSON on a pipe of their own,
+`{"event": "ready" | "cell" | "grading" | "answer" | "refused" | "failed", ...}`. What the file
+prints goes through a third pipe and is not part of the answer.
 """
 
 import json
@@ -22,34 +22,36 @@ from handgrad.checker.run.forks import AVAILABLE, ForkedChild, ForkServer
 from handgrad.checker.run.output import OutputReader
 
 COMMAND = [sys.executable, "-P", "-m", "handgrad.checker.run.child"]
-"""-P: a torch.py or json.py beside the checked file must not get into our own imports."""
+"""-P: a torch.py or json.py beside the checked file must not replace what the child imports."""
 STARTUP = 120.0  # seconds until the child has imported what it needs, on a slow disk
-GRACE = 5.0  # seconds a file has, once its time is up, to leave what it is in
-POLL = 0.1  # seconds between looks at whether the child still lives
+GRACE = 5.0  # seconds that a file has to stop once its time is up
+POLL = 0.1  # seconds between looks at whether the child is alive
 SHOW_NOTHING = {"MPLBACKEND": "Agg", "PYTHONIOENCODING": "utf-8:backslashreplace"}
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
-"""For a child beside others; torch, MKL and OpenBLAS all heed it. What the user has set counts."""
+"""For a child beside others; torch, MKL and OpenBLAS all read it. The user's own setting wins."""
+
+Message = dict[str, Any]
+Process = subprocess.Popen[bytes] | ForkedChild
+Start = Callable[[str, int, threading.Event], Process]
+"""Starts a child for a kind of file, which writes its events to a descriptor, unless stopped."""
 
 
 class Stopped(Exception):
-    """Raised to whoever waits for a child when nobody wants its answer any more."""
-
-
-Event = dict[str, Any]
-Process = subprocess.Popen[bytes] | ForkedChild
-Start = Callable[[str, int, threading.Event], Process]
-"""Starts a child for a kind of file, with a descriptor to write its events to, unless stopped."""
+    """Raised in whoever waits for a child when its answer is no longer wanted."""
 
 
 def fresh(kind: str, events: int, stop: threading.Event, alone: bool = True) -> Process:
-    """Start a new Python. `alone` is False for one of several files, which then has one thread."""
+    """Start a new Python.
+
+    `alone` is False for one of several files that run at the same time; each uses one thread.
+    """
     return subprocess.Popen(
         [*COMMAND, str(events)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         pass_fds=[events],
-        start_new_session=True,  # a group of its own, to be killed as a whole
+        start_new_session=True,  # its own process group, so that all of it can be killed
         env=environment(alone),
     )
 
@@ -60,9 +62,9 @@ def environment(alone: bool) -> dict[str, str]:
 
 
 class Forks:
-    """Starts children by forking them from a server for each kind of file, on one thread each.
+    """Starts the children of several files, forked from one server for each kind of file.
 
-    Closing it ends the servers.
+    `close` ends the servers.
     """
 
     def __init__(self) -> None:
@@ -70,7 +72,7 @@ class Forks:
         self._lock = threading.Lock()
 
     def __call__(self, kind: str, events: int, stop: threading.Event) -> Process:
-        """Start a child: a fork, or a new Python where that cannot be."""
+        """Start a child: a fork if possible, else a new Python."""
         with self._lock:
             if kind not in self._servers and AVAILABLE:
                 self._servers[kind] = ForkServer(COMMAND, kind, environment(alone=False))
@@ -86,9 +88,9 @@ class Forks:
 
 
 class Child:
-    """A running child. As a context manager it and all that it started are gone at the end.
+    """A running child process. Leaving its context ends it and all that it started.
 
-    `stop`, once set, ends the waiting for it with Stopped. `start` makes its process.
+    Setting `stop` ends the wait for an answer with Stopped. `start` starts the process.
     """
 
     def __init__(
@@ -105,23 +107,23 @@ class Child:
         assert self._process.stdout is not None
         self._output = OutputReader(self._process.stdout)  # type: ignore[arg-type]
         self._output.start()
-        self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self._messages: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._listener = threading.Thread(target=self._listen, args=(events_in,), daemon=True)
         self._listener.start()
         self._send(request)
-        self.where = "before it ran anything"
+        self.where = "before it ran any code"
 
     def _send(self, request: dict[str, Any]) -> None:
         stdin = self._process.stdin
         assert stdin is not None
-        with suppress(BrokenPipeError):  # it died at once; next_event will say so
+        with suppress(BrokenPipeError):  # it died at once; next_message returns None
             stdin.write(json.dumps(request).encode() + b"\n")
             stdin.flush()
 
     def _listen(self, events_in: int) -> None:
         with os.fdopen(events_in, "rb") as pipe:
             for line in pipe:
-                self._events.put(json.loads(line))
+                self._messages.put(json.loads(line))
 
     def __enter__(self) -> Self:
         return self
@@ -129,54 +131,52 @@ class Child:
     def __exit__(self, *error: object) -> None:
         self.kill()
 
-    def next_event(self, seconds: float) -> Event | None:
-        """The next event, or None when `seconds` have passed or the child is dead."""
+    def next_message(self, seconds: float) -> Message | None:
+        """Return the next message, or None after `seconds` or if the child is dead."""
         deadline = time.monotonic() + seconds
         while True:
             if self._stop.is_set():
                 raise Stopped
             alive = self._process.poll() is None
             if not alive:
-                self._listener.join(POLL)  # what it sent before it died may still be on its way
-            wait = min(POLL, deadline - time.monotonic())
+                self._listener.join(POLL)  # its last messages may still be on their way
+            wait = max(min(POLL, deadline - time.monotonic()), 0.0)
             try:
-                event = (
-                    self._events.get(timeout=max(wait, 0.0)) if alive else self._events.get_nowait()
-                )
+                message = self._messages.get(timeout=wait) if alive else self._messages.get_nowait()
             except queue.Empty:
                 if not alive or time.monotonic() >= deadline:
                     return None
                 continue
-            self.where = _where(event) or self.where
-            return event
+            self.where = _where(message) or self.where
+            return message
 
     @property
     def status(self) -> int | None:
-        """None while it lives; then its exit status, negative for the signal that killed it."""
+        """None while it lives, then its exit status: negative for the signal that killed it."""
         return self._process.poll()
 
     def interrupt(self) -> None:
-        """Ask the child to leave what it runs and to grade what there is."""
+        """Ask the child to stop the file's code and grade what there is."""
         self._process.send_signal(signal.SIGTERM)
 
     def kill(self) -> None:
         """End the child and every process that it started."""
         with suppress(ProcessLookupError, PermissionError):  # all gone already
             os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.kill()  # had it left its group
+        self._process.kill()  # in case it left its group
         self._process.wait()
-        self._output.join(1.0)  # not for ever: a process that left the group may hold the pipe
+        self._output.join(1.0)  # a process that left the group may hold the pipe for ever
         assert self._process.stdin is not None
         with suppress(BrokenPipeError):
             self._process.stdin.close()
 
     def output(self) -> str:
-        """What the file printed, without the middle of a flood."""
+        """Return what the file printed, without the middle if it printed very much."""
         return self._output.kept.text()
 
 
-def _where(event: Event) -> str | None:
-    """What the child does from this event on, for the line that says where it was lost."""
-    if event["event"] == "cell":
-        return "while it ran" if event["cell"] is None else f"in cell {event['cell']}"
-    return "while grading" if event["event"] == "grading" else None
+def _where(message: Message) -> str | None:
+    """Return what the child does after this message, for the line that says where it was lost."""
+    if message["event"] == "cell":
+        return "in the script" if message["cell"] is None else f"in cell {message['cell']}"
+    return "while grading" if message["event"] == "grading" else None

@@ -1,4 +1,4 @@
-"""`check_file`: a notebook or a script is run in a child process and its gradients are graded."""
+"""`check_file`: run a notebook or a script in a child process and grade its gradients."""
 
 import math
 import signal
@@ -10,22 +10,25 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
-from handgrad.checker.records import Report
+from handgrad.checker.report.report import Report
 from handgrad.checker.run import process
-from handgrad.checker.run.process import Child, Event, Start
-from handgrad.checker.run.source import Source, read_source
+from handgrad.checker.run.cells import Source
+from handgrad.checker.run.process import Child, Message, Start
+from handgrad.checker.run.source import read_source
 from handgrad.checker.run.wire import unpack
 from handgrad.errors import CheckError, LostError, SettingsError
 from handgrad.text import one_line
 
+CHECK = "handgrad.checker.run.check_task:CheckTask"
+"""The task of a check; task.py says what a task is."""
 TIMEOUT = 600.0  # seconds
-GRADING = 600.0  # seconds: replays cost a small multiple of the run, so this is for hangs of ours
+GRADING = 600.0  # seconds: grading takes a few times as long as the run, so only a hang reaches it
 CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGILL, signal.SIGFPE}
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A report, and what the file printed meanwhile (the middle of a flood left out)."""
+    """A report, and what the file printed (without the middle if it printed very much)."""
 
     report: Report
     output: str
@@ -39,33 +42,50 @@ def check_file(
 ) -> Outcome:
     """Run `file` as Python would, in a child process in its own folder, and grade its gradients.
 
-    `pairs` maps names of gradients to the tensors they belong to, beside those that the names
-    show; `timeout` is in seconds; `max_steps` bounds how many steps of a loop are recorded.
-    Raises CheckError, one line, where there is nothing to check or the file cannot be run, and
-    SettingsError for settings that cannot work.
+    `pairs` maps names of gradients to their tensors, for names that do not show it. `timeout` is
+    in seconds. `max_steps` is the number of steps of a training loop that are recorded (2 if None).
+
+    Raises CheckError, one line, if there is nothing to check or the file cannot be run, and
+    SettingsError for invalid settings.
     """
     require_settings(timeout, max_steps)
-    settings = {"pairs": dict(pairs or {}), "max_steps": max_steps, "timeout": timeout}
-    answer, output = asked(read_source(file), settings)
+    source = read_source(file)
+    answer, output = run_source(source, CHECK, timeout, pairs=pairs, max_steps=max_steps)
     return Outcome(unpack(answer["report"]), output)
 
 
-def asked(
+def run_source(
     source: Source,
-    settings: Mapping[str, Any],
+    task: str,
+    timeout: float,
+    *,
+    pairs: Mapping[str, str] | None = None,
+    max_steps: int | None = None,
     stop: threading.Event | None = None,
     start: Start | None = None,
-) -> tuple[Event, str]:
-    """Return what a child that has run `source` answers, and what the file printed.
+    **more: Any,
+) -> tuple[Message, str]:
+    """Run `source` in a child process; return the child's answer and what the file printed.
 
-    `settings` are the rest of the request: pairs, max_steps, timeout, and the task where it is
-    another than the check. Raises CheckError where the child refuses, LostError where it is lost,
-    Stopped where `stop` is set meanwhile.
+    `task` names what the child does (task.py); `more` goes into its request. `stop` and `start`
+    are those of Child. Raises CheckError if the child refuses, LostError if it dies or hangs,
+    Stopped if `stop` is set meanwhile.
     """
     with tempfile.TemporaryDirectory(prefix="handgrad-") as scratch:
-        request = {**_described(source), **settings, "scratch": scratch}
+        request = {
+            "task": task,
+            "shown": source.shown,
+            "path": str(source.path),
+            "kind": source.kind,
+            "cells": [astuple(cell) for cell in source.cells],
+            "pairs": dict(pairs or {}),
+            "max_steps": max_steps,
+            "timeout": timeout,
+            "scratch": scratch,
+            **more,
+        }
         with Child(request, stop, start) as child:
-            answer = _answer(child, source, settings["timeout"])
+            answer = _answer(child, source, timeout)
         if answer["event"] == "failed":
             raise LostError(f"{source.shown}: {answer['message']}", timed_out=False)
         if answer["event"] == "refused":
@@ -73,70 +93,61 @@ def asked(
         return answer, child.output()
 
 
-def _described(source: Source) -> dict[str, Any]:
-    """`source` for the child, which reads no file of the user's by itself."""
-    return {
-        "shown": source.shown,
-        "path": str(source.path),
-        "kind": source.kind,
-        "cells": [astuple(cell) for cell in source.cells],
-    }
-
-
 def require_settings(timeout: float, max_steps: int | None) -> None:
-    """Raise SettingsError, one line, for settings that cannot work."""
+    """Raise SettingsError, one line, for invalid settings."""
     if not (math.isfinite(timeout) and timeout > 0):
         raise SettingsError(f"--timeout {timeout:g}: must be a number of seconds above 0")
     if max_steps is not None and max_steps < 1:
         raise SettingsError(f"--max-steps {max_steps}: must be 1 or more")
 
 
-def _answer(child: Child, source: Source, timeout: float) -> Event:
-    """Wait for the child's last word; in time, or asked for it when the time is up."""
-    event = child.next_event(process.STARTUP)
-    if event is None:
+def _answer(child: Child, source: Source, timeout: float) -> Message:
+    """Wait for the child's answer, and ask for it when the time is up."""
+    message = child.next_message(process.STARTUP)
+    if message is None:
         raise _lost(child, source, f"did not start within {process.STARTUP:g} s")
     limit = f"--timeout {timeout:g}"
     deadline = time.monotonic() + timeout
-    while event["event"] in ("ready", "cell", "grading"):
-        if event["event"] == "grading":
+    while message["event"] in ("ready", "cell", "grading"):
+        if message["event"] == "grading":
             limit = f"its limit is {GRADING:g} s"
             deadline = time.monotonic() + GRADING
-        event = child.next_event(deadline - time.monotonic()) or _last_call(child, source, limit)
-    return event
+        remaining = deadline - time.monotonic()
+        message = child.next_message(remaining) or _last_call(child, source, limit)
+    return message
 
 
-def _last_call(child: Child, source: Source, limit: str) -> Event:
-    """The time is up: strike until the file's code lets go, then hear what can be graded."""
+def _last_call(child: Child, source: Source, limit: str) -> Message:
+    """Interrupt the file's code until it ends, then wait for what can be graded."""
     end = time.monotonic() + process.GRACE
     while child.status is None and time.monotonic() < end:
         child.interrupt()
-        event = child.next_event(min(1.0, process.GRACE))
-        if event is not None:
-            return event
-    event = child.next_event(0.0)  # it may have answered and left between two looks
-    if event is not None:
-        return event
+        message = child.next_message(min(1.0, process.GRACE))
+        if message is not None:
+            return message
+    message = child.next_message(0.0)  # it may have answered and ended since the last look
+    if message is not None:
+        return message
     raise _lost(child, source, f"was still running {child.where} ({limit}) and did not stop")
 
 
 def _lost(child: Child, source: Source, silent: str) -> LostError:
-    """The one line for a child that is dead, or alive and `silent`, and what it printed last."""
+    """Return the error for a child that is dead, or `silent` where it is still alive."""
     status = child.status
-    how = silent if status is None else _death(status, child.where)
+    ending = silent if status is None else _death(status, child.where)
     child.kill()  # so that its output is complete
     lines = child.output().split("\n")
     last = next((line for line in reversed(lines) if line.strip()), None)
-    words = f'; the last it printed: "{one_line(last, 120)}"' if last else ""
-    message = f"{source.shown}: Python {how}, so nothing was graded{words}"
+    printed = f'; its last output: "{one_line(last, 120)}"' if last else ""
+    message = f"{source.shown}: Python {ending}, so nothing was graded{printed}"
     return LostError(message, timed_out=status is None)
 
 
 def _death(status: int, where: str) -> str:
     if status >= 0:
-        return f"ended itself {where} (status {status}, as by os._exit)"
+        return f"exited {where} (status {status}, as from os._exit)"
     name = signal.Signals(-status).name
     if -status in CRASHES:
         return f"crashed {where} ({name})"
-    memory = ", as by the system when memory runs out" if name == "SIGKILL" else ""
+    memory = ", which the system sends when memory runs out" if name == "SIGKILL" else ""
     return f"was killed {where} ({name}{memory})"

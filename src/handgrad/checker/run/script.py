@@ -1,12 +1,12 @@
-"""Running a script as `python script.py` would."""
+"""Running a script as `python script.py` does."""
 
 import sys
 from pathlib import Path
 from types import ModuleType
 
 from handgrad.checker.records import CellError, Note
+from handgrad.checker.run.cells import Cell, parse
 from handgrad.checker.run.failure import describe
-from handgrad.checker.run.source import Cell, parse
 from handgrad.checker.session import Session
 
 
@@ -22,7 +22,7 @@ class ScriptRunner:
         sys.path.insert(0, str(path.parent))
 
     def run(self, cell: Cell) -> CellError | None:
-        """Run it; what it raised, if anything. `sys.exit(0)` is no error."""
+        """Run the script and return what it raised, if anything; `sys.exit(0)` is no error."""
         tree = self._session.transform(parse(cell.source), None, cell.source)
         module = ModuleType("__main__")
         module.__dict__.update(__file__=self._path, __handgrad__=self._session.hook)
@@ -36,5 +36,5 @@ class ScriptRunner:
         return None
 
     def notes(self) -> list[Note]:
-        """Nothing is left out of a script."""
+        """Return no notes: every line of a script runs."""
         return []

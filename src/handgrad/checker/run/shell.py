@@ -1,9 +1,9 @@
 # mypy: disable-error-code="no-untyped-call"
 # (IPython is typed in part only)
-"""Running the cells of a notebook in IPython, as Jupyter would, without a kernel.
+"""Running the cells of a notebook in IPython, as Jupyter does, without a kernel.
 
-Lines for the system (`!ls`, `%pip install`, `%%bash`) are not run but noted, plots are drawn
-nowhere, and every statement passes through the session that watches the gradients.
+Shell commands (`!ls`, `%pip install`, `%%bash`) are skipped and noted, plots are not drawn, and
+every statement passes through the session that records the gradients.
 """
 
 import ast
@@ -22,30 +22,30 @@ from traitlets import Type
 from traitlets.config import Config
 
 from handgrad.checker.records import CellError, Note, Place
+from handgrad.checker.run.cells import Cell
 from handgrad.checker.run.failure import cell_name, describe
 from handgrad.checker.run.output import Echo
 from handgrad.checker.run.saved import difference, folded
-from handgrad.checker.run.source import Cell
 from handgrad.checker.session import Session
 from handgrad.text import one_line
 
 PROGRAMS = {"bash", "cmd", "perl", "pypy", "python", "python2", "python3", "ruby", "script", "sh"}
 INSTALLERS = {"conda", "mamba", "pip", "uv"}
 NOT_RUN = PROGRAMS | INSTALLERS | {"sc", "sx", "system", "timeit"}
-"""Magics that run other programs, or code again for its time alone: noted and left out."""
+"""Magics that run other programs, or repeat code to time it: skipped and noted."""
 NO_EFFECT = {"debug", "handgrad", "matplotlib", "pdb"}
-"""Magics for somebody at a screen."""
-ENDED = "exit() ends it: no cell after this was run."
+"""Magics for interactive use."""
+ENDED = "exit() ends the run: no cell after this one ran."
 WRAPPER = re.compile(r"\s*%%(capture|prun|time)\b.*")
-"""A cell magic around Python that is as good without it; running it would shift the lines."""
+"""A cell magic around Python code. It is removed, as it would shift the line numbers."""
 
 
 class _Compiler(CachingCompiler):
-    """Names each cell's code after the cell and remembers its text, with the lines as written."""
+    """Names each cell's code after the cell, and keeps its text with all its lines."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.reset_compiler_flags()  # with IPython's, `x = (` is "incomplete input" and no more
+        self.reset_compiler_flags()  # with IPython's flags, `x = (` is only "incomplete input"
         self.text = ""
         self.offset = 0  # lines that IPython drops at the top of a cell
 
@@ -59,18 +59,18 @@ class _Compiler(CachingCompiler):
 
 
 class NotebookShell(InteractiveShell):
-    """An IPython whose magics are harmless and whose tracebacks go nowhere."""
+    """An IPython shell whose magics are harmless and that prints no tracebacks."""
 
     compiler_class = Type(_Compiler)
     compile: _Compiler
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
-        self.not_run: dict[Place, str] = {}
+        self.skipped: dict[Place, str] = {}
         self.ended: Place | None = None
 
-    def _skip(self, what: str, frame: FrameType) -> None:
-        self.not_run[Place(frame.f_lineno, self.execution_count - 1)] = one_line(what, 80)
+    def _skip(self, command: str, frame: FrameType) -> None:
+        self.skipped[Place(frame.f_lineno, self.execution_count - 1)] = one_line(command, 80)
 
     def system(self, cmd: str) -> None:
         self._skip(f"!{cmd}", sys._getframe(1))
@@ -92,7 +92,7 @@ class NotebookShell(InteractiveShell):
 
     @contextmanager
     def _text_of(self, line: str, offset: int) -> Iterator[None]:
-        """While `%time y = f(x)` compiles its line, that line's place is the magic's."""
+        """Within this, the line that `%time y = f(x)` compiles has the line number of the magic."""
         outer = self.compile.text, self.compile.offset
         self.compile.text, self.compile.offset = "\n" * offset + line, offset
         try:
@@ -113,7 +113,7 @@ class NotebookShell(InteractiveShell):
         self.ended = Place(sys._getframe(2).f_lineno, self.execution_count - 1)
 
     def showtraceback(self, *args: Any, **kwargs: Any) -> None:
-        """The error is in the report; IPython's coloured traceback would take a second."""
+        """Show nothing: the error is in the report, and IPython's traceback takes a second."""
 
     showsyntaxerror = showindentationerror = showtraceback
 
@@ -122,7 +122,7 @@ class NotebookShell(InteractiveShell):
 
 
 class _Transformer:
-    """IPython's hook on a cell's syntax tree; what goes wrong in ours is kept to be raised."""
+    """IPython's hook on a cell's syntax tree. It keeps an error of ours to be raised later."""
 
     def __init__(self, shell: NotebookShell, session: Session) -> None:
         self._shell = shell
@@ -136,16 +136,16 @@ class _Transformer:
         try:
             transformed: ast.Module = self._session.transform(tree, self.cell, compiler.text)
             return transformed
-        except Exception as error:  # IPython would only warn and go on without us
+        except Exception as error:  # IPython would warn and run the cell without hooks
             self.failure = error
             return tree
 
 
 class NotebookRunner:
-    """Runs a notebook's cells one after the other."""
+    """Runs a notebook's cells in order."""
 
     def __init__(self, session: Session, path: Path, scratch: Path, output: Echo) -> None:
-        """`scratch`: a folder for what IPython writes, so that nothing lands in the user's home."""
+        """Start IPython. It writes to the folder `scratch`, not to the user's home."""
         config = Config({"HistoryManager": {"enabled": False}})
         self._shell = NotebookShell.instance(config=config, ipython_dir=str(scratch))
         self._transformer = _Transformer(self._shell, session)
@@ -161,7 +161,7 @@ class NotebookRunner:
         return self._shell.ended is not None
 
     def run(self, cell: Cell) -> CellError | None:
-        """Run one cell; what it raised, if anything."""
+        """Run one cell and return what it raised, if anything."""
         assert cell.number is not None
         source = (
             WRAPPER.sub("", cell.source, count=1) if WRAPPER.match(cell.source) else cell.source
@@ -179,35 +179,35 @@ class NotebookRunner:
         return error
 
     def notes(self) -> list[Note]:
-        """What was left out, and what the saved output says that this run does not."""
-        left_out = [
-            Note("HG280", f"not run: {what}", place=place)
-            for place, what in self._shell.not_run.items()
+        """Return notes on skipped lines and on differences from the saved output."""
+        skipped = [
+            Note("HG280", f"skipped: {command}", place=place)
+            for place, command in self._shell.skipped.items()
         ]
         end = self._shell.ended
         ended = [Note("HG281", ENDED, place=end)] if end else []
-        return [*left_out, *ended, *folded(self._changed)]
+        return [*skipped, *ended, *folded(self._changed)]
 
 
 def _blank_lines(source: str) -> int:
-    """The blank lines at the top of a cell, which IPython drops before it counts."""
+    """Return the number of blank lines at the top of a cell, which IPython does not count."""
     lines = source.split("\n")
     return next((n for n, line in enumerate(lines) if line.strip()), 0)
 
 
 def _error(result: ExecutionResult, cell: int, offset: int) -> CellError | None:
-    """What a cell raised; where it did not parse, with the line as the user counts it."""
+    """Return what a cell raised, with the line number as the user counts it."""
     if result.error_in_exec is not None:
         return describe(result.error_in_exec, cell_name(cell), cell)
     if result.error_before_exec is None:
         return None
-    found = describe(result.error_before_exec, cell_name(cell), cell)
-    line = None if found.line is None else found.line + offset
-    return CellError(cell, line, found.error)
+    error = describe(result.error_before_exec, cell_name(cell), cell)
+    line = None if error.line is None else error.line + offset
+    return CellError(cell, line, error.error)
 
 
 def _close_figures() -> None:
-    """Jupyter closes a cell's figures with the cell; left open they would add up."""
+    """Close the cell's figures, as Jupyter does; open figures would fill the memory."""
     pyplot = sys.modules.get("matplotlib.pyplot")
     if pyplot is not None:
         pyplot.close("all")

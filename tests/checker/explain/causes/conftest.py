@@ -10,7 +10,8 @@ from benchmarks.proving.grade import check
 from benchmarks.proving.program import SOURCE, SQUARE, settings
 
 from checker.explain.causes import programs
-from handgrad.checker.records import Report, Row
+from handgrad.checker.records import Row
+from handgrad.checker.report.report import Report
 
 Explained = Callable[..., Row]
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from handgrad.checker.records import Report
+from handgrad.checker.report.report import Report
 from handgrad.checker.session import Session
 from handgrad.checker.write.derive.derive import choose_pass, derive_pass
 from handgrad.checker.write.derive.records import Derivation
