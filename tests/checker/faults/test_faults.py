@@ -4,6 +4,7 @@ from functools import cache
 
 import pytest
 import torch
+from benchmarks.proving.causes import Explained, counted, row_of
 from benchmarks.proving.generate import Fault, Generated, effects, generate
 from benchmarks.proving.grade import RIGHT, blamed, check_program, complaints
 from benchmarks.proving.kinds import KINDS
@@ -32,6 +33,10 @@ COUNTS = {
     "0.1 % off": (53, 10, 0),
 }
 """Faults of a kind, candidates that change nothing, candidates that raise: none drops unseen."""
+OTHER_CAUSE = {"missing branch": 1, "wrong operand": 1}
+"""Faults of a kind whose cause is named differently. A correct line is offered for every fault."""
+EVERY = 3
+"""Of the pairs; `make prove` checks all of them."""
 
 
 @cache
@@ -64,12 +69,17 @@ def test_there_is_a_count_for_every_kind() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_fault_is_named_at_its_line_and_nothing_besides(kind: str) -> None:
-    made = generate([kind])
-    assert (len(made.faults), made.unchanged[kind], made.raises[kind]) == COUNTS[kind]
-    for fault in made.faults:
+    made = everything()
+    faults = [fault for fault in made.faults if fault.kind == kind]
+    assert (len(faults), made.unchanged[kind], made.raises[kind]) == COUNTS[kind]
+    rows = []
+    for fault in faults:
         report = check_program(fault.source, fault.sizes)
         assert complaints(report, [fault], fault.effect) == [], fault
         assert not report.ok, fault
+        rows.append((fault, row_of(report, fault)))
+    explained = len(faults) - OTHER_CAUSE.get(kind, 0)
+    assert counted(rows)[kind] == Explained(len(faults), explained, len(faults))
 
 
 def test_a_slip_of_shape_has_a_verdict_of_its_own_and_its_mend() -> None:
@@ -93,15 +103,15 @@ def test_the_sample_has_a_fault_of_each_kind_and_most_of_them_run_together() -> 
 
 @pytest.mark.parametrize("nth", range(len(KINDS) - 1))
 def test_two_faults_at_once_are_both_named(nth: int) -> None:
-    """Each fault of the sample with all that come after it."""
+    """Each fault of the sample with every third of those after it."""
     first, *others = chosen()[nth:]
-    for pair in filter(None, (pair_of(first, other) for other in others)):
+    for pair in filter(None, (pair_of(first, other) for other in others[nth % EVERY :: EVERY])):
         report = check_program(pair.source, pair.sizes)
         assert complaints(report, pair.faults, pair.effect) == [], pair.faults
 
 
 def test_two_faults_at_random_are_both_named() -> None:
-    for pair in at_random(everything().faults, 40):
+    for pair in at_random(everything().faults, 20):
         report = check_program(pair.source, pair.sizes)
         assert complaints(report, pair.faults, pair.effect) == [], pair.faults
 
