@@ -10,8 +10,9 @@ OUT ?=
 train: $(READY)
 	$(RUN)/handgrad train $(if $(OUT),--out $(OUT))
 
+# worksteal: a worker takes neighbouring tests, which share fixtures and compiled kernels.
 test: $(READY)
-	$(RUN)/pytest -n 2
+	$(RUN)/pytest -n 2 --dist worksteal
 
 check: $(READY)
 	$(RUN)/ruff format --check .

@@ -1,13 +1,10 @@
 """Whether the report on a planted fault names the right cause and offers a correct line."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
-
 from benchmarks.proving.generate import Fault
-from benchmarks.proving.grade import check_program
 from handgrad.checker.records import Row
 from handgrad.checker.report.report import Report
 
@@ -64,14 +61,8 @@ def is_offered(row: Row | None) -> bool:
     return row is not None and row.fix is not None and row.checked is not None
 
 
-def explained(faults: Iterable[Fault], dtype: torch.dtype = torch.float32) -> dict[str, Explained]:
-    """Check the faults and return the counts by kind."""
-    found = [(f, row_of(check_program(f.source, f.sizes, dtype), f)) for f in faults]
-    return counted(found)
-
-
 def counted(found: Sequence[tuple[Fault, Row | None]]) -> dict[str, Explained]:
-    """Return the counts by kind for rows that exist already."""
+    """Return the counts by kind, given each fault with the row of its gradient."""
     faults = Counter(fault.kind for fault, _ in found)
     right = Counter(fault.kind for fault, row in found if is_right(fault, row))
     offered = Counter(fault.kind for fault, row in found if is_offered(row))
