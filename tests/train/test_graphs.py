@@ -28,8 +28,8 @@ from recorded import recorded
 from tiny import begun, model_for, train_tiny, words_dataset
 
 TOLERANCE = {"float32": 1e-4, "float64": 1e-10}
-"""After 120 steps. Eager SGD may fuse a product and a sum, a GPU adds in any order: after 300 steps 5e-7
-and 9e-16 were measured. A rate, a decay or a batch of another step is off by 1e-2."""
+"""After 120 steps. Eager SGD may add a product without rounding it, a GPU adds in any order: 5e-7
+and 9e-16 were measured after 300 steps. A rate, a decay or a batch of another step is off by 1e-2."""
 SIZES = [
     {"n_layer": n_layer, "batchnorm": batchnorm}
     for n_layer in (0, 1, 2, 3)
