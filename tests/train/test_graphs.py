@@ -29,7 +29,7 @@ from tiny import begun, model_for, train_tiny, words_dataset
 
 TOLERANCE = {"float32": 1e-4, "float64": 1e-10}
 """After 120 steps. Eager SGD may add a product without rounding it, a GPU adds in any order: 5e-7
-and 9e-16 were measured after 300 steps. A rate, a decay or a batch of another step is off by 1e-2."""
+and 9e-16 were measured after 300 steps. Another step's rate, decay or batch is off by 1e-2."""
 SIZES = [
     {"n_layer": n_layer, "batchnorm": batchnorm}
     for n_layer in (0, 1, 2, 3)
