@@ -1,4 +1,4 @@
-"""A backward pass by hand with one wrong line. Which one? Ask `handgrad check`."""
+"""A backward pass by hand with one wrong line. `handgrad check` finds it."""
 
 import torch
 

@@ -86,7 +86,7 @@ def test_the_whole_order_upside_down(notebook: Kernel) -> None:
     inherited = notebook.run(MENDED).texts[0]
     notebook.run(RIGHT)
     right = notebook.run(MENDED).texts[0]
-    assert inherited.startswith("handgrad: 2 wrong\n\nWrong because of lines above them\n")
+    assert inherited.startswith("handgrad: 2 wrong\n\nWrong because of earlier lines\n")
     assert "wrong" not in right
 
 

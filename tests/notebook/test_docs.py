@@ -24,5 +24,5 @@ def test_every_word_is_in_the_page() -> None:
     named = re.findall(r"^\| `%handgrad ?(\w*)[^|]* \|", PAGE, re.MULTILINE)
     assert {*named, "on"} == set(SUBCOMMANDS)
     assert "`%handgrad off`, `on`" in PAGE
-    (begins,) = re.findall(r"`%handgrad (\w+)` \|[^|]*\(so it begins\)", PAGE)
-    assert begins == DEFAULT
+    (default,) = re.findall(r"`%handgrad (\w+)` \|[^|]*\(the default\)", PAGE)
+    assert default == DEFAULT

@@ -11,7 +11,7 @@ handgrad: 2 wrong
 Lines to blame
   ✗ dhpre   cell 4, line 1   f32[32,20]
       dhpre = (1 - h) * dh
-      From the gradients that it starts from, this line should have made something else.
+      With correct upstream gradients, this line gives a wrong result.
       Off by up to {off}, over a million times what rounding explains.
       to blame for 1 other: dW"""
 FIX = SAID.replace(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from handgrad.checker.records import Verdict
+from handgrad.checker.records import VerdictName
 from handgrad.data import Dataset
 from handgrad.errors import GradientError, SettingsError
 from handgrad.train.folder import Run
@@ -38,7 +38,7 @@ def dataset(tmp_path: Path) -> Dataset:
 def test_wrong_gradients(
     dataset: Dataset,
     monkeypatch: pytest.MonkeyPatch,
-    wrong: list[tuple[str, Verdict, float | None]],
+    wrong: list[tuple[str, VerdictName, float | None]],
     line: str,
 ) -> None:
     judged = [("W2", "exact", 0.0), ("b2", "rounding", 1.0), *wrong]

@@ -22,7 +22,7 @@ from handgrad.errors import CheckError
 
 
 def watch(pairs: Mapping[str, str] | None = None, *, file: str | None = None) -> Watcher:
-    """Watch the code of a `with` block, and grade its gradients by hand with `.check()`.
+    """Watch the code of a `with` block, and judge its gradients by hand with `.check()`.
 
         with handgrad.watch() as w:
             h = torch.tanh(x @ W)
@@ -31,9 +31,9 @@ def watch(pairs: Mapping[str, str] | None = None, *, file: str | None = None) ->
             dh = 2 * h / h.numel()
             report = w.check()
 
-    Everything inside is recorded: keep training loops out. `pairs` says whose gradient a name is
-    where the name does not: {"dout": "h"}. `check()` raises CheckError where there is nothing to
-    grade.
+    Everything inside is recorded, so leave training loops outside. `pairs` maps names of gradients
+    to the tensors that they belong to, where the names do not show it: {"dout": "h"}. `check()`
+    raises CheckError if there is nothing to judge.
     """
     return Watcher(sys._getframe(1), pairs, file)
 
@@ -45,14 +45,14 @@ def check(
     *,
     pairs: Mapping[str, str] | None = None,
 ) -> Report:
-    """Grade a forward and a backward function whose bodies name their steps.
+    """Judge a forward and a backward function whose bodies name their steps.
 
-    `forward(*inputs)` (or `**inputs`) returns `out`, or `(out, cache)` with any number of things to
-    pass on. `backward` is called with those, after the gradient of `out` if it takes one more: 1
-    for a scalar, random numbers otherwise. What it returns without a name of its own is taken for
-    the gradients of the inputs, in their order. The inputs are copied first, and what is a floating
-    tensor among them is differentiated by. Raises CheckError where a function has no source, or
-    nothing in it is a gradient by hand.
+    `forward(*inputs)` (or `**inputs`) returns `out`, or `(out, ...)` with any number of values to
+    pass on. `backward` is called with these values, preceded by the gradient of `out` if it takes
+    one more argument: 1 for a scalar, random numbers otherwise. Unnamed values that it returns are
+    the gradients of the inputs, in order. The inputs are copied first; gradients are those of the
+    floating-point tensors among them. Raises CheckError if a function has no source, or if nothing
+    in it is a gradient by hand.
     """
     session = Session(pairs)
     run_forward = _instrumented(forward, session, "assign")
@@ -64,7 +64,9 @@ def check(
         made = run_forward(**given) if names else run_forward(*values)
         out, rest = (made[0], list(made[1:])) if isinstance(made, tuple) else (made, [])
         if not isinstance(out, Tensor) or not out.is_floating_point():
-            raise CheckError(f"{forward.__name__} must return a floating tensor first, not {out!r}")
+            raise CheckError(
+                f"{forward.__name__} must return a floating-point tensor first, not {out!r}"
+            )
         dout = _upstream(out)
         session.recorder.ask((out,), (dout,))
         returned = run_backward(*([dout] if _takes(backward) > len(rest) else []), *rest)
@@ -77,18 +79,19 @@ def check(
 def _instrumented(
     function: Callable[..., Any], session: Session, parameters: Any, returns: bool = False
 ) -> Any:
-    """Return the function, compiled again from its source with the hooks in it."""
+    """Return the function compiled again from its source, with the hooks in it."""
     try:
         lines, first = inspect.getsourcelines(function)
         tree = ast.parse(textwrap.dedent("".join(lines)))
     except (OSError, TypeError, SyntaxError) as error:
         name = getattr(function, "__name__", repr(function))
         raise CheckError(
-            f"{name} has no source to name its steps by: define it with def, in a file or a cell"
+            f"{name} has no source code to read its steps from: define it with def, in a file or "
+            f"cell"
         ) from error
     definition = tree.body[0]
     if not isinstance(definition, ast.FunctionDef):
-        raise CheckError(f"{function!r} is no function defined with def, whose lines have names")
+        raise CheckError(f"{function!r} is not a function defined with def")
     definition.decorator_list = []
     ast.increment_lineno(tree, max(first, 1) - 1)
     source = "\n" * (max(first, 1) - 1) + textwrap.dedent("".join(lines))
@@ -105,7 +108,7 @@ def _instrumented(
 def _name_returned(
     session: Session, forward: Callable[..., Any], inputs: Sequence[Any], returned: Any
 ) -> None:
-    """Name what `backward` returned after the inputs of `forward`, where it has no name yet."""
+    """Name the unnamed gradients that `backward` returned after the inputs of `forward`."""
     found = session.recorder.returned
     pairs = placed(_names_of(forward, inputs), _sequence(returned))
     named = {id(bind.value) for bind in session.recorder.trace.of(Bind) if bind.kind != "param"}

@@ -1,4 +1,4 @@
-"""`handgrad.derive` of a function: its backward pass as a function, to be pasted."""
+"""`handgrad.derive`: the backward pass of a function, as a function to paste."""
 
 import ast
 import builtins
@@ -21,31 +21,36 @@ from handgrad.errors import CheckError
 def derive(
     forward: Callable[..., Any], inputs: Sequence[Any] | Mapping[str, Any], *, fused: bool = False
 ) -> Derivation:
-    """Write the backward pass of a function whose body names its steps, run it, and judge it.
+    """Write the backward pass of a function that names its steps, run it, and judge it.
 
-    `forward(*inputs)` (or `**inputs`) returns `out`, or `(out, ...)`. The inputs are copied, and
-    what is a floating tensor among them is differentiated by. The result's text is a function of
-    the gradient of `out` and of whatever its lines read; `.lines` are the lines alone, `.gradients`
-    the verdicts, on the inputs given and a random gradient of `out`. `fused` undoes known blocks
-    (softmax and cross-entropy, batch norm, layer norm) in closed form. Raises CheckError where the
-    function has no source, returns no floating tensor, or nothing in it has a gradient.
+    `forward(*inputs)` (or `**inputs` for a mapping) returns `out` or `(out, ...)`. The inputs are
+    copied. The pass is differentiated by the floating-point tensors among them.
+
+    `str()` of the result is a function of the gradient of `out` and of the tensors that its lines
+    read. `.lines` are its lines, and `.gradients` the verdicts for these inputs and a random
+    gradient of `out`. `fused` writes known blocks (softmax and cross-entropy, batch norm, layer
+    norm) in closed form.
+
+    Raises CheckError if the function has no source, does not return a floating-point tensor first,
+    or its result depends on no floating-point input.
     """
     session = Session()
     run = _instrumented(forward, session, "assign")
-    given = inputs if isinstance(inputs, Mapping) else {}
-    values = [_leaf(v) for v in (given.values() if given else inputs)]
+    named = inputs if isinstance(inputs, Mapping) else {}
+    values = [_leaf(v) for v in (named.values() if named else inputs)]
     with session.recording():
-        made = run(**dict(zip(given, values, strict=True))) if given else run(*values)
-        out = made[0] if isinstance(made, tuple) else made
+        result = run(**dict(zip(named, values, strict=True))) if named else run(*values)
+        out = result[0] if isinstance(result, tuple) else result
         if not isinstance(out, Tensor) or not out.is_floating_point():
-            raise CheckError(f"{forward.__name__} must return a floating tensor first, not {out!r}")
+            raise CheckError(f"{forward.__name__} must return a floating-point tensor first, "
+                             f"not {out!r}")  # fmt: skip
         if not out.requires_grad:
-            raise CheckError(f"{forward.__name__}: nothing to derive: what it returns depends on "
-                             "no floating tensor among its inputs")  # fmt: skip
+            raise CheckError(f"{forward.__name__}: nothing to derive: the result depends on no "
+                             "floating-point tensor among the inputs")  # fmt: skip
         dout = _upstream(out)
         session.recorder.ask((out,), (dout,))
     if session.recorder.failures:
-        raise CheckError(f"{forward.__name__} could not be watched: {session.recorder.failures[0]}")
+        raise CheckError(f"{forward.__name__} could not be traced: {session.recorder.failures[0]}")
     with torch._C.DisableTorchFunction(), torch.enable_grad():
         trace = session.recorder.trace
         chosen = choose_pass(trace, forward.__name__)
@@ -57,15 +62,15 @@ def derive(
 def _as_function(
     derived: Derivation, forward: Callable[..., Any], values: Sequence[Any]
 ) -> Derivation:
-    """Give the lines a head, and a return of the inputs' gradients."""
+    """Add the def line, and a return of the gradients of the inputs."""
     names = list(inspect.signature(forward).parameters)[: len(values)]
-    own = {g.node: g.name for g in derived.gradients if g.verdict is not None}
-    graded = [n for n, v in zip(names, values, strict=False)
-              if isinstance(v, Tensor) and v.is_floating_point()]  # fmt: skip
-    returned = ", ".join(own.get(name, "None") for name in graded)
-    around = {**vars(builtins), **inspect.getclosurevars(inspect.unwrap(forward)).globals}
-    outside = {k for k, v in around.items() if k not in names and _is_global(v)}
-    read = _read("\n".join(derived.lines)) - outside - {"dout", "torch"}
+    gradient_names = {g.node: g.name for g in derived.gradients if g.verdict is not None}
+    floating = [n for n, v in zip(names, values, strict=False)
+                if isinstance(v, Tensor) and v.is_floating_point()]  # fmt: skip
+    returned = ", ".join(gradient_names.get(name, "None") for name in floating)
+    scope = {**vars(builtins), **inspect.getclosurevars(inspect.unwrap(forward)).globals}
+    global_names = {k for k, v in scope.items() if k not in names and _is_global(v)}
+    read = _read("\n".join(derived.lines)) - global_names - {"dout", "torch"}
     order = [n for n in names if n in read] + sorted(read - set(names))
     head = f"def {forward.__name__}_backward({', '.join(['dout', *order])}):"
     lines = (*derived.lines, f"return {returned}")
@@ -78,7 +83,7 @@ def _is_global(value: Any) -> bool:
 
 
 def _read(source: str) -> set[str]:
-    """Return the names that lines read before they set them."""
+    """Return the names that the lines read before they assign them."""
     bound: set[str] = set()
     free: set[str] = set()
     for statement in ast.parse(source).body:

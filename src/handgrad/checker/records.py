@@ -3,16 +3,16 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-Verdict = Literal["exact", "rounding", "shape", "wrong", "missing"]
-Blame = Literal["root", "inherited"]
+VerdictName = Literal["exact", "rounding", "shape", "wrong", "missing"]
+BlameName = Literal["root", "inherited"]
 Hint = Literal["where", "what", "fix"]
 HINTS: tuple[Hint, ...] = ("where", "what", "fix")
-VERDICTS: tuple[Verdict, ...] = ("exact", "rounding", "shape", "wrong", "missing")
+VERDICTS: tuple[VerdictName, ...] = ("exact", "rounding", "shape", "wrong", "missing")
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a statement stands: `line` counts from 1 in the cell, or the file if `cell` is None."""
+    """The place of a statement: `line` counts from 1 in the cell, or the file if `cell` is None."""
 
     line: int
     cell: int | None = None
@@ -20,11 +20,11 @@ class Place:
 
 @dataclass(frozen=True)
 class Spread:
-    """Where a wrong gradient is off: |by hand - truth| as a small picture, and in words.
+    """Where a gradient is wrong: |by hand - truth| as a small picture, and in words.
 
-    `levels` has a string a row, a character a cell: 0 right; 1 (a hundredth of the largest, or
-    less) to 5 (a third of it, or more) in half decades; x not finite. Dimensions before the last
-    two are folded together and long ones thinned; the worst in each cell counts.
+    `levels` has one string per row and one character per cell: 0 correct; 1 (a hundredth of the
+    largest error, or less) to 5 (a third of it, or more) in half decades; x not finite. Dimensions
+    before the last two are merged and long ones reduced; each cell shows its worst element.
     """
 
     levels: tuple[str, ...]
@@ -33,7 +33,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class Listing:
-    """The source of one cell, or of the file where `cell` is None, as its lines are counted."""
+    """The source of one cell, or of the file where `cell` is None."""
 
     cell: int | None
     text: str
@@ -41,41 +41,41 @@ class Listing:
 
 @dataclass(frozen=True)
 class Row:
-    """One gradient, judged. `node` is the forward tensor, `hand` the user's gradient for it."""
+    """One judged gradient. `node` is the forward tensor, `hand` the user's gradient of it."""
 
     node: str
     hand: str | None
-    verdict: Verdict
+    verdict: VerdictName
     place: Place | None = None
     statement: str | None = None
-    blame: Blame | None = None
+    blame: BlameName | None = None
     blamed_on: tuple[str, ...] = ()
-    """For an inherited error, the hand gradients of the roots that it comes from."""
+    """For an inherited error, the gradients by hand that it comes from."""
     places: tuple[Place, ...] = ()
-    """For a root, every line to blame: a gradient built in two statements may be off in both."""
+    """For a root, every line to blame: two statements of one gradient may both be wrong."""
     shape: tuple[int, ...] | None = None
     expected_shape: tuple[int, ...] | None = None
     dtype: str | None = None
     max_abs_diff: float | None = None
     ratio: float | None = None
-    """R = |by hand - truth| / the larger of |autograd - truth| and the rounding noise there."""
+    """R: the largest of |by hand - truth| / max(|autograd - truth|, rounding noise)."""
     cause: str | None = None
     message: str | None = None
     fix: str | None = None
-    """The corrected line, which was run before it is offered."""
+    """The corrected line. It has been run."""
     fix_at: Place | None = None
-    """Where the corrected line belongs, if it is not for the line that is shown."""
+    """The place of the corrected line, if it replaces another line than the one shown."""
     fix_adds: bool = False
-    """Whether it is to be added below that line, rather than to replace it."""
+    """Whether the corrected line is to be added below that place, rather than replace a line."""
     checked: Literal["exact", "rounding"] | None = None
-    """What the corrected line gave when it was run on right gradients upstream."""
+    """The verdict on the corrected line, run with correct upstream gradients."""
     spread: Spread | None = None
-    """Of a wrong gradient: where it is off. Of a root, given right gradients upstream."""
+    """Where a wrong gradient is off; for a root, with correct upstream gradients."""
 
 
 @dataclass(frozen=True)
 class Note:
-    """Something worth saying that is not a wrong gradient: an alias, a node rebuilt, ..."""
+    """Something worth knowing that is not a wrong gradient: an alias, a node computed again."""
 
     code: str
     message: str
@@ -85,7 +85,7 @@ class Note:
 
 @dataclass(frozen=True)
 class CellError:
-    """A statement of the user's that raised; the rest went on."""
+    """A statement of the user's that raised; the other statements ran."""
 
     cell: int | None
     line: int | None
@@ -105,9 +105,9 @@ class ReportData:
     notes: tuple[Note, ...] = ()
     errors: tuple[CellError, ...] = ()
     edges: tuple[tuple[str, str], ...] = ()
-    """The forward pass as a graph: each named tensor with one that is computed from it."""
+    """The graph of the forward pass: each named tensor with one that is computed from it."""
     listings: tuple[Listing, ...] = ()
-    """The sources that the gradients by hand stand in."""
+    """The sources of the gradients by hand."""
     version: int = field(default=1, init=False)
 
     @property

@@ -1,4 +1,4 @@
-"""What a backward function returns, by position: None for an input, too few, another's gradient."""
+"""What a backward function returns, by position: None, too few gradients, or another input's."""
 
 import ast
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from handgrad.checker.explain.causes import returned_number, returned_position
 from handgrad.checker.explain.search.edits import Text
-from handgrad.checker.pairs.hands import hand_names
+from handgrad.checker.record.gradient_names import hand_names
 from handgrad.checker.record.instrument import Statement
 from handgrad.checker.record.trace import Backward, Bind
 from handgrad.checker.records import Note, Row
@@ -24,9 +24,9 @@ def unreturned(
     inputs: Mapping[str, Any],
     returned: Sequence[Any],
 ) -> Report:
-    """Return the report with the inputs as wrong that got no gradient, or another's.
+    """Return the report with inputs marked as wrong that got no gradient, or another input's.
 
-    `inputs` are by their names. An input whose gradient is 0 throughout needs none.
+    `inputs` are by name. An input whose gradient is 0 everywhere needs none.
     """
     if session.recorder.returned is None:
         return report
@@ -55,10 +55,10 @@ def unreturned(
 
 
 def placed(inputs: Mapping[str, Any], returned: Sequence[Any]) -> list[tuple[str, Any]]:
-    """Return each input with what was returned for it, as far as that can be told.
+    """Return each input with the gradient returned for it, as far as positions show it.
 
-    One gradient for each input, or for each floating one; of another number, each goes to the next
-    input of its shape.
+    There is one gradient for each input, or for each floating-point input. If the number differs,
+    each gradient goes to the next input of its shape.
     """
     asked = [n for n, x in inputs.items() if isinstance(x, Tensor) and x.is_floating_point()]
     for names in (list(inputs), asked):
@@ -80,7 +80,7 @@ def _is_like(gradient: Any, value: Tensor) -> bool:
 def _crossed(
     session: Session, pairs: Sequence[tuple[str, Any]], statement: Statement
 ) -> tuple[dict[str, str], str | None]:
-    """Return the inputs that got the gradient of another, by the names these have; and the mend."""
+    """Return the inputs that got another input's gradient, by name, and the corrected line."""
     names = [name for name, _ in pairs]
     hands = {}
     for bind in session.recorder.trace.of(Bind):
@@ -98,7 +98,7 @@ def _crossed(
 
 
 def _is_due(session: Session, value: Tensor) -> bool:
-    """Tell whether autograd has a gradient for the input that is not 0 throughout."""
+    """Tell whether autograd's gradient of the input is not 0 everywhere."""
     trace = session.recorder.trace
     binds = {b.index for b in trace.of(Bind) if b.value is value}
     return any(

@@ -4,22 +4,24 @@ import ast
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 
 import torch
 
 from handgrad.checker.explain.explain import explain
-from handgrad.checker.judge.grade import Grader
-from handgrad.checker.judge.probe import probe
-from handgrad.checker.pairs.hands import LIKELY, Hand, find_hands, hand_names
-from handgrad.checker.pairs.settle import chosen, settle
-from handgrad.checker.pairs.sweep import Sweep
-from handgrad.checker.passes.find import Pass, find_passes
+from handgrad.checker.judge.grade import Grade, graded, with_imprecise
+from handgrad.checker.pairs.backward import BackwardReplay
+from handgrad.checker.pairs.hands import HandGradient, find_hands
+from handgrad.checker.pairs.pairing import chosen, paired
+from handgrad.checker.passes.forward import ForwardPass, find_passes
+from handgrad.checker.passes.truth import differentiated
 from handgrad.checker.record.capture import Recorder
+from handgrad.checker.record.gradient_names import LIKELY, hand_names
 from handgrad.checker.record.instrument import Instrumenter, Statement
 from handgrad.checker.record.trace import Bind, Compared
 from handgrad.checker.records import CellError, Listing, Note, Place, Row
 from handgrad.checker.report.build.edges import edges_of
-from handgrad.checker.report.build.notes import Evidence, find_notes
+from handgrad.checker.report.build.notes import NoteEvidence, find_notes
 from handgrad.checker.report.build.rows import missing_rows, row_of
 from handgrad.checker.report.build.shuffles import unread_shuffles
 from handgrad.checker.report.build.unwritten import unwritten
@@ -27,16 +29,25 @@ from handgrad.checker.report.report import Report
 from handgrad.errors import CheckError
 
 Edge = tuple[str, str]
-Choice = Callable[[list[Hand]], list[Hand]]
+Choice = Callable[[list[HandGradient]], list[HandGradient]]
 NO_GRADIENT = "nothing to check: no gradient is written by hand"
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What the report says about one pass."""
+
+    rows: Sequence[Row] = ()
+    notes: Sequence[Note] = ()
+    edges: Sequence[Edge] = ()
 
 
 class Session:
     """`transform` each cell, run it under `recording` with `hook` in its names, then `finish`.
 
-    `pairs` says whose gradient a name is where its name does not: {"dh": "a"}. `max_steps` is how
-    many whole steps of a training loop are recorded (2 where None); the rest of the loop runs
-    unrecorded.
+    `pairs` maps names of gradients to the tensors that they belong to, where their names do not
+    show it: {"dh": "a"}. `max_steps` is how many whole steps of a training loop are recorded (2
+    where None); the other iterations run unrecorded.
     """
 
     def __init__(
@@ -49,11 +60,11 @@ class Session:
 
     @property
     def hook(self) -> object:
-        """What `__handgrad__` must stand for in the names that the code runs under."""
+        """The object that instrumented code calls; bind it to the name `__handgrad__`."""
         return self.recorder
 
     def transform(self, tree: ast.Module, cell: int | None, source: str) -> ast.Module:
-        """Return `tree` with the hooks in it, changed in place. `source` is what it was made of."""
+        """Return `tree` with the hooks in it, changed in place. It was parsed from `source`."""
         self.sources.append((cell, source))
         return Instrumenter(self.statements, cell, source).module(tree)
 
@@ -64,60 +75,62 @@ class Session:
     def finish(
         self, file: str, errors: Sequence[CellError] = (), only: Choice | None = None
     ) -> Report:
-        """Grade what was recorded. Raises CheckError, one line, where there is nothing to grade.
+        """Judge what was recorded. Raises CheckError, one line, where there is nothing to judge.
 
-        `only` picks the gradients to grade from those found; None: all of them.
+        `only` picks the gradients to judge from those found; None: all of them.
         """
         with torch._C.DisableTorchFunction(), torch.enable_grad():
-            rows, notes, edges = self._graded(file, only or list)
+            findings = self._findings(file, only or list)
+        rows, notes = tuple(findings.rows), tuple(findings.notes)
         listings = self._listings(rows)
-        return Report(file, tuple(rows), tuple(notes), tuple(errors), tuple(edges), listings)
+        return Report(file, rows, notes, tuple(errors), tuple(findings.edges), listings)
 
-    def _graded(self, file: str, only: Choice) -> tuple[list[Row], list[Note], list[Edge]]:
+    def _findings(self, file: str, only: Choice) -> Findings:
         passes = self._passes(file)
         hands = only(find_hands(self.recorder.trace, passes, self.pairs))
-        rows, notes = [], unread_shuffles(self.sources) + self._unseen() + self._unpaired()
+        rows: list[Row] = []
+        notes = unread_shuffles(self.sources) + self._unrecorded() + self._unpaired()
         edges: list[Edge] = []
         for forward in passes:
-            own = [h for h in hands if h.forward is forward]
-            found, said, drawn = graded(forward, own) if own else ([], [], [])
-            rows += found
-            notes += said
-            edges += drawn
+            of_pass = [hand for hand in hands if hand.forward is forward]
+            findings = check_pass(forward, of_pass) if of_pass else Findings()
+            rows += findings.rows
+            notes += findings.notes
+            edges += findings.edges
         if not any(row.hand for row in rows):
             rows = unwritten(passes, [source for _, source in self.sources])
         if not rows:
-            why = next((n.message for n in notes if n.code in ("HG215", "HG218")), NO_GRADIENT)
-            raise CheckError(f"{file}: {why}")
-        return merged(rows), list(dict.fromkeys(notes)), list(dict.fromkeys(edges))
+            reason = next((n.message for n in notes if n.code in ("HG215", "HG218")), NO_GRADIENT)
+            raise CheckError(f"{file}: {reason}")
+        return Findings(merged(rows), list(dict.fromkeys(notes)), list(dict.fromkeys(edges)))
 
     def _listings(self, rows: Sequence[Row]) -> tuple[Listing, ...]:
-        """Return the sources that the rows' statements stand in."""
-        told = {(row.place, row.statement) for row in rows}
-        own = (s for s in self.statements if s.source and (s.place, s.text) in told)
-        return tuple(dict.fromkeys(Listing(s.place.cell, s.source) for s in own))
+        """Return the sources of the rows' statements."""
+        shown = {(row.place, row.statement) for row in rows}
+        statements = (s for s in self.statements if s.source and (s.place, s.text) in shown)
+        return tuple(dict.fromkeys(Listing(s.place.cell, s.source) for s in statements))
 
-    def _passes(self, file: str) -> list[Pass]:
+    def _passes(self, file: str) -> list[ForwardPass]:
         trace = self.recorder.trace
         names = {b.name for b in trace.of(Bind) if b.kind != "param"}
         nodes = hand_names(names, self.pairs)
         try:
             passes = find_passes(trace, nodes)
-        except CheckError as error:  # which one is the loss matters to gradients by hand alone
+        except CheckError as error:  # which one is the loss matters only to gradients by hand
             by_hand = nodes or trace.of(Compared) or any(LIKELY.fullmatch(name) for name in names)
             raise CheckError(f"{file}: {error if by_hand else NO_GRADIENT}") from error
         if not passes:
             raise CheckError(f"{file}: nothing to check: no loss was computed from named tensors")
         return passes
 
-    def _unseen(self) -> list[Note]:
-        """What of the file's run could not be watched, if anything."""
+    def _unrecorded(self) -> list[Note]:
+        """Return a note on a failure of the recording, if there was one."""
         failures = list(dict.fromkeys(self.recorder.failures))
-        text = "part of this file could not be watched, and is not graded: {}"
+        text = "part of this file could not be recorded and is not judged: {}"
         return [Note("HG216", text.format(failures[0]))] if failures else []
 
     def _unpaired(self) -> list[Note]:
-        """What was named as a pair and is no tensor's name."""
+        """Return a note on each name in `pairs` that no tensor has."""
         names = {b.name for b in self.recorder.trace.of(Bind)}
         return [
             Note("HG218", f"the pair {hand}={node}: no tensor is named {name}")
@@ -127,50 +140,54 @@ class Session:
         ]
 
 
-def graded(forward: Pass, hands: list[Hand]) -> tuple[list[Row], list[Note], list[Edge]]:
-    """Return the rows and the notes of one pass, and its graph."""
+def check_pass(forward: ForwardPass, hands: Sequence[HandGradient]) -> Findings:
+    """Judge the gradients by hand of one pass, and explain what is wrong: the check's core."""
     try:
-        forward.differentiate()
+        truth = differentiated(forward)
     except RuntimeError as error:  # torch's own, of operations that cannot run in float64
-        return [], [_ungraded(forward, error)], []
-    grader = Grader(forward, hands)
-    settle(grader)
-    main, later = chosen(grader, grader.hands)
-    if not grader.hands:
-        return [], [], []
-    grades = grader.grades()
-    cut = probe(grader, grades)
-    grader.settle(grades)
+        return Findings(notes=[_not_differentiated(forward, error)])
+    pairing = paired(truth, hands)
+    if not pairing.pairs:
+        return Findings()
+    main, later = chosen(pairing)
+    judged = graded(truth, pairing)
+    explanations = explain(judged)
+    grades = with_imprecise(judged.grades, explanations.imprecise)
     by_number = {g.hand.number: g for g in grades}
-    shown = [by_number[h.number] for h in main]
-    again = [by_number[h.number] for h in later]
-    shown += [g for g in again if not g.right]
-    # a function's own name for it (dW) repeats its caller's (dW1): only to be named for blame
-    outer = {id(g.hand.node.value) for g in shown if g.hand.node and not g.hand.is_local()}
-    shown = [
-        g
-        for g in shown
-        if not (g.hand.is_local() and g.right and g.hand.node and id(g.hand.node.value) in outer)
-        or g.lucky
+    again = [by_number[pair.number] for pair in later]
+    shown = _shown([by_number[pair.number] for pair in main], again)
+    backward = BackwardReplay(truth, pairing.pairs, substitute=False).events()
+    notes = find_notes(NoteEvidence(truth.trace, truth, shown, again, backward))
+    rows = [row_of(g, explanations.found.get(g.hand.number)) for g in shown]
+    rows += missing_rows(truth, shown, judged.cut.consumers)
+    return Findings(rows, notes, edges_of(truth, shown, judged.cut.consumers))
+
+
+def _shown(main: Sequence[Grade], again: Sequence[Grade]) -> list[Grade]:
+    """Return the grades to report, of the main definitions and the later ones."""
+    grades = [*main, *(g for g in again if not g.right)]
+    outer = {id(g.hand.node.value) for g in grades if not g.hand.is_local()}
+
+    def repeats(grade: Grade) -> bool:
+        """Tell whether it is a function's own name (dW) for what its caller has (dW1)."""
+        local = grade.hand.is_local() and id(grade.hand.node.value) in outer
+        return local and grade.right and not grade.lucky
+
+    # under a key, a gradient is of interest only if the key is that of another gradient
+    return [
+        g for g in grades if not repeats(g) and (not g.hand.borrowed or g.root or g.fit is not None)
     ]
-    # under a key, a gradient is of interest only if the key is another's
-    shown = [g for g in shown if not g.hand.borrowed or g.root or g.fit]
-    backward = Sweep(forward, grader.hands, substitute=False).events()
-    causes = explain(grader, grades, cut)
-    notes = find_notes(Evidence(forward.trace, forward, shown, again, backward))
-    rows = [row_of(g, causes.get(g.hand.number)) for g in shown]
-    rows += missing_rows(forward, shown, cut.consumers)
-    return rows, notes, edges_of(forward, shown, cut.consumers)
 
 
-def _ungraded(forward: Pass, error: RuntimeError) -> Note:
+def _not_differentiated(forward: ForwardPass, error: RuntimeError) -> Note:
     name = next((b.name for b in forward.trace.of(Bind) if b.value is forward.outputs[0]), "a loss")
-    why = str(error).split("\n")[0]
-    return Note("HG215", f"the way to {name} cannot be run again in float64: {why}", name)
+    reason = str(error).split("\n")[0]
+    message = f"the operations that lead to {name} cannot be run again in float64: {reason}"
+    return Note("HG215", message, name)
 
 
 def merged(rows: Sequence[Row]) -> list[Row]:
-    """Return each line's gradient once, as it came out worst: a loop passes it several times."""
+    """Return each line's gradient once, with its worst verdict: a loop runs it several times."""
     worst: dict[tuple[str | None, str, Place | None], Row] = {}
     for row in rows:
         key = (row.hand, row.node.split("[")[0], row.place)

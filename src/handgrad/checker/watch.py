@@ -1,4 +1,4 @@
-"""Watching a `with` block: the names that its lines set, told by Python's own line events."""
+"""Watching a `with` block: Python's line events show which names its lines set."""
 
 import ast
 import linecache
@@ -14,7 +14,7 @@ from handgrad.checker.session import Session
 from handgrad.errors import CheckError
 
 Read = tuple[int, list[CodeType]]
-"""A statement's number, and what reads its targets back."""
+"""A statement's number, and the code that reads its targets back."""
 
 
 class Watcher:
@@ -50,7 +50,7 @@ class Watcher:
         self._recording.__exit__(kind, error, traceback)
 
     def check(self) -> Report:
-        """Grade what has run so far. Raises CheckError, one line, where nothing can be graded."""
+        """Judge what has run so far. Raises CheckError, one line, if there is nothing to judge."""
         return self._session.finish(self._file)
 
     def _statements(self) -> dict[int, list[Read]]:
@@ -62,7 +62,7 @@ class Watcher:
         except SyntaxError:
             source = ""
         if not source.strip():
-            raise CheckError(f"{name}: its source is not to be had, so its names are not either")
+            raise CheckError(f"{name}: no source code is available, so its names are unknown")
         instrumenter = Instrumenter(self._session.statements, None, source)
         instrumenter.module(tree)
         lines: dict[int, list[Read]] = {}
@@ -84,7 +84,7 @@ class Watcher:
         return self._line
 
     def _finish(self, frame: FrameType) -> None:
-        """Tell the recorder what the line that has just ended set."""
+        """Pass on what the line that has just ended set."""
         line = self._running.pop(frame, None)
         for number, codes in self._lines.get(line, ()) if line is not None else ():
             try:

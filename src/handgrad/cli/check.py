@@ -1,4 +1,4 @@
-"""`handgrad check`: the gradients of a notebook or a script, and which lines are to blame."""
+"""`handgrad check`: grade the gradients in notebooks and scripts."""
 
 import sys
 import time
@@ -18,41 +18,48 @@ if TYPE_CHECKING:
 def check(
     files: Annotated[
         list[Path],
-        typer.Argument(metavar="FILE", help="Notebooks (.ipynb) and scripts (.py)."),
+        typer.Argument(metavar="FILE", help="Notebooks (.ipynb) and scripts (.py) to check."),
     ],
     pair: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NAME=TENSOR", help="NAME holds the gradient of TENSOR; may be repeated."
+            metavar="NAME=TENSOR",
+            help="Declare that NAME is the gradient of TENSOR. May be repeated.",
         ),
     ] = None,
     hint: Annotated[
         str,
         typer.Option(
             metavar="where|what|fix",
-            help="Say where mistakes are, also what they are, or also what to type.",
+            help="Show where the mistakes are, also what they are, or also how to fix them.",
         ),
     ] = "fix",
-    timeout: Annotated[float, typer.Option(help="Seconds that a file may run.")] = 600.0,
+    timeout: Annotated[float, typer.Option(help="Time limit for each file, in seconds.")] = 600.0,
     max_steps: Annotated[
-        int | None, typer.Option(metavar="N", help="Record N steps of a training loop, not 2.")
+        int | None,
+        typer.Option(
+            metavar="N", help="Number of steps of a training loop to record, 2 if not given."
+        ),
     ] = None,
     show_output: Annotated[
-        bool, typer.Option("--show-output", help="Show what the file prints, too.")
+        bool, typer.Option("--show-output", help="Also show what the file prints.")
     ] = False,
     json: Annotated[
-        str | None, typer.Option(metavar="FILE|-", help="Write the report as JSON.")
+        str | None,
+        typer.Option(metavar="FILE|-", help="Write the report as JSON; - is standard output."),
     ] = None,
     html: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE|DIR",
-            help="Write the report as a page; of several files, a folder.",
+            help="Write the report as an HTML page, or for several files a folder of pages.",
         ),
     ] = None,
     csv: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Write a table for a spreadsheet, one row a file."),
+        typer.Option(
+            metavar="FILE", help="Write the results as a table for a spreadsheet, one row per file."
+        ),
     ] = None,
     jobs: Annotated[
         int | None,
@@ -60,21 +67,25 @@ def check(
             "-j",
             "--jobs",
             metavar="N",
-            help="Check N files at a time.",
-            show_default="as many as processors, 8 at most",
+            help="Number of files to check at the same time.",
+            show_default="number of CPUs, at most 8",
         ),
     ] = None,
     details: Annotated[
-        bool, typer.Option("--details", help="Of several files, print each one's report, too.")
+        bool,
+        typer.Option("--details", help="For several files, also print the report of each."),
     ] = False,
 ) -> None:
-    """Run each FILE in a process of its own and judge each gradient by hand in it.
+    """Run each FILE in its own process and check every gradient that it computes by hand.
 
-    It runs the file's code as Python would: check only what you would run.
+    The code runs as Python would run it: check only files that you would run yourself.
 
-    Exit code 1: a gradient is wrong, something raised, or one of several files was not graded.
+    Exit code 0: every gradient is correct.
 
-    Exit code 2: there is nothing to check.
+    Exit code 1: a gradient is wrong, the file raised an error, or one of several files was not
+    graded.
+
+    Exit code 2: there is nothing to check, or an option is invalid.
     """
     from handgrad.checker.run.many import each_once, required_jobs
     from handgrad.cli.several import ManyFiles
@@ -84,26 +95,26 @@ def check(
     targets.require(several=len(named) > 1)
     required_jobs(1 if jobs is None else jobs)
     if len(named) > 1:
-        several = ManyFiles(named, level, targets, show_output, details)
-        raise typer.Exit(several.check(pairs, timeout, max_steps, jobs))
-    checked = _checked(files[0], targets, pairs, timeout, max_steps).hinted(level)
-    assert checked.report is not None
+        many = ManyFiles(named, level, targets, show_output, details)
+        raise typer.Exit(many.check(pairs, timeout, max_steps, jobs))
+    result = _check_one(files[0], targets, pairs, timeout, max_steps).hinted(level)
+    assert result.report is not None
     if show_output:
-        print(checked.output, end="", file=sys.stderr)
-    targets.write([checked], several=False)
+        print(result.output, end="", file=sys.stderr)
+    targets.write([result], several=False)
     if json != "-":
-        print_report(checked.report)
-    raise typer.Exit(0 if checked.report.ok and not checked.report.errors else 1)
+        print_report(result.report)
+    raise typer.Exit(0 if result.report.ok and not result.report.errors else 1)
 
 
-def _checked(
+def _check_one(
     file: Path,
     targets: Targets,
     pairs: dict[str, str],
     timeout: float,
     max_steps: int | None,
 ) -> "FileResult":
-    """The one file, checked. Where it is refused, the sheet says so before the error does."""
+    """Check a single file. If it is refused, write the CSV before raising the error."""
     from handgrad.checker.run.many import failed, graded
     from handgrad.checker.run.run import check_file
 
@@ -116,15 +127,15 @@ def _checked(
     return graded(0, file, time.monotonic() - begin, outcome.report, outcome.output)
 
 
-def _pairs(given: list[str]) -> dict[str, str]:
-    """`["dh=a"]` as `{"dh": "a"}`."""
+def _pairs(options: list[str]) -> dict[str, str]:
+    """Return `["dh=a"]` as `{"dh": "a"}`."""
     pairs: dict[str, str] = {}
-    for text in given:
+    for text in options:
         hand, _, node = (part.strip() for part in text.partition("="))
         if not hand or not node:
             raise SettingsError(f"--pair {text}: expected NAME=TENSOR, such as --pair dh=a")
         if pairs.setdefault(hand, node) != node:
             raise SettingsError(
-                f"--pair {hand}: given as the gradient of {pairs[hand]} and of {node}"
+                f"--pair {hand}: declared as the gradient of both {pairs[hand]} and {node}"
             )
     return pairs

@@ -1,4 +1,4 @@
-"""`handgrad derive`: the backward pass of a notebook's or a script's forward pass, verified."""
+"""`handgrad derive`: derive and verify the backward pass of a notebook or a script."""
 
 import ast
 import os
@@ -20,42 +20,47 @@ def derive(
         Path, typer.Argument(metavar="FILE", help="A notebook (.ipynb) or a script (.py).")
     ],
     fused: Annotated[
-        bool, typer.Option("--fused", help="Undo known blocks in closed form.")
+        bool,
+        typer.Option("--fused", help="Use the closed form of known blocks, such as batchnorm."),
     ] = False,
     loss: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The loss, where there are several.")
+        str | None, typer.Option(metavar="NAME", help="Name of the loss, if there are several.")
     ] = None,
     node: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Only the lines of this tensor's gradient.")
+        str | None,
+        typer.Option(metavar="NAME", help="Only show the lines of this tensor's gradient."),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", metavar="FILE", help="Write the lines there.")
+        Path | None, typer.Option("-o", "--out", metavar="FILE", help="Write the lines to FILE.")
     ] = None,
-    timeout: Annotated[float, typer.Option(help="Seconds that the file may run.")] = 600.0,
+    timeout: Annotated[float, typer.Option(help="Time limit for the file, in seconds.")] = 600.0,
     show_output: Annotated[
-        bool, typer.Option("--show-output", help="Show what the file prints, too.")
+        bool, typer.Option("--show-output", help="Also show what the file prints.")
     ] = False,
     json: Annotated[
-        str | None, typer.Option(metavar="FILE|-", help="Write the result as JSON.")
+        str | None,
+        typer.Option(metavar="FILE|-", help="Write the result as JSON; - is standard output."),
     ] = None,
 ) -> None:
-    """Run FILE in a process of its own and write the backward pass of its forward pass.
+    """Run FILE in its own process and derive the backward pass of its loss, line by line.
 
-    Each line is run and judged as handgrad check judges. The file itself is not changed.
+    Each line runs and is graded as handgrad check does it. FILE is not changed.
 
-    Exit code 1: something could not be derived or verified, or something in the file raised.
+    Exit code 0: every gradient is derived and correct.
 
-    Exit code 2: there is nothing to derive.
+    Exit code 1: a gradient could not be derived or verified, or the file raised an error.
+
+    Exit code 2: there is nothing to derive, or an option is invalid.
     """
     from handgrad.checker.derive_file import derive_file
     from handgrad.cli.output import check_target
 
     check_target(json)
     _require_target(out, json)
-    found = derive_file(file, fused, loss, timeout)
-    derived = found.derivation
+    result = derive_file(file, fused, loss, timeout)
+    derived = result.derivation
     if show_output:
-        print(found.output, end="", file=sys.stderr)
+        print(result.output, end="", file=sys.stderr)
     if node is not None:
         derived = only(derived, node)
     if json is not None:
@@ -72,10 +77,10 @@ def derive(
 
 
 def _require_target(out: Path | None, json: str | None) -> None:
-    """Refuse before anything runs what could not be written, or would be lost, at the end."""
+    """Raise an error before the file runs if the results cannot be written."""
     if json is not None and json.lower().endswith(SOURCES):
         raise SettingsError(
-            f"--json {json}: that is a file to derive; name the one to write, "
+            f"--json {json}: this is a file to derive; name the file to write, "
             f"such as --json derived.json"
         )
     if out is None:
@@ -83,39 +88,41 @@ def _require_target(out: Path | None, json: str | None) -> None:
     if out == Path("-"):
         raise SettingsError("-o -: name a file; without -o the lines go to standard output")
     if json is not None and os.path.abspath(json) == os.path.abspath(out):
-        raise SettingsError(f"--json {json}: that is where -o goes, too; name another file")
+        raise SettingsError(f"--json {json}: -o writes to the same file; name another one")
     if out.exists():
         raise SettingsError(f"{out} exists already; name another file with -o, or remove it")
     if not out.parent.is_dir():
-        raise RunError(f"cannot write {out}: no folder {out.parent}; name another file with -o")
+        raise RunError(
+            f"cannot write {out}: {out.parent} is not a folder; name another file with -o"
+        )
 
 
 def only(derived: "Derivation", node: str) -> "Derivation":
-    """Return what concerns one gradient, by its tensor's name or its own."""
+    """Return the part of a derivation on one gradient, by its name or its tensor's."""
     from dataclasses import replace
 
     kept = tuple(g for g in derived.gradients if node in (g.node, g.name))
     if not kept:
         names = ", ".join(g.node for g in derived.gradients)
-        raise CheckError(f"{derived.file}: no gradient of {node} was derived; there are: {names}")
+        raise CheckError(f"{derived.file}: no gradient of {node} was derived; known: {names}")
     names_kept = {g.name for g in kept}
     lines: list[str] = []
-    said: list[str] = []  # the comments above the lines that come next
-    begun = False
+    comments: list[str] = []  # above the next lines
+    in_code = False
     for line in derived.lines:
         if line.startswith("#"):
-            said = [line] if begun else [*said, line]
-            begun = False
+            comments = [line] if in_code else [*comments, line]
+            in_code = False
             continue
-        begun = True
+        in_code = True
         if target(line) in names_kept:
-            lines += [*said, line]
-            said = []
+            lines += [*comments, line]
+            comments = []
     return replace(derived, lines=tuple(lines), gradients=kept)
 
 
 def target(line: str) -> str | None:
-    """Return the name that a derived line sets or changes."""
+    """Return the name that a derived line assigns or changes."""
     node = ast.parse(line).body[0]
     if isinstance(node, ast.Assign | ast.AugAssign):
         part: ast.expr = node.targets[0] if isinstance(node, ast.Assign) else node.target
@@ -129,7 +136,7 @@ def target(line: str) -> str | None:
 
 
 def _print(derived: "Derivation", out: Path | None) -> None:
-    """The lines, unless they went to a file; what could not be had; the counts."""
+    """Print the lines unless they are in a file, then what could not be derived, and the counts."""
     from handgrad.checker.records import Place
     from handgrad.checker.report import words
     from handgrad.text import printable

@@ -1,4 +1,4 @@
-"""`handgrad exercise`: a notebook with a forward pass and a blank for each gradient."""
+"""`handgrad exercise`: write a notebook with a blank for each gradient of a forward pass."""
 
 import re
 from pathlib import Path
@@ -12,7 +12,7 @@ from handgrad.errors import SettingsError
 
 def exercise(
     forward: Annotated[
-        Path, typer.Argument(metavar="FORWARD", help="A notebook or script with a forward pass.")
+        Path, typer.Argument(metavar="FORWARD", help="Notebook or script with a forward pass.")
     ],
     out: Annotated[
         Path | None,
@@ -20,45 +20,47 @@ def exercise(
             "-o",
             "--out",
             metavar="FILE",
-            help="The notebook to write.",
-            show_default="FORWARD-exercise.ipynb, or -solution.ipynb, beside it",
+            help="Notebook to write.",
+            show_default="FORWARD-exercise.ipynb or FORWARD-solution.ipynb",
         ),
     ] = None,
     hint: Annotated[
         str,
         typer.Option(
-            metavar="where|what|fix", help="How much it tells of a mistake, until asked for more."
+            metavar="where|what|fix",
+            help="Let the notebook show where the mistakes are, also what they are, or also how to "
+            "fix them.",
         ),
     ] = "where",
     only: Annotated[
         str | None,
-        typer.Option(metavar="NAME,...", help="Ask for these gradients alone, such as dlogits,dh."),
+        typer.Option(
+            metavar="NAME,...", help="Leave blanks for these gradients only, such as dlogits,dh."
+        ),
     ] = None,
     solution: Annotated[
-        bool, typer.Option("--solution", help="Put derived lines in the place of the blanks.")
+        bool, typer.Option("--solution", help="Fill the blanks with derived lines.")
     ] = False,
-    timeout: Annotated[float, typer.Option(help="Seconds that FORWARD may run.")] = 600.0,
-    force: Annotated[
-        bool, typer.Option("--force", help="Write over a notebook that is there already.")
-    ] = False,
+    timeout: Annotated[float, typer.Option(help="Time limit for FORWARD, in seconds.")] = 600.0,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing notebook.")] = False,
 ) -> None:
-    """Write a notebook in which the backward pass of FORWARD is to be written by hand.
+    """Write an exercise: a notebook in which to write the backward pass of FORWARD by hand.
 
-    FORWARD is run, twice. What it does up to the loss is given; lines with gradients by hand, and
-    all that follows the loss, are left out.
+    FORWARD runs twice. The notebook contains its code up to the loss, without the lines that
+    compute gradients by hand, and a blank for each gradient.
     """
     from handgrad.checker.exercise.write import write_exercise
 
     level = hint_level(hint)
     if only and solution:
-        raise SettingsError("--only asks for some gradients, --solution gives all: leave one out")
+        raise SettingsError("--only and --solution cannot be combined; leave one of them out")
     kind = "solution" if solution else "exercise"
     target = forward.with_name(f"{forward.stem}-{kind}.ipynb") if out is None else out
     names = [name for name in re.split(r"[,\s]+", only or "") if name]
-    made = write_exercise(forward, target, level, names, force, timeout, solution)
-    n = len(made.names)
-    few = made.names[0] if n == 1 else f"{made.names[0]} to {made.names[-1]}"
-    many = f"{n} gradient{'' if n == 1 else 's'}"
-    done = f"{made.n_solved} of {many} written" if solution else f"{many} to write"
-    print(f"{made.file}: {done}, {few}.")
-    print(f"Check it with: handgrad check {made.file} --hint {level}")
+    written = write_exercise(forward, target, level, names, force, timeout, solution)
+    n = len(written.names)
+    which = written.names[0] if n == 1 else f"{written.names[0]} to {written.names[-1]}"
+    gradients = f"{n} gradient{'' if n == 1 else 's'}"
+    count = f"{written.n_solved} of {gradients} written" if solution else f"{gradients} to write"
+    print(f"{written.file}: {count}, {which}.")
+    print(f"Check it with: handgrad check {written.file} --hint {level}")

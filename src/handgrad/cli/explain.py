@@ -1,4 +1,4 @@
-"""`handgrad explain`: the page of a cause or a note, or the list of them all."""
+"""`handgrad explain`: print the page of a cause or a note, or the list of all codes."""
 
 from typing import Annotated
 
@@ -10,12 +10,14 @@ from handgrad.errors import SettingsError
 def explain(
     code: Annotated[
         list[str] | None,
-        typer.Argument(metavar="CODE", help="A code, such as HG104, or a name: power rule."),
+        typer.Argument(
+            metavar="CODE", help="A code, such as HG104, or a name, such as power rule."
+        ),
     ] = None,
 ) -> None:
-    """Say what a code in a report means: what, why, and of a cause how wrong and right lines look.
+    """Explain a code of a report: what it means, why it happens, and a wrong and a right line.
 
-    Without CODE, all codes are listed.
+    Without CODE, list all codes.
     """
     from rich.console import Console
     from rich.text import Text
@@ -29,10 +31,10 @@ def explain(
             console.print(Text.assemble((page.code, "bold"), f"  {page.name}"))
         return
     asked = " ".join(code)
-    found = find(asked, known)
-    if not found:
+    matches = find(asked, known)
+    if not matches:
         raise SettingsError(unknown(asked, known))
-    for number, page in enumerate(found):
+    for number, page in enumerate(matches):
         console.print(Text("\n" if number else "").append(f"{page.code}  {page.name}\n", "bold"))
         for heading, rest in page.lines():
             console.print(Text(heading, style="bold").append(rest, "not bold"))

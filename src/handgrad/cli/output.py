@@ -1,4 +1,4 @@
-"""What commands print: lines, marks, and where JSON goes."""
+"""What commands print: lines, marks, reports."""
 
 import os
 from collections.abc import Callable
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
     from handgrad.data import Dataset
 
 INTERRUPTED = 130
-"""Exit code after Ctrl-C: 128 + SIGINT, as shells have it."""
+"""Exit code after Ctrl-C: 128 + SIGINT, as in shells."""
 MARKS = {True: "new", False: "known"}
 
 
 def sayer(stream: TextIO) -> Callable[[str], None]:
-    """A function that prints a line to `stream` at once."""
+    """Return a function that prints a line to `stream` and flushes it."""
     return lambda line: print(line, file=stream, flush=True)
 
 
 def check_target(target: str | Path | None, option: str = "--json") -> None:
-    """Raise RunError now, not at the end, where a file that `option` names cannot be written."""
+    """Raise RunError, before any work, if the file that `option` names cannot be written."""
     if target is None or target == "-":
         return
     path = Path(target)
@@ -31,29 +31,30 @@ def check_target(target: str | Path | None, option: str = "--json") -> None:
         raise RunError(f"cannot write {path}: it is a folder; name a file with {option}")
     if not os.access(path.parent, os.W_OK | os.X_OK):
         raise RunError(
-            f"cannot write {path}: no folder {path.parent} that can be written; "
+            f"cannot write {path}: {path.parent} is not a writable folder; "
             f"name another file with {option}"
         )
 
 
 def hint_level(given: str) -> "Hint":
-    """What `--hint` asks for. Raises SettingsError where it is no level."""
+    """Return the level of `--hint`. Raises SettingsError if there is no such level."""
     from handgrad.checker.records import HINTS
 
     for level in HINTS:
         if level == given:
             return level
-    raise SettingsError(f"--hint {given}: known are {', '.join(HINTS)}")
+    raise SettingsError(f"--hint {given}: known: {', '.join(HINTS)}")
 
 
 def print_report(report: "Report") -> None:
-    """On a terminal in its colours and width, elsewhere plain and 100 columns wide."""
+    """Print in the terminal's colours and width; elsewhere plain and 100 columns wide."""
     from rich.console import Console
 
     from handgrad.checker.report import text
+    from handgrad.checker.report.states import ASCII_MARKS, MARKS
 
     console = Console(highlight=False)
-    marks = text.MARKS if console.encoding.startswith("utf") else text.ASCII_MARKS
+    marks = MARKS if console.encoding.startswith("utf") else ASCII_MARKS
     if console.is_terminal:
         console.print(text.render(report, marks))
     else:
@@ -61,10 +62,10 @@ def print_report(report: "Report") -> None:
 
 
 def is_new(word: str, dataset: "Dataset") -> bool:
-    """Whether `word` is none of the training words."""
+    """Return whether `word` is not a training word."""
     return not dataset.contains("train", word)
 
 
 def marked(words: list[str], dataset: "Dataset") -> list[str]:
-    """Lines of a mark and a word: `new`, or `known` from the training words."""
+    """Return lines of a mark and a word; the mark is `new`, or `known` for a training word."""
     return [f"{MARKS[is_new(word, dataset)]:<5}  {word}" for word in words]

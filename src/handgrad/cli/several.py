@@ -1,4 +1,4 @@
-"""`handgrad check` of several files: progress while they run, then the table of them all."""
+"""`handgrad check` of several files: progress while they run, then a table of all results."""
 
 import signal
 import sys
@@ -28,7 +28,7 @@ FINE = ("ok", "unfinished")
 
 @dataclass
 class ManyFiles:
-    """The files, and what is wanted of them."""
+    """The files to check, and what to report on them."""
 
     files: Sequence[str | Path]
     hint: "Hint"
@@ -44,26 +44,26 @@ class ManyFiles:
         max_steps: int | None,
         jobs: int | None,
     ) -> int:
-        """Check them all and return the exit code. On Ctrl-C what is done so far is written."""
+        """Check all files and return the exit code. On Ctrl-C, write the results so far."""
         from handgrad.checker.run.many import check_files
 
         begin = time.monotonic()
         interrupted = False
-        coming = check_files(self.files, pairs, timeout, max_steps, jobs)
+        results = check_files(self.files, pairs, timeout, max_steps, jobs)
         try:
-            with _on_signals(_interrupt), closing(coming), _progress(len(self.files)) as tell:
-                for checked in coming:
-                    self._done[checked.number] = checked.hinted(self.hint)
-                    tell(checked)
+            with _on_signals(_interrupt), closing(results), _progress(len(self.files)) as show:
+                for result in results:
+                    self._done[result.number] = result.hinted(self.hint)
+                    show(result)
         except KeyboardInterrupt:
             interrupted = True
-        with _on_signals(signal.SIG_IGN):  # a second Ctrl-C must not cost the first's results
+        with _on_signals(signal.SIG_IGN):  # a second Ctrl-C must not lose the results
             every = self._every()
             self._finish(every, time.monotonic() - begin)
         return INTERRUPTED if interrupted else exit_code(every)
 
     def _every(self) -> "list[FileResult]":
-        """All files in the order in which they were given, the unchecked ones too."""
+        """Return the results in the order of the files, with those not checked."""
         from handgrad.checker.report.file_result import FileResult
         from handgrad.text import printable
 
@@ -75,13 +75,13 @@ class ManyFiles:
     def _finish(self, every: "Sequence[FileResult]", seconds: float) -> None:
         try:
             self.targets.write(every, several=True)
-        finally:  # a disk that is full must not cost the table, too
+        finally:  # show the table even if the disk is full
             self._print(every, seconds)
 
     def _print(self, every: "Sequence[FileResult]", seconds: float) -> None:
         if self.show_output:
-            for checked in every:
-                print(f"==> {checked.file} <==\n{checked.output}", end="", file=sys.stderr)
+            for result in every:
+                print(f"==> {result.file} <==\n{result.output}", end="", file=sys.stderr)
         missing = len(every) - len(self._done)
         done = f"checked {len(self._done)} files in {seconds:.0f} s"
         left = f"handgrad: interrupted: {missing} of {len(every)} files not checked"
@@ -89,14 +89,14 @@ class ManyFiles:
         if self.targets.json == "-":
             return
         _print_table(every)
-        for checked in every if self.details else ():
-            if checked.report is not None:
+        for result in every if self.details else ():
+            if result.report is not None:
                 print()
-                print_report(checked.report)
+                print_report(result.report)
 
 
 def _print_table(every: "Sequence[FileResult]") -> None:
-    """On a terminal in its colours and width, elsewhere plain and a line a file."""
+    """Print in the terminal's colours and width; elsewhere plain, with one line per file."""
     from rich.console import Console
 
     from handgrad.checker.report import table
@@ -109,24 +109,24 @@ def _print_table(every: "Sequence[FileResult]") -> None:
 
 
 def exit_code(every: "Sequence[FileResult]") -> int:
-    """0 all right; 1 something is wrong, raised or not graded; 2 nothing could be graded."""
-    if all(checked.report is None for checked in every):
+    """Return 0 if all files are correct, 2 if none could be graded, 1 otherwise."""
+    if all(result.report is None for result in every):
         return 2
-    return 0 if all(checked.status in FINE for checked in every) else 1
+    return 0 if all(result.status in FINE for result in every) else 1
 
 
 @contextmanager
 def _progress(n_files: int) -> "Iterator[Callable[[FileResult], None]]":
-    """Within it, the function that it gives shows one file more on a terminal, else nothing."""
+    """Give a function that counts a finished file on a progress bar, if there is a terminal."""
     from rich.console import Console
 
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield lambda checked: None
+        yield lambda result: None
         return
     with _bar(console) as bar:
         task = bar.add_task("", total=n_files, last="")
-        yield lambda checked: bar.update(task, advance=1, last=f"{checked.file}: {checked.status}")
+        yield lambda result: bar.update(task, advance=1, last=f"{result.file}: {result.status}")
 
 
 def _bar(console: "Console") -> "Progress":
@@ -139,7 +139,7 @@ def _bar(console: "Console") -> "Progress":
 
 @contextmanager
 def _on_signals(handler: Handler) -> Iterator[None]:
-    """Within it `handler` answers Ctrl-C and SIGTERM, where signals can be caught at all."""
+    """Handle Ctrl-C and SIGTERM with `handler`; only the main thread can."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

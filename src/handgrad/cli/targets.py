@@ -1,4 +1,4 @@
-"""The files that `handgrad check` writes: JSON, pages, the sheet of grades."""
+"""The files that `handgrad check` writes: JSON, HTML pages, the grades as CSV."""
 
 import os
 from collections.abc import Sequence
@@ -17,30 +17,30 @@ SOURCES = (".ipynb", ".py")
 
 @dataclass(frozen=True)
 class Targets:
-    """Where each form of the report goes, if anywhere."""
+    """The target of each form of the report; None is not written."""
 
     json: str | None = None
     html: Path | None = None
     csv: Path | None = None
 
     def require(self, several: bool) -> None:
-        """Raise an error, one line, where one of them cannot be what it is named for.
+        """Raise an error, one line, if one of the targets cannot be written.
 
-        A notebook is none: in `--csv *.ipynb` the shell makes a learner's work the sheet's name.
+        Notebooks are refused: in `--csv *.ipynb`, the shell makes a student's notebook the target.
         """
         named = {"--json": self.json, "--html": self.html, "--csv": self.csv}
         if self.csv == Path("-"):
-            raise SettingsError("--csv -: name a file; what goes to standard output is --json -")
+            raise SettingsError("--csv -: name a file; only --json - writes to standard output")
         paths: dict[str, str] = {}
         for option, target in named.items():
             first = paths.setdefault(os.path.abspath(target), option) if target else option
             if first != option:
                 raise SettingsError(
-                    f"{option} {target}: that is where {first} goes, too; name another file"
+                    f"{option} {target}: {first} writes to the same file; name another one"
                 )
             if target is not None and str(target).lower().endswith(SOURCES):
                 raise SettingsError(
-                    f"{option} {target}: that is a file to check; name the one to write, "
+                    f"{option} {target}: this is a file to check; name the file to write, "
                     f"such as {option} {EXAMPLES[option]}"
                 )
             if option == "--html" and several:
@@ -49,7 +49,7 @@ class Targets:
                 check_target(target, option)
 
     def write(self, checked: "Sequence[FileResult]", several: bool) -> None:
-        """Write them all; what cannot be written is raised after the others are."""
+        """Write all targets; raise the first error after the others are written."""
         failures: list[RunError] = []
         for write in (self._write_json, self._write_pages, self._write_sheet):
             try:
@@ -60,7 +60,7 @@ class Targets:
             raise failures[0]
 
     def write_sheet(self, checked: "Sequence[FileResult]") -> None:
-        """Write the sheet, if it is wanted."""
+        """Write the CSV file, if there is one."""
         if self.csv is not None:
             from handgrad.checker.report.sheet import to_csv
             from handgrad.files import write_atomic
@@ -98,7 +98,7 @@ EXAMPLES = {"--json": "results.json", "--html": "report.html", "--csv": "grades.
 def _require_folder(folder: Path | None) -> None:
     if folder is not None and folder.exists() and not folder.is_dir():
         raise RunError(
-            f"cannot write {folder}: it is a file; of several files --html makes a folder of pages"
+            f"cannot write {folder}: it is a file; for several files --html needs a folder"
         )
     if folder is not None and not folder.is_dir():
         check_target(folder, "--html")

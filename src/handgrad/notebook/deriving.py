@@ -7,7 +7,7 @@ import torch
 
 from handgrad.checker.session import Session
 from handgrad.checker.write.derive.derive import derive_pass, latest_pass
-from handgrad.checker.write.derive.records import Derivation, Step
+from handgrad.checker.write.derive.records import Derivation, MissingStep
 
 NAME = "notebook"
 WHERE = " The lines are in the next cell."
@@ -31,5 +31,5 @@ def summary(derivation: Derivation, where: str = WHERE) -> str:
     return "\n".join(lines)
 
 
-def _place(step: Step) -> str:
+def _place(step: MissingStep) -> str:
     return "" if step.line is None else f"In [{step.cell}], line {step.line}: "

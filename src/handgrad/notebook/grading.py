@@ -8,8 +8,9 @@ old gradient is out of date and says nothing about the current pass.
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from handgrad.checker.pairs.hands import PATTERNS, Hand, hand_names
-from handgrad.checker.pairs.settle import CLIPPING
+from handgrad.checker.pairs.hands import HandGradient
+from handgrad.checker.pairs.pairing import CLIPPING
+from handgrad.checker.record.gradient_names import PATTERNS, hand_names
 from handgrad.checker.record.trace import Bind, Compared, Event, Op, Trace, key_of, needed
 from handgrad.checker.records import Note, Row
 from handgrad.checker.report.report import Report
@@ -40,9 +41,9 @@ def grade(session: Session, start: int, file: str) -> Report:
 
     Raises CheckError, one line, if nothing can be graded.
     """
-    chosen: list[Hand] = []
+    chosen: list[HandGradient] = []
 
-    def only(hands: list[Hand]) -> list[Hand]:
+    def only(hands: list[HandGradient]) -> list[HandGradient]:
         to_grade, of_cell = answerable(session.recorder.trace, hands, start)
         chosen.extend(of_cell)
         return to_grade
@@ -60,7 +61,9 @@ def grade(session: Session, start: int, file: str) -> Report:
     return replace(report, rows=tuple(rows), notes=tuple(notes))
 
 
-def answerable(trace: Trace, hands: Sequence[Hand], start: int) -> tuple[list[Hand], list[Hand]]:
+def answerable(
+    trace: Trace, hands: Sequence[HandGradient], start: int
+) -> tuple[list[HandGradient], list[HandGradient]]:
     """Return the gradients to grade, and those of them that the cell from event `start` on set."""
     written = [h for h in hands if all(b.statement.text for b in h.binds)]
     of_cell = [h for h in written if _is_set_since(h, start)]
@@ -78,16 +81,16 @@ def answerable(trace: Trace, hands: Sequence[Hand], start: int) -> tuple[list[Ha
     return [h for h in near if h.number in kept], of_cell
 
 
-def _is_set_since(hand: Hand, start: int) -> bool:
+def _is_set_since(hand: HandGradient, start: int) -> bool:
     """A later write through another name counts; clipping and optimizer steps do not."""
     return any(b.index >= start and not CLIPPING.search(b.statement.text) for b in hand.binds)
 
 
-def _cell(hand: Hand) -> int | None:
+def _cell(hand: HandGradient) -> int | None:
     return hand.own_final().statement.place.cell
 
 
-def _used_by(trace: Trace, hands: Sequence[Hand]) -> set[int]:
+def _used_by(trace: Trace, hands: Sequence[HandGradient]) -> set[int]:
     """Return the ids of the tensors that the gradients were computed from."""
     stops = {key_of(t) for h in hands for b in h.forward.nodes() for t in (b.value,)}
     targets = [b.value for h in hands for b in h.binds]
@@ -95,7 +98,7 @@ def _used_by(trace: Trace, hands: Sequence[Hand]) -> set[int]:
     return {id(t) for op in ops for t in op.inputs} | {id(t) for t in targets}
 
 
-def _tainted(trace: Trace, hands: Sequence[Hand]) -> set[int]:
+def _tainted(trace: Trace, hands: Sequence[HandGradient]) -> set[int]:
     """Return the ids of the tensors that were computed from these gradients."""
     tainted = {id(b.value) for h in hands for b in h.binds}
     for event in trace.events if tainted else ():
@@ -104,7 +107,7 @@ def _tainted(trace: Trace, hands: Sequence[Hand]) -> set[int]:
     return tainted
 
 
-def _unless_stale(row: Row, hand: Hand | None, bindings: Bindings) -> Row:
+def _unless_stale(row: Row, hand: HandGradient | None, bindings: Bindings) -> Row:
     """Return the row, or for a wrong gradient that is out of date a row that says so."""
     if hand is None or row.verdict not in ("wrong", "shape"):
         return row

@@ -77,7 +77,7 @@ class Journal:
 
     def _defines(self, source: str) -> bool:
         """Return whether a cell sets a name that looks like the gradient of another."""
-        from handgrad.checker.pairs.hands import hand_names
+        from handgrad.checker.record.gradient_names import hand_names
 
         names = set(ASSIGNED.findall(source))
         return not names.isdisjoint(hand_names(names | self._names.keys()))

@@ -11,8 +11,8 @@ import re
 from bisect import bisect_left
 from dataclasses import dataclass
 
-from handgrad.checker.pairs.hands import Hand
-from handgrad.checker.passes.find import Pass
+from handgrad.checker.pairs.hands import HandGradient
+from handgrad.checker.passes.forward import ForwardPass
 from handgrad.checker.record.trace import Bind, Op, Trace
 from handgrad.checker.records import Row
 
@@ -57,7 +57,7 @@ class Bindings:
 class Nodes:
     """The bindings of each name within one forward pass."""
 
-    forward: Pass
+    forward: ForwardPass
     by_name: dict[str, list[Bind]]
 
     def mismatch(self, bind: Bind) -> Bind | None:
@@ -70,7 +70,7 @@ class Nodes:
         return None if same and not changed else nodes[-1]
 
 
-def stale(hand: Hand, bindings: Bindings) -> str | None:
+def stale(hand: HandGradient, bindings: Bindings) -> str | None:
     """Return a sentence on the tensor that the gradient was computed from and its pass did not use.
 
     None if every tensor is one of its forward pass.
@@ -81,7 +81,7 @@ def stale(hand: Hand, bindings: Bindings) -> str | None:
     return None if mismatch is None else _message(*mismatch, hand.forward, bindings)
 
 
-def _nodes(forward: Pass) -> Nodes:
+def _nodes(forward: ForwardPass) -> Nodes:
     """Return the bindings of all inputs and outputs of the pass's operations, data included."""
     used = {id(t) for e in forward.events if type(e) is Op for t in (*e.inputs, *e.outputs)}
     by_name: dict[str, list[Bind]] = {}
@@ -91,7 +91,7 @@ def _nodes(forward: Pass) -> Nodes:
     return Nodes(forward, by_name)
 
 
-def _search(hand: Hand, nodes: Nodes, bindings: Bindings) -> tuple[Bind, Bind, Bind] | None:
+def _search(hand: HandGradient, nodes: Nodes, bindings: Bindings) -> tuple[Bind, Bind, Bind] | None:
     """Return the statement that read, the binding it read, and the one of the forward pass."""
     todo, visited = list(hand.binds), {b.index for b in hand.binds}
     while todo:
@@ -109,7 +109,7 @@ def _search(hand: Hand, nodes: Nodes, bindings: Bindings) -> tuple[Bind, Bind, B
     return None
 
 
-def _message(reader: Bind, bind: Bind, node: Bind, forward: Pass, bindings: Bindings) -> str:
+def _message(reader: Bind, bind: Bind, node: Bind, forward: ForwardPass, bindings: Bindings) -> str:
     named = [b for binds in bindings.by_name.values() for b in binds]
     losses = [b for b in named if b.value is forward.outputs[0]]
     where = losses[0].statement.place.cell if losses else node.statement.place.cell

@@ -8,15 +8,15 @@ import io
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from markupsafe import Markup
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
 from handgrad.checker.records import Hint, Row
 from handgrad.checker.report import text, words
-from handgrad.checker.report.html import style_sheet
-from handgrad.checker.report.markup import Markup, element
 from handgrad.checker.report.report import Report
+from handgrad.checker.report.templates import render, style_sheet
 from handgrad.notebook.stale import StaleRow
 from handgrad.text import printable
 
@@ -83,18 +83,17 @@ class Verdicts:
 
     def html(self) -> str:
         """Return the line and the report folded below it, unfolded if something is wrong."""
-        mark, kind = MARKS[self._state]
-        parts = [*map(_paragraph, self.stale.items())]
-        parts += [Markup(self.shown.to_html())] if self._is_written else []
-        return element(
-            "details",
-            element(
-                "style", Markup(STYLE if self._is_written else style_sheet("style.css") + STYLE)
-            ),
-            element("summary", element("span", mark, class_=f"mark {kind}"), self.line),
-            element("div", *parts),
-            class_="handgrad handgrad-cell",
-            **({} if self.report.ok or self.again else {"open": ""}),
+        mark, mark_style = MARKS[self._state]
+        style = Markup(STYLE) if self._is_written else style_sheet("style.css") + Markup(STYLE)
+        return render(
+            "cell.html",
+            is_open=not (self.report.ok or self.again),
+            style=style,
+            mark=mark,
+            mark_style=mark_style,
+            line=self.line,
+            stale=[(_names(rows), message) for message, rows in self.stale.items()],
+            report=Markup(self.shown.to_html()) if self._is_written else "",
         )
 
     @property
@@ -117,12 +116,6 @@ _ORDER = ("exact", "rounding", "shape", "wrong")
 def _as_text(stale: tuple[str, list[Row]]) -> RenderableType:
     message, rows = stale
     return Padding(Text(f"{_names(rows)}: {printable(message)}"), (0, 0, 0, 2))
-
-
-def _paragraph(stale: tuple[str, list[Row]]) -> Markup:
-    message, rows = stale
-    names = element("b", _names(rows))
-    return element("p", names, f" {OUT_OF_DATE}: ", printable(message), class_="stale")
 
 
 def _names(rows: list[Row]) -> str:

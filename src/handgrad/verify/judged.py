@@ -8,7 +8,7 @@ from torch import Tensor
 
 from handgrad.checker.passes.compare import judge
 from handgrad.checker.passes.noise import noise_of
-from handgrad.checker.records import Verdict
+from handgrad.checker.records import VerdictName
 
 Tensors = dict[str, Tensor]
 Differentiate = Callable[[Tensors], Mapping[str, Tensor]]
@@ -26,7 +26,7 @@ class Judged:
     case: str
     engine: str
     node: str
-    verdict: Verdict
+    verdict: VerdictName
     ratio: float | None
 
     @property
@@ -36,7 +36,7 @@ class Judged:
 
 def judge_all(
     hand: Differentiate, reference: Differentiate, leaves: Tensors
-) -> dict[str, tuple[Verdict, float | None]]:
+) -> dict[str, tuple[VerdictName, float | None]]:
     """A verdict and R for every gradient that `hand` gives, in its order.
 
     `leaves` are what both differentiate from, in the dtype that is judged. `reference` uses

@@ -89,7 +89,7 @@ def test_a_function_without_source_is_refused_in_one_line():
     with pytest.raises(CheckError) as refusal:
         check(space["forward"], batchnorm_backward, (draw(3),))
     assert str(refusal.value) == (
-        "forward has no source to name its steps by: define it with def, in a file or a cell"
+        "forward has no source code to read its steps from: define it with def, in a file or cell"
     )
 
 
@@ -99,7 +99,7 @@ def test_a_forward_that_returns_no_tensor_is_refused_in_one_line():
 
     with pytest.raises(CheckError) as refusal:
         check(forward, batchnorm_backward, (draw(3),))
-    assert str(refusal.value) == "forward must return a floating tensor first, not 3"
+    assert str(refusal.value) == "forward must return a floating-point tensor first, not 3"
 
 
 def product(x, W):

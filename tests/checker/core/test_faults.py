@@ -142,7 +142,8 @@ def test_two_faults_in_one_gradient_are_named_at_both_lines(check):
     lines = [line_of("dcounts = "), line_of("dcounts += ")]
     assert [place.line for place in root.places] == lines
     assert root.message.startswith(
-        f"lines {lines[0]} and {lines[1]}: none of these adds a branch of the gradient of counts."
+        f"lines {lines[0]} and {lines[1]}: none of these adds a contribution to the gradient of "
+        f"counts."
     )
 
 
@@ -166,8 +167,8 @@ def test_a_slip_of_shape_stays_one_though_its_values_are_inherited(check):
     slip = rows["dbnmeani"]
     assert (slip.verdict, slip.blame, slip.blamed_on) == ("shape", None, ("dbnvar",))
     assert slip.message == (
-        "The value is right (its values come out of dbnvar), its shape is (12,) where bnmeani has "
-        "(1, 12): keepdim=True mends it."
+        "The value is correct (given the error of dbnvar), but its shape is (12,) and bnmeani "
+        "has shape (1, 12): keepdim=True corrects it."
     )
     assert [row.hand for row in report.rows if row.blame == "root"] == ["dbnvar"]
 
@@ -222,8 +223,8 @@ def test_two_mistakes_that_cancel_are_both_named(check):
     assert [(note.code, note.message) for note in report.notes] == [
         (
             "HG206",
-            "dhpreact comes out right because two mistakes cancel: its own line is one, another "
-            "is above it.",
+            "dhpreact is correct only because two mistakes cancel: one is in its own line, the "
+            "other is upstream.",
         )
     ]
 

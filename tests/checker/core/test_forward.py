@@ -5,7 +5,8 @@ import torch
 
 from checker.sessions import run
 from handgrad.checker.passes.compare import LIMITS, ratio_of
-from handgrad.checker.passes.find import find_passes
+from handgrad.checker.passes.forward import find_passes
+from handgrad.checker.passes.truth import differentiated
 from handgrad.checker.session import Session
 from handgrad.errors import CheckError
 
@@ -132,8 +133,7 @@ def test_the_replay_agrees_with_autograd(kind):
     session = Session()
     run(session, code, {})
     assert session.recorder.failures == []
-    (forward,) = find_passes(session.recorder.trace, {})
-    forward.differentiate()
+    forward = differentiated(*find_passes(session.recorder.trace, {}))
     names = {node.name for node in forward.nodes() if node.index in forward.truth}
     assert {"y", "x"} & names == {"y", "x"} if "b." not in LINES[kind][:6] else {"y"} <= names
     for node in forward.nodes():
@@ -178,6 +178,6 @@ def test_what_draws_at_random_inside_is_not_graded_rather_than_misjudged(check, 
     with pytest.raises(CheckError) as refusal:
         check(code)
     assert str(refusal.value) == (
-        f"it: the way to loss cannot be run again in float64: {name}: RuntimeError: it draws "
-        f"random numbers that cannot be drawn again"
+        f"it: the operations that lead to loss cannot be run again in float64: {name}: "
+        f"RuntimeError: it draws random numbers that cannot be drawn again"
     )

@@ -43,7 +43,7 @@ def test_a_factor_forgotten_altogether_is_said(check):
     report = check(CLOSED_FORM.replace("dlogits /= n\n", "pass\n"))
     (row,) = [row for row in report.rows if row.blame == "root"]
     assert (row.hand, row.places) == ("dlogits", (Place(15), Place(16)))
-    assert row.message == "All of dlogits is n times what is right."
+    assert row.message == "All of dlogits is n times the correct gradient."
     assert (row.fix, row.fix_at, row.fix_adds) == ("dlogits /= n", Place(16), True)
 
 
@@ -86,7 +86,7 @@ def test_a_gradient_is_graded_as_it_was_before_it_was_clipped(check, clipping):
     assert {r.hand: r.verdict for r in report.rows} == {"dh": "exact", "dW": "exact", "db": "exact"}
     (note,) = report.notes
     assert note.message == (
-        f"{CLIPPINGS[clipping]} changes dW, db on purpose, so it seems: they are graded as they "
+        f"{CLIPPINGS[clipping]} clips or scales dW and db once finished: they are judged as they "
         "were before."
     )
 

@@ -36,59 +36,59 @@ CASES = {
         FORWARD
         + "dh = 2 * h / h.numel()\ndy = dh * (1 - h**2)\ndalso = dy\ndalso += 0 * dy\n"
         "dw = x.T @ dy",
-        ("HG201", 13, "`dalso += 0 * dy` writes into dy too: both names stand for the same memory. "
-         "Here it does no harm; .clone() keeps them apart."),
+        ("HG201", 13, "`dalso += 0 * dy` also writes to dy: both names refer to the same memory. "
+                      "The result is still correct here; .clone() separates them."),
     ),
     "overwritten": (
         FORWARD + RIGHT + "h *= 2",
-        ("HG202", 14, "`h *= 2` overwrites h, a tensor of the forward pass: whatever reads it "
-         "afterwards reads another value."),
+        ("HG202", 14, "`h *= 2` overwrites h, a tensor of the forward pass. Lines that read it "
+                      "afterwards get another value."),
     ),
     "rebuilt": (
         FORWARD + "h = torch.tanh(x @ w)" + RIGHT,
-        ("HG203", 10, "h is computed again after the loss: gradients that read it from here on do "
-         "not refer to the tensor that the loss came from."),
+        ("HG203", 10, "h is computed again after the loss. Gradients that read it from here on "
+                      "do not use the tensor that the loss was computed from."),
     ),
     "autograd's own": (
         FORWARD.replace("loss = ", "h.retain_grad()\nloss = ")
         + "dh = h.grad\ndy = dh * (1 - h**2)\ndw = x.T @ dy",
-        ("HG204", 11, "dh is computed from h.grad, which autograd has filled in: it holds only as "
-         "long as backward() runs."),
+        ("HG204", 11, "dh is computed from h.grad, which autograd computed: this gradient is not "
+                      "by hand and needs backward() to run."),
     ),
     "omitted": (
         SOFTMAX + "dlogits = dnorm.clone()",
-        ("HG205", 14, "dlogits leaves out the branch through maxes; its gradient is truly 0, so "
-         "nothing is missing."),
+        ("HG205", 14, "dlogits leaves out the contribution through maxes, which is exactly 0: "
+                      "nothing is missing."),
     ),
     "cancel": (
         FORWARD + "dh = 4 * h / h.numel()\ndy = dh * (1 - h**2) / 2\ndw = x.T @ dy",
-        ("HG206", 11, "dy comes out right because two mistakes cancel: its own line is one, "
-         "another is above it."),
+        ("HG206", 11, "dy is correct only because two mistakes cancel: one is in its own line, "
+                      "the other is upstream."),
     ),
     "luck": (
         SOFTMAX + "dmaxes = dnorm.sum(1, keepdim=True)\n"
         "dlogits = dnorm + F.one_hot(logits.max(1).indices, 3) * dmaxes",
-        ("HG207", 14, "dmaxes is right only by luck of these inputs: for other gradients upstream "
-         "this line gives something else than it should."),
+        ("HG207", 14, "dmaxes is correct only for these inputs: with other upstream gradients "
+                      "this line gives a wrong result."),
     ),
     "masked": (
         FORWARD.replace("x @ w", "x @ w + b").replace("y = ", "b = torch.zeros(3, "
                                                      "requires_grad=True)\ny = ")
         + RIGHT + "db = dy.sum(0)",
-        ("HG208", 6, "b is 0 throughout: a mistake in how it enters a gradient may not show. Start "
-         "it from random numbers while checking."),
+        ("HG208", 6, "All elements of b are 0: a mistake in a gradient that reads it may not "
+                     "show. Initialise it with random numbers while checking."),
     ),
     "shuffled": (
         "import random\nwords = ['a', 'b']\nmixed = words.copy()\nrandom.shuffle(mixed)\n"
         "print(len(mixed))" + FORWARD + RIGHT,
-        ("HG209", 4, "mixed is shuffled here and not read after it, so what follows uses another "
-         "order."),
+        ("HG209", 4, "mixed is shuffled here and never read afterwards: the code below uses "
+                     "another order."),
     ),
     "slip": (
         FORWARD.replace("x @ w", "x @ w + b").replace("y = ", "b = torch.randn(1, 3, generator=g, "
                                                      "requires_grad=True)\ny = ")
         + RIGHT + "db = dy.sum(0)",
-        ("HG210", 15, "db has the shape (3,), b has (1, 3): keepdim=True mends it."),
+        ("HG210", 15, "db has shape (3,), b has shape (1, 3): keepdim=True corrects it."),
     ),
     "autograd off": (
         "import torch\nx = torch.tensor([1.0, 2.0, 100.0], requires_grad=True)\n"
@@ -104,16 +104,18 @@ CASES = {
     "compared": (
         "def cmp(s, dt, t):\n    print(s, (dt - t).abs().max())" + FORWARD + RIGHT
         + "cmp('h', dh, y)",
-        ("HG212", 15, "`cmp('h', dh, y)` compares with the gradient of y; dh is that of h."),
+        ("HG212", 15, "`cmp('h', dh, y)` compares dh with the gradient of y, but dh is the "
+                      "gradient of h."),
     ),
     "again": (
         FORWARD + RIGHT + "dh = h * (2 / h.numel())",
-        ("HG213", 14, "dh is written again here, and is right."),
+        ("HG213", 14, "dh is computed again here and is correct."),
     ),
     "cut": (
         FORWARD + "for i in range(9):\n    y = x @ w\n    h = torch.tanh(y)\n"
         "    loss = (h**2).mean()\n    loss.backward()\n    dh = 2 * h / h.numel()",
-        ("HG214", 10, "this loop was checked after 2 steps; the rest of it ran unrecorded."),
+        ("HG214", 10, "recording of this loop stopped after 2 steps; its other iterations ran "
+                      "unrecorded."),
     ),
 }  # fmt: skip
 

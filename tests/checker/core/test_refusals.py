@@ -21,8 +21,8 @@ from handgrad.errors import CheckError
         ),
         (
             START + "y = (w**2).sum()\nz = (w**3).sum()\ndw = 2 * w",
-            "it: several candidates for the loss: y (line 7), z (line 8); call backward() on the "
-            "one, or name it loss",
+            "it: several candidates for the loss: y (line 7), z (line 8); call backward() on one "
+            "of them, or name it loss",
         ),
         (
             START + "y = x @ w\nloss = (y**2).mean()\nloss.backward()\ndone = x + 1",
@@ -75,9 +75,9 @@ def test_a_function_that_autograd_does_not_see_into_blames_nobody(check):
     with pytest.raises(CheckError) as caught:
         check(START + FUNCTION)
     assert str(caught.value) == (
-        "it: the way to loss cannot be run again in float64: Square is a torch.autograd.Function, "
-        "whose steps autograd does not see; write its two halves as functions for "
-        "handgrad.check(forward, backward, inputs)"
+        "it: the operations that lead to loss cannot be run again in float64: Square is a "
+        "torch.autograd.Function, and autograd does not see its steps; write its two halves as "
+        "functions for handgrad.check(forward, backward, inputs)"
     )
 
 

@@ -29,10 +29,10 @@ def test_seed_000_has_two_lines_to_blame_and_a_slip_of_shape(check, seed):
     assert not report.ok
     notes = {note.code: note.message for note in report.notes if note.node != "bnbias"}
     assert notes == {
-        "HG208": "bngain is 1.1 throughout: a mistake in how it enters a gradient may not show. "
-        "Start it from random numbers while checking.",
-        "HG210": "dbnmeani has the shape (200,), bnmeani has (1, 200): keepdim=True mends it.",
-        "HG213": "dlogits is written again here, and is right.",
+        "HG208": "All elements of bngain are 1.1: a mistake in a gradient that reads it may not "
+        "show. Initialise it with random numbers while checking.",
+        "HG210": "dbnmeani has shape (200,), bnmeani has shape (1, 200): keepdim=True corrects it.",
+        "HG213": "dlogits is computed again here and is correct.",
     }
 
 
@@ -44,7 +44,9 @@ def test_seed_001_stops_after_four_gradients_that_are_right(check, seed):
         "missing": 21,
     }
     (dcounts,) = [row for row in report.rows if row.hand == "dcounts"]
-    assert dcounts.message == ("Right as far as it goes: the branch through counts_sum is to come.")
+    assert dcounts.message == (
+        "Correct so far; the contribution through counts_sum is still missing."
+    )
     assert report.ok
 
 
@@ -61,10 +63,11 @@ def test_seed_002_names_the_nodes_of_dh_and_da(check, seed):
     assert {row.verdict for row in report.rows} <= {"exact", "rounding", "missing"}
     assert len(report.errors) == 1
     assert [note.message for note in report.notes] == [
-        "shuffled_words is shuffled here and not read after it, so what follows uses another "
+        "shuffled_words is shuffled here and never read afterwards: the code below uses another "
         "order.",
-        '`cmp("dh", dh, zprebn)` compares with the gradient of zprebn; dh is that of a.',
-        '`cmp("da", da, a)` compares with the gradient of a; da is that of apreact.',
+        '`cmp("dh", dh, zprebn)` compares dh with the gradient of zprebn, but dh is the gradient '
+        "of a.",
+        '`cmp("da", da, a)` compares da with the gradient of a, but da is the gradient of apreact.',
     ]
     assert report.ok
 
@@ -77,6 +80,7 @@ def test_seed_004_is_right_throughout(check, seed):
     (slip,) = [row for row in report.rows if row.verdict == "shape"]
     assert slip.hand == "dbnmeani"
     assert slip.message == (
-        "The value is right, its shape is (64,) where bnmeani has (1, 64): keepdim=True mends it."
+        "The value is correct, but its shape is (64,) and bnmeani has shape (1, 64): "
+        "keepdim=True corrects it."
     )
     assert not [row for row in report.rows if row.blame]

@@ -223,7 +223,7 @@ def test_a_fault_in_a_loop_over_a_list_is_named_alone(check, old, new, hand, lin
 
 def test_a_root_says_what_it_reads_that_could_not_be_judged(check):
     report = check(UNROLLED.replace("dh * (1 - hs[t]**2)", "dh * (1 - hs[t])"))
-    said = "It reads draw, the gradient of no tensor that has a name: not judged, so the mistake "
+    hint = "It reads draw, which belongs to no named tensor and is not judged: the mistake may "
     (row,) = [r for r in report.rows if r.hand == "dU"]
     assert row.message is not None
-    assert row.message.endswith(said + "may be there.")
+    assert row.message.endswith(hint + "be there.")

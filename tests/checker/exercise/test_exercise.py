@@ -154,11 +154,11 @@ REFUSED = [
         ["f.py", "-o", "no/e.ipynb"],
         "cannot write no/e.ipynb: no is not a writable folder; name another file with --out",
     ),
-    (["f.py", "--hint", "all"], "--hint all: known are where, what, fix"),
+    (["f.py", "--hint", "all"], "--hint all: known: where, what, fix"),
     (["f.py", "--timeout", "0"], "--timeout 0: must be a number of seconds above 0"),
     (
         ["f.py", "--only", "dh", "--solution"],
-        "--only asks for some gradients, --solution gives all: leave one out",
+        "--only and --solution cannot be combined; leave one of them out",
     ),
     (["gone.py"], "gone.py: no such file; looked for HERE/gone.py"),
 ]

@@ -10,9 +10,9 @@ import pytest
 
 from checker.report.sample import REPORT, ROOT, Elements, everywhere, row
 from handgrad.checker.records import HINTS, Place, Row, Spread
-from handgrad.checker.report.findings import finding
-from handgrad.checker.report.html import style_sheet
+from handgrad.checker.report.html import part
 from handgrad.checker.report.report import Report
+from handgrad.checker.report.templates import style_sheet
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'&\x1b]0;title\x07\u202e</style>{policy}"
 SHOWN = "<img src=x onerror=alert(1)>\"'&\\x1b]0;title\\x07\\u202e</style>{policy}"
@@ -77,7 +77,7 @@ def test_the_page_allows_its_own_style_and_nothing_else() -> None:
 
 
 def test_a_finding_whole() -> None:
-    assert finding(ROOT, REPORT, "a-1") == (
+    assert part("card", REPORT, ROOT, "a-1") == (
         '<div class="finding wrong" id="a-1"><div class="head">'
         '<span class="mark" aria-hidden="true">✗</span><b>dh</b><span class="fact">line 9</span>'
         '<span class="fact">f32[32,27]</span><span class="cause">HG106</span></div>'
@@ -97,7 +97,7 @@ def test_a_finding_whole() -> None:
 
 def test_a_line_to_add_says_below_which() -> None:
     added = replace(ROOT, fix="dh += dq", fix_at=Place(4, 2), fix_adds=True, checked="rounding")
-    said = Elements(finding(added, REPORT, "a")).words
+    said = Elements(part("card", REPORT, added, "a")).words
     assert "add below cell 2, line 4: dh += dq (checked: right but for rounding) to" in said
 
 
@@ -106,7 +106,7 @@ def test_the_fragment_says_little_and_folds_the_rest() -> None:
     outside = re.sub(r"<details>.*?</details>", "", html, flags=re.DOTALL)
     assert Elements(outside).words == (
         "✗ softmax.py 5 gradients by hand: 1 exact, 1 of the wrong shape, 3 wrong (1 line to "
-        "blame); 1 not written yet; 1 error while it ran. ✗ dh line 9 f32[32,27] HG106 "
+        "blame); 1 not written yet; 1 error in the file. ✗ dh line 9 f32[32,27] HG106 "
         "dh = h * dcounts This has h where its derivative counts is due. "
         "try: dh = counts * dcounts (checked: exact) to "
         "blame for 2 others: dpre, dW Where dh is off: only column 1 off: only column 1 "
@@ -117,7 +117,7 @@ def test_the_fragment_says_little_and_folds_the_rest() -> None:
         "Every gradient (5)",
         "The graph",
         "Worth knowing",
-        "Raised while the file ran",
+        "Errors in the file",
     ]
 
 
@@ -139,16 +139,16 @@ def test_what_inherits_from_no_line_shown_is_in_sight() -> None:
     lost = row("h", "wrong", 9, blame="inherited", blamed_on=("dq",), max_abs_diff=0.5)
     html = Report("s.py", (lost,)).to_html()
     outside = re.sub(r"<details>.*?</details>", "", html, flags=re.DOTALL)
-    assert "Wrong because of lines above them gradient" in Elements(outside).words
+    assert "Wrong because of earlier lines gradient" in Elements(outside).words
     assert "✗ dh line 9 f32[32,27] inherits from dq 0.5" in Elements(outside).words
 
 
 def test_what_is_right_by_accident_has_a_card() -> None:
-    lucky = row("h", "exact", 9, blame="root", message="Right only by luck of these inputs.")
+    lucky = row("h", "exact", 9, blame="root", message="Correct only for these inputs.")
     html = Report("s.py", (lucky,)).to_html()
     assert Elements(html).words.startswith(
         "✓ s.py 1 gradient by hand: 1 exact. Right by accident ✓ dh line 9 f32[32,27] "
-        "dh = h * dcounts Right only by luck of these inputs."
+        "dh = h * dcounts Correct only for these inputs."
     )
 
 
@@ -170,7 +170,7 @@ def test_nobody_is_shown_the_answer_before_asking(page: bool, level: str) -> Non
 
 
 def test_the_picture_of_what_is_no_number() -> None:
-    html = finding(replace(ROOT, spread=Spread(("x0",), "only column 0")), REPORT, "a")
+    html = part("picture", Spread(("x0",), "only column 0"), "dh")
     assert '<path class="lx" d="M0 0h1v1h-1z"></path>' in html
 
 

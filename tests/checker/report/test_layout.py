@@ -53,7 +53,7 @@ def test_a_circle_is_broken_at_the_edge_that_closes_it() -> None:
     assert against(["x", "a", "h", "loss"], edges) == {("h", "a")}
     layout = drawn(edges)
     assert layout.backward == {("h", "a")}
-    assert ("h", "a") not in layout.ways
+    assert ("h", "a") not in layout.paths
 
 
 def test_many_in_a_layer_stand_side_by_side() -> None:
@@ -77,7 +77,7 @@ def test_any_graph_runs_down_and_nothing_overlaps(edges: list[Edge], rng: random
     widths = {name: rng.uniform(20, 200) for name in names}
     layout = lay_out(widths, edges)
     assert set(layout.places) == set(names)
-    assert set(layout.ways) | layout.backward == set(edges)
+    assert set(layout.paths) | layout.backward == set(edges)
     layers: dict[float, list[tuple[float, str]]] = {}
     for name, (x, y) in layout.places.items():
         layers.setdefault(y, []).append((x, name))
@@ -87,7 +87,7 @@ def test_any_graph_runs_down_and_nothing_overlaps(edges: list[Edge], rng: random
     for layer in layers.values():
         for (x, name), (x2, name2) in pairwise(sorted(layer)):
             assert x2 - x >= (widths[name] + widths[name2]) / 2 + GAP - 1e-6
-    for (one, other), way in layout.ways.items():
+    for (one, other), way in layout.paths.items():
         assert (way[0], way[-1]) == (layout.places[one], layout.places[other])
         assert all(y2 - y == LAYER for (_, y), (_, y2) in pairwise(way))
     assert lay_out(widths, edges) == layout

@@ -5,17 +5,22 @@ from dataclasses import replace
 
 from checker.report.sample import REPORT, ROOT, SOURCE, Elements
 from handgrad.checker.records import Listing, Place
-from handgrad.checker.report.listing import listings
+from handgrad.checker.report.html import part
 from handgrad.checker.report.report import Report
 
 TARGETS = {i: f"a-{i}" for i in range(6)}
 
 
+def listing(report: Report) -> str:
+    """The HTML of the report's one listing."""
+    (source,) = report.listings
+    return part("listing", report, source, TARGETS)
+
+
 def shown(report: Report) -> list[str]:
     """Each line as it reads, those folded too."""
-    html = "".join(listings(report, TARGETS))
     parts = re.findall(
-        r'<div class="ln.*?</div>|<summary>.*?</summary>|<div class="more">.*?<', html
+        r'<div class="ln.*?</div>|<summary>.*?</summary>|<div class="more">.*?<', listing(report)
     )
     return [Elements(part.removesuffix("<")).words for part in parts]
 
@@ -43,7 +48,7 @@ def test_a_line_whole() -> None:
         '<div class="ln root"><span class="no">9</span><span class="marks"><a href="#a-1" '
         'title="dh: a line to blame" aria-label="dh: a line to blame">✗</a></span>'
         "<code>dh = h * dcounts</code></div>"
-    ) in listings(REPORT, TARGETS)[0]
+    ) in listing(REPORT)
 
 
 def test_every_line_to_blame_is_marked() -> None:
@@ -65,7 +70,7 @@ def test_a_source_whose_lines_are_others_is_not_marked() -> None:
 def test_cells_have_their_numbers_and_indentation_stays() -> None:
     row = replace(ROOT, place=Place(2, 4), places=(), statement="dh = h")
     report = Report("a.ipynb", (row,), listings=(Listing(4, "for k in ks:\n\tdh = h"),))
-    (html,) = listings(report, TARGETS)
+    html = listing(report)
     assert html.startswith('<div class="listing"><h3>Cell 4</h3>')
     assert "<code>    dh = h</code>" in html
 

@@ -49,7 +49,7 @@ cy.ipynb   refused                                  the file is empty
 dan.ipynb  unchecked
 
 5 files: 1 all correct, 2 with wrong gradients, 1 not gradable, 1 not checked.
-To blame most often: db in 2 files.
+Most often to blame: db in 2 files.
 """
 
 SHEET = """\
@@ -146,7 +146,7 @@ def test_pages_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(RunError) as caught:
         write_pages(tmp_path / "no" / "pages", CLASS)
     assert str(caught.value) == (
-        f"cannot make the folder {tmp_path}/no/pages: No such file or directory"
+        f"cannot create the folder {tmp_path}/no/pages: No such file or directory"
     )
 
 

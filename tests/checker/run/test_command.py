@@ -79,11 +79,11 @@ REFUSED = [
     (["t.ipynb", "--pair", "=a"], "--pair =a: expected NAME=TENSOR, such as --pair dh=a"),
     (
         ["t.ipynb", "--pair", "dh=a", "--pair", "dh=b"],
-        "--pair dh: given as the gradient of a and of b",
+        "--pair dh: declared as the gradient of both a and b",
     ),
     (
         ["t.ipynb", "--json", "no/such/folder.json"],
-        "cannot write no/such/folder.json: no folder no/such that can be written;"
+        "cannot write no/such/folder.json: no/such is not a writable folder;"
         " name another file with --json",
     ),
 ]

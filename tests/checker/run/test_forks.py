@@ -83,6 +83,17 @@ def test_a_fork_looks_like_a_fresh_child(tmp_path: Path, monkeypatch: pytest.Mon
         assert forks_own != other  # no two draw the same random numbers
 
 
+def test_forks_of_a_server_that_has_numpys_random_numbers_draw_different_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """numpy imports them only when they are used, unless another package does so."""
+    with_random = [*fake.COMMAND[:-1], f"import numpy.random\n{fake.COMMAND[-1]}"]
+    monkeypatch.setattr(process, "COMMAND", with_random)
+    source = "import numpy.random\nda = 1\nprint(numpy.random.rand())"
+    one, other = outputs(tmp_path, source, 2, monkeypatch)
+    assert one != other
+
+
 def seen(line: str, file: Path) -> dict[str, Any]:
     found = json.loads(line)
     assert found["path"][0] == str(file.parent)

@@ -8,7 +8,8 @@ import pytest
 from checker.report.sample import Elements
 from handgrad.checker.records import CellError, Note, Place, Row
 from handgrad.checker.report.report import Report
-from handgrad.checker.report.text import ASCII_MARKS, MARKS, to_text
+from handgrad.checker.report.states import ASCII_MARKS, MARKS
+from handgrad.checker.report.text import to_text
 from handgrad.checker.run.wire import pack, unpack
 
 SHAPE = (32, 27)
@@ -76,7 +77,7 @@ lecture.ipynb
 Lines to blame
   ✗ dcounts_sum   cell 6, line 6   f32[32,1]
       dcounts_sum = (-counts_sum**2) * dcounts_sum_inv
-      From the gradients that it starts from, this line should have made something else.
+      With correct upstream gradients, this line gives a wrong result.
       Off by up to 0.0123, over a million times what rounding explains.
       to blame for 2 others: dcounts, dnorm
   ✗ d한글   cell 6, line 9   f32[32,27]
@@ -104,12 +105,12 @@ Worth knowing
   cell 6, line 9  dlogits is dnorm_logits itself [HG201]
                   words are shuffled and never read again [HG211]
 
-Raised while the file ran
+Errors in the file
   cell 7, line 1  NameError: name 'x' is not defined
   cell 8          Timeout
 
 8 gradients by hand: 2 exact, 1 right but for rounding, 1 of the wrong shape, 4 wrong (2 lines to
-blame); 2 not written yet; 2 errors while it ran.
+blame); 2 not written yet; 2 errors in the file.
 """
 
 
@@ -150,7 +151,7 @@ def test_text_of_an_inherited_error_whose_root_is_not_among_the_rows() -> None:
     """It must not vanish: what is wrong is always shown."""
     lost = row("h", "wrong", 3, blame="inherited", blamed_on=("dz",), max_abs_diff=0.5, ratio=70.0)
     assert Report("s.py", (lost,)).to_text() == (
-        "s.py\n\nWrong because of lines above them\n  ✗ dh    cell 6, line 3  f32[32,27]\n\n"
+        "s.py\n\nWrong because of earlier lines\n  ✗ dh    cell 6, line 3  f32[32,27]\n\n"
         "1 gradient by hand: 1 wrong (0 lines to blame).\n"
     )
 

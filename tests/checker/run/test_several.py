@@ -143,19 +143,19 @@ def test_one_file_that_is_refused_has_a_row_all_the_same(folder: Path, capsys: C
     assert not (folder / "a").exists()
 
 
-NO_SOURCE = "that is a file to check; name the one to write, such as"
+NO_SOURCE = "this is a file to check; name the file to write, such as"
 TARGETS = [
     (["--csv", "raised.py"], f"--csv raised.py: {NO_SOURCE} --csv grades.csv"),
     (["--html", "x.ipynb"], f"--html x.ipynb: {NO_SOURCE} --html report.html"),
     (["--json", "x.py"], f"--json x.py: {NO_SOURCE} --json results.json"),
-    (["--csv", "-"], "--csv -: name a file; what goes to standard output is --json -"),
+    (["--csv", "-"], "--csv -: name a file; only --json - writes to standard output"),
     (
         ["--csv", "no/a.csv"],
-        "cannot write no/a.csv: no folder no that can be written; name another file with --csv",
+        "cannot write no/a.csv: no is not a writable folder; name another file with --csv",
     ),
     (["--csv", "."], "cannot write .: it is a folder; name a file with --csv"),
-    (["--csv", "a", "--json", "./a"], "--csv a: that is where --json goes, too; name another file"),
-    (["--hint", "all"], "--hint all: known are where, what, fix"),
+    (["--csv", "a", "--json", "./a"], "--csv a: --json writes to the same file; name another one"),
+    (["--hint", "all"], "--hint all: known: where, what, fix"),
     (["-j", "0"], "--jobs 0: must be 1 or more"),
 ]
 
@@ -176,8 +176,7 @@ def test_a_file_in_the_place_of_the_folder_of_pages(folder: Path, capsys: Captur
     (folder / "page.html").write_text("")
     assert run(["check", *FILES, "--html", "page.html"]) == 2
     assert capsys.readouterr().err == (
-        "handgrad: cannot write page.html: it is a file;"
-        " of several files --html makes a folder of pages\n"
+        "handgrad: cannot write page.html: it is a file; for several files --html needs a folder\n"
     )
 
 
@@ -191,6 +190,6 @@ def test_what_cannot_be_written_costs_nothing_else(
     captured = capsys.readouterr()
     assert captured.out == TABLE
     assert captured.err.endswith(
-        "handgrad: cannot make the folder gone/pages: No such file or directory\n"
+        "handgrad: cannot create the folder gone/pages: No such file or directory\n"
     )
     assert (folder / "a.csv").exists()

@@ -10,7 +10,8 @@ import torch
 
 from handgrad.checker.exercise.described import Forward, ForwardTensor
 from handgrad.checker.pairs.hands import find_hands
-from handgrad.checker.passes.find import Pass, find_passes
+from handgrad.checker.passes.forward import ForwardPass, find_passes
+from handgrad.checker.passes.truth import Pass, differentiated
 from handgrad.checker.record.trace import Bind, Op, Trace
 from handgrad.checker.records import CellError
 from handgrad.checker.report.build.rows import missing_rows
@@ -39,23 +40,23 @@ def described(
         loss = _loss(forward, trace, file)
         _require_run(file, loss, errors)
         try:
-            forward.differentiate()
+            truth = differentiated(forward)
         except RuntimeError as error:
             raise CheckError(f"{file}: its gradients cannot be computed: {error}") from error
         place, text = loss.statement.place, loss.statement.text
-        by_hand = {h.name for h in find_hands(trace, passes, {}) if h.node is not None}
+        by_hand = {h.name for h in find_hands(trace, passes, {}) if h.candidates}
         return Forward(
             loss=loss.name,
             cell=place.cell,
             line=place.line,
             last_line=place.line + text.count("\n"),
-            tensors=tuple(_tensors(forward, loss)),
+            tensors=tuple(_tensors(truth, loss)),
             by_hand=tuple(sorted(by_hand)),
             derived=derive_pass(forward, file).lines if solved else (),
         )
 
 
-def _loss(forward: Pass, trace: Trace, file: str) -> Bind:
+def _loss(forward: ForwardPass, trace: Trace, file: str) -> Bind:
     """Return the statement at the top level of the file that names the loss."""
     output = forward.outputs[0]
     every: list[Bind] = trace.of(Bind)
@@ -72,7 +73,7 @@ def _loss(forward: Pass, trace: Trace, file: str) -> Bind:
     return top
 
 
-def _is_single(forward: Pass) -> bool:
+def _is_single(forward: ForwardPass) -> bool:
     return len(forward.outputs) == 1 and forward.outputs[0].numel() == 1
 
 
@@ -84,7 +85,7 @@ def _require_run(file: str, loss: Bind, errors: Sequence[CellError]) -> None:
             raise CheckError(f"{file}: an exercise needs a forward pass that runs")
 
 
-def _named(forward: Pass) -> list[Bind]:
+def _named(forward: ForwardPass) -> list[Bind]:
     """Return the names at the top level, which the lines of an exercise can read."""
     return [
         b
@@ -120,7 +121,7 @@ def _position(name: str, text: str) -> int:
     return match.start() if match else 0
 
 
-def _readers(forward: Pass, named: Sequence[Bind], loss: Bind) -> dict[int, list[Bind]]:
+def _readers(forward: ForwardPass, named: Sequence[Bind], loss: Bind) -> dict[int, list[Bind]]:
     """Return the statements that read each named tensor, in order, by the id of the tensor."""
     tensors = {id(b.value) for b in named}
     waiting: set[int] = set()

@@ -1,8 +1,8 @@
-"""Every gradient to blame in turn: the first cause that holds, and the corrected line."""
+"""For every gradient to blame: the first cause that holds, and the corrected line."""
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -11,85 +11,99 @@ from handgrad.checker.explain.causes import AS_IT_RAN, CAUSES, Cause
 from handgrad.checker.explain.search.evidence import Backward
 from handgrad.checker.explain.search.finding import Explanation, Finding
 from handgrad.checker.explain.search.gather import suspects
-from handgrad.checker.explain.search.scene import Scene, SceneSweep
+from handgrad.checker.explain.search.scene import Scene, SceneReplay
 from handgrad.checker.explain.search.suspect import Suspect
 from handgrad.checker.explain.search.unexplained import unexplained
 from handgrad.checker.explain.search.written import with_line
-from handgrad.checker.judge.grade import Grade, Grader
-from handgrad.checker.judge.probe import Cut, random_gradients
+from handgrad.checker.judge.cut import Cut
+from handgrad.checker.judge.grade import Grade, Graded
+from handgrad.checker.judge.probe import random_gradients
 from handgrad.checker.judge.statements import grouped
-from handgrad.checker.passes.find import Pass
+from handgrad.checker.passes.truth import Pass
+from handgrad.checker.record.instrument import Statement
 
 LONG = 20_000
-"""Of a file with more events (a loop over elements), no run is spent on whether a corrected line is
-right to the last bit."""
+"""In a file with more events (a loop over elements) no corrected line is run in the user's dtype to
+see whether it is exact."""
 
 
-def explain(grader: Grader, grades: Sequence[Grade], cut: Cut) -> dict[int, Explanation]:
-    """Return what is the matter with the gradients to blame, by Hand.number. Never raises."""
+@dataclass(frozen=True)
+class Explanations:
+    """What explains the gradients to blame, by the number of the pair.
+
+    `imprecise` are the statements that are right as formulas and lose too many digits.
+    """
+
+    found: Mapping[int, Explanation] = field(default_factory=dict)
+    imprecise: Mapping[int, Statement] = field(default_factory=dict)
+
+
+def explain(graded: Graded) -> Explanations:
+    """Explain the gradients to blame, and wrong values whose lines are right. Never raises."""
+    grades = graded.grades
     roots = [g for g in grades if g.root or g.fit is not None or g.lucky is not None]
-    plain = _as_it_ran(grades)
-    if not roots and not plain:
-        return {}
-    backward = _backward(grader, grades, [*roots, *plain], cut)
+    unblamed = _right_formulas(grades)
+    if not roots and not unblamed:
+        return Explanations()
+    backward = _backward(graded, [*roots, *unblamed])
     found: dict[int, Explanation] = {}
-    for grade in plain:
-        _short_of_digits(grade, grades, backward, found)
+    imprecise: dict[int, Statement] = {}
+    for grade in unblamed:
+        suspect, explanation = _imprecise(grade, backward)
+        if suspect is not None and explanation is not None:
+            found[grade.hand.number] = explanation
+            imprecise[grade.hand.number] = suspect.statement
     for grade in roots:
         explanation = _first(list(suspects(grade, backward)))
         if explanation is not None:
             found[grade.hand.number] = explanation
-    return found
+    return Explanations(found, imprecise)
 
 
-def _first(given: Sequence[Suspect]) -> Explanation | None:
-    """Return the explanation of the first statement that has one, rather one with a line."""
-    found = None
-    for suspect in given:
+def _first(statements: Sequence[Suspect]) -> Explanation | None:
+    """Return the explanation of the first statement that has one, preferably with a line."""
+    first = None
+    for suspect in statements:
         explanation = explained(suspect)
         if explanation is None:
             continue
         finding = explanation.finding
-        if suspect is not given[0] and finding.fix is not None and finding.at is None:
-            at = replace(finding, at=suspect.statement.place)  # the report shows the first of them
-            explanation = replace(explanation, finding=at)
+        if suspect is not statements[0] and finding.fix is not None and finding.at is None:
+            # the report shows the first statement: say where the corrected line belongs
+            finding = replace(finding, at=suspect.statement.place)
+            explanation = replace(explanation, finding=finding)
         if finding.fix is not None:
             return explanation
-        found = found or explanation
-    return found
+        first = first or explanation
+    return first
 
 
-def _as_it_ran(grades: Sequence[Grade]) -> list[Grade]:
-    """Return the wrong gradients whose lines are right, and all that these read."""
+def _right_formulas(grades: Sequence[Grade]) -> list[Grade]:
+    """Return the wrong gradients whose lines, and everything that these read, are right."""
     right = {g.hand.number: g.right for g in grades}
     return [
-        g for g in grades
-        if g.verdict == "wrong" and not (g.root or g.blamed_on or g.hand.borrowed)
+        g
+        for g in grades
+        if g.verdict == "wrong"
+        and not (g.root or g.blamed_on or g.hand.borrowed)
         and all(right.get(n, True) for n in g.reads)
-    ]  # fmt: skip
+    ]
 
 
-def _short_of_digits(
-    grade: Grade, grades: Sequence[Grade], backward: Backward, found: dict[int, Explanation]
-) -> None:
-    """Blame the line that keeps too few digits, and have the rest inherit from it."""
+def _imprecise(grade: Grade, backward: Backward) -> tuple[Suspect, Explanation] | tuple[None, None]:
+    """Return the statement that loses too many digits, and its explanation."""
     for suspect in suspects(grade, backward):
         finding = AS_IT_RAN.find(suspect) if suspect.views else None
         if finding is not None:
-            found[grade.hand.number] = _checked(suspect, AS_IT_RAN.code, finding)
-            grade.root = True
-            grade.blamed.statements.append(suspect.statement)
-            for other in grades:
-                if grade.hand.number in other.reads and not (other.root or other.right):
-                    other.blamed_on = other.blamed_on or [grade.hand]
-            return
+            return suspect, _checked(suspect, AS_IT_RAN.code, finding)
+    return None, None
 
 
 def explained(suspect: Suspect) -> Explanation | None:
-    """Return the first cause that holds."""
+    """Return the first cause that holds for one statement."""
     several = len(suspect.grade.blamed.statements) > 1 or bool(suspect.grade.unjudged)
     if not suspect.views:
-        return None  # what its names stood for is not known
+        return None  # its names were not recorded
     for cause in CAUSES:
         finding = _found(cause, suspect)
         if finding is not None:
@@ -100,10 +114,10 @@ def explained(suspect: Suspect) -> Explanation | None:
 
 
 def _found(cause: Cause, suspect: Suspect) -> Finding | None:
-    """What goes wrong in a cause must not take the verdicts with it: then it does not hold."""
+    """Ask one cause. If it raises, it does not hold: the verdicts must not depend on it."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about lines that nobody wrote
+            warnings.simplefilter("ignore")  # candidate lines may warn; nobody wrote them
             return cause.find(suspect)
     except Exception:
         return None
@@ -114,31 +128,30 @@ def _checked(suspect: Suspect, code: str | None, finding: Finding) -> Explanatio
     return Explanation(code, finding, checked)
 
 
-def _backward(
-    grader: Grader, grades: Sequence[Grade], roots: Sequence[Grade], cut: Cut
-) -> Backward:
-    forward, hands = grader.forward, grader.hands
+def _backward(graded: Graded, to_explain: Sequence[Grade]) -> Backward:
+    """Run the backward pass in the scenes in which statements are tried."""
+    forward, pairs, cut = graded.forward, graded.pairs, graded.cut
     corrections: dict[int, Tensor] = {}
-    for grade in grades:
+    for grade in graded.grades:
         corrections.update(grade.blamed.corrections)
-    # of what a loop ran often, the first and the last time will do
-    groups = [binds for g in roots for _, binds in grouped(g.hand)]
+    # of a statement in a loop, the first and the last execution are enough
+    groups = [binds for g in to_explain for _, binds in grouped(g.hand)]
     wanted = {b.index for binds in groups for b in (binds[0], binds[-1])}
-    wanted |= {g.hand.own_final().index for g in roots}
+    wanted |= {g.hand.own_final().index for g in to_explain}
 
     def scene(truth: Mapping[int, Tensor] | None, dtype: torch.dtype | None) -> Scene:
-        sweep = SceneSweep(forward, hands, wanted, corrections, truth, dtype)
-        sweep.run()
-        return sweep.scene
+        replay = SceneReplay(forward, pairs, wanted, corrections, truth, dtype)
+        replay.run()
+        return replay.scene
 
-    random = random_gradients(forward, hands)
+    random = random_gradients(forward, pairs)
     scenes = (scene(None, torch.float64), scene(random, torch.float64))
-    owned = {h.node.index for h in hands if h.node is not None}
-    short = len(forward.trace) <= LONG
-    whole = short and owned <= forward.autograd.keys()
-    native = scene(forward.autograd, None) if whole else None
-    by_node = {id(h.node.value): h for h in hands if h.node is not None and not h.borrowed}
-    drawn = {id(h.node.value): random[h.node.index] for h in hands if h.node is not None}
+    nodes = {p.node.index for p in pairs}
+    native = None
+    if len(forward.trace) <= LONG and nodes <= forward.autograd.keys():
+        native = scene(forward.autograd, None)
+    by_node = {id(p.node.value): p for p in pairs if not p.borrowed}
+    drawn = {id(p.node.value): random[p.node.index] for p in pairs}
     sent = _sent(forward, cut, drawn)
     return Backward(forward, scenes, native, drawn, sent, cut.consumers, by_node)
 
@@ -146,7 +159,7 @@ def _backward(
 def _sent(
     forward: Pass, cut: Cut, drawn: Mapping[int, Tensor]
 ) -> dict[int, dict[int, tuple[Tensor, ...]]]:
-    """Return what each consumer sends each node: for the true gradients, and for random ones."""
+    """Return what each consumer contributes to each node: for true gradients, and random ones."""
     true = {
         id(b.value): forward.truth[b.index] for b in forward.nodes() if b.index in forward.truth
     }
@@ -155,7 +168,9 @@ def _sent(
         if consumer not in true:
             continue
         upstream = (true[consumer], drawn.get(consumer))
-        sent = [cut.sent_back({consumer: own}) for own in upstream if own is not None]
+        sent = [
+            cut.sent_back({consumer: gradient}) for gradient in upstream if gradient is not None
+        ]
         for node, value in sent[0].items():
             values = (value, *(s[node] for s in sent[1:] if node in s))
             found.setdefault(node, {})[consumer] = values

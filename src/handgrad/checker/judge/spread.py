@@ -1,11 +1,11 @@
 """Where a gradient is off: a picture small enough to stand beside a line, and its caption.
 
-The element that is furthest off does not tell a forgotten column from a wrong formula; which
-elements are off at all does.
+The element that is furthest off does not distinguish a forgotten column from a wrong formula. Which
+elements are wrong at all does.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import pairwise
 
 import torch
@@ -15,12 +15,13 @@ from torch import Tensor
 from handgrad.checker.judge.grade import Grade
 from handgrad.checker.passes.compare import FORMULA_LIMIT, LIMITS
 from handgrad.checker.records import Spread
+from handgrad.text import listed
 
 CELLS = 24
-"""At most so many cells a side: what is still told apart at the height of five lines of text."""
+"""The largest number of cells per side that is readable at the height of five lines of text."""
 LEVELS = 5
 LISTED = 4
-"""Up to so many indices are listed one by one."""
+"""The largest number of indices that are listed one by one."""
 PATTERNS: tuple[tuple[str, Callable[[Tensor], Tensor]], ...] = (
     ("only the diagonal", lambda ones: ones.tril().triu()),
     ("all but the diagonal", lambda ones: ones - ones.tril().triu()),
@@ -32,17 +33,15 @@ PATTERNS: tuple[tuple[str, Callable[[Tensor], Tensor]], ...] = (
 
 
 def spread_of(grade: Grade, truth: Tensor) -> Spread | None:
-    """Return where a wrong gradient is off; None where it is right, or of another shape.
+    """Return where a wrong gradient is off; None if it is right or has another shape.
 
-    A line to blame is shown as it comes out from right gradients upstream: its own error alone.
+    A line to blame is shown with correct upstream gradients: its own error alone.
     """
-    own = grade.root and grade.outcome is not None
-    value = grade.outcome if own else grade.value
-    if grade.right or value is None or value.shape != truth.shape or not truth.numel():
+    value = grade.outcome if grade.root else grade.value
+    if grade.right or value.shape != truth.shape or not truth.numel():
         return None
-    assert grade.hand.node is not None
     dtype = grade.value.dtype
-    limit = FORMULA_LIMIT if own and dtype != torch.float64 else LIMITS.get(dtype, 16.0)
+    limit = FORMULA_LIMIT if grade.root and dtype != torch.float64 else LIMITS.get(dtype, 16.0)
     noise = limit * grade.hand.forward.noise[grade.hand.node.index].to(truth)
     error = (value.to(truth) - truth).abs()
     error = torch.where((value.to(truth) == truth) | truth.isnan(), 0.0, error)
@@ -51,14 +50,14 @@ def spread_of(grade: Grade, truth: Tensor) -> Spread | None:
 
 
 def is_off(error: Tensor, noise: Tensor | float) -> Tensor:
-    """Tell which elements are off by more than `noise`; NaN is."""
+    """Tell which elements are off by more than `noise`; NaN always is."""
     return ~(error.abs() <= noise)
 
 
 def where_it_sits(error: Tensor, noise: Tensor | float) -> str:
     """Say in words which elements of `error` are larger than `noise`: "only column 0".
 
-    `error` is by hand less the truth, of any shape; `noise` is what may be explained by rounding.
+    `error` is the gradient by hand minus the truth; `noise` is what rounding explains.
     """
     off = is_off(error, noise)
     if not off.any() or off.all():
@@ -82,12 +81,12 @@ def where_it_sits(error: Tensor, noise: Tensor | float) -> str:
 
 
 def _touched(off: Tensor, dim: int) -> Tensor:
-    """Return which indices of `dim` have an element that is off."""
+    """Return which indices of `dim` have a wrong element."""
     return off.movedim(dim, 0).reshape(off.shape[dim], -1).any(1)
 
 
 def _noun(dim: int, dims: int) -> tuple[str, str, str]:
-    """What one index along `dim` is called, several, and what follows that."""
+    """Return the word for one index along `dim`, for several, and what follows the number."""
     if dims == 1:
         return "element", "elements", ""
     if dim >= dims - 2:
@@ -101,34 +100,34 @@ def _indices(touched: Tensor, noun: tuple[str, str, str]) -> str:
     at, size = touched.nonzero()[:, 0].tolist(), len(touched)
     first, last, count = at[0], at[-1], len(at)
     steps = {b - a for a, b in pairwise(at)}
-    spared = (~touched).nonzero()[:, 0].tolist()
+    correct = (~touched).nonzero()[:, 0].tolist()
     if count == 1:
-        said = f"{one} {first}"
-    elif len(spared) <= 2 and size > 2 * LISTED:
-        said = f"all {many} but {_and(spared)}"
+        words = f"{one} {first}"
+    elif len(correct) <= 2 and size > 2 * LISTED:
+        words = f"all {many} but {listed(correct)}"
     elif steps == {1} and first == 0:
-        said = f"the first {count} {many}"
+        words = f"the first {count} {many}"
     elif steps == {1} and last == size - 1:
-        said = f"the last {count} {many}"
+        words = f"the last {count} {many}"
     elif count <= LISTED:
-        said = f"{many} {_and(at)}"
+        words = f"{many} {listed(at)}"
     elif steps == {1}:
-        said = f"{many} {first} to {last}"
+        words = f"{many} {first} to {last}"
     elif len(steps) == 1 and first < (step := steps.pop()) and last + step >= size:
-        said = f"every {_ordinal(step)} {one} from {first}"
+        words = f"every {_ordinal(step)} {one} from {first}"
     else:
-        said = f"{count} of the {size} {many}"
-    return said + of
+        words = f"{count} of the {size} {many}"
+    return words + of
 
 
 def _pattern(off: Tensor) -> str | None:
-    """Name what the last two dimensions show over and over: the diagonal, one of each row."""
+    """Name a pattern of the last two dimensions: the diagonal, one element of each row."""
     if off.dim() < 2 or 1 in off.shape[-2:]:
         return None
     ones = torch.ones(off.shape[-2:], dtype=torch.int8, device=off.device)
-    for said, mask in PATTERNS:
+    for name, mask in PATTERNS:
         if bool((off == mask(ones).bool()).all()):
-            return said
+            return name
     for dim, each in ((-1, "row"), (-2, "column")):
         counts, size = off.sum(dim), off.shape[dim]
         if bool((counts == 1).all()):
@@ -151,7 +150,7 @@ def _picture(error: Tensor, off: Tensor) -> tuple[str, ...]:
 
 
 def _thinned(level: Tensor) -> Tensor:
-    """Return at most CELLS x CELLS cells of equal size (but for the last), the worst of each."""
+    """Return at most CELLS x CELLS cells of equal size (except the last), each with its worst."""
     rows, columns = (math.ceil(size / CELLS) for size in level.shape)
     padded = F.pad(level, (0, -level.shape[1] % columns, 0, -level.shape[0] % rows))
     return padded.view(len(padded) // rows, rows, -1, columns).amax((1, 3))
@@ -166,8 +165,3 @@ def _percent(count: int, size: int) -> str:
 
 def _ordinal(number: int) -> str:
     return {2: "2nd", 3: "3rd"}.get(number, f"{number}th")
-
-
-def _and(numbers: Sequence[int]) -> str:
-    words = [str(number) for number in numbers]
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

@@ -2,9 +2,9 @@
 
     R = |by hand - truth| / max(|autograd - truth|, noise)        elementwise, the largest counts
 
-`noise` is how far rounding alone moves the gradient (see `noise.py`), so that a gradient whose
-truth is 0 (a bias before batchnorm) is judged on the scale of the terms that cancel in it, and one
-small wrong element is found beside large ones. No tolerance is left for the user to choose.
+`noise` is how far rounding alone moves the gradient (see `noise.py`). A gradient whose truth is 0
+(a bias before batchnorm) is therefore judged on the scale of the terms that cancel in it, and one
+small wrong element is found beside large ones. The user chooses no tolerance.
 """
 
 from collections.abc import Iterator
@@ -13,28 +13,28 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from handgrad.checker.records import Verdict
+from handgrad.checker.records import VerdictName
 
 LIMITS = {torch.float64: 1e4, torch.float32: 64.0, torch.bfloat16: 16.0, torch.float16: 16.0}
 """R above which a gradient is wrong.
 
-Correct code reaches single digits; what lifts it is a sum of n terms added one by one (about
-sqrt(n)) and a noise estimated from few draws (at most a factor of 5 too small). A rule 0.1 % off
-stands at 1e-3 / eps, about 8000 in float32 before the noise of a deep graph divides it. float64
-leaves room for far more than that; half precision for less, as 64 x 2^-8 would pass a factor of 2.
+Correct code reaches single digits. What raises R is a sum of n terms added one by one (about
+sqrt(n)) and a noise estimated from few draws (at most a factor of 5 too small). A rule that is
+0.1 % off reaches 1e-3 / eps, about 8000 in float32 before the noise of a deep graph divides it.
+float64 leaves room for far more; half precision for less, as 64 x 2^-8 would pass a factor of 2.
 """
 
 FORMULA_LIMIT = 4.0
-"""The same for a formula replayed in float64, whose own rounding is far below the noise: what is
-left of the 4 covers constants that were rounded before the replay saw them (`.item()`)."""
+"""The same for a formula replayed in float64, whose own rounding is far below the noise. The 4
+covers constants that were rounded before the replay (`.item()`)."""
 
 FORMULA_REACH = 16.0
-"""A right formula clears a gradient up to this many times its limit: sums added one by one in the
-dtype get that far; a gradient computed from values that are wrong but cancel goes beyond."""
+"""With a correct formula, R may exceed its limit by this factor: sums added one by one in the dtype
+get that far. A gradient computed from wrong values that cancel goes beyond."""
 
 
 class Fit(NamedTuple):
-    """A gradient brought to the shape of its node, and what to type for it."""
+    """A gradient in the shape of its node, and the code that gives it this shape."""
 
     mend: str
     value: Tensor
@@ -46,12 +46,12 @@ def judge(
     truth: Tensor,
     noise: Tensor | float,
     formula: Tensor | None = None,
-) -> tuple[Verdict, float | None]:
-    """Return the verdict on `hand`, and R (None where it cannot be formed: missing, or no fit).
+) -> tuple[VerdictName, float | None]:
+    """Return the verdict on `hand`, and R (None if it is missing or no shape fits).
 
     `truth` is float64. `noise` has its shape, or is one number. `autograd` None: the noise alone is
-    the scale. `formula` is `hand` as the same operations give it in float64; where it is given it
-    decides between rounding and wrong, since rounding in the user's dtype is gone from it.
+    the scale. `formula` is `hand` computed by the same operations in float64. If given it decides
+    between rounding and wrong, because it has no rounding of the user's dtype in it.
     """
     if hand is None:
         return "missing", None
@@ -69,19 +69,19 @@ def judge(
 def ratio_of(hand: Tensor, autograd: Tensor | None, truth: Tensor, noise: Tensor | float) -> float:
     """Return the largest R over the elements; inf where `hand` is not finite and the truth is.
 
-    Elements whose truth is NaN are left out: nothing can be said against them. Shapes must agree.
+    Elements whose truth is NaN are left out. Shapes must agree.
     """
     if truth.numel() == 0:
         return 0.0
     truth = truth.double()
     value = hand.to(device=truth.device, dtype=torch.float64)
     scale = torch.as_tensor(noise, dtype=torch.float64, device=truth.device).expand_as(truth)
-    # The smallest number that the dtype can tell from 0: below it, 0 is the right answer.
+    # the smallest normal number of the dtype: below it, 0 is a correct answer
     scale = scale.clamp(min=torch.finfo(hand.dtype).tiny)
     if autograd is not None:
         own = (autograd.to(truth) - truth).abs()
         scale = torch.where(own.isfinite(), torch.maximum(scale, own), scale)
-    # Equal to the truth as the dtype can hold it (an overflow to inf included) is no error at all.
+    # equal to the truth rounded to the dtype (an overflow to inf included) is no error
     right = (hand == truth.to(hand.dtype)) | (value == truth) | truth.isnan()
     ratio = torch.where(right, 0.0, (value - truth).abs() / scale)
     return float(ratio.nan_to_num(nan=torch.inf, posinf=torch.inf).max())
@@ -90,22 +90,23 @@ def ratio_of(hand: Tensor, autograd: Tensor | None, truth: Tensor, noise: Tensor
 def formula_is_right(
     formula: Tensor, truth: Tensor, noise: Tensor | float, dtype: torch.dtype
 ) -> bool:
-    """Tell whether a gradient replayed in float64, the user's dtype being `dtype`, is the truth."""
+    """Tell whether a gradient replayed in float64 is the truth; the user's dtype is `dtype`."""
     limit = LIMITS[torch.float64] if dtype == torch.float64 else FORMULA_LIMIT
     return ratio_of(formula, None, truth, noise) <= limit
 
 
 def same_bits(a: Tensor, b: Tensor | None) -> bool:
-    """Tell whether both hold the same numbers in the same dtype and shape, NaN equal to NaN."""
+    """Tell whether both have the same dtype, shape and numbers; NaN equals NaN."""
     if b is None or a.shape != b.shape or a.dtype != b.dtype:
         return False
     return bool(((a == b) | (a.isnan() & b.isnan())).all())
 
 
 def fits(hand: Tensor, shape: torch.Size) -> Iterator[Fit]:
-    """Yield `hand` in `shape`, each way that keeps what it says: ones, reshape, transpose, sum.
+    """Yield `hand` in `shape` by each plausible way: sizes of 1, reshape, transpose, sum.
 
-    Nothing is broadcast silently: (64,) against (1, 64) is a slip with a mend, not equality.
+    Nothing is broadcast silently: (64,) for (1, 64) is a wrong shape with a correction, not
+    equality.
     """
     view = f".view{tuple(shape)}" if len(shape) else ".squeeze()"
     if hand.numel() == shape.numel():
@@ -132,8 +133,8 @@ def _same_shape(
     truth: Tensor,
     noise: Tensor | float,
     formula: Tensor | None,
-) -> tuple[Verdict, float]:
-    if not hand.is_floating_point():  # a gradient kept in integers is a gradient cut off
+) -> tuple[VerdictName, float]:
+    if not hand.is_floating_point():  # stored in integers, a gradient loses its fraction
         hand = hand.to(autograd.dtype if autograd is not None else torch.get_default_dtype())
     ratio = ratio_of(hand, autograd, truth, noise)
     if same_bits(hand, autograd):

@@ -1,9 +1,9 @@
 """How far rounding alone moves a gradient: Monte Carlo arithmetic (Parker 1997; Denis et al. 2016).
 
 The operations are run again in float64 a few times, forward and backward, and each result is moved
-at random within the rounding of the user's dtype: x -> x (1 + eps u), u uniform in [-1, 1].
-Where terms cancel, the moved terms do not, and the noise stands on the scale of the terms: a fixed
-tolerance, or ULPs of the result, cannot know that.
+at random within the rounding of the user's dtype: x -> x (1 + eps u), u uniform in [-1, 1]. Where
+terms cancel, the moved terms do not, so the noise has the scale of the terms. A fixed tolerance, or
+ULPs of the result, does not know that scale.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -29,15 +29,15 @@ _EXACT = {
 """Operations that move numbers without rounding them."""
 
 FINEST = 2.0**-44
-"""Moves of float64 numbers must be well above the last bit that they land on: where eps is smaller
-than this, the draws move by FINEST and the noise is scaled back (it is linear at these sizes)."""
+"""Moves of float64 numbers must be well above their last bit. Where eps is smaller than this, the
+draws move by FINEST and the noise is scaled back (it is linear at these sizes)."""
 
 
 class Jitter(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """While active, every rounding operation's floating result is moved within `eps` of itself.
 
-    It sees the backward's operations too. Draws come from a generator of its own: the caller's
-    random numbers stay as they were.
+    It acts on the operations of the backward pass too. It has its own generator and does not touch
+    the caller's random numbers.
     """
 
     def __init__(self, eps: float, seed: int) -> None:
@@ -63,7 +63,7 @@ class Jitter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return result
 
     def move(self, value: Tensor) -> Tensor:
-        """Move `value` in place, and return it; 0 stays 0, so that no mask turns over."""
+        """Move `value` in place, and return it; 0 stays 0, so that no mask changes."""
         device = value.device
         if device not in self._generators:
             self._generators[device] = torch.Generator(device).manual_seed(self._seed)
@@ -73,8 +73,8 @@ class Jitter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return value.mul_(draw.mul_(2 * self.eps).add_(1 - self.eps))
 
 
-# Not defined in the class body: torch wraps what it finds there so that the first call imports its
-# compiler, two seconds that nothing here needs.
+# Set after the class body: torch wraps a method that it finds there, and the first call would then
+# import its compiler, which takes two seconds.
 Jitter.__torch_dispatch__ = Jitter.moved  # type: ignore[method-assign, assignment]
 
 
@@ -84,10 +84,10 @@ def noise_of(
     eps: float,
     draws: int = DRAWS,
 ) -> list[Tensor | None]:
-    """Return for each truth (float64) the largest move over `draws` runs, never under eps |truth|.
+    """Return for each truth (float64) the largest move over `draws` runs, at least eps |truth|.
 
     `gradients(move)` runs forward and backward in float64 from leaves that it passes through
-    `move` (they are rounded too), and returns one gradient for each truth, in its order.
+    `move` (they are rounded too), and returns one gradient for each truth, in the same order.
     """
     noise = [None if value is None else value.abs() * eps for value in truth]
     width = max(eps, FINEST)

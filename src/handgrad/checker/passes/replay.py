@@ -1,8 +1,8 @@
 """The recorded operations run again: in float64, in the user's dtype, or moved by rounding noise.
 
-Only what depends on the leaves is run; everything else is a constant and keeps the very value that
-the user's run had. Random results are such constants. Views, in-place writes and regions without
-gradients come out as they were, since the same functions run in the same order.
+Only what depends on the leaves is run. Everything else is a constant with the value that it had in
+the user's run; random results are such constants. Views, in-place writes and regions without
+gradients behave as before, because the same functions run in the same order.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,26 +22,29 @@ _CONSTANT = {
     "multinomial", "normal", "normal_", "poisson", "rand_like", "randint_like", "randn_like",
     "random_", "uniform_",
 }  # fmt: skip
-"""Random functions of a tensor: their recorded result stands in for them."""
+"""Random functions of a tensor: a replay takes their recorded result."""
 _MAY_DRAW = {
     "fractional_max_pool2d", "fractional_max_pool3d", "gru", "gumbel_softmax", "lstm",
     "multi_head_attention_forward", "rnn_relu", "rnn_tanh", "rrelu",
     "scaled_dot_product_attention",
 }  # fmt: skip
-"""Functions that gradients go through and that may draw random numbers inside (dropout)."""
+"""Differentiable functions that may draw random numbers inside (dropout)."""
 OWN_GRAD = getattr(Tensor, "grad").__get__  # noqa: B009 - typed as a tensor, is a descriptor
 
 
 @dataclass(frozen=True)
 class Use:
-    """One place where a node's value went into an operation. `gradient` comes back through it."""
+    """One operation that reads a node. `edge` is where the contribution of that use arrives."""
 
     op: Op
     edge: Any
 
 
 class Replay:
-    """One run over recorded events. `dtype` None keeps the dtypes that the user had."""
+    """One run over recorded events. `dtype` None keeps the user's dtypes.
+
+    `draws` is a cache that the replays of a pass share: whether an operation draws random numbers.
+    """
 
     def __init__(
         self,
@@ -52,6 +55,7 @@ class Replay:
         always_grad: bool = False,
         move: Callable[[Tensor], Tensor] | None = None,
         start: int = 0,
+        draws: dict[int, bool] | None = None,
     ) -> None:
         self.trace = trace
         self.leaves = leaves
@@ -60,11 +64,12 @@ class Replay:
         self.always_grad = always_grad
         self.move = move
         self.start = start
+        self.draws = {} if draws is None else draws
         self.env: dict[int, Tensor] = {}
         self.edges: dict[int, Any] = {}
         self.uses: dict[int, list[Use]] = {}
         self.failures: dict[int, str] = {}
-        """What could not be run again, by the index of the operation; its result is a constant."""
+        """Why an operation could not be run again, by its index. Its result is a constant."""
         self._live = set(leaves)
         self._bases: dict[int, Tensor] = {}
         self._names: dict[int, list[int]] = {}
@@ -78,7 +83,7 @@ class Replay:
                 self.bind(event)
 
     def bind(self, bind: Bind) -> None:
-        """Take note that the value has a name from here on."""
+        """Note that the value has a name from this event on."""
         if not self.is_live(bind.value):
             return
         value = self.get(bind.value, bind.index)
@@ -87,29 +92,29 @@ class Replay:
         names = self._names.setdefault(id(bind.value), [])
         edge = get_gradient_edge(value)
         if names and self.edges[names[0]] != edge:
-            names.clear()  # written in place since: another value
-        if names:  # a second name for it (hprev = h): what the first was used for is its own too
+            names.clear()  # written in place since then: another value
+        if names:  # a second name (hprev = h) shares the uses of the first
             self.uses[bind.index] = list(self.uses.get(names[0], ()))
         names.append(bind.index)
         self.edges[bind.index] = edge
 
     def is_live(self, value: Tensor) -> bool:
-        """Tell whether `value` came from the leaves in this run."""
+        """Tell whether `value` depends on the leaves in this run."""
         return key_of(value) in self._live
 
     def enliven(self, value: Tensor) -> None:
-        """Run what depends on `value` from here on: it no longer has the recorded value."""
+        """Treat `value` as changed: from now on, run what depends on it."""
         self._live.add(key_of(value))
 
     def get(self, value: Tensor, index: int) -> Tensor:
         """Return this run's counterpart of the user's `value` as of event `index`."""
-        own = self.env.get(id(value))
-        if own is None:
-            own = self.env[id(value)] = self._load(value, index)
-        return own
+        counterpart = self.env.get(id(value))
+        if counterpart is None:
+            counterpart = self.env[id(value)] = self._load(value, index)
+        return counterpart
 
     def execute(self, op: Op) -> None:
-        """Run one operation, if it depends on the leaves or writes to what was loaded."""
+        """Run one operation if it depends on the leaves or writes to memory that was loaded."""
         name = getattr(op.func, "__name__", "")
         if op.func == OWN_GRAD or name == "__set__" or name == "requires_grad_":
             return
@@ -123,8 +128,8 @@ class Replay:
         except Exception as error:
             self.failures[op.index] = f"{type(error).__name__}: {error}"
             return self._overwrite(op)
-        for own, new in zip(tensors_in(op.result), tensors_in(result), strict=False):
-            self.env[id(own)] = self._cast(new)
+        for recorded, value in zip(tensors_in(op.result), tensors_in(result), strict=False):
+            self.env[id(recorded)] = self._cast(value)
         if live:
             self._live.update(key_of(t) for t in op.outputs)
 
@@ -137,17 +142,17 @@ class Replay:
             func = Tensor.double
         if op.rng is not None and args and args[0].numel():
             return self._same_mask(op, args[0])
-        if op.draws is None:  # found out once, in the first run: under noise no two runs are alike
-            op.draws = op.rng is not None or (
+        if op.index not in self.draws:  # found in the first replay: under noise no two runs agree
+            self.draws[op.index] = op.rng is not None or (
                 getattr(func, "__name__", "") in _MAY_DRAW and _draws(func, args, kwargs)
             )
-        if op.draws:
+        if self.draws[op.index]:
             raise RuntimeError("it draws random numbers that cannot be drawn again")
         with torch.set_grad_enabled(self.grad and (op.grad_enabled or self.always_grad)):
             return func(*args, **kwargs)
 
     def _same_mask(self, op: Op, value: Tensor) -> Any:
-        """Drop what the recorded call dropped: its own mask, drawn again from the same state."""
+        """Apply the mask of the recorded call, drawn again from the same generator state."""
         source = op.inputs[0]
         ones = torch.ones_like(source, requires_grad=False)
         before = rng_state(source.device)
@@ -160,7 +165,7 @@ class Replay:
         return value * mask.to(value.dtype)
 
     def _overwrite(self, op: Op) -> None:
-        """Put the recorded values where the operation wrote; its results load as constants."""
+        """Write the recorded values where the operation wrote; its results load as constants."""
         for value in op.writes:
             if id(value) in self.env:
                 recorded = self.trace.at(value, op.index + 1)
@@ -180,13 +185,15 @@ class Replay:
         return value
 
     def _used(self, value: Tensor, op: Op, written: set[int]) -> Tensor:
-        own = self.get(value, op.index)
+        counterpart = self.get(value, op.index)
         names = self._names.get(id(value))
         if not names or id(value) in written or not (op.grad_enabled or self.always_grad):
-            return own
-        if not own.requires_grad or get_gradient_edge(own) != self.edges[names[0]]:
-            return own
-        alias = own.view_as(own)  # a gradient of its own: what this one use sends back
+            return counterpart
+        if not counterpart.requires_grad:
+            return counterpart
+        if get_gradient_edge(counterpart) != self.edges[names[0]]:
+            return counterpart
+        alias = counterpart.view_as(counterpart)  # its gradient is the contribution of this use
         for index in names:
             self.uses.setdefault(index, []).append(Use(op, get_gradient_edge(alias)))
         return alias
@@ -197,7 +204,7 @@ class Replay:
         return value.to(self.dtype)
 
     def _load(self, value: Tensor, index: int) -> Tensor:
-        """Return a constant or a leaf; what shares memory there shares it here."""
+        """Return a constant or a leaf. Tensors that shared memory when recorded share it here."""
         key, index = key_of(value), max(index, self.start)
         leaf = key in self.leaves and value.is_floating_point()
         storage = self.trace.storage_at(value, index)
@@ -209,10 +216,8 @@ class Replay:
             flat = torch.empty(0, dtype=value.dtype, device=value.device)
             base = self._constant(flat.set_(storage).clone())
             self._bases[key] = base
-        own = base.as_strided(value.shape, value.stride(), value.storage_offset())
-        if leaf and self.grad:
-            own = own.detach().requires_grad_()
-        return own
+        view = base.as_strided(value.shape, value.stride(), value.storage_offset())
+        return view.detach().requires_grad_() if leaf and self.grad else view
 
     def _constant(self, value: Tensor) -> Tensor:
         value = self._cast(value)
@@ -222,7 +227,7 @@ class Replay:
 
 
 def _draws(func: Any, args: Any, kwargs: Any) -> bool:
-    """Tell whether two calls give two results."""
+    """Tell whether two calls with different seeds give different results."""
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         results = []
         for seed in range(2):
@@ -238,18 +243,18 @@ def _alike(base: Tensor, value: Tensor) -> bool:
 def gradients(
     replay: Replay, outputs: Sequence[Tensor], seeds: Sequence[Tensor | None], index: int
 ) -> tuple[dict[int, Tensor], dict[int, list[tuple[Op, Tensor]]]]:
-    """Return each node's gradient, and what each of its uses sent back, by the Bind's index.
+    """Return each node's gradient and the contribution of each use, by the index of the Bind.
 
     Raises RuntimeError where the outputs do not depend on the leaves.
     """
-    own = [replay.get(t, index) for t in outputs]
-    given = [None if s is None else replay.get(s, index).detach() for s in seeds]
+    replayed = [replay.get(t, index) for t in outputs]
+    upstream = [None if s is None else replay.get(s, index).detach() for s in seeds]
     uses = [(i, use) for i, group in replay.uses.items() for use in group]
     edges = [*replay.edges.values(), *(use.edge for _, use in uses)]
-    found = torch.autograd.grad(own, edges, given, allow_unused=True)
-    nodes = {i: g for i, g in zip(replay.edges, found, strict=False) if g is not None}
+    grads = torch.autograd.grad(replayed, edges, upstream, allow_unused=True)
+    nodes = {i: g for i, g in zip(replay.edges, grads, strict=False) if g is not None}
     parts: dict[int, list[tuple[Op, Tensor]]] = {}
-    for (i, use), part in zip(uses, found[len(replay.edges) :], strict=True):
+    for (i, use), part in zip(uses, grads[len(replay.edges) :], strict=True):
         if part is not None:
             parts.setdefault(i, []).append((use.op, part))
     return nodes, parts

@@ -1,4 +1,4 @@
-"""Autograd's own gradients: asked of the graph just before the user's backward() walks it."""
+"""Autograd's own gradients, computed just before the user's backward() runs."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +13,7 @@ from handgrad.checker.record.trace import Backward, Barrier, Bind, Trace, is_lea
 def asked(
     func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> tuple[tuple[Tensor, ...], tuple[Tensor | None, ...]]:
-    """Return what a backward() or grad() starts from, and the gradient of each, None for a 1."""
+    """Return the tensors that a backward() or grad() starts from, and their gradients (None: 1)."""
     given = dict(zip(("tensors", "grad_tensors"), args, strict=False))
     outputs = given.get("tensors", kwargs.get("tensors", kwargs.get("outputs")))
     seeds = given.get("grad_tensors", kwargs.get("grad_tensors"))
@@ -39,13 +39,13 @@ def gradients_of(trace: Trace, event: Backward) -> dict[int, Tensor]:
         allow_unused=True,
     )
     for tensor, grad in zip(retained, before, strict=True):
-        tensor.grad = grad  # retain_grad answers to this call too
+        tensor.grad = grad  # retain_grad has filled it in during this call too
     found = zip(binds, gradients, strict=True)
     return {b.index: g for b, g in found if g is not None}
 
 
 def _live_binds(trace: Trace) -> list[Bind]:
-    """Return the names in a graph: since the last pause, and the leaves before it."""
+    """Return the Binds in the graph: those since the last pause, and the leaves before it."""
     binds: list[Bind] = []
     for event in trace.events:
         if type(event) is Barrier:
@@ -58,8 +58,8 @@ def _live_binds(trace: Trace) -> list[Bind]:
 
 
 def edge_of(value: Tensor) -> GradientEdge | None:
-    """Return where the value's gradient arrives; None for a leaf's view made under no_grad, which
-    says that it requires one and has no place for it."""
+    """Return where the value's gradient arrives; None for a view of a leaf made under no_grad,
+    which requires a gradient and has no edge."""
     try:
         return get_gradient_edge(value) if value.requires_grad else None
     except AssertionError:

@@ -1,8 +1,8 @@
 """The recorder: sees every torch function and every named statement while the user's file runs.
 
 It changes nothing that the user can see: the same functions run on the same tensors in the same
-order, no random number is drawn, and autograd's own gradients are taken by asking the graph a
-first time, just before the user's backward() walks it.
+order, it draws no random number, and it computes autograd's own gradients from the same graph, just
+before the user's backward() does.
 """
 
 import contextlib
@@ -42,13 +42,13 @@ from handgrad.checker.record.trace import (
 
 _HOLDERS = (Tensor, tuple, dict, list)
 STOPPED = -1
-"""In the place of the loop that paused the recording: nothing takes it up again."""
+"""As `paused_by`: recording is over, and no loop resumes it."""
 EVENT_BYTES = 1024
-"""What an event takes beside its tensors: millions of small ones fill the memory too."""
+"""The memory of an event without its tensors: millions of small ones fill the memory too."""
 
 
 class Enough(BaseException):
-    """Leaves the user's file: what was wanted of it has been recorded."""
+    """Raised to leave the user's file once everything needed is recorded."""
 
 
 class Recorder:
@@ -61,19 +61,18 @@ class Recorder:
         self.mode: Mode | None = None
         self.paused_by: int | None = None
         self.failures: list[str] = []
-        """What of the recording itself went wrong; it never reaches the user's code."""
+        """Errors of the recording itself; they never reach the user's code."""
         self.room: int | None = None
-        """So many bytes of new tensors are still recorded, then nothing more until the end; None
-        for no limit."""
+        """How many bytes of new tensors may still be recorded; None for no limit."""
         self.stops = False
-        """Whether the file is to be left once a training loop has been recorded for its steps."""
+        """Whether to leave the file once a training loop has been recorded for `limit` steps."""
         self.enough = False
-        """Whether it was."""
+        """Whether the file was left for that reason."""
         self._names = Names(self.trace)
         self._loops: dict[int, LoopWatch] = {}
         self._scopes = Scopes()
         self.returned: tuple[Statement, Scope] | None = None
-        """The last return statement that was to tell, and what names stood for there."""
+        """The last return statement that was recorded, and the values of names there."""
 
     @contextlib.contextmanager
     def recording(self) -> Iterator[None]:
@@ -88,13 +87,13 @@ class Recorder:
             self._leave()
 
     def called(self, func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-        """Run one torch function for the user, and note it."""
+        """Run one torch function for the user, and record it."""
         if self.paused_by is not None or func in PEEKS:
             return func(*args, **kwargs)
         if func in BACKWARD or func is torch.autograd.grad:
             self.ask(*asked(func, args, kwargs))  # before the user's own call
             return func(*args, **kwargs)
-        if func in FROM_LISTS:  # a constant, made of lists too long to be searched
+        if func in FROM_LISTS:  # a constant, from lists that are too long to search
             return self._note(func, (), {}, func(*args, **kwargs), ())
         try:
             inputs = (*tensors_in(args), *tensors_in(kwargs))
@@ -103,13 +102,13 @@ class Recorder:
                 self._names.see(value)
             self.trace.before_write(targets_of(name, args, kwargs))
             rng = rng_state(inputs[0].device) if name in RANDOM and inputs else None
-        except Exception as error:  # a tensor without memory of its own: sparse, under vmap
+        except Exception as error:  # a tensor without storage: sparse, or under vmap
             self._failed(error)
             return func(*args, **kwargs)
         return self._note(func, args, kwargs, func(*args, **kwargs), inputs, rng)
 
     def _note(self, func: Any, args: Any, kwargs: Any, result: Any, *seen: Any) -> Any:
-        """Note what `func` has given, and return it, whatever becomes of the note."""
+        """Record what `func` returned, and return it even if recording fails."""
         try:
             self._add(func, args, kwargs, result, *seen)
         except Exception as error:
@@ -129,7 +128,7 @@ class Recorder:
         outputs = (*tensors_in(result), *writes)
         if not outputs and getattr(func, "__name__", "") != "__set__":
             return
-        keys = [key_of(value) for value in outputs]  # raises before anything is noted
+        keys = [key_of(value) for value in outputs]  # raises before anything is recorded
         index, enabled = len(self.trace), torch.is_grad_enabled()
         op = Op(index, func, args, kwargs, result, inputs, outputs, writes, enabled, rng)
         self.trace.events.append(op)
@@ -151,9 +150,9 @@ class Recorder:
         self.paused_by = STOPPED
 
     def notice(self, values: Iterable[Tensor]) -> None:
-        """Between two recordings: if one of these was written to, what stood before is unsure."""
+        """Between two recordings: note whether one of these tensors was written to meanwhile."""
         if self._names.touched(values):
-            self._barrier("written to where nothing was watched")
+            self._barrier("written to while nothing was recorded")
 
     def keep(self, events: Sequence[Event]) -> None:
         """Forget everything but these events of the trace."""
@@ -162,22 +161,22 @@ class Recorder:
         self._scopes = Scopes()
 
     def ask(self, losses: tuple[Tensor, ...], seeds: tuple[Tensor | None, ...]) -> None:
-        """Note a backward pass from `losses`, and take autograd's gradient of every name."""
+        """Record a backward pass from `losses`, with autograd's gradient of every named tensor."""
         event = Backward(len(self.trace), losses, seeds)
         self.trace.events.append(event)
         with self._guarded():
             event.gradients = gradients_of(self.trace, event)
 
     def after(self, number: int, *values: Any) -> None:
-        """Hook: statement `number` has run, and its targets read `values`."""
+        """Hook: statement `number` has run, and its targets now have `values`."""
         if self.paused_by is None and not torch.compiler.is_compiling():
             self.ran(sys._getframe(1), number, *values)
 
     def ran(self, frame: FrameType, number: int, *values: Any) -> None:
-        """Note that statement `number` has run in `frame`, and its targets read `values`."""
+        """Record that statement `number` has run in `frame` and set its targets to `values`."""
         if self.paused_by is not None or self.mode is None:
             return
-        if not self._names.written:  # most statements of most files have nothing to do with tensors
+        if not self._names.written:  # most statements of most files set no tensor
             for value in values:
                 if isinstance(value, _HOLDERS):
                     break
@@ -194,14 +193,14 @@ class Recorder:
     def known(
         self, statement: Statement, names: Mapping[str, Any], scope: Scope | None = None
     ) -> None:
-        """Note the tensors that have names without an assignment: before the recording begins."""
+        """Record tensors that had names before recording began."""
         with self._guarded():
             for name, value in names.items():
                 if isinstance(value, Tensor):
                     self._names.bind(name, "assign", value, statement, scope)
 
     def returning(self, number: int) -> None:
-        """Hook: a function is about to return what statement `number` says."""
+        """Hook: the return statement `number` is about to run."""
         self.returned = self.statements[number], self._scope(sys._getframe(1), number)
 
     def compared(self, number: int, *values: Any) -> None:
@@ -225,7 +224,7 @@ class Recorder:
         if watch is None:
             watch = self._loops[number] = self._begun(sys._getframe(1), number)
         if watch.tick(self.trace, self.limit):
-            self._leave()  # where it cannot, what is called passes through unrecorded
+            self._leave()  # if it cannot, calls pass through unrecorded
             self._barrier(f"after {watch.steps} steps", self.statements[number])
             self.paused_by = number
             if self.stops and watch.steps >= self.limit:
@@ -263,7 +262,7 @@ class Recorder:
         self.mode.__enter__()  # type: ignore[no-untyped-call]
 
     def _leave(self) -> bool:
-        """Leave the mode, unless the user has entered another on top of it."""
+        """Leave the mode, unless the user entered another one after it."""
         if self.mode is None or top_mode() is not self.mode:
             return False
         self.mode.__exit__(None, None, None)  # type: ignore[no-untyped-call]
@@ -272,7 +271,7 @@ class Recorder:
 
     @contextlib.contextmanager
     def _guarded(self) -> Iterator[None]:
-        """Keep what goes wrong in the recording away from the user's program."""
+        """Keep errors of the recording away from the user's program."""
         try:
             with torch._C.DisableTorchFunction():
                 yield

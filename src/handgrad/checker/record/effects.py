@@ -1,4 +1,4 @@
-"""What torch functions do beside giving a result: what they write to, draw from, look at."""
+"""Side effects of torch functions: what they write to and which random numbers they draw."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,23 +19,23 @@ PEEKS = {getattr(Tensor, name).__get__ for name in _LOOKED_AT} | {
     Tensor.__int__, Tensor.__index__, Tensor.stride, Tensor.is_contiguous, Tensor.retain_grad,
     Tensor.is_floating_point, Tensor.data_ptr, Tensor.numpy, Tensor.__array__,
 }  # fmt: skip
-"""Functions that give no tensor and write to none."""
+"""Functions that return no tensor and write to none."""
 _RUNNING = ("batch_norm", "instance_norm")
-"""Functions that update running statistics, whatever their names say."""
+"""Functions that update running statistics, although their names do not show it."""
 
 
 def version_of(value: Tensor) -> int:
-    """Return the counter that every write in place raises; tensors of one memory share it."""
+    """Return the counter that every in-place write raises; tensors that share memory share it."""
     return -1 if value.is_inference() else value._version
 
 
 def rng_state(device: torch.device) -> Tensor:
-    """Return the state of the random numbers that functions on `device` draw from."""
+    """Return the state of the random number generator that functions on `device` use."""
     return torch.cuda.get_rng_state(device) if device.type == "cuda" else torch.get_rng_state()
 
 
 def set_rng_state(device: torch.device, state: Tensor) -> None:
-    """Have functions on `device` draw from `state` on."""
+    """Set the state of the random number generator that functions on `device` use."""
     if device.type == "cuda":
         torch.cuda.set_rng_state(state, device)
     else:
@@ -43,7 +43,7 @@ def set_rng_state(device: torch.device, state: Tensor) -> None:
 
 
 def targets_of(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[Tensor]:
-    """Return the tensors that a function is about to write to, by the field's conventions."""
+    """Return the tensors that a function is about to write to, by torch's naming conventions."""
     if name.endswith("_") and not name.endswith("__"):
         return list(tensors_in(args[:1]))
     if name == "__setitem__" or (name.startswith("__i") and name.endswith("__")):

@@ -1,8 +1,8 @@
-"""Letting go of what can no longer matter, so that a kernel may run for hours.
+"""Dropping what can no longer matter, so that a Jupyter kernel may run for hours.
 
-What a notebook can still ask about comes from what it still holds: the tensors that its names stand
-for, the operations that led to them, and the names that those had. Everything else is dropped, and
-beyond MOST_EVENTS and MOST_BYTES the oldest goes too: what was computed there counts as a constant.
+A notebook can only ask about what it still holds: the tensors that its names refer to, the
+operations that led to them, and their names. Everything else is dropped. Beyond MOST_EVENTS or
+MOST_BYTES the oldest operations are dropped too: their results then count as constants.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,9 +16,9 @@ from handgrad.checker.record.trace import Bind, Event, Op, key_of, needed, tenso
 MOST_EVENTS = 20_000
 MOST_BYTES = 512 * 2**20
 MOST_HELD = 5_000
-"""Of a user's names, lists and objects so many things are looked through for tensors."""
+"""How many names, lists and objects are searched for tensors."""
 DEPTH = 6
-"""So deep: model.layers[3].cache['h'] is that of a notebook's own classes."""
+"""How deep the search goes, as in model.layers[3].cache['h']."""
 
 
 def forget(recorder: Recorder, names: Mapping[str, Any]) -> None:
@@ -34,7 +34,7 @@ def forget(recorder: Recorder, names: Mapping[str, Any]) -> None:
 
 
 def held(names: Mapping[str, Any]) -> Iterator[Tensor]:
-    """Yield the tensors in a notebook's names: alone, in collections, in objects of its classes."""
+    """Yield the tensors that a notebook holds, in collections and objects of its classes too."""
     todo: list[tuple[Any, int]] = [(value, 0) for value in names.values()]
     seen: set[int] = set()
     while todo and len(seen) < MOST_HELD:
@@ -58,7 +58,7 @@ def _parts(value: Any) -> Sequence[Any]:
 
 
 def _slim(events: Sequence[Event], alive: set[int]) -> None:
-    """Let go of tensors that only a scope still holds."""
+    """Release tensors that only a scope still holds."""
     spoken = {id(t) for event in events for t in tensors_of(event)} | alive
     for event in events:
         if type(event) is Bind and event.scope is not None:
@@ -69,7 +69,7 @@ def _slim(events: Sequence[Event], alive: set[int]) -> None:
 
 
 def _within_limits(ops: Sequence[Op]) -> Sequence[Op]:
-    """Return the newest of them that fit."""
+    """Return the newest operations that fit the limits."""
     room, counted = MOST_BYTES, set[int]()
     for n, op in enumerate(reversed(ops)):
         for value in op.outputs:
@@ -82,7 +82,7 @@ def _within_limits(ops: Sequence[Op]) -> Sequence[Op]:
 
 
 def _kept(events: Sequence[Event], ops: Sequence[Op], alive: set[int]) -> list[Event]:
-    """Return the operations, and of the other events those that speak of their tensors."""
+    """Return the operations, and the other events about their tensors."""
     chosen = {op.index for op in ops}
     spoken = {id(t) for op in ops for t in (*op.inputs, *op.outputs)}
     start = ops[0].index if ops else len(events)
@@ -90,7 +90,7 @@ def _kept(events: Sequence[Event], ops: Sequence[Op], alive: set[int]) -> list[E
     latest: set[tuple[str, int]] = set()
     for event in reversed(events):
         if type(event) is Bind:
-            known = (event.name, id(event.value))  # before the operations, a name is all it tells
+            known = (event.name, id(event.value))  # before the operations, only the name matters
             matters = id(event.value) in spoken or id(event.value) in alive
             matters = matters and (event.index >= start or known not in latest)
             latest.add(known)

@@ -1,8 +1,8 @@
-"""The user's source, with a call after each statement that says which names it changed.
+"""The user's source with a call after each statement that reports the names it changed.
 
-`dC[ix] += demb[k, j]` becomes itself followed by `__handgrad__.after(7, dC)`: what the statement is
-(its names, line, text) stands in a table under 7, so that the call costs next to nothing. Loops get
-a tick at the top of their body and an end. Line numbers and tracebacks stay the user's.
+`dC[ix] += demb[k, j]` is followed by `__handgrad__.after(7, dC)`. A table has the statement's
+names, line and text under 7, so the call is cheap. Loops get a tick at the top of their body and an
+end. Line numbers and tracebacks do not change.
 """
 
 import ast
@@ -27,29 +27,29 @@ HOOK = "__handgrad__"
 
 @dataclass(frozen=True)
 class Statement:
-    """What a hook call refers to."""
+    """One statement of the user's, which hook calls refer to by number."""
 
     place: Place
     text: str
     targets: tuple[Target, ...] = ()
     function: str = ""
-    """The function that it stands in, with its class (`Linear.backward`); empty at the top."""
+    """The enclosing function with its class (`Linear.backward`); empty at the top level."""
     label: str | None = None
-    """For a call that compares: the label it gives."""
+    """For a call that compares: its label."""
     scales: bool = False
-    """Whether it multiplies or divides what stood there, rather than adding to it."""
+    """Whether it multiplies or divides the old value, rather than adding to it."""
     sets: bool = False
-    """Whether it puts something else in the place of a part of it: `dx[i] = ...`."""
+    """Whether it assigns to a part of the old value: `dx[i] = ...`."""
     source: str = field(default="", compare=False, repr=False)
-    """The whole text of the cell or file that it stands in."""
+    """The whole text of its cell or file."""
 
 
 class Instrumenter(ast.NodeTransformer):
     """Instruments one module or cell; `statements` grows, and is shared by all cells of a file.
 
-    `parameters` is what functions' parameters count as: names of their own ("assign"), or another's
-    for the same tensors. `reads` keeps, by the statement's number, what reads its targets back.
-    `returns`: whether a function tells with which names it returns.
+    `parameters` is the kind of functions' parameters: new names ("assign"), or second names for the
+    caller's tensors ("param"). `reads` has the expressions that read a statement's targets back, by
+    its number. `returns`: whether return statements get a hook as well.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Instrumenter(ast.NodeTransformer):
         self.functions: list[str] = []
 
     def module(self, tree: ast.Module) -> ast.Module:
-        """Return `tree`, changed in place; a last expression stays last, for notebooks to show."""
+        """Return `tree`, changed in place; a last expression stays last for notebooks to show."""
         tree.body = self.block(tree.body, top=True)
         return ast.fix_missing_locations(tree)
 
@@ -83,7 +83,7 @@ class Instrumenter(ast.NodeTransformer):
         return out
 
     def statement(self, node: ast.stmt, hooked: bool) -> list[ast.stmt]:
-        """Return `node`, what is inside it instrumented, with its hook calls before and after."""
+        """Return `node` with its hook calls before and after; statements inside it get theirs."""
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             self._function(node)
             return [node]
@@ -102,7 +102,7 @@ class Instrumenter(ast.NodeTransformer):
             return self._branches(node)
         if isinstance(node, ast.Expr):
             if isinstance(node.value, ast.Constant):
-                return [node]  # a docstring must stay where it is
+                return [node]  # a docstring must stay first
             hooks = self._after(node, overwritten(node.value))
             if not hooked:
                 return [*self._compared(node), _shown(node, hooks)]
@@ -170,7 +170,7 @@ class Instrumenter(ast.NodeTransformer):
         return [_call(node, "after", [number], values)]
 
     def _compared(self, node: ast.Expr) -> list[ast.stmt]:
-        """`cmp('h', dh, h)`: told before it runs, since it may raise (no .grad on some node)."""
+        """The hook of `cmp('h', dh, h)` runs first, because the call may raise (no .grad)."""
         call = node.value
         if not isinstance(call, ast.Call) or any(isinstance(a, ast.Starred) for a in call.args):
             return []
@@ -194,19 +194,19 @@ class Instrumenter(ast.NodeTransformer):
 
 
 def _text(lines: Sequence[str], node: ast.stmt) -> str:
-    """The statement as written; of one with a body, its first line."""
+    """Return the statement as written, or its first line if it has a body."""
     if isinstance(getattr(node, "body", None), list) or node.end_lineno is None:
         return lines[node.lineno - 1].strip()
     own = list(lines[node.lineno - 1 : node.end_lineno])
     before, after = beside(lines, node)
-    if before or after.startswith(";"):  # other statements stand on its lines
+    if before or after.startswith(";"):  # it shares its lines with other statements
         own[-1] = own[-1].encode()[: node.end_col_offset].decode()
         own[0] = own[0].encode()[node.col_offset :].decode()
     return textwrap.dedent("\n".join(own)).strip()
 
 
 def beside(lines: Sequence[str], node: ast.stmt) -> tuple[str, str]:
-    """Return what stands before the statement on its first line, and after it on its last."""
+    """Return the text before the statement on its first line, and after it on its last."""
     assert node.end_lineno is not None
     before = lines[node.lineno - 1].encode()[: node.col_offset].decode()
     after = lines[node.end_lineno - 1].encode()[node.end_col_offset :].decode()
@@ -214,7 +214,7 @@ def beside(lines: Sequence[str], node: ast.stmt) -> tuple[str, str]:
 
 
 def _shown(node: ast.Expr, hooks: Sequence[ast.stmt]) -> ast.Expr:
-    """Put the hooks into a last expression: `(value, hook)[0]` is still the value to be shown."""
+    """Put the hooks into a last expression: `(value, hook)[0]` still shows the value."""
     both = ast.Tuple([h.value for h in [node, *hooks] if isinstance(h, ast.Expr)], ast.Load())
     node.value = ast.copy_location(ast.Subscript(both, ast.Constant(0), ast.Load()), node.value)
     return node
@@ -236,7 +236,7 @@ def _call(
     arguments = [*(ast.Constant(n) for n in numbers), *values]
     call = ast.Call(ast.Attribute(load(HOOK), method, ast.Load()), arguments, [])
     made = ast.copy_location(ast.Expr(call), node)
-    for part in ast.walk(made):  # a hook that stands for a whole loop must not span its lines
+    for part in ast.walk(made):  # the hook of a whole loop must not span its lines
         if isinstance(part, ast.expr | ast.stmt):
             part.lineno = part.end_lineno = node.lineno
             part.col_offset, part.end_col_offset = node.col_offset, node.col_offset

@@ -1,4 +1,4 @@
-"""Torch's own way of being told of every function that is called."""
+"""A TorchFunctionMode: torch calls it for every function of tensors."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -8,7 +8,7 @@ from torch.overrides import TorchFunctionMode
 
 
 class Mode(TorchFunctionMode):
-    """Hands every call to `called`, which runs it and returns what it gave."""
+    """Passes every call to `called`, which runs the function and returns its result."""
 
     def __init__(self, called: Callable[[Any, tuple[Any, ...], Mapping[str, Any]], Any]) -> None:
         super().__init__()
@@ -25,5 +25,5 @@ class Mode(TorchFunctionMode):
 
 
 def top_mode() -> object:
-    """Return the mode that hears of a call first, None where there is none."""
+    """Return the mode that is called first, or None."""
     return torch.overrides._get_current_function_mode()  # type: ignore[no-untyped-call]

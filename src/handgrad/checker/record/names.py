@@ -1,4 +1,4 @@
-"""Which names each tensor's memory has, and which memory was written to."""
+"""Which names the memory of each tensor has, and which memory was written to."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -17,31 +17,31 @@ MANY = 256
 
 
 class Names:
-    """Notes in the trace what is given a name, and what is written to under another one."""
+    """Records in the trace which tensors get names, and which are changed through other names."""
 
     def __init__(self, trace: Trace) -> None:
         self._trace = trace
         self._named: dict[int, dict[str, Bind]] = {}
         self._versions: dict[int, int] = {}
         self.written: dict[int, None] = {}
-        """The memory written to since the last statement, in its order."""
+        """The memory written to since the last statement, in order."""
 
     def see(self, value: Tensor) -> None:
-        """Have its memory stay where it is, and tell from now on whether it is written to."""
+        """Keep its memory alive, and notice from now on when it is written to."""
         self._versions.setdefault(key_of(value), version_of(value))
         self._trace.pin(value)
 
     def stale(self, values: Iterable[Tensor]) -> tuple[Tensor, ...]:
-        """Return those whose memory was written to, or is new, since it was last seen."""
+        """Return the values whose memory is new or was written to since it was last seen."""
         return tuple(t for t in values if self._versions.get(key_of(t)) != version_of(t))
 
     def touched(self, values: Iterable[Tensor]) -> bool:
-        """Tell whether memory that is known was written to unseen."""
+        """Tell whether known memory was written to while nothing was recorded."""
         known = ((self._versions.get(key_of(v)), v) for v in values)
         return any(version is not None and version != version_of(v) for version, v in known)
 
     def given(self, keys: Iterable[int], values: Iterable[Tensor]) -> Iterator[Tensor]:
-        """Take note of what a function has given or written to; yield what is new."""
+        """Note what a function returned or wrote to; yield the tensors with new memory."""
         for key, value in zip(keys, values, strict=True):
             if key not in self._versions:
                 self.see(value)
@@ -51,13 +51,13 @@ class Names:
                 self.written[key] = None
 
     def clear(self) -> None:
-        """Forget all of it."""
+        """Forget everything."""
         self._versions.clear()
         self.written.clear()
         self._named.clear()
 
     def keep(self, events: Sequence[Event], spoken: set[int]) -> None:
-        """Forget what neither these events nor this memory is about."""
+        """Forget everything but these events and this memory."""
         binds = {id(event) for event in events}
         self._versions = {key: v for key, v in self._versions.items() if key in spoken}
         named = {
@@ -73,7 +73,7 @@ class Names:
         named: Sequence[tuple[str, Kind, Tensor]],
         scope: Scope | None,
     ) -> None:
-        """Note the names that a statement set, and those whose memory it wrote through others."""
+        """Record the names that a statement set, and those that it changed through other names."""
         own = {name for name, _, _ in named}
         for key in self.written:
             for bind in list(self._named.get(key, {}).values()):
@@ -92,9 +92,9 @@ class Names:
         scope: Scope | None = None,
         alias: bool = False,
     ) -> None:
-        """Note that `name` stands for `value` since a statement."""
+        """Record that `name` refers to `value` from a statement on."""
         if kind == "assign" and "[" in name and self._named.get(key_of(value)):
-            kind = "param"  # an element of a collection of tensors that have names already
+            kind = "param"  # the elements of the collection have names already
         for others in self._named.values():
             if kind != "param" or others is not self._named.get(key_of(value)):
                 others.pop(name, None)
@@ -102,13 +102,14 @@ class Names:
         edge = edge_of(value)
         bind = Bind(len(self._trace), name, value, kind, statement, edge, alias, scope)
         self._trace.events.append(bind)
+        self._trace.shapes[name] = value.shape
         self._trace.pin(value)
-        if kind != "param":  # another's name for it, gone when the loop or function is
+        if kind != "param":  # a second name, valid only in its loop or function
             self._named.setdefault(key_of(value), {})[name] = bind
 
 
 def named_in(name: str, kind: Kind, keyed: bool, value: Any) -> list[tuple[str, Kind, Tensor]]:
-    """Return the named tensors that a target holds: itself, an element set, a whole collection."""
+    """Return the named tensors of a target: itself, an element, or a whole collection."""
     if not keyed:
         if isinstance(value, Tensor):
             return [(name, kind, value)]

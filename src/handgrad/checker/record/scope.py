@@ -1,4 +1,4 @@
-"""What names stood for while the user's code ran, so that a line can be run again, or another."""
+"""The values of names while the user's code ran, so that a line, or another, can be run again."""
 
 import builtins
 import re
@@ -9,18 +9,17 @@ from typing import Any
 from torch import Tensor, nn
 
 FIRST = 2
-"""So many executions of a statement keep their scope, and the latest one: a loop runs it often."""
+"""How many of the first executions of a statement keep their scope; the latest does as well."""
 MANY = 256
-"""A collection of more than this is data: it is not copied, what it holds later counts."""
+"""A larger collection is data: it is not copied, and its later contents count."""
 _PLAIN = (int, float, complex, str, bytes, type(None))
 
 
 class Scope:
     """The names of one frame at one moment: locals over globals, by reference.
 
-    `held` is what the collections and objects held then whose names are in `read`, by their id.
-    `loops` are the loops of the frame that were running: their lines, and the scopes in which they
-    began.
+    `held` has copies of the collections and objects whose names are in `read`, by id. `loops` maps
+    the lines of the frame's running loops to the scopes in which they began.
     """
 
     __slots__ = ("held", "loops", "names")
@@ -36,19 +35,19 @@ class Scope:
                 self.held[id(value)] = held
 
     def forget(self) -> None:
-        """Let go of everything."""
+        """Release everything."""
         self.names, self.held, self.loops = {}, {}, {}
 
 
 class Scopes:
-    """The scopes that are kept of each statement, by its number."""
+    """The scopes kept for each statement, by its number."""
 
     def __init__(self) -> None:
         self._kept: dict[int, list[Scope]] = {}
         self._read: dict[int, frozenset[str]] = {}
 
     def of(self, frame: FrameType, number: int, text: str) -> Scope:
-        """Return the scope of `frame` now, statement `number` having just run in it."""
+        """Return the scope of `frame` now that statement `number` has run in it."""
         kept = self._kept.setdefault(number, [])
         if number not in self._read:
             self._read[number] = frozenset(re.findall(r"[^\W\d]\w*", text))
@@ -61,7 +60,7 @@ class Scopes:
 def contents(value: Any) -> Any:
     """Return a copy of a small collection, or of an object's attributes; None for anything else.
 
-    Nothing of the user's is called.
+    Calls no code of the user's.
     """
     if type(value) in (list, dict):
         return value.copy() if len(value) <= MANY else None
@@ -69,9 +68,9 @@ def contents(value: Any) -> Any:
 
 
 def attributes(value: Any) -> dict[str, Any] | None:
-    """Return what an object of a class of the user's own holds, a class, or a module of theirs.
+    """Return the attributes of an object of a user's class, or of a user's class or module.
 
-    None for anything else. Nothing of the user's is called: neither a property nor __getattr__.
+    None for anything else. Calls no code of the user's: neither a property nor __getattr__.
     """
     if isinstance(value, type | ModuleType):
         found = dict(vars(value))
@@ -97,7 +96,7 @@ def attributes(value: Any) -> dict[str, Any] | None:
 
 
 def _foreign(value: type | ModuleType) -> bool:
-    """Tell what comes with Python or a library."""
+    """Tell whether it comes with Python, torch or NumPy."""
     module = value.__name__ if isinstance(value, ModuleType) else value.__module__
     known = getattr(builtins, getattr(value, "__qualname__", ""), None) is value
     return known or module.split(".")[0] in ("torch", "numpy", "math")

@@ -1,26 +1,26 @@
-"""Which names a statement sets, and how each is read back."""
+"""Which names a statement sets, and the expression that reads each of them back."""
 
 import ast
 from dataclasses import dataclass
 from typing import Literal
 
 _MODULES = ("torch", "F", "nn", "init")
-"""Whose functions in place write to their first argument."""
+"""Modules whose in-place functions write to their first argument."""
 Kind = Literal["assign", "update", "param"]
 
 
 @dataclass(frozen=True)
 class Target:
-    """One name that a statement sets. `kind` is "update" where it builds on what stood there."""
+    """One name that a statement sets. `kind` is "update" where it builds on the old value."""
 
     name: str
     kind: Kind
     keyed: bool = False
-    """The hook gets (container, key): `dhs[t] = ...` names its element if that is a list."""
+    """Whether the hook gets (container, key), as for `dhs[t] = ...`."""
 
 
 def written(node: ast.stmt) -> list[tuple[Target, ast.expr]]:
-    """Return what an assignment sets: each name with the expression that reads it back."""
+    """Return the names that an assignment sets, each with the expression that reads it back."""
     if isinstance(node, ast.AugAssign):
         return named(node.target, "update")
     if isinstance(node, ast.AnnAssign):
@@ -29,7 +29,7 @@ def written(node: ast.stmt) -> list[tuple[Target, ast.expr]]:
         return []
     read = {n.id for n in ast.walk(node.value) if isinstance(n, ast.Name)}
     found = [t for target in node.targets for t in named(target, "assign")]
-    # `dx = dx + ...` builds on what stood there as much as `dx += ...` does
+    # `dx = dx + ...` builds on the old value, as `dx += ...` does
     return [(Target(t.name, "update", t.keyed), e) if t.name in read else (t, e) for t, e in found]
 
 
@@ -45,7 +45,7 @@ def named(target: ast.expr, kind: Kind) -> list[tuple[Target, ast.expr]]:
         if target.attr in ("data", "grad"):
             return named(target.value, "update") if target.attr == "data" else []
         if isinstance(target.value, ast.Name):  # self.dW
-            # not every attribute that can be set can be read
+            # an attribute that can be set may not be readable
             parts = [load(target.value.id), ast.Constant(target.attr), ast.Constant(None)]
             read = ast.Call(load("getattr"), parts, [])
             return [(Target(target.attr, kind), read)]
@@ -71,7 +71,7 @@ def overwritten(value: ast.expr) -> list[tuple[Target, ast.expr]]:
             owner = owner.func.value  # dC.view(-1).add_(...)
         of_module = ast.unparse(owner).split(".")[0] in _MODULES
         changed += value.args[:1] if of_module else [owner]
-    # always an update: where `named` says "assign" (self.dW), the whole of it is not set here
+    # always an update: an in-place function does not replace the tensor (self.dW)
     targets = [target for part in changed for target in named(part, "update")]
     return [(Target(target.name, "update", target.keyed), read) for target, read in targets]
 
@@ -81,7 +81,7 @@ def _is_in_place(name: str) -> bool:
 
 
 def walruses(node: ast.stmt) -> list[tuple[Target, ast.expr]]:
-    """Return the name of `(y := f(x))` as a whole statement; deeper ones may never be evaluated."""
+    """Return the name of `(y := f(x))` as a whole statement; nested ones may not be evaluated."""
     value = getattr(node, "value", None)
     if not isinstance(value, ast.NamedExpr):
         return []
@@ -89,7 +89,7 @@ def walruses(node: ast.stmt) -> list[tuple[Target, ast.expr]]:
 
 
 def _is_plain(index: ast.expr) -> bool:
-    """Whether evaluating the index a second time is free of effects: names, numbers, text, - +."""
+    """Tell whether evaluating the index again has no side effects: names, constants, arithmetic."""
     allowed = ast.Name | ast.Constant | ast.BinOp | ast.UnaryOp | ast.operator | ast.unaryop
     return all(isinstance(n, allowed | ast.expr_context) for n in ast.walk(index))
 

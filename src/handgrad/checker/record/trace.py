@@ -1,7 +1,7 @@
 """What happened while the user's file ran: operations and names, in one order.
 
-Memory is versioned: before a write lands on storage that somebody may ask about, its bytes are
-kept, so that every tensor's value at every moment can be had back.
+Memory is versioned: before a write to storage that may be needed later, its bytes are copied, so
+that the value of every tensor at every event can be restored.
 """
 
 from bisect import bisect_left
@@ -17,15 +17,15 @@ from handgrad.checker.record.scope import Scope
 from handgrad.checker.record.targets import Kind
 
 KEPT_BYTES = 512 * 2**20
-"""Beyond this much kept memory no further versions are kept; a file that writes so much in place
-while it is recorded is graded on its last values."""
+"""The limit on copied memory. A file that writes more in place while it is recorded is judged on
+its last values."""
 SMALL, MANY, FEW = 2**16, 1024, 64
-"""Up to MANY versions are kept of a tensor of at most SMALL bytes, FEW of a larger one."""
+"""Up to MANY versions are kept of a storage of at most SMALL bytes, FEW of a larger one."""
 
 
 @dataclass(slots=True)
 class Op:
-    """One torch function: what it was called with, what it gave, what it wrote to."""
+    """One call of a torch function: its arguments, its result, the tensors that it wrote to."""
 
     index: int
     func: Any
@@ -38,9 +38,7 @@ class Op:
     writes: tuple[Tensor, ...]
     grad_enabled: bool
     rng: Tensor | None = None
-    """The state of the random numbers before a random function of a tensor (dropout)."""
-    draws: bool | None = None
-    """Whether it draws random numbers inside, once that has been found out."""
+    """The state of the random number generator before a random function of a tensor (dropout)."""
 
 
 @dataclass(slots=True)
@@ -53,12 +51,11 @@ class Bind:
     kind: Kind
     statement: Statement
     edge: Any = None
-    """Where autograd's graph stood for this value (a GradientEdge), if it was in one."""
+    """The value's GradientEdge in autograd's graph, if it was part of one."""
     alias: bool = False
-    """True where the statement wrote through another name."""
+    """Whether the statement changed the tensor through another name."""
     scope: Scope | None = None
-    """What every name stood for once the statement had run; it is kept for the first and the last
-    executions of a statement only."""
+    """The value of every name after the statement ran; kept for its first and last executions."""
 
 
 @dataclass(slots=True)
@@ -74,7 +71,7 @@ class Backward:
 
 @dataclass(slots=True)
 class Compared:
-    """A call of the user's that compares: label, gradient, node, as it passed them."""
+    """A call that compares a gradient with a node under a label, such as `cmp("h", dh, h)`."""
 
     index: int
     label: str
@@ -85,7 +82,7 @@ class Compared:
 
 @dataclass(slots=True)
 class Barrier:
-    """Recording stopped here and went on: what stood before may have changed unseen."""
+    """Recording stopped here and resumed: earlier tensors may have changed meanwhile."""
 
     index: int
     reason: str
@@ -100,6 +97,8 @@ class Trace:
 
     def __init__(self) -> None:
         self.events: list[Event] = []
+        self.shapes: dict[str, torch.Size] = {}
+        """The shape of the tensor that each name was last bound to."""
         self.kept_bytes = 0
         self._kept: dict[int, list[tuple[int, torch.UntypedStorage]]] = {}
         self._pinned: dict[int, torch.UntypedStorage] = {}
@@ -111,17 +110,16 @@ class Trace:
         return [event for event in self.events if type(event) is kind]
 
     def pin(self, value: Tensor) -> None:
-        """Promise that `value` as it stands now can be had back later."""
+        """Make sure that the present value of `value` can be restored later."""
         if value.layout is not torch.strided or _is_unbacked(value):
             return
         key, storage = key_of(value), value.untyped_storage()
-        # a loop over elements writes as often as there are elements, and its last state is the one
-        # that is asked for: no need to keep them all
+        # a loop over elements writes once per element, and only its last state is needed
         if len(self._kept.get(key, ())) < (MANY if storage.nbytes() <= SMALL else FEW):
             self._pinned.setdefault(key, storage)
 
     def before_write(self, values: Iterable[Tensor]) -> None:
-        """Keep the bytes that event number len(self) is about to overwrite."""
+        """Copy the bytes that event number len(self) is about to overwrite."""
         for value in values:
             storage = self._pinned.pop(key_of(value), None)
             if storage is not None and self.kept_bytes + storage.nbytes() <= KEPT_BYTES:
@@ -129,7 +127,7 @@ class Trace:
                 self._kept.setdefault(key_of(value), []).append((len(self), _copy(storage)))
 
     def keep_all(self) -> None:
-        """Keep whatever is pinned: what follows is not recorded."""
+        """Copy everything that is pinned: what follows is not recorded."""
         for storage in list(self._pinned.values()):
             key = storage._cdata
             if self.kept_bytes + storage.nbytes() <= KEPT_BYTES:
@@ -138,7 +136,7 @@ class Trace:
         self._pinned.clear()
 
     def keep(self, events: Sequence[Event]) -> set[int]:
-        """Drop all but these events, which are numbered anew; return the memory they speak of."""
+        """Drop all other events, renumber these, and return the memory that they refer to."""
         old = [event.index for event in events]
         number = {index: n for n, index in enumerate(old)}
         spoken = {key_of(t) for event in events for t in tensors_of(event)}
@@ -151,7 +149,7 @@ class Trace:
         kept: dict[int, list[tuple[int, torch.UntypedStorage]]] = {}
         for key in spoken & self._kept.keys():
             for when, storage in self._kept[key]:
-                # before the event that wrote, or the last one before it where that is dropped
+                # before the event that wrote or, if that is dropped, the last one before it
                 before = bisect_left(old, when) - (when not in number)
                 if before >= 0:
                     kept.setdefault(key, []).append((before, storage))
@@ -175,12 +173,12 @@ class Trace:
 
 
 def key_of(value: Tensor) -> int:
-    """Return what tensors that share memory share: unique, as the trace keeps them all alive."""
+    """Return the identity of the tensor's storage, unique because the trace keeps it alive."""
     return int(value.untyped_storage()._cdata)
 
 
 def tensors_of(event: Event) -> Iterator[Tensor]:
-    """Yield the tensors that an event speaks of."""
+    """Yield the tensors that an event refers to."""
     if type(event) is Op:
         yield from (*event.inputs, *event.outputs)
     elif type(event) is Bind:
@@ -192,10 +190,10 @@ def tensors_of(event: Event) -> Iterator[Tensor]:
 
 
 def is_leaf(value: Tensor) -> bool:
-    """Tell whether nothing that is recorded for gradients made it.
+    """Tell whether it is a leaf of autograd's graph.
 
-    A view that was made under no_grad (`W.T`) cannot even be asked once its base was written to in
-    place (`W -= lr * dW`): torch raises. It is a leaf's view then, and none itself.
+    For a view made under no_grad (`W.T`), torch raises once its base was written to in place
+    (`W -= lr * dW`): it is a view of a leaf, and no leaf itself.
     """
     try:
         return value.is_leaf
@@ -218,9 +216,9 @@ def tensors_in(value: Any) -> Iterator[Tensor]:
 def needed(events: Sequence[Event], targets: Iterable[Tensor], stops: set[int]) -> list[Op]:
     """Return the operations that `targets` come from, in program order.
 
-    By storage, so that views and in-place writes are never missed. `stops` are the storages whose
-    history is of no interest: the leaves, whose values are known. The views of a leaf (`W.T`) share
-    its storage; what makes them goes by tensor.
+    By storage, so that views and in-place writes are never missed. `stops` are storages whose
+    history does not matter: the leaves, whose values are known. The views of a leaf (`W.T`) share
+    its storage; the operations that make them are found by tensor.
     """
     wanted = {key_of(t) for t in targets} - stops
     views = {id(t) for t in targets if key_of(t) in stops and _is_derived(t)}

@@ -1,7 +1,7 @@
-"""What each code means: the pages that `handgrad explain` prints.
+"""The page of each code, which `handgrad explain` prints.
 
-The pages of causes are the docstrings beside the functions that find them. They are read from the
-source, not imported: torch would take two seconds.
+The pages of causes are the docstrings of the modules and functions that find them. They are read
+from the source, as importing them would import torch, which takes two seconds.
 """
 
 import ast
@@ -24,30 +24,30 @@ MOST_NEAR = 3
 
 @dataclass(frozen=True)
 class Page:
-    """A code, its name, and its text: a sentence, then What, Why, Wrong and Right."""
+    """A code, its name, and its text in sections: What, Why, Wrong and Right."""
 
     code: str
     name: str
     text: str
 
     def lines(self) -> Iterator[tuple[str, str]]:
-        """Yield the text line by line, each in two: the heading that it begins with, the rest."""
+        """Yield each line of the text as two strings: the heading at its start, and the rest."""
         for line in inspect.cleandoc(self.text).split("\n"):
             heading = HEADING.fullmatch(line)
             yield (heading[1], heading[2]) if heading else ("", line)
 
 
 def pages() -> dict[str, Page]:
-    """Every page by its code, in the codes' order."""
-    found = [Page(code, *page) for code, page in NOTE_PAGES.items()]
+    """Return all pages by their codes, in order."""
+    every = [Page(code, *page) for code, page in NOTE_PAGES.items()]
     for folder in FOLDERS:
         for file in sorted(folder.glob("*.py")):
-            found += _in_source(ast.parse(file.read_text(encoding="utf-8")))
-    return {page.code: page for page in sorted(found, key=lambda page: page.code)}
+            every += _in_source(ast.parse(file.read_text(encoding="utf-8")))
+    return {page.code: page for page in sorted(every, key=lambda page: page.code)}
 
 
 def _in_source(module: ast.Module) -> Iterator[Page]:
-    """Yield the pages in a file: its own, with CODE and NAME, or its `@cause` functions'."""
+    """Yield the page of a module with CODE and NAME, or those of its `@cause` functions."""
     values = {
         node.targets[0].id: node.value.value
         for node in module.body
@@ -65,13 +65,13 @@ def _in_source(module: ast.Module) -> Iterator[Page]:
 
 
 def find(asked: str, known: dict[str, Page]) -> list[Page]:
-    """The pages of a code or a name, however it is written: `hg104`, `104`, `Power rule`."""
+    """Return the pages of a code or a name, in any spelling: `hg104`, `104`, `Power rule`."""
     plain = _plain(asked)
     return [page for page in known.values() if plain in (page.code, page.name.upper())]
 
 
 def near(asked: str, known: dict[str, Page]) -> list[Page]:
-    """Up to three pages whose code or name is like what was asked for."""
+    """Return up to three pages with a similar code or name."""
     plain = _plain(asked)
     if CODE.fullmatch(plain):
         return sorted(known.values(), key=lambda page: abs(_number(page.code) - _number(plain)))[
@@ -85,14 +85,14 @@ def near(asked: str, known: dict[str, Page]) -> list[Page]:
 
 
 def unknown(asked: str, known: dict[str, Page]) -> str:
-    """Say that there is no such page, and which are like it."""
-    like = [f"{page.code} ({page.name})" for page in near(asked, known)]
-    hint = f"did you mean {', '.join(like)}?" if like else "handgrad explain lists them all"
+    """Return the message for a page that does not exist, with similar ones."""
+    similar = [f"{page.code} ({page.name})" for page in near(asked, known)]
+    hint = f"did you mean {', '.join(similar)}?" if similar else "handgrad explain lists them all"
     return f"no code or name {printable(asked)!r}; {hint}"
 
 
 def _plain(asked: str) -> str:
-    """What was asked for as codes and names are compared: `HG104`, `POWER RULE`."""
+    """Return a code or a name in the form that is compared: `HG104`, `POWER RULE`."""
     plain = " ".join(asked.split()).upper()
     return f"HG{plain}" if plain.isdecimal() else plain
 

@@ -1,6 +1,6 @@
 """The graph of a report: the forward pass, each named tensor with the verdict on its gradient.
 
-Forward runs down, gradients run back up; the edges along which an error went up are drawn heavy.
+The forward pass runs down, gradients run back up. The edges along which an error spreads are heavy.
 """
 
 import re
@@ -9,62 +9,86 @@ from dataclasses import dataclass
 
 from handgrad.checker.records import ReportData, Row
 from handgrad.checker.report import words
-from handgrad.checker.report.layout import Edge, Layout, lay_out
-from handgrad.checker.report.markup import Markup, element
-from handgrad.checker.report.text import MARKS
+from handgrad.checker.report.layout import Edge, GraphLayout, lay_out
+from handgrad.checker.report.states import MARKS, STATES, state_of
 
 CHARACTER, PADDING, HEIGHT, MARGIN = 7.3, 16.0, 26.0, 8.0
-"""Pixels: a character of the labels, around them, a box's height, around it all."""
+"""Pixels: a character of a label, the space around it, the height of a box, the outer margin."""
 LONGEST = 26
-"""Characters of a name that are shown; the whole of it is in the tooltip."""
+"""The most characters of a name that are shown; the tooltip has all of it."""
 CURVE = 22.0
+"""Pixels that an edge back to an earlier box bends out to the right."""
 ONE_PAGE = 1800.0
-"""Pixels: a graph no taller than this is printed on one page, and still legible."""
-STATES = {
-    "root": "a line to blame",
-    "inherited": "wrong, inherited",
-    "wrong": "wrong",
-    "shape": "right value, wrong shape",
-    "exact": "exact",
-    "rounding": "right but for rounding",
-    "missing": "not written yet",
-    "none": "no gradient of its own by hand",
-}
-"""What a node is drawn as, the worst first: where a name stands for several, the worst is shown."""
+"""Pixels: a graph up to this height is printed on one page, where it is still legible."""
 
 
 @dataclass(frozen=True)
-class Node:
-    """One named tensor. `row` is the gradient that is shown for it, by its place in the report."""
+class DrawnNode:
+    """One named tensor. `row` is the place in the report of the gradient that is shown for it."""
 
     name: str
     state: str
     row: int | None
 
 
-def nodes_of(report: ReportData) -> dict[str, Node]:
-    """Return what is drawn: each name in the edges, the elements of a list as one."""
+@dataclass(frozen=True)
+class Box:
+    """A node as SVG: a link to the gradient if it has an `anchor`. Numbers are in pixels."""
+
+    state: str
+    anchor: str | None
+    tooltip: str
+    label: str
+    x: str
+    y: str
+    width: str
+    height: str
+    radius: str
+    text_x: str
+    text_y: str
+
+    @property
+    def tag(self) -> str:
+        """The element: a link or a group."""
+        return "a" if self.anchor else "g"
+
+
+@dataclass(frozen=True)
+class GraphDrawing:
+    """The graph as SVG: paths of edges, with those of errors apart, boxes, and the legend."""
+
+    width: str
+    height: str
+    view_box: str
+    fits_one_page: bool
+    edges: str
+    error_edges: str
+    error_heads: str
+    boxes: tuple[Box, ...]
+    states: tuple[str, ...]
+
+    @property
+    def has_error_path(self) -> bool:
+        """Whether an error spreads along an edge."""
+        return bool(self.error_edges)
+
+
+def nodes_of(report: ReportData) -> dict[str, DrawnNode]:
+    """Return the nodes by name; the elements of a list are one node, in their worst state."""
     names = dict.fromkeys(_plain(name) for edge in report.edges for name in edge)
-    nodes = {name: Node(name, "none", None) for name in names}
+    nodes = {name: DrawnNode(name, "none", None) for name in names}
     order = list(STATES)
     for i, row in enumerate(report.rows):
         name, state = _plain(row.node), state_of(row)
         if name in nodes and order.index(state) < order.index(nodes[name].state):
-            nodes[name] = Node(name, state, i)
+            nodes[name] = DrawnNode(name, state, i)
     return nodes
 
 
-def state_of(row: Row) -> str:
-    """What of STATES a gradient is."""
-    if row.blame == "root":
-        return "root"
-    return "inherited" if row.verdict == "wrong" and row.blame == "inherited" else row.verdict
+def draw_graph(report: ReportData, anchors: Mapping[int, str]) -> GraphDrawing | None:
+    """Return the drawing, None if there are no edges.
 
-
-def graph(report: ReportData, targets: Mapping[int, str]) -> Markup | None:
-    """The graph with its legend, None where there are no edges.
-
-    `targets` are the anchors of the rows, by their place in the report.
+    `anchors` are those of the rows, by their place in the report.
     """
     nodes = nodes_of(report)
     edges = list(dict.fromkeys((_plain(a), _plain(b)) for a, b in report.edges))
@@ -72,66 +96,64 @@ def graph(report: ReportData, targets: Mapping[int, str]) -> Markup | None:
     if not edges:
         return None
     layout = lay_out({name: _width(name) for name in nodes}, edges)
-    passed = inherited_along(report, nodes, edges)
-    width, height = layout.width + 2 * MARGIN, layout.height
-    lines = {wrong: [e for e in edges if (e in passed) == wrong] for wrong in (False, True)}
-    drawing = element(
-        "svg",
-        element("title", "The forward pass, and the verdict on the gradient of each named tensor"),
-        element("path", class_="edges", d="".join(_way(layout, e) for e in lines[False])),
-        element("path", class_="passed", d="".join(_way(layout, e) for e in lines[True])),
-        element("path", class_="heads", d="".join(_head(layout, e) for e in lines[True])),
-        *(_box(node, layout, report, targets) for node in nodes.values()),
-        class_="onepage" if height < ONE_PAGE else None,
-        role="img",
-        width=f"{width:.0f}",
-        height=f"{height:.0f}",
-        viewBox=f"{-MARGIN:.0f} 0 {width:.0f} {height:.0f}",
+    of_errors = inherited_along(report, nodes, edges)
+    width, height = f"{layout.width + 2 * MARGIN:.0f}", f"{layout.height:.0f}"
+    states = {node.state for node in nodes.values()}
+    return GraphDrawing(
+        width,
+        height,
+        view_box=f"{-MARGIN:.0f} 0 {width} {height}",
+        fits_one_page=layout.height < ONE_PAGE,
+        edges="".join(_path(layout, e) for e in edges if e not in of_errors),
+        error_edges="".join(_path(layout, e) for e in edges if e in of_errors),
+        error_heads="".join(_head(layout, e) for e in edges if e in of_errors),
+        boxes=tuple(_box(node, layout, report, anchors) for node in nodes.values()),
+        states=tuple(state for state in STATES if state in states),
     )
-    scroll = element("div", drawing, class_="scroll", tabindex="0")
-    return element("div", _legend(nodes, bool(passed)), scroll, class_="graph")
 
 
 def inherited_along(
-    report: ReportData, nodes: Mapping[str, Node], edges: Sequence[Edge]
+    report: ReportData, nodes: Mapping[str, DrawnNode], edges: Sequence[Edge]
 ) -> set[Edge]:
-    """Return the edges along which an error went up: to one that inherits, from where it has it.
+    """Return the edges along which an error spreads, from its root to the nodes that inherit it.
 
-    A fused gradient passes over nodes; so does the way of the error.
+    A fused gradient skips nodes; the path of the error goes through them.
     """
     after: dict[str, list[str]] = {}
     for one, other in edges:
         after.setdefault(one, []).append(other)
-    found: set[Edge] = set()
+    passed: set[Edge] = set()
     for node in nodes.values():
         row = None if node.row is None else report.rows[node.row]
         if row is not None and row.blame == "inherited":
-            _search(node.name, frozenset(row.blamed_on), report, nodes, after, found)
-    return found
+            passed |= _paths_to(node.name, frozenset(row.blamed_on), report, nodes, after)
+    return passed
 
 
-def _search(
+def _paths_to(
     start: str,
     roots: frozenset[str],
     report: ReportData,
-    nodes: Mapping[str, Node],
+    nodes: Mapping[str, DrawnNode],
     after: Mapping[str, Sequence[str]],
-    found: set[Edge],
-) -> None:
-    ways: list[list[str]] = [[start]]
-    seen = {start}
-    while ways:
-        way = ways.pop()
-        for name in after.get(way[-1], ()):
+) -> set[Edge]:
+    """Return the edges from `start` to the next nodes whose error comes from `roots`."""
+    passed: set[Edge] = set()
+    paths: list[list[str]] = [[start]]
+    visited = {start}
+    while paths:
+        path = paths.pop()
+        for name in after.get(path[-1], ()):
             if _origins(nodes[name], report) & roots:
-                found.update(zip(way, [*way[1:], name], strict=True))
-            elif nodes[name].row is None and name not in seen:
-                seen.add(name)
-                ways.append([*way, name])
+                passed.update(zip(path, [*path[1:], name], strict=True))
+            elif nodes[name].row is None and name not in visited:
+                visited.add(name)
+                paths.append([*path, name])
+    return passed
 
 
-def _origins(node: Node, report: ReportData) -> set[str]:
-    """The lines to blame whose error this node's gradient has."""
+def _origins(node: DrawnNode, report: ReportData) -> set[str]:
+    """Return the gradients to blame for the error of this node's gradient."""
     row = None if node.row is None else report.rows[node.row]
     if row is None or row.blame is None:
         return set()
@@ -139,7 +161,7 @@ def _origins(node: Node, report: ReportData) -> set[str]:
 
 
 def _plain(name: str) -> str:
-    """`hs` for `hs[3]`: a loop over time would draw every step of it."""
+    """Return `hs` for `hs[3]`: otherwise a loop over time would draw each of its steps."""
     return re.sub(r"\[-?\d+\]$", "", name)
 
 
@@ -152,39 +174,41 @@ def _width(name: str) -> float:
     return CHARACTER * (wide + 2) + PADDING
 
 
-def _box(node: Node, layout: Layout, report: ReportData, targets: Mapping[int, str]) -> Markup:
+def _box(
+    node: DrawnNode, layout: GraphLayout, report: ReportData, anchors: Mapping[int, str]
+) -> Box:
     x, y = layout.places[node.name]
     width = _width(node.name)
     row = None if node.row is None else report.rows[node.row]
     mark = "" if row is None else f"{MARKS[row.verdict]} "
-    round_ = node.state in ("exact", "rounding", "missing", "none")
-    shape = element(
-        "rect",
+    is_round = node.state in ("exact", "rounding", "missing", "none")
+    return Box(
+        node.state,
+        None if node.row is None else anchors.get(node.row),
+        tooltip=_tooltip(node, row),
+        label=f"{mark}{_label(node.name)}",
         x=f"{x - width / 2:.1f}",
         y=f"{y - HEIGHT / 2:.1f}",
         width=f"{width:.1f}",
         height=f"{HEIGHT:.0f}",
-        rx=f"{HEIGHT / 2:.0f}" if round_ else "2",
+        radius=f"{HEIGHT / 2:.0f}" if is_round else "2",
+        text_x=f"{x:.1f}",
+        text_y=f"{y + 4.5:.1f}",
     )
-    label = element("text", mark, _label(node.name), x=f"{x:.1f}", y=f"{y + 4.5:.1f}")
-    parts = (element("title", _tooltip(node, row)), shape, label)
-    if node.row is None or node.row not in targets:
-        return element("g", *parts, class_=f"node {node.state}")
-    return element("a", *parts, class_=f"node {node.state}", href=f"#{targets[node.row]}")
 
 
-def _tooltip(node: Node, row: Row | None) -> str:
+def _tooltip(node: DrawnNode, row: Row | None) -> str:
     if row is None:
         return f"{node.name}: {STATES[node.state]}"
     facts = (words.name(row), STATES[node.state], words.places(row), words.shapes(row))
     return f"{node.name}: {', '.join(fact for fact in facts if fact)}"
 
 
-def _way(layout: Layout, edge: Edge) -> str:
-    """The edge from the lower side of its box to the upper side of the other."""
+def _path(layout: GraphLayout, edge: Edge) -> str:
+    """Return the edge from the lower side of its box to the upper side of the other."""
     if edge in layout.backward:
         return _loop(layout, edge)
-    (x, y), *rest = layout.ways[edge]
+    (x, y), *rest = layout.paths[edge]
     half, parts = HEIGHT / 2, [f"M{x:.1f} {y + HEIGHT / 2:.1f}"]
     for i, (x2, y2) in enumerate(rest, 1):
         middle = (y + y2) / 2
@@ -195,27 +219,15 @@ def _way(layout: Layout, edge: Edge) -> str:
     return "".join(parts)
 
 
-def _loop(layout: Layout, edge: Edge) -> str:
-    """Back up at the right of both boxes, for a name that is bound again in a loop."""
+def _loop(layout: GraphLayout, edge: Edge) -> str:
+    """Return an edge back up, at the right of both boxes: a loop binds a name again."""
     (x1, y1), (x2, y2) = (layout.places[name] for name in edge)
     x1, x2 = x1 + _width(edge[0]) / 2, x2 + _width(edge[1]) / 2
     out = max(x1, x2) + CURVE
     return f"M{x1:.1f} {y1:.1f}C{out:.1f} {y1:.1f} {out:.1f} {y2:.1f} {x2:.1f} {y2:.1f}"
 
 
-def _head(layout: Layout, edge: Edge) -> str:
-    """An arrow's head at the upper end: errors go up."""
+def _head(layout: GraphLayout, edge: Edge) -> str:
+    """Return an arrowhead at the upper end: errors spread upwards."""
     x, y = layout.places[edge[0]]
     return f"M{x - 4.5:.1f} {y + HEIGHT / 2 + 8:.1f}h9l-4.5 -7z"
-
-
-def _legend(nodes: Mapping[str, Node], passed: bool) -> Markup:
-    states = {node.state for node in nodes.values()}
-    marks = {**MARKS, "root": MARKS["wrong"], "inherited": MARKS["wrong"], "none": ""}
-    keys = [
-        element("li", element("span", marks[state] or "  ", class_=f"key {state}"), said)
-        for state, said in STATES.items()
-        if state in states
-    ]
-    way = element("li", element("span", "↑", class_="key up"), "the way of an error")
-    return element("ul", *keys, *([way] if passed else []), class_="legend")

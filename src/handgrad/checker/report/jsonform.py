@@ -1,4 +1,4 @@
-"""The JSON of a report: version 1, whose keys and their order do not change; others parse it."""
+"""The JSON of a report, version 1: keys and their order do not change, as programs parse it."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from handgrad.files import finite_or_none
 
 
 def to_json(report: ReportData) -> dict[str, Any]:
-    """`report` as plain dicts and lists; docs/check.md says what each key holds."""
+    """Return `report` as dicts and lists; docs/check.md describes each key."""
     return {
         "version": report.version,
         "file": report.file,

@@ -1,9 +1,10 @@
-"""Where the nodes of a graph go: in layers from top to bottom, with few edges that cross.
+"""The layout of a graph: layers from top to bottom, with few edges that cross.
 
-The method of Sugiyama, Tagawa and Toda (1981): layers by the longest way to the end, so that a
-parameter stands right above what it goes into; the order within a layer by the mean place of the
-neighbours; then places that keep edges straight. An edge over several layers bends at a point in
-each; edges from one node share those points until they part.
+The method of Sugiyama, Tagawa and Toda (1981). A node's layer is the length of its longest path to
+the end, so that a parameter is right above the operation that uses it. Within a layer, nodes are
+ordered by the mean place of their neighbours, and then placed so that edges are straight. An edge
+over several layers bends at a point in each; edges from one node share these points until they
+part.
 """
 
 from bisect import bisect_right, insort
@@ -12,43 +13,46 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 Name = str | tuple[str, int]
-"""A node, or the point at which the edges of one pass a layer."""
+"""A node, or the point at which the edges of a node pass a layer."""
 Edge = tuple[str, str]
 GAP, POINT, LAYER = 18.0, 10.0, 58.0
 """Pixels: between two boxes, the width of a point, from one layer to the next."""
 STIFF = (1, 2, 8)
-"""How hard a link pulls: between two nodes, a node and a point, two points."""
+"""The weight of a link: between two nodes, a node and a point, two points."""
 SWEEPS = 8
-"""Down and up so often; the best order is kept. More change nothing on the graphs that we drew."""
+"""The number of passes down and up; the best order is kept. More do not improve our graphs."""
 MOST_SWEEPS, SETTLED = 40, 0.2
-"""So often at most for the places, and until none moves by this many pixels."""
+"""The places are improved at most this often, or until none moves by this many pixels."""
 
 
 @dataclass(frozen=True)
-class Layout:
-    """`places`: the middle of each box; `ways`: edges' points; `backward`: against the flow."""
+class GraphLayout:
+    """The middle of each box, the points of each edge, and the edges that run upwards.
+
+    All lengths are in pixels.
+    """
 
     places: dict[str, tuple[float, float]]
-    ways: dict[Edge, list[tuple[float, float]]]
+    paths: dict[Edge, list[tuple[float, float]]]
     backward: set[Edge]
     width: float
     height: float
 
 
-def lay_out(widths: Mapping[str, float], edges: Sequence[Edge]) -> Layout:
-    """Place the nodes, whose widths are given, and the edges among them, in pixels."""
+def lay_out(widths: Mapping[str, float], edges: Sequence[Edge]) -> GraphLayout:
+    """Place nodes of the given widths, and the edges between them, in pixels."""
     backward = against(widths, edges)
     forward = [edge for edge in edges if edge not in backward]
     depth = depths(widths, forward)
-    links, ways = _links(forward, depth)
-    layers = _layers(widths, ways, depth)
+    links, paths = _links(forward, depth)
+    layers = _layers(widths, paths, depth)
     _order(layers, links)
     x = _straightened(layers, links, widths)
     top = max(depth.values(), default=0)
     at = {name: (x[name], LAYER * (top - _level(name, depth) + 0.5)) for name in x}
-    return Layout(
+    return GraphLayout(
         {name: at[name] for name in widths},
-        {edge: [at[point] for point in way] for edge, way in ways.items()},
+        {edge: [at[point] for point in path] for edge, path in paths.items()},
         backward,
         max((x[name] + width / 2 for name, width in widths.items()), default=0.0),
         LAYER * (top + 1),
@@ -56,7 +60,7 @@ def lay_out(widths: Mapping[str, float], edges: Sequence[Edge]) -> Layout:
 
 
 def against(nodes: Iterable[str], edges: Sequence[Edge]) -> set[Edge]:
-    """Return the edges that close a circle: a name bound again in a loop is one node."""
+    """Return the edges that close a cycle: a name that a loop binds again is one node."""
     after = _after(edges)
     found: set[Edge] = set()
     begun: set[str] = set()
@@ -79,7 +83,7 @@ def against(nodes: Iterable[str], edges: Sequence[Edge]) -> set[Edge]:
 
 
 def depths(nodes: Iterable[str], edges: Sequence[Edge]) -> dict[str, int]:
-    """Return each node's longest way to the end, in edges; there are no circles."""
+    """Return the number of edges on each node's longest path to the end; there are no cycles."""
     after, depth = _after(edges), dict[str, int]()
     for start in nodes:
         todo = [start]
@@ -107,21 +111,21 @@ def _level(name: Name, depth: Mapping[str, int]) -> int:
 def _links(
     edges: Sequence[Edge], depth: Mapping[str, int]
 ) -> tuple[dict[tuple[Name, Name], None], dict[Edge, list[Name]]]:
-    """Return what is linked from one layer to the next, upper first, and each edge's points."""
+    """Return the links between adjacent layers, upper end first, and each edge's points."""
     links: dict[tuple[Name, Name], None] = {}
-    ways: dict[Edge, list[Name]] = {}
+    paths: dict[Edge, list[Name]] = {}
     for one, other in edges:
         points: list[Name] = [(one, level) for level in range(depth[one] - 1, depth[other], -1)]
-        ways[one, other] = way = [one, *points, other]
-        links |= dict.fromkeys(pairwise(way))
-    return links, ways
+        paths[one, other] = path = [one, *points, other]
+        links |= dict.fromkeys(pairwise(path))
+    return links, paths
 
 
 def _layers(
-    nodes: Iterable[str], ways: Mapping[Edge, list[Name]], depth: Mapping[str, int]
+    nodes: Iterable[str], paths: Mapping[Edge, list[Name]], depth: Mapping[str, int]
 ) -> list[list[Name]]:
-    """Return the layers from top to bottom, in the order in which names come up."""
-    names = dict.fromkeys([*(name for way in ways.values() for name in way), *nodes])
+    """Return the layers from top to bottom, each in the order of its names in the edges."""
+    names = dict.fromkeys([*(name for path in paths.values() for name in path), *nodes])
     layers: list[list[Name]] = [[] for _ in range(max(depth.values(), default=0) + 1)]
     for name in names:
         layers[-1 - _level(name, depth)].append(name)
@@ -132,7 +136,7 @@ Neighbours = dict[Name, list[Name]]
 
 
 def _neighbours(links: Iterable[tuple[Name, Name]]) -> tuple[Neighbours, Neighbours]:
-    """Return each one's neighbours above it, and below it."""
+    """Return the neighbours above and below each node and point."""
     above: Neighbours = {}
     below: Neighbours = {}
     for upper, lower in links:
@@ -187,9 +191,9 @@ def _straightened(
     links: Mapping[tuple[Name, Name], None],
     widths: Mapping[str, float],
 ) -> dict[Name, float]:
-    """Return the middles that keep links upright, those through points above all.
+    """Return the middles that keep links upright, first of all those through points.
 
-    Layer by layer the sum of the squares of how far links lean is made as small as room allows.
+    Each layer minimises the weighted sum of the squared horizontal lengths of its links.
     """
     width = {n: widths[n] if isinstance(n, str) else POINT for layer in layers for n in layer}
     pulls: dict[Name, list[tuple[Name, int]]] = {name: [] for name in width}
@@ -213,7 +217,7 @@ def _straightened(
 def _wanted(
     name: Name, pulls: Sequence[tuple[Name, int]], x: Mapping[Name, float]
 ) -> tuple[float, int]:
-    """Return where the links pull a name to, and how hard."""
+    """Return the weighted mean place of a name's neighbours, and the total weight."""
     weight = sum(pull for _, pull in pulls)
     if not weight:
         return x[name], 1
@@ -225,10 +229,10 @@ def spaced(
     wanted: Mapping[Name, tuple[float, int]],
     width: Mapping[Name, float],
 ) -> dict[Name, float]:
-    """Return the places nearest (in weighted squares) to those wanted at which nothing overlaps.
+    """Return the places nearest to those wanted (in weighted squares) without an overlap.
 
-    `wanted` has a place and a weight. The order stays. Isotonic regression by pooling: those that
-    would overlap move together, to their mean.
+    `wanted` has a place and a weight. The order does not change. This is isotonic regression by
+    pooling: nodes that would overlap move to their common mean.
     """
     offsets, at = [], 0.0
     for i, name in enumerate(layer):

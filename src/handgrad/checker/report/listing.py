@@ -1,90 +1,85 @@
-"""The user's own lines, with a mark at each that makes a gradient."""
+"""The user's source, with a mark at each line that computes a gradient."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from handgrad.checker.records import Listing, Place, ReportData, Row
-from handgrad.checker.report import words
-from handgrad.checker.report.graph import STATES, state_of
-from handgrad.checker.report.markup import Markup, element, joined
-from handgrad.checker.report.text import MARKS
+from handgrad.checker.records import Listing, Place, ReportData
+from handgrad.checker.report.states import STATES, state_of
 
 NEAR = 3
-"""So many lines around a gradient stay in sight; others are folded, or left out if very many."""
+"""This many lines around a gradient stay visible; the others are folded."""
 FOLDED = 400
-Marked = dict[int, list[int]]
-"""The rows, by their place in the report, that are marked at each line."""
+"""More lines than this are left out instead of folded."""
 
 
-def listings(report: ReportData, targets: Mapping[int, str]) -> list[Markup]:
-    """Each source that gradients stand in. `targets` are the anchors of the rows."""
-    return [_listing(listing, report, targets) for listing in report.listings]
+@dataclass(frozen=True)
+class SourceLine:
+    """A line, the rows of the gradients that it computes by their place, and their worst state."""
+
+    number: int
+    text: str
+    rows: tuple[int, ...]
+    state: str | None
 
 
-def _listing(listing: Listing, report: ReportData, targets: Mapping[int, str]) -> Markup:
-    lines = listing.text.splitlines()
-    marked = _marked(listing, lines, report)
+@dataclass(frozen=True)
+class LineBlock:
+    """Consecutive lines, visible or folded; a block that is left out has no lines."""
+
+    is_folded: bool
+    caption: str
+    lines: tuple[SourceLine, ...]
+
+
+def blocks_of(listing: Listing, report: ReportData) -> list[LineBlock]:
+    """Return the lines of a source in blocks; folded blocks of blank lines are left out."""
+    texts = listing.text.splitlines()
+    marked = _marked(listing, texts, report)
     near = {n + d for n in marked for d in range(-NEAR, NEAR + 1)}
-    parts: list[Markup] = []
-    far: list[int] = []
-    for number in range(1, len(lines) + 1):
-        if number in near:
-            parts += _folded(far, lines)
-            far = []
-            parts.append(_line(number, lines[number - 1], marked.get(number, ()), report, targets))
-        else:
-            far.append(number)
-    parts += _folded(far, lines)
-    title = [] if listing.cell is None else [element("h3", f"Cell {listing.cell}")]
-    return element("div", *title, element("div", *parts, class_="lines"), class_="listing")
+    blocks: list[LineBlock] = []
+    lines: list[SourceLine] = []
+    for number, text in enumerate(texts, 1):
+        if lines and (number in near) != (lines[-1].number in near):
+            blocks += _block(lines, number not in near)
+            lines = []
+        lines.append(_line(number, text, marked.get(number, ()), report))
+    blocks += _block(lines, bool(lines) and lines[-1].number in near)
+    return blocks
 
 
-def _marked(listing: Listing, lines: Sequence[str], report: ReportData) -> Marked:
-    """Functions checked together may count their lines alike, so the text has to agree."""
-    found: Marked = {}
+def _block(lines: Sequence[SourceLine], is_visible: bool) -> list[LineBlock]:
+    if not lines or not (is_visible or any(line.text.strip() for line in lines)):
+        return []
+    caption = f"{len(lines)} line{'' if len(lines) == 1 else 's'}"
+    is_left_out = not is_visible and len(lines) > FOLDED
+    return [LineBlock(not is_visible, caption, () if is_left_out else tuple(lines))]
+
+
+def _line(number: int, text: str, rows: Sequence[int], report: ReportData) -> SourceLine:
+    states = sorted((state_of(report.rows[i]) for i in rows), key=list(STATES).index)
+    shown = text.expandtabs(4).rstrip() or " "
+    return SourceLine(number, shown, tuple(rows), states[0] if states else None)
+
+
+def _marked(
+    listing: Listing, texts: Sequence[str], report: ReportData
+) -> Mapping[int, Sequence[int]]:
+    """Return the rows to mark at each line.
+
+    Two functions that are checked together may have the same line numbers, so the text of the
+    line has to agree, too.
+    """
+    marked: dict[int, list[int]] = {}
     for i, row in enumerate(report.rows):
         first = (row.statement or "").strip().split("\n")[0]
-        if row.place is None or not first or not _stands(first, row.place, listing, lines):
+        if row.place is None or not first or not _is_at(first, row.place, listing, texts):
             continue
-        own = [place.line for place in row.places if place.cell == listing.cell]
-        for line in dict.fromkeys(own or [row.place.line]):
-            found.setdefault(line, []).append(i)
-    return found
+        to_blame = [place.line for place in row.places if place.cell == listing.cell]
+        for line in dict.fromkeys(to_blame or [row.place.line]):
+            marked.setdefault(line, []).append(i)
+    return marked
 
 
-def _stands(first: str, place: Place, listing: Listing, lines: Sequence[str]) -> bool:
-    inside = place.cell == listing.cell and 0 < place.line <= len(lines)
-    return inside and first in lines[place.line - 1]
-
-
-def _line(
-    number: int,
-    source: str,
-    own: Sequence[int],
-    report: ReportData,
-    targets: Mapping[int, str],
-) -> Markup:
-    rows = [(report.rows[i], targets[i]) for i in own]
-    states = sorted((state_of(row) for row, _ in rows), key=list(STATES).index)
-    return element(
-        "div",
-        element("span", str(number), class_="no"),
-        element("span", *(_mark(row, target) for row, target in rows), class_="marks"),
-        element("code", source.expandtabs(4).rstrip() or " "),
-        class_=f"ln {states[0]}" if states else "ln",
-    )
-
-
-def _mark(row: Row, target: str) -> Markup:
-    said = f"{words.name(row)}: {STATES[state_of(row)]}"
-    return element("a", MARKS[row.verdict], href=f"#{target}", title=said, aria_label=said)
-
-
-def _folded(numbers: Sequence[int], lines: Sequence[str]) -> list[Markup]:
-    """Lines that make no gradient, behind one that says how many they are."""
-    said = f"{len(numbers)} line{'' if len(numbers) == 1 else 's'}"
-    if not any(lines[n - 1].strip() for n in numbers):
-        return []
-    if len(numbers) > FOLDED:
-        return [element("div", f"{said} not shown", class_="more")]
-    inner = joined(_line(n, lines[n - 1], (), ReportData("", ()), {}) for n in numbers)
-    return [element("details", element("summary", said), inner)]
+def _is_at(first: str, place: Place, listing: Listing, texts: Sequence[str]) -> bool:
+    is_inside = place.cell == listing.cell and 0 < place.line <= len(texts)
+    return is_inside and first in texts[place.line - 1]

@@ -1,7 +1,8 @@
-"""A class's files, checked: what is said of each, the JSON of all, and what they come to."""
+"""A class's results: their JSON, and what they add up to."""
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 from handgrad.checker.records import VERDICTS, Row
@@ -13,69 +14,73 @@ VERSION = 1
 MOST_BLAMED = 5
 
 
-def to_json(checked: Sequence[FileResult]) -> dict[str, Any]:
-    """All of them, in their order; each the JSON of one file with three keys more."""
+def to_json(results: Sequence[FileResult]) -> dict[str, Any]:
+    """Return all results in order, each as the JSON of one file with three more keys."""
     return {
         "version": VERSION,
-        "counts": counts(checked),
-        "files": [_file(one) for one in checked],
+        "counts": counts(results),
+        "files": [_file(result) for result in results],
     }
 
 
-def _file(one: FileResult) -> dict[str, Any]:
-    """One file; where nothing was graded, the same keys with nothing in them."""
-    nothing: dict[str, Any] = {
+def _file(result: FileResult) -> dict[str, Any]:
+    """Return one file; if nothing was graded, the keys are the same and their values empty."""
+    empty: dict[str, Any] = {
         "version": VERSION,
-        "file": one.file,
+        "file": result.file,
         "ok": False,
         "counts": dict.fromkeys(VERDICTS, 0),
         "gradients": [],
         "notes": [],
         "errors": [],
     }
-    found = nothing if one.report is None else one.report.to_json()
-    return {**found, "status": one.status, "seconds": round(one.seconds, 1), "error": one.message}
+    return {
+        **(empty if result.report is None else result.report.to_json()),
+        "status": result.status,
+        "seconds": round(result.seconds, 1),
+        "error": result.message,
+    }
 
 
-def counts(checked: Sequence[FileResult]) -> dict[FileStatus, int]:
-    """How many files have each status."""
-    return {status: sum(one.status == status for one in checked) for status in STATUSES}
+def counts(results: Sequence[FileResult]) -> dict[FileStatus, int]:
+    """Return the number of files with each status."""
+    return {status: sum(result.status == status for result in results) for status in STATUSES}
 
 
-def blame(one: FileResult) -> list[Row]:
-    """The lines to blame in one file, as its own report has them."""
-    return [] if one.report is None else words.grouped(one.report).blame
+def blame(result: FileResult) -> list[Row]:
+    """Return the lines to blame in one file."""
+    return [] if result.report is None else words.grouped(result.report).blame
 
 
-def remark(one: FileResult) -> str:
-    """Why nothing was graded, or what the file raised first; empty where there is neither."""
-    if one.message is not None:
-        return printable(one.message)
-    if one.report is None or not one.report.errors:
+def problem(result: FileResult) -> str:
+    """Return why nothing was graded, or the first error of the file, or nothing."""
+    if result.message is not None:
+        return printable(result.message)
+    if result.report is None or not result.report.errors:
         return ""
-    first, more = one.report.errors[0], len(one.report.errors) - 1
+    first, more = result.report.errors[0], len(result.report.errors) - 1
     where = words.error_place(first)
     also = f" (and {more} more)" if more else ""
     return printable(f"{where}: {first.error}{also}" if where else f"{first.error}{also}")
 
 
-def score(one: FileResult) -> float | None:
-    """The part of the gradients to be written that are right; None where nothing was graded."""
-    if one.report is None:
+def score(result: FileResult) -> float | None:
+    """Return the fraction of all gradients that are correct; None if nothing was graded."""
+    if result.report is None:
         return None
-    found = one.report.counts
-    return (found["exact"] + found["rounding"]) / (sum(found.values()) or 1)
+    verdicts = result.report.counts
+    return (verdicts["exact"] + verdicts["rounding"]) / (sum(verdicts.values()) or 1)
 
 
-def summary(checked: Sequence[FileResult]) -> str:
-    """All of it in a line: `30 files: 12 all right, 17 with wrong gradients, 1 out of time.`"""
-    found = counts(checked)
-    listed = ", ".join(f"{n} {STATUSES[status]}" for status, n in found.items() if n)
-    return f"{len(checked)} file{'' if len(checked) == 1 else 's'}: {listed}."
+def summary(results: Sequence[FileResult]) -> str:
+    """Return one line: `30 files: 12 all correct, 17 with wrong gradients, 1 out of time.`"""
+    parts = (f"{n} {STATUSES[status]}" for status, n in counts(results).items() if n)
+    return f"{len(results)} file{'' if len(results) == 1 else 's'}: {', '.join(parts)}."
 
 
-def most_blamed(checked: Sequence[FileResult]) -> str:
-    """The gradients that are to blame in most files, or nothing where no two share one."""
-    files = Counter(name for one in checked for name in dict.fromkeys(map(words.name, blame(one))))
+def most_blamed(results: Sequence[FileResult]) -> str:
+    """Return the gradients that are to blame in most files, if any is in more than one."""
+    names = (dict.fromkeys(map(words.name, blame(result))) for result in results)
+    files = Counter(chain.from_iterable(names))
     often = [f"{name} in {n}" for name, n in files.most_common(MOST_BLAMED) if n > 1]
-    return f"To blame most often: {', '.join(often)} files." if often else ""
+    return f"Most often to blame: {', '.join(often)} files." if often else ""

@@ -1,39 +1,35 @@
-"""The small picture of where an error sits, as SVG: a cell a box, the darker the further off."""
+"""The small picture of where a gradient is wrong: a box for each cell, darker for larger errors."""
 
-from handgrad.checker.records import Spread
-from handgrad.checker.report.markup import Markup, element
+from dataclasses import dataclass
 
 SIDE, LARGEST = 120.0, 14.0
-"""Pixels: a side of the picture at most, and of a cell."""
+"""Pixels: the largest side of the picture, and of a box."""
 
 
-def picture(spread: Spread, name: str) -> Markup:
-    """The picture with its caption. `name` is what the gradient is called."""
-    drawing = element(
-        "svg",
-        element("title", f"Where {name} is off: {spread.caption}"),
-        *_cells(spread.levels),
-        element("path", class_="grid", d=_grid(spread.levels)),
-        role="img",
-        **_size(spread.levels),
-    )
-    return element("figure", drawing, element("figcaption", "off: ", spread.caption))
+@dataclass(frozen=True)
+class Picture:
+    """What the SVG needs: its size in pixels and in boxes, one path for each level, the grid."""
+
+    width: str
+    height: str
+    columns: int
+    rows: int
+    paths: dict[str, str]
+    grid: str
 
 
-def _size(levels: tuple[str, ...]) -> dict[str, str]:
-    """Cells fill the picture either way: few rows of many columns are not to become a thread."""
+def draw_picture(levels: tuple[str, ...]) -> Picture:
+    """Return the picture of the levels of a Spread.
+
+    The boxes fill it in both directions: few rows of many columns must not become a thread.
+    """
     rows, columns = len(levels), len(levels[0])
-    width, height = (n * min(LARGEST, SIDE / n) for n in (columns, rows))
-    return {
-        "width": f"{width:.0f}",
-        "height": f"{height:.0f}",
-        "viewBox": f"0 0 {columns} {rows}",
-        "preserveAspectRatio": "none",
-    }
+    width, height = (f"{n * min(LARGEST, SIDE / n):.0f}" for n in (columns, rows))
+    return Picture(width, height, columns, rows, _paths(levels), _grid(rows, columns))
 
 
-def _cells(levels: tuple[str, ...]) -> list[Markup]:
-    """One path a level, of the runs of that level in each row."""
+def _paths(levels: tuple[str, ...]) -> dict[str, str]:
+    """Return one path for each level, over the runs of that level in each row."""
     paths: dict[str, list[str]] = {}
     for y, row in enumerate(levels):
         start = 0
@@ -41,10 +37,9 @@ def _cells(levels: tuple[str, ...]) -> list[Markup]:
             if x == len(row) or row[x] != row[start]:
                 paths.setdefault(row[start], []).append(f"M{start} {y}h{x - start}v1h{start - x}z")
                 start = x
-    return [element("path", class_=f"l{sign}", d="".join(d)) for sign, d in sorted(paths.items())]
+    return {level: "".join(parts) for level, parts in sorted(paths.items())}
 
 
-def _grid(levels: tuple[str, ...]) -> str:
-    rows, columns = len(levels), len(levels[0])
+def _grid(rows: int, columns: int) -> str:
     across = [f"M0 {y}h{columns}" for y in range(1, rows)]
     return "".join([*across, *(f"M{x} 0v{rows}" for x in range(1, columns))])

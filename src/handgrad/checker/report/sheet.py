@@ -1,7 +1,7 @@
-"""The grades of a class as CSV (RFC 4180), one row a file, for a spreadsheet.
+"""The grades of a class as CSV (RFC 4180) for a spreadsheet, one row for each file.
 
-UTF-8 with a byte order mark, without which Excel takes it for another encoding. A text that a
-spreadsheet might run as a formula gets an apostrophe before it: the names in it are a stranger's.
+UTF-8 with a byte order mark, which Excel needs to recognise the encoding. A text that a spreadsheet
+could run as a formula gets an apostrophe in front: it comes from a stranger's file.
 """
 
 import csv
@@ -11,51 +11,51 @@ from collections.abc import Callable, Sequence
 
 from handgrad.checker.report import words
 from handgrad.checker.report.file_result import FileResult
-from handgrad.checker.report.many import blame, remark, score
+from handgrad.checker.report.many import blame, problem, score
 from handgrad.text import printable
 
-Cell = str | int | float | None
+SheetValue = str | int | float | None
 NO_CAUSE = "?"
-"""For a line to blame that no known cause explains, where another line's is known."""
-# Also behind a semicolon: where the comma is the decimal sign, spreadsheets split there.
+"""For a line to blame without a known cause, if another line has one."""
+# Also after a semicolon: with a decimal comma, spreadsheets split there.
 FORMULA = re.compile(r"(^|[;\t\r\n])(\s*)(?=[=+\-@\uFF1D\uFF0B\uFF0D\uFF20])")
 
 
-def to_csv(checked: Sequence[FileResult]) -> bytes:
-    """The sheet, its header first; the rows in the order of the files."""
+def to_csv(results: Sequence[FileResult]) -> bytes:
+    """Return the sheet: a header, then a row for each file in order."""
     file = io.StringIO()
     writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\r\n")
     writer.writerow(COLUMNS)
-    for one in checked:
-        writer.writerow([_safe(cell(one)) for cell in COLUMNS.values()])
+    for result in results:
+        writer.writerow([_safe(column(result)) for column in COLUMNS.values()])
     return file.getvalue().encode("utf-8-sig")
 
 
-def _safe(cell: Cell) -> Cell:
-    return FORMULA.sub(r"\1\2'", printable(cell)) if isinstance(cell, str) else cell
+def _safe(value: SheetValue) -> SheetValue:
+    return FORMULA.sub(r"\1\2'", printable(value)) if isinstance(value, str) else value
 
 
-def _count(verdict: str) -> Callable[[FileResult], Cell]:
-    return lambda one: None if one.report is None else one.report.counts[verdict]
+def _count(verdict: str) -> Callable[[FileResult], SheetValue]:
+    return lambda result: None if result.report is None else result.report.counts[verdict]
 
 
-def _score(one: FileResult) -> Cell:
-    found = score(one)
-    return None if found is None else round(found, 4)
+def _score(result: FileResult) -> SheetValue:
+    fraction = score(result)
+    return None if fraction is None else round(fraction, 4)
 
 
-def _blame(one: FileResult) -> Cell:
-    return "; ".join(map(words.name, blame(one)))
+def _blame(result: FileResult) -> SheetValue:
+    return "; ".join(map(words.name, blame(result)))
 
 
-def _causes(one: FileResult) -> Cell:
-    causes = [row.cause for row in blame(one)]
+def _causes(result: FileResult) -> SheetValue:
+    causes = [row.cause for row in blame(result)]
     return "; ".join(cause or NO_CAUSE for cause in causes) if any(causes) else ""
 
 
-COLUMNS: dict[str, Callable[[FileResult], Cell]] = {
-    "file": lambda one: one.file,
-    "status": lambda one: one.status,
+COLUMNS: dict[str, Callable[[FileResult], SheetValue]] = {
+    "file": lambda result: result.file,
+    "status": lambda result: result.status,
     "score": _score,
     "exact": _count("exact"),
     "rounding": _count("rounding"),
@@ -64,7 +64,7 @@ COLUMNS: dict[str, Callable[[FileResult], Cell]] = {
     "missing": _count("missing"),
     "blame": _blame,
     "causes": _causes,
-    "seconds": lambda one: round(one.seconds, 1),
-    "message": remark,
+    "seconds": lambda result: round(result.seconds, 1),
+    "message": problem,
 }
-"""What stands in each column; docs/class.md says it in words."""
+"""The value of each column; docs/class.md describes them."""

@@ -1,4 +1,4 @@
-"""A class's files as a table, one row a file."""
+"""A class's files as a table, one row for each file."""
 
 import io
 from collections.abc import Sequence
@@ -12,51 +12,51 @@ from handgrad.checker.report import many, words
 from handgrad.checker.report.file_result import FileResult
 
 STYLES = {"ok": "green", "unfinished": "green", "wrong": "red", "raised": "yellow"}
-BAD = "magenta"  # of the files that were not graded to their end
+BAD = "magenta"  # for files that were not completely graded
 COUNTED = ("right", "wrong", "shape", "missing")
 HEADS = ("file", "result", *COUNTED, "to blame, or what happened")
-WIDEST = 10_000  # columns: off a terminal a file is a line, however long, so that grep finds it
+WIDEST = 10_000  # columns: outside a terminal each file is one line, for grep
 
 
-def to_text(checked: Sequence[FileResult]) -> str:
-    """The table as plain text."""
+def to_text(results: Sequence[FileResult]) -> str:
+    """Return the table as plain text."""
     file = io.StringIO()
     console = Console(file=file, width=WIDEST, color_system=None, force_terminal=False)
-    console.print(render(checked))
+    console.print(render(results))
     return "\n".join(line.rstrip() for line in file.getvalue().split("\n"))
 
 
-def render(checked: Sequence[FileResult]) -> RenderableType:
-    """The table for any rich console, what it all comes to below it."""
+def render(results: Sequence[FileResult]) -> RenderableType:
+    """Return the table for a rich console, with the totals below it."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for head in HEADS:
         table.add_column(head, justify="right" if head in COUNTED else "left", overflow="fold")
-    for one in checked:
-        style = STYLES.get(one.status, BAD)
-        status = Text(one.status, style=style)
-        table.add_row(Text(one.file), status, *map(Text, counts(one)), Text(said(one)))
-    below = [many.summary(checked), many.most_blamed(checked)]
+    for result in results:
+        status = Text(result.status, style=STYLES.get(result.status, BAD))
+        cells = map(Text, counts(result))
+        table.add_row(Text(result.file), status, *cells, Text(remark(result)))
+    below = [many.summary(results), many.most_blamed(results)]
     return Group(table, Text(), *(Text(line, style="bold") for line in below if line))
 
 
-def counts(one: FileResult) -> list[str]:
-    """What stands in the columns of COUNTED; nothing where nothing was graded."""
-    if one.report is None:
+def counts(result: FileResult) -> list[str]:
+    """Return the columns of COUNTED; they are empty if nothing was graded."""
+    if result.report is None:
         return [""] * len(COUNTED)
-    found = one.report.counts
-    right = found["exact"] + found["rounding"]
-    return [str(number) for number in (right, found["wrong"], found["shape"], found["missing"])]
+    verdicts = result.report.counts
+    right = verdicts["exact"] + verdicts["rounding"]
+    return [str(n) for n in (right, verdicts["wrong"], verdicts["shape"], verdicts["missing"])]
 
 
-def said(one: FileResult) -> str:
-    """The lines to mend with their causes, and what the file raised or why it was not graded."""
-    bent = [] if one.report is None else words.grouped(one.report).shape
-    parts = [", ".join(map(_blamed, [*many.blame(one), *bent])), many.remark(one)]
+def remark(result: FileResult) -> str:
+    """Return the lines to correct with their causes, then the first error or refusal."""
+    misshapen = [] if result.report is None else words.grouped(result.report).shape
+    parts = [", ".join(map(_blamed, [*many.blame(result), *misshapen])), many.problem(result)]
     return "; ".join(part for part in parts if part)
 
 
 def _blamed(row: Row) -> str:
     where = words.places(row)
-    why = row.cause or ("shape" if row.verdict == "shape" else None)
-    about = ": ".join(part for part in (where, why) if part)
+    cause = row.cause or ("shape" if row.verdict == "shape" else None)
+    about = ": ".join(part for part in (where, cause) if part)
     return f"{words.name(row)} ({about})" if about else words.name(row)

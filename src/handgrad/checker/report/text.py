@@ -1,4 +1,4 @@
-"""A report as text: lines to blame, then what is right, what is missing, what else to know."""
+"""A report as text: lines to blame, correct and missing gradients, notes, errors."""
 
 import io
 
@@ -9,17 +9,16 @@ from rich.text import Text
 
 from handgrad.checker.records import ReportData, Row
 from handgrad.checker.report import words
+from handgrad.checker.report.states import MARKS
 from handgrad.text import printable
 
 WIDTH = 100  # columns where there is no terminal that has a width
 INDENT = 6
-MARKS = {"wrong": "✗", "shape": "~", "exact": "✓", "rounding": "≈", "missing": "·"}
-ASCII_MARKS = {"wrong": "x", "shape": "~", "exact": "=", "rounding": "~", "missing": "."}
 STYLES = {"wrong": "red", "shape": "yellow", "exact": "green", "rounding": "green"}
 
 
 def to_text(report: ReportData, width: int = WIDTH, marks: dict[str, str] = MARKS) -> str:
-    """The report as plain text, `width` columns wide."""
+    """Return the report as plain text, `width` columns wide."""
     file = io.StringIO()
     console = Console(
         file=file, width=width, color_system=None, force_terminal=False, force_jupyter=False
@@ -29,13 +28,13 @@ def to_text(report: ReportData, width: int = WIDTH, marks: dict[str, str] = MARK
 
 
 def render(report: ReportData, marks: dict[str, str] = MARKS) -> RenderableType:
-    """The report for any rich console, which decides on colours and width."""
+    """Return the report for a rich console, which sets colours and width."""
     title = Text(printable(report.file), style="bold")
     return Group(title, *body(report, marks), Text(f"\n{words.summary(report)}", style="bold"))
 
 
 def body(report: ReportData, marks: dict[str, str] = MARKS) -> list[RenderableType]:
-    """What stands between the title and the summary."""
+    """Return what is between the title and the summary."""
     groups = words.grouped(report)
     parts: list[RenderableType] = []
     if groups.blame:
@@ -47,9 +46,10 @@ def body(report: ReportData, marks: dict[str, str] = MARKS) -> list[RenderableTy
     if groups.right:
         parts += [_title("right"), _table(groups.right, marks)]
     if groups.missing:
-        missing = words.names(words.name(row) for row in groups.missing)
-        parts.append(Text(f"\nNot written yet: {missing}", style="dim"))
-    return parts + _notes(report) + _errors(report)
+        parts.append(Text(f"\n{words.unwritten(report)}", style="dim"))
+    for section, entries in (("notes", words.notes(report)), ("errors", words.errors(report))):
+        parts += [_title(section), _listed(entries)] if entries else []
+    return parts
 
 
 def _title(section: str) -> Text:
@@ -57,26 +57,24 @@ def _title(section: str) -> Text:
 
 
 def _finding(row: Row, report: ReportData, marks: dict[str, str]) -> RenderableType:
-    """A gradient with its line and what is the matter with it."""
+    """Return a gradient with its line and what is wrong with it."""
     style = STYLES[row.verdict]
     head = Text(f"  {marks[row.verdict]} {words.name(row)}", style=f"bold {style}")
     for part in (words.owner(row), words.places(row), words.shapes(row)):
         head.append(f"   {part}" if part else "", style="not bold default")
     body = [Text(line, style="cyan") for line in words.statement(row)]
-    code = f" [{row.cause}]" if row.cause else ""
-    body += (
-        [Text(" ".join(words.explanation(row)) + code)]
-        if row.cause
-        else [Text(sentence) for sentence in words.explanation(row)]
-    )
+    sentences = words.explanation(row)
+    if row.cause:
+        sentences = [f"{' '.join(sentences)} [{row.cause}]"]
+    body += map(Text, sentences)
     body += [Text(line, style="green") for line in words.mend(row)]
-    folded = words.blamed(row, report)
-    body += [Text(folded, style="dim")] if folded else []
+    heirs = words.blamed(row, report)
+    body += [Text(heirs, style="dim")] if heirs else []
     return Group(head, Padding(Group(*body), (0, 0, 0, INDENT)))
 
 
 def _table(rows: list[Row], marks: dict[str, str]) -> RenderableType:
-    """One row a gradient."""
+    """Return a table with one row for each gradient."""
     table = Table.grid(padding=(0, 2, 0, 0))
     for keep_whole in (True, False, True, True, False):
         table.add_column(no_wrap=keep_whole)
@@ -87,22 +85,10 @@ def _table(rows: list[Row], marks: dict[str, str]) -> RenderableType:
     return table
 
 
-def _notes(report: ReportData) -> list[RenderableType]:
-    listed = words.notes(report)
-    return [_title("notes"), _listed(listed)] if listed else []
-
-
-def _errors(report: ReportData) -> list[RenderableType]:
-    if not report.errors:
-        return []
-    listed = [(words.error_place(error), error.error) for error in report.errors]
-    return [_title("errors"), _listed(listed)]
-
-
 def _listed(entries: list[tuple[str, str]]) -> RenderableType:
-    """Places in one column and what is said of them in the other."""
+    """Return a table of places and texts."""
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
-    for where, said in entries:
-        table.add_row(Text(f"  {where}"), Text(printable(said)))
+    for where, text in entries:
+        table.add_row(Text(f"  {where}"), Text(printable(text)))
     return table

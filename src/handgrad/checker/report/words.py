@@ -1,4 +1,4 @@
-"""What the text and the HTML of a report both say: the same words, put together once."""
+"""The words of a report, shared by its text and its HTML."""
 
 import math
 import textwrap
@@ -24,35 +24,36 @@ COUNTED = {
     "missing": "not written yet",
 }
 CHECKED = {"exact": "exact", "rounding": "right but for rounding", None: "right"}
-ROOT = "From the gradients that it starts from, this line should have made something else."
+ROOT = "With correct upstream gradients, this line gives a wrong result."
 WRONG_SHAPE = "HG210"
 """The note on a right value in the wrong shape, which says how to correct it."""
-MOST_LINES = 8  # of a statement; what is to be seen of a longer one is its beginning
-MOST_NAMES = 40
+MOST_LINES = 8  # of a statement; a longer one is cut
+MOST_NAMES = 40  # of a list; a longer one is cut
 SECTIONS = {
     "blame": "Lines to blame",
     "shape": "Right values in the wrong shape",
-    "inherited": "Wrong because of lines above them",
+    "inherited": "Wrong because of earlier lines",
+    "accident": "Right by accident",
     "right": "Right",
     "notes": "Worth knowing",
-    "errors": "Raised while the file ran",
+    "errors": "Errors in the file",
 }
 
 
 @dataclass(frozen=True)
 class Groups:
-    """The rows of a report in the order in which they are shown."""
+    """The rows of a report, in the groups that are shown together."""
 
     blame: list[Row]
     shape: list[Row]
     inherited: list[Row]
-    """Those not folded under a line to blame."""
+    """Rows that inherit from no line to blame that is shown."""
     right: list[Row]
     missing: list[Row]
 
 
 def grouped(report: ReportData) -> Groups:
-    """Sort rows into what is shown together; within a group they stay in order."""
+    """Return the rows in groups; within a group they keep their order."""
     wrong = [row for row in report.rows if row.verdict == "wrong"]
     blame = [row for row in wrong if row.blame != "inherited"]
     folded = {row.hand for row in blame}
@@ -67,24 +68,24 @@ def grouped(report: ReportData) -> Groups:
 
 
 def name(row: Row) -> str:
-    """What the user calls the gradient."""
+    """Return the user's name for the gradient."""
     return printable(row.hand or f"d{row.node}")
 
 
 def owner(row: Row) -> str:
-    """`of h` where the gradient's name does not already say whose it is."""
+    """Return `of h` if the gradient's name does not show its tensor."""
     return "" if row.hand in (None, f"d{row.node}") else f"of {printable(row.node)}"
 
 
 def place(where: Place | None) -> str:
-    """`cell 4, line 7`."""
+    """Return `cell 4, line 7`, or `line 7` for a script."""
     if where is None:
         return ""
     return f"line {where.line}" if where.cell is None else f"cell {where.cell}, line {where.line}"
 
 
 def places(row: Row) -> str:
-    """Where a gradient is made, or every line of it that is to blame."""
+    """Return where a gradient is computed, or all lines of it that are to blame."""
     if len(row.places) < 2:
         return place(row.places[0] if row.places else row.place)
     cells = {where.cell for where in row.places}
@@ -96,13 +97,13 @@ def places(row: Row) -> str:
 
 
 def error_place(error: CellError) -> str:
-    """`cell 4, line 7`, or what of it is known."""
+    """Return `cell 4, line 7`, or the part of it that is known."""
     parts = (("cell", error.cell), ("line", error.line))
     return ", ".join(f"{what} {number}" for what, number in parts if number is not None)
 
 
 def array(row: Row, shape: tuple[int, ...] | None) -> str:
-    """`f32[32,64]`."""
+    """Return a shape as `f32[32,64]`."""
     if shape is None:
         return ""
     dtype = (row.dtype or "").removeprefix("torch.")
@@ -110,14 +111,14 @@ def array(row: Row, shape: tuple[int, ...] | None) -> str:
 
 
 def shapes(row: Row) -> str:
-    """The gradient's shape, and the expected one where it is another."""
+    """Return the gradient's shape, and the expected one if it is different."""
     if row.shape == row.expected_shape or row.expected_shape is None or row.shape is None:
         return array(row, row.shape or row.expected_shape)
     return f"got {array(row, row.shape)}, expected {array(row, row.expected_shape)}"
 
 
 def statement(row: Row) -> list[str]:
-    """The user's statement, line by line, without the indentation of where it stands."""
+    """Return the lines of the user's statement, without their common indentation."""
     first, _, rest = (row.statement or "").strip().partition("\n")
     lines = [first, *textwrap.dedent(rest).split("\n")] if rest else [first]
     shown = [printable(line.expandtabs(4).rstrip()) for line in lines[:MOST_LINES] if line.strip()]
@@ -125,7 +126,7 @@ def statement(row: Row) -> list[str]:
 
 
 def explanation(row: Row) -> list[str]:
-    """What is the matter with a gradient, sentence by sentence."""
+    """Return what is wrong with a gradient, as sentences."""
     sentences = [printable(row.message)] if row.message else []
     if row.verdict == "wrong" and row.cause is None:
         if not sentences and row.blame == "root":
@@ -136,17 +137,17 @@ def explanation(row: Row) -> list[str]:
 
 
 def mend(row: Row) -> list[str]:
-    """The corrected line, told to be one, and what it gave when it was run."""
+    """Return the corrected line with what to do with it, and its verdict when it was run."""
     if row.fix is None:
         return []
     first, *rest = (printable(line) for line in row.fix.split("\n"))
-    head = f"{told(row)}: "
+    head = f"{instruction(row)}: "
     shown = [head + first, *(" " * len(head) + line for line in rest)]
     return [*shown[:-1], f"{shown[-1]}    (checked: {CHECKED[row.checked]})"]
 
 
-def told(row: Row) -> str:
-    """Where the corrected line belongs: `try`, or `add below line 4`."""
+def instruction(row: Row) -> str:
+    """Return what to do with the corrected line: `try`, or `add below line 4`."""
     where = place(row.fix_at)
     if row.fix_adds:
         return f"add below {where}" if where else "add"
@@ -154,22 +155,22 @@ def told(row: Row) -> str:
 
 
 def aside(row: Row) -> str:
-    """What is said of a gradient in a table of many."""
+    """Return the remark on a gradient in a table."""
     if row.message:
         return printable(row.message)
     return "" if row.verdict == "wrong" else COUNTED[row.verdict]
 
 
 def _difference(row: Row) -> str:
-    far = f"Off by up to {row.max_abs_diff:.3g}"
+    error = f"Off by up to {row.max_abs_diff:.3g}"
     if row.ratio is None or not math.isfinite(row.ratio):
-        return f"{far}."
+        return f"{error}."
     times = "over a million" if row.ratio > 1e6 else f"{row.ratio:,.0f}"
-    return f"{far}, {times} times what rounding explains."
+    return f"{error}, {times} times what rounding explains."
 
 
 def blamed(root: Row, report: ReportData) -> str:
-    """`to blame for 3 others: da, db, dc`, or nothing."""
+    """Return `to blame for 3 others: da, db, dc`, or nothing."""
     heirs = [name(row) for row in report.rows if row.verdict == "wrong" and _inherits(row, root)]
     if not heirs:
         return ""
@@ -178,12 +179,12 @@ def blamed(root: Row, report: ReportData) -> str:
 
 
 def notes(report: ReportData) -> list[tuple[str, str]]:
-    """Place and text of each note, but for those that repeat what a row says."""
-    bent = {row.node for row in report.rows if row.verdict == "shape"}
+    """Return place and text of each note, without those that repeat a row."""
+    misshapen = {row.node for row in report.rows if row.verdict == "shape"}
     return [
         (place(note.place), printable(f"{note.message} [{note.code}]"))
         for note in report.notes
-        if not (note.code == WRONG_SHAPE and note.node in bent)
+        if not (note.code == WRONG_SHAPE and note.node in misshapen)
     ]
 
 
@@ -191,25 +192,36 @@ def _inherits(row: Row, root: Row) -> bool:
     return row.blame == "inherited" and root.hand in row.blamed_on
 
 
+def errors(report: ReportData) -> list[tuple[str, str]]:
+    """Return place and text of each error of the user's code."""
+    return [(error_place(error), error.error) for error in report.errors]
+
+
+def unwritten(report: ReportData) -> str:
+    """Return `Not written yet: dh, dW`, or nothing."""
+    missing = grouped(report).missing
+    return f"Not written yet: {names(map(name, missing))}" if missing else ""
+
+
 def names(many: Iterable[str]) -> str:
-    """A list of names that does not flood the screen."""
-    listed = list(many)
-    more = len(listed) - MOST_NAMES
-    return ", ".join(listed[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
+    """Return names with commas between them, at most MOST_NAMES of them."""
+    every = list(many)
+    more = len(every) - MOST_NAMES
+    return ", ".join(every[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def summary(report: ReportData) -> str:
-    """The report in one line."""
+    """Return the report in one line of counts."""
     groups = grouped(report)
     counts = report.counts
     written = sum(counts.values()) - counts["missing"]
-    found = {verdict: f"{n} {COUNTED[verdict]}" for verdict, n in counts.items() if n}
+    parts = {verdict: f"{n} {COUNTED[verdict]}" for verdict, n in counts.items() if n}
     if counts["wrong"]:
-        found["wrong"] += f" ({_counted(len(groups.blame), 'line')} to blame)"
-    missing = f"; {found.pop('missing')}" if counts["missing"] else ""
-    failed = f"; {_counted(len(report.errors), 'error')} while it ran" if report.errors else ""
-    listed = f": {', '.join(found.values())}" if found else ""
-    return f"{_counted(written, 'gradient')} by hand{listed}{missing}{failed}."
+        parts["wrong"] += f" ({_counted(len(groups.blame), 'line')} to blame)"
+    missing = f"; {parts.pop('missing')}" if counts["missing"] else ""
+    errors = f"; {_counted(len(report.errors), 'error')} in the file" if report.errors else ""
+    verdicts = f": {', '.join(parts.values())}" if parts else ""
+    return f"{_counted(written, 'gradient')} by hand{verdicts}{missing}{errors}."
 
 
 def _counted(number: int, thing: str) -> str:

@@ -14,7 +14,7 @@ CASES = [
             "bnraw*(dhpreact*bnraw).sum(0))"
         ),
         "dhprebn",
-        ("batchnorm's closed form: the term through bnvar is (n - 1) / n times what is right."),
+        ("batchnorm's closed form: the term through bnvar is (n - 1) / n times the correct one."),
         (
             "dhprebn = g*bnvar_inv/n * (n*dhpreact - dhpreact.sum(0) - n / (n - "
             "1) * bnraw*(dhpreact*bnraw).sum(0))"
@@ -29,7 +29,7 @@ CASES = [
             "n/(n-1)*bnraw*(dhpreact*bnraw).sum(0))"
         ),
         "dhprebn",
-        "batchnorm's closed form: the direct term is 1 / n times what is right.",
+        "batchnorm's closed form: the direct term is 1 / n times the correct one.",
         (
             "dhprebn = g*bnvar_inv/n * (n * dhpreact - dhpreact.sum(0) - "
             "n/(n-1)*bnraw*(dhpreact*bnraw).sum(0))"
@@ -44,7 +44,7 @@ CASES = [
             "n/(n-1)*bnraw*(dhpreact*bnraw).sum(0))"
         ),
         "dhprebn",
-        "batchnorm's closed form: all of it is n times what is right.",
+        "batchnorm's closed form: the whole gradient is n times the correct one.",
         (
             "dhprebn = g*bnvar_inv * (n*dhpreact - dhpreact.sum(0) - "
             "n/(n-1)*bnraw*(dhpreact*bnraw).sum(0)) / n"
@@ -85,7 +85,7 @@ CASES = [
         "da",
         (
             "batchnorm's closed form: the term through the mean in batch_norm is "
-            "1 / m times what is right."
+            "1 / m times the correct one."
         ),
         ("da = gamma * std_inv / m * (m * dout - dout.sum(0) - ahat * (dout * ahat).sum(0))"),
         None,
@@ -133,9 +133,7 @@ OTHERS = [
 
 
 @pytest.mark.parametrize(("program", "original", "lines", "hand", "message", "fix", "at"), CASES)
-def test_the_term_that_is_off_is_named(
-    row_of, program, original, lines, hand, message, fix, at
-) -> None:
+def test_it_names_the_wrong_term(row_of, program, original, lines, hand, message, fix, at) -> None:
     assert_told(row_of(program, original, lines, hand), batchnorm.CODE, message, fix, at)
 
 

@@ -15,8 +15,8 @@ CASES = [
         ),
         "dx",
         (
-            "This is not layernorm's closed form: it is no sum of the terms that "
-            "come back directly, through the mean and through the variance."
+            "This is not layernorm's closed form: it is not a sum of the direct term "
+            "and the terms through the mean and the variance."
         ),
         (
             "dx = rstd / C * (C * (w * dout) - (w * dout).sum(-1, keepdim=True) "
@@ -48,7 +48,7 @@ CASES = [
             "* (dxhat * xhat).sum(-1, keepdim=True))"
         ),
         "dx",
-        "layernorm's closed form: the direct term is 1 / C times what is right.",
+        "layernorm's closed form: the direct term is 1 / C times the correct one.",
         (
             "dx = rstd / C * (C * dxhat - dxhat.sum(-1, keepdim=True) - xhat * "
             "(dxhat * xhat).sum(-1, keepdim=True))"
@@ -61,8 +61,8 @@ CASES = [
         ("dx = rstd * (dxhat - dxhat.mean(0) - xhat * (dxhat * xhat).mean(0))"),
         "dx",
         (
-            "This is not layernorm's closed form: it is no sum of the terms that "
-            "come back directly, through the mean and through the variance."
+            "This is not layernorm's closed form: it is not a sum of the direct term "
+            "and the terms through the mean and the variance."
         ),
         (
             "dx = rstd / C * (C * (weight * dout) - (weight * dout).sum(-1, "
@@ -96,9 +96,7 @@ OTHERS = [
 
 
 @pytest.mark.parametrize(("program", "original", "lines", "hand", "message", "fix", "at"), CASES)
-def test_the_term_that_is_off_is_named(
-    row_of, program, original, lines, hand, message, fix, at
-) -> None:
+def test_it_names_the_wrong_term(row_of, program, original, lines, hand, message, fix, at) -> None:
     assert_told(row_of(program, original, lines, hand), layernorm.CODE, message, fix, at)
 
 

@@ -84,7 +84,7 @@ CASES = [
      "0.01*w is added here, and must not be: nothing like it comes back from pred.",
      "dw = X.T @ dpred"),
     ("TIED", "dlogits /= tgt.numel()", "dlogits /= tgt.shape[0]", "dlogits", "HG120",
-     "It counts tgt.shape[0] where the mean is taken over tgt.numel().",
+     "The count is tgt.shape[0], but the mean is taken over tgt.numel().",
      "dlogits /= tgt.numel()"),
     ("TIED", "dE.index_add_(0, ids.view(-1), demb.view(-1,d))",
      "dE.index_add_(0, tgt.view(-1), demb.view(-1,d))", "dE", "HG107",

@@ -81,6 +81,6 @@ def test_what_reads_it_inherits(explained) -> None:
     assert explained(source, "dh").cause == precision.CODE
     row = explained(source, "ds")
     assert (row.message, row.blamed_on) == (
-        "The line is right and inherits the error of dh.",
+        "The line is correct and inherits the error of dh.",
         ("dh",),
     )

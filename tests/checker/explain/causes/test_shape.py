@@ -9,14 +9,16 @@ CASES = [
         "x 4 3, b 1 3",
         "y = x * b",
         "db = torch.sum(dy * x, 0)",
-        "The value is right, its shape is (3,) where b has (1, 3): keepdim=True mends it.",
+        "The value is correct, but its shape is (3,) and b has shape (1, 3): keepdim=True "
+        "corrects it.",
         "db = torch.sum(dy * x, 0, keepdim=True)",
     ),
     (
         "x 4 3, b 1 3",
         "y = x * b",
         "db = (dy * x).sum(axis=0)",
-        "The value is right, its shape is (3,) where b has (1, 3): keepdim=True mends it.",
+        "The value is correct, but its shape is (3,) and b has shape (1, 3): keepdim=True "
+        "corrects it.",
         "db = (dy * x).sum(axis=0, keepdim=True)",
     ),
     (
@@ -30,21 +32,26 @@ CASES = [
             "y = xhat * g"
         ),
         "dg = (dy * xhat).sum(0, keepdim=True)",
-        "The value is right, its shape is (1, 8) where g has (8,): .view(8,) mends it.",
+        "The value is correct, but its shape is (1, 8) and g has shape (8,): .view(8,) corrects "
+        "it.",
         "dg = (dy * xhat).sum(0)",
     ),
     (
         "x 4 4, W 4 4",
         "y = x @ W",
         "dW = (x.T @ dy)[None]",
-        ("The value is right, its shape is (1, 4, 4) where W has (4, 4): .view(4, 4) mends it."),
+        (
+            "The value is correct, but its shape is (1, 4, 4) and W has shape (4, 4): .view(4, 4) "
+            "corrects it."
+        ),
         "dW = (x.T @ dy)[None].view(4, 4)",
     ),
     (
         "x 5 4, b 4",
         "y = x + b",
         "db = dy.sum(dim=0, keepdim=True)",
-        "The value is right, its shape is (1, 4) where b has (4,): .view(4,) mends it.",
+        "The value is correct, but its shape is (1, 4) and b has shape (4,): .view(4,) corrects "
+        "it.",
         "db = dy.sum(dim=0)",
     ),
 ]

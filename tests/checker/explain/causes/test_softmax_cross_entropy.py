@@ -12,8 +12,8 @@ CASES = [
         "dlogits = F.softmax(logits, 1) / n",
         "dlogits",
         (
-            "The one-hot term is missing: the right class of each row is to get "
-            "1 less than its probability."
+            "The one-hot term is missing: subtract 1 from the probability of each "
+            "row's target class."
         ),
         "dlogits[range(n), y] -= 1 / n",
         (8, True),
@@ -23,7 +23,7 @@ CASES = [
         "",
         ("dlogits = F.softmax(logits, 1)\ndlogits[range(n), y] -= 1"),
         "dlogits",
-        "All of dlogits is n times what is right.",
+        "All of dlogits is n times the correct gradient.",
         "dlogits /= n",
         (9, True),
     ),
@@ -32,7 +32,7 @@ CASES = [
         "",
         ("dlogits = F.log_softmax(logits, dim=1)\ndlogits[range(n), y] -= 1\ndlogits /= n"),
         "dlogits",
-        "log_softmax stands where the probabilities belong: softmax.",
+        "log_softmax is used where the probabilities are needed: use softmax.",
         "dlogits = F.softmax(logits, dim=1)",
         None,
     ),
@@ -41,7 +41,7 @@ CASES = [
         "",
         ("dlogits = F.softmax(logits, 1)\ndlogits /= n\ndlogits[range(n), y] -= 1"),
         "dlogits",
-        ("The one-hot term is n times what is right: both terms are divided by n."),
+        ("The one-hot term is n times the correct one: both terms are divided by n."),
         "dlogits[range(n), y] -= 1 / n",
         None,
     ),
@@ -51,8 +51,8 @@ CASES = [
         ("dlogits = F.softmax(logits, 1)\ndlogits[:, y] -= 1\ndlogits /= n"),
         "dlogits",
         (
-            "[:, y] takes every one of these classes from every row; [range(n), "
-            "...] takes one from each."
+            "[:, y] selects all of these classes in every row; [range(n), ...] "
+            "selects one class per row."
         ),
         "dlogits[range(n), y] -= 1",
         None,
@@ -62,7 +62,7 @@ CASES = [
         "",
         "dlogits = F.softmax(logits, 1) - F.one_hot(y, V) / n",
         "dlogits",
-        "1 / n belongs to both terms: the mean is taken of all of it.",
+        "The factor 1 / n applies to both terms: the mean divides the whole loss.",
         "dlogits = (F.softmax(logits, 1) - F.one_hot(y, V)) / n",
         None,
     ),
@@ -71,7 +71,7 @@ CASES = [
         "",
         "dlogits = (logits - F.one_hot(y, V)) / n",
         "dlogits",
-        "logits stands where its probabilities belong: softmax(logits).",
+        "logits is used where its probabilities are needed: softmax(logits).",
         "dlogits = (torch.softmax(logits, 1) - F.one_hot(y, V)) / n",
         None,
     ),
@@ -80,7 +80,7 @@ CASES = [
         "",
         ("dlogits = (F.softmax(logits, 1) - F.one_hot(y, V)) / n\ndlogits /= n"),
         "dlogits",
-        ("All of dlogits is 1 / n times what is right: it is scaled twice. Leave this line out."),
+        "All of dlogits is 1 / n times the correct gradient: it is scaled twice. Remove this line.",
         "# dlogits /= n",
         None,
     ),
@@ -89,7 +89,7 @@ CASES = [
         "",
         ("dlogits = F.softmax(logits, 1)\ndlogits[range(n), y] -= 1\ndlogits /= V"),
         "dlogits",
-        "It counts V where the mean is taken over n.",
+        "The count is V, but the mean is taken over n.",
         "dlogits /= n",
         None,
     ),
@@ -99,8 +99,8 @@ CASES = [
         "dscores = p / N",
         "dscores",
         (
-            "The one-hot term is missing: the right class of each row is to get "
-            "1 less than its probability."
+            "The one-hot term is missing: subtract 1 from the probability of each "
+            "row's target class."
         ),
         "dscores[range(N), target] -= 1 / N",
         (10, True),
@@ -110,7 +110,7 @@ CASES = [
         "",
         "dscores = p - F.one_hot(target, K)",
         "dscores",
-        "All of dscores is N times what is right.",
+        "All of dscores is N times the correct gradient.",
         "dscores = (p - F.one_hot(target, K)) / N",
         None,
     ),
@@ -120,8 +120,8 @@ CASES = [
         ("dlogits = F.softmax(logits, 1)\ndlogits /= n"),
         "dlogits",
         (
-            "The one-hot term is missing: the right class of each row is to get "
-            "1 less than its probability."
+            "The one-hot term is missing: subtract 1 from the probability of each "
+            "row's target class."
         ),
         "dlogits[range(n), Yb] -= 1 / n",
         (45, True),
@@ -141,9 +141,7 @@ OTHERS = [
 
 
 @pytest.mark.parametrize(("program", "original", "lines", "hand", "message", "fix", "at"), CASES)
-def test_the_term_that_is_off_is_named(
-    row_of, program, original, lines, hand, message, fix, at
-) -> None:
+def test_it_names_the_wrong_term(row_of, program, original, lines, hand, message, fix, at) -> None:
     assert_told(
         row_of(program, original, lines, hand), softmax_cross_entropy.CODE, message, fix, at
     )

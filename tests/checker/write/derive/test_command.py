@@ -118,16 +118,15 @@ REFUSED = {
     "a file that is not there": (["none.py"], "none.py: no such file; looked for FOLDER/none.py"),
     "a function in a file": (
         ["forward.py::f"],
-        "forward.py::f: no such file; looked for FOLDER/forward.py::f; of a function: "
-        "handgrad.derive(function, inputs), in Python",
+        "forward.py::f: no such file; looked for FOLDER/forward.py::f; to derive a function, use "
+        "handgrad.derive(function, inputs) in Python",
     ),
-    "a folder": (["."], ".: a folder; handgrad takes a notebook (.ipynb) or a script (.py)"),
+    "a folder": (["."], ".: is a folder; expected a notebook (.ipynb) or a script (.py)"),
     "a text": (
         ["notes.txt"],
-        "notes.txt: neither a notebook nor a script; handgrad takes a notebook (.ipynb) or "
-        "a script (.py)",
+        "notes.txt: not a notebook or a script; expected a notebook (.ipynb) or a script (.py)",
     ),
-    "what does not parse": (["syntax.py"], "syntax.py:2: does not parse: '(' was never closed"),
+    "what does not parse": (["syntax.py"], "syntax.py:2: not valid Python: '(' was never closed"),
     "no loss": (
         ["idle.py"], "idle.py: nothing to derive: no loss was computed from named tensors"
     ),
@@ -142,7 +141,7 @@ REFUSED = {
     "a loss that is not there": (["forward.py", "--loss", "a"], "forward.py: no loss is named a"),
     "a tensor that is not there": (
         ["forward.py", "--node", "a"],
-        "forward.py: no gradient of a was derived; there are: h, hpre, b, w",
+        "forward.py: no gradient of a was derived; known: h, hpre, b, w",
     ),
     "a file that is there": (
         ["forward.py", "-o", "forward.py"],
@@ -150,7 +149,7 @@ REFUSED = {
     ),
     "a folder that is not there": (
         ["forward.py", "-o", "no/back.py"],
-        "cannot write no/back.py: no folder no; name another file with -o",
+        "cannot write no/back.py: no is not a folder; name another file with -o",
     ),
     "lines to -": (
         ["forward.py", "-o", "-"],
@@ -158,12 +157,12 @@ REFUSED = {
     ),
     "JSON over a source": (
         ["forward.py", "--json", "forward.py"],
-        "--json forward.py: that is a file to derive; name the one to write, such as --json "
-        "derived.json",
+        "--json forward.py: this is a file to derive; name the file to write, such as "
+        "--json derived.json",
     ),
     "JSON and lines in one file": (
         ["forward.py", "-o", "a.txt", "--json", "./a.txt"],
-        "--json ./a.txt: that is where -o goes, too; name another file",
+        "--json ./a.txt: -o writes to the same file; name another one",
     ),
     "no time": (
         ["forward.py", "--timeout", "0"], "--timeout 0: must be a number of seconds above 0"

@@ -52,7 +52,7 @@ def layer_backward(dout, x, w, hpre):
     dw = x.T @ dhpre
     return dx, dw, db
 """
-NO_SOURCE = "has no source to name its steps by: define it with def, in a file or a cell"
+NO_SOURCE = "has no source code to read its steps from: define it with def, in a file or cell"
 
 
 def made(forward: Callable[..., Any], inputs: Any, fused: bool = False) -> Any:
@@ -122,9 +122,9 @@ def test_the_inputs_are_as_they_were() -> None:
 @pytest.mark.parametrize(
     ("forward", "said"),
     [
-        (number, "number must return a floating tensor first, not 3.0"),
-        (constant, "constant: nothing to derive: what it returns depends on no floating tensor "
-                   "among its inputs"),
+        (number, "number must return a floating-point tensor first, not 3.0"),
+        (constant, "constant: nothing to derive: the result depends on no floating-point tensor "
+                   "among the inputs"),
         (eval("lambda x: x * 2"), f"<lambda> {NO_SOURCE}"),
         (torch.tanh, f"tanh {NO_SOURCE}"),
     ],

@@ -17,7 +17,7 @@ for i in range(3):
 loss = h.mean()
 """,
         """\
-# computed again: no name stands for these any more
+# recomputed: these tensors have no name any more
 h_1 = torch.tanh(x @ w)
 h_2 = torch.tanh(h_1 @ w)
 # loss = h.mean()
@@ -167,7 +167,7 @@ y[:, 0] = 0
 loss = y.sum()
 """,
         """\
-# computed again: no name stands for these any more
+# recomputed: these tensors have no name any more
 y_1 = x * 2
 y_2 = y_1 + 1
 # loss = y.sum()
@@ -271,8 +271,8 @@ def test_what_cannot_be_computed_again_is_said() -> None:
     source = "x = torch.randn(4, requires_grad=True)\nloss = F.dropout(x.exp(), 0.5).sum()\n"
     found = derived(START + source)
     assert [step.why for step in found.missing] == [
-        "cannot be written: a random tensor of dropout() without a name is needed, and cannot be "
-        "computed again: it is random"
+        "cannot be written: the result of dropout() is needed but has no name, and cannot be "
+        "recomputed: it is random"
     ]
     assert verdicts(found) == {"dx": None}
 

@@ -7,13 +7,13 @@ import torch
 import torch.nn.functional as F
 
 from checker.sessions import run
-from handgrad.checker.passes.find import find_passes
+from handgrad.checker.passes.forward import find_passes
 from handgrad.checker.session import Session
 from handgrad.checker.write.compose.branches import loss_names
 from handgrad.checker.write.compose.graph import Graph
 from handgrad.checker.write.compose.references import References
-from handgrad.checker.write.derive.derive import _laid_out, _nodes
-from handgrad.checker.write.derive.verify import Run, Values
+from handgrad.checker.write.derive.derive import laid_out, nodes_of
+from handgrad.checker.write.derive.verify import ExecutedLines, TensorValues
 from handgrad.checker.write.derive.writer import Writer, seed_of
 
 
@@ -77,11 +77,11 @@ def undone(source, space=None):
         (forward,) = find_passes(session.recorder.trace, {})
         graph = Graph(forward)
         refs = References(graph, loss_names(graph))
-        nodes = _nodes(graph, refs)
-        writer = Writer(graph, refs, {}, seed_of(graph))
+        nodes = nodes_of(graph, refs)
+        writer = Writer(graph, refs, seed_of(graph))
         written = writer.write()
-        lines = _laid_out(written)
-        ran = Run(lines, refs, Values(forward), {})
+        lines = laid_out(written)
+        ran = ExecutedLines(lines, refs, TensorValues(forward), {})
         leaves = [v for v, _ in nodes if v.op is None]
         wanted = torch.autograd.grad(space["loss"], [v.tensor for v in leaves], allow_unused=True)
     pairs = [(v, g) for v, g in zip(leaves, wanted, strict=True) if g is not None]

@@ -1,11 +1,11 @@
 """A term of batchnorm's closed form is wrong.
 
 What: dx = gain * rstd / n * (n * dout - dout.sum(0) - n / (n - 1) * xhat * (dout * xhat).sum(0));
-one of the three terms has another sign or another factor, or the direct one is missing.
+one of the three terms has a wrong sign or factor, or the direct term is missing.
 
-Why: the direct term, the mean's and the variance's each bring a factor of their own: n in the
-first since 1 / n stands before all of them, n / (n - 1) in the third since the variance divides by
-n - 1 (where it divides by n, that factor is 1).
+Why: the direct term and the terms through the mean and the variance have different factors. The
+first has n because 1 / n is factored out of all three. The third has n / (n - 1) because the
+variance divides by n - 1; if it divides by n, this factor is 1.
 
 Wrong:
 
@@ -27,5 +27,5 @@ NAME = "batchnorm's closed form"
 
 
 def find(suspect: Suspect) -> Finding | None:
-    """Fit what was made as a sum of the three terms."""
+    """Fit the user's gradient as a sum of the three terms."""
     return wrong_terms(suspect, "batchnorm") if along(suspect) == 0 else None

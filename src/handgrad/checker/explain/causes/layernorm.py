@@ -1,11 +1,11 @@
 """A term of layernorm's closed form is wrong.
 
 What: with dxhat = gain * dout and m(t) for t.mean(-1, keepdim=True),
-dx = rstd * (dxhat - m(dxhat) - xhat * m(dxhat * xhat)); one of the three terms has another sign or
-another factor, or the direct one is missing.
+dx = rstd * (dxhat - m(dxhat) - xhat * m(dxhat * xhat)); one of the three terms has a wrong sign or
+factor, or the direct term is missing.
 
-Why: mean and variance are those of one row, so the sums go along the row (C features), not over
-the batch, and nothing of Bessel's correction is in them.
+Why: mean and variance are those of one row, so the sums run along the row (C features) and not over
+the batch, and there is no Bessel's correction.
 
 Wrong:
 
@@ -27,5 +27,5 @@ NAME = "layernorm's closed form"
 
 
 def find(suspect: Suspect) -> Finding | None:
-    """Fit what was made as a sum of the three terms."""
+    """Fit the user's gradient as a sum of the three terms."""
     return wrong_terms(suspect, "layernorm") if along(suspect) == -1 else None

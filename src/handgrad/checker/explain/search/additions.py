@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from handgrad.checker.explain.search.finding import Finding
 from handgrad.checker.explain.search.suspect import Suspect
-from handgrad.checker.pairs.hands import Hand
+from handgrad.checker.pairs.hands import Pair
 from handgrad.checker.record.trace import Bind
 from handgrad.checker.records import Place
 
@@ -26,7 +26,7 @@ def below(suspect: Suspect, reads: str | None) -> Place:
     return max((own, other), key=_index).statement.place
 
 
-def hand_of(suspect: Suspect, name: str | None) -> Hand | None:
+def hand_of(suspect: Suspect, name: str | None) -> Pair | None:
     """Return the gradient of that name."""
     return next((h for h in suspect.backward.hands.values() if h.name == name), None)
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from handgrad.checker.explain.search.names import is_float
 from handgrad.checker.explain.search.suspect import Suspect
-from handgrad.checker.pairs.hands import hand_names
+from handgrad.checker.record.gradient_names import hand_names
 from handgrad.checker.record.trace import Bind
 from handgrad.checker.records import Place
 

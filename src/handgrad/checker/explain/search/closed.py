@@ -1,4 +1,4 @@
-"""Closed forms: the terms of a fused line, which of them are off, and the line as it should be."""
+"""Closed forms: the terms of a fused line, and which of them are wrong."""
 
 import ast
 from collections.abc import Iterator, Sequence
@@ -10,52 +10,54 @@ from handgrad.checker.explain.search.edits import Text
 from handgrad.checker.explain.search.paths import Term, terms
 from handgrad.checker.explain.search.relations import coefficients, factors, is_near, summands
 from handgrad.checker.explain.search.suspect import Suspect
+from handgrad.checker.write.precedence import as_factor
+from handgrad.text import listed
 
 ALIKE = 1e-6
-"""Between a named value and what is computed anew from its parts, both in float64."""
+"""Tolerance between a named float64 value and the same value computed from its parts."""
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """The terms of the true gradient, and how many times each of them is in what was made."""
+    """The user's gradient as a sum of the terms of the true gradient, each `times` a number."""
 
     terms: tuple[Term, ...]
     times: tuple[float, ...]
 
     @property
     def lost(self) -> tuple[Term, ...]:
-        """The terms that are not there."""
+        """The terms that are missing."""
         pairs = zip(self.terms, self.times, strict=True)
         return tuple(term for term, c in pairs if is_near(c, 0.0))
 
     @property
     def off(self) -> tuple[tuple[Term, float], ...]:
-        """The terms that are there another number of times than once."""
+        """The terms with a wrong factor, and the factor."""
         pairs = zip(self.terms, self.times, strict=True)
         return tuple((t, c) for t, c in pairs if not is_near(c, 1.0) and not is_near(c, 0.0))
 
     @property
     def overall(self) -> float | None:
-        """The one number that all terms are multiplied by."""
+        """The common factor of all terms, if there is one."""
         first = self.times[0]
         same = all(is_near(c / first, 1.0) for c in self.times) if first else False
         return first if same else None
 
 
 def fitted(suspect: Suspect) -> Fitted | None:
-    """Return the terms with their coefficients; None where what was made is no sum of them."""
+    """Return the terms with their factors; None if the user's gradient is no sum of them."""
     if "fitted" not in suspect.kept:
         suspect.kept["fitted"] = _fitted(suspect)
-    found: Fitted | None = suspect.kept["fitted"]
-    return found
+    fit: Fitted | None = suspect.kept["fitted"]
+    return fit
 
 
 def terms_of(suspect: Suspect) -> tuple[Term, ...]:
-    """Return the terms of the true gradient, whatever was made."""
+    """Return the terms of the true gradient."""
     if "terms" not in suspect.kept:
         suspect.kept["terms"] = terms(suspect)
-    found: tuple[Term, ...] = suspect.kept["terms"]
-    return found
+    all_terms: tuple[Term, ...] = suspect.kept["terms"]
+    return all_terms
 
 
 def _fitted(suspect: Suspect) -> Fitted | None:
@@ -63,13 +65,13 @@ def _fitted(suspect: Suspect) -> Fitted | None:
         return None
     if not suspect.made.is_floating_point() or not bool(suspect.made.any()):
         return None
-    found = terms_of(suspect)
-    times = coefficients(suspect.made, [t.value for t in found]) if found else None
-    return None if times is None else Fitted(found, tuple(times))
+    all_terms = terms_of(suspect)
+    times = coefficients(suspect.made, [t.value for t in all_terms]) if all_terms else None
+    return None if times is None else Fitted(all_terms, tuple(times))
 
 
 def rescaled(suspect: Suspect, fit: Fitted) -> Iterator[str]:
-    """Yield the statement with one of its terms scaled, by what a coefficient is off."""
+    """Yield the statement with one of its terms divided by a wrong factor of the fit."""
     text = suspect.text
     if text is None or text.value is None:
         return
@@ -92,14 +94,12 @@ def rescaled(suspect: Suspect, fit: Fitted) -> Iterator[str]:
 
 
 def wrapped(text: Text, part: ast.expr, template: str) -> str:
-    """Return the statement with an expression scaled: `{}` in the template stands for it."""
-    inner = text.segment(part)
-    loose = isinstance(part, ast.BinOp) and isinstance(part.op, ast.Add | ast.Sub)
-    return text.replace(part, template.format(f"({inner})" if loose else inner))
+    """Return the statement with an expression put into `template`, as a factor, at `{}`."""
+    return text.replace(part, template.format(as_factor(text.segment(part), part)))
 
 
 def regrouped(text: Text) -> Iterator[str]:
-    """Yield the statement with a division or a factor that stands at one term at all of them."""
+    """Yield the statement with a divisor or factor of one term applied to the whole sum."""
     for node in text.of(ast.BinOp):
         right = node.right
         if not isinstance(node.op, ast.Add | ast.Sub) or not isinstance(right, ast.BinOp):
@@ -115,17 +115,17 @@ def regrouped(text: Text) -> Iterator[str]:
                 yield text.replace(node, f"{text.segment(right.left)} * {inner}")
 
 
-def statistics(found: Sequence[Term]) -> str:
-    """Return the names of statistics in a sentence."""
-    names = [term.name for term in found]
+def statistics(terms: Sequence[Term]) -> str:
+    """Return the names of statistics as text: `the mean and the variance in batch_norm`."""
+    names = [term.name for term in terms]
     ends = {name.partition(" in ")[2] for name in names}
     if len(ends) == 1 and len(names) > 1 and "" not in ends:
         names = [*(name.partition(" in ")[0] for name in names[:-1]), names[-1]]
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    return listed(names)
 
 
 def target(suspect: Suspect) -> str:
-    """Return what the statement assigns to, `=` or `+=` included."""
+    """Return the target of the statement with its `=` or `+=`."""
     text = suspect.text
     assert text is not None
     if isinstance(text.tree, ast.AugAssign):
@@ -135,7 +135,7 @@ def target(suspect: Suspect) -> str:
 
 
 def is_fused(suspect: Suspect) -> bool:
-    """Tell whether the statement reads past the gradients of what the node went into."""
+    """Tell whether the statement skips the gradients of the node's direct consumers."""
     hands = suspect.backward.hands
     read = {n for n, h in hands.items() if h.number in suspect.grade.reads and h is not suspect.hand
             and h.node is not None and h.node.value.dim() > 0}  # fmt: skip
@@ -143,9 +143,10 @@ def is_fused(suspect: Suspect) -> bool:
 
 
 def is_softmax(suspect: Suspect) -> bool:
-    """Tell whether a softmax lies between the node and what the line reads.
+    """Tell whether a softmax lies between the node and the gradients that the line reads.
 
-    Two terms, the rows of whose sum are 0: to add one number to all scores changes nothing.
+    It has two terms, and the rows of their sum add up to 0, because a constant added to all scores
+    of a row changes nothing.
     """
     if len(terms_of(suspect)) != 2 or not reads(suspect):
         return False
@@ -154,16 +155,16 @@ def is_softmax(suspect: Suspect) -> bool:
 
 
 def node_value(suspect: Suspect, name: str) -> Tensor | None:
-    """Return a named forward tensor in float64, None where it is not at hand."""
+    """Return a named forward tensor in float64, or None if the scope lacks it."""
     value = suspect.tensor(name)
     return None if value is None else value.double()
 
 
 def tensors(suspect: Suspect) -> dict[str, Tensor]:
-    """Return the floating tensors in scope that are no gradients, as the user had them."""
+    """Return the floating-point tensors in scope that are not gradients, as recorded."""
     names = suspect.views[0].moment.names if suspect.views else ()
-    given = {n: names.given(n) for n in names if n not in suspect.gradients.values()}  # type: ignore[union-attr]
-    return {n: v for n, v in given.items() if isinstance(v, Tensor) and v.is_floating_point()}
+    values = {n: names.given(n) for n in names if n not in suspect.gradients.values()}  # type: ignore[union-attr]
+    return {n: v for n, v in values.items() if isinstance(v, Tensor) and v.is_floating_point()}
 
 
 def reads(suspect: Suspect) -> list[str]:
@@ -173,9 +174,9 @@ def reads(suspect: Suspect) -> list[str]:
 
 
 def alike(a: Tensor, b: Tensor) -> bool:
-    """Tell whether two tensors hold the same; shapes may differ by sizes of 1."""
+    """Tell whether two tensors are equal within ALIKE; their shapes may broadcast."""
     try:
-        far = (a - b).abs()
+        difference = (a - b).abs()
     except RuntimeError:
         return False
-    return bool((far <= ALIKE * (a.abs() + b.abs()).mean().clamp(min=1e-30) * 10).all())
+    return bool((difference <= ALIKE * (a.abs() + b.abs()).mean().clamp(min=1e-30) * 10).all())

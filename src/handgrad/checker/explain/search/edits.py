@@ -5,12 +5,13 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
+from handgrad.checker.write.precedence import ATOMS, needs_parentheses
+
 Kind = TypeVar("Kind", bound=ast.AST)
 _OPERATOR = re.compile(r"[\s)]*?(\s*(?:\*\*|//|<<|>>|[-+*/@%&|^])\s*)[\s(]*")
 _SIGNS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.MatMult: "@", ast.Pow: "**",
           ast.FloorDiv: "//", ast.Mod: "%", ast.BitAnd: "&", ast.BitOr: "|", ast.BitXor: "^",
           ast.LShift: "<<", ast.RShift: ">>"}  # fmt: skip
-_ATOMS = ast.Name | ast.Constant | ast.Attribute | ast.Subscript | ast.Call | ast.NamedExpr
 
 
 class Text:
@@ -79,9 +80,9 @@ class Text:
         """
         start, end = self.span(node)
         if self._stands_in_parentheses(start, end):
-            if not self._calls(start) and isinstance(_parsed(new), _ATOMS):  # (2 * x) -> x
+            if not self._calls(start) and isinstance(_parsed(new), ATOMS):  # (2 * x) -> x
                 start, end = self.text[:start].rindex("("), self.text.index(")", end) + 1
-        elif self._needs(node, new):
+        elif needs_parentheses(_parsed(new), node, self.parent(node)):
             new = f"({new})"
         return self.text[:start] + new + self.text[end:]
 
@@ -126,7 +127,7 @@ class Text:
     def wrap(self, node: ast.AST, template: str) -> str:
         """Return the statement with an expression put into `template`, where `{}` stands for it."""
         inner = self.segment(node)
-        if not isinstance(node, _ATOMS) or isinstance(node, ast.Constant):
+        if not isinstance(node, ATOMS) or isinstance(node, ast.Constant):
             inner = f"({inner})"
         return self.replace(node, template.format(inner))
 
@@ -156,45 +157,9 @@ class Text:
         before = self.text[:start].rstrip()[:-1].rstrip()
         return bool(before) and (before[-1].isalnum() or before[-1] in "_])")
 
-    def _needs(self, node: ast.AST, new: str) -> bool:
-        """Tell whether `new` must stand in parentheses where the expression stood."""
-        parent = self.parent(node)
-        made = _parsed(new)
-        if isinstance(made, _ATOMS) or not isinstance(parent, ast.expr):
-            return False
-        if isinstance(parent, ast.Call):
-            return node is parent.func
-        if isinstance(parent, ast.Attribute):
-            return True
-        if isinstance(parent, ast.Subscript):
-            return node is parent.value
-        if isinstance(parent, ast.UnaryOp):
-            return not isinstance(made, ast.BinOp) or isinstance(made.op, ast.Add | ast.Sub)
-        if isinstance(parent, ast.BinOp):
-            if isinstance(made, ast.UnaryOp) and node is parent.right:  # x**-2, a * -b
-                return False
-            return (
-                _binds(parent.op) > _tightness(made)
-                or (_binds(parent.op) == _tightness(made) and node is parent.right)
-                or isinstance(parent.op, ast.Pow)
-            )
-        return False
-
 
 def _parsed(source: str) -> ast.expr:
     return ast.parse(source, mode="eval").body
-
-
-def _tightness(node: ast.expr) -> int:
-    if isinstance(node, ast.BinOp):
-        return _binds(node.op)
-    return 3 if isinstance(node, ast.UnaryOp) else 0
-
-
-def _binds(op: ast.operator) -> int:
-    if isinstance(op, ast.Pow):
-        return 4
-    return 1 if isinstance(op, ast.Add | ast.Sub) else 2
 
 
 def tidy(text: str) -> str:

@@ -8,9 +8,9 @@ from torch import Tensor
 
 from handgrad.checker.explain.search.runner import Runner
 from handgrad.checker.explain.search.scene import Moment, Scene
-from handgrad.checker.pairs.hands import Hand
-from handgrad.checker.passes.find import Pass
+from handgrad.checker.pairs.hands import Pair
 from handgrad.checker.passes.replay import Replay
+from handgrad.checker.passes.truth import Pass
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Backward:
     parts: Mapping[int, Mapping[int, tuple[Tensor, ...]]]
     """Node -> consumer -> what it sends back in each scene, by the tensors' ids."""
     consumers: Mapping[int, set[int]]
-    hands: Mapping[int, Hand]
+    hands: Mapping[int, Pair]
     """The gradients by hand, by the id of the node's tensor."""
 
     @cached_property

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from handgrad.checker.explain.search.edits import Text
 from handgrad.checker.explain.search.suspect import Suspect
-from handgrad.checker.pairs.settle import SIGNIFICANT
+from handgrad.checker.pairs.pairing import SIGNIFICANT
 from handgrad.checker.passes.compare import formula_is_right
 from handgrad.checker.record.trace import Bind
 

@@ -1,8 +1,8 @@
-"""The backward pass of a normalisation in one line, in the user's names.
+"""Norms: the backward in one line with the user's names, and which of its terms are wrong.
 
     dx = gain * rstd / n * (n * dout - dout.sum(0) - n / (n - 1) * xhat * (dout * xhat).sum(0))
 
-for batchnorm; layernorm goes along the last dimension, its gain inside the sums.
+for batchnorm; layernorm reduces the last dimension, and its gain stands inside the sums.
 """
 
 import ast
@@ -28,13 +28,14 @@ from handgrad.checker.explain.search.finding import Finding
 from handgrad.checker.explain.search.paths import Term
 from handgrad.checker.explain.search.relations import called, count_named, is_near, summands
 from handgrad.checker.explain.search.suspect import Suspect
+from handgrad.checker.write.closed_forms import closed_form
 
 _EPS = ("1e-5", "1e-05", "1e-6", "1e-8", "1e-3", "1e-12")
 
 
 @dataclass(frozen=True)
 class _Parts:
-    """Texts: of the normalised value, of what it was divided by, and how it counts."""
+    """Text for the normalised value and for rstd; whether the variance divides by n - 1."""
 
     xhat: str
     rstd: str
@@ -42,9 +43,10 @@ class _Parts:
 
 
 def along(suspect: Suspect) -> int | None:
-    """Return the dimension that the node is normalised along: 0, or -1; None where it is not.
+    """Return the dimension, 0 or -1, along which the node is normalised, or None.
 
-    Three terms, whose sum vanishes along it: a shift of all does not change the result.
+    The gradient then has three terms, and their sum adds up to 0 along it, because a constant added
+    to all elements changes nothing.
     """
     x, right = suspect.node.value, suspect.right
     if x.dim() < 2 or len(terms_of(suspect)) != 3:
@@ -56,7 +58,7 @@ def along(suspect: Suspect) -> int | None:
 
 
 def norm_lines(suspect: Suspect) -> Iterator[str]:
-    """Yield the lines that may be the whole of a batchnorm's or layernorm's backward."""
+    """Yield candidates for the whole backward of a batchnorm or layernorm in one line."""
     dim = along(suspect)
     if dim is None or suspect.text is None or (suspect.node.value.dim() != 2 and dim == 0):
         return
@@ -65,19 +67,18 @@ def norm_lines(suspect: Suspect) -> Iterator[str]:
     n, tail = count_named(suspect, size), "0" if dim == 0 else "-1, keepdim=True"
     for dout in reads(suspect):
         for parts in _parts(suspect, dim, tail):
-            less = f"({n} - 1)"
-            last = f"{n} / {less} * {parts.xhat}" if parts.bessel else parts.xhat
+            bessel = closed_form("bessel", n=n) if parts.bessel else ""
             for gain in ("", *_gains(suspect, x)):
                 out = f"({gain} * {dout})" if gain and dim != 0 else dout
                 scale = f"{gain} * {parts.rstd}" if gain and dim == 0 else parts.rstd
-                yield (
-                    f"{target(suspect)} {scale} / {n} * ({n} * {out} - {out}.sum({tail}) "
-                    f"- {last} * ({out} * {parts.xhat}).sum({tail}))"
+                dx = closed_form(
+                    "norm", scale=scale, n=n, d=out, dims=tail, xhat=parts.xhat, bessel=bessel
                 )
+                yield f"{target(suspect)} {dx}"
 
 
 def _parts(suspect: Suspect, dim: int, tail: str) -> Iterator[_Parts]:
-    """Yield names for the normalised value and rstd where there are; else they are written out."""
+    """Yield names for the normalised value and rstd, then expressions that compute them."""
     x = suspect.tensor(suspect.node.name)
     x = suspect.node.value.double() if x is None else x.double()
     diff = x - x.mean(dim, keepdim=True)
@@ -89,36 +90,36 @@ def _parts(suspect: Suspect, dim: int, tail: str) -> Iterator[_Parts]:
             value = node_value(suspect, hat)
             for rstd in _rstds(suspect, diff, value):
                 yield _Parts(hat, rstd, bessel)
-    own = suspect.node.name
+    node = suspect.node.name
     keep = "0, keepdim=True" if dim == 0 else tail
     for bessel in (False, True):
         for eps in _EPS[:1] + _EPS[2:]:
             how = "" if bessel else ", unbiased=False"
-            rstd = f"({own}.var({keep}{how}) + {eps})**-0.5"
-            yield _Parts(f"(({own} - {own}.mean({keep})) * {rstd})", rstd, bessel)
+            rstd = f"({node}.var({keep}{how}) + {eps})**-0.5"
+            yield _Parts(f"({closed_form('xhat', x=node, dims=dim, rstd=rstd)})", rstd, bessel)
 
 
 def _is_hat(value: Tensor | None, diff: Tensor, var: Tensor) -> bool:
-    """Tell whether a named value is the node, normalised; eps moves it a little."""
+    """Tell whether a named value is the normalised node; the tolerance allows for eps."""
     if value is None or value.shape != diff.shape:
         return False
     return bool(torch.allclose(value, diff * var**-0.5, rtol=1e-2, atol=1e-3))
 
 
 def _rstds(suspect: Suspect, diff: Tensor, hat: Tensor | None) -> list[str]:
-    """Return the names of what the difference is multiplied by to give the normalised value."""
+    """Return the names of the factors that turn the difference into the normalised value."""
     if hat is None:
         return []
-    found = []
-    for name, own in tensors(suspect).items():
-        value = node_value(suspect, name) if own.numel() * 2 <= hat.numel() else None
+    factors = []
+    for name, tensor in tensors(suspect).items():
+        value = node_value(suspect, name) if tensor.numel() * 2 <= hat.numel() else None
         if value is None:
             continue
         if alike(_times(diff, value), hat):
-            found.append(name)
+            factors.append(name)
         elif alike(_times(hat, value), diff):
-            found.append(f"{name}**-1")
-    return found[:2]
+            factors.append(f"{name}**-1")
+    return factors[:2]
 
 
 def _times(a: Tensor, b: Tensor) -> Tensor:
@@ -129,30 +130,30 @@ def _times(a: Tensor, b: Tensor) -> Tensor:
 
 
 def _gains(suspect: Suspect, x: Tensor) -> list[str]:
-    """Return the names of what may scale the columns: leaves of one row."""
+    """Return the names of tensors that may be the gain: one number per column."""
     names = [n for n, b in suspect.names.items() if b.value.numel() == x.shape[-1]
              and b.value.dim() > 0 and b.value.shape[-1] == x.shape[-1]]  # fmt: skip
     return names[:4]
 
 
 def wrong_terms(suspect: Suspect, block: str) -> Finding | None:
-    """Say which of the three terms is off, and by what."""
+    """Return a finding that names the wrong terms and their factors."""
     fit = fitted(suspect)
     if fit is None:
-        return _another(suspect, block)
+        return _other_form(suspect, block)
     if all(is_near(c, 1.0) for c in fit.times):
         return None
     fix = suspect.first(rescaled(suspect, fit))
     if fix is None:
         fix = suspect.first(norm_lines(suspect))
-    said = list(_said(suspect, fit))
-    if fix is None and not all(nameable for _, nameable in said):
+    sentences = list(_sentences(suspect, fit))
+    if fix is None and not all(is_named for _, is_named in sentences):
         return None
-    return Finding(f"{block}'s closed form: {'; '.join(text for text, _ in said)}.", fix)
+    return Finding(f"{block}'s closed form: {'; '.join(text for text, _ in sentences)}.", fix)
 
 
-def _another(suspect: Suspect, block: str) -> Finding | None:
-    """Find a factor that is missing; then say that the line is no sum of the three terms."""
+def _other_form(suspect: Suspect, block: str) -> Finding | None:
+    """Find a missing factor; else return the whole line, if one of the candidates is right."""
     text = suspect.text
     if text is None or text.value is None:
         return None
@@ -168,8 +169,11 @@ def _another(suspect: Suspect, block: str) -> Finding | None:
     whole = suspect.first(norm_lines(suspect))
     if whole is None:
         return None
-    said = f"This is not {block}'s closed form: it is no sum of the terms that come back directly, "
-    return Finding(f"{said}through the mean and through the variance.", whole)
+    message = (
+        f"This is not {block}'s closed form: it is not a sum of the direct term and the terms "
+        "through the mean and the variance."
+    )
+    return Finding(message, whole)
 
 
 def _named_parts(suspect: Suspect) -> Iterator[tuple[str, str]]:
@@ -180,20 +184,20 @@ def _named_parts(suspect: Suspect) -> Iterator[tuple[str, str]]:
             yield parts.xhat, parts.rstd
 
 
-def _said(suspect: Suspect, fit: Fitted) -> Iterator[tuple[str, bool]]:
-    """Yield what is the matter with the terms, and whether the number in it has a name."""
+def _sentences(suspect: Suspect, fit: Fitted) -> Iterator[tuple[str, bool]]:
+    """Yield what is wrong with each term, and whether its factor has a name."""
     if fit.overall is not None:
         name, known = called(suspect, fit.overall)
-        yield f"all of it is {name} times what is right", known
+        yield f"the whole gradient is {name} times the correct one", known
         return
     for term in fit.lost:
         yield f"{_named(term)} is missing", True
     for term, times in fit.off:
         if is_near(times, -1.0):
-            yield f"the sign of {_named(term)} is turned", True
+            yield f"the sign of {_named(term)} is wrong", True
         else:
             name, known = called(suspect, times)
-            yield f"{_named(term)} is {name} times what is right", known
+            yield f"{_named(term)} is {name} times the correct one", known
 
 
 def _named(term: Term) -> str:

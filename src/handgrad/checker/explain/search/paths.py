@@ -1,15 +1,16 @@
-"""A gradient as the sum of what comes by each path: the direct one, and one by each statistic.
+"""A gradient as a sum of terms: the direct one, and one through each statistic.
 
-A node that is normalised reaches the result by itself and by the statistics that are computed from
-it: mean, variance, maximum, the sum that a softmax divides by. The forward pass is run again with
-statistics held constant, one fewer each time; the differences are the terms of the closed forms:
+A node that is normalised affects the result directly and through the statistics that are computed
+from it: mean, variance, maximum, the sum that a softmax divides by. The forward pass is run again
+with statistics held constant, one fewer each time; the differences are the terms of the closed
+forms:
 
     batchnorm   dx = gain * rstd / n
                      * (n * dout - dout.sum(0) - n/(n-1) * xhat * (dout * xhat).sum(0))
     softmax     dx = p * dp - p * (p * dp).sum(1, keepdim=True)
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,11 +20,12 @@ from torch import Tensor
 from handgrad.checker.explain.search.suspect import Suspect
 from handgrad.checker.passes.replay import Replay
 from handgrad.checker.record.trace import Bind, Op, tensors_in
+from handgrad.checker.write.decompose import DECOMPOSED
 
-Held = tuple[int, str]
-"""A statistic held constant: the index of the operation, and which of its statistics ("": all)."""
+StatisticKey = tuple[int, str]
+"""A statistic: the index of its operation, and its name inside that operation ("" for all)."""
 MOST = 4
-"""Statistics on the way of one gradient: each costs one more run of the forward pass."""
+"""Largest number of statistics for one gradient: each costs one run of the forward pass."""
 
 _WORDS = {
     "mean": "mean", "sum": "sum", "var": "variance", "std": "standard deviation", "max": "maximum",
@@ -34,17 +36,17 @@ _WORDS = {
 
 @dataclass(frozen=True)
 class Term:
-    """What comes by one path. `name` is the statistic's; "" for the direct path."""
+    """One term of a gradient. `name` is the name of the statistic; "" for the direct term."""
 
     name: str
     node: Bind | None
-    """The statistic where it has a name."""
+    """The statistic, if the user named it."""
     value: Tensor
 
 
 @dataclass(frozen=True)
 class _Statistic:
-    held: Held
+    key: StatisticKey
     name: str
     node: Bind | None
     single: bool
@@ -52,41 +54,42 @@ class _Statistic:
 
 
 def terms(suspect: Suspect) -> tuple[Term, ...]:
-    """Return the direct term first, then that of each statistic; empty where there is none.
+    """Return the direct term, then that of each statistic; () if there are no statistics.
 
     Their sum is the true gradient.
     """
-    found = [s for s in _statistics(suspect) if not _is_all(suspect, s)][: MOST + 1]
+    statistics = [s for s in _statistics(suspect) if not _is_all(suspect, s)][: MOST + 1]
     whole = suspect.forward.truth[suspect.node.index]
-    if not found or len(found) > MOST:
+    if not statistics or len(statistics) > MOST:
         return ()
-    made: list[Term] = []
-    held = [s.held for s in found]
-    before = _gradient(suspect, held)
-    if before is None:
+    held = [s.key for s in statistics]
+    direct = before = _gradient(suspect, held)
+    if direct is None or before is None:
         return ()
-    made.append(Term("", None, before))
-    for i in reversed(range(len(found))):  # the last first: past a sum, a maximum has no effect
-        statistic, after = found[i], _gradient(suspect, held[:i]) if i else whole
+    noise = 1e-9 * whole.abs().max()
+    others: list[Term] = []
+    for i in reversed(range(len(statistics))):  # the last first: past a sum a maximum is no term
+        statistic, after = statistics[i], _gradient(suspect, held[:i]) if i else whole
         if after is None or after.shape != before.shape:
             return ()
-        if bool(((after - before).abs() > 1e-9 * whole.abs().max()).any()):
-            made.insert(1, Term(statistic.name, statistic.node, after - before))
+        if bool(((after - before).abs() > noise).any()):
+            others.insert(0, Term(statistic.name, statistic.node, after - before))
         before = after
-    direct = bool((made[0].value.abs() > 1e-9 * whole.abs().max()).any())
-    return tuple(made) if direct and len(made) > 1 else ()
+    if not others or not bool((direct.abs() > noise).any()):
+        return ()
+    return (Term("", None, direct), *others)
 
 
 def _is_all(suspect: Suspect, statistic: _Statistic) -> bool:
-    """Tell whether all that the result depends on goes through it, as through a mean loss."""
+    """Tell whether the whole gradient goes through a statistic, as through a mean loss."""
     if not statistic.single:
         return False
-    left = _gradient(suspect, [statistic.held])
-    return left is None or not bool(left.any())
+    rest = _gradient(suspect, [statistic.key])
+    return rest is None or not bool(rest.any())
 
 
-def _gradient(suspect: Suspect, held: Sequence[Held]) -> Tensor | None:
-    """Return the node's gradient with these statistics held constant; None where none comes."""
+def _gradient(suspect: Suspect, held: Sequence[StatisticKey]) -> Tensor | None:
+    """Return the node's gradient with statistics held constant; None if the replay fails."""
     forward = suspect.forward
     replay = _Holding(suspect, held)
     replay.run(forward.events)
@@ -94,34 +97,36 @@ def _gradient(suspect: Suspect, held: Sequence[Held]) -> Tensor | None:
     if replay.failures or edge is None:
         return None
     try:
-        own = [replay.get(t, forward.end) for t in forward.outputs]
-        given = [None if s is None else replay.get(s, forward.end).detach() for s in forward.seeds]
-        found = torch.autograd.grad(own, [edge], given, allow_unused=True)[0]
+        outputs = [replay.get(t, forward.end) for t in forward.outputs]
+        seeds = [None if s is None else replay.get(s, forward.end).detach() for s in forward.seeds]
+        gradient = torch.autograd.grad(outputs, [edge], seeds, allow_unused=True)[0]
     except RuntimeError:
         return None
-    return found if found is not None else torch.zeros_like(suspect.right)
+    return gradient if gradient is not None else torch.zeros_like(suspect.right)
 
 
 def _statistics(suspect: Suspect) -> Iterable[_Statistic]:
-    """Yield what is reduced from the node on its way to the gradients that the line reads."""
+    """Yield the reductions between the node and the tensors whose gradients the line reads."""
     forward, node = suspect.forward, suspect.node
     reads = {id(h.node.value) for h in suspect.backward.hands.values()
              if h.number in suspect.grade.reads and h.node is not None}  # fmt: skip
     ends = {id(t) for t in forward.outputs} | reads
-    made, names = {id(node.value)}, {id(b.value): b for b in forward.nodes() if b.kind != "param"}
+    names = {id(b.value): b for b in forward.nodes() if b.kind != "param"}
+    downstream = {id(node.value)}
     for event in forward.events:
         if type(event) is not Op or event.index < node.index:
             continue
-        inputs = [t for t in event.inputs if id(t) in made]
+        inputs = [t for t in event.inputs if id(t) in downstream]
         if not inputs:
             continue
-        made |= {id(t) for t in event.outputs} - ends
+        downstream |= {id(t) for t in event.outputs} - ends
         func = getattr(event.func, "__name__", "")
         largest = max(t.numel() for t in inputs)
         small = all(t.numel() < largest for t in event.outputs if t.is_floating_point())
-        if func in _SPLIT:
-            for part in _SPLIT[func].statistics:
-                yield _Statistic((event.index, part), f"the {part} in {func}", None, False)
+        if func in DECOMPOSED:
+            for part in DECOMPOSED[func].statistics:
+                name = f"the {_WORDS[part]} in {func}"
+                yield _Statistic((event.index, part), name, None, False)
         elif func in _WORDS and small and not any(id(t) in ends for t in event.outputs):
             named = _named(suspect, event, names)
             source = names.get(id(inputs[0]))
@@ -129,43 +134,43 @@ def _statistics(suspect: Suspect) -> Iterable[_Statistic]:
             name = named.name if named is not None else f"the {_WORDS[func]}{of}"
             single = all(t.numel() == 1 for t in event.outputs)
             if single and not _spreads(suspect, event):
-                continue  # it is summed up for the loss, and nothing is divided by it
+                continue  # a sum for the loss, by which nothing is divided
             yield _Statistic((event.index, ""), name, named, single)
 
 
 def _spreads(suspect: Suspect, op: Op) -> bool:
-    """Tell whether what it gives goes into anything larger."""
-    made, size = {id(t) for t in op.outputs}, max(t.numel() for t in op.outputs)
+    """Tell whether a larger tensor is computed from the result of an operation."""
+    downstream, size = {id(t) for t in op.outputs}, max(t.numel() for t in op.outputs)
     for event in suspect.forward.events:
         if type(event) is Op and event.index > op.index:
-            if not any(id(t) in made for t in event.inputs):
+            if not any(id(t) in downstream for t in event.inputs):
                 continue
             if any(t.numel() > size for t in event.outputs):
                 return True
-            made |= {id(t) for t in event.outputs}
+            downstream |= {id(t) for t in event.outputs}
     return False
 
 
 def _named(suspect: Suspect, op: Op, names: dict[int, Bind]) -> Bind | None:
-    """Return the node that the statistic goes by, maybe after a scaling."""
-    made = {id(t): t.numel() for t in op.outputs if t.is_floating_point()}
-    size = max(made.values(), default=0)
+    """Return the named tensor that holds the statistic, perhaps scaled."""
+    sizes = {id(t): t.numel() for t in op.outputs if t.is_floating_point()}
+    largest = max(sizes.values(), default=0)
     for event in suspect.forward.events:
-        if type(event) is Bind and id(event.value) in made and id(event.value) in names:
+        if type(event) is Bind and id(event.value) in sizes and id(event.value) in names:
             return names[id(event.value)]
         if (
             type(event) is Op
             and event.index > op.index
-            and any(id(t) in made for t in event.inputs)
+            and any(id(t) in sizes for t in event.inputs)
         ):
-            made |= {id(t): size for t in event.outputs if t.numel() <= size}
+            sizes |= {id(t): largest for t in event.outputs if t.numel() <= largest}
     return None
 
 
 class _Holding(Replay):
     """A forward pass in float64 in which statistics are held constant."""
 
-    def __init__(self, suspect: Suspect, held: Collection[Held]) -> None:
+    def __init__(self, suspect: Suspect, held: Collection[StatisticKey]) -> None:
         forward = suspect.forward
         super().__init__(
             forward.trace,
@@ -180,96 +185,14 @@ class _Holding(Replay):
         parts = {part for index, part in self._held if index == op.index}
         if not parts:
             return super()._call(op)
-        split = _SPLIT.get(getattr(op.func, "__name__", ""))
-        if split is None:
-            made = [t.detach() for t in tensors_in(super()._call(op))]
-            return made if isinstance(op.result, tuple | list) else made[0]
+        decomposition = DECOMPOSED.get(getattr(op.func, "__name__", ""))
+        if decomposition is None:
+            results = [t.detach() for t in tensors_in(super()._call(op))]
+            return results if isinstance(op.result, tuple | list) else results[0]
+
+        def hold(name: str, statistic: Tensor) -> Tensor:
+            return statistic.detach() if name in parts else statistic
+
+        args, kwargs = self._map(op.args, op, set()), self._map(op.kwargs, op, set())
         with torch.enable_grad():
-            return split.run(
-                parts, *self._map(op.args, op, set()), **self._map(op.kwargs, op, set())
-            )
-
-
-@dataclass(frozen=True)
-class _Split:
-    """A function of torch's that computes statistics inside, written out. Takes its arguments."""
-
-    statistics: tuple[str, ...]
-    run: Callable[..., Any]
-
-
-def _kept(value: Tensor, part: str, held: Collection[str]) -> Tensor:
-    return value.detach() if part in held else value
-
-
-def _softmax(held: Collection[str], x: Tensor, dim: int, *_: Any, **__: Any) -> Tensor:
-    up = (x - x.detach().amax(dim, keepdim=True)).exp()
-    return up / _kept(up.sum(dim, keepdim=True), "sum", held)
-
-
-def _log_softmax(held: Collection[str], x: Tensor, dim: int, *_: Any, **__: Any) -> Tensor:
-    return x - _kept(x.logsumexp(dim, keepdim=True), "logsumexp", held)
-
-
-def _cross_entropy(
-    held: Collection[str],
-    x: Tensor,
-    target: Tensor,
-    *given: Any,
-    label_smoothing: float = 0.0,
-    **named: Any,
-) -> Tensor:
-    if label_smoothing or given or target.is_floating_point():
-        raise RuntimeError("more than one class of each")
-    scores = _log_softmax(held, x, 1 if x.dim() > 1 else 0)
-    return torch.nn.functional.nll_loss(scores, target, **named)
-
-
-def _layer_norm(
-    held: Collection[str],
-    x: Tensor,
-    normalized_shape: Any,
-    weight: Tensor | None = None,
-    bias: Tensor | None = None,
-    eps: float = 1e-5,
-) -> Tensor:
-    dims = tuple(range(-len(tuple(normalized_shape)), 0))
-    diff = x - _kept(x.mean(dims, keepdim=True), "mean", held)
-    square = ((x - x.mean(dims, keepdim=True)) ** 2).mean(dims, keepdim=True)
-    return _scaled(diff * (_kept(square, "variance", held) + eps) ** -0.5, weight, bias)
-
-
-def _batch_norm(
-    held: Collection[str],
-    x: Tensor,
-    running_mean: Any = None,
-    running_var: Any = None,
-    weight: Tensor | None = None,
-    bias: Tensor | None = None,
-    training: bool = False,
-    momentum: float = 0.1,
-    eps: float = 1e-5,
-) -> Tensor:
-    if not training:
-        raise RuntimeError("its statistics are constants")
-    dims = [i for i in range(x.dim()) if i != 1]
-    shape = [1, -1] + [1] * (x.dim() - 2)
-    diff = x - _kept(x.mean(dims, keepdim=True), "mean", held)
-    square = ((x - x.mean(dims, keepdim=True)) ** 2).mean(dims, keepdim=True)
-    scale = None if weight is None else weight.view(shape)
-    shift = None if bias is None else bias.view(shape)
-    return _scaled(diff * (_kept(square, "variance", held) + eps) ** -0.5, scale, shift)
-
-
-def _scaled(x: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
-    x = x if weight is None else x * weight
-    return x if bias is None else x + bias
-
-
-_SPLIT = {
-    "softmax": _Split(("sum",), _softmax),
-    "log_softmax": _Split(("logsumexp",), _log_softmax),
-    "cross_entropy": _Split(("logsumexp",), _cross_entropy),
-    "layer_norm": _Split(("mean", "variance"), _layer_norm),
-    "batch_norm": _Split(("mean", "variance"), _batch_norm),
-}
+            return decomposition.run(hold, *args, **kwargs)

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from handgrad.checker.explain.search.names import Names
-from handgrad.checker.pairs.hands import Hand
-from handgrad.checker.pairs.sweep import Sweep
-from handgrad.checker.passes.find import Pass
+from handgrad.checker.pairs.backward import BackwardReplay
+from handgrad.checker.pairs.hands import Definition
+from handgrad.checker.passes.truth import Pass
 from handgrad.checker.record.scope import Scope
 from handgrad.checker.record.trace import Bind, Event, Op, key_of
 
@@ -39,13 +39,13 @@ class Scene:
     late: Names | None = None
 
 
-class SceneSweep(Sweep):
+class SceneReplay(BackwardReplay):
     """A sweep with right gradients upstream that keeps the names at the statements of interest."""
 
     def __init__(
         self,
         forward: Pass,
-        hands: Sequence[Hand],
+        hands: Sequence[Definition],
         wanted: Iterable[int],
         corrections: Mapping[int, Tensor],
         truth: Mapping[int, Tensor] | None = None,
@@ -69,14 +69,14 @@ class SceneSweep(Sweep):
                 self._changing.update(key_of(t) for t in event.writes)
         return [events[i] for i in sorted(events)]
 
-    def _named(self, bind: Bind, hand: Hand) -> None:
+    def _named(self, bind: Bind, hand: Definition) -> None:
         if bind.index in self.wanted and bind.scope is not None:
             self.scene.moments[bind.index] = self._moment(bind, hand)
         super()._named(bind, hand)
         if bind.index == self._last:
             self.scene.late = self._names(bind)
 
-    def _moment(self, bind: Bind, hand: Hand) -> Moment:
+    def _moment(self, bind: Bind, hand: Definition) -> Moment:
         after = self.replay.get(bind.value, bind.index).clone()
         before = self.latest.get(hand.number)
         scopes = bind.scope.loops if bind.scope is not None else {}

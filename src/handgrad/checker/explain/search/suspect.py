@@ -18,9 +18,9 @@ from handgrad.checker.explain.search.runner import Runner
 from handgrad.checker.explain.search.scene import Scene
 from handgrad.checker.explain.search.unit import Unit, calls_only_libraries
 from handgrad.checker.judge.grade import Grade
-from handgrad.checker.pairs.hands import Hand
+from handgrad.checker.pairs.hands import Pair
 from handgrad.checker.passes.compare import formula_is_right, same_bits
-from handgrad.checker.passes.find import Pass
+from handgrad.checker.passes.truth import Pass
 from handgrad.checker.record.instrument import Statement
 from handgrad.checker.record.trace import Bind
 
@@ -61,7 +61,7 @@ class Suspect:
     """What is costly to find out and of use to several causes."""
 
     @property
-    def hand(self) -> Hand:
+    def hand(self) -> Pair:
         return self.grade.hand
 
     @property

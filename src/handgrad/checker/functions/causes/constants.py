@@ -1,16 +1,13 @@
-"""The reference with some of its statistics held constant: results of reductions, detached.
+"""The reference with some of its statistics held constant: results of reductions, detached."""
 
-Functions that hold their statistics inside (layer_norm, softmax) are run step by step here, so that
-what they reduce can be held as well.
-"""
-
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
-import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
+
+from handgrad.checker.write.decompose import DECOMPOSED
 
 REDUCTIONS = {
     "amax", "amin", "logsumexp", "max", "mean", "min", "norm", "prod", "std", "std_mean", "sum",
@@ -18,106 +15,17 @@ REDUCTIONS = {
 }  # fmt: skip
 
 
-def layer_norm(
-    x: Tensor,
-    normalized_shape: Sequence[int],
-    weight: Tensor | None = None,
-    bias: Tensor | None = None,
-    eps: float = 1e-5,
-) -> Tensor:
-    """(B, ..., C) normalised over its last dimensions."""
-    dims = [-1 - i for i in range(len(normalized_shape))]
-    normed = (x - x.mean(dims, keepdim=True)) * (
-        x.var(dims, correction=0, keepdim=True) + eps
-    ).rsqrt()
-    normed = normed if weight is None else normed * weight
-    return normed if bias is None else normed + bias
-
-
-def rms_norm(
-    x: Tensor,
-    normalized_shape: Sequence[int],
-    weight: Tensor | None = None,
-    eps: float | None = None,
-) -> Tensor:
-    """(B, ..., C) over the root of its mean square."""
-    dims = [-1 - i for i in range(len(normalized_shape))]
-    floor = torch.finfo(x.dtype).eps if eps is None else eps
-    normed = x * (x.square().mean(dims, keepdim=True) + floor).rsqrt()
-    return normed if weight is None else normed * weight
-
-
-def batch_norm(
-    x: Tensor,
-    running_mean: Tensor | None = None,
-    running_var: Tensor | None = None,
-    weight: Tensor | None = None,
-    bias: Tensor | None = None,
-    training: bool = False,
-    momentum: float = 0.1,
-    eps: float = 1e-5,
-) -> Tensor:
-    """(B, C, ...) normalised over all but its second dimension, in training."""
-    if not training:
-        raise RuntimeError("evaluation reduces nothing")
-    dims = [d for d in range(x.dim()) if d != 1]
-    shape = [1, -1] + [1] * (x.dim() - 2)
-    normed = (x - x.mean(dims, keepdim=True)) * (
-        x.var(dims, correction=0, keepdim=True) + eps
-    ).rsqrt()
-    normed = normed if weight is None else normed * weight.view(shape)
-    return normed if bias is None else normed + bias.view(shape)
-
-
-def softmax(x: Tensor, dim: int = -1, **_: Any) -> Tensor:
-    """Over `dim`; the maximum cancels."""
-    exped = (x - x.detach().amax(dim, keepdim=True)).exp()
-    return exped / exped.sum(dim, keepdim=True)
-
-
-def log_softmax(x: Tensor, dim: int = -1, **_: Any) -> Tensor:
-    """Over `dim`; the maximum cancels."""
-    shifted = x - x.detach().amax(dim, keepdim=True)
-    return shifted - shifted.exp().sum(dim, keepdim=True).log()
-
-
-def cross_entropy(
-    x: Tensor,
-    target: Tensor,
-    weight: Tensor | None = None,
-    ignore_index: int = -100,
-    reduction: str = "mean",
-    **_: Any,
-) -> Tensor:
-    """(N, V) and (N,) to the loss in nats."""
-    loss: Tensor = F.nll_loss(log_softmax(x, 1), target, weight, ignore_index=ignore_index,
-                      reduction=reduction)  # fmt: skip
-    return loss
-
-
-def normalize(x: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12, **_: Any) -> Tensor:
-    """Over its norm."""
-    norm: Tensor = torch.linalg.vector_norm(x, p, dim, keepdim=True)
-    return x / norm.clamp_min(eps)
-
-
-INSIDE: dict[str, Callable[..., Any]] = {
-    f.__name__: f
-    for f in (batch_norm, cross_entropy, layer_norm, log_softmax, normalize, rms_norm, softmax)
-}
-
-
 class Held(TorchFunctionMode):
-    """While active, the reductions whose number is in `chosen` (None: all) come out detached.
+    """While active, the reductions whose number is in `chosen` (None: all) are detached.
 
-    `seen` are the names of all of them in their order, those inside others as `var of layer_norm`.
+    `seen` holds the names of all reductions in order. Functions that reduce their input inside
+    (layer_norm, softmax) run in elementary steps; their reductions are named `var in layer_norm`.
     """
 
     def __init__(self, chosen: set[int] | None) -> None:
         super().__init__()
         self.chosen = chosen
         self.seen: list[str] = []
-        self._inside: list[str] = []
 
     def __torch_function__(
         self,
@@ -127,21 +35,17 @@ class Held(TorchFunctionMode):
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         name, kwargs = getattr(func, "__name__", ""), kwargs or {}
-        if name in INSIDE:
-            self._inside.append(name)
-            try:
-                with self:
-                    return INSIDE[name](*args, **kwargs)
-            finally:
-                self._inside.pop()
+        if name in DECOMPOSED:
+            return DECOMPOSED[name].run(partial(self._inner, name), *args, **kwargs)
         result = func(*args, **kwargs)
-        if name not in REDUCTIONS:
-            return result
-        return self._reduced(name, result)
+        return self._reduced(name, result) if name in REDUCTIONS else result
+
+    def _inner(self, function: str, name: str, statistic: Tensor) -> Any:
+        return self._reduced(f"{name} in {function}", statistic)
 
     def _reduced(self, name: str, result: Any) -> Any:
         number = len(self.seen)
-        self.seen.append(f"{name} in {self._inside[-1]}" if self._inside else name)
+        self.seen.append(name)
         if self.chosen is not None and number not in self.chosen:
             return result
         if isinstance(result, Tensor):

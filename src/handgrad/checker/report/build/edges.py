@@ -3,20 +3,20 @@
 from collections.abc import Mapping, Sequence
 
 from handgrad.checker.judge.grade import Grade
-from handgrad.checker.passes.find import Pass
+from handgrad.checker.passes.forward import ForwardPass
 
 
 def edges_of(
-    forward: Pass, grades: Sequence[Grade], consumers: Mapping[int, set[int]]
+    forward: ForwardPass, grades: Sequence[Grade], consumers: Mapping[int, set[int]]
 ) -> list[tuple[str, str]]:
     """Return each named tensor with each that is computed directly from it, in program order.
 
-    `consumers` has them by the ids of the tensors. A tensor of several names has the one that its
-    gradient is shown under. Names that are bound again in a loop are one, and no edge leads from a
+    `consumers` has them by the ids of the tensors. A tensor with several names gets the one that its
+    gradient is shown under. A name that a loop binds again counts once, and no edge leads from a
     name to itself.
     """
     names = {id(b.value): b.name for b in reversed(forward.nodes()) if b.kind != "param"}
-    names |= {id(g.hand.node.value): g.hand.node.name for g in grades if g.hand.node}
+    names |= {id(g.hand.node.value): g.hand.node.name for g in grades }
     order = list(reversed(names))
     pairs = [
         (names[source], names[made])

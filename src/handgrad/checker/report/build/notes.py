@@ -1,4 +1,4 @@
-"""What is worth saying apart from wrong: one small function a code, all in NOTES."""
+"""Notes: what is worth knowing apart from wrong gradients. One small function per code."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -7,66 +7,67 @@ from torch import Tensor
 
 from handgrad.checker.passes.compare import LIMITS, ratio_of
 from handgrad.checker.judge.grade import Grade
-from handgrad.checker.passes.find import Pass
+from handgrad.checker.passes.truth import Pass
 from handgrad.checker.passes.replay import OWN_GRAD
 from handgrad.checker.record.trace import Barrier, Bind, Compared, Event, Op, Trace, key_of
 from handgrad.checker.records import Note, Place
+from handgrad.text import listed
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """What a note may be drawn from: one pass, its gradients, and the source of the file."""
+class NoteEvidence:
+    """What a note is drawn from: one pass, its grades, and the trace of the file."""
 
     trace: Trace
     forward: Pass
     grades: Sequence[Grade]
     again: Sequence[Grade]
-    """Later definitions of gradients that are graded already."""
+    """Later definitions of gradients that are judged already."""
     backward: Sequence[Event]
-    """The operations and names that the gradients were computed by."""
+    """The operations and names that compute the gradients."""
 
 
-def alias(seen: Evidence) -> Iterator[Note]:
-    """A finished gradient that a later statement wrote into under another name, without harm."""
-    for grade in seen.grades:
+def alias(evidence: NoteEvidence) -> Iterator[Note]:
+    """A finished gradient that a later statement writes to through another name, without harm."""
+    for grade in evidence.grades:
         own = grade.hand.own_final()
         late = [b for b in grade.hand.binds if b.alias and b.index > own.index]
         if late and grade.alias is None:
             by = late[0].statement
             yield Note(
                 "HG201",
-                f"`{_first(by.text)}` writes into {grade.hand.name} too: both names stand for the "
-                f"same memory. Here it does no harm; .clone() keeps them apart.",
+                f"`{_first_line(by.text)}` also writes to {grade.hand.name}: both names refer to "
+                f"the same memory. The result is still correct here; .clone() separates them.",
                 _node(grade),
                 by.place,
             )
 
 
-def overwritten(seen: Evidence) -> Iterator[Note]:
+def overwritten(evidence: NoteEvidence) -> Iterator[Note]:
     """A forward tensor that the backward pass writes to."""
-    made = {key_of(t) for e in seen.forward.events if type(e) is Op for t in e.outputs}
-    names = {b.name for b in seen.forward.nodes() if b.kind != "param"}
-    later = seen.trace.events[seen.forward.end + 1 :]
+    made = {key_of(t) for e in evidence.forward.events if type(e) is Op for t in e.outputs}
+    names = {b.name for b in evidence.forward.nodes() if b.kind != "param"}
+    later = evidence.trace.events[evidence.forward.end + 1 :]
     written = {key_of(t) for e in later if type(e) is Op for t in e.writes}
     for event in later:
         if type(event) is not Bind or event.kind != "update" or event.name not in names:
             continue
-        if key_of(event.value) in (made & written) - seen.forward.leaves:
+        if key_of(event.value) in (made & written) - evidence.forward.leaves:
             names.discard(event.name)
             yield Note(
                 "HG202",
-                f"`{_first(event.statement.text)}` overwrites {event.name}, a tensor of the "
-                f"forward pass: whatever reads it afterwards reads another value.",
+                f"`{_first_line(event.statement.text)}` overwrites {event.name}, a tensor of the "
+                f"forward pass. Lines that read it afterwards get another value.",
                 event.name,
                 event.statement.place,
             )
 
 
-def rebuilt(seen: Evidence) -> Iterator[Note]:
-    """A node computed again after the loss, and then read by the backward pass."""
-    nodes = {b.name: id(b.value) for b in seen.forward.nodes() if b.kind != "param"}
-    read = {id(t) for e in seen.backward if type(e) is Op for t in e.inputs}
-    later = seen.trace.events[seen.forward.end + 1 :]
+def rebuilt(evidence: NoteEvidence) -> Iterator[Note]:
+    """A node that is computed again after the loss and then read by the backward pass."""
+    nodes = {b.name: id(b.value) for b in evidence.forward.nodes() if b.kind != "param"}
+    read = {id(t) for e in evidence.backward if type(e) is Op for t in e.inputs}
+    later = evidence.trace.events[evidence.forward.end + 1 :]
     made = {id(t) for e in later if type(e) is Op for t in e.outputs}
     for event in later:
         if type(event) is not Bind or event.kind != "assign" or id(event.value) not in read & made:
@@ -74,117 +75,117 @@ def rebuilt(seen: Evidence) -> Iterator[Note]:
         if nodes.get(event.name, id(event.value)) != id(event.value):
             yield Note(
                 "HG203",
-                f"{event.name} is computed again after the loss: gradients that read it from here "
-                f"on do not refer to the tensor that the loss came from.",
+                f"{event.name} is computed again after the loss. Gradients that read it from here on "
+                f"do not use the tensor that the loss was computed from.",
                 event.name,
                 event.statement.place,
             )
 
 
-def own_grad(seen: Evidence) -> Iterator[Note]:
-    """Autograd's `.grad` inside the pass by hand: then it is not by hand."""
-    names = {id(b.value): b.name for b in seen.forward.nodes()[::-1]}
-    for at, event in enumerate(seen.backward):
+def own_grad(evidence: NoteEvidence) -> Iterator[Note]:
+    """Autograd's `.grad` inside the backward pass by hand."""
+    names = {id(b.value): b.name for b in evidence.forward.nodes()[::-1]}
+    for at, event in enumerate(evidence.backward):
         if type(event) is Op and event.func == OWN_GRAD:
-            user = next((b for b in seen.backward[at:] if type(b) is Bind), None)
+            user = next((b for b in evidence.backward[at:] if type(b) is Bind), None)
             if user is not None:
                 node = names.get(id(event.inputs[0]), "a tensor")
                 yield Note(
                     "HG204",
-                    f"{user.name} is computed from {node}.grad, which autograd has filled in: "
-                    f"it holds only as long as backward() runs.",
+                    f"{user.name} is computed from {node}.grad, which autograd computed: this "
+                    f"gradient is not by hand and needs backward() to run.",
                     node,
                     user.statement.place,
                 )
 
 
-def omitted(seen: Evidence) -> Iterator[Note]:
-    """A branch left out whose gradient is truly 0 (the softmax's maximum)."""
-    for grade in seen.grades:
+def omitted(evidence: NoteEvidence) -> Iterator[Note]:
+    """A contribution left out that is exactly 0 (the softmax's maximum)."""
+    for grade in evidence.grades:
         if grade.omitted and grade.right:
             yield Note(
                 "HG205",
-                f"{grade.hand.name} leaves out the branch through {' and '.join(grade.omitted)}; "
-                f"its gradient is truly 0, so nothing is missing.",
+                f"{grade.hand.name} leaves out the contribution through {listed(grade.omitted)}, "
+                f"which is exactly 0: nothing is missing.",
                 _node(grade),
                 _place(grade),
             )
 
 
-def cancel(seen: Evidence) -> Iterator[Note]:
+def cancel(evidence: NoteEvidence) -> Iterator[Note]:
     """Two mistakes that cancel."""
-    for grade in seen.grades:
+    for grade in evidence.grades:
         if grade.root and grade.right:
             yield Note(
                 "HG206",
-                f"{grade.hand.name} comes out right because two mistakes cancel: its own line is "
-                f"one, another is above it.",
+                f"{grade.hand.name} is correct only because two mistakes cancel: one is in its own "
+                f"line, the other is upstream.",
                 _node(grade),
                 _place(grade),
             )
 
 
-def lucky(seen: Evidence) -> Iterator[Note]:
-    """A line that is right for these inputs only."""
-    for grade in seen.grades:
+def lucky(evidence: NoteEvidence) -> Iterator[Note]:
+    """A line that is correct only for these inputs."""
+    for grade in evidence.grades:
         if grade.lucky is not None:
             yield Note(
                 "HG207",
-                f"{grade.hand.name} is right only by luck of these inputs: for other gradients "
-                f"upstream this line gives something else than it should.",
+                f"{grade.hand.name} is correct only for these inputs: with other upstream gradients "
+                f"this line gives a wrong result.",
                 _node(grade),
                 _place(grade),
             )
 
 
-def masking(seen: Evidence) -> Iterator[Note]:
-    """A parameter that is all 0 or all equal, and would hide a mistake."""
-    told: set[int] = set()
-    for bind in seen.forward.nodes():
+def masking(evidence: NoteEvidence) -> Iterator[Note]:
+    """A parameter whose elements are all equal, which may hide a mistake."""
+    noted: set[int] = set()
+    for bind in evidence.forward.nodes():
         value = bind.value
-        if key_of(value) not in seen.forward.leaves or id(value) in told or bind.kind == "param":
+        if key_of(value) not in evidence.forward.leaves or id(value) in noted or bind.kind == "param":
             continue
-        told.add(id(value))
+        noted.add(id(value))
         if not value.requires_grad:
             continue  # a constant: an initial state of zeros is no parameter
-        start = seen.trace.at(value, seen.forward.start).detach()
+        start = evidence.trace.at(value, evidence.forward.start).detach()
         if start.numel() > 1 and bool((start == start.flatten()[0]).all()):
             level = float(start.flatten()[0])
             yield Note(
                 "HG208",
-                f"{bind.name} is {level:.4g} throughout: a mistake in how it enters a gradient may "
-                f"not show. Start it from random numbers while checking.",
+                f"All elements of {bind.name} are {level:.4g}: a mistake in a gradient that reads it "
+                f"may not show. Initialise it with random numbers while checking.",
                 bind.name,
                 bind.statement.place,
             )
 
 
-def slip(seen: Evidence) -> Iterator[Note]:
-    """The right value in the wrong shape."""
-    for grade in seen.grades:
+def slip(evidence: NoteEvidence) -> Iterator[Note]:
+    """A correct value in the wrong shape."""
+    for grade in evidence.grades:
         if grade.fit is not None:
             yield Note(
                 "HG210",
-                f"{grade.hand.name} has the shape {tuple(grade.value.shape)}, {_node(grade)} has "
-                f"{tuple(_truth(grade).shape)}: {grade.fit.mend} mends it.",
+                f"{grade.hand.name} has shape {tuple(grade.value.shape)}, {_node(grade)} has shape "
+                f"{tuple(_truth(grade).shape)}: {grade.fit.mend} corrects it.",
                 _node(grade),
                 _place(grade),
             )
 
 
-def autograd_off(seen: Evidence) -> Iterator[Note]:
-    """Autograd's own gradient further from the truth than rounding explains, and than by hand."""
-    for grade in seen.grades:
+def autograd_off(evidence: NoteEvidence) -> Iterator[Note]:
+    """Autograd's gradient further from the truth than rounding explains, and than by hand."""
+    for grade in evidence.grades:
         node = grade.hand.node
-        own = seen.forward.autograd.get(node.index) if node is not None else None
-        if node is None or own is None or not grade.right or own.shape != grade.value.shape:
+        own = evidence.forward.autograd.get(node.index)
+        if own is None or not grade.right or own.shape != grade.value.shape:
             continue
-        truth, noise = seen.forward.truth[node.index], seen.forward.noise[node.index]
+        truth, noise = evidence.forward.truth[node.index], evidence.forward.noise[node.index]
         limit = LIMITS.get(own.dtype, 16.0)
         mine = ratio_of(grade.value, None, truth, noise)
         ratio = ratio_of(own, None, truth, noise)
         if ratio > max(limit, 4 * mine):
-            far = f"{ratio:.3g} times the rounding to be expected, yours {mine:.3g}"
+            far = f"its error is {ratio:.3g} times the expected rounding, yours {mine:.3g} times"
             finite = own.isfinite().all() or not truth.isfinite().all()
             yield Note(
                 "HG211",
@@ -195,90 +196,90 @@ def autograd_off(seen: Evidence) -> Iterator[Note]:
             )
 
 
-def compared(seen: Evidence) -> Iterator[Note]:
+def compared(evidence: NoteEvidence) -> Iterator[Note]:
     """A comparison of a gradient with another node's."""
-    hands = {id(b.value): g for g in seen.grades for b in g.hand.binds}
-    nodes = {id(b.value): b.name for b in seen.forward.nodes()[::-1] if b.kind != "param"}
-    for event in seen.trace.of(Compared):
+    hands = {id(b.value): g for g in evidence.grades for b in g.hand.binds}
+    nodes = {id(b.value): b.name for b in evidence.forward.nodes()[::-1] if b.kind != "param"}
+    for event in evidence.trace.of(Compared):
         for hand, node in (event.values, event.values[::-1]):
             grade = hands.get(id(hand))
-            right = grade.hand.node.value if grade and grade.hand.node else None
+            right = grade.hand.node.value if grade else None
             if grade and right is not None and id(node) in nodes and node is not right:
                 yield Note(
                     "HG212",
-                    f"`{_first(event.statement.text)}` compares with the gradient of "
-                    f"{nodes[id(node)]}; {grade.hand.name} is that of {_node(grade)}.",
+                    f"`{_first_line(event.statement.text)}` compares {grade.hand.name} with the "
+                    f"gradient of {nodes[id(node)]}, but {grade.hand.name} is the gradient of "
+                    f"{_node(grade)}.",
                     _node(grade),
                     event.statement.place,
                 )
 
 
-def again(seen: Evidence) -> Iterator[Note]:
-    """A gradient written a second time, which nothing else is computed from."""
-    for grade in seen.again:
+def again(evidence: NoteEvidence) -> Iterator[Note]:
+    """A gradient computed a second time, which no other is computed from."""
+    for grade in evidence.again:
         if grade.right:
             yield Note(
                 "HG213",
-                f"{grade.hand.name} is written again here, and is right.",
+                f"{grade.hand.name} is computed again here and is correct.",
                 _node(grade),
                 _place(grade),
             )
 
 
-def cut_loops(seen: Evidence) -> Iterator[Note]:
+def cut_loops(evidence: NoteEvidence) -> Iterator[Note]:
     """A loop that was not recorded to its end."""
-    for event in seen.trace.of(Barrier):
+    for event in evidence.trace.of(Barrier):
         if event.statement is not None:
             yield Note(
                 "HG214",
-                f"this loop was checked {event.reason}; the rest of it ran unrecorded.",
+                f"recording of this loop stopped {event.reason}; its other iterations ran "
+                f"unrecorded.",
                 None,
                 event.statement.place,
             )
 
 
-def clipped(seen: Evidence) -> Iterator[Note]:
-    """Gradients that were finished, and then clipped or scaled for the step."""
+def clipped(evidence: NoteEvidence) -> Iterator[Note]:
+    """Finished gradients that are then clipped or scaled for the update."""
     by_place: dict[Place, list[Grade]] = {}
-    for grade in seen.grades:
+    for grade in evidence.grades:
         if grade.hand.clipped is not None:
             by_place.setdefault(grade.hand.clipped.place, []).append(grade)
     for place, grades in by_place.items():
         by, names = grades[0].hand.clipped, dict.fromkeys(g.hand.name for g in grades)
         assert by is not None
-        graded = "it is graded as it was" if len(names) == 1 else "they are graded as they were"
+        judged = "it is judged as it was" if len(names) == 1 else "they are judged as they were"
         yield Note(
             "HG217",
-            f"`{_first(by.text)}` changes {', '.join(names)} on purpose, so it seems: "
-            f"{graded} before.",
+            f"`{_first_line(by.text)}` clips or scales {listed(names)} once finished: {judged} "
+            f"before.",
             _node(grades[0]) if len(names) == 1 else None,
             place,
         )
 
 
-NOTES: tuple[Callable[[Evidence], Iterator[Note]], ...] = (
+NOTES: tuple[Callable[[NoteEvidence], Iterator[Note]], ...] = (
     alias, overwritten, rebuilt, own_grad, omitted, cancel, lucky, masking, slip, autograd_off,
     compared, again, cut_loops, clipped,
 )  # fmt: skip
 
 
-def find_notes(seen: Evidence) -> list[Note]:
+def find_notes(evidence: NoteEvidence) -> list[Note]:
     """Return every note, each once, in the order of NOTES."""
-    return list(dict.fromkeys(note for find in NOTES for note in find(seen)))
+    return list(dict.fromkeys(note for find in NOTES for note in find(evidence)))
 
 
-def _first(text: str) -> str:
+def _first_line(text: str) -> str:
     line = text.split("\n")[0]
     return line if len(line) <= 80 else line[:77] + "..."
 
 
 def _node(grade: Grade) -> str:
-    assert grade.hand.node is not None
     return grade.hand.node.name
 
 
 def _truth(grade: Grade) -> Tensor:
-    assert grade.hand.node is not None
     return grade.hand.forward.truth[grade.hand.node.index]
 
 

@@ -1,4 +1,4 @@
-"""A list that is shuffled and then never used: the split that follows is not shuffled at all."""
+"""A list that is shuffled and never read afterwards: the split that follows is not shuffled."""
 
 import ast
 from collections.abc import Iterator, Sequence
@@ -9,9 +9,9 @@ Position = tuple[int, int]
 
 
 def unread_shuffles(sources: Sequence[tuple[int | None, str]]) -> list[Note]:
-    """Return a note for each list that a top-level statement shuffles and nothing reads after it.
+    """Return a note for each list that a top-level statement shuffles and nothing reads afterwards.
 
-    Its length does not count as reading it. `sources` are the cells that were run, in order.
+    Reading only its length does not count. `sources` are the cells that were run, in order.
     """
     shuffled: list[tuple[str, Position, Place]] = []
     read: dict[str, list[Position]] = {}
@@ -32,7 +32,7 @@ def unread_shuffles(sources: Sequence[tuple[int | None, str]]) -> list[Note]:
 
 
 def _shuffled(statement: ast.stmt) -> Iterator[str]:
-    """Yield the list in `random.shuffle(words)`; in a loop, what reads it may stand before it."""
+    """Yield the list in `random.shuffle(words)`. Not in a loop: there, earlier lines may read it."""
     if isinstance(statement, ast.Expr):
         for call in _calls(statement, "shuffle"):
             if call.args and isinstance(call.args[0], ast.Name):
@@ -55,7 +55,7 @@ def _calls(tree: ast.AST, function: str) -> Iterator[ast.Call]:
 def _note(name: str, place: Place) -> Note:
     return Note(
         "HG209",
-        f"{name} is shuffled here and not read after it, so what follows uses another order.",
+        f"{name} is shuffled here and never read afterwards: the code below uses another order.",
         None,
         place,
     )

@@ -1,27 +1,28 @@
-"""An exercise that nobody has begun: blanks, and no gradient yet."""
+"""An exercise that is not begun: blanks, and no gradient yet."""
 
 import re
 from collections.abc import Iterable, Sequence
 
-from handgrad.checker.pairs.hands import hand_names
-from handgrad.checker.passes.find import Pass
+from handgrad.checker.record.gradient_names import hand_names
+from handgrad.checker.passes.forward import ForwardPass
+from handgrad.checker.passes.truth import differentiated
 from handgrad.checker.report.build.rows import missing_rows
 from handgrad.checker.records import Row
 
 BLANK = re.compile(r"^(\w+) *= *(?:\.\.\.|None) *(?:#.*)?$", re.MULTILINE)
-"""`dh = ...`, or `dh = None`, at the top level: a gradient that is to be written here."""
+"""`dh = ...`, or `dh = None`, at the top level: a gradient to be written here."""
 
 
-def unwritten(passes: Sequence[Pass], sources: Iterable[str]) -> list[Row]:
-    """Return a row for each gradient that has a blank and nothing else."""
+def unwritten(passes: Sequence[ForwardPass], sources: Iterable[str]) -> list[Row]:
+    """Return a row for each gradient that has a blank and no value."""
     blanks = {name for source in sources for name in BLANK.findall(source)}
     rows: list[Row] = []
     for forward in passes if blanks else ():
         paired = hand_names(blanks | {b.name for b in forward.nodes()})
         nodes = {node for hand, node in paired.items() if hand in blanks}
         try:
-            forward.differentiate()
-        except RuntimeError:  # it cannot be graded, and a note has said so
+            missing = missing_rows(differentiated(forward), [], {})
+        except RuntimeError:  # it cannot be judged, and a note says so
             continue
-        rows += [row for row in missing_rows(forward, [], {}) if row.node in nodes]
+        rows += [row for row in missing if row.node in nodes]
     return rows

@@ -1,4 +1,4 @@
-"""What each note means, by its code: a name, and the page that `handgrad explain` prints."""
+"""The name and the page of each note by its code; `handgrad explain` prints the page."""
 
 from handgrad.checker.report.note_pages.lines import LINE_PAGES
 from handgrad.checker.report.note_pages.runs import RUN_PAGES

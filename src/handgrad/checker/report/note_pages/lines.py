@@ -1,12 +1,13 @@
-"""Pages of the notes on a line of the backward pass, right or wrong in a way of its own."""
+"""Pages of the notes on a line of the backward pass."""
 
 LINE_PAGES: dict[str, tuple[str, str]] = {
     "HG201": (
         "another name for the same memory",
         """\
-What: a finished gradient is written to under another name. Here nothing reads it afterwards.
+What: a finished gradient is changed under another name. Nothing reads it afterwards, so no
+gradient is wrong.
 
-Why: `a = b` makes no copy. Whatever changes a in place (`a += ...`, `a[i] = ...`) changes b.
+Why: `a = b` does not copy. An in-place change of a (`a += ...`, `a[i] = ...`) also changes b.
 
 Wrong:
 
@@ -24,7 +25,7 @@ Right:
         """\
 What: a line of the backward pass writes into a tensor of the forward pass.
 
-Why: the derivatives that still have to read it read something else from there on.
+Why: lines that read the tensor afterwards get the overwritten values.
 
 Wrong:
 
@@ -38,10 +39,11 @@ Right:
     "HG203": (
         "node computed again after the loss",
         """\
-What: a name of the forward pass is set anew after the loss, and the backward pass reads it.
+What: a tensor of the forward pass is computed again after the loss, and the backward pass reads
+the new one.
 
-Why: the loss came from the earlier tensor. Gradients refer to that one, and random numbers or a
-changed parameter make the new one another.
+Why: the loss was computed from the first tensor, and so are its gradients. With random numbers or a
+changed parameter, the second tensor has other values.
 
 Wrong:
 
@@ -60,7 +62,7 @@ Right:
         """\
 What: a gradient by hand is computed from a `.grad`.
 
-Why: what autograd worked out is not by hand, and is only there as long as backward() runs.
+Why: this is autograd's gradient, not one by hand. It exists only after backward() has run.
 
 Wrong:
 
@@ -74,19 +76,19 @@ Right:
     "HG205": (
         "branch whose gradient is 0",
         """\
-What: one of the ways from a tensor to the loss is left out, and the gradient is right all the same.
+What: the gradient leaves out one branch from its tensor to the loss, and is correct anyway.
 
-Why: what comes back that way is 0 whatever the numbers. Subtracting the maximum changes no softmax,
-so the gradient of the maximum is 0. Nothing needs to be done.
+Why: the contribution of that branch is always 0. For example, subtracting the maximum does not
+change a softmax, so the gradient of the maximum is 0. You need not do anything.
 """,
     ),
     "HG206": (
         "two mistakes that cancel",
         """\
-What: the gradient is right, though its line is not: another mistake above it undoes this one.
+What: the gradient is correct although its line is wrong: a mistake in an earlier line cancels it.
 
-Why: mend one of them alone and the gradient turns wrong. A factor forgotten in one line and put
-into the next is the usual case. Both lines are to be mended.
+Why: usually one line lacks a factor and the next line has it. Correct both lines; if you correct
+only one of them, the gradient becomes wrong.
 
 Wrong:
 
@@ -102,11 +104,11 @@ Right:
     "HG207": (
         "right by luck of the inputs",
         """\
-What: the gradient is right here, and its line gives something else than it should for other
-gradients upstream.
+What: the gradient is correct with these inputs, but its line gives a wrong result for other
+upstream gradients.
 
-Why: a mistake does not show where it multiplies zeros, ones or equal numbers: with an upstream
-gradient of ones, dout and dout**2 are alike.
+Why: zeros, ones and equal numbers hide a mistake. With an upstream gradient of ones, dout and
+dout**2 are equal.
 
 Wrong:
 
@@ -120,10 +122,10 @@ Right:
     "HG210": (
         "right value in the wrong shape",
         """\
-What: the numbers are right, and their shape is not that of the tensor.
+What: the values are correct, but the gradient does not have the shape of its tensor.
 
-Why: a sum without keepdim=True loses a dimension, one with it keeps one too many. Broadcasting
-hides it until a step or a copy spreads it wrongly.
+Why: a sum without keepdim=True drops a dimension; with keepdim=True it keeps one. Broadcasting
+hides the difference until an update or a copy broadcasts it wrongly.
 
 Wrong:
 
@@ -135,42 +137,42 @@ Right:
 """,
     ),
     "HG211": (
-        "autograd further from the truth than you",
+        "autograd less exact than your gradient",
         """\
-What: your gradient is right, and autograd's own is less exact than yours.
+What: your gradient is correct, and autograd's is less exact than yours.
 
-Why: some operations have a derivative that loses digits, or that is not finite where the truth is:
-a logarithm of a softmax near 0, a norm at 0. The truth is the same computation in float64. Nothing
-needs to be done to your line; a comparison with autograd's gradient may say False.
+Why: the derivatives of some operations lose digits, or are not finite where the true gradient is
+finite, such as the logarithm of a softmax near 0 or a norm at 0. The true gradient is the same
+computation in float64. Your line is fine; a comparison with autograd's gradient may print False.
 """,
     ),
     "HG213": (
         "gradient written again",
         """\
-What: a gradient is set a second time, and is right there too.
+What: a gradient is computed a second time, and is correct both times.
 
-Why: the fused form after the step by step one is the usual case. The report shows the one from
-which others are computed. Nothing needs to be done.
+Why: usually the fused form follows the step-by-step one. The report shows the gradient that others
+are computed from. You need not do anything.
 """,
     ),
     "HG217": (
         "clipped after it was finished",
         """\
-What: a finished gradient is clipped or scaled, on purpose as it seems. It is graded as it was
-before.
+What: a finished gradient is clipped or scaled, apparently on purpose. The check grades the gradient
+before that.
 
-Why: clipping makes a gradient another one than the loss's, and is no mistake. If it was none: no
-line may change a gradient after others have been computed from it.
+Why: a clipped gradient is no longer the gradient of the loss, and that is intended. If you did not
+intend it, do not change a gradient after others have been computed from it.
 """,
     ),
     "HG219": (
         "more gradients returned than inputs",
         """\
-What: a backward function returns more values than its forward function has inputs. The first of
-them were graded, each as the gradient of the input in its place.
+What: a backward function returns more values than its forward function has inputs. The first ones
+are graded, each as the gradient of the input in the same position.
 
-Why: autograd asks for one gradient an input, in the order of the inputs, and None for what needs
-none. One too many is often a gradient that was meant for something in the cache.
+Why: autograd expects one gradient per input, in the order of the inputs, with None for inputs that
+need no gradient. An extra value is often the gradient of a tensor in the cache.
 """,
     ),
 }

@@ -1,13 +1,13 @@
-"""Pages of the notes on the file, its run and the check itself."""
+"""Pages of the notes on the file, its run and the check."""
 
 RUN_PAGES: dict[str, tuple[str, str]] = {
     "HG208": (
-        "parameter that would mask a mistake",
+        "parameter that can hide a mistake",
         """\
-What: a parameter is 0, or one number, throughout.
+What: all values of a parameter are 0, or all are equal.
 
-Why: with a bias of 0 or a gain of 1 a line that forgets it, or adds where it should multiply, gives
-the same as the right one. Start it from random numbers while checking, as the lecture does.
+Why: with a bias of 0 or a gain of 1, a line that leaves it out gives the same result as the correct
+line. Initialise it with random numbers while you check, as the lecture does.
 
 Wrong:
 
@@ -19,12 +19,12 @@ Right:
 """,
     ),
     "HG209": (
-        "list shuffled and not read",
+        "shuffled list that is not used",
         """\
-What: a list is shuffled and nothing reads it afterwards; what follows uses another one.
+What: a list is shuffled, but the following code uses another list.
 
-Why: the split into training and test data was meant to be of the shuffled list. It has another
-order than the notebook says, and often another than its author's.
+Why: the training and test data were meant to come from the shuffled list. Now they are in the
+original order.
 
 Wrong:
 
@@ -40,10 +40,10 @@ Right:
     "HG212": (
         "compared with the wrong tensor",
         """\
-What: a comparison in the file holds a gradient against another tensor than its own.
+What: a comparison in the file compares a gradient with a tensor that is not its own.
 
-Why: whatever it prints says nothing about the gradient. Where shapes differ, broadcasting makes it
-print something all the same.
+Why: its result says nothing about the gradient. Even if the shapes differ, broadcasting lets the
+comparison run.
 
 Wrong:
 
@@ -57,77 +57,78 @@ Right:
     "HG214": (
         "loop checked in part",
         """\
-What: a training loop was recorded for its first steps only; the rest of it ran unrecorded.
+What: only the first steps of a training loop were recorded; the rest of the loop ran unrecorded.
 
-Why: every step does the same, and recording all of them would take their time and memory.
---max-steps N records N of them.
+Why: every step does the same, and recording all of them would need too much time and memory.
+Use --max-steps N to record N steps.
 """,
     ),
     "HG215": (
-        "loss that cannot be run again",
+        "loss that cannot be computed in float64",
         """\
-What: an operation on the way to the loss cannot be repeated in float64, so there is no truth.
+What: an operation of the forward pass cannot run in float64, so the true gradients are unknown.
 
-Why: a torch.autograd.Function hides its steps, and some operations exist in float32 alone. Nothing
-of that forward pass is graded. The two halves of a Function can be checked as functions:
+Why: a torch.autograd.Function hides its steps, and some operations support float32 only. No
+gradient of this forward pass is graded. You can check the two halves of a Function as functions:
 
     handgrad.check(forward, backward, inputs)
 """,
     ),
     "HG216": (
-        "part of the file not watched",
+        "part of the file not recorded",
         """\
-What: something went wrong in the recording itself. The file ran as ever; what was missed is not
+What: recording the file failed in part. The file itself ran normally; what was not recorded is not
 graded.
 
-Why: this is a fault of handgrad, not of the file. Please report it, with the line if it may be
-shown.
+Why: this is a bug in handgrad, not in the file. Please report it, if possible with
+the line.
 """,
     ),
     "HG218": (
-        "pair of a name that is nowhere",
+        "pair with an unknown name",
         """\
-What: a pair given with --pair, or in code, has a name that no tensor of the file has.
+What: a pair, given with --pair or in code, contains a name that no tensor of the file has.
 
-Why: a slip in the name, or a line that was never reached. The left one is the gradient, the right
-one the tensor:
+Why: the name is misspelled, or its line did not run. The gradient is on the left, the tensor on the
+right:
 
     handgrad check file.py --pair dh=a
 """,
     ),
     "HG280": (
-        "line for the system left out",
+        "shell command skipped",
         """\
-What: a line such as `!ls`, `%pip install` or `%timeit` was not run.
+What: a line such as `!ls`, `%pip install` or `%timeit` was skipped.
 
-Why: a check runs Python alone. Where a later cell needs what the line would have made, run that
-line yourself before the check.
+Why: a check runs Python code only. If a later cell needs the result of the line, run the line
+yourself before the check.
 """,
     ),
     "HG281": (
         "exit() in a cell",
         """\
-What: a cell called exit(); no cell after it was run.
+What: a cell called exit(); the cells after it did not run.
 
-Why: Jupyter would have ended the kernel there, too. What stands below is not graded.
+Why: in Jupyter, exit() ends the kernel. The cells below are not graded.
 """,
     ),
     "HG282": (
-        "saved output says otherwise",
+        "saved output differs",
         """\
-What: a cell prints True where its saved output has False, or the reverse.
+What: a cell prints True, but its saved output is False, or the other way round.
 
-Why: the notebook was saved after its cells had run in another order, or twice, or had been changed
-since. The report is of a clean run from top to bottom. Restart the kernel and run all to see it.
+Why: before the notebook was saved, its cells ran in another order, ran twice, or were edited after
+they ran. The report describes a clean run from top to bottom. To reproduce it, restart the kernel
+and run all cells.
 """,
     ),
     "HG283": (
-        "raised now, not when it was saved",
+        "error that the saved output does not show",
         """\
-What: a cell raises in a clean run, and its saved output shows no error.
+What: a cell raises an error in a clean run, but its saved output shows none.
 
-Why: it needs what a later or a deleted cell made, or a file or package that is not here. Restart
-the kernel and run all to see it.
+Why: it depends on a later or deleted cell, or on a file or package that is missing here. To
+reproduce it, restart the kernel and run all cells.
 """,
     ),
 }

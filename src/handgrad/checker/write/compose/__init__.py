@@ -1,1 +1,1 @@
-"""Backward lines composed from RULES, in the user's own names, for a recorded forward pass."""
+"""Compose backward lines from RULES, in the user's names, for a recorded forward pass."""

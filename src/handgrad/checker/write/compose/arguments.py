@@ -1,4 +1,4 @@
-"""What the names in a template stand for: one operation's arguments, results and numbers."""
+"""What the names in a rule's templates refer to: one operation's arguments and results."""
 
 import ast
 from collections.abc import Sequence
@@ -12,25 +12,28 @@ from handgrad.checker.record.trace import Op
 from handgrad.checker.write.compose.expression import Expr, filled, names_in, parsed, printed
 from handgrad.checker.write.compose.graph import Graph, Value, zeros_as
 from handgrad.checker.write.compose.references import References
-from handgrad.checker.write.rules.rule import Call, canonical
+from handgrad.checker.write.rules.rule import OpCall, canonical
 
 
 class Arguments:
-    """The arguments of one operation, `values` by parameter. `parts` is what is written for each
-    name so far; more may be put there."""
+    """The arguments of one operation, `values` by parameter.
+
+    `parts` holds the expression for each template name that was needed so far. Callers may add to
+    it, for example the upstream gradient `d`.
+    """
 
     def __init__(
         self, graph: Graph, refs: References, op: Op, name: str, values: dict[str, Any]
     ) -> None:
         self.graph, self.refs, self.op = graph, refs, op
-        self.outs = list(graph.made[op.index])
+        self.outs = list(graph.results[op.index])
         self.parts: dict[str, Expr] = {}
-        own = self.graph.statement(op)
-        self.statements: Sequence[Statement] = [own] if own is not None else []
-        """Where the user's spelling of a number is looked for."""
-        self.call = Call(
+        statement = self.graph.statement(op)
+        self.statements: Sequence[Statement] = [statement] if statement is not None else []
+        """Where to look for the user's spelling of a number."""
+        self.call = OpCall(
             name,
-            {k: self.held(v) for k, v in values.items()},
+            {k: self.recorded(v) for k, v in values.items()},
             tuple(self.at(v.tensor, op.index + 1) for v in self.outs),
             zeros_as(self.outs[0].tensor),
             str(getattr(op.func, "__name__", name)),
@@ -41,6 +44,7 @@ class Arguments:
         self.values = values
 
     def stem(self, name: str) -> str:
+        """Return a name for a step: that of the operation which computed the argument."""
         if name == "out":
             return self.call.name
         value = self.values.get(name)
@@ -51,7 +55,7 @@ class Arguments:
         return name
 
     def filled(self, template: str) -> Expr:
-        """Return the template with everything in it written out, and what it gives."""
+        """Return the template with its names replaced by expressions, and its value."""
         tree = parsed(template)
         parts, env = {}, {"torch": torch}
         for name in dict.fromkeys(names_in(tree)):
@@ -64,44 +68,40 @@ class Arguments:
         return Expr(filled(tree, parts), value)
 
     def part(self, name: str) -> Expr | None:
-        """Return what a name in a template stands for; None for torch itself."""
+        """Return the expression for a name in a template; None for torch itself."""
         if name in self.parts:
             return self.parts[name]
         if name in ("out", "indices"):
-            value = self.outs[1 if name == "indices" else 0]
-            made = Expr(self.refs.expression(value), self.at(value.tensor, self.op.index + 1))
-        elif name in self.call.extra:
-            given = self.call.extra[name]
-            made = Expr(self.refs.argument(given, self.op), self.held(given))
-        elif name in self.values:
-            given = self.values[name]
-            made = Expr(self.refs.argument(given, self.op), self.held(given))
+            result = self.outs[1 if name == "indices" else 0]
+            recorded = self.at(result.tensor, self.op.index + 1)
+            expr = Expr(self.refs.expression(result), recorded)
+        elif name in self.call.extra or name in self.values:
+            argument = self.call.extra[name] if name in self.call.extra else self.values[name]
+            expr = Expr(self.refs.argument(argument, self.op), self.recorded(argument))
         else:
             return None
-        self.parts[name] = made
-        return made
+        self.parts[name] = expr
+        return expr
 
     def like(self, value: Value) -> str | None:
-        named = self.refs.named(value)
-        if named is not None:
-            return printed(named)
-        shape = value.tensor.shape
+        """Return the name of a value, or of an argument of the same shape and dtype."""
+        name = self.refs.named(value)
+        if name is not None:
+            return printed(name)
+        shape, dtype = value.tensor.shape, value.tensor.dtype
         for other in self.graph.reads[self.op.index].values():
-            own = self.refs.named(other)
-            if (
-                own is not None
-                and other.tensor.shape == shape
-                and other.tensor.dtype == value.tensor.dtype
-            ):
-                return printed(own)
+            name = self.refs.named(other)
+            if name is not None and (other.tensor.shape, other.tensor.dtype) == (shape, dtype):
+                return printed(name)
         return None
 
     def is_plain(self, name: str) -> bool:
+        """Tell whether a parameter is written as a name or an attribute."""
         expr = self.part(name)
         return expr is not None and isinstance(expr.node, ast.Name | ast.Attribute)
 
     def alike(self, name: str) -> str | None:
-        """Return a name for a tensor of the same shape that an argument was computed from."""
+        """Return a template name for a named tensor of the same shape upstream of an argument."""
         value = self.graph.read(self.op, self.values[name])
         shape = value.tensor.shape
         while value.op is not None:
@@ -110,16 +110,16 @@ class Arguments:
             if not inputs:
                 return None
             value = inputs[0]
-            named = self.refs.named(value)
-            if isinstance(named, ast.Name):
-                held = self.call.values[name]
-                self.parts["alike"] = Expr(named, held)
+            node = self.refs.named(value)
+            if isinstance(node, ast.Name):
+                self.parts["alike"] = Expr(node, self.call.values[name])
                 return "alike"
         return None
 
     def spelled(self, number: Any) -> str | None:
-        found = (self.refs.spellings.of(number, statement) for statement in self.statements)
-        node = next((own for own in found if own is not None), None)
+        """Return how the user's line writes a number: its digits, or a template name for it."""
+        spellings = (self.refs.spellings.of(number, statement) for statement in self.statements)
+        node = next((spelling for spelling in spellings if spelling is not None), None)
         if node is None:
             return None
         name = f"number{len(self.call.extra)}"
@@ -131,15 +131,17 @@ class Arguments:
         self.parts[name] = Expr(node, number)
         return name
 
-    def held(self, value: Any) -> Any:
+    def recorded(self, value: Any) -> Any:
+        """Return an argument as it was when the operation read it, lists of tensors included."""
         if isinstance(value, Tensor):
             return self.at(value, self.op.index)
         if isinstance(value, tuple | list) and not isinstance(value, torch.Size):
-            held = [self.held(v) for v in value]
-            return held if isinstance(value, list) else tuple(held)
+            items = [self.recorded(v) for v in value]
+            return items if isinstance(value, list) else tuple(items)
         return value
 
     def at(self, tensor: Tensor, index: int) -> Tensor:
+        """Return what a tensor held at an event, detached."""
         if tensor.layout is not torch.strided:
             return tensor.detach()
         return self.graph.forward.trace.at(tensor, index).detach()

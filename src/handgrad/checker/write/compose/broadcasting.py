@@ -1,4 +1,4 @@
-"""Broadcasting undone, and done: sums over what was stretched, ones times what is to be."""
+"""Undo broadcasting by sums, and expand gradients to the shape they need."""
 
 import ast
 from math import prod
@@ -13,20 +13,20 @@ Shape = tuple[int, ...]
 
 
 def summed_over(full: Shape, target: Shape) -> list[int]:
-    """Return the dimensions of `full` that `target` was stretched in, or lacks."""
+    """Return the dimensions of `full` over which a tensor of shape `target` was broadcast."""
     return [i for i in range(len(full)) if not _kept_at(i, full, target)]
 
 
 def is_short(expr: Expr, full: Shape, dims: list[int]) -> bool:
-    """Tell whether an expression leaves to broadcasting what is about to be summed."""
-    own = _padded(expr.shape, len(full))
-    return any(own[i] != full[i] for i in dims)
+    """Tell whether an expression still relies on broadcasting in a dimension to be summed."""
+    padded = _padded(expr.shape, len(full))
+    return any(padded[i] != full[i] for i in dims)
 
 
 def summed(expr: Expr, full: Shape, target: Shape) -> Expr:
-    """Sum to the target: leading dimensions go, inner ones keep their place."""
+    """Sum to the target shape: leading dimensions disappear, inner ones become 1."""
     lead = len(full) - len(target)
-    if len(expr.shape) < len(full):  # sizes of 1 in front that never were: nothing to sum there
+    if len(expr.shape) < len(full):  # the missing leading dimensions have size 1: no sum
         drop = len(full) - len(expr.shape)
         inner = [i - drop for i in range(lead, len(full)) if not _kept_at(i, full, target)]
         first = list(range(max(lead - drop, 0)))
@@ -49,7 +49,7 @@ def summed(expr: Expr, full: Shape, target: Shape) -> Expr:
 
 
 def squeezed(expr: Expr, target: Shape) -> Expr:
-    """Leave out sizes of 1 that are too many; fewer are left to broadcasting."""
+    """Drop leading dimensions of size 1 that the target lacks; broadcasting adds missing ones."""
     if len(expr.shape) <= len(target) or not isinstance(expr.value, Tensor):
         return expr
     shape = tuple(expr.shape[len(expr.shape) - len(target) :]) if target else ()
@@ -57,20 +57,20 @@ def squeezed(expr: Expr, target: Shape) -> Expr:
     return Expr(node, expr.value.reshape(shape))
 
 
-def widens(target: Shape, full: Shape) -> bool:
+def broadcasts_to(target: Shape, full: Shape) -> bool:
     """Tell whether `target` broadcasts to `full`."""
     if len(target) > len(full):
         return False
-    own = _padded(target, len(full))
-    return all(a in (1, b) for a, b in zip(own, full, strict=True))
+    padded = _padded(target, len(full))
+    return all(a in (1, b) for a, b in zip(padded, full, strict=True))
 
 
-def stretched(
+def expanded(
     expr: Expr, like: str | None, tensor: Tensor, shape: tuple[int, ...] | None = None
 ) -> Expr:
-    """Return the expression in the shape of `tensor`, which is written `like` if it has a name.
+    """Return the expression in the shape of `tensor`, whose name is `like`, or None.
 
-    In the lecture's manner: `torch.ones_like(counts) * dcounts_sum`, exact in every bit.
+    Written as in the lecture: `torch.ones_like(counts) * dcounts_sum`, which changes no bit.
     """
     full = tuple(tensor.shape) if shape is None else shape
     value = zeros_as(tensor).new_zeros(full)
@@ -85,7 +85,7 @@ def stretched(
             node = filled(parsed(f"torch.full({full}, d{dtype})"), {"d": expr.node})
         else:
             node = filled(parsed(f"d.expand({full})"), {"d": expr.node})
-            value = value.new_zeros(expr.shape).expand(full)  # no view() of it is to be had
+            value = value.new_zeros(expr.shape).expand(full)  # view() fails on it, as in the run
         return Expr(node, value)
     if expr.is_number:
         if isinstance(expr.node, ast.Constant) and expr.node.value == 1:

@@ -1,7 +1,7 @@
-"""How the user's own line spells a number or an index: `1 / n`, `range(n)`, `1e-5`.
+"""How the user's line spells a number or an index: `1 / n`, `range(n)`, `1e-5`.
 
-The parts of the statement that are free of effects are evaluated where the backward line will
-stand; one that gives the very value is taken, the plainest first.
+The parts of the statement without side effects are evaluated in the scope of the backward line.
+Of the parts that equal the value, the simplest is taken.
 """
 
 import ast
@@ -20,47 +20,48 @@ _ALLOWED = (ast.Name, ast.Constant, ast.BinOp, ast.UnaryOp, ast.operator, ast.un
             ast.List, ast.Attribute, ast.Subscript, ast.Slice, ast.Call, ast.keyword, ast.Compare,
             ast.cmpop, ast.expr_context)  # fmt: skip
 _LARGEST = 10_000
-"""Elements of a tensor that is compared to find its spelling: more are looked up by identity."""
+"""Larger tensors (in elements) are compared by identity only."""
 
 
 class _Key:
-    """x[...] gives what stands between the brackets."""
+    """Indexing returns the index itself."""
 
     def __getitem__(self, key: Any) -> Any:
         return key
 
 
 class Spellings:
-    """The constant parts of statements, evaluated once in one scope."""
+    """The constant parts of statements, each evaluated once in one scope."""
 
     def __init__(self, names: Mapping[str, Any]) -> None:
         self._names = names
-        self._found: dict[str, list[tuple[ast.expr, Any]]] = {}
+        self._evaluated_parts: dict[str, list[tuple[ast.expr, Any]]] = {}
 
     def of(self, value: Any, statement: Statement | None) -> ast.expr | None:
-        """Return the part of the statement that is `value`, None where there is none."""
+        """Return the part of the statement that equals `value`, or None."""
         if statement is None:
             return None
-        if statement.text not in self._found:
-            self._found[statement.text] = list(self._parts(statement.text))
-        fitting = [node for node, own in self._found[statement.text] if same(own, value)]
-        return min(fitting, key=_plainness, default=None)
+        if statement.text not in self._evaluated_parts:
+            self._evaluated_parts[statement.text] = list(self._parts(statement.text))
+        parts = self._evaluated_parts[statement.text]
+        equal = [node for node, constant in parts if same(constant, value)]
+        return min(equal, key=_plainness, default=None)
 
     def _parts(self, text: str) -> Sequence[tuple[ast.expr, Any]]:
         try:
             tree = ast.parse(text)
         except SyntaxError:  # the first line of a statement with a body
             return []
-        found: list[tuple[ast.expr, Any]] = []
+        parts: list[tuple[ast.expr, Any]] = []
         signed = {id(n.operand) for n in ast.walk(tree) if isinstance(n, ast.UnaryOp)}
         for node in ast.walk(tree):
-            if id(node) in signed:  # the 0.5 of -0.5 is not meant
+            if id(node) in signed:  # not the 0.5 of -0.5
                 continue
             if isinstance(node, ast.Subscript) and _is_safe(node.slice):
-                found += self._evaluated(node.slice, index=True)
+                parts += self._evaluated(node.slice, index=True)
             if isinstance(node, ast.expr) and not isinstance(node, ast.Slice) and _is_safe(node):
-                found += self._evaluated(node)
-        return found
+                parts += self._evaluated(node)
+        return parts
 
     def _evaluated(self, node: ast.expr, index: bool = False) -> list[tuple[ast.expr, Any]]:
         code = ast.Subscript(ast.Name("__key__", ast.Load()), node, ast.Load()) if index else node
@@ -68,7 +69,7 @@ class Spellings:
         try:
             with torch._C.DisableTorchFunction(), torch.no_grad():
                 value = eval(_compiled(code), names)
-        except Exception:  # names of a function that is not running any more
+        except Exception:  # a local name of a function that has returned
             return []
         return [(node, value)] if _is_value(value) else []
 
@@ -98,12 +99,12 @@ def _called(node: ast.Call) -> str:
 
 
 def _plainness(node: ast.expr) -> tuple[bool, int]:
-    """Digits before names before arithmetic."""
+    """Return a sort key: digits before names before arithmetic."""
     return not isinstance(node, ast.Constant), sum(1 for _ in ast.walk(node))
 
 
 def same(a: Any, b: Any) -> bool:
-    """Tell whether two constants are the same value of the same kind."""
+    """Tell whether two constants have the same type and value."""
     if isinstance(a, Tensor) or isinstance(b, Tensor):
         if not (isinstance(a, Tensor) and isinstance(b, Tensor)):
             return False
@@ -122,7 +123,7 @@ def same(a: Any, b: Any) -> bool:
         return False
     try:
         return bool(type(a) is type(b) and a == b)
-    except Exception:  # what the user's own classes make of ==
+    except Exception:  # the == of a user's class
         return False
 
 

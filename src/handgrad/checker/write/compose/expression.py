@@ -1,10 +1,12 @@
-"""Expressions as syntax trees: templates filled in, trivial factors left out, printed as the field
-writes them (`x**-2`, not `x ** (-2)`)."""
+"""Expressions as syntax trees: fill in templates, drop trivial factors, print them.
+
+The printed text follows the field's spacing: `x**-2`, not `x ** (-2)`.
+"""
 
 import ast
 import copy
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeGuard
@@ -14,7 +16,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Expr:
-    """An expression, and a value of its shape and dtype (a number where it has none)."""
+    """An expression with a value of its shape and dtype. A number stands for itself."""
 
     node: ast.expr
     value: Any
@@ -34,25 +36,34 @@ class Expr:
 
 @lru_cache(maxsize=2048)
 def parsed(text: str) -> ast.expr:
-    """Return the tree of an expression; shared, so not to be changed."""
+    """Return the tree of an expression. It is cached and shared: do not change it."""
     return ast.parse(text, mode="eval").body
 
 
 def names_in(node: ast.AST) -> list[str]:
-    """Return every name that is read, as often as it is."""
+    """Return the names that an expression reads, one entry for each occurrence."""
     return [n.id for n in ast.walk(node) if isinstance(n, ast.Name)]
 
 
 def methods_of(name: str, text: str) -> set[str]:
-    """Return what an expression asks the tensor of that name for: `d.sum(1)` asks for sum."""
-    asked = (n for n in ast.walk(parsed(text)) if isinstance(n, ast.Attribute))
-    return {n.attr for n in asked if isinstance(n.value, ast.Name) and n.value.id == name}
+    """Return the attributes of `name` that an expression uses: {"sum"} for `d.sum(1)`."""
+    attributes = (n for n in ast.walk(parsed(text)) if isinstance(n, ast.Attribute))
+    return {n.attr for n in attributes if isinstance(n.value, ast.Name) and n.value.id == name}
 
 
 def filled(template: ast.expr, parts: Mapping[str, ast.expr]) -> ast.expr:
-    """Return a copy of the template with `parts` for the names that stand for them."""
+    """Return a copy of the template with each name in `parts` replaced by its expression."""
     result = _Fill(parts).visit(copy.deepcopy(template))
     assert isinstance(result, ast.expr)
+    return result
+
+
+def total(terms: Sequence[Expr]) -> Expr:
+    """Return the sum of one or more expressions, in their order."""
+    result = terms[0]
+    for term in terms[1:]:
+        node = filled(parsed("a + b"), {"a": result.node, "b": term.node})
+        result = Expr(node, result.value + term.value)
     return result
 
 
@@ -83,7 +94,7 @@ class _Fill(ast.NodeTransformer):
         return _negative(node.operand) if isinstance(node.op, ast.USub) else node
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
-        """A transpose of a transpose is neither."""
+        """Drop a transpose of a transpose."""
         self.generic_visit(node)
         inner = node.value
         if node.attr not in ("T", "mT"):
@@ -94,13 +105,6 @@ class _Fill(ast.NodeTransformer):
             dims = ast.unparse(ast.Tuple(inner.args, ast.Load()))
             if inner.func.attr == "transpose" and dims in ("(-2, -1)", "(-1, -2)"):
                 return inner.func.value
-        return node
-
-    def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
-        """x[index] where index is a slice, or a tuple with slices in it."""
-        self.generic_visit(node)
-        if isinstance(node.slice, ast.Tuple) and not node.slice.elts:
-            return node
         return node
 
 
@@ -121,7 +125,7 @@ def _product(node: ast.BinOp, left: ast.expr, right: ast.expr) -> ast.expr:
     if isinstance(right, ast.UnaryOp) and isinstance(right.op, ast.USub):
         return _negative(_product(ast.BinOp(left, ast.Mult(), right.operand), left, right.operand))
     if isinstance(right, ast.BinOp) and isinstance(right.op, ast.Mult) and _is_constant(right.left):
-        inner = ast.BinOp(left, ast.Mult(), right.left)  # a * (2 * b): no brackets needed
+        inner = ast.BinOp(left, ast.Mult(), right.left)  # a * (2 * b): no parentheses needed
         return ast.BinOp(inner, ast.Mult(), right.right)
     return node
 
@@ -154,9 +158,9 @@ _SMALL = re.compile(r"(?<=\d)e-0(\d)")
 
 
 def printed(node: ast.AST) -> str:
-    """Return the source text, spaced as the field does."""
+    """Return the source text, with the field's spacing."""
     text = ast.unparse(ast.fix_missing_locations(copy.deepcopy(node)))
-    if "'" in text or '"' in text:  # equations and the like: nothing inside them is ours to space
+    if "'" in text or '"' in text:  # never change a string, such as an einsum equation
         return _SMALL.sub(r"e-\1", text)
     text = _EXPONENT.sub(r"** \1", text)
     text = _HUGGED.sub(r"\1**\2", text)
@@ -164,7 +168,7 @@ def printed(node: ast.AST) -> str:
 
 
 def literal(value: Any) -> ast.expr:
-    """Return a number, text, or a sequence of them as an expression."""
+    """Return a number, a string, or a sequence of them as an expression."""
     return ast.parse(repr(value), mode="eval").body
 
 

@@ -1,16 +1,15 @@
 """A forward pass as values and the operations between them.
 
-A value is a tensor between two writes to it: `x += 1` makes a new one. Gradients go through it if
-it comes from the leaves by differentiable operations.
+A value is the state of a tensor between two writes: `x += 1` makes a new value. A value is live if
+differentiable operations lead to it from the leaves, so that it has a gradient.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from handgrad.checker.passes.find import Pass
+from handgrad.checker.passes.forward import ForwardPass
 from handgrad.checker.record.instrument import Statement
 from handgrad.checker.record.trace import Bind, Op, key_of, tensors_in
 from handgrad.checker.write.rules.rule import canonical
@@ -22,40 +21,38 @@ NO_GRADIENT = {"detach", "grad", "item", "argmax", "argmin", "one_hot", "zeros_l
 
 @dataclass(eq=False)
 class Value:
-    """One state of one tensor. `position` is where it stands among the operation's outputs."""
+    """One state of one tensor."""
 
     tensor: Tensor
     at: int
-    """The event from which on it holds (that after the operation that made it)."""
+    """The index of the first event at which it holds: the one after its operation."""
     op: Op | None = None
-    position: int = 0
     live: bool = False
     binds: list[Bind] = field(default_factory=list)
     until: int | None = None
-    """The event that wrote over it, if one did."""
-    spoilt: bool = False
-    """Written through another tensor of the same memory: what made it is not known."""
+    """The index of the event that overwrote it, if any."""
+    aliased_write: bool = False
+    """Whether it was written through another tensor of the same memory: no operation gives it."""
 
     @property
     def bind(self) -> Bind | None:
-        """The statement that named it, if one did: not a parameter's name of it."""
-        own = [b for b in self.binds if b.kind != "param"]
-        return own[0] if own else None
+        """The first assignment of the value to a name, if any. Parameter names do not count."""
+        return next((b for b in self.binds if b.kind != "param"), None)
 
 
 class Graph:
-    """The values of one pass. Everything is by the operation's index."""
+    """The values of one pass. Operations are keys by their index, values by their id."""
 
-    def __init__(self, forward: Pass) -> None:
+    def __init__(self, forward: ForwardPass) -> None:
         self.forward = forward
         self.ops: list[Op] = []
         self.reads: dict[int, dict[int, Value]] = {}
-        """For each operation, its tensor arguments' values by the id of the tensor."""
-        self.made: dict[int, list[Value]] = {}
+        """For each operation, the values of its tensor arguments by the id of the tensor."""
+        self.results: dict[int, list[Value]] = {}
         self.users: dict[int, list[Op]] = {}
         """The operations that read a value, by the id of the value."""
         self.counts: dict[int, int] = {}
-        """How often a value is read: x * x reads it twice."""
+        """The number of times that a value is read: x * x reads x twice."""
         self.values: list[Value] = []
         self.current: dict[int, Value] = {}
         self._earlier: dict[int, Op] | None = None
@@ -71,7 +68,7 @@ class Graph:
         self._name_outputs()
 
     def of(self, bind: Bind) -> Value | None:
-        """Return the value that a node is a name of."""
+        """Return the value that a node names."""
         return next((v for v in self.values if any(b is bind for b in v.binds)), None)
 
     def output(self) -> Value:
@@ -79,7 +76,7 @@ class Graph:
         return self.current[id(self.forward.outputs[0])]
 
     def producer(self, value: Value) -> Op | None:
-        """Return what made a value, constants from before the pass included."""
+        """Return the operation that made a value, also for a constant from before the pass."""
         if value.op is not None:
             return value.op
         if self._earlier is None:
@@ -89,7 +86,7 @@ class Graph:
         return None if value.live else op
 
     def statement(self, op: Op) -> Statement | None:
-        """Return the statement that an operation ran in, as far as the next name tells it."""
+        """Return the statement that ran an operation: that of the next assignment."""
         if self._following is None:
             self._following = {}
             following: Statement | None = None
@@ -111,14 +108,14 @@ class Graph:
         return value
 
     def _is_leaf(self, tensor: Tensor) -> bool:
-        """A tensor to differentiate by; what was detached from one shares its memory, no more."""
+        """Tell whether a tensor is a leaf. A detached one shares a leaf's memory but is none."""
         key = key_of(tensor)
         if key not in self.forward.leaves or not tensor.is_floating_point():
             return False
         if self._graded is None:
             history = self.forward.trace.events[: self.forward.end + 1]
-            given = (t for e in history if type(e) is Op for t in e.inputs)
-            self._graded = {key_of(t) for t in given if t.requires_grad and t.is_leaf}
+            inputs = (t for e in history if type(e) is Op for t in e.inputs)
+            self._graded = {key_of(t) for t in inputs if t.requires_grad and t.is_leaf}
         return tensor.requires_grad or key not in self._graded
 
     def _new(self, tensor: Tensor, at: int, **settings: object) -> Value:
@@ -139,14 +136,12 @@ class Graph:
         graded = op.grad_enabled or self.forward.backward is None
         through = graded and name not in NO_GRADIENT and any(v.live for v in read.values())
         written = {id(t) for t in op.writes}
-        made = [self._overwrite(tensor, op, through) for tensor in op.writes]
-        results = [t for t in tensors_in(op.result) if id(t) not in read and id(t) not in written]
-        for tensor in results:
+        results = [self._overwrite(tensor, op, through) for tensor in op.writes]
+        created = [t for t in tensors_in(op.result) if id(t) not in read and id(t) not in written]
+        for tensor in created:
             live = through and (tensor.is_floating_point() or tensor.is_complex())
-            made.append(self._new(tensor, op.index + 1, op=op, live=live))
-        for position, value in enumerate(made):
-            value.position = position
-        self.made[op.index] = made
+            results.append(self._new(tensor, op.index + 1, op=op, live=live))
+        self.results[op.index] = results
 
     def _overwrite(self, tensor: Tensor, op: Op, through: bool) -> Value:
         key = key_of(tensor)
@@ -154,11 +149,12 @@ class Graph:
             if key_of(other.tensor) == key:
                 other.until = op.index if other.until is None else other.until
                 if other.tensor is not tensor:
-                    self._new(other.tensor, op.index + 1, live=other.live or through, spoilt=True)
+                    live = other.live or through
+                    self._new(other.tensor, op.index + 1, live=live, aliased_write=True)
         return self._new(tensor, op.index + 1, op=op, live=through and tensor.is_floating_point())
 
     def _name_outputs(self) -> None:
-        """The loss has its name only after the event that made it."""
+        """Add the name of the loss, which is assigned after the pass has ended."""
         for event in self.forward.trace.events[self.forward.end + 1 :]:
             if type(event) is Op and event.writes:
                 break
@@ -171,11 +167,6 @@ class Graph:
         value.binds.append(bind)
 
 
-def in_order(values: Iterable[Value]) -> list[Value]:
-    """Return values as they were made."""
-    return sorted(values, key=lambda v: v.at)
-
-
 def zeros_as(tensor: Tensor) -> Tensor:
-    """Return what has a tensor's shape and dtype, and the layout of what was computed."""
+    """Return contiguous zeros of a tensor's shape, dtype and device."""
     return torch.zeros(tensor.shape, dtype=tensor.dtype, device=tensor.device)

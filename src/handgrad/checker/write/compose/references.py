@@ -1,7 +1,7 @@
-"""What to write for a tensor of the forward pass where its backward pass stands.
+"""How the backward pass refers to a tensor of the forward pass.
 
-Its name, if that still stands for it; the way to it through lists, dictionaries and objects
-(`model.layers[0].weight`); else the expression that computes it again.
+By its name, if the name still holds it; by its path through lists, dictionaries and objects
+(`model.layers[0].weight`); or by the expression that recomputes it.
 """
 
 import ast
@@ -14,14 +14,14 @@ import torch
 from torch import Tensor
 
 from handgrad.checker.record.instrument import HOOK
-from handgrad.checker.record.trace import Op, key_of, tensors_in
+from handgrad.checker.record.trace import Op, tensors_in
 from handgrad.checker.write.compose.constants import Spellings
 from handgrad.checker.write.compose.expression import literal, printed
 from handgrad.checker.write.compose.graph import Graph, Value
 from handgrad.checker.write.rules.rule import canonical
 
 _DEPTH, _WIDTH = 5, 4000
-"""How far, and past how many objects, a tensor without a name is looked for."""
+"""Limits of the search for the path to a tensor: nesting depth, number of objects."""
 _RANDOM = {"rand", "randn", "randint", "randperm", "normal", "bernoulli", "multinomial", "dropout",
            "rand_like", "randn_like", "randint_like", "poisson", "uniform",
            "exponential"}  # fmt: skip
@@ -35,35 +35,35 @@ _SPECIAL = {"special_": "torch.special.", "linalg_": "torch.linalg."}
 
 
 class Unreachable(Exception):
-    """No expression stands for this tensor: it was random, or read from somewhere."""
+    """No expression gives this tensor, for example because it is random."""
 
 
 class References:
-    """The names of one scope, as they stood when the loss was there."""
+    """Expressions for values in one scope, with its names as they were after the loss."""
 
     def __init__(self, graph: Graph, names: Mapping[str, Any]) -> None:
         self.graph = graph
         self.names = {k: v for k, v in names.items() if k != HOOK and not k.startswith("__")}
         self.spellings = Spellings(self.names)
         self.remember: Callable[[Value], ast.expr | None] | None = None
-        """Gives a value that has lost its name one again, in a line before those that need it."""
-        self.given: dict[int, ast.expr] = {}
-        """Values that a line of ours has given a name, by the id of the Value."""
+        """Recomputes a value that has lost its name in an earlier line; returns its new name."""
+        self.recomputed: dict[int, ast.expr] = {}
+        """New names of recomputed values, by the id of the Value."""
         self.paths: dict[str, Tensor] = {}
-        """What was written for tensors of the user's, and what it stands for."""
+        """The names and paths that were returned so far, and the tensors that they refer to."""
         self._direct = {id(v): k for k, v in reversed(self.names.items()) if isinstance(v, Tensor)}
         self._deep: dict[int, str] | None = None
 
     def named(self, value: Value) -> ast.expr | None:
-        """Return a name of the value, or the way to it, where there is one."""
-        if id(value) in self.given:
-            return self.given[id(value)]
-        if value.until is not None or value.spoilt:
+        """Return the name of a value or the path to it, or None."""
+        if id(value) in self.recomputed:
+            return self.recomputed[id(value)]
+        if value.until is not None or value.aliased_write:
             return None
         for bind in value.binds:
             if self.names.get(bind.name) is value.tensor:
                 return self._noted(bind.name, value.tensor)
-        text = self._direct.get(id(value.tensor)) or self._found().get(id(value.tensor))
+        text = self._direct.get(id(value.tensor)) or self._nested().get(id(value.tensor))
         return self._noted(text, value.tensor) if text is not None else None
 
     def _noted(self, text: str, tensor: Tensor) -> ast.expr:
@@ -71,34 +71,34 @@ class References:
         return ast.parse(text, mode="eval").body
 
     def text(self, node: ast.expr) -> str:
-        """Return the source of an expression, with modules by the names that they have here."""
+        """Return the source of an expression, with the scope's names of modules, such as F."""
         return printed(_Modules(self.names).visit(copy.deepcopy(node)))
 
     def expression(self, value: Value) -> ast.expr:
-        """Return what to write for the value. Raises Unreachable."""
-        own = self.named(value)
-        if own is not None:
-            return own
-        again = self.remember(value) if self.remember is not None else None
-        if again is None:
+        """Return the expression for a value. Raises Unreachable."""
+        name = self.named(value)
+        if name is not None:
+            return name
+        new_name = self.remember(value) if self.remember is not None else None
+        if new_name is None:
             return self.computed(value)
-        self.given[id(value)] = again
-        return again
+        self.recomputed[id(value)] = new_name
+        return new_name
 
     def computed(self, value: Value) -> ast.expr:
-        """Return the operation that made the value, written again. Raises Unreachable."""
+        """Return the operation that made a value, as an expression. Raises Unreachable."""
         op = self.graph.producer(value)
-        if op is None or value.spoilt:
+        if op is None or value.aliased_write:
             return self._small(value)
         name, swapped, in_place = canonical(op.func)
         if name in _RANDOM or name.startswith("rand"):
-            raise Unreachable(f"{_said(value, f'a random tensor of {name}()')}: it is random")
+            raise Unreachable(f"{_lost(value, f'the result of {name}()')}: it is random")
         if in_place and name == "setitem":
-            raise Unreachable(f"{_said(value, 'a tensor')}: it is built by index")
+            raise Unreachable(f"{_lost(value, 'a tensor')}: it is built by index")
         return self._call(op, value, name, swapped)
 
     def argument(self, value: Any, op: Op) -> ast.expr:
-        """Return what to write for an operation's argument, tensor or not. Raises Unreachable."""
+        """Return the expression for an argument, tensor or not. Raises Unreachable."""
         if isinstance(value, Tensor):
             read = self.graph.reads.get(op.index, {}).get(id(value)) or Value(value, op.index)
             if not read.live and self.named(read) is None:
@@ -133,10 +133,10 @@ class References:
 
     def _small(self, value: Value) -> ast.expr:
         tensor = value.tensor
-        if value.live or value.spoilt or tensor.numel() > 4 or tensor.requires_grad:
-            raise Unreachable(_said(value, "a tensor"))
-        held = self.graph.forward.trace.at(tensor, value.at)
-        return ast.parse(f"torch.tensor({held.tolist()!r})", mode="eval").body
+        if value.live or value.aliased_write or tensor.numel() > 4 or tensor.requires_grad:
+            raise Unreachable(_lost(value, "a tensor"))
+        elements = self.graph.forward.trace.at(tensor, value.at).tolist()
+        return ast.parse(f"torch.tensor({elements!r})", mode="eval").body
 
     def _call(self, op: Op, value: Value, name: str, swapped: bool) -> ast.expr:
         args, kwargs = list(op.args), {k: v for k, v in op.kwargs.items() if not _is_default(k, v)}
@@ -177,26 +177,26 @@ class References:
         return None
 
     def _function(self, op: Op, name: str, args: list[Any], kwargs: Mapping[str, Any]) -> ast.expr:
-        own = str(getattr(op.func, "__name__", name)).removesuffix("_").strip("_")
+        function = str(getattr(op.func, "__name__", name)).removesuffix("_").strip("_")
         keywords = [ast.keyword(k, self.argument(v, op)) for k, v in kwargs.items()]
         parts = [self.argument(a, op) for a in args]
         where = getattr(op.func, "__qualname__", "")
         if where.startswith(("TensorBase.", "Tensor.")) and parts:
-            return ast.Call(ast.Attribute(parts[0], own, ast.Load()), parts[1:], keywords)
+            return ast.Call(ast.Attribute(parts[0], function, ast.Load()), parts[1:], keywords)
         module = str(getattr(op.func, "__module__", None))
         home = (
             "torch.nn.functional."
             if module in ("torch.nn.functional", "torch._C._nn")
             else "torch."
         )
-        if home == "torch.nn.functional." and not hasattr(torch.nn.functional, own):
-            own = name  # log_sigmoid, as torch calls F.logsigmoid
+        if home == "torch.nn.functional." and not hasattr(torch.nn.functional, function):
+            function = name  # F.logsigmoid is torch._C._nn.log_sigmoid
         for prefix, place in _SPECIAL.items():
-            if own.startswith(prefix):
-                own, home = own.removeprefix(prefix), place
-        return ast.Call(ast.parse(home + own, mode="eval").body, parts, keywords)
+            if function.startswith(prefix):
+                function, home = function.removeprefix(prefix), place
+        return ast.Call(ast.parse(home + function, mode="eval").body, parts, keywords)
 
-    def _found(self) -> dict[int, str]:
+    def _nested(self) -> dict[int, str]:
         if self._deep is None:
             self._deep = {}
             for text, tensor in _walk(self.names):
@@ -205,7 +205,7 @@ class References:
 
 
 class _Modules(ast.NodeTransformer):
-    """Writes F for torch.nn.functional where F is that, and so on."""
+    """Replaces module paths by the user's names: F for torch.nn.functional."""
 
     def __init__(self, names: Mapping[str, Any]) -> None:
         modules = [(k, v) for k, v in names.items() if isinstance(v, ModuleType)]
@@ -222,14 +222,14 @@ class _Modules(ast.NodeTransformer):
         return ast.Name(self.short.get(node.id, node.id), node.ctx) if node.id == "torch" else node
 
 
-def _said(value: Value, otherwise: str) -> str:
-    """Say which tensor it is that cannot be had."""
+def _lost(value: Value, otherwise: str) -> str:
+    """Return a message that names the tensor that no expression gives."""
     bind = next(iter(value.binds), None)
     if bind is None:
-        return f"{otherwise} without a name is needed, and cannot be computed again"
+        return f"{otherwise} is needed but has no name, and cannot be recomputed"
     return (
-        f"{bind.name} as of line {bind.statement.place.line} is needed, its name stands for "
-        f"something else by then, and it cannot be computed again"
+        f"{bind.name} of line {bind.statement.place.line} is needed, but its name now holds "
+        f"another tensor, and it cannot be recomputed"
     )
 
 
@@ -242,15 +242,15 @@ def _is_default(name: str, value: Any) -> bool:
 
 
 def _walk(names: Mapping[str, Any]) -> Iterator[tuple[str, Tensor]]:
-    """Yield the tensors inside the objects that names stand for, the nearest first."""
+    """Yield the tensors inside the objects of a scope with their paths, the nearest first."""
     todo: list[tuple[str, Any]] = list(names.items())
-    seen: set[int] = set()
+    visited: set[int] = set()
     for _ in range(_DEPTH):
         inner: list[tuple[str, Any]] = []
         for text, value in todo:
-            if id(value) in seen or len(seen) > _WIDTH:
+            if id(value) in visited or len(visited) > _WIDTH:
                 continue
-            seen.add(id(value))
+            visited.add(id(value))
             if isinstance(value, Tensor):
                 yield text, value
             else:
@@ -279,10 +279,7 @@ def _inside(text: str, value: Any) -> list[tuple[str, Any]]:
             for k, v in {**parts, **plain}.items()
             if v is not None
         ]
-    held = getattr(value, "__dict__", None)
-    return [(f"{text}.{k}", v) for k, v in held.items()] if isinstance(held, dict) else []
-
-
-def is_leaf_of(graph: Graph, value: Value) -> bool:
-    """Tell whether a value is one of the tensors that the pass differentiates by."""
-    return key_of(value.tensor) in graph.forward.leaves and value.op is None
+    attributes = getattr(value, "__dict__", None)
+    if not isinstance(attributes, dict):
+        return []
+    return [(f"{text}.{k}", v) for k, v in attributes.items()]

@@ -1,1 +1,1 @@
-"""`handgrad derive`: the whole backward pass of a recorded forward pass, written and verified."""
+"""`handgrad derive`: write the whole backward pass of a recorded forward pass, and verify it."""

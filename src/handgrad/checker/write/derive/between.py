@@ -1,4 +1,4 @@
-"""A stretch of the graph from one tensor to another, and what it computes."""
+"""The part of the graph between two tensors, and the values that it computes."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,17 +9,20 @@ from torch import Tensor
 
 from handgrad.checker.record.trace import Op
 from handgrad.checker.write.compose.graph import Graph, Value
-from handgrad.checker.write.derive.verify import Values
+from handgrad.checker.write.derive.verify import TensorValues
 from handgrad.checker.write.rules.rule import Forms
 
 ALIKE = 1e-6
-"""Relative to the largest element: values of the float64 replay differ by rounding alone; that of
-n from n - 1 in a variance is told in half a million rows."""
+"""Largest difference, relative to the largest element, between two float64 tensors taken as equal.
+
+A float64 replay differs by rounding alone, far below this. Dividing a variance by n instead of
+n - 1 exceeds it up to half a million rows; with more rows the two cannot be told apart.
+"""
 
 
 @dataclass(frozen=True)
-class Between:
-    """The operations from one value to another, and the other values with a gradient they read."""
+class Subgraph:
+    """The operations from one value to another, and the other live values that they read."""
 
     start: Value
     end: Value
@@ -29,70 +32,83 @@ class Between:
 
 @dataclass(frozen=True)
 class Block:
-    """A stretch that a closed form undoes: `values` are the arguments of `forms`."""
+    """A subgraph with a closed-form backward. `values` are the arguments of `forms`."""
 
     name: str
-    between: Between
+    subgraph: Subgraph
     values: Mapping[str, Any]
     forms: Forms | Callable[..., Forms]
 
 
-def between(graph: Graph, start: Value, end: Value) -> Between | None:
-    """Return what lies between, if nothing of it is used elsewhere and no more than gain and bias
-    come in."""
-    reached, ops = {id(start)}, []
+def between(graph: Graph, start: Value, end: Value) -> Subgraph | None:
+    """Return the subgraph from `start` to `end`, or None if it cannot be a block.
+
+    Nothing inside a block is used elsewhere, and it reads at most two other live values, a gain and
+    a bias, neither larger than `start`.
+    """
+    ops = _ops_between(graph, start, end)
+    if ops is None:
+        return None
+    inside = {op.index for op in ops}
+    results = {id(v) for op in ops for v in graph.results[op.index]}
+    others: dict[int, Value] = {}
+    for op in ops:
+        for value in graph.reads[op.index].values():
+            if value.live and value is not start and id(value) not in results:
+                others[id(value)] = value
+        for value in graph.results[op.index]:
+            live = [user for user in graph.users.get(id(value), ()) if _is_live(graph, user)]
+            if value is not end and any(user.index not in inside for user in live):
+                return None
+    if len(others) > 2 or any(v.tensor.numel() > start.tensor.numel() for v in others.values()):
+        return None
+    return Subgraph(start, end, tuple(ops), tuple(others.values()))
+
+
+def _ops_between(graph: Graph, start: Value, end: Value) -> list[Op] | None:
+    """Return the operations on the paths from `start` to `end`, or None if there is no path."""
+    reached, downstream = {id(start)}, []
     for op in graph.ops:
         if start.at <= op.index < end.at and any(
             id(v) in reached for v in graph.reads[op.index].values()
         ):
+            downstream.append(op)
+            reached |= {id(v) for v in graph.results[op.index] if v.live}
+    needed, ops = {id(end)}, []
+    for op in reversed(downstream):
+        if any(id(v) in needed for v in graph.results[op.index]):
             ops.append(op)
-            reached |= {id(v) for v in graph.made[op.index] if v.live}
-    wanted, kept = {id(end)}, []
-    for op in reversed(ops):
-        if any(id(v) in wanted for v in graph.made[op.index]):
-            kept.append(op)
-            wanted |= {id(v) for v in graph.reads[op.index].values() if v.live}
-    if id(start) not in wanted or id(end) not in reached or not kept:
+            needed |= {id(v) for v in graph.reads[op.index].values() if v.live}
+    if id(start) not in needed or id(end) not in reached or not ops:
         return None
-    own = {op.index for op in kept}
-    made = {id(v) for op in kept for v in graph.made[op.index]}
-    others: dict[int, Value] = {}
-    for op in kept:
-        for value in graph.reads[op.index].values():
-            if value.live and value is not start and id(value) not in made:
-                others[id(value)] = value
-        for value in graph.made[op.index]:
-            live = [u for u in graph.users.get(id(value), ()) if _is_live(graph, u)]
-            if value is not end and any(u.index not in own for u in live):
-                return None
-    if len(others) > 2 or any(v.tensor.numel() > start.tensor.numel() for v in others.values()):
-        return None
-    return Between(start, end, tuple(reversed(kept)), tuple(others.values()))
+    return ops[::-1]
 
 
 def _is_live(graph: Graph, op: Op) -> bool:
-    return any(v.live for v in graph.made[op.index])
+    return any(v.live for v in graph.results[op.index])
 
 
-class Held:
-    """What a value holds in float64: as replayed; where it was written over since, as recorded."""
+class ExactValues:
+    """The values of a pass in float64: replayed, or as recorded if overwritten since."""
 
-    def __init__(self, graph: Graph, exact: Values) -> None:
-        self.graph, self.exact = graph, exact
+    def __init__(self, graph: Graph, replayed: TensorValues) -> None:
+        self.graph, self.replayed = graph, replayed
 
-    def __call__(self, value: Value) -> Tensor:
-        if value.until is None and not value.spoilt:
-            return self.exact.of(value.tensor).double()
+    def of(self, value: Value) -> Tensor:
+        """Return a value in float64."""
+        if value.until is None and not value.aliased_write:
+            return self.replayed.of(value.tensor).double()
         return self.graph.forward.trace.at(value.tensor, max(value.at, 0)).detach().double()
 
 
 def apart(a: Tensor, b: Tensor) -> float:
-    """Return how far two tensors are apart, relative to the largest element of the second."""
+    """Return the largest difference between two tensors relative to b's largest element."""
     if a.shape != b.shape or not a.numel():
         return inf
-    far = float((a - b).abs().max() / b.abs().max())
-    return inf if isnan(far) else far
+    difference = float((a - b).abs().max() / b.abs().max())
+    return inf if isnan(difference) else difference
 
 
 def alike(a: Tensor, b: Tensor) -> bool:
+    """Tell whether two float64 tensors are equal but for rounding: see ALIKE."""
     return apart(a, b) <= ALIKE

@@ -1,106 +1,118 @@
-"""`--fused`: known blocks undone in closed form, the steps inside them passed over.
+"""`--fused`: write known blocks in closed form, without the steps inside them.
 
-A block is recognised by what it computes: between one named tensor and another, nothing else that
-has a gradient comes in but gain and bias, nothing goes out, and on the recorded values it gives
-what the known block gives. The lines are verified like any others.
+A block is recognised by the values that it computes. It lies between two named tensors, nothing
+inside it is used elsewhere, and a gain and a bias are the only other inputs with a gradient. On the
+recorded values it gives the result of the known block. Its lines are verified like all others.
 """
 
 from bisect import bisect
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from handgrad.checker.record.trace import tensors_in
 from handgrad.checker.write.compose.graph import Graph, Value
 from handgrad.checker.write.compose.references import Unreachable
-from handgrad.checker.write.derive.between import Between, Block, Held, between
+from handgrad.checker.write.derive.between import Block, ExactValues, Subgraph, between
 from handgrad.checker.write.derive.cross_entropy import cross_entropy
 from handgrad.checker.write.derive.normalisation import normalisation
-from handgrad.checker.write.derive.verify import Values
-from handgrad.checker.write.derive.writer import Writer, Written
+from handgrad.checker.write.derive.verify import TensorValues
+from handgrad.checker.write.derive.writer import DerivedLines, Writer
 from handgrad.checker.write.rules.rule import NoRule
 
 MANY_OPS = 60
-"""Operations between two tensors beyond which no block is looked for: a known one has 20."""
+"""Largest number of operations in a block. The known blocks have up to 20."""
 
 
-def write_fused(writer: Writer, exact: Values) -> Written:
-    """Write the pass with its known blocks undone as wholes; `exact` are its values in float64."""
+def write_fused(writer: Writer, exact: TensorValues) -> DerivedLines:
+    """Write the pass with its known blocks in closed form. `exact` are its float64 values."""
     graph = writer.graph
-    blocks = find_blocks(graph, Held(graph, exact))
-    last = {block.between.end.op.index: block for block in blocks if block.between.end.op}
-    inside = {op.index for block in blocks for op in block.between.ops}
+    blocks = find_blocks(graph, ExactValues(graph, exact))
+    last = {block.subgraph.end.op.index: block for block in blocks if block.subgraph.end.op}
+    inside = {op.index for block in blocks for op in block.subgraph.ops}
     for op in reversed(graph.ops):
         if op.index in last:
-            if _undo(writer, last[op.index]):
+            if _write_block(writer, last[op.index]):
                 continue
-            inside -= {own.index for own in last[op.index].between.ops}
+            inside -= {step.index for step in last[op.index].subgraph.ops}
         if op.index not in inside:
             writer.undo(op)
-    return writer.written
+    return writer.derived
 
 
-def _undo(writer: Writer, block: Block) -> bool:
-    """Write one block; tell whether it could be written, else its steps are to be undone."""
-    graph, whole = writer.graph, block.between
-    op = whole.end.op
+def _write_block(writer: Writer, block: Block) -> bool:
+    """Write one block; return False, and write nothing, if its closed form cannot be written."""
+    graph, subgraph = writer.graph, block.subgraph
+    op = subgraph.end.op
     assert op is not None
-    d = [writer.gradient(v) for v in graph.made[op.index]]
-    if all(own is None for own in d):
+    d = [writer.gradient(v) for v in graph.results[op.index]]
+    if all(gradient is None for gradient in d):
         return True
-    read, n_lines = graph.reads[op.index], len(writer.written.lines)
-    ends_in = {id(v.tensor): v for v in (whole.start, *whole.others)}
-    given = tensors_in(tuple(block.values.values()))  # a step on the way gets no gradient
-    graph.reads[op.index] = read | {id(t): Value(t, whole.start.at) for t in given} | ends_in
-    ends = [writer.names.stem(v) for v in (whole.start, whole.end) if v.bind is not None]
-    writer.say(f"{' to '.join(ends)}: {block.name}, in closed form")
+    reads, n_lines = graph.reads[op.index], len(writer.derived.lines)
+    _read_inputs_of(graph, block)
+    ends = [writer.names.stem(v) for v in (subgraph.start, subgraph.end) if v.bind is not None]
+    writer.comment(f"{' to '.join(ends)}: {block.name}, in closed form")
     try:
-        statements = [s for o in whole.ops if (s := graph.statement(o)) is not None]
-        values = dict(block.values)
-        for share in writer.composer.applied(op, block.name, values, block.forms, d, statements):
-            writer.give(share)
+        statements = [s for step in subgraph.ops if (s := graph.statement(step)) is not None]
+        for contribution in writer.composer.applied(
+            op, block.name, dict(block.values), block.forms, d, statements
+        ):
+            writer.add(contribution)
     except (NoRule, Unreachable):
-        graph.reads[op.index] = read
-        del writer.written.lines[n_lines:]
+        graph.reads[op.index] = reads
+        del writer.derived.lines[n_lines:]
         return False
-    writer.inside |= {id(v) for o in whole.ops for v in graph.made[o.index] if v is not whole.end}
+    writer.inside |= {id(v) for step in subgraph.ops for v in graph.results[step.index]
+                      if v is not subgraph.end}  # fmt: skip
     return True
 
 
-def find_blocks(graph: Graph, held: Held) -> list[Block]:
-    """Return the blocks, the largest first, none of which shares an operation with another."""
-    found: list[Block] = []
+def _read_inputs_of(graph: Graph, block: Block) -> None:
+    """Let the block's last operation read the inputs of the block, as its closed form does."""
+    start, op = block.subgraph.start, block.subgraph.end.op
+    assert op is not None
+    steps = tensors_in(tuple(block.values.values()))  # a step inside the block gets no gradient
+    inputs = {id(v.tensor): v for v in (start, *block.subgraph.others)}
+    constants = {id(t): Value(t, start.at) for t in steps}
+    graph.reads[op.index] = {**graph.reads[op.index], **constants, **inputs}
+
+
+def find_blocks(graph: Graph, exact: ExactValues) -> list[Block]:
+    """Return blocks that have no operation in common, the largest first."""
+    blocks: list[Block] = []
     taken: set[int] = set()
-    for block in _candidates(graph, held):
-        own = {op.index for op in block.between.ops}
-        if not own & taken:
-            found.append(block)
-            taken |= own
-    return found
+    for block in _candidates(graph, exact):
+        ops = {op.index for op in block.subgraph.ops}
+        if not ops & taken:
+            blocks.append(block)
+            taken |= ops
+    return blocks
 
 
-def _candidates(graph: Graph, held: Held) -> Iterator[Block]:
+def _candidates(graph: Graph, exact: ExactValues) -> Iterator[Block]:
     numbers = [op.index for op in graph.ops]
     starts = [v for v in graph.values if v.live and v.bind is not None and v.tensor.dim() >= 2]
     ends = [v for v in graph.values if v.live and v.op is not None]
     for start in starts:
         for end in reversed(ends):
-            far = bisect(numbers, end.at) - bisect(numbers, start.at)
-            if not 0 < far <= MANY_OPS or (end.bind is None and end is not graph.output()):
+            n_ops = bisect(numbers, end.at) - bisect(numbers, start.at)
+            if not 0 < n_ops <= MANY_OPS or (end.bind is None and end is not graph.output()):
                 continue
             for recognise in RECOGNISED:
-                if _may_be(recognise, start, end) and (found := between(graph, start, end)):
-                    block = recognise(graph, found, held)
-                    if block is not None:
-                        yield block
+                if not _may_be(recognise, start, end):
+                    continue
+                subgraph = between(graph, start, end)
+                block = None if subgraph is None else recognise(graph, subgraph, exact)
+                if block is not None:
+                    yield block
 
 
-def _may_be(recognise: Any, start: Value, end: Value) -> bool:
+Recogniser = Callable[[Graph, Subgraph, ExactValues], Block | None]
+
+
+def _may_be(recognise: Recogniser, start: Value, end: Value) -> bool:
+    """Tell by the shapes whether a recogniser applies."""
     if recognise is cross_entropy:
         return end.tensor.dim() == 0 and start.tensor.dim() == 2
     return end.tensor.shape == start.tensor.shape
 
 
-RECOGNISED: tuple[Callable[[Graph, Between, Held], Block | None], ...] = (
-    cross_entropy,
-    normalisation,
-)
+RECOGNISED: tuple[Recogniser, ...] = (cross_entropy, normalisation)

@@ -1,12 +1,14 @@
-"""From a recorded pass to a Derivation."""
+"""Derive a recorded pass: choose it, write its backward pass, run it, judge its gradients."""
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
 
-from handgrad.checker.passes.find import Pass, find_passes
+from handgrad.checker.passes.forward import ForwardPass, find_passes
+from handgrad.checker.passes.truth import Pass, differentiated
 from handgrad.checker.record.instrument import Statement
 from handgrad.checker.record.trace import Bind, Trace
 from handgrad.checker.records import CellError, Place
@@ -15,46 +17,49 @@ from handgrad.checker.write.compose.expression import Expr, parsed, printed
 from handgrad.checker.write.compose.graph import Graph, Value, zeros_as
 from handgrad.checker.write.compose.references import References
 from handgrad.checker.write.derive.blocks import write_fused
-from handgrad.checker.write.derive.records import Derivation, Gradient, Step
-from handgrad.checker.write.derive.verify import Run, Values, verdict_of
-from handgrad.checker.write.derive.writer import Writer, Written, seed_of
+from handgrad.checker.write.derive.records import Derivation, Gradient, MissingStep
+from handgrad.checker.write.derive.verify import ExecutedLines, TensorValues, verdict_of
+from handgrad.checker.write.derive.writer import DerivedLines, Writer, seed_of
 from handgrad.errors import CheckError
 
 NO_LOSS = "nothing to derive: no loss was computed from named tensors"
 
 
-def choose_pass(trace: Trace, file: str, loss: str | None = None) -> Pass:
-    """Return the pass to derive: of the loss named so, else the longest that backward() was called
-    on, else the longest. Raises CheckError, one line, where there is none."""
-    passes = _passes(trace, file)
-    named = [(p, _loss_name(p)) for p in passes]
+def choose_pass(trace: Trace, file: str, loss: str | None = None) -> ForwardPass:
+    """Return the pass to derive: that of `loss`, or the longest.
+
+    Passes on which backward() was called come first. Raises CheckError if there is none.
+    """
+    passes = [(p, _loss_name(p)) for p in _passes(trace, file)]
     if loss is not None:
-        named = [(p, name) for p, name in named if name == loss]
-        if not named:
+        passes = [(p, name) for p, name in passes if name == loss]
+        if not passes:
             raise CheckError(f"{file}: no loss is named {loss}")
-    if not named:
+    if not passes:
         raise CheckError(f"{file}: {NO_LOSS}")
-    return max((p for p, _ in named), key=lambda p: (p.backward is not None, len(p.nodes())))
+    return max((p for p, _ in passes), key=lambda p: (p.backward is not None, len(p.nodes())))
 
 
-def latest_pass(trace: Trace, names: Mapping[str, Any], file: str) -> Pass:
-    """Return the pass to derive in a notebook: of the losses that still have a name, one that
-    backward() was called on before others, then the newest. Raises CheckError, one line."""
+def latest_pass(trace: Trace, names: Mapping[str, Any], file: str) -> ForwardPass:
+    """Return the newest pass of a notebook whose loss one of `names` still holds.
+
+    Passes on which backward() was called come first. Raises CheckError if there is none.
+    """
     passes = _passes(trace, file)
     if not passes:
         raise CheckError(f"{file}: {NO_LOSS}")
-    held = {id(value) for value in names.values()}
+    values = {id(value) for value in names.values()}
 
-    def rank(p: Pass) -> tuple[bool, bool, int]:
-        return id(p.outputs[0]) in held, p.backward is not None, p.end
+    def rank(p: ForwardPass) -> tuple[bool, bool, int]:
+        return id(p.outputs[0]) in values, p.backward is not None, p.end
 
     return max(passes, key=rank)
 
 
-def _passes(trace: Trace, file: str) -> list[Pass]:
+def _passes(trace: Trace, file: str) -> list[ForwardPass]:
     try:
         passes = find_passes(trace, {})
-        if not passes:  # nothing requires a gradient: whatever has a name is differentiated by
+        if not passes:  # nothing requires a gradient: differentiate by every named tensor
             names = {b.name for b in trace.of(Bind) if b.value.is_floating_point()}
             passes = find_passes(trace, {f"d{name}": name for name in names})
     except CheckError as error:
@@ -63,143 +68,143 @@ def _passes(trace: Trace, file: str) -> list[Pass]:
 
 
 def derive_pass(
-    forward: Pass,
+    undone: ForwardPass,
     file: str,
     fused: bool = False,
     errors: Sequence[CellError] = (),
     seed: tuple[str, Tensor] | None = None,
-    own: Mapping[int, str] | None = None,
 ) -> Derivation:
-    """Write the backward pass, run it, and judge every gradient. `seed` is the gradient of the
-    output by name and value, where it is not 1. Raises CheckError where torch cannot differentiate
-    the pass again."""
-    graph = Graph(forward)
+    """Write the backward pass, run it, and judge every gradient.
+
+    `seed` is the gradient of the output by name and value; None stands for 1. Raises CheckError if
+    the pass cannot be replayed.
+    """
+    graph = Graph(undone)
     refs = References(graph, loss_names(graph))
-    nodes = _nodes(graph, refs)
+    nodes = nodes_of(graph, refs)
+    unnamed = sorted((bind for _, bind in nodes if bind.index < 0), key=lambda b: b.index)
     try:
-        forward.differentiate()
+        forward = differentiated(replace(undone, events=[*unnamed, *undone.events]))
     except RuntimeError as error:
         reason = str(error).split("\n")[0]
-        raise CheckError(f"{file}: the way to the loss cannot be run again: {reason}") from error
-    upstream = seed_of(graph)
-    if seed is not None:
-        upstream = Expr(parsed(seed[0]), zeros_as(seed[1]))
-    writer = Writer(graph, refs, own or {}, upstream)
-    doubles = Values(forward, forward.replayed())
-    written = write_fused(writer, doubles) if fused else writer.write()
-    lines = _laid_out(written)
-    given = {} if seed is None else {seed[0]: seed[1]}
-    run = Run(lines, refs, Values(forward), given)
-    exact = Run(lines, refs, doubles, _double(given))
+        raise CheckError(f"{file}: the forward pass cannot be replayed: {reason}") from error
+    upstream = Expr(parsed(seed[0]), zeros_as(seed[1])) if seed is not None else seed_of(graph)
+    writer = Writer(graph, refs, upstream)
+    doubles = TensorValues(forward, forward.replayed())
+    derived = write_fused(writer, doubles) if fused else writer.write()
+    lines = laid_out(derived)
+    extra = {} if seed is None else {seed[0]: seed[1]}
+    run = ExecutedLines(lines, refs, TensorValues(forward), extra)
+    exact = ExecutedLines(lines, refs, doubles, _double(extra))
     gradients = [
         _judged(forward, writer, value, bind, run, exact)
         for value, bind in nodes
         if id(value) not in writer.inside
     ]
-    steps = [_step(s, why) for s, why in written.missing]
-    steps += [_failed(line, why) for line, why in run.failed.items()]
+    missing = [_missing_step(statement, reason) for statement, reason in derived.missing]
+    missing += [
+        MissingStep(line, None, None, f"the derived line raised {error}")
+        for line, error in run.failed.items()
+    ]
     return Derivation(file, _loss_name(forward) or "loss", tuple(lines), tuple(gradients),
-                      tuple(steps), tuple(errors))  # fmt: skip
+                      tuple(missing), tuple(errors))  # fmt: skip
 
 
-def _nodes(graph: Graph, refs: References) -> list[tuple[Value, Bind]]:
-    """Return the values that get a gradient, the last one first, each with a name for the judge."""
-    found: list[tuple[Value, Bind]] = []
-    output, without = graph.output(), 0
+def nodes_of(graph: Graph, refs: References) -> list[tuple[Value, Bind]]:
+    """Return the values that get a gradient, the last first, each with a name for its verdict."""
+    nodes: list[tuple[Value, Bind]] = []
+    output, unnamed = graph.output(), 0
     for value in reversed(graph.values):
-        if not value.live or value is output or value.spoilt:
+        if not value.live or value is output or value.aliased_write:
             continue
         if value.until is not None and value.op is not None:
-            continue  # a state on the way, written over in place
-        own = [b for b in value.binds if b.kind != "param"] or (
-            value.binds if value.op is None else []
-        )
-        if not own and value.op is None and (node := refs.named(value)) is not None:
-            without += 1
-            statement = Statement(Place(0), "")
-            own = [Bind(-without, printed(node), value.tensor, "assign", statement)]
-            graph.forward.events.insert(0, own[0])
-            value.binds.append(own[0])
-        if own and _reaches(graph, value):
-            found.append((value, own[0]))
-    return found
+            continue  # an intermediate state that was overwritten in place
+        bind = value.bind
+        if bind is None and value.op is None:
+            bind = next(iter(value.binds), None)
+            if bind is None and (node := refs.named(value)) is not None:
+                unnamed += 1
+                bind = Bind(
+                    -unnamed, printed(node), value.tensor, "assign", Statement(Place(0), "")
+                )
+                value.binds.append(bind)
+        if bind is not None and _reaches_output(graph, value):
+            nodes.append((value, bind))
+    return nodes
 
 
-def _reaches(graph: Graph, value: Value) -> bool:
-    """Tell whether the loss comes from the value at all."""
-    todo, seen = [value], {id(value)}
+def _reaches_output(graph: Graph, value: Value) -> bool:
+    """Tell whether the output depends on a value."""
+    todo, visited = [value], {id(value)}
     while todo:
         for op in graph.users.get(id(todo.pop()), ()):
-            for made in graph.made[op.index]:
-                if made is graph.output():
+            for result in graph.results[op.index]:
+                if result is graph.output():
                     return True
-                if made.live and id(made) not in seen:
-                    seen.add(id(made))
-                    todo.append(made)
+                if result.live and id(result) not in visited:
+                    visited.add(id(result))
+                    todo.append(result)
     return False
 
 
 def _judged(
-    forward: Pass, writer: Writer, value: Value, bind: Bind, run: Run, exact: Run
+    forward: Pass,
+    writer: Writer,
+    value: Value,
+    bind: Bind,
+    run: ExecutedLines,
+    exact: ExecutedLines,
 ) -> Gradient:
-    written = writer.written
-    name = written.gradients.get(id(value)) or writer.names.gradient(value)
+    derived = writer.derived
+    name = derived.gradients.get(id(value)) or writer.names.gradient(value)
     shape = tuple(value.tensor.shape)
-    if id(value) in written.broken or id(value) not in written.gradients:
+    if id(value) in derived.broken or id(value) not in derived.gradients:
         return Gradient(bind.name, name, None, shape)
     bind = next((b for b in value.binds if b.index in forward.truth), bind)
     formula = exact.names.get(name)
-    verdict, ratio, far = verdict_of(
+    verdict, ratio, max_abs_diff = verdict_of(
         forward, bind, run.names.get(name), formula if isinstance(formula, Tensor) else None
     )
-    return Gradient(bind.name, name, verdict, shape, ratio, far)
+    return Gradient(bind.name, name, verdict, shape, ratio, max_abs_diff)
 
 
-def _laid_out(written: Written) -> list[str]:
-    """The lines: what is computed again first; a line that only says what is undone and undoes
-    nothing is left out."""
+def laid_out(derived: DerivedLines) -> list[str]:
+    """Return the lines, recomputed tensors first, without forward lines that nothing undoes."""
     lines: list[str] = []
-    if written.again:
-        lines += ["# computed again: no name stands for these any more", *written.again]
-    for i, line in enumerate(written.lines):
-        following = written.lines[i + 1] if i + 1 < len(written.lines) else "#"
-        idle = line.startswith("#") and following.startswith("#")
-        idle = idle and not _says(line) and not _says(following)
-        if idle and not _continues(written.lines, i):
+    if derived.recomputed:
+        lines += ["# recomputed: these tensors have no name any more", *derived.recomputed]
+    for i, line in enumerate(derived.lines):
+        following = derived.lines[i + 1] if i + 1 < len(derived.lines) else "#"
+        is_idle = line.startswith("#") and following.startswith("#")
+        is_idle = is_idle and not _is_reason(line) and not _is_reason(following)
+        if is_idle and not _heads_a_statement(derived.lines, i):
             continue
         lines.append(line)
     return lines
 
 
-def _says(line: str) -> bool:
+def _is_reason(line: str) -> bool:
     return re.match(r"# (no rule for|cannot be written)", line) is not None
 
 
-def _continues(lines: Sequence[str], i: int) -> bool:
-    """Whether a comment is one line of several that belong to something."""
+def _heads_a_statement(lines: Sequence[str], i: int) -> bool:
+    """Tell whether a statement follows a comment, perhaps after more comment lines."""
     while i < len(lines) and lines[i].startswith("#"):
         i += 1
     return i < len(lines)
 
 
-def _step(statement: Statement | None, why: str) -> Step:
+def _missing_step(statement: Statement | None, reason: str) -> MissingStep:
     if statement is None:
-        return Step("", None, None, why)
-    return Step(statement.text, statement.place.line, statement.place.cell, why)
+        return MissingStep("", None, None, reason)
+    return MissingStep(statement.text, statement.place.line, statement.place.cell, reason)
 
 
-def _failed(line: str, why: str) -> Step:
-    return Step(line, None, None, f"the derived line raised {why}")
-
-
-def _loss_name(forward: Pass) -> str | None:
+def _loss_name(forward: ForwardPass) -> str | None:
     ids = {id(t) for t in forward.outputs}
-    named = [b.name for b in forward.trace.of(Bind) if id(b.value) in ids and b.kind != "param"]
-    return named[0] if named else None
+    names = [b.name for b in forward.trace.of(Bind) if id(b.value) in ids and b.kind != "param"]
+    return names[0] if names else None
 
 
-def _double(given: Mapping[str, Any]) -> dict[str, Tensor]:
-    return {k: v.double() if v.is_floating_point() else v for k, v in given.items()}
-
-
-__all__ = ["choose_pass", "derive_pass", "latest_pass"]
+def _double(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {k: v.double() if v.is_floating_point() else v for k, v in tensors.items()}

@@ -1,8 +1,7 @@
-"""What the derived lines call things: tensors that have no name any more, and gradients."""
+"""Names in the derived lines: of gradients, and of tensors that have lost their name."""
 
 import keyword
 import re
-from collections.abc import Mapping
 from io import StringIO
 from tokenize import COMMENT, TokenError, generate_tokens
 from typing import Any
@@ -14,12 +13,11 @@ from handgrad.checker.write.compose.graph import Graph, Value
 from handgrad.checker.write.compose.references import References
 
 
-class Names:
-    """Hands out names, each once. `own` are the user's names of gradients by the tensor's id."""
+class NameTable:
+    """Gives out names, each only once."""
 
-    def __init__(self, graph: Graph, refs: References, own: Mapping[int, str]) -> None:
+    def __init__(self, graph: Graph, refs: References) -> None:
         self.refs = refs
-        self.own = own
         self._forward = {id(v.tensor) for v in graph.values}
         self._used = {"torch", "F", "d"}
         self._stems: dict[int, str] = {}
@@ -31,20 +29,20 @@ class Names:
                 self.stem(value)
 
     def stem(self, value: Value) -> str:
-        """Return the name of a value as an identifier: its own, or one with a number after it."""
+        """Return the name of a value as an identifier, numbered if another value has it."""
         if id(value) not in self._stems:
-            named = self.refs.named(value)
-            text = printed(named) if named is not None else ""
+            node = self.refs.named(value)
+            text = printed(node) if node is not None else ""
             bind = next(iter([value.bind] if value.bind is not None else value.binds), None)
             stem = _identifier(text or (bind.name if bind is not None else "t"))
-            if not text or stem in self._taken:  # the name is another tensor's by now
+            if not text or stem in self._taken:  # the name now holds another tensor
                 stem = self.version(stem)
             self._taken.add(stem)
             self._stems[id(value)] = stem
         return self._stems[id(value)]
 
     def version(self, stem: str) -> str:
-        """Return x_1, x_2, ...: a name that nothing has."""
+        """Return the first free name of x_1, x_2, ..."""
         while True:
             self._versions[stem] = self._versions.get(stem, 0) + 1
             name = f"{stem}_{self._versions[stem]}"
@@ -53,39 +51,38 @@ class Names:
                 return name
 
     def fresh(self, stem: str) -> str:
-        """Return the stem, or the stem with a number where it stands for something already."""
+        """Return the stem, numbered if it is already in use."""
         if stem not in self._used and stem not in self.refs.names and not keyword.iskeyword(stem):
             self._used.add(stem)
             return stem
         return self.version(stem)
 
     def gradient(self, value: Value) -> str:
-        """Return the name of a value's gradient: the user's own, or d and the value's name."""
+        """Return the name of a value's gradient: d and the name of the value, if that is free."""
         if id(value) not in self._gradients:
             stem = self.stem(value)
-            tried = [self.own.get(id(value.tensor)), f"d{stem}", f"d_{stem}", f"grad_{stem}"]
-            free = [n for n in tried if n is not None and self._is_free(n)]
-            name = free[0] if free else self.version(f"d{stem}")
+            candidates = (f"d{stem}", f"d_{stem}", f"grad_{stem}")
+            name = next(filter(self._is_free, candidates), None) or self.version(f"d{stem}")
             self._used.add(name)
             self._gradients[id(value)] = name
         return self._gradients[id(value)]
 
     def _is_free(self, name: str) -> bool:
-        """A gradient that stands there already may be set again; nothing else may."""
+        """Tell whether a name may be set: it is new, or holds a tensor of no forward pass."""
         if name in self._used or not name.isidentifier():
             return False
-        standing: Any = self.refs.names.get(name)
-        if standing is None:
+        current: Any = self.refs.names.get(name)
+        if current is None:
             return True
-        return isinstance(standing, Tensor) and id(standing) not in self._forward
+        return isinstance(current, Tensor) and id(current) not in self._forward
 
 
 def heading(statement: str) -> list[str]:
-    """Return a forward line as the comment above those that undo it, its own comments left out."""
+    """Return a forward statement as comment lines, without its own comments."""
     lines = statement.splitlines()
     try:
         tokens = list(generate_tokens(StringIO(statement).readline))
-    except (TokenError, SyntaxError):  # the beginning of a block, alone
+    except (TokenError, SyntaxError):  # the first line of a compound statement
         tokens = []
     for token in tokens:
         if token.type == COMMENT:
@@ -95,7 +92,7 @@ def heading(statement: str) -> list[str]:
 
 
 def _identifier(text: str) -> str:
-    """`params['W1']` as W1, `layers[0]` as layers_0, `model.fc.weight` as model_fc_weight."""
+    """Return W1 for `params['W1']`, layers_0 for `layers[0]`, fc_weight for `fc.weight`."""
     if text.isidentifier():
         return text
     words = re.findall(r"\w+", text)

@@ -1,4 +1,4 @@
-"""Batch norm and layer norm recognised: less the mean, over the root of the variance."""
+"""Recognise batch norm and layer norm: minus the mean, divided by the standard deviation."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -8,33 +8,35 @@ from typing import Any
 
 from torch import Tensor
 
-from handgrad.checker.write.compose.broadcasting import widens
+from handgrad.checker.write.closed_forms import closed_form
+from handgrad.checker.write.compose.broadcasting import broadcasts_to
 from handgrad.checker.write.compose.graph import Graph
-from handgrad.checker.write.derive.between import ALIKE, Between, Block, Held, alike, apart
-from handgrad.checker.write.rules.rule import Forms
+from handgrad.checker.write.derive.between import ALIKE, Block, ExactValues, Subgraph, alike, apart
+from handgrad.checker.write.rules.rule import Forms, OpCall
 
 LARGEST_EPS = 0.1
 
 
-def normalisation(graph: Graph, between: Between, held: Held) -> Block | None:
-    """Less the mean, over the root of the variance; times gain, plus bias where they are there.
+def normalisation(graph: Graph, subgraph: Subgraph, exact: ExactValues) -> Block | None:
+    """Return the block if it normalises, with or without gain and bias.
 
-    Of those that give what was recorded, the nearest: n and n - 1 differ little in many rows.
+    Several known norms may give the recorded result; the nearest is taken, since a variance that
+    divides by n differs little from one that divides by n - 1 if there are many rows.
     """
-    if len(between.ops) < 4:
+    if len(subgraph.ops) < 4:
         return None
-    x, out = held(between.start), held(between.end)
-    nearest, best = ALIKE, None
-    for known in _known(between, x):
-        far, affine = _affine(between, held, known.xhat, out)
-        if far <= nearest and (best is None or far < nearest):
-            nearest, best = far, (known, affine)
-    return None if best is None else _normalised(graph, between, held, *best)
+    x, out = exact.of(subgraph.start), exact.of(subgraph.end)
+    smallest, nearest = ALIKE, None
+    for norm in _norms(subgraph, x):
+        distance, affine = _affine(subgraph, exact, norm.xhat, out)
+        if distance <= smallest and (nearest is None or distance < smallest):
+            smallest, nearest = distance, (norm, affine)
+    return None if nearest is None else _block(graph, subgraph, exact, *nearest)
 
 
 @dataclass(frozen=True)
-class _Known:
-    """A normalisation of what the block begins with."""
+class _Norm:
+    """A known normalisation of the block's input, without gain and bias."""
 
     name: str
     dims: tuple[int, ...]
@@ -43,44 +45,56 @@ class _Known:
     xhat: Tensor
     rstd: Tensor
 
+    def count(self, x: Tensor) -> int:
+        """Return the number of elements that are normalised together."""
+        return int(x.shape[-1] if self.name == "layernorm" else x[..., 0].numel())
 
-def _known(between: Between, x: Tensor) -> Iterator[_Known]:
+    @property
+    def count_text(self) -> str | None:
+        """How to write that number, if it is one size of the input."""
+        if self.name == "layernorm":
+            return "input.shape[-1]"
+        return "input.shape[0]" if len(self.dims) == 1 else None
+
+
+def _norms(subgraph: Subgraph, x: Tensor) -> Iterator[_Norm]:
     for name, dims in (("batchnorm", tuple(range(x.dim() - 1))), ("layernorm", (-1,))):
         count = x[..., 0].numel() if name == "batchnorm" else x.shape[-1]
         if count < 2:
             continue
         for correction in (0, 1):
-            for eps in _epsilons(between):
+            for eps in _epsilons(subgraph):
                 rstd = (x.var(dims, correction=correction, keepdim=True) + eps) ** -0.5
                 xhat = (x - x.mean(dims, keepdim=True)) * rstd
-                yield _Known(name, dims, correction, eps, xhat, rstd)
+                yield _Norm(name, dims, correction, eps, xhat, rstd)
 
 
-def _epsilons(between: Between) -> list[float]:
-    given = [a for op in between.ops for a in (*op.args, *op.kwargs.values())
-             if isinstance(a, float) and 0 < a < LARGEST_EPS]  # fmt: skip
-    return [*dict.fromkeys(given), 0.0]
+def _epsilons(subgraph: Subgraph) -> list[float]:
+    """Return the numbers in the block that may be its eps, and 0."""
+    constants = [a for op in subgraph.ops for a in (*op.args, *op.kwargs.values())
+                 if isinstance(a, float) and 0 < a < LARGEST_EPS]  # fmt: skip
+    return [*dict.fromkeys(constants), 0.0]
 
 
 def _affine(
-    between: Between, held: Held, xhat: Tensor, out: Tensor
+    subgraph: Subgraph, exact: ExactValues, xhat: Tensor, out: Tensor
 ) -> tuple[float, dict[str, Tensor]]:
-    """Return how far the block is from `gain * xhat + bias`, with gain and bias by name."""
-    others, best = between.others, (inf, dict[str, Tensor]())
+    """Return the distance of the block from `gain * xhat + bias`, and gain and bias by name."""
+    others, nearest = subgraph.others, (inf, dict[str, Tensor]())
     for order in permutations(others):
         for names in _ROLES[len(others)]:
-            given = dict(zip(names, order, strict=True))
-            if not all(widens(tuple(v.tensor.shape), tuple(out.shape)) for v in order):
+            roles = dict(zip(names, order, strict=True))
+            if not all(broadcasts_to(tuple(v.tensor.shape), tuple(out.shape)) for v in order):
                 continue
-            own = xhat
-            if "gain" in given:
-                own = own * held(given["gain"])
-            if "bias" in given:
-                own = own + held(given["bias"])
-            far = apart(own, out)
-            if far < best[0]:
-                best = far, {name: value.tensor for name, value in given.items()}
-    return best
+            known = xhat
+            if "gain" in roles:
+                known = known * exact.of(roles["gain"])
+            if "bias" in roles:
+                known = known + exact.of(roles["bias"])
+            distance = apart(known, out)
+            if distance < nearest[0]:
+                nearest = distance, {name: value.tensor for name, value in roles.items()}
+    return nearest
 
 
 _ROLES: dict[int, list[tuple[str, ...]]] = {
@@ -90,61 +104,46 @@ _ROLES: dict[int, list[tuple[str, ...]]] = {
 }
 
 
-def _normalised(
-    graph: Graph, between: Between, held: Held, known: _Known, affine: Mapping[str, Tensor]
+def _block(
+    graph: Graph, subgraph: Subgraph, exact: ExactValues, norm: _Norm, affine: Mapping[str, Tensor]
 ) -> Block:
-    """The closed form, in the names that the steps have where they have some."""
-    dims = known.dims[0] if len(known.dims) == 1 else known.dims
-    keep = "" if known.name == "batchnorm" and len(known.dims) == 1 else ", keepdim=True"
-    values: dict[str, Any] = {"input": between.start.tensor, **affine}
-    forms: dict[str, Any] = {}
-    xhat = _step(graph, between, held, known.xhat)
-    rstd = _step(graph, between, held, known.rstd)
+    """Return the block with its closed form, which uses named steps inside it where there are."""
+    dims = norm.dims[0] if len(norm.dims) == 1 else norm.dims
+    keepdim = "" if norm.name == "batchnorm" and len(norm.dims) == 1 else ", keepdim=True"
+    steps: dict[str, str] = {}
+    xhat = _named_step(graph, subgraph, exact, norm.xhat)
+    rstd = _named_step(graph, subgraph, exact, norm.rstd)
     if rstd is None:
-        settings = f"{dims}, correction={known.correction}, keepdim=True"
-        var = f"input.var({settings})"
-        forms["$rstd"] = f"({var} + {known.eps!r}) ** -0.5" if known.eps else f"{var} ** -0.5"
-    else:
-        values["rstd"] = rstd
+        form = "rstd" if norm.eps else "rstd_without_eps"
+        settings = {"dims": dims, "correction": norm.correction, "eps": repr(norm.eps)}
+        steps["$rstd"] = closed_form(form, x="input", **settings)
     if xhat is None:
-        forms["$xhat"] = f"(input - input.mean({dims}, keepdim=True)) * rstd"
-    else:
-        values["xhat"] = xhat
-    scaled, dxhat = "rstd", "d"
-    if "gain" in affine and known.name == "batchnorm":
-        scaled = "gain * rstd"  # the same down a column: it may as well be outside
+        steps["$xhat"] = closed_form("xhat", x="input", dims=dims, rstd="rstd")
+    scale, d = "rstd", "d"
+    if "gain" in affine and norm.name == "batchnorm":
+        scale = "gain * rstd"  # constant down a column, so it may stand outside the sums
     elif "gain" in affine:
-        forms["$dxhat"], dxhat = "gain * d", "dxhat"
+        steps["$dxhat"], d = "gain * d", "dxhat"
 
-    def decide(c: Any) -> Forms:
-        n = c.number(_count(c["input"], known), _counted(known))
-        less = f"({n} - {known.correction})"
-        bessel = f"{n} / {less} * " if known.correction else ""
-        forms["input"] = (
-            f"{scaled} / {n} * ({n} * {dxhat} - {dxhat}.sum({dims}{keep})"
-            f" - {bessel}xhat * ({dxhat} * xhat).sum({dims}{keep}))"
-        )
-        forms["gain"], forms["bias"] = "xhat * d", "d"
-        return forms
+    def forms(c: OpCall) -> Forms:
+        n = c.number(norm.count(c["input"]), norm.count_text)
+        bessel = closed_form("bessel", n=n) if norm.correction else ""
+        sums = {"dims": f"{dims}{keepdim}", "xhat": "xhat", "bessel": bessel}
+        dx = closed_form("norm", scale=scale, n=n, d=d, **sums)
+        return {**steps, "input": dx, "gain": "xhat * d", "bias": "d"}
 
-    return Block(known.name, between, values, decide)
+    named = {name: step for name, step in (("rstd", rstd), ("xhat", xhat)) if step is not None}
+    values: dict[str, Any] = {"input": subgraph.start.tensor, **affine, **named}
+    return Block(norm.name, subgraph, values, forms)
 
 
-def _count(x: Tensor, known: _Known) -> int:
-    return int(x.shape[-1] if known.name == "layernorm" else x[..., 0].numel())
-
-
-def _counted(known: _Known) -> str | None:
-    if known.name == "layernorm":
-        return "input.shape[-1]"
-    return "input.shape[0]" if len(known.dims) == 1 else None
-
-
-def _step(graph: Graph, between: Between, held: Held, value: Tensor) -> Tensor | None:
-    """Return the step inside the block that holds this value, if it has a name."""
-    for op in between.ops:
-        for made in graph.made[op.index]:
-            named = made.bind is not None and made is not between.end and made.until is None
-            if named and alike(held(made), value):
-                return made.tensor
+def _named_step(
+    graph: Graph, subgraph: Subgraph, exact: ExactValues, value: Tensor
+) -> Tensor | None:
+    """Return the named step inside the block that equals `value`, if there is one."""
+    for op in subgraph.ops:
+        for result in graph.results[op.index]:
+            named = result.bind is not None and result is not subgraph.end and result.until is None
+            if named and alike(exact.of(result), value):
+                return result.tensor
     return None

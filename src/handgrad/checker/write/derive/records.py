@@ -1,24 +1,26 @@
-"""What `derive` gives back: the lines, and a verdict on each gradient that they give."""
+"""The result of `derive`: the lines, and a verdict on each of their gradients."""
 
 from dataclasses import dataclass, field
 from typing import Any
 
-from handgrad.checker.records import CellError, Verdict
+from handgrad.checker.records import CellError, VerdictName
+from handgrad.files import finite_or_none
 
 
 @dataclass(frozen=True)
 class Gradient:
-    """One gradient of the derived pass. `verdict` None: it could not be derived or run."""
+    """One gradient of the derived pass. `verdict` is None if it could not be derived or run."""
 
     node: str
     name: str
-    verdict: Verdict | None
+    verdict: VerdictName | None
     shape: tuple[int, ...]
     ratio: float | None = None
     max_abs_diff: float | None = None
 
     @property
     def right(self) -> bool:
+        """Whether the gradient is exact or within rounding."""
         return self.verdict in ("exact", "rounding")
 
     def __str__(self) -> str:
@@ -26,8 +28,8 @@ class Gradient:
 
 
 @dataclass(frozen=True)
-class Step:
-    """A step that could not be derived: what it is, where, and why."""
+class MissingStep:
+    """A statement that could not be undone, or a derived line that raised: where, and why."""
 
     statement: str
     line: int | None
@@ -40,42 +42,40 @@ class Step:
 
 @dataclass(frozen=True)
 class Derivation:
-    """A derived backward pass. `lines` are ready to paste where the loss has just been computed.
+    """A derived backward pass. `lines` are ready to paste below the line of the loss.
 
-    Its text is the lines; where a function was derived, a function of the gradient of its result.
+    `str()` gives the lines, or for a derived function its whole backward function.
     """
 
     file: str
     loss: str
     lines: tuple[str, ...]
     gradients: tuple[Gradient, ...]
-    missing: tuple[Step, ...] = ()
+    missing: tuple[MissingStep, ...] = ()
     errors: tuple[CellError, ...] = ()
     head: str | None = None
-    """For a function: the def line. None: the lines stand by themselves."""
+    """The def line of a derived function; else None."""
     version: int = field(default=1, init=False)
 
     @property
     def ok(self) -> bool:
-        """Whether every gradient was derived, run, and found right."""
+        """Whether every gradient was derived, run, and is right."""
         return not self.missing and all(g.right for g in self.gradients)
 
     def summary(self) -> str:
         """Return the one line of counts."""
         right = sum(g.right for g in self.gradients)
         exact = sum(g.verdict == "exact" for g in self.gradients)
-        many = len(self.gradients)
-        if not many:
+        count = len(self.gradients)
+        if not count:
             return "No gradient could be derived."
         parts = [f"{exact} exact"] if exact else []
         parts += [f"{right - exact} right but for rounding"] if right > exact else []
-        parts += [f"{many - right} not derived"] if many > right else []
-        return f"{right} of {many} gradients: {', '.join(parts)}."
+        parts += [f"{count - right} not derived"] if count > right else []
+        return f"{right} of {count} gradients: {', '.join(parts)}."
 
     def to_json(self) -> dict[str, Any]:
-        """What `handgrad derive --json` writes (docs/derive.md)."""
-        from handgrad.files import finite_or_none
-
+        """Return what `handgrad derive --json` writes (docs/derive.md)."""
         return {
             "version": self.version,
             "file": self.file,

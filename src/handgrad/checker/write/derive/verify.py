@@ -1,7 +1,7 @@
-"""Derived lines run where they are to stand, and judged as `handgrad check` judges.
+"""Run derived lines in the scope of the loss, and judge them as `handgrad check` does.
 
-They run on the values that the user's tensors had when the loss was computed, once as they are and
-once in float64, so that what rounding explains is told from what it does not.
+The lines run on the values that the user's tensors had when the loss was computed: once in their
+own dtypes and once in float64, which separates rounding from wrong formulas.
 """
 
 import ast
@@ -12,70 +12,71 @@ import torch
 from torch import Tensor
 
 from handgrad.checker.passes.compare import judge
-from handgrad.checker.passes.find import Pass
 from handgrad.checker.passes.replay import Replay
+from handgrad.checker.passes.truth import Pass
 from handgrad.checker.record.trace import Bind
-from handgrad.checker.records import Verdict
+from handgrad.checker.records import VerdictName
 from handgrad.checker.write.compose.references import References
 
 
-class Run:
-    """The names after the lines have run; `failed` is what each line that raised said."""
+class ExecutedLines:
+    """Executes lines. `names` are the names afterwards, `failed` the errors by line."""
 
     def __init__(
         self,
         lines: Sequence[str],
         refs: References,
-        values: "Values",
-        given: Mapping[str, Tensor],
+        values: "TensorValues",
+        extra: Mapping[str, Tensor],
     ) -> None:
-        self.names: dict[str, Any] = {"torch": torch, **refs.names, **given}
+        self.names: dict[str, Any] = {"torch": torch, **refs.names, **extra}
         self.failed: dict[str, str] = {}
-        stands = {text: values.of(tensor) for text, tensor in refs.paths.items()}
-        for name, held in refs.names.items():
-            if isinstance(held, Tensor) and name not in given:
-                self.names[name] = values.of(held)
+        paths = {text: values.of(tensor) for text, tensor in refs.paths.items()}
+        for name, value in refs.names.items():
+            if isinstance(value, Tensor) and name not in extra:
+                self.names[name] = values.of(value)
         with torch._C.DisableTorchFunction(), torch.no_grad():
             for line in lines:
                 if line and not line.startswith("#"):
-                    self._run(line, stands)
+                    self._run(line, paths)
 
-    def _run(self, line: str, stands: Mapping[str, Tensor]) -> None:
-        tree = _Paths(stands, self.names).visit(ast.parse(line))
+    def _run(self, line: str, paths: Mapping[str, Tensor]) -> None:
+        tree = _ReplacePaths(paths, self.names).visit(ast.parse(line))
         try:
             exec(compile(ast.fix_missing_locations(tree), "<derived>", "exec"), self.names)
         except Exception as error:
             self.failed[line] = f"{type(error).__name__}: {str(error).splitlines()[0]}"
 
 
-class _Paths(ast.NodeTransformer):
-    """Puts the value that stood there for `model.fc1.weight`, whatever stands there now."""
+class _ReplacePaths(ast.NodeTransformer):
+    """Replaces `model.fc1.weight` by the value that it had, which may have changed since."""
 
-    def __init__(self, stands: Mapping[str, Tensor], names: dict[str, Any]) -> None:
-        self.stands = {t: v for t, v in stands.items() if not t.isidentifier()}
+    def __init__(self, paths: Mapping[str, Tensor], names: dict[str, Any]) -> None:
+        self.paths = {text: value for text, value in paths.items() if not text.isidentifier()}
         self.names = names
 
     def generic_visit(self, node: ast.AST) -> ast.AST:
         if isinstance(node, ast.Attribute | ast.Subscript) and isinstance(node.ctx, ast.Load):
             text = ast.unparse(node)
-            if text in self.stands:
+            if text in self.paths:
                 name = f"__value{len(self.names)}"
-                self.names[name] = self.stands[text]
+                self.names[name] = self.paths[text]
                 return ast.Name(name, ast.Load())
         return super().generic_visit(node)
 
 
-class Values:
-    """The user's tensors as they stood after the loss, as they are or in float64."""
+class TensorValues:
+    """The values of the user's tensors after the loss: as recorded, or replayed in float64."""
 
     def __init__(self, forward: Pass, replay: Replay | None = None) -> None:
         self.forward, self.replay = forward, replay
-        self._held: dict[int, Tensor] = {}
+        self._cache: dict[int, Tensor] = {}
 
     def of(self, tensor: Tensor) -> Tensor:
-        if id(tensor) not in self._held:
-            self._held[id(tensor)] = self._value(tensor)
-        return self._held[id(tensor)]
+        """Return the value of a tensor."""
+        if id(tensor) not in self._cache:
+            self._cache[id(tensor)] = self._value(tensor)
+        return self._cache[id(tensor)]
 
     def _value(self, tensor: Tensor) -> Tensor:
         replay = self.replay
@@ -95,15 +96,18 @@ def _is_expanded(value: Tensor) -> bool:
 
 def verdict_of(
     forward: Pass, bind: Bind, value: Tensor | None, formula: Tensor | None
-) -> tuple[Verdict | None, float | None, float | None]:
-    """Return verdict, R and the largest difference of one derived gradient."""
+) -> tuple[VerdictName | None, float | None, float | None]:
+    """Return verdict, R and the largest absolute difference of one derived gradient.
+
+    `formula` is the gradient that the lines give in float64.
+    """
     truth = forward.truth.get(bind.index)
     if truth is None or not isinstance(value, Tensor):
         return None, None, None
     verdict, ratio = judge(
         value.detach(), forward.autograd.get(bind.index), truth, forward.noise[bind.index], formula
     )
-    far = None
+    max_abs_diff = None
     if value.shape == truth.shape:
-        far = float((value.to(truth) - truth).abs().max()) if truth.numel() else 0.0
-    return verdict, ratio, far
+        max_abs_diff = float((value.to(truth) - truth).abs().max()) if truth.numel() else 0.0
+    return verdict, ratio, max_abs_diff

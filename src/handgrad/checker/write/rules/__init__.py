@@ -1,9 +1,9 @@
-"""RULES: how the backward line of each torch operation reads, one entry an operation.
+"""RULES: the backward lines of each torch operation, as templates.
 
     elementwise, activations    arithmetic, functions, kinks
     reductions                  sums, means, extremes, norms, running sums
     products                    matrices, vectors, einsum, convolutions
-    shapes, lookup              elements moved, looked up, put back
+    shapes, lookup              moving, gathering and scattering elements
     losses, normalisation       softmax, losses, layer norm, attention
 
 Keys are canonical names (rule.canonical): `x * y`, `torch.multiply` and `x.mul_` are all "mul".

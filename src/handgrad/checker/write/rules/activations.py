@@ -1,16 +1,16 @@
-"""Activation functions, elementwise but for their parameters."""
+"""Activation functions."""
 
-from handgrad.checker.write.rules.rule import Call, Forms, Rule, each, whole
+from handgrad.checker.write.rules.rule import Forms, OpCall, Rule, each, whole
 
 SIGMOID = "torch.sigmoid(input)"
 SELU_SCALE, SELU_ALPHA = "1.0507009873554805", "1.7580993408473766"
 
 
-def _relu(c: Call) -> Forms:
+def _relu(c: OpCall) -> Forms:
     return {"input": "(out > 0) * d"}
 
 
-def _gelu(c: Call) -> Forms:
+def _gelu(c: OpCall) -> Forms:
     if c["approximate"] == "tanh":
         return {
             "$inner": "torch.tanh((2 / torch.pi) ** 0.5 * (input + 0.044715 * input**3))",
@@ -27,7 +27,7 @@ def _gelu(c: Call) -> Forms:
     }
 
 
-def _softplus(c: Call) -> Forms:
+def _softplus(c: OpCall) -> Forms:
     inner = "input" if c["beta"] == 1 else "beta * input"
     slope = f"torch.sigmoid({inner})"
     if (c["input"] * c["beta"] > c["threshold"]).any():
@@ -35,7 +35,7 @@ def _softplus(c: Call) -> Forms:
     return {"input": f"{slope} * d"}
 
 
-def _prelu(c: Call) -> Forms:
+def _prelu(c: OpCall) -> Forms:
     wide = [1] * c.out.dim()
     if c.out.dim() > 1:
         wide[1] = -1
@@ -49,7 +49,7 @@ def _prelu(c: Call) -> Forms:
     }
 
 
-def _glu(c: Call) -> Forms:
+def _glu(c: OpCall) -> Forms:
     return {
         "$left": "input.chunk(2, dim)[0]",
         "$gate": "torch.sigmoid(input.chunk(2, dim)[1])",

@@ -1,31 +1,31 @@
-"""Elementwise arithmetic and functions. What broadcasting stretched is summed by the caller."""
+"""Elementwise arithmetic and functions."""
 
 import math
 
 import torch
 
-from handgrad.checker.write.rules.rule import Call, Forms, NoRule, Rule, each
+from handgrad.checker.write.rules.rule import Forms, NoRule, OpCall, Rule, each
 
 
-def _add(c: Call) -> Forms:
+def _add(c: OpCall) -> Forms:
     if c["alpha"] == 1:
         return {"input": "d", "other": "d"}
     return {"input": "d", "other": "alpha * d"}
 
 
-def _sub(c: Call) -> Forms:
+def _sub(c: OpCall) -> Forms:
     if c["alpha"] == 1:
         return {"input": "d", "other": "-d"}
     return {"input": "d", "other": "-alpha * d"}
 
 
-def _div(c: Call) -> Forms:
+def _div(c: OpCall) -> Forms:
     c.require(rounding_mode=None)
     return {"input": "d / other", "other": "-input / other**2 * d"}
 
 
-def _pow(c: Call) -> Forms:
-    """x**2 gives 2 * x * d, x**-1 gives -x**-2 * d: the numbers are worked out."""
+def _pow(c: OpCall) -> Forms:
+    """Evaluate the numbers: x**2 gives 2 * x * d, x**-1 gives -x**-2 * d."""
     exponent = c["exponent"]
     base = {"exponent": "out * torch.log(input) * d"}
     if isinstance(exponent, torch.Tensor):
@@ -55,16 +55,16 @@ def _is_number(text: str) -> bool:
     return text.lstrip("-").replace(".", "", 1).isdigit()
 
 
-def _greater(c: Call) -> Forms:
+def _greater(c: OpCall) -> Forms:
     return _larger(c, ">")
 
 
-def _smaller(c: Call) -> Forms:
+def _smaller(c: OpCall) -> Forms:
     return _larger(c, "<")
 
 
-def _larger(c: Call, sign: str) -> Forms:
-    """Where both are alike each gets half, as autograd has it; said only if it happens here."""
+def _larger(c: OpCall, sign: str) -> Forms:
+    """Give each operand half where they are equal, as autograd does; only if that occurs."""
     half = "0.5 * (input == other) * d"
     tied = bool((torch.as_tensor(c["input"]) == torch.as_tensor(c["other"])).any())
     more = dict.fromkeys(("input", "other"), f" + {half}" if tied else "")
@@ -74,7 +74,7 @@ def _larger(c: Call, sign: str) -> Forms:
     }
 
 
-def _clamp(c: Call) -> Forms:
+def _clamp(c: OpCall) -> Forms:
     low, high = c["min"], c["max"]
     inside = [t for t, v in (("(input >= min)", low), ("(input <= max)", high)) if v is not None]
     forms = {"input": f"({' & '.join(inside)}) * d" if len(inside) > 1 else f"{inside[0]} * d"}
@@ -87,25 +87,25 @@ def _clamp(c: Call) -> Forms:
     return forms
 
 
-def _to(c: Call) -> Forms:
+def _to(c: OpCall) -> Forms:
     same = c["input"].dtype == c.out.dtype and c["input"].device == c.out.device
     return {"input": "d" if same or not isinstance(c.d, torch.Tensor) else "d.to(input)"}
 
 
-def _lerp(c: Call) -> Forms:
+def _lerp(c: OpCall) -> Forms:
     return {"input": "(1 - weight) * d", "end": "weight * d", "weight": "(end - input) * d"}
 
 
-def _fmod(c: Call) -> Forms:
+def _fmod(c: OpCall) -> Forms:
     if isinstance(c["other"], torch.Tensor) and c["other"].is_floating_point():
         rounding = "floor" if c.name == "remainder" else "trunc"
         return {"input": "d", "other": f"-torch.div(input, other, rounding_mode='{rounding}') * d"}
     return {"input": "d"}
 
 
-def _where(c: Call) -> Forms:
+def _where(c: OpCall) -> Forms:
     if "other" not in c.values or c["other"] is None:
-        raise NoRule("where with a condition alone")
+        raise NoRule("where with only a condition")
     return {"input": "torch.where(condition, d, 0)", "other": "torch.where(condition, 0, d)"}
 
 
@@ -202,7 +202,7 @@ RULES: dict[str, Rule] = {
     "masked_fill": each(
         "input, mask, value", input="d.masked_fill(mask, 0)", value="torch.where(mask, d, 0)"
     ),
-    # the same numbers
+    # identity
     "clone": each("input", input="d"),
     "real": each("input", input="d"),
     "to": each("input, *target, dtype=None, device=None", _to),

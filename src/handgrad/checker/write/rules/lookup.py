@@ -1,4 +1,4 @@
-"""Looking up and putting back: by index, by mask, along a dimension."""
+"""Gather and scatter: by index, by mask, along a dimension."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,28 +6,37 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from handgrad.checker.write.rules.rule import Call, Forms, NoRule, Overwritten, Put, Rule, whole
+from handgrad.checker.write.closed_forms import closed_form
+from handgrad.checker.write.rules.rule import (
+    AtIndex,
+    ExceptIndex,
+    Forms,
+    NoRule,
+    OpCall,
+    Rule,
+    whole,
+)
 
 
-def _getitem(c: Call) -> Forms:
+def _getitem(c: OpCall) -> Forms:
     index = c["index"]
     parts = index if isinstance(index, tuple) else (index,)
     if not any(_is_advanced(p) for p in parts):
-        return {"input": Put("index", "d", _basic(c, parts))}
+        return {"input": AtIndex("index", "d", _basic(c, parts))}
     if all(_is_advanced(p) for p in parts):
         listed = "index" if isinstance(index, tuple) else "(index,)"
         unique = _never_twice(parts)
         if hot := _one_a_row(c, parts):
-            return {"input": Put("index", "d", hot, unique)}
+            return {"input": AtIndex("index", "d", hot, unique)}
         put = (
             f"index_put_({listed}, d, accumulate=True)"
             if not unique
             else f"index_put_({listed}, d)"
         )
         return {
-            "input": Put("index", "d", f"torch.zeros_like(input).{_as_tensors(c, put)}", unique)
+            "input": AtIndex("index", "d", f"torch.zeros_like(input).{_as_tensors(c, put)}", unique)
         }
-    return {"input": Put("index", "d", _mixed(c, parts), _mixed_once(parts))}
+    return {"input": AtIndex("index", "d", _mixed(c, parts), _mixed_once(parts))}
 
 
 def _is_advanced(part: Any) -> bool:
@@ -36,8 +45,8 @@ def _is_advanced(part: Any) -> bool:
     return isinstance(part, Sequence) and not isinstance(part, str)
 
 
-def _as_tensors(c: Call, put: str) -> str:
-    """index_put_ takes tensors: a range or list among the indices is named `places`."""
+def _as_tensors(c: OpCall, put: str) -> str:
+    """Convert ranges and lists among the indices to tensors, as index_put_ requires."""
     index = c["index"]
     parts = index if isinstance(index, tuple) else (index,)
     if all(isinstance(p, Tensor) for p in parts):
@@ -49,20 +58,20 @@ def _as_tensors(c: Call, put: str) -> str:
 
 
 def _never_twice(parts: Sequence[Any]) -> bool:
-    """Tell whether the index itself shows that it meets no place twice: a mask, range(n)."""
+    """Tell whether an index is sure to repeat no element: it has a mask or range(n)."""
     if any(isinstance(p, Tensor) and p.dtype in (torch.bool, torch.uint8) for p in parts):
         return True
     flat = [torch.as_tensor(list(p) if isinstance(p, range) else p) for p in parts]
-    one = all(p.dim() == 1 for p in flat) and len({len(p) for p in flat}) == 1
-    return one and any(torch.equal(p.cpu(), torch.arange(len(p))) for p in flat)
+    vectors = all(p.dim() == 1 for p in flat) and len({len(p) for p in flat}) == 1
+    return vectors and any(torch.equal(p.cpu(), torch.arange(len(p))) for p in flat)
 
 
 def _mixed_once(parts: Sequence[Any]) -> bool:
     return _never_twice([p for p in parts if _is_advanced(p)])
 
 
-def _one_a_row(c: Call, parts: Sequence[Any]) -> str | None:
-    """x[range(n), y]: the one-hot rows of y, times d."""
+def _one_a_row(c: OpCall, parts: Sequence[Any]) -> str | None:
+    """Return the gradient of x[range(n), y], one-hot rows of y times d, or None."""
     rows = parts[0]
     whole = len(parts) == len(c.shape()) == 2 and len(rows) == c.shape()[0]
     if not whole or not isinstance(parts[1], Tensor) or not _never_twice(parts[:1]):
@@ -70,13 +79,15 @@ def _one_a_row(c: Call, parts: Sequence[Any]) -> str | None:
     if parts[1].dtype != torch.int64 or c["input"].dtype != torch.get_default_dtype():
         return None
     c.extra["column"] = parts[1]
-    wide = "input.shape[1]" if c.plain("input") else repr(c.shape()[1])
-    hot = f"torch.nn.functional.one_hot(column, {wide})"
+    hot = closed_form("one_hot", index="column", classes=c.size_at(1))
     return f"raw * {hot}" if c.raw_is_number else f"{hot} * d.unsqueeze(1)"
 
 
-def _mixed(c: Call, parts: Sequence[Any]) -> str:
-    """Slices beside tensors: as an expression only for one tensor among whole dimensions."""
+def _mixed(c: OpCall, parts: Sequence[Any]) -> str:
+    """Return the gradient for an index of slices and tensors, "" if no expression gives it.
+
+    Only one integer vector among full slices can be written as one expression.
+    """
     dims = [i for i, p in enumerate(parts) if _is_advanced(p)]
     rest = [p for p in parts if not _is_advanced(p)]
     if len(dims) == 1 and all(p == slice(None) for p in rest if isinstance(p, slice)):
@@ -88,16 +99,15 @@ def _mixed(c: Call, parts: Sequence[Any]) -> str:
     return ""
 
 
-def _basic(c: Call, parts: Sequence[Any]) -> str:
-    """Return the gradient of x[parts] as one expression: from the innermost step outwards."""
+def _basic(c: OpCall, parts: Sequence[Any]) -> str:
+    """Return the gradient of x[parts], without tensors in the index, as one expression."""
     rank = len(c.shape())
-    given = sum(p is not None and p is not Ellipsis for p in parts)
+    indexed = sum(p is not None and p is not Ellipsis for p in parts)
     full: list[Any] = []
     for part in parts:
-        full += [slice(None)] * (rank - given) if part is Ellipsis else [part]
+        full += [slice(None)] * (rank - indexed) if part is Ellipsis else [part]
     value, dim = "d", 0
     steps: list[tuple[str, int, tuple[int, ...]]] = []
-    seen = ""
     for at, part in enumerate(full):
         if part is None:
             value = f"{value}.squeeze({_kept_before(full[:at])})"
@@ -107,39 +117,37 @@ def _basic(c: Call, parts: Sequence[Any]) -> str:
         elif not isinstance(part, slice):
             steps.append(("select_scatter", dim, (int(part),)))
         dim += part is not None
-    if not steps:
-        return value
-    return _scattered(c, value, steps, seen)
+    return _scattered(c, value, steps) if steps else value
 
 
 def _kept_before(parts: Sequence[Any]) -> int:
-    """Where a new dimension stands once those before it that are no new ones are counted."""
+    """Return the position of a new dimension in the result, new ones before it not counted."""
     return sum(isinstance(p, slice) for p in parts)
 
 
-def _scattered(c: Call, value: str, steps: Sequence[tuple[str, int, Any]], seen: str) -> str:
-    """Ints first, as each takes a dimension away; `input[...]` says the shape on the way."""
-    order = [s for s in steps if s[0] == "slice_scatter"]
+def _scattered(c: OpCall, value: str, steps: Sequence[tuple[str, int, Any]]) -> str:
+    """Undo slices and then integers, which dropped dimensions; `input[...]` has each shape."""
+    slices = [s for s in steps if s[0] == "slice_scatter"]
     ints = [s for s in steps if s[0] == "select_scatter"]
     rank = len(c.shape())
     text = value
-    done = [dim for _, dim, _ in ints]
-    for k, (_, dim, (begin, end, step)) in enumerate(order):
-        own = [":"] * rank
-        for _, other, (b, e, s) in order[k + 1 :]:
-            own[other] = f"{b}:{e}:{s}" if s != 1 else f"{b}:{e}"
+    dropped = [dim for _, dim, _ in ints]
+    for k, (_, dim, (begin, end, step)) in enumerate(slices):
+        index = [":"] * rank
+        for _, other, (b, e, s) in slices[k + 1 :]:
+            index[other] = f"{b}:{e}:{s}" if s != 1 else f"{b}:{e}"
         for _, other, (at,) in ints:
-            own[other] = str(at)
-        like = _like(own)
-        at = dim - sum(d < dim for d in done)
+            index[other] = str(at)
+        like = _like(index)
+        at = dim - sum(d < dim for d in dropped)
         text = f"torch.zeros_like({like}).slice_scatter({text}, {at}, {begin}, {end}, {step})"
         text = text.replace(", 1)", ")") if step == 1 and text.endswith(f"{end}, 1)") else text
     for k, (_, dim, (at,)) in enumerate(ints):
-        own = [":"] * rank
+        index = [":"] * rank
         for _, other, (b,) in ints[k + 1 :]:
-            own[other] = str(b)
+            index[other] = str(b)
         shift = sum(d < dim for _, d, _ in ints[k + 1 :])
-        text = f"torch.zeros_like({_like(own)}).select_scatter({text}, {dim - shift}, {at})"
+        text = f"torch.zeros_like({_like(index)}).select_scatter({text}, {dim - shift}, {at})"
     return text
 
 
@@ -149,24 +157,24 @@ def _like(parts: list[str]) -> str:
     return f"input[{', '.join(parts)}]" if parts else "input"
 
 
-def _setitem(c: Call) -> Forms:
-    return {"input": Overwritten("index"), "value": "d[index]"}
+def _setitem(c: OpCall) -> Forms:
+    return {"input": ExceptIndex("index"), "value": "d[index]"}
 
 
-def _embedding(c: Call) -> Forms:
+def _embedding(c: OpCall) -> Forms:
     c.require(max_norm=None, scale_grad_by_freq=False)
     if c["padding_idx"] is not None and (c["input"] == c["padding_idx"]).any():
-        raise NoRule("embedding with a padding_idx that occurs")
+        raise NoRule("embedding with a padding_idx that occurs in the input")
     put = "torch.zeros_like(weight).index_put_((input,), d, accumulate=True)"
-    return {"weight": Put("input", "d", put, unique=False)}
+    return {"weight": AtIndex("input", "d", put, unique=False)}
 
 
-def _scatter(c: Call) -> Forms:
+def _scatter(c: OpCall) -> Forms:
     c.require(reduce=None)
     return {"input": "d.scatter(dim, index, 0)", "src": "d.gather(dim, index)"}
 
 
-def _index_put(c: Call) -> Forms:
+def _index_put(c: OpCall) -> Forms:
     if c["accumulate"]:
         return {"input": "d", "values": "d[index]"}
     return {
@@ -175,7 +183,7 @@ def _index_put(c: Call) -> Forms:
     }
 
 
-def _take(c: Call) -> Forms:
+def _take(c: OpCall) -> Forms:
     flat = "torch.zeros_like(input).put_(index, d, accumulate=True)"
     return {"input": flat}
 

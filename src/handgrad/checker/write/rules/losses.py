@@ -2,22 +2,15 @@
 
 import torch
 
-from handgrad.checker.write.rules.rule import Call, Forms, NoRule, Rule, each, whole
+from handgrad.checker.write.closed_forms import closed_form
+from handgrad.checker.write.rules.rule import Forms, NoRule, OpCall, Rule, each, whole
 
-SOFTMAX = "torch.softmax(input, {dim})"
-
-
-def _softmax(c: Call) -> Forms:
-    sign = "-" if c.name == "softmin" else ""
-    return {"input": f"{sign}out * (d - (out * d).sum(dim, keepdim=True))"}
+SOFTMAX = closed_form("softmax", p="out", d="d", dim="dim")
+LOG_SOFTMAX = closed_form("log_softmax", out="out", d="d", dim="dim")
 
 
-def _log_softmax(c: Call) -> Forms:
-    return {"input": "d - torch.exp(out) * d.sum(dim, keepdim=True)"}
-
-
-def _averaged(c: Call, slope: str, of: str = "input") -> str:
-    """A loss that is the mean, the sum, or each element of what `slope` is the derivative of."""
+def _averaged(c: OpCall, slope: str, of: str = "input") -> str:
+    """Return `slope * d`, divided by the number of elements if the loss is a mean."""
     if c["reduction"] != "mean":
         return f"{slope} * d"
     n = torch.Size(c.shape(of)).numel()
@@ -25,82 +18,79 @@ def _averaged(c: Call, slope: str, of: str = "input") -> str:
 
 
 def _pairwise(slope: str) -> object:
-    """A loss of the difference: what the target gets is the same with the other sign."""
+    """Return the rule of a loss of `input - target`: the target's gradient is the negative."""
 
-    def decide(c: Call) -> Forms:
-        _only(c)
+    def decide(c: OpCall) -> Forms:
+        _require_plain(c)
         return {"input": _averaged(c, slope), "target": _averaged(c, f"-{slope}")}
 
     return decide
 
 
-def _only(c: Call) -> None:
+def _require_plain(c: OpCall) -> None:
+    """Raise NoRule for weights, deprecated arguments, and operands that broadcast."""
     c.require(weight=None, size_average=None, reduce=None)
     if c.shape("input") != c.shape("target"):
         raise NoRule(f"{c.name} that broadcasts")
 
 
-def _smooth_l1(c: Call) -> Forms:
+def _smooth_l1(c: OpCall) -> Forms:
     beta = c["delta"] if c.name == "huber_loss" else c["beta"]
-    _only(c)
+    _require_plain(c)
     inside = "(input - target)" if c.name == "huber_loss" else "(input - target) / beta"
     limit = "delta" if c.name == "huber_loss" else "1"
     slope = f"({inside}).clamp(-{limit}, {limit})" if beta else "torch.sign(input - target)"
     return {"input": _averaged(c, slope), "target": _averaged(c, f"-{slope}")}
 
 
-def _bce(c: Call) -> Forms:
-    _only(c)
+def _bce(c: OpCall) -> Forms:
+    _require_plain(c)
     slope = "(input - target) / (input * (1 - input))"
     other = "(torch.log(1 - input) - torch.log(input))"
     return {"input": _averaged(c, slope), "target": _averaged(c, other)}
 
 
-def _bce_with_logits(c: Call) -> Forms:
+def _bce_with_logits(c: OpCall) -> Forms:
     c.require(pos_weight=None)
-    _only(c)
+    _require_plain(c)
     slope = "(torch.sigmoid(input) - target)"
     return {"input": _averaged(c, slope), "target": _averaged(c, "-input")}
 
 
-def _kl_div(c: Call) -> Forms:
-    _only(c)
+def _kl_div(c: OpCall) -> Forms:
+    _require_plain(c)
     weight = "torch.exp(target)" if c["log_target"] else "target"
     forms = {"input": f"-{weight}"}
     if c["reduction"] == "batchmean":
-        rows = c.number(c.shape()[0], "input.shape[0]" if c.plain("input") else None)
+        rows = c.number(c.shape()[0], c.size_at(0))
         return {name: f"{text} * d / {rows}" for name, text in forms.items()}
     return {name: _averaged(c, text) for name, text in forms.items()}
 
 
-def _targets(c: Call) -> tuple[str, str]:
-    """Return text for the rows that count in the mean, and for the one-hot targets."""
-    if c["ignore_index"] >= 0 and (c["target"] == c["ignore_index"]).any():
-        raise NoRule(f"{c.name} with an ignore_index that occurs")
+def _targets(c: OpCall) -> tuple[str, str]:
+    """Return text for the number of rows, and for the one-hot targets."""
     if (c["target"] == c["ignore_index"]).any():
-        raise NoRule(f"{c.name} with targets to be ignored")
+        raise NoRule(f"{c.name} with an ignore_index that occurs in the targets")
     if len(c.shape()) not in (1, 2):
-        raise NoRule(f"{c.name} of {len(c.shape())}-D")
+        raise NoRule(f"{c.name} of {len(c.shape())}-D input")
     rows = c.shape()[0] if len(c.shape()) == 2 else 1
-    wide = f"input.shape[{len(c.shape()) - 1}]" if c.plain("input") else repr(c.shape()[-1])
-    text = c.number(rows, "input.shape[0]" if c.plain("input") and rows > 1 else None)
-    return text, f"torch.nn.functional.one_hot(target, {wide})"
+    text = c.number(rows, c.size_at(0) if rows > 1 else None)
+    return text, closed_form("one_hot", index="target", classes=c.size_at(len(c.shape()) - 1))
 
 
-def _scale(c: Call, rows: str) -> str:
+def _scale(c: OpCall, rows: str) -> str:
     if c["reduction"] == "none":
         return " * d.unsqueeze(-1)" if getattr(c.d, "shape", ()) else " * d"
     return f" * d / {rows}" if c["reduction"] == "mean" and len(c.shape()) == 2 else " * d"
 
 
-def _cross_entropy(c: Call) -> Forms:
+def _cross_entropy(c: OpCall) -> Forms:
     c.require(weight=None, size_average=None, reduce=None)
     dim = len(c.shape()) - 1
     if c["target"].is_floating_point():
         if c.shape() != c.shape("target") or len(c.shape()) != 2 or c["label_smoothing"]:
-            raise NoRule("cross_entropy of probabilities that are no matrix, or smoothed")
-        rows = c.number(c.shape()[0], "input.shape[0]" if c.plain("input") else None)
-        each_row = _scale(c, rows)
+            raise NoRule("cross_entropy of probabilities, smoothed or not 2-D")
+        each_row = _scale(c, c.number(c.shape()[0], c.size_at(0)))
         total = "target.sum(1, keepdim=True)"
         return {
             "input": f"(torch.softmax(input, 1) * {total} - target){each_row}",
@@ -110,16 +100,17 @@ def _cross_entropy(c: Call) -> Forms:
     if c["label_smoothing"]:
         wide = c.shape()[dim]
         hot = f"(1 - label_smoothing) * {hot}.to(input) - label_smoothing / {wide}"
-    return {"input": f"(torch.softmax(input, {dim}) - {hot}){_scale(c, rows)}"}
+    slope = closed_form("cross_entropy", logits="input", dim=dim, target=hot)
+    return {"input": f"{slope}{_scale(c, rows)}"}
 
 
-def _nll_loss(c: Call) -> Forms:
+def _nll_loss(c: OpCall) -> Forms:
     c.require(weight=None, size_average=None, reduce=None)
     rows, hot = _targets(c)
     return {"input": f"-{hot}{_scale(c, rows)}"}
 
 
-def _cosine_similarity(c: Call) -> Forms:
+def _cosine_similarity(c: OpCall) -> Forms:
     lengths = {
         "$length1": "x1.norm(dim=dim, keepdim=True)",
         "$length2": "x2.norm(dim=dim, keepdim=True)",
@@ -136,9 +127,9 @@ MEAN = "size_average=None, reduce=None, reduction='mean'"
 PAIR = f"input, target, {MEAN}, weight=None"
 
 RULES: dict[str, Rule] = {
-    "softmax": whole("input, dim, dtype=None", _softmax),
-    "softmin": whole("input, dim, dtype=None", _softmax),
-    "log_softmax": whole("input, dim, dtype=None", _log_softmax),
+    "softmax": whole("input, dim, dtype=None", input=SOFTMAX),
+    "softmin": whole("input, dim, dtype=None", input=f"-{SOFTMAX}"),
+    "log_softmax": whole("input, dim, dtype=None", input=LOG_SOFTMAX),
     "cross_entropy": each(
         "input, target, weight=None, size_average=None, ignore_index=-100, reduce=None, "
         "reduction='mean', label_smoothing=0.0",

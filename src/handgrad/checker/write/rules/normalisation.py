@@ -1,52 +1,55 @@
-"""Normalisation, dropout and attention: closed forms in a few steps."""
+"""Norms, dropout and attention."""
 
 import math
 
 import torch
 
-from handgrad.checker.write.rules.rule import Call, Forms, NoRule, Rule, whole
+from handgrad.checker.write.closed_forms import closed_form
+from handgrad.checker.write.rules.rule import Forms, NoRule, OpCall, Rule, whole
+
+Dims = int | tuple[int, ...]
 
 
-def _normalised(c: Call, dims: tuple[int, ...], shape: str = "") -> dict[str, str]:
-    """Return the steps that the closed form needs, over `dims` of the input."""
-    at = dims[0] if len(dims) == 1 else dims
+def _normalised(dims: Dims, x: str = "input") -> dict[str, str]:
+    """Return the steps that the closed form needs, over `dims` of `x`."""
     return {
-        "$rstd": f"(input.var({at}, correction=0, keepdim=True) + eps) ** -0.5",
-        "$xhat": f"(input - input.mean({at}, keepdim=True)) * rstd",
+        "$rstd": closed_form("rstd", x=x, dims=dims, correction=0, eps="eps"),
+        "$xhat": closed_form("xhat", x=x, dims=dims, rstd="rstd"),
     }
 
 
-def _closed(dims: tuple[int, ...], dxhat: str) -> str:
-    at = dims[0] if len(dims) == 1 else dims
-    return (
-        f"rstd * ({dxhat} - {dxhat}.mean({at}, keepdim=True)"
-        f" - xhat * ({dxhat} * xhat).mean({at}, keepdim=True))"
-    )
+def _closed(dims: Dims) -> str:
+    return closed_form("norm_of_means", d="dxhat", dims=dims)
 
 
-def _gained(c: Call, weight: str) -> dict[str, str]:
+def _last(c: OpCall) -> Dims:
+    """Return the dimensions of `normalized_shape`, counted from the end."""
+    n_dims = len(c["normalized_shape"])
+    return -1 if n_dims == 1 else tuple(range(-n_dims, 0))
+
+
+def _gained(c: OpCall, weight: str) -> dict[str, str]:
     return {"$dxhat": f"{weight} * d"} if c.get("weight") is not None else {"$dxhat": "d"}
 
 
-def _layer_norm(c: Call) -> Forms:
-    dims = tuple(range(-len(c["normalized_shape"]), 0))
+def _layer_norm(c: OpCall) -> Forms:
+    dims = _last(c)
     return {
-        **_normalised(c, dims),
+        **_normalised(dims),
         **_gained(c, "weight"),
-        "input": _closed(dims, "dxhat"),
+        "input": _closed(dims),
         "weight": "xhat * d",
         "bias": "d",
     }
 
 
-def _batch_norm(c: Call) -> Forms:
+def _batch_norm(c: OpCall) -> Forms:
     rank = len(c.shape())
-    dims = (0, *range(2, rank))
-    wide = "".join([", -1", ", 1" * (rank - 2)])
-    view = f".view(1{wide})" if rank > 2 else ""
-    total = f".sum({dims if len(dims) > 1 else 0})"
+    dims = (0, *range(2, rank)) if rank > 2 else 0
+    view = f".view(1, -1{', 1' * (rank - 2)})" if rank > 2 else ""
+    total = f".sum({dims})"
     if not c["training"]:
-        slope = f"(running_var + eps) ** -0.5{''}"
+        slope = "(running_var + eps) ** -0.5"
         slope = f"({slope}){view}" if view else slope
         gain = f"weight{view} * " if c.get("weight") is not None else ""
         mean = f"running_mean{view}"
@@ -57,16 +60,16 @@ def _batch_norm(c: Call) -> Forms:
             "bias": f"d{total}",
         }
     return {
-        **_normalised(c, dims),
+        **_normalised(dims),
         **_gained(c, f"weight{view}"),
-        "input": _closed(dims, "dxhat"),
+        "input": _closed(dims),
         "weight": f"(xhat * d){total}",
         "bias": f"d{total}",
     }
 
 
-def _group_norm(c: Call) -> Forms:
-    """In groups: (N, G, everything else) and back."""
+def _group_norm(c: OpCall) -> Forms:
+    """Reshape to (N, G, elements of a group), normalise, and reshape back."""
     n, _, *rest = c.shape()
     groups = c["num_groups"]
     view = f".view(1, -1{', 1' * len(rest)})"
@@ -75,45 +78,43 @@ def _group_norm(c: Call) -> Forms:
     gain = f"weight{view} * d" if c.get("weight") is not None else "d"
     return {
         "$groups": f"input.reshape({n}, {groups}, -1)",
-        "$rstd": "(groups.var(2, correction=0, keepdim=True) + eps) ** -0.5",
-        "$xhat": "(groups - groups.mean(2, keepdim=True)) * rstd",
+        **_normalised(2, "groups"),
         "$dxhat": f"({gain}).reshape({n}, {groups}, -1)",
-        "input": f"({_closed((2,), 'dxhat')}).reshape({c.size('input')})",
+        "input": f"({_closed(2)}).reshape({c.size('input')})",
         "weight": f"(xhat.reshape({c.size('input')}) * d){total}",
         "bias": f"d{total}",
     }
 
 
-def _rms_norm(c: Call) -> Forms:
-    dims = tuple(range(-len(c["normalized_shape"]), 0))
-    at = dims[0] if len(dims) == 1 else dims
+def _rms_norm(c: OpCall) -> Forms:
+    dims = _last(c)
     eps = "eps" if c["eps"] is not None else repr(torch.finfo(c.out.dtype).eps)
     return {
-        "$rstd": f"((input**2).mean({at}, keepdim=True) + {eps}) ** -0.5",
+        "$rstd": f"((input**2).mean({dims}, keepdim=True) + {eps}) ** -0.5",
         "$xhat": "input * rstd",
         **_gained(c, "weight"),
-        "input": f"rstd * (dxhat - xhat * (dxhat * xhat).mean({at}, keepdim=True))",
+        "input": closed_form("rms_norm", d="dxhat", dims=dims),
         "weight": "xhat * d",
     }
 
 
-def _normalize(c: Call) -> Forms:
+def _normalize(c: OpCall) -> Forms:
     c.require(p=2.0)
     return {
         "$length": "input.norm(dim=dim, keepdim=True)",
-        "input": "(d - out * (out * d).sum(dim, keepdim=True)) / length",
+        "input": closed_form("normalize", d="d", out="out", dim="dim", norm="length"),
     }
 
 
-def _dropout(c: Call) -> Forms:
-    """What was dropped is 0 in the result: the mask is read off it."""
+def _dropout(c: OpCall) -> Forms:
+    """Read the mask from the result, in which dropped elements are 0."""
     if not c["training"] or c["p"] == 0:
         return {"input": "d"}
     return {"input": "(out != 0) * d / (1 - p)"}
 
 
-def _attention(c: Call) -> Forms:
-    """Attention by its three products: softmax(q @ k.mT * scale) @ v."""
+def _attention(c: OpCall) -> Forms:
+    """Differentiate softmax(q @ k.mT * scale) @ v."""
     if c["attn_mask"] is not None or c["dropout_p"] or c["enable_gqa"]:
         raise NoRule("scaled_dot_product_attention with a mask, dropout or grouped heads")
     scale = "scale" if c["scale"] is not None else f"{c.shape('query')[-1]} ** -0.5"
@@ -127,7 +128,7 @@ def _attention(c: Call) -> Forms:
     return {
         "$weights": f"torch.softmax({scores}, -1)",
         "$dweights": "d @ value.mT",
-        "$dscores": "weights * (dweights - (weights * dweights).sum(-1, keepdim=True))",
+        "$dscores": closed_form("softmax", p="weights", d="dweights", dim=-1),
         "query": f"dscores @ key * {scale}",
         "key": f"dscores.mT @ query * {scale}",
         "value": "weights.mT @ d",

@@ -1,10 +1,10 @@
 """Products of matrices and vectors, and convolutions."""
 
-from handgrad.checker.write.rules.rule import Call, Forms, NoRule, Rule, each, whole
+from handgrad.checker.write.rules.rule import Decide, Forms, NoRule, OpCall, Rule, each, whole
 
 
-def _matmul(c: Call) -> Forms:
-    """By the numbers of dimensions; what was broadcast over the batch is summed by the caller."""
+def _matmul(c: OpCall) -> Forms:
+    """Distinguish vectors, matrices and batches. The caller sums over broadcast dimensions."""
     left, right = len(c.shape("input")), len(c.shape("other"))
     if left == right == 1:
         return {"input": "d * other", "other": "input * d"}
@@ -19,11 +19,11 @@ def _matmul(c: Call) -> Forms:
     return {"input": f"d @ {_turned(c, 'other')}", "other": f"{_turned(c, 'input')} @ d"}
 
 
-def _turned(c: Call, name: str) -> str:
+def _turned(c: OpCall, name: str) -> str:
     return f"{name}.{'T' if len(c.shape(name)) == 2 else 'mT'}"
 
 
-def _linear(c: Call) -> Forms:
+def _linear(c: OpCall) -> Forms:
     rank = len(c.shape("input"))
     forms = {"input": "d @ weight", "bias": "d"}
     if rank == 1:
@@ -37,50 +37,19 @@ def _scaled(text: str, factor: str, value: object) -> str:
     return text if value == 1 else f"{factor} * ({text})"
 
 
-def _addmm(c: Call) -> Forms:
-    return {
-        "input": _scaled("d", "beta", c["beta"]),
-        "mat1": _scaled("d @ mat2.T", "alpha", c["alpha"]),
-        "mat2": _scaled("mat1.T @ d", "alpha", c["alpha"]),
-    }
+def _added(**products: str) -> Decide:
+    """Return the rule of beta * input + alpha * product, given the gradients of the factors."""
+
+    def decide(c: OpCall) -> Forms:
+        factors = {name: _scaled(text, "alpha", c["alpha"]) for name, text in products.items()}
+        return {"input": _scaled("d", "beta", c["beta"]), **factors}
+
+    return decide
 
 
-def _baddbmm(c: Call) -> Forms:
-    return {
-        "input": _scaled("d", "beta", c["beta"]),
-        "mat1": _scaled("d @ mat2.mT", "alpha", c["alpha"]),
-        "mat2": _scaled("mat1.mT @ d", "alpha", c["alpha"]),
-    }
-
-
-def _addbmm(c: Call) -> Forms:
-    """The products are summed over the batch, so each gets the whole of d."""
-    return {
-        "input": _scaled("d", "beta", c["beta"]),
-        "mat1": _scaled("d @ mat2.mT", "alpha", c["alpha"]),
-        "mat2": _scaled("mat1.mT @ d", "alpha", c["alpha"]),
-    }
-
-
-def _addmv(c: Call) -> Forms:
-    return {
-        "input": _scaled("d", "beta", c["beta"]),
-        "mat": _scaled("torch.outer(d, vec)", "alpha", c["alpha"]),
-        "vec": _scaled("mat.T @ d", "alpha", c["alpha"]),
-    }
-
-
-def _addr(c: Call) -> Forms:
-    return {
-        "input": _scaled("d", "beta", c["beta"]),
-        "vec1": _scaled("d @ vec2", "alpha", c["alpha"]),
-        "vec2": _scaled("d.T @ vec1", "alpha", c["alpha"]),
-    }
-
-
-def _einsum(c: Call) -> Forms:
-    """Each operand gets the sum over what it lacks: its own letters stand to the right."""
-    equation, many = c["equation"].replace(" ", ""), "operands"
+def _einsum(c: OpCall) -> Forms:
+    """Contract d with the other operands; the operand's letters are the output."""
+    equation = c["equation"].replace(" ", "")
     inputs, arrow, out = equation.partition("->")
     letters = inputs.split(",")
     if not arrow:
@@ -89,22 +58,22 @@ def _einsum(c: Call) -> Forms:
         every = "".join(letters)
         out = "".join(sorted(x for x in set(every) if every.count(x) == 1))
     forms = {}
-    for i, own in enumerate(letters):
+    for i, letters_i in enumerate(letters):
         others = [k for k in range(len(letters)) if k != i]
-        if len(set(own.replace(".", ""))) < len(own.replace(".", "")):
+        if len(set(letters_i.replace(".", ""))) < len(letters_i.replace(".", "")):
             raise NoRule("einsum that takes a diagonal")
-        given = [out, *(letters[k] for k in others)]
-        operands = ["d", *(f"{many}{k}" for k in others)]
-        if set(own) - set("".join(given)):  # summed by itself: stretched again
-            given.append(own)
-            operands.append(f"torch.ones_like({many}{i})")
-        forms[f"{many}{i}"] = (
-            f"torch.einsum({','.join(given) + '->' + own!r}, {', '.join(operands)})"
+        terms = [out, *(letters[k] for k in others)]
+        operands = ["d", *(f"operands{k}" for k in others)]
+        if set(letters_i) - set("".join(terms)):  # a letter of this operand alone: broadcast d
+            terms.append(letters_i)
+            operands.append(f"torch.ones_like(operands{i})")
+        forms[f"operands{i}"] = (
+            f"torch.einsum({','.join(terms) + '->' + letters_i!r}, {', '.join(operands)})"
         )
     return forms
 
 
-def _inner(c: Call) -> Forms:
+def _inner(c: OpCall) -> Forms:
     if len(c.shape("input")) == len(c.shape("other")) == 1:
         return {"input": "d * other", "other": "d * input"}
     if len(c.shape("input")) == len(c.shape("other")) == 2:
@@ -112,21 +81,21 @@ def _inner(c: Call) -> Forms:
     raise NoRule(f"inner of {len(c.shape('input'))}-D and {len(c.shape('other'))}-D")
 
 
-def _vecdot(c: Call) -> Forms:
+def _vecdot(c: OpCall) -> Forms:
     return {
         "input": "other * d.unsqueeze(dim)",
         "other": "input * d.unsqueeze(dim)",
     }
 
 
-def _cross(c: Call) -> Forms:
+def _cross(c: OpCall) -> Forms:
     return {
         "input": "torch.linalg.cross(other, d, dim=dim)",
         "other": "torch.linalg.cross(d, input, dim=dim)",
     }
 
 
-def _bilinear(c: Call) -> Forms:
+def _bilinear(c: OpCall) -> Forms:
     if len(c.shape("input1")) != 2:
         raise NoRule(f"bilinear of {len(c.shape('input1'))}-D")
     return {
@@ -137,7 +106,7 @@ def _bilinear(c: Call) -> Forms:
     }
 
 
-def _conv(c: Call) -> Forms:
+def _conv(c: OpCall) -> Forms:
     rank = int(c.name[4])
     if isinstance(c["padding"], str) or len(c.shape("input")) != rank + 2:
         raise NoRule(f"{c.name} with padding={c['padding']!r} on {len(c.shape('input'))}-D input")
@@ -150,6 +119,10 @@ def _conv(c: Call) -> Forms:
     }
 
 
+SCALES = "*, beta=1, alpha=1"
+_BATCHED = _added(
+    mat1="d @ mat2.mT", mat2="mat1.mT @ d"
+)  # addbmm sums over the batch: d broadcasts
 CONV = "input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1"
 
 RULES: dict[str, Rule] = {
@@ -164,11 +137,13 @@ RULES: dict[str, Rule] = {
     "outer": whole("input, vec2", input="d @ vec2", vec2="d.T @ input"),
     "linear": whole("input, weight, bias=None", _linear),
     "bilinear": whole("input1, input2, weight, bias=None", _bilinear),
-    "addmm": whole("input, mat1, mat2, *, beta=1, alpha=1", _addmm),
-    "baddbmm": whole("input, mat1, mat2, *, beta=1, alpha=1", _baddbmm),
-    "addbmm": whole("input, mat1, mat2, *, beta=1, alpha=1", _addbmm),
-    "addmv": whole("input, mat, vec, *, beta=1, alpha=1", _addmv),
-    "addr": whole("input, vec1, vec2, *, beta=1, alpha=1", _addr),
+    "addmm": whole(f"input, mat1, mat2, {SCALES}", _added(mat1="d @ mat2.T", mat2="mat1.T @ d")),
+    "baddbmm": whole(f"input, mat1, mat2, {SCALES}", _BATCHED),
+    "addbmm": whole(f"input, mat1, mat2, {SCALES}", _BATCHED),
+    "addmv": whole(
+        f"input, mat, vec, {SCALES}", _added(mat="torch.outer(d, vec)", vec="mat.T @ d")
+    ),
+    "addr": whole(f"input, vec1, vec2, {SCALES}", _added(vec1="d @ vec2", vec2="d.T @ vec1")),
     "einsum": whole("equation, *operands", _einsum),
     "cross": whole("input, other, dim=-1", _cross),
     "linalg_cross": whole("input, other, *, dim=-1", _cross),

@@ -1,34 +1,35 @@
-"""Sums, means, extremes, norms and running sums."""
+"""Sums, means, extremes, norms and cumulative sums."""
 
 import math
 
 import torch
 
-from handgrad.checker.write.rules.rule import Call, Forms, NoRule, Rule, each, whole
+from handgrad.checker.write.closed_forms import closed_form
+from handgrad.checker.write.rules.rule import Forms, NoRule, OpCall, Rule, each, whole
 
 REDUCED = "input, dim=None, keepdim=False"
 
 
-def kept(c: Call, name: str = "d", dim: str = "dim") -> str:
-    """Return text for a reduced tensor, brought back to where it broadcasts over the input."""
+def kept(c: OpCall, name: str = "d", dim: str = "dim") -> str:
+    """Return text for a reduced tensor in a shape that broadcasts over the input."""
     rank, dims = len(c.shape()), c.dims(dim)
     if c.get("keepdim") or dims == tuple(range(len(dims))) or not rank:
-        return name  # what was reduced leads: broadcasting puts it there
+        return name  # only leading dimensions were reduced: broadcasting adds them
     if name == "d" and not isinstance(c.d, torch.Tensor):
         return name
     text = name
-    for one in dims:
-        text += f".unsqueeze({c[dim] if isinstance(c[dim], int) else one})"
+    for reduced in dims:
+        text += f".unsqueeze({c[dim] if isinstance(c[dim], int) else reduced})"
     return text
 
 
-def count(c: Call, dim: str = "dim") -> int:
-    """Return how many elements go into one of the result."""
+def count(c: OpCall, dim: str = "dim") -> int:
+    """Return the number of input elements per element of the result."""
     return math.prod(c.shape()[d] for d in c.dims(dim))
 
 
-def counted(c: Call, dim: str = "dim") -> str:
-    """Return text for that number: the user's own, or from the shape, or its digits."""
+def counted(c: OpCall, dim: str = "dim") -> str:
+    """Return text for that number: as the user spells it, or from the shape, or its digits."""
     dims, n = c.dims(dim), count(c, dim)
     sized = "input" if c.plain("input") else c.alike("input")
     if sized is None:
@@ -39,34 +40,34 @@ def counted(c: Call, dim: str = "dim") -> str:
     return c.number(n, parts[0] if len(parts) == 1 else f"({' * '.join(parts)})")
 
 
-def _sum(c: Call) -> Forms:
+def _sum(c: OpCall) -> Forms:
     return {"input": kept(c)}
 
 
-def _mean(c: Call) -> Forms:
+def _mean(c: OpCall) -> Forms:
     return {"input": f"{kept(c)} / {counted(c)}"}
 
 
-def _nanmean(c: Call) -> Forms:
+def _nanmean(c: OpCall) -> Forms:
     c.require(dim=None)
     return {"input": "(~input.isnan()) * d / (~input.isnan()).sum()"}
 
 
-def _prod(c: Call) -> Forms:
+def _prod(c: OpCall) -> Forms:
     if (c["input"] == 0).any():
         raise NoRule("prod of a tensor with a 0 in it")
     return {"input": f"{kept(c, 'out')} / input * {kept(c)}"}
 
 
-def _centred(c: Call) -> str:
+def _centred(c: OpCall) -> str:
     if len(c.dims()) == len(c.shape()):
         return "input - input.mean()"
     where = c["dim"] if isinstance(c["dim"], int) else tuple(c.dims())
     return f"input - input.mean({where}, keepdim=True)"
 
 
-def _less(c: Call) -> str:
-    """The divisor of a variance: n - 1, or what the correction leaves."""
+def _divisor(c: OpCall) -> str:
+    """Return the divisor of a variance: n - correction, which is 1 by default."""
     correction = c.get("correction")
     if correction is None:
         correction = 1 if c.get("unbiased") in (None, True) else 0
@@ -76,27 +77,27 @@ def _less(c: Call) -> str:
     return spelled if spelled is not None else f"({counted(c)} - {correction})"
 
 
-def _var(c: Call) -> Forms:
+def _var(c: OpCall) -> Forms:
     _settle_unbiased(c)
-    return {"input": f"2 / {_less(c)} * ({_centred(c)}) * {kept(c)}"}
+    return {"input": f"2 / {_divisor(c)} * ({_centred(c)}) * {kept(c)}"}
 
 
-def _std(c: Call) -> Forms:
+def _std(c: OpCall) -> Forms:
     _settle_unbiased(c)
-    return {"input": f"({_centred(c)}) / ({_less(c)} * {kept(c, 'out')}) * {kept(c)}"}
+    return {"input": f"({_centred(c)}) / ({_divisor(c)} * {kept(c, 'out')}) * {kept(c)}"}
 
 
-def _settle_unbiased(c: Call) -> None:
-    """x.var(False) and x.var(0, False): a bool is `unbiased`, wherever it stands."""
+def _settle_unbiased(c: OpCall) -> None:
+    """Take a bool in the place of `dim` for `unbiased`, as in x.var(False)."""
     if isinstance(c["dim"], bool):
         c.values["unbiased"], c.values["dim"] = c["dim"], None
 
 
-def _logsumexp(c: Call) -> Forms:
+def _logsumexp(c: OpCall) -> Forms:
     return {"input": f"torch.exp(input - {kept(c, 'out')}) * {kept(c)}"}
 
 
-def _norm(c: Call) -> Forms:
+def _norm(c: OpCall) -> Forms:
     order = 2 if c.get("p") in (None, "fro") else c["p"]
     if order == 1:
         return {"input": f"torch.sign(input) * {kept(c)}"}
@@ -105,8 +106,8 @@ def _norm(c: Call) -> Forms:
     return {"input": f"input / {kept(c, 'out')} * {kept(c)}"}
 
 
-def _extreme(c: Call) -> Forms:
-    """max and min: of all, along a dimension with indices, or of two tensors."""
+def _extreme(c: OpCall) -> Forms:
+    """Distinguish max of all elements, along a dimension, and of two tensors."""
     if isinstance(c["dim"], torch.Tensor):
         sign = ">" if c.name == "max" else "<"
         return {"input": f"(input {sign} dim) * d", "dim": f"(dim {sign} input) * d"}
@@ -115,8 +116,8 @@ def _extreme(c: Call) -> Forms:
     return _picked(c, f"input.arg{c.name}({{dim}}, keepdim=True)")
 
 
-def _shared(c: Call) -> Forms:
-    """What several elements reach is shared between them, as autograd has it."""
+def _shared(c: OpCall) -> Forms:
+    """Divide the gradient among equal extremes, as autograd does."""
     out = kept(c, "out")
     hits = c["input"] == _unreduced(c)
     if c.dims() and (hits.sum(c.dims()) > 1).any():
@@ -125,13 +126,13 @@ def _shared(c: Call) -> Forms:
     return {"input": f"(input == {out}) * {kept(c)}"}
 
 
-def _unreduced(c: Call) -> torch.Tensor:
+def _unreduced(c: OpCall) -> torch.Tensor:
     shape = [1 if i in c.dims() else s for i, s in enumerate(c.shape())]
     return c.out.reshape(shape)
 
 
-def _picked(c: Call, where: str) -> Forms:
-    """One element along a dimension was taken: its index gets all."""
+def _picked(c: OpCall, where: str) -> Forms:
+    """Return the gradient at the index of the extreme along a dimension."""
     dim = c["dim"] % max(len(c.shape()), 1)
     index, value = where.format(dim=c["dim"]), "d"
     if not c.get("keepdim"):
@@ -139,7 +140,8 @@ def _picked(c: Call, where: str) -> Forms:
     if not c.shape():
         return {"input": "d"}
     if dim == 1 and len(c.shape()) == 2 and c["input"].shape[0] and c.plain("input"):
-        hot = f"torch.nn.functional.one_hot({index.replace(', keepdim=True', '')}, input.shape[1])"
+        index = index.replace(", keepdim=True", "")
+        hot = closed_form("one_hot", index=index, classes="input.shape[1]")
         if c["input"].dtype != torch.get_default_dtype() and c.raw_is_number:
             hot += ".to(input)"
         return {"input": f"{hot} * {value}"}
@@ -148,12 +150,8 @@ def _picked(c: Call, where: str) -> Forms:
     return {"input": f"torch.zeros_like(input).scatter_({c['dim']}, {index}, {value})"}
 
 
-def _amax(c: Call) -> Forms:
-    return _shared(c)
-
-
-def _by_index(c: Call) -> Forms:
-    """sort, topk, kthvalue, median, mode: values, with the indices that they were taken from."""
+def _by_index(c: OpCall) -> Forms:
+    """Scatter the gradient of values by their indices: sort, topk, kthvalue, median."""
     c.values.setdefault("dim", -1)
     if c["dim"] is None:
         return _shared(c)
@@ -164,21 +162,21 @@ def _by_index(c: Call) -> Forms:
     return {"input": f"torch.zeros_like(input).scatter_({dim}, {index}, {value})"}
 
 
-def _cumsum(c: Call) -> Forms:
+def _cumsum(c: OpCall) -> Forms:
     return {"input": "d.flip(dim).cumsum(dim).flip(dim)"}
 
 
-def _cumprod(c: Call) -> Forms:
+def _cumprod(c: OpCall) -> Forms:
     if (c["input"] == 0).any():
         raise NoRule("cumprod of a tensor with a 0 in it")
     return {"input": "(out * d).flip(dim).cumsum(dim).flip(dim) / input"}
 
 
-def _logcumsumexp(c: Call) -> Forms:
+def _logcumsumexp(c: OpCall) -> Forms:
     return {"input": "torch.exp(input) * (torch.exp(-out) * d).flip(dim).cumsum(dim).flip(dim)"}
 
 
-def _diff(c: Call) -> Forms:
+def _diff(c: OpCall) -> Forms:
     c.require(n=1)
     dim, rank = c["dim"] % len(c.shape()), len(c.shape())
     before = "0, 0, " * (rank - 1 - dim)
@@ -186,9 +184,9 @@ def _diff(c: Call) -> Forms:
     return {"input": f"{pad}(d, ({before}1, 0)) - {pad}(d, ({before}0, 1))"}
 
 
-def _var_mean(c: Call) -> Forms:
+def _var_mean(c: OpCall) -> Forms:
     _settle_unbiased(c)
-    variance = f"2 / {_less(c)} * ({_centred(c)}) * {kept(c, 'd0')}"
+    variance = f"2 / {_divisor(c)} * ({_centred(c)}) * {kept(c, 'd0')}"
     return {"input": f"{variance} + {kept(c, 'd1')} / {counted(c)}"}
 
 
@@ -207,8 +205,8 @@ RULES: dict[str, Rule] = {
     "norm": each("input, p=None, dim=None, keepdim=False, dtype=None, ord=None", _norm),
     "max": each(REDUCED, _extreme),
     "min": each(REDUCED, _extreme),
-    "amax": each("input, dim=None, keepdim=False", _amax),
-    "amin": each("input, dim=None, keepdim=False", _amax),
+    "amax": each("input, dim=None, keepdim=False", _shared),
+    "amin": each("input, dim=None, keepdim=False", _shared),
     "sort": whole("input, dim=-1, descending=False", _by_index),
     "topk": whole("input, k, dim=-1, largest=True, sorted=True", _by_index),
     "kthvalue": whole("input, k, dim=-1, keepdim=False", _by_index),

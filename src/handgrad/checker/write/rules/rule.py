@@ -1,8 +1,8 @@
-"""What one entry of RULES is: how the backward line of a torch operation reads.
+"""One entry of RULES: templates for the backward lines of a torch operation.
 
-A template is a Python expression over the operation's own parameters, `out` (its result) and `d`
-(the gradient of that result): "(1 - out**2) * d". What broadcasting stretched is summed by whoever
-applies the rule, so that no template says so.
+A template is a Python expression over the operation's parameters, `out` (its result) and `d` (the
+gradient of that result): "(1 - out**2) * d". Templates leave out the sums over broadcast
+dimensions, which are added when the rule is applied.
 """
 
 import ast
@@ -15,15 +15,15 @@ from torch import Tensor
 
 
 class NoRule(Exception):
-    """This operation, or this use of it, has no rule; the text says which."""
+    """There is no rule for an operation, or for a use of it. The message names it."""
 
 
 @dataclass(frozen=True)
-class Put:
-    """A gradient that goes to a part: `dinput[index] = value`, the rest being 0.
+class AtIndex:
+    """A gradient of some elements: `dinput[index] = value`, and 0 elsewhere.
 
-    `index` and `value` are templates. `unique` is False where a place may be met twice, so that
-    what goes there must add up. `whole` is the same as one expression.
+    `index` and `value` are templates. `whole` is the whole gradient as one expression. `unique` is
+    False if the index may repeat elements, whose contributions must be added up.
     """
 
     index: str
@@ -33,32 +33,34 @@ class Put:
 
 
 @dataclass(frozen=True)
-class Overwritten:
-    """All of the gradient goes back but what stands at `index`, a template."""
+class ExceptIndex:
+    """The upstream gradient with 0 at `index`, a template."""
 
     index: str
 
 
-Form = str | Put | Overwritten
+Form = str | AtIndex | ExceptIndex
 Forms = Mapping[str, Form]
-"""By parameter; "" where nothing goes back (what only lends its shape). A key that begins with "$"
-is no parameter but a step on the way: its template may be used, by the name after the "$", in those
-after it."""
-Decide = Callable[["Call"], Forms]
+"""Templates by parameter; "" for a parameter without a gradient, of which only the shape is used.
+A key that begins with "$" is an intermediate step: later templates may use it by the name after
+the "$"."""
+Decide = Callable[["OpCall"], Forms]
 
 
 @dataclass(frozen=True)
 class Rule:
-    """`signature` as in a def. `forms` are templates, or a function where shapes or values decide.
+    """The rule of one operation.
 
-    `lazy`: the templates hold for a `d` that is a number or has sizes of 1 where `out` has more.
+    `signature` is written as in a def. `forms` are templates, or a function that chooses them by
+    shapes and values. `lazy`: the templates also hold for a `d` that is a number or that broadcasts
+    to the shape of `out`.
     """
 
     signature: str
     forms: Forms | Decide
     lazy: bool = False
     parameters: tuple[tuple[str, Any, bool], ...] = field(init=False)
-    """Name, default (REQUIRED where there is none), and whether it takes all that follow."""
+    """Name, default (or REQUIRED), and whether the parameter takes all remaining arguments."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "parameters", _parameters(self.signature))
@@ -68,29 +70,29 @@ REQUIRED = object()
 
 
 @dataclass
-class Call:
-    """One use of an operation, as rules see it: values by parameter, `out`, and `d`.
+class OpCall:
+    """One recorded call of an operation, as rules see it: values by parameter, `out` and `d`.
 
-    A parameter that takes a list of tensors is there by element too: tensors0, tensors1.
+    The elements of a list of tensors are parameters too: tensors0, tensors1.
     """
 
     name: str
     values: dict[str, Any]
     outs: tuple[Tensor, ...]
     d: Any
-    """A value of the shape and layout of the gradient: only these are to be used."""
+    """A tensor with the shape and layout of the gradient, or a number. Its elements are zeros."""
     spelling: str = ""
-    """The function's own name, where several are one operation."""
+    """The name of the function that was called: several may be one operation."""
     raw_is_number: bool = False
-    """Whether `raw`, the gradient before it is stretched to the result's shape, is a number."""
+    """Whether `raw`, the gradient before it is expanded to the result's shape, is a number."""
     plain: Callable[[str], bool] = lambda name: True
-    """Whether a parameter is written as no more than a name."""
+    """Whether the argument of a parameter is written as a name."""
     spelled: Callable[[Any], str | None] = lambda value: None
-    """How the user's own line spells a number, if it does."""
+    """How the user's line spells a number, if it does."""
     alike: Callable[[str], str | None] = lambda name: None
-    """A name of the shape of a parameter that has none: h for h**2."""
+    """A named tensor of the same shape as an argument without a name: h for h**2."""
     extra: dict[str, Any] = field(default_factory=dict)
-    """Values that templates name beside the parameters."""
+    """Further values that templates may use by name."""
 
     @property
     def out(self) -> Tensor:
@@ -103,63 +105,67 @@ class Call:
         return self.values.get(name, default)
 
     def shape(self, name: str = "input") -> tuple[int, ...]:
-        """Return the shape of a parameter; a number has none."""
+        """Return the shape of an argument; () for a number."""
         value = self.values[name]
         return tuple(value.shape) if isinstance(value, Tensor) else ()
 
     def dims(self, name: str = "dim", of: str = "input") -> tuple[int, ...]:
-        """Return the dimensions that `name` says, counted from 0; all where it says none."""
-        given, rank = self.values.get(name), len(self.shape(of))
-        if given is None or (isinstance(given, Sequence) and not len(given)):
+        """Return the dimensions that the argument `name` selects, all if it is None or empty."""
+        dims, rank = self.values.get(name), len(self.shape(of))
+        if dims is None or (isinstance(dims, Sequence) and not len(dims)):
             return tuple(range(rank))
-        many = given if isinstance(given, Sequence) else (given,)
-        return tuple(sorted(d % max(rank, 1) for d in many)) if rank else ()
+        several = dims if isinstance(dims, Sequence) else (dims,)
+        return tuple(sorted(d % max(rank, 1) for d in several)) if rank else ()
 
     def number(self, value: Any, otherwise: str | None = None) -> str:
-        """Return text for a number: the user's own, or `otherwise`, or its digits."""
+        """Return text for a number: as the user spells it, or `otherwise`, or its digits."""
         return self.spelled(value) or otherwise or repr(value)
 
     def size(self, name: str = "input") -> str:
-        """Return text for the shape of a parameter."""
+        """Return text for the shape of an argument."""
         return f"{name}.shape" if self.plain(name) else repr(self.shape(name))
 
+    def size_at(self, dim: int, name: str = "input") -> str:
+        """Return text for one size of an argument: `input.shape[1]`, or its digits."""
+        return f"{name}.shape[{dim}]" if self.plain(name) else repr(self.shape(name)[dim])
+
     def require(self, **expected: Any) -> None:
-        """Raise NoRule where a parameter is other than the one value that the rule is for."""
+        """Raise NoRule if an argument has another value than the one that the rule covers."""
         for name, value in expected.items():
             if self.values.get(name, value) != value:
                 raise NoRule(f"{self.name} with {name}={self.values[name]!r}")
 
 
 def each(signature: str, forms: Forms | Decide | None = None, **templates: Form) -> Rule:
-    """Return the rule of an elementwise operation: what it broadcasts is summed afterwards."""
+    """Return a lazy rule: its templates only broadcast."""
     return Rule(signature, templates if forms is None else forms, lazy=True)
 
 
 def whole(signature: str, forms: Forms | Decide | None = None, **templates: Form) -> Rule:
-    """Return the rule of an operation whose templates need `d` in the full shape of the result."""
+    """Return a rule whose templates need `d` in the full shape of the result."""
     return Rule(signature, templates if forms is None else forms)
 
 
 def bound(rule: Rule, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments by the rule's parameters. Raises NoRule for what it does not know."""
+    """Return the arguments by the rule's parameters. Raises NoRule for unknown arguments."""
     values: dict[str, Any] = {}
-    rest, given = list(args), {_SYNONYMS.get(k, k): v for k, v in kwargs.items()}
+    rest, keywords = list(args), {_SYNONYMS.get(k, k): v for k, v in kwargs.items()}
     for parameter, default, star in rule.parameters:
         if star:
-            many = rest[0] if len(rest) == 1 and isinstance(rest[0], tuple | list) else tuple(rest)
-            values[parameter] = given.pop(parameter, tuple(many) if rest else default)
+            items = rest[0] if len(rest) == 1 and isinstance(rest[0], tuple | list) else rest
+            values[parameter] = keywords.pop(parameter, tuple(items) if rest else default)
             rest = []
         elif rest:
             values[parameter] = rest.pop(0)
-        elif parameter in given:
-            values[parameter] = given.pop(parameter)
+        elif parameter in keywords:
+            values[parameter] = keywords.pop(parameter)
         elif default is REQUIRED:
             raise NoRule(f"{name} without {parameter}")
         else:
             values[parameter] = default
-    left = {k: v for k, v in given.items() if v not in (None, False) and k not in _IGNORED}
-    if rest or left:
-        raise NoRule(f"{name} with {', '.join(left) or f'{len(rest)} more arguments'}")
+    unknown = [k for k, v in keywords.items() if v not in (None, False) and k not in _IGNORED]
+    if rest or unknown:
+        raise NoRule(f"{name} with {', '.join(unknown) or f'{len(rest)} more arguments'}")
     for parameter, value in list(values.items()):
         if isinstance(value, tuple | list) and any(isinstance(v, Tensor) for v in value):
             values |= {f"{parameter}{i}": v for i, v in enumerate(value)}
@@ -177,16 +183,22 @@ def _parameters(signature: str) -> tuple[tuple[str, Any, bool], ...]:
     arguments = definition.args
     missing = len(arguments.args) - len(arguments.defaults)
     defaults = [REQUIRED] * missing + [ast.literal_eval(d) for d in arguments.defaults]
-    found = [(a.arg, d, False) for a, d in zip(arguments.args, defaults, strict=True)]
+    parameters = [(a.arg, d, False) for a, d in zip(arguments.args, defaults, strict=True)]
     if arguments.vararg is not None:
-        found.append((arguments.vararg.arg, (), True))
+        parameters.append((arguments.vararg.arg, (), True))
     keywords = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
-    return (*found, *((a.arg, ast.literal_eval(d) if d else REQUIRED, False) for a, d in keywords))
+    return (
+        *parameters,
+        *((a.arg, ast.literal_eval(d) if d else REQUIRED, False) for a, d in keywords),
+    )
 
 
 def canonical(func: Any) -> tuple[str, bool, bool]:
-    """Return the operation's one name, whether its first two arguments are swapped, and whether
-    it writes to its first."""
+    """Return the canonical name of an operation, and two facts about its arguments.
+
+    The first: whether the first two are swapped (`__radd__`). The second: whether the operation
+    writes to the first.
+    """
     name = _ATTRIBUTES.get(func) if getattr(func, "__name__", "") == "__get__" else None
     if name is not None:
         return name, False, False

@@ -1,11 +1,11 @@
-"""Operations that move elements: the backward moves them back, or adds up what was repeated."""
+"""Operations that move or repeat elements: move them back, or sum over the copies."""
 
 from itertools import accumulate
 
-from handgrad.checker.write.rules.rule import Call, Forms, NoRule, Rule, whole
+from handgrad.checker.write.rules.rule import Forms, NoRule, OpCall, Rule, whole
 
 
-def _reshape(c: Call) -> Forms:
+def _reshape(c: OpCall) -> Forms:
     how = "view" if c.spelling.startswith("view") and _viewable(c) else "reshape"
     size = c.size("input")
     if size.startswith("(") and c.shape():
@@ -13,11 +13,11 @@ def _reshape(c: Call) -> Forms:
     return {"input": f"d.{how}({size})"}
 
 
-def _reshape_as(c: Call) -> Forms:
+def _reshape_as(c: OpCall) -> Forms:
     return {**_reshape(c), "other": ""}
 
 
-def _viewable(c: Call) -> bool:
+def _viewable(c: OpCall) -> bool:
     try:
         c.d.view(c.shape())
     except RuntimeError:
@@ -25,18 +25,18 @@ def _viewable(c: Call) -> bool:
     return True
 
 
-def _permute(c: Call) -> Forms:
+def _permute(c: OpCall) -> Forms:
     dims = [d % len(c.shape()) for d in c["dim"]]
     back = sorted(range(len(dims)), key=dims.__getitem__)
     return {"input": f"d.permute({', '.join(map(str, back))})"}
 
 
-def _repeat(c: Call) -> Forms:
-    """Each repeated dimension of size s becomes (r, s), and r is summed."""
-    sizes, own = c["sizes"], c.shape()
-    if len(sizes) < len(own):  # tile
-        sizes = (1,) * (len(own) - len(sizes)) + tuple(sizes)
-    lead = len(sizes) - len(own)
+def _repeat(c: OpCall) -> Forms:
+    """Split each dimension that is repeated r times into (r, size), and sum over r."""
+    sizes, shape = c["sizes"], c.shape()
+    if len(sizes) < len(shape):  # tile
+        sizes = (1,) * (len(shape) - len(sizes)) + tuple(sizes)
+    lead = len(sizes) - len(shape)
     split: list[int] = []
     summed: list[int] = []
     for i, times in enumerate(sizes):
@@ -44,22 +44,22 @@ def _repeat(c: Call) -> Forms:
             summed.append(len(split))
             split.append(times)
         if i >= lead:
-            split.append(own[i - lead])
+            split.append(shape[i - lead])
     dims = summed[0] if len(summed) == 1 else tuple(summed)
     return {"input": f"d.reshape{tuple(split)}.sum({dims})" if summed else "d"}
 
 
-def _repeat_interleave(c: Call) -> Forms:
+def _repeat_interleave(c: OpCall) -> Forms:
     if not isinstance(c["repeats"], int):
         raise NoRule("repeat_interleave by a tensor")
     if c["dim"] is None:
         return {"input": f"d.reshape(-1, repeats).sum(1).reshape({c.size('input')})"}
-    dim, own = c["dim"] % len(c.shape()), list(c.shape())
-    split = (*own[: dim + 1], c["repeats"], *own[dim + 1 :])
+    dim, shape = c["dim"] % len(c.shape()), list(c.shape())
+    split = (*shape[: dim + 1], c["repeats"], *shape[dim + 1 :])
     return {"input": f"d.reshape{split}.sum({dim + 1})"}
 
 
-def _roll(c: Call) -> Forms:
+def _roll(c: OpCall) -> Forms:
     shifts = c["shifts"]
     back = tuple(-s for s in shifts) if isinstance(shifts, tuple | list) else -shifts
     dims = c["dim"]
@@ -69,18 +69,18 @@ def _roll(c: Call) -> Forms:
 
 
 def _cut(rank: int, dim: int, begin: int, end: int, size: int) -> str:
-    """Return text for d's elements from begin to end along a dimension."""
+    """Return text for the elements of d from begin to end along a dimension."""
     part = f"{begin or ''}:{'' if end == size else end}"
     if dim < 3:
         return f"d[{':, ' * dim}{part}]"
     return f"d.narrow({dim}, {begin}, {end - begin})"
 
 
-def _cat(c: Call) -> Forms:
-    many = c["tensors"]
-    rank = max(t.dim() for t in many)
+def _cat(c: OpCall) -> Forms:
+    tensors = c["tensors"]
+    rank = max(t.dim() for t in tensors)
     dim = c["dim"] % max(rank, 1)
-    sizes = [t.shape[dim] if t.dim() == rank else 0 for t in many]
+    sizes = [t.shape[dim] if t.dim() == rank else 0 for t in tensors]
     ends = list(accumulate(sizes))
     return {
         f"tensors{i}": _cut(rank, dim, ends[i] - size, ends[i], ends[-1])
@@ -88,37 +88,36 @@ def _cat(c: Call) -> Forms:
     }
 
 
-def _hstack(c: Call) -> Forms:
+def _hstack(c: OpCall) -> Forms:
     c.values["dim"] = 0 if c.out.dim() == 1 else 1
     return _cat(c)
 
 
-def _vstack(c: Call) -> Forms:
+def _vstack(c: OpCall) -> Forms:
     c.values["dim"] = 0
     if all(t.dim() >= 2 for t in c["tensors"]):
         return _cat(c)
     return {f"tensors{i}": f"d[{i}]" for i, _ in enumerate(c["tensors"])}
 
 
-def _stack(c: Call) -> Forms:
+def _stack(c: OpCall) -> Forms:
     dim = c["dim"] % c.out.dim()
-    many = range(len(c["tensors"]))
-    return {f"tensors{i}": f"d[{':, ' * dim}{i}]" for i in many}
+    return {f"tensors{i}": f"d[{':, ' * dim}{i}]" for i, _ in enumerate(c["tensors"])}
 
 
-def _joined(c: Call) -> Forms:
-    """split, chunk: what came back through the parts, side by side."""
+def _joined(c: OpCall) -> Forms:
+    """Concatenate the gradients of the parts."""
     parts = ", ".join(f"d{i}" for i in range(len(c.outs)))
     return {"input": f"torch.cat([{parts}], dim)"}
 
 
-def _stacked(c: Call) -> Forms:
+def _stacked(c: OpCall) -> Forms:
     parts = ", ".join(f"d{i}" for i in range(len(c.outs)))
     dim = "" if c["dim"] == 0 else ", dim"
     return {"input": f"torch.stack([{parts}]{dim})"}
 
 
-def _narrow(c: Call) -> Forms:
+def _narrow(c: OpCall) -> Forms:
     dim, start = c["dim"] % len(c.shape()), int(c["start"])
     end = start + c["length"]
     return {
@@ -126,29 +125,29 @@ def _narrow(c: Call) -> Forms:
     }
 
 
-def _diagonal(c: Call) -> Forms:
+def _diagonal(c: OpCall) -> Forms:
     return {
         "input": "torch.zeros_like(input).diagonal_scatter(d, offset, dim1, dim2)",
     }
 
 
-def _diag(c: Call) -> Forms:
+def _diag(c: OpCall) -> Forms:
     if len(c.shape()) == 1:
         return {"input": "d.diagonal(diagonal)"}
     return {"input": "torch.zeros_like(input).diagonal_scatter(d, diagonal)"}
 
 
-def _tri(c: Call) -> Forms:
+def _tri(c: OpCall) -> Forms:
     return {"input": f"d.{c.name}({'' if c['diagonal'] == 0 else 'diagonal'})"}
 
 
-def _pad(c: Call) -> Forms:
+def _pad(c: OpCall) -> Forms:
     c.require(mode="constant")
     back = tuple(-p for p in c["pad"])
     return {"input": f"torch.nn.functional.pad(d, {back})"}
 
 
-def _rot90(c: Call) -> Forms:
+def _rot90(c: OpCall) -> Forms:
     return {"input": f"torch.rot90(d, {-c['k']}, {tuple(c['dim'])})"}
 
 

@@ -1,0 +1,235 @@
+"""From names to pairs: which node each gradient by hand belongs to, where its name misleads.
+
+A value decides where names cannot: `dh` where h is called a, or `dh` in a loop that binds h again
+and again.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from torch import Tensor
+
+from handgrad.checker.pairs.backward import BackwardReplay, BackwardRun
+from handgrad.checker.pairs.hands import Definition, HandGradient, Pair
+from handgrad.checker.pairs.verdict import Verdict, verdict_on
+from handgrad.checker.passes.truth import Pass
+from handgrad.checker.record.trace import Bind
+
+SIGNIFICANT = 1e3
+"""A node's gradient must exceed its noise by this factor before its value identifies it."""
+
+_CLIPS = re.compile(r"clip|clamp")
+CLIPPING = re.compile(r"clip|clamp|\w*norm\b|\bmin\(|\blr\b|learning_rate|step_size")
+"""The text of a statement that changes a finished gradient on purpose."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pairing:
+    """The pairs of one pass, and the backward pass as the user's formulas have it."""
+
+    pairs: Sequence[Pair]
+    natural: BackwardRun
+
+
+def paired(forward: Pass, hands: Sequence[HandGradient]) -> Pairing:
+    """Return each gradient with its node; gradients that no node is found for are left out.
+
+    A gradient that is wrong for the node of its name moves to the node that it is right for, if
+    that one is free: no other gradient is right for it. A name that says its node outright gives
+    way only where what is computed from the gradient is right. A forgotten factor makes `dhpreact`
+    equal to dh too, but then everything computed from it is wrong.
+    """
+    natural = BackwardReplay(forward, hands, substitute=False).run()
+    search = _Search(forward, natural)
+    pairs = search.moved(hands, search.versions(hands))
+    return Pairing([search.without_clipping(pair) for pair in pairs], natural)
+
+
+@dataclass(frozen=True, eq=False)
+class _Search:
+    """Finds nodes by value in one pass."""
+
+    forward: Pass
+    natural: BackwardRun
+
+    def verdict(self, hand: Definition, node: Bind) -> Verdict:
+        return verdict_on(self.forward, hand, node, self.natural.values)
+
+    def versions(self, hands: Sequence[HandGradient]) -> dict[int, Bind]:
+        """Return the node of each gradient whose name has one, by number.
+
+        Where a loop over time binds a node's name again and again, a backward pass takes these
+        versions in reverse: its k-th definition is the gradient of the k-th last. The gradients
+        that are right show by how much this is shifted (a first one before the loop).
+        """
+        nodes = {h.number: h.candidates[0] for h in hands if h.candidates}
+        groups: dict[tuple[str, str], list[HandGradient]] = {}
+        for hand in hands:
+            if len(hand.candidates) > 1:
+                key = (hand.binds[0].statement.function, hand.name)
+                groups.setdefault(key, []).append(hand)
+        for group in groups.values():
+            fitting = [
+                [i for i, node in enumerate(hand.candidates) if self._may_be(hand, node)]
+                for hand in group
+            ]
+            placed = _placed(fitting, [_read_index(hand) for hand in group])
+            for hand, index in zip(group, placed, strict=True):
+                candidates = group[0].candidates
+                if 0 <= index < len(candidates):
+                    nodes[hand.number] = candidates[index]
+                else:
+                    del nodes[hand.number]
+        return nodes
+
+    def moved(self, hands: Sequence[HandGradient], nodes: Mapping[int, Bind]) -> list[Pair]:
+        """Return the pairs, gradients moved to the nodes that they are right for."""
+        verdicts = {h.number: self.verdict(h, nodes[h.number]) for h in hands if h.number in nodes}
+        moves: dict[int, Bind] = {}
+        count = -1
+        while count < len(moves):
+            count = len(moves)
+            settled = {n: node for n, node in nodes.items() if n not in moves} | moves
+            taken = {id(node.value) for node in settled.values()}
+            for hand in hands:
+                verdict = verdicts.get(hand.number)
+                if hand.number in moves or not _may_move(hand, verdict):
+                    continue
+                node = self._match(hand, taken)
+                if node is not None and self._readers_agree(hand, verdicts, moves):
+                    moves[hand.number] = node
+                    taken.add(id(node.value))
+        pairs = []
+        for hand in hands:
+            node = moves.get(hand.number, nodes.get(hand.number))
+            if node is not None:
+                claim = "value" if hand.number in moves else hand.claim
+                pairs.append(Pair(hand.number, hand.name, hand.binds, self.forward, node, claim))
+        return pairs
+
+    def without_clipping(self, pair: Pair) -> Pair:
+        """Return the pair without the clippings that changed it after it was finished."""
+        binds, end = pair.binds, len(pair.binds)
+        while end > 1 and binds[end - 1].kind == "update" and _clips(binds[end - 1]):
+            end -= 1
+        if end == len(binds):
+            return pair
+        before = replace(pair, binds=binds[:end])
+        outright = all(b.alias or _CLIPS.search(b.statement.text) for b in binds[end:])
+        if not outright and self.verdict(before, pair.node).verdict == "wrong":
+            return pair
+        changed = not self.verdict(pair, pair.node).right
+        return replace(before, clipped=binds[end].statement if changed else None)
+
+    def _may_be(self, hand: HandGradient, node: Bind) -> bool:
+        truth, value = self.forward.truth.get(node.index), hand.final().value
+        if truth is None or value.shape != truth.shape or not self._significant(node):
+            return False
+        if _is_far(self.natural.values.get(hand.final().index), truth):
+            return False
+        return self.verdict(hand, node).right
+
+    def _match(self, hand: HandGradient, taken: set[int]) -> Bind | None:
+        """Return the one free node that the value is right for."""
+        matches: dict[int, Bind] = {}
+        for node in self.forward.nodes():
+            truth = self.forward.truth.get(node.index)
+            if truth is None or node.kind == "param" or id(node.value) in taken:
+                continue
+            if truth.shape != hand.final().value.shape or not self._significant(node):
+                continue
+            if self.verdict(hand, node).right:
+                matches[id(node.value)] = node
+        return next(iter(matches.values())) if len(matches) == 1 else None
+
+    def _readers_agree(
+        self, hand: HandGradient, verdicts: Mapping[int, Verdict], moves: Mapping[int, Bind]
+    ) -> bool:
+        """Tell whether the gradients computed from this one confirm its new node."""
+        if hand.claim != "name" or hand.number not in verdicts:
+            return True
+        reads = self.natural.reads
+        readers = [n for n in verdicts if hand.number in reads.get(n, ())]
+        return any(verdicts[n].right or n in moves for n in readers)
+
+    def _significant(self, node: Bind) -> bool:
+        truth, noise = self.forward.truth[node.index], self.forward.noise[node.index]
+        return truth.numel() > 1 and float(truth.abs().max()) > SIGNIFICANT * float(noise.max())
+
+
+def _clips(bind: Bind) -> bool:
+    """Tell whether a statement reads like clipping; an addition never does (`dclip += ...`)."""
+    text = bind.statement.text
+    return re.search(r"[+-]=", text) is None and CLIPPING.search(text) is not None
+
+
+def _read_index(hand: HandGradient) -> int | None:
+    """Return which candidate the node's name stands for where the gradient is computed."""
+    if hand.read_node is None:
+        return None
+    value = hand.read_node.value
+    return next((i for i, b in enumerate(hand.candidates) if b.value is value), None)
+
+
+def _placed(fitting: Sequence[Sequence[int]], read: Sequence[int | None]) -> list[int]:
+    """Return which version each definition in turn is the gradient of.
+
+    `fitting` are the versions that its value is right for, `read` the one that the name stands for
+    there, which counts unless another is right. The shift is the one that most agree on. A gradient
+    that is right elsewhere goes there if the order allows it (a layer used without a gradient).
+    """
+    alone = len(fitting) == 1
+    sure = {i: fit[0] for i, fit in enumerate(fitting) if len(fit) == 1 or (fit and alone)}
+    known = {
+        i: version
+        for i, version in enumerate(read)
+        if version is not None and (version in fitting[i] or i not in sure)
+    }
+    sure |= known
+    shifts = [version - i for i, version in sure.items()]
+    shift = max(set(shifts), key=shifts.count) if shifts else 0
+    places: list[int] = []
+    for i in range(len(fitting)):
+        before = places[-1] if places else -1
+        version = sure.get(i, i + shift)
+        later = [j for k, j in sure.items() if k > i and j == k + shift]
+        in_order = before < version and (not later or version < later[0])
+        places.append(version if in_order or i in known else i + shift)
+    return places
+
+
+def _is_far(formula: Tensor | None, truth: Tensor) -> bool:
+    """Tell, before the whole verdict, whether a version is far off: most are."""
+    if formula is None or formula.shape != truth.shape:
+        return False
+    return float((formula - truth).abs().max()) > 0.5 * float(truth.abs().max())
+
+
+def _may_move(hand: HandGradient, verdict: Verdict | None) -> bool:
+    if verdict is None or hand.borrowed:
+        return hand.claim == "value" and not hand.borrowed
+    return hand.claim != "pair" and verdict.verdict == "wrong"
+
+
+def chosen(pairing: Pairing) -> tuple[list[Pair], list[Pair]]:
+    """Return the definition of each gradient to grade, and the later ones that nothing reads.
+
+    A gradient written again (the fused form after the chunked one) is graded where others are
+    computed from it; where none are, the last definition counts.
+    """
+    read = {n for reads in pairing.natural.reads.values() for n in reads}
+    groups: dict[tuple[str, str, int], list[Pair]] = {}
+    for pair in pairing.pairs:
+        key = (pair.binds[0].statement.function, pair.name, id(pair.node.value))
+        groups.setdefault(key, []).append(pair)
+    first: list[Pair] = []
+    again: list[Pair] = []
+    for group in groups.values():
+        used = [pair for pair in group if pair.number in read]
+        main = used[-1] if used else group[-1]
+        first.append(main)
+        again += [pair for pair in group if pair.number > main.number]
+    repeated = {(p.name, p.own_final().statement.place) for p in first}
+    again = [p for p in again if (p.name, p.own_final().statement.place) not in repeated]
+    return sorted(first, key=lambda p: p.number), again

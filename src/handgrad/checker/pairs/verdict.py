@@ -1,0 +1,44 @@
+"""The verdict on one gradient by hand, for the node that it is taken to belong to."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from handgrad.checker.pairs.hands import Definition
+from handgrad.checker.passes.compare import judge
+from handgrad.checker.passes.truth import Pass
+from handgrad.checker.record.trace import Bind
+from handgrad.checker.records import VerdictName
+
+
+@dataclass(frozen=True, eq=False)
+class Verdict:
+    """`value` is the gradient as the user's run left it; `ratio` is R of `passes/compare.py`."""
+
+    verdict: VerdictName
+    ratio: float | None
+    value: Tensor
+
+    @property
+    def right(self) -> bool:
+        return self.verdict in ("exact", "rounding")
+
+
+def verdict_on(
+    forward: Pass, hand: Definition, node: Bind, formulas: Mapping[int, Tensor]
+) -> Verdict:
+    """Return the verdict on the final value of `hand` as the gradient of `node`.
+
+    `formulas` are the values of the gradients by hand replayed in float64, by the Bind's index.
+    """
+    final = hand.final()
+    value = forward.trace.at(final.value, final.index).detach()
+    verdict, ratio = judge(
+        value,
+        forward.autograd.get(node.index),
+        forward.truth[node.index],
+        forward.noise[node.index],
+        formulas.get(final.index),
+    )
+    return Verdict(verdict, ratio, value)

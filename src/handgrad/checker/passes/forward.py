@@ -1,0 +1,214 @@
+"""Forward passes: each loss, the operations that lead to it, and its named tensors.
+
+What is differentiated, and in which dtype, is `truth.py`'s part.
+"""
+
+from bisect import bisect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from handgrad.checker.record.trace import (
+    Backward,
+    Bind,
+    Event,
+    Op,
+    Trace,
+    is_leaf,
+    key_of,
+    needed,
+)
+from handgrad.errors import CheckError
+
+
+@dataclass(frozen=True, eq=False)
+class ForwardPass:
+    """One loss and the recorded operations and names that lead to it.
+
+    `outputs` are the tensors that the backward pass starts from, `seeds` the gradient of each
+    (None: 1). `end` is the index of the event that computed the loss, `start` that of the first
+    operation that depends on `leaves`, the storages to differentiate by. `eps` is the machine
+    epsilon of the coarsest dtype on the way.
+    """
+
+    trace: Trace
+    outputs: tuple[Tensor, ...]
+    seeds: tuple[Tensor | None, ...]
+    end: int
+    backward: Backward | None
+    leaves: set[int]
+    events: Sequence[Event]
+    start: int
+    eps: float
+
+    def nodes(self) -> Sequence[Bind]:
+        """Return the named tensors that the loss depends on, in program order."""
+        return self._nodes
+
+    @cached_property
+    def _nodes(self) -> Sequence[Bind]:
+        computed = {id(t) for e in self.events if type(e) is Op for t in e.outputs}
+        binds = [b for b in self.events if type(b) is Bind and b.value.is_floating_point()]
+        return [b for b in binds if id(b.value) in computed or key_of(b.value) in self.leaves]
+
+    def writes_before(self, bind: Bind) -> int:
+        """Return how often the forward pass had written to the value when it got this name."""
+        return bisect(self._writes.get(key_of(bind.value), []), bind.index)
+
+    @cached_property
+    def _writes(self) -> Mapping[int, list[int]]:
+        """The indices of the operations that write to each storage."""
+        writes: dict[int, list[int]] = {}
+        for event in self.events:
+            for key in {key_of(t) for t in event.writes} if type(event) is Op else ():
+                writes.setdefault(key, []).append(event.index)
+        return writes
+
+    def name_of(self, number: int) -> str:
+        """Return the name of the node whose tensor has this id."""
+        return next(b.name for b in self.nodes() if id(b.value) == number and b.kind != "param")
+
+
+def find_passes(trace: Trace, hands: Mapping[str, str]) -> list[ForwardPass]:
+    """Return the forward pass of each loss, in program order.
+
+    A loss is what backward() was called on, or a number with a name such as `loss`. `hands` maps
+    the names of gradients by hand to their nodes: where no tensor requires a gradient, these nodes
+    are the leaves.
+    """
+    passes: dict[tuple[int, ...], ForwardPass] = {}
+    for event in trace.of(Backward):
+        key = tuple(id(t) for t in event.outputs)
+        if key not in passes and event.gradients:
+            forward = make_pass(trace, event.outputs, event.seeds, event, hands)
+            if forward is not None:
+                passes[key] = forward
+    for bind in trace.of(Bind):
+        if (id(bind.value),) not in passes and _is_loss(bind):
+            forward = make_pass(trace, (bind.value,), (None,), None, hands)
+            if forward is not None:
+                passes[(id(bind.value),)] = forward
+    if not passes:
+        passes = {(id(p.outputs[0]),): p for p in _unnamed(trace, hands)}
+    return sorted(passes.values(), key=lambda p: p.end)
+
+
+def _unnamed(trace: Trace, hands: Mapping[str, str]) -> list[ForwardPass]:
+    """Return the pass of the one number that no other is computed from, whatever its name.
+
+    For files without a tensor named loss. Raises CheckError where there are several such numbers.
+    """
+    binds = {id(b.value): b for b in trace.of(Bind) if _is_number(b) and b.kind != "param"}
+    candidates = {i: make_pass(trace, (b.value,), (None,), None, hands) for i, b in binds.items()}
+    passes = {i: p for i, p in candidates.items() if p is not None}
+    inner = {id(t) for i, p in passes.items() for e in p.events if type(e) is Op
+             for t in e.inputs if id(t) != i}  # fmt: skip
+    last = {i: p for i, p in passes.items() if i not in inner}
+    if len(last) > 1:
+        names = [f"{binds[i].name} (line {binds[i].statement.place.line})" for i in last]
+        raise CheckError(
+            f"several candidates for the loss: {', '.join(names)}; call backward() on one of them, "
+            f"or name it loss"
+        )
+    return list(last.values())
+
+
+def make_pass(
+    trace: Trace,
+    outputs: tuple[Tensor, ...],
+    seeds: tuple[Tensor | None, ...],
+    backward: Backward | None,
+    hands: Mapping[str, str],
+) -> ForwardPass | None:
+    """Return the pass that leads to `outputs`, or None where nothing recorded does."""
+    limit = backward.index if backward is not None else len(trace)
+    wanted = {id(t) for t in outputs}
+    makers = [
+        e.index
+        for e in trace.events[:limit]
+        if type(e) is Op and any(id(t) in wanted for t in e.outputs)
+    ]
+    if not makers:
+        return None
+    end = makers[-1]
+    history = trace.events[_after_barrier(trace, end) : end + 1]
+    leaves = _leaves(history, outputs, hands)
+    ops = needed(history, outputs, leaves)
+    live = _live(ops, leaves)
+    if not live:
+        return None
+    start = live[0].index
+    floats = {t.dtype for op in live for t in op.outputs if t.is_floating_point()}
+    eps = max((torch.finfo(d).eps for d in floats), default=torch.finfo(torch.float32).eps)
+    last = backward.index if backward is not None else end + 1
+    events: list[Event] = [e for e in trace.events[:last] if type(e) is Bind]
+    events += [op for op in ops if op.index >= start]
+    events.sort(key=lambda e: e.index)
+    return ForwardPass(trace, outputs, seeds, end, backward, leaves, events, start, eps)
+
+
+def _is_loss(bind: Bind) -> bool:
+    return _is_number(bind) and bind.kind != "param" and "loss" in bind.name.lower()
+
+
+def _is_number(bind: Bind) -> bool:
+    return bind.value.dim() == 0 and bind.value.is_floating_point()
+
+
+def _after_barrier(trace: Trace, index: int) -> int:
+    barriers = [e.index for e in trace.events[:index] if type(e).__name__ == "Barrier"]
+    return barriers[-1] if barriers else 0
+
+
+def _leaves(
+    history: Sequence[Event], outputs: Sequence[Tensor], hands: Mapping[str, str]
+) -> set[int]:
+    """Return the storages to differentiate by: they require a gradient or have one by hand."""
+    leaves = {
+        key_of(t)
+        for e in history
+        if type(e) is Op
+        for t in e.inputs
+        if t.requires_grad and is_leaf(t) and t.is_floating_point()
+    }
+    node_names, binds = set(hands.values()), [e for e in history if type(e) is Bind]
+    nodes = [b for b in binds if b.name in node_names]
+    if leaves:
+        return leaves | {key_of(b.value) for b in nodes if not _computed(history, b, leaves)}
+    node_keys = {key_of(b.value) for b in nodes}
+    gradient_keys = {key_of(b.value) for b in binds if b.name in hands}
+    named_before: set[str] = set()
+    for bind in nodes:
+        key = key_of(bind.value)
+        others = node_keys - {key}
+        updated = bind.name in named_before and _computed(
+            history, bind, gradient_keys - {key}, others
+        )
+        if updated or not _computed(history, bind, others):
+            leaves.add(key)  # w after `w = w - lr * dw` is a parameter, as the first w is
+        named_before.add(bind.name)
+    return leaves
+
+
+def _computed(
+    history: Sequence[Event], bind: Bind, leaves: set[int], stops: set[int] | None = None
+) -> bool:
+    """Tell whether the value is computed from any of the leaves by a path without `stops`."""
+    if bind.value.requires_grad or not bind.value.is_floating_point():
+        return True
+    before = [e for e in history if e.index < bind.index]
+    ops = needed(before, [bind.value], stops or set())
+    return any(key_of(t) in leaves for op in ops for t in op.inputs)
+
+
+def _live(ops: Sequence[Op], leaves: set[int]) -> list[Op]:
+    """Return the operations that depend on the leaves."""
+    live, chosen = set(leaves), []
+    for op in ops:
+        if any(key_of(t) in live for t in op.inputs):
+            chosen.append(op)
+            live.update(key_of(t) for t in op.outputs)
+    return chosen

@@ -1,0 +1,121 @@
+"""A forward pass differentiated: true gradients in float64, their noise, autograd's own."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from handgrad.checker.passes.forward import ForwardPass
+from handgrad.checker.passes.noise import noise_of
+from handgrad.checker.passes.replay import Replay, gradients
+from handgrad.checker.record.trace import Op
+
+_CUSTOM: type = torch.autograd.function.BackwardCFunction
+
+
+@dataclass(frozen=True, eq=False)
+class Pass(ForwardPass):
+    """One loss with the gradients of its nodes. Each mapping is by the index of the node's Bind."""
+
+    truth: Mapping[int, Tensor]
+    """The gradient in float64."""
+    parts: Mapping[int, Sequence[tuple[Op, Tensor]]]
+    """The contribution of each operation that reads the node; their sum is the truth."""
+    noise: Mapping[int, Tensor]
+    """How far rounding in the user's dtype moves the gradient, elementwise."""
+    autograd: Mapping[int, Tensor]
+    """The gradient as autograd computed it in the user's dtype."""
+    draws: dict[int, bool]
+    """A cache shared by the replays: whether an operation draws random numbers, by its index."""
+
+    def replayed(self) -> Replay:
+        """Return the forward pass run again in float64, gradients on."""
+        return replayed(self, self.draws)
+
+
+def differentiated(forward: ForwardPass) -> Pass:
+    """Return the pass with truth, contributions, noise and autograd's gradients.
+
+    Where backward() was never called, autograd's gradients come from a replay in the user's dtype.
+    Raises RuntimeError where an operation that leads to the loss cannot be run again.
+    """
+    custom = _custom_function(forward.outputs)
+    if custom is not None:
+        raise RuntimeError(
+            f"{custom} is a torch.autograd.Function, and autograd does not see its steps; write "
+            "its two halves as functions for handgrad.check(forward, backward, inputs)"
+        )
+    draws: dict[int, bool] = {}
+    replay = replayed(forward, draws)
+    if replay.failures:
+        index, reason = next(iter(replay.failures.items()))
+        name = next(e.func.__name__ for e in forward.events if type(e) is Op and e.index == index)
+        raise RuntimeError(f"{name}: {reason}")
+    truth, parts = gradients(replay, forward.outputs, forward.seeds, forward.end)
+    order = list(truth)
+    noise = noise_of(partial(_moved, forward, draws, order), [truth[i] for i in order], forward.eps)
+    if forward.backward is not None:
+        autograd = forward.backward.gradients
+    else:
+        native = replayed(forward, draws, dtype=None)
+        autograd, _ = gradients(native, forward.outputs, forward.seeds, forward.end)
+    return Pass(
+        **{field.name: getattr(forward, field.name) for field in fields(ForwardPass)},
+        truth=truth,
+        parts=parts,
+        noise={i: n for i, n in zip(order, noise, strict=True) if n is not None},
+        autograd=autograd,
+        draws=draws,
+    )
+
+
+def replayed(
+    forward: ForwardPass,
+    draws: dict[int, bool],
+    dtype: torch.dtype | None = torch.float64,
+    move: Callable[[Tensor], Tensor] | None = None,
+) -> Replay:
+    """Return the forward pass run again with gradients on; `dtype` None keeps the user's dtypes."""
+    replay = Replay(
+        forward.trace,
+        forward.leaves,
+        dtype,
+        grad=True,
+        always_grad=forward.backward is None,
+        move=move,
+        start=forward.start,
+        draws=draws,
+    )
+    replay.run(forward.events)
+    return replay
+
+
+def _moved(
+    forward: ForwardPass,
+    draws: dict[int, bool],
+    order: Sequence[int],
+    move: Callable[[Tensor], Tensor],
+) -> list[Tensor | None]:
+    """Return each node's gradient from a replay whose results are moved within rounding."""
+    replay = replayed(forward, draws, move=move)
+    found, _ = gradients(replay, forward.outputs, forward.seeds, forward.end)
+    return [found.get(i) for i in order]
+
+
+def _custom_function(outputs: Sequence[Tensor]) -> str | None:
+    """Return the name of a torch.autograd.Function of the user's that leads to `outputs`, if any.
+
+    Its forward runs without gradients: a replay would lack its branch and blame correct lines.
+    """
+    todo = [t.grad_fn for t in outputs if t.grad_fn is not None]
+    visited = set(todo)
+    while todo:
+        node = todo.pop()
+        if isinstance(node, _CUSTOM):
+            return type(node).__name__.removesuffix("Backward")
+        inputs = {fn for fn, _ in node.next_functions if fn is not None} - visited
+        visited |= inputs
+        todo += inputs
+    return None
