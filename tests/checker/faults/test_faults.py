@@ -1,5 +1,6 @@
 """Every planted fault is named at its line, and nothing else is."""
 
+from collections.abc import Iterator
 from functools import cache
 
 import pytest
@@ -11,6 +12,9 @@ from benchmarks.proving.kinds import KINDS
 from benchmarks.proving.pairs import at_random, every_two, sample
 from benchmarks.proving.pairs import pair as pair_of
 from benchmarks.proving.program import PLAIN, SOURCE, SQUARE, Sizes, hand_names
+
+from checker.faults.shared_truth import SharedTruth
+from handgrad.checker import session
 
 COUNTS = {
     "n for n - 1": (3, 0, 0),
@@ -37,6 +41,14 @@ OTHER_CAUSE = {"missing branch": 1, "wrong operand": 1}
 """Faults of a kind whose cause is named differently. A correct line is offered for every fault."""
 EVERY = 3
 """Of the pairs; `make prove` checks all of them."""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def shared_truth() -> Iterator[None]:
+    """No fault is in the forward pass, which all programs of the same sizes and dtype share."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(session, "differentiated", SharedTruth(session.differentiated))
+        yield
 
 
 @cache

@@ -1,11 +1,8 @@
 """Planted faults leave the forward pass alone: it is differentiated once, not for each fault."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import fields
 
-import pytest
-
-from handgrad.checker import session
 from handgrad.checker.passes.forward import ForwardPass
 from handgrad.checker.passes.truth import Pass
 from handgrad.checker.record.trace import Op
@@ -41,10 +38,3 @@ class SharedTruth:
             autograd=forward.backward.gradients,
             draws=known.draws,
         )
-
-
-@pytest.fixture(autouse=True, scope="package")
-def shared_truth() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(session, "differentiated", SharedTruth(session.differentiated))
-        yield
