@@ -100,7 +100,7 @@ def test_a_slip_of_shape_has_a_verdict_of_its_own_and_its_mend() -> None:
         row = rows[fault.root.hand]
         assert (row.verdict, row.blame) == ("shape", None), fault
         assert row.message is not None
-        assert row.message.endswith("keepdim=True mends it."), row.message
+        assert row.message.endswith("keepdim=True corrects it."), row.message
 
 
 def test_every_line_of_the_backward_pass_goes_wrong_somehow() -> None:
