@@ -27,7 +27,7 @@ SECTIONS = {
     "inherited": "Wrong because of earlier lines",
     "accident": "Right by accident",
     "right": "Right",
-    "notes": "Worth knowing",
+    "notes": "Notes",
     "errors": "Errors in the file",
 }
 
