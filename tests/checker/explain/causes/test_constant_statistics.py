@@ -88,7 +88,7 @@ CASES = [
         "dx",
         (
             "The mean in rms_norm is treated as constant: it is computed from x, and part of the "
-            "gradient comes back through it."
+            "gradient flows through it."
         ),
         (
             "dx = ((x**2).mean(-1, keepdim=True) + 1e-5) ** -0.5 * (dout - x * "
