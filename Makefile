@@ -18,6 +18,7 @@ check: $(READY)
 	$(RUN)/ruff format --check .
 	$(RUN)/ruff check .
 	$(RUN)/mypy
+	$(RUN)/lint-imports --no-logo
 
 # The complete proving ground, of which `make test` runs a part; rewrites the tables of docs/proving.md.
 prove: $(READY)

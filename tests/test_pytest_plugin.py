@@ -1,4 +1,4 @@
-"""The pytest plugin, in pytest runs of its own; `-p` and the entry point may both be there."""
+"""The pytest plugin, in separate pytest runs, loaded by `-p`, by the entry point, or by both."""
 
 import os
 import re
@@ -53,20 +53,19 @@ def test_steps(handgrad):
 SAYS = """\
 ✗ gradient of x
     x f64[3,5]
-    Off by up to 7.86 at [0, 0]: 3.859 where -3.996 is right; every element; over a million times
+    Off by up to 7.86 at [0, 0]: got 3.859, expected -3.996; every element; over a million times
     what rounding explains.
-    The upstream gradient is ignored: this is the gradient of .sum(), whatever comes from above.
-    [HG151]
+    The upstream gradient is ignored: this is the gradient of .sum() for any dout. [HG151]
     try: Multiply by the argument of backward: local * dout.
     Fails in 30 of 46 samples: all those whose upstream gradient is not ones.
-    again: pytest test_says.py::test_exp --handgrad-sample 'B=3 C=5 float64 upstream=random'
+    rerun: pytest test_says.py::test_exp --handgrad-sample 'B=3 C=5 float64 upstream=random'
 
-Exp: 1 thing wrong in 48 samples in float64, float32, bfloat16, float16."""
+Exp: 1 failure in 48 samples (float64, float32, bfloat16, float16)."""
 
 
 @pytest.fixture(autouse=True, scope="module")
 def loaded() -> None:
-    """Load all that a check loads late: pytester unloads what is new, and torch cannot be twice."""
+    """Load what a check imports late: pytester unloads new modules, and torch cannot load twice."""
     space: dict[str, object] = {}
     exec(WRONG, space)
     assert not handgrad.check_function(space["Exp"], torch.exp, {"x": "B"}, sizes={"B": (3,)}).ok  # type: ignore[arg-type]
@@ -87,12 +86,12 @@ def run(pytester: pytest.Pytester, *args: str) -> pytest.RunResult:
 
 
 def failure(result: pytest.RunResult) -> str:
-    """What pytest printed of the one failure."""
+    """Return what pytest printed for the only failure."""
     text = result.stdout.str()
     return re.split(r"^=+ short test|^_+ .*_+$", text, flags=re.MULTILINE)[1].strip()
 
 
-def test_a_right_function_passes_in_silence(pytester: pytest.Pytester) -> None:
+def test_a_right_function_passes_and_prints_nothing(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(RIGHT)
     result = run(pytester, "-q", "-s")
     result.assert_outcomes(passed=1)
@@ -100,15 +99,15 @@ def test_a_right_function_passes_in_silence(pytester: pytest.Pytester) -> None:
     assert result.stderr.str() == ""
 
 
-def test_a_wrong_function_fails_with_the_report_alone(pytester: pytest.Pytester) -> None:
+def test_a_wrong_function_fails_with_the_report_and_no_traceback(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_says=WRONG)
     result = run(pytester)
     result.assert_outcomes(failed=1)
     assert failure(result) == SAYS
 
 
-@pytest.mark.parametrize(("hint", "hidden"), [("what", slice(6, 7)), ("where", slice(4, 7))])
-def test_no_more_is_said_than_was_asked_for(
+@pytest.mark.parametrize(("hint", "hidden"), [("what", slice(5, 6)), ("where", slice(4, 6))])
+def test_a_hint_level_hides_cause_and_fix(
     pytester: pytest.Pytester, hint: str, hidden: slice
 ) -> None:
     pytester.makepyfile(test_says=WRONG)
@@ -117,30 +116,30 @@ def test_no_more_is_said_than_was_asked_for(
     assert failure(run(pytester, f"--handgrad-hint={hint}")).split("\n") == lines
 
 
-def test_the_line_to_run_it_again_does_so(pytester: pytest.Pytester) -> None:
+def test_the_rerun_command_runs_the_sample(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_says=WRONG)
-    line = re.search(r"again: pytest (.*)", run(pytester).stdout.str())
+    line = re.search(r"rerun: pytest (.*)", run(pytester).stdout.str())
     assert line is not None
     again = run(pytester, *shlex.split(line[1]))
     again.assert_outcomes(failed=1)
-    assert "Fails in the 1 sample." in again.stdout.str()
-    assert "1 thing wrong in 1 sample in float64." in again.stdout.str()
+    assert "Fails in the only sample." in again.stdout.str()
+    assert "1 failure in 1 sample (float64)." in again.stdout.str()
     pytester.makepyfile(test_says=RIGHT)
     run(pytester, *shlex.split(line[1])).assert_outcomes(passed=1)
 
 
-def test_of_two_checks_the_second_is_run_again_by_its_number(pytester: pytest.Pytester) -> None:
+def test_the_second_check_of_a_test_reruns_by_its_number(pytester: pytest.Pytester) -> None:
     right = RIGHT.replace("Exp", "Right").replace("def test_exp", "def no_test")
     right = right.replace("B C", "N").replace('"B": (3,), "C": (5, 64)', '"N": (3,)')
     second = WRONG.replace("    handgrad", "    no_test(handgrad)\n    handgrad")
     pytester.makepyfile(test_two=right + second)
     again = (
-        "again: pytest test_two.py::test_exp --handgrad-sample '#2 B=3 C=5 float64 upstream=random'"
+        "rerun: pytest test_two.py::test_exp --handgrad-sample '#2 B=3 C=5 float64 upstream=random'"
     )
     assert again in run(pytester).stdout.str()
     result = run(pytester, "--handgrad-sample", "#2 B=3 C=5 float64 upstream=random")
     result.assert_outcomes(failed=1)
-    assert "1 thing wrong in 1 sample in float64." in result.stdout.str()
+    assert "1 failure in 1 sample (float64)." in result.stdout.str()
 
 
 def test_two_functions_are_checked_line_by_line(pytester: pytest.Pytester) -> None:
@@ -154,7 +153,7 @@ def test_two_functions_are_checked_line_by_line(pytester: pytest.Pytester) -> No
     run(pytester).assert_outcomes(passed=1)
 
 
-def test_where_two_functions_are_wrong_no_more_is_said_than_where(
+def test_a_hint_level_applies_to_two_functions_too(
     pytester: pytest.Pytester,
 ) -> None:
     pytester.makepyfile(STEPS)
@@ -167,35 +166,37 @@ def test_where_two_functions_are_wrong_no_more_is_said_than_where(
     assert not any(line.strip().startswith("try:") for line in lines)
 
 
-def test_what_cannot_be_checked_is_an_error_of_the_test(pytester: pytest.Pytester) -> None:
+def test_a_check_that_cannot_run_is_an_error(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(RIGHT)
     result = run(pytester, "--handgrad-sample", "B=3")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
-        ["E *CheckError: sample 'B=3': no size for C; give it as a failure shows it, such as "
+        ["E *CheckError: sample 'B=3': no size for C; copy it from a failure, for example "
          "'B=3 C=65 float32 upstream=random'"]
     )  # fmt: skip
 
 
-def test_a_hint_that_is_none_is_refused(pytester: pytest.Pytester) -> None:
+def test_an_unknown_hint_level_is_a_usage_error(pytester: pytest.Pytester) -> None:
     result = run(pytester, "--handgrad-hint=all")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["*argument --handgrad-hint: invalid choice: 'all'*"])
 
 
 def outside(pytester: pytest.Pytester, *args: str) -> pytest.RunResult:
-    """A pytest run in a process of its own, to which the entry point is told."""
-    info = pytester.path / "site" / "handgrad_told-1.dist-info"
+    """Run pytest in a separate process that has the entry point."""
+    info = pytester.path / "site" / "handgrad_entry-1.dist-info"
     info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: handgrad-told\nVersion: 1\n")
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: handgrad-entry\nVersion: 1\n")
     name = "handgrad.pytest_plugin"
     (info / "entry_points.txt").write_text(f"[pytest11]\n{name} = {name}\n")
     pytester._monkeypatch.setenv("PYTHONPATH", os.pathsep.join([SRC, str(info.parent)]))
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *args]
+    others = ("cacheprovider", "faker", "hypothesispytest")  # these plugins are slow to load
+    disabled = [word for name in others for word in ("-p", f"no:{name}")]
+    command = [sys.executable, "-m", "pytest", *disabled, *args]
     return pytester.run(*command)
 
 
-def test_the_entry_point_and_p_are_one_plugin_that_costs_nothing(pytester: pytest.Pytester) -> None:
+def test_the_entry_point_and_p_load_one_plugin_and_no_torch(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """
         import sys
@@ -205,13 +206,12 @@ def test_the_entry_point_and_p_are_one_plugin_that_costs_nothing(pytester: pytes
             assert not {"torch", "numpy", "handgrad.checker"} & set(sys.modules)
         """
     )
-    args = ["-p", "no:hypothesispytest", "-p", "no:faker", "-W", "error"]
-    result = outside(pytester, *PLUGIN, *args)
+    result = outside(pytester, *PLUGIN, "-W", "error")
     result.assert_outcomes(passed=1)
     assert result.stderr.str() == ""
 
 
-def test_it_works_in_the_workers_of_xdist(pytester: pytest.Pytester) -> None:
+def test_it_works_in_xdist_workers(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_says=WRONG, test_right=RIGHT)
     result = outside(pytester, *PLUGIN, "-n", "1", "-W", "error")
     result.assert_outcomes(passed=1, failed=1)

@@ -3,8 +3,8 @@
     def test_layer_norm(handgrad):
         handgrad.check_function(LayerNorm.apply, layer_norm, {"x": "B C", "weight": "C"})
 
-Nothing is imported for it until a test asks for the fixture, and nothing is printed. pytest is told
-of it by the entry point `pytest11`, which has this module's name so that `-p` finds the same one.
+The plugin imports torch only when a test uses the fixture. pytest loads it by the entry point
+`pytest11`. The entry point has the name of this module, so that `-p` does not load it twice.
 """
 
 import shlex
@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from handgrad.checker.functions.records import FunctionReport
-    from handgrad.checker.functions.samples import Sample
+    from handgrad.checker.functions.report.report import FunctionReport
+    from handgrad.checker.functions.samples.sample import CheckSample
     from handgrad.checker.report.report import Report
 
 LEVELS = ("where", "what", "fix")
 
 
 class Handgrad:
-    """What the fixture is. `hint` is how much a failure says, `sample` the one to run alone."""
+    """The fixture. `hint` is how much a failure reveals, `sample` the one sample to run."""
 
     def __init__(self, node: str, hint: Any, sample: str | None) -> None:
         self._node = node
@@ -37,9 +37,9 @@ class Handgrad:
         inputs: Sequence[Any] | Mapping[str, Any],
         pairs: Mapping[str, str] | None = None,
     ) -> "Report":
-        """Check two functions, as `handgrad.check` does; the test fails where a gradient is wrong.
+        """Check two functions, as `handgrad.check` does, and fail the test if a gradient is wrong.
 
-        Returns the report. Raises CheckError where there is nothing to check.
+        Returns the report. Raises CheckError if there is nothing to check.
         """
         __tracebackhide__ = True
         from handgrad.checker.api import check
@@ -56,10 +56,10 @@ class Handgrad:
         inputs: Any,
         **options: Any,
     ) -> "FunctionReport":
-        """Check a function, as `handgrad.check_function` does; the test fails where it is wrong.
+        """Check a function, as `handgrad.check_function` does, and fail the test if it is wrong.
 
-        `options` are those of `handgrad.check_function`. Returns the report. Raises CheckError
-        where there is nothing to compare.
+        `options` are those of `handgrad.check_function`. Returns the report. Raises CheckError if
+        there is nothing to compare.
         """
         __tracebackhide__ = True
         from handgrad.checker.functions.check import run_check
@@ -68,19 +68,22 @@ class Handgrad:
         number, text = _numbered(self._sample)
         if text is not None and number == self._calls:
             options["sample"] = text
-        report = run_check(function, reference, inputs, again=self._again, **options)
+        report = run_check(function, reference, inputs, rerun=self._rerun, **options)
         if not report.ok:
             pytest.fail(report.hinted(self._hint).to_text(), pytrace=False)
         return report
 
-    def _again(self, sample: "Sample") -> str:
-        """What to type for one sample of this test."""
+    def _rerun(self, sample: "CheckSample") -> str:
+        """Return the command that runs one sample of this test."""
         text = str(sample) if self._calls == 1 else f"#{self._calls} {sample}"
         return f"pytest {shlex.quote(self._node)} --handgrad-sample {shlex.quote(text)}"
 
 
 def _numbered(sample: str | None) -> tuple[int, str | None]:
-    """Return which check of the test a sample is for, and the sample: `#2 B=3 float64`."""
+    """Return the number of the check that a sample belongs to, and the sample without it.
+
+    `#2 B=3 float64` is a sample of the second check in the test.
+    """
     if sample is None or not sample.startswith("#"):
         return 1, sample
     number, _, rest = sample[1:].partition(" ")
@@ -89,18 +92,18 @@ def _numbered(sample: str | None) -> tuple[int, str | None]:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options of the fixture."""
-    group = parser.getgroup("handgrad", "gradients written by hand")
+    group = parser.getgroup("handgrad", "hand-written gradients")
     group.addoption(
         "--handgrad-hint",
         choices=LEVELS,
         default="fix",
-        help="how much a failed check says: where it fails, what is the matter, what mends it "
+        help="how much a failed check reveals: where it fails, also what is wrong, also the fix "
         "(default: fix)",
     )
     group.addoption(
         "--handgrad-sample",
         metavar="SAMPLE",
-        help="run this sample alone, as a failed handgrad.check_function shows it",
+        help="run one sample, copied from a failed handgrad.check_function",
     )
 
 

@@ -1,4 +1,4 @@
-"""The Python of docs/train.md runs as it stands."""
+"""The Python example of docs/train.md runs unchanged."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,7 @@ from paths import DOCS
 PAGE = DOCS / "train.md"
 
 
-def test_the_block_runs(
+def test_the_example_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (block,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)

@@ -125,7 +125,7 @@ def test_an_alias_blames_the_later_statement_that_writes_through_it(check):
     line = line_of("dhprebn += ")
     assert (root.hand, root.place.line) == ("dbndiff", line)
     assert root.message.startswith(
-        "dbndiff and dhprebn are one tensor since `dhprebn = dbndiff`: this line writes to both."
+        "dbndiff and dhprebn share memory since `dhprebn = dbndiff`, so this line writes to both."
     )
 
 
@@ -236,5 +236,6 @@ def test_a_branch_added_twice_is_named(check):
     at = line_of("dcounts += ") + 1
     assert root.place.line == at
     assert root.message == (
-        "The branch through counts_sum is added twice: dcounts has it already. Leave this line out."
+        "The contribution through counts_sum is added twice: dcounts already contains it. "
+        "Remove this line."
     )

@@ -1,4 +1,4 @@
-"""What the inputs of a check may be, and what is said of those that cannot be."""
+"""The inputs that a check accepts, and the errors for the others."""
 
 import pytest
 import torch
@@ -8,8 +8,8 @@ from checker.functions.kernels.elementwise import Gelu
 from checker.functions.kernels.norms import LayerNorm, layer_norm
 from checker.functions.kernels.softmax import CrossEntropy, Softmax
 from handgrad import HandgradError, check_function
-from handgrad.checker.functions.samples import Sample, parse
-from handgrad.checker.functions.specs import specified
+from handgrad.checker.functions.inputs.specs import specified
+from handgrad.checker.functions.samples.sample import CheckSample, parse
 
 SIZES = {"B": 3, "C": 5}
 
@@ -42,14 +42,14 @@ def test_equal_sizes_of_examples_vary_together():
     assert shapes(inputs.draw({"A": 3, "B": 5}, 0)) == [(3, 5), (5,), (1, 5)]
 
 
-def test_dims_and_fixed_say_it_otherwise():
+def test_dims_and_fixed_override_equal_sizes():
     square = (torch.randn(8, 8), torch.randn(8))
     assert shapes(drawn(square, SIZES, dims=("B C", "C"))) == [(3, 5), (5,)]
     assert shapes(drawn(square, {"B": 3}, dims=("B C", "C"), fixed="C")) == [(3, 8), (8,)]
     assert shapes(drawn({"x": square[0]}, {"A": 3}, dims=None)) == [(3, 3)]
 
 
-def test_numbers_stay_in_the_range_of_the_example_but_are_others():
+def test_new_numbers_stay_in_the_range_of_the_example():
     positive = torch.rand(20) + 0.5
     (new,) = drawn((positive,), {"A": 1000})
     assert positive.min() <= new.min()
@@ -75,21 +75,21 @@ def test_whole_numbers_stay_below_the_size_that_they_index():
     assert set(alone.tolist()) == {3, 7}
 
 
-def test_of_two_sizes_that_are_equal_the_first_is_what_they_index():
+def test_of_two_equal_sizes_indices_belong_to_the_first():
     example = (torch.arange(3), torch.randn(16, 16))
     index, table = drawn(example, {"A": 64, "V": 5, "C": 40}, 0, ["i", "t"], dims={"t": "V C"})
     assert shapes((index, table)) == [(64,), (5, 40)]
     assert index.max() == 4
 
 
-def test_what_is_no_tensor_is_passed_on():
+def test_values_that_are_not_tensors_are_passed_on():
     function = lambda x, shape, eps, nothing: F.layer_norm(x, shape, nothing, nothing, eps)  # noqa: E731
     inputs = (torch.randn(8, 16), (16,), 1e-3, None)
     report = check_function(function, function, inputs, fixed="B", sizes={"A": (3, 1)})
     assert report.ok, str(report)
 
 
-def test_a_function_may_make_them():
+def test_a_function_may_make_the_inputs():
     def make(B, C, heads=2):
         return {"x": torch.randn(B, heads * C), "scale": 2.0}
 
@@ -103,14 +103,14 @@ def test_a_function_may_make_them():
     assert soft.ok, str(soft)
 
 
-def test_what_requires_a_gradient_is_differentiated_by():
+def test_inputs_that_require_a_gradient_are_differentiated():
     x, mask = torch.randn(4, requires_grad=True), torch.rand(4)
     assert specified((x, mask), ("x", "mask")).wrt == (0,)
     assert specified((x, mask), ("x", "mask"), wrt=("mask",)).wrt == (1,)
     assert specified((x.detach(), mask), ("x", "mask")).wrt == (0, 1)
 
 
-def test_examples_are_checked_as_shapes_are():
+def test_examples_are_checked_like_shapes():
     few = {"sizes": {"A": (3, 1), "B": (5, 16)}}
     norm = (torch.randn(8, 16), torch.ones(16), torch.zeros(16))
     assert check_function(LayerNorm.apply, layer_norm, norm, **few).ok
@@ -126,48 +126,48 @@ def test_examples_are_checked_as_shapes_are():
         "B=3 C=65 float32 transposed(x) upstream=expanded grad=x output=1 zeros draw=2",
     ],
 )
-def test_a_sample_is_read_as_it_is_written(text):
+def test_the_text_of_a_sample_parses_to_the_same_sample(text):
     assert str(parse(text, ["B", "C"], ["x"])) == text
 
 
-def test_what_a_sample_leaves_out_is_plain():
-    assert parse("C=5 B=3", ["B", "C"], ["x"]) == Sample((("B", 3), ("C", 5)))
+def test_circumstances_missing_from_a_sample_have_their_defaults():
+    assert parse("C=5 B=3", ["B", "C"], ["x"]) == CheckSample((("B", 3), ("C", 5)))
 
 
 ONE = torch.randn(3, 4)
 NAN = "the reference's output is mostly NaN or infinite on these inputs; give examples within its domain, or 'N C > 0' for positive numbers"  # noqa: E501
 GRAMMAR = "write letters and numbers such as 'B T C', 'B 2*H', 'N < V' (whole numbers), 'N C > 0'"
-LIKE = "give it as a failure shows it, such as 'B=3 C=65 float32 upstream=random'"
+LIKE = "copy it from a failure, for example 'B=3 C=65 float32 upstream=random'"
 BAD = [
-    ((), {}, "inputs must be tensors, shapes such as {'x': 'B T C'} or a function that makes them, "
-     "got ()"),
-    (3, {}, "inputs must be tensors, shapes such as {'x': 'B T C'} or a function that makes them, "
-     "got int"),
-    ({"x": "B ?"}, {}, f"x: 'B ?' is no shape; {GRAMMAR}"),
-    ({"x": "B > 1"}, {}, f"x: 'B > 1' is no shape; {GRAMMAR}"),
+    ((), {}, "inputs must be tensors, shapes such as {'x': 'B T C'} or a function that makes "
+     "tensors, got ()"),
+    (3, {}, "inputs must be tensors, shapes such as {'x': 'B T C'} or a function that makes "
+     "tensors, got int"),
+    ({"x": "B ?"}, {}, f"x: 'B ?' is not a shape; {GRAMMAR}"),
+    ({"x": "B > 1"}, {}, f"x: 'B > 1' is not a shape; {GRAMMAR}"),
     ((torch.arange(3),), {},
-     "no input is a floating tensor: there is nothing to differentiate by"),
-    ((ONE.to(torch.complex64),), {}, "x is complex: only real inputs can be checked"),
-    ({"x": "B"}, {"wrt": ["y"]}, "wrt: no floating input is named 'y'; there are: x"),
-    ({"x": "B"}, {"sizes": {"C": [1]}}, "sizes: no input has a size 'C'; there are: B"),
-    ({"x": "B"}, {"sizes": {"B": []}}, "sizes: 'B' has none; give at least one"),
+     "no input is a floating tensor, so there is no gradient to check"),
+    ((ONE.to(torch.complex64),), {}, "x is complex; only real inputs can be checked"),
+    ({"x": "B"}, {"wrt": ["y"]}, "wrt: no floating input is named 'y'; floating inputs: x"),
+    ({"x": "B"}, {"sizes": {"C": [1]}}, "sizes: no input has a size 'C'; letters: B"),
+    ({"x": "B"}, {"sizes": {"B": []}}, "sizes: 'B' has no sizes; give at least one"),
     ({"x": "B"}, {"dtypes": ["int8"]},
-     "dtypes: int8 is none of float64, float32, bfloat16, float16"),
-    ({"x": "B"}, {"fixed": "B"}, "fixed=B: no example has a size B"),
+     "dtypes: int8 is not one of float64, float32, bfloat16, float16"),
+    ({"x": "B"}, {"fixed": "B"}, "fixed=B: no example has a size 'B'"),
     ((ONE,), {"dims": ("B",)}, "dims: x has shape (3, 4), not 'B'"),
     ((ONE,), {"dims": ("B C", "C")},
-     "dims has 2 shapes, the inputs 1 tensors (x): give one for each"),
-    ((ONE,), {"dims": {"y": "B C"}}, "dims: no input is named 'y'; there are: x"),
+     "dims has 2 shapes for 1 tensors (x): give one shape for each"),
+    ((ONE,), {"dims": {"y": "B C"}}, "dims: no input is named 'y'; inputs: x"),
     ((ONE, ONE[0]), {"dims": ("B C", "B")},
-     "dims: input1 has shape (4,), which does not fit 'B' beside the others"),
+     "dims: input1 has shape (4,), which does not fit 'B' and the other examples"),
     ({"x": "B"}, {"sample": "B=3 float33"},
-     f"sample 'B=3 float33': 'float33' says nothing here; {LIKE}"),
+     f"sample 'B=3 float33': cannot read 'float33'; {LIKE}"),
     ({"x": "B"}, {"sample": "float32"}, f"sample 'float32': no size for B; {LIKE}"),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("inputs", "options", "message"), BAD)
-def test_bad_inputs_are_one_line(inputs, options, message):
+def test_the_error_for_bad_inputs_is_one_line(inputs, options, message):
     with pytest.raises(HandgradError) as caught:
         check_function(Gelu.apply, F.gelu, inputs, **options)
     assert str(caught.value) == message
@@ -180,7 +180,7 @@ PAIRS = [
      "torch operations, without detach, no_grad or NumPy"),
     (lambda x: x.detach(), F.gelu,
      "the function is not differentiable: no output of it requires a gradient; pass "
-     "MyFunction.apply, or what calls it"),
+     "MyFunction.apply, or a function that calls it"),
     (Gelu.apply, lambda x: (x, x),
      "the function returns a tensor, the reference 2 tensors: both must return the same"),
     (Gelu.apply, lambda x: 3, "the reference returns no tensor"),
@@ -192,7 +192,7 @@ PAIRS = [
 
 
 @pytest.mark.parametrize(("function", "reference", "message"), PAIRS)
-def test_functions_that_cannot_be_compared_are_one_line(function, reference, message):
+def test_the_error_for_functions_that_cannot_be_compared_is_one_line(function, reference, message):
     with pytest.raises(HandgradError) as caught:
         check_function(function, reference, {"x": "B"})
     assert str(caught.value) == message

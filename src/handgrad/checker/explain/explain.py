@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from handgrad.checker.explain.causes import AS_IT_RAN, CAUSES, Cause
-from handgrad.checker.explain.search.evidence import Backward
+from handgrad.checker.explain.search.evidence import BackwardContext
 from handgrad.checker.explain.search.finding import Explanation, Finding
 from handgrad.checker.explain.search.gather import suspects
 from handgrad.checker.explain.search.scene import Scene, SceneReplay
@@ -90,7 +90,9 @@ def _right_formulas(grades: Sequence[Grade]) -> list[Grade]:
     ]
 
 
-def _imprecise(grade: Grade, backward: Backward) -> tuple[Suspect, Explanation] | tuple[None, None]:
+def _imprecise(
+    grade: Grade, backward: BackwardContext
+) -> tuple[Suspect, Explanation] | tuple[None, None]:
     """Return the statement that loses too many digits, and its explanation."""
     for suspect in suspects(grade, backward):
         finding = AS_IT_RAN.find(suspect) if suspect.views else None
@@ -128,7 +130,7 @@ def _checked(suspect: Suspect, code: str | None, finding: Finding) -> Explanatio
     return Explanation(code, finding, checked)
 
 
-def _backward(graded: Graded, to_explain: Sequence[Grade]) -> Backward:
+def _backward(graded: Graded, to_explain: Sequence[Grade]) -> BackwardContext:
     """Run the backward pass in the scenes in which statements are tried."""
     forward, pairs, cut = graded.forward, graded.pairs, graded.cut
     corrections: dict[int, Tensor] = {}
@@ -153,7 +155,7 @@ def _backward(graded: Graded, to_explain: Sequence[Grade]) -> Backward:
     by_node = {id(p.node.value): p for p in pairs if not p.borrowed}
     drawn = {id(p.node.value): random[p.node.index] for p in pairs}
     sent = _sent(forward, cut, drawn)
-    return Backward(forward, scenes, native, drawn, sent, cut.consumers, by_node)
+    return BackwardContext(forward, scenes, native, drawn, sent, cut.consumers, by_node)
 
 
 def _sent(

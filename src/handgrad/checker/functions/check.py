@@ -1,4 +1,4 @@
-"""`handgrad.check_function`: a hand-written function held to a plain reference."""
+"""`handgrad.check_function`: a hand-written function checked against a plain reference."""
 
 import inspect
 import re
@@ -7,13 +7,16 @@ from typing import Any
 
 import torch
 
-from handgrad.checker.functions.bench import Bench, undisturbed
-from handgrad.checker.functions.diagnose import Again, diagnose
-from handgrad.checker.functions.explore import Explored, explore
-from handgrad.checker.functions.records import Failure, FunctionReport
-from handgrad.checker.functions.samples import DTYPES, Sample, parse
-from handgrad.checker.functions.specs import specified
-from handgrad.checker.functions.trial import Status, Trial, run
+from handgrad.checker.functions.diagnose import Rerun, diagnose
+from handgrad.checker.functions.inputs.isolation import isolated
+from handgrad.checker.functions.inputs.specs import specified
+from handgrad.checker.functions.report.records import Failure
+from handgrad.checker.functions.report.report import FunctionReport
+from handgrad.checker.functions.runs.bench import Bench
+from handgrad.checker.functions.runs.explore import Explored, explore
+from handgrad.checker.functions.runs.trial import Trial, TrialStatus, run
+from handgrad.checker.functions.samples.grid import Grid, grid
+from handgrad.checker.functions.samples.sample import DTYPES, CheckSample, parse
 from handgrad.errors import CheckError
 
 
@@ -40,20 +43,21 @@ def check_function(
         )
         assert report.ok, report
 
-    `function` is whatever autograd can ask for a gradient: an autograd.Function's apply, a kernel,
-    a compiled module. `reference` computes the same with torch operations. Both are called with the
-    inputs in their order, and return a tensor or several.
+    `function` is anything that autograd can differentiate: the apply of an autograd.Function, a
+    kernel, a compiled module. `reference` computes the same with torch operations. Both are called
+    with the inputs in their order, and return one or several tensors.
 
-    `inputs` are shapes in letters as above ("N < V": whole numbers below V; "N C > 0": positive);
-    or example tensors, whose equal sizes vary together (`dims=("B T C", "C")` says it otherwise,
-    `fixed="C"` keeps a size); or a function of the letters that makes them. `sizes={"C": (64, 8)}`
-    are a letter's sizes. `wrt` names what is differentiated by: else what of the examples requires
-    a gradient, else all that is floating. Dtypes, sizes and layouts that the function refuses with
-    an error that says so are noted, not failed. `sample`: this one alone, as a failure shows it.
+    `inputs` are shapes in letters as above ("N < V": whole numbers below V; "N C > 0": positive
+    numbers); or example tensors, whose equal sizes vary together (`dims=("B T C", "C")` names their
+    sizes, `fixed="C"` keeps one); or a function that makes the inputs from sizes. `sizes={"C": (64,
+    8)}` sets the sizes of a letter. `wrt` names the inputs to differentiate by; by default the
+    examples that require a gradient, or else every floating input. A dtype, size or layout that
+    the function refuses with a clear error is noted and does not fail. `sample` runs one sample,
+    copied from a failure.
 
-    No tolerance: R is the distance from float64 in units of what rounding explains.
+    There is no tolerance: R is the distance from float64 in units of what rounding explains.
 
-    Raises CheckError where there is nothing to compare.
+    Raises CheckError if there is nothing to compare.
     """
     return run_check(
         function,
@@ -67,7 +71,7 @@ def check_function(
         double_backward=double_backward,
         sample=sample,
         seed=seed,
-        again=lambda s: f'handgrad.check_function(..., sample="{s}")',
+        rerun=lambda s: f'handgrad.check_function(..., sample="{s}")',
     )
 
 
@@ -76,7 +80,7 @@ def run_check(
     reference: Callable[..., Any],
     inputs: Any,
     *,
-    again: Again,
+    rerun: Rerun,
     dims: Any = None,
     fixed: str | Sequence[str] = (),
     sizes: Mapping[str, Sequence[int]] | None = None,
@@ -85,20 +89,20 @@ def run_check(
     double_backward: bool = False,
     sample: str | None = None,
     seed: int = 0,
+    samples_around: Grid = grid,
 ) -> FunctionReport:
-    """The same, where `again` says what to type for one sample."""
+    """Do the same. `rerun` returns the command for one sample, `samples_around` the grid."""
     function = _applied(function)
-    names = _parameters(function, reference)
-    given = specified(inputs, names, dims, fixed, wrt)
-    known = [_dtype(d) for d in dtypes]
+    given = specified(inputs, _parameters(function, reference), dims, fixed, wrt)
+    names = [_dtype(dtype) for dtype in dtypes]
     chosen = _sizes(sizes or {}, given.letters)
     bench = Bench(function, reference, given, double_backward, seed)
-    with undisturbed():
+    with isolated():
         if sample is not None:
             explored = _one(bench, parse(sample, given.letters, given.names))
         else:
-            explored = explore(bench, known, chosen)
-        failures = diagnose(bench, explored, again)
+            explored = explore(bench, names, chosen, samples_around)
+        failures = diagnose(bench, explored, rerun)
     notes = _notes(explored)
     if not explored.judged():
         failures = [_nothing(explored)]
@@ -107,11 +111,11 @@ def run_check(
     )
 
 
-def _one(bench: Bench, sample: Sample) -> Explored:
-    """One sample alone. Raises CheckError where the reference cannot run it."""
+def _one(bench: Bench, sample: CheckSample) -> Explored:
+    """Run one sample alone. Raises CheckError if the reference cannot run it."""
     trial = run(bench, sample)
     if trial.status == "void":
-        raise CheckError(f"sample '{sample}': the reference cannot run it: {trial.said}")
+        raise CheckError(f"sample '{sample}': the reference cannot run it: {trial.reason}")
     return Explored(sample, (sample.dtype,) * (trial.status == "judged"), (trial,))
 
 
@@ -131,7 +135,7 @@ def _name(function: Any) -> str:
 
 
 def _parameters(function: Any, reference: Any) -> list[str]:
-    """Return names for the inputs: the reference's parameters, else those of forward."""
+    """Return names for the inputs: those of the reference, or of forward."""
     owner = getattr(function, "__self__", None)
     forward: Any = getattr(owner, "forward", None) if isinstance(owner, type) else function
     for source, skip in ((reference, 0), (forward, int(forward is not function))):
@@ -151,66 +155,67 @@ def _parameters(function: Any, reference: Any) -> list[str]:
 def _dtype(dtype: Any) -> str:
     name = str(dtype).removeprefix("torch.")
     if name not in DTYPES:
-        raise CheckError(f"dtypes: {dtype} is none of {', '.join(DTYPES)}")
+        raise CheckError(f"dtypes: {dtype} is not one of {', '.join(DTYPES)}")
     return name
 
 
 def _sizes(sizes: Mapping[str, Sequence[int]], letters: Sequence[str]) -> dict[str, list[int]]:
-    for letter, own in sizes.items():
+    for letter, values in sizes.items():
         if letter not in letters:
             known = ", ".join(letters) or "none"
-            raise CheckError(f"sizes: no input has a size {letter!r}; there are: {known}")
-        if not own:
-            raise CheckError(f"sizes: {letter!r} has none; give at least one")
-    return {letter: list(own) for letter, own in sizes.items()}
+            raise CheckError(f"sizes: no input has a size {letter!r}; letters: {known}")
+        if not values:
+            raise CheckError(f"sizes: {letter!r} has no sizes; give at least one")
+    return {letter: list(values) for letter, values in sizes.items()}
 
 
-NOTED = {
-    "unsupported": "{dtype} not supported: {said}",
-    "refused": "refused in {count} of {total} samples, such as '{sample}': {said}",
-    "void": "left out in {count} of {total} samples, as the reference cannot run them, such as "
-    "'{sample}': {said}",
+NOTES = {
+    "unsupported": "{dtype} is not supported: {reason}",
+    "refused": "{count} of {total} samples were refused, such as '{sample}': {reason}",
+    "void": "{count} of {total} samples were skipped because the reference cannot run them, such "
+    "as '{sample}': {reason}",
 }
+SINGLE = "float64 has only the precision of float32"
 
 
 def _notes(explored: Explored) -> list[str]:
-    """What was not judged, and why; the same reason with other numbers is the same."""
-    reasons: dict[tuple[Status, str], list[Trial]] = {}
+    """Return what was not judged, and why. Reasons that differ only in numbers are the same."""
+    reasons: dict[tuple[TrialStatus, str], list[Trial]] = {}
     for trial in explored.trials:
-        status, said = trial.status, re.sub(r"\d+", "#", trial.said)
+        status, reason = trial.status, re.sub(r"\d+", "#", trial.reason)
         if status == "void" and 0 in trial.sample.size_of.values():
-            continue  # many a reference has no maximum of nothing; no one asked
+            continue  # many references cannot run on empty inputs, and nobody asked for them
         if status != "judged":
-            key = trial.sample.dtype if status == "unsupported" else said
+            key = trial.sample.dtype if status == "unsupported" else reason
             reasons.setdefault((status, key), []).append(trial)
     notes = []
     for (status, _), trials in reasons.items():
         first, total = trials[0], len(explored.trials)
         notes.append(
-            NOTED[status].format(
+            NOTES[status].format(
                 dtype=first.sample.dtype,
-                said=first.said,
+                reason=first.reason,
                 count=len(trials),
                 total=total,
                 sample=first.sample,
             )
         )
-    if any(t.single for t in explored.judged()):
-        notes.append("float64 is computed in float32: right to its precision")
+    if any(trial.single for trial in explored.judged()):
+        notes.append(SINGLE)
     return notes
 
 
 def _nothing(explored: Explored) -> Failure:
-    """Where the function refuses everything."""
+    """Return the failure of a function that refuses every sample."""
     trial = explored.trials[0]
     tried = len(explored.trials)
     return Failure(
-        ("function",),
-        str(trial.sample),
-        (),
-        f"refuses every sample: {trial.said}",
-        f"Fails in all {tried} samples." if tried > 1 else "Fails in the 1 sample.",
+        quantities=("function",),
+        sample=str(trial.sample),
+        arrays=(),
+        error=f"refuses every sample: {trial.reason}",
+        failed=f"Fails in all {tried} samples." if tried > 1 else "Fails in the only sample.",
         message="No sample could be run.",
-        code=None,
-        fix='Say which sizes it takes: sizes={"C": (64, 128)}, fixed="C", dtypes=("float32",).',
+        fix="Give the sizes and dtypes that it supports: "
+        'sizes={"C": (64, 128)}, fixed="C", dtypes=("float32",).',
     )

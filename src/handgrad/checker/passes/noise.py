@@ -83,15 +83,18 @@ def noise_of(
     truth: Sequence[Tensor | None],
     eps: float,
     draws: int = DRAWS,
+    start: int = 0,
 ) -> list[Tensor | None]:
     """Return for each truth (float64) the largest move over `draws` runs, at least eps |truth|.
+
+    `start` skips the first draws: the caller has their noise already.
 
     `gradients(move)` runs forward and backward in float64 from leaves that it passes through
     `move` (they are rounded too), and returns one gradient for each truth, in the same order.
     """
     noise = [None if value is None else value.abs() * eps for value in truth]
     width = max(eps, FINEST)
-    for seed in range(draws):
+    for seed in range(start, draws):
         with Jitter(width, seed) as jitter:
             moved = gradients(lambda leaf, jitter=jitter: jitter.move(leaf.clone()))  # type: ignore[misc]
         for own, value, new in zip(noise, truth, moved, strict=True):

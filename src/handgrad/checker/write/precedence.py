@@ -3,38 +3,34 @@
 import ast
 
 ATOMS = ast.Name | ast.Constant | ast.Attribute | ast.Subscript | ast.Call | ast.NamedExpr
-"""Expressions that never need parentheses. (The text of a NamedExpr has its own.)"""
+"""Expressions that never need parentheses. (The text of a NamedExpr includes its own.)"""
 
 
 def is_sum(node: ast.AST) -> bool:
-    """Tell whether an expression is a sum or a difference: as a factor it needs parentheses."""
+    """Tell whether an expression binds less tightly than a product, as a sum does."""
+    if isinstance(node, ast.IfExp | ast.Compare | ast.BoolOp | ast.Lambda):
+        return True
     return isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub)
-
-
-def as_factor(text: str, node: ast.AST) -> str:
-    """Return the text of an expression, in parentheses if it is a sum or a difference."""
-    return f"({text})" if is_sum(node) else text
 
 
 def needs_parentheses(new: ast.expr, place: ast.AST, parent: ast.AST | None) -> bool:
     """Tell whether `new` needs parentheses in the place of `place`, a child of `parent`."""
-    if isinstance(new, ATOMS) or not isinstance(parent, ast.expr):
+    if isinstance(new, ATOMS):
         return False
     if isinstance(parent, ast.Call):
         return place is parent.func
-    if isinstance(parent, ast.Attribute):
-        return True
-    if isinstance(parent, ast.Subscript):
+    if isinstance(parent, ast.Attribute | ast.Subscript):
         return place is parent.value
     if isinstance(parent, ast.UnaryOp):
-        return not isinstance(new, ast.BinOp) or is_sum(new)
-    if isinstance(parent, ast.BinOp):
-        if isinstance(new, ast.UnaryOp) and place is parent.right:  # x**-2, a * -b
-            return False
-        outer, inner = _level(parent.op), _level_of(new)
-        right_operand = outer == inner and place is parent.right
-        return outer > inner or right_operand or isinstance(parent.op, ast.Pow)
-    return False
+        is_product = isinstance(new, ast.BinOp) and not is_sum(new)
+        return not (is_product and isinstance(parent.op, ast.USub))  # -a * b is -(a * b)
+    if not isinstance(parent, ast.BinOp) or (
+        isinstance(new, ast.UnaryOp) and place is parent.right  # x**-2, a * -b
+    ):
+        return False
+    outer, inner = _level(parent.op), _level_of(new)
+    is_power = isinstance(parent.op, ast.Pow)
+    return is_power or outer > inner or (outer == inner and place is parent.right)
 
 
 def _level_of(node: ast.expr) -> int:

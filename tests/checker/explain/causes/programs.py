@@ -85,6 +85,17 @@ xhat = (x - x.mean(dim=-1, keepdim=True)) * rstd
 dxhat = weight * dout
 """
 
+TORCH_RMSNORM = """\
+torch.manual_seed(0)
+B, C = 5, 6
+x = torch.randn(B, C, dtype=torch.float64, requires_grad=True)
+up = torch.randn(B, C, dtype=torch.float64)
+out = F.rms_norm(x, (C,), eps=1e-5)
+loss = (out * up).sum()
+dout = up
+rms = ((x**2).mean(-1, keepdim=True) + 1e-5)**0.5
+"""
+
 ATTENTION = """\
 torch.manual_seed(0)
 B, T, d = 2, 5, 6

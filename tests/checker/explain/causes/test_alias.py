@@ -25,7 +25,7 @@ with torch.no_grad():
     {write}
 """
 ADDED = "da += (1 - b**2) * dc"
-SAID = "dc and da are one tensor since `{}`: this line writes to both. .clone() keeps them apart."
+SAID = "dc and da share memory since `{}`, so this line writes to both. Use .clone() to copy."
 
 
 CASES = [
@@ -71,8 +71,10 @@ def test_of_three_names_each_is_explained_and_the_one_that_is_right_is_left_alon
     source = START.format(alias="da = dc\n    db = dc", write="da += (1 - b**2) * db")
     row = explained(source, "db")
     assert (row.message, row.fix) == (
-        "db and da are one tensor since `db = dc`: this line writes to both. "
-        ".clone() keeps them apart.",
+        (
+            "db and da share memory since `db = dc`, so this line writes to both. Use "
+            ".clone() to copy."
+        ),
         "da = dc.clone()",
     )
     assert explained(source, "da").blame is None

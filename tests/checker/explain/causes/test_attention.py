@@ -12,9 +12,8 @@ CASES = [
         "dmasked = att * datt",
         "dmasked",
         (
-            "The softmax's second term is missing: every element of a row is "
-            "divided by the same sum, and part of the gradient comes back "
-            "through it."
+            "The second term of the softmax gradient is missing: every element of a row is "
+            "divided by the same sum, and part of the gradient flows through that sum."
         ),
         "dmasked = att * (datt - (datt * att).sum(-1, keepdim=True))",
         None,
@@ -24,7 +23,7 @@ CASES = [
         "",
         "dmasked = att * datt - (datt * att).sum(-1, keepdim=True)",
         "dmasked",
-        "This is not the softmax's closed form.",
+        "This does not match the closed form of the softmax gradient.",
         "dmasked = att * (datt - (datt * att).sum(-1, keepdim=True))",
         None,
     ),
@@ -33,7 +32,7 @@ CASES = [
         "",
         "dmasked = att * (1 - att) * datt",
         "dmasked",
-        "This is not the softmax's closed form.",
+        "This does not match the closed form of the softmax gradient.",
         "dmasked = att * (datt - (datt * att).sum(-1, keepdim=True))",
         None,
     ),
@@ -42,7 +41,7 @@ CASES = [
         "",
         "ds = torch.sigmoid(s) * (1 - torch.sigmoid(s)) * dgate",
         "ds",
-        "The mask of the forward is not applied to the gradient.",
+        "The mask of the forward pass is not applied to the gradient.",
         ("ds = torch.sigmoid(s) * (1 - torch.sigmoid(s)) * dgate.masked_fill(lower == 0, 0)"),
         None,
     ),

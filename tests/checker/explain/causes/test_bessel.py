@@ -10,8 +10,8 @@ CASES = [
         ("n = 12\nd = x - x.mean(0, keepdim=True)\nv = (d**2).sum(0, keepdim=True) / (n - 1)"),
         "dd = 2 * d * dv / n",
         (
-            "It counts n where the forward counts n - 1: Bessel's correction belongs in both "
-            "or in neither."
+            "This line uses n where the forward pass uses n - 1: Bessel's correction belongs "
+            "in both or in neither."
         ),
         "dd = 2 * d * dv / (n - 1)",
     ),
@@ -20,8 +20,8 @@ CASES = [
         ("n = 12\nd = x - x.mean(0, keepdim=True)\nv = (d**2).sum(0, keepdim=True) / (n - 1)"),
         "dd = 2 * d / 12 * dv",
         (
-            "It counts 12 where the forward counts 11: Bessel's correction belongs in both or "
-            "in neither."
+            "This line uses 12 where the forward pass uses 11: Bessel's correction belongs in"
+            " both or in neither."
         ),
         "dd = 2 * d / 11 * dv",
     ),
@@ -30,7 +30,7 @@ CASES = [
         ("n = 12\nd = x - x.mean(0, keepdim=True)\nv = (d**2).sum(0, keepdim=True) / (n - 1)"),
         "dd = d * dv * 2 / x.shape[0]",
         (
-            "It counts x.shape[0] where the forward counts x.shape[0] - 1: Bessel's "
+            "This line uses x.shape[0] where the forward pass uses x.shape[0] - 1: Bessel's "
             "correction belongs in both or in neither."
         ),
         "dd = d * dv * 2 / (x.shape[0] - 1)",
@@ -40,8 +40,8 @@ CASES = [
         "v = x.var(0, unbiased=False, keepdim=True)",
         "dx = 2 * (x - x.mean(0, keepdim=True)) / (len(x) - 1) * dv",
         (
-            "It counts len(x) - 1 where the forward counts len(x): Bessel's correction "
-            "belongs in both or in neither."
+            "This line uses len(x) - 1 where the forward pass uses len(x): Bessel's "
+            "correction belongs in both or in neither."
         ),
         "dx = 2 * (x - x.mean(0, keepdim=True)) / len(x) * dv",
     ),
@@ -50,8 +50,8 @@ CASES = [
         "v = x.var(0, keepdim=True)",
         ("dx = (x - x.mean(0, keepdim=True)) * dv\ndx *= 2 / 12"),
         (
-            "It counts 12 where the forward counts 11: Bessel's correction belongs in both or "
-            "in neither."
+            "This line uses 12 where the forward pass uses 11: Bessel's correction belongs in"
+            " both or in neither."
         ),
         "dx *= 2 / 11",
     ),

@@ -11,7 +11,10 @@ CASES = [
         "dbndiff += 2 * bndiff * dbndiff2",
         ("dbndiff += 2 * bndiff * dbndiff2\ndbndiff += 2 * bndiff * dbndiff2"),
         "dbndiff",
-        ("The branch through bndiff2 is added twice: dbndiff has it already. Leave this line out."),
+        (
+            "The contribution through bndiff2 is added twice: dbndiff already contains it. "
+            "Remove this line."
+        ),
         "# dbndiff += 2 * bndiff * dbndiff2",
         None,
     ),
@@ -20,7 +23,7 @@ CASES = [
         "dhprebn += 1 / n * torch.ones_like(hprebn) * dbnmeani",
         ("dhprebn += 1 / n * torch.ones_like(hprebn) * dbnmeani + dbndiff"),
         "dhprebn",
-        "The branch through bndiff is in dhprebn twice.",
+        "dhprebn contains the contribution through bndiff twice.",
         "dhprebn += 1 / n * torch.ones_like(hprebn) * dbnmeani",
         None,
     ),
@@ -30,8 +33,8 @@ CASES = [
         "dbndiff += bnvar_inv * dbnraw",
         "dbndiff",
         (
-            "The branch through bnraw is added twice: dbndiff has it already; "
-            "the branch through bndiff2 belongs here."
+            "The contribution through bnraw is added twice: dbndiff already contains it; the "
+            "contribution through bndiff2 belongs here."
         ),
         "dbndiff += 2 * bndiff * dbndiff2",
         None,
@@ -41,7 +44,7 @@ CASES = [
         "",
         ("du = dout + ((1 - branch**2) * dbranch) @ w.T\ndu += dout"),
         "du",
-        ("The branch through out is added twice: du has it already. Leave this line out."),
+        ("The contribution through out is added twice: du already contains it. Remove this line."),
         "# du += dout",
         None,
     ),
@@ -50,7 +53,7 @@ CASES = [
         "",
         "du = dout + dout + ((1 - branch**2) * dbranch) @ w.T",
         "du",
-        "The branch through out is in du twice.",
+        "du contains the contribution through out twice.",
         "du = dout + ((1 - branch**2) * dbranch) @ w.T",
         None,
     ),
@@ -59,7 +62,7 @@ CASES = [
         "",
         ("h = a * 3\nloss = (h * up).sum()\ndh = up\nda = 3 * dh\nda += 3 * dh"),
         "da",
-        ("The branch through h is added twice: da has it already. Leave this line out."),
+        ("The contribution through h is added twice: da already contains it. Remove this line."),
         "# da += 3 * dh",
         None,
     ),

@@ -57,7 +57,7 @@ CASES = [
             "dlogprobs = torch.zeros_like(logprobs)\n"
             "dlogprobs[range(n), Yb] = -1.0 / logprobs.shape[1]"
         ),
-        "logprobs.shape[1] stands where n belongs, which counts the rows of logprobs.",
+        "logprobs.shape[1] is used where n belongs, which counts the rows of logprobs.",
         "dlogprobs[range(n), Yb] = -1.0 / n",
     ),
     (
@@ -78,7 +78,7 @@ CASES = [
         "x 32 6, y 32 6",
         ("n = 32\nn_embd = 6\ndiff = x - y\nloss = (diff**2).mean()"),
         "ddiff = 2 * diff / n",
-        "n stands where diff.numel() belongs, which counts the elements of diff.",
+        "n is used where diff.numel() belongs, which counts the elements of diff.",
         "ddiff = 2 * diff / diff.numel()",
     ),
     (

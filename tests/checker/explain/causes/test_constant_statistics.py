@@ -12,8 +12,8 @@ CASES = [
         "dhprebn = g * bnvar_inv * dhpreact",
         "dhprebn",
         (
-            "bnmeani and bnvar are treated as constant: they are computed from "
-            "hprebn, and part of the gradient comes back through them."
+            "bnmeani and bnvar are treated as constant: they are computed from hprebn, and "
+            "part of the gradient flows through them."
         ),
         (
             "dhprebn = g * bnvar_inv / n * (n * dhpreact - dhpreact.sum(0) - n / "
@@ -27,8 +27,8 @@ CASES = [
         "dhprebn = g*bnvar_inv/n * (n*dhpreact - dhpreact.sum(0))",
         "dhprebn",
         (
-            "bnvar is treated as constant: it is computed from hprebn, and part "
-            "of the gradient comes back through it."
+            "bnvar is treated as constant: it is computed from hprebn, and part of the "
+            "gradient flows through it."
         ),
         (
             "dhprebn = g * bnvar_inv / n * (n * dhpreact - dhpreact.sum(0) - n / "
@@ -42,8 +42,8 @@ CASES = [
         ("dhprebn = g*bnvar_inv/n * (n*dhpreact - n/(n-1)*bnraw*(dhpreact*bnraw).sum(0))"),
         "dhprebn",
         (
-            "bnmeani is treated as constant: it is computed from hprebn, and "
-            "part of the gradient comes back through it."
+            "bnmeani is treated as constant: it is computed from hprebn, and part of the "
+            "gradient flows through it."
         ),
         (
             "dhprebn = g * bnvar_inv / n * (n * dhpreact - dhpreact.sum(0) - n / "
@@ -57,8 +57,8 @@ CASES = [
         "dx = rstd * w * dout",
         "dx",
         (
-            "mean and rstd are treated as constant: they are computed from x, "
-            "and part of the gradient comes back through them."
+            "mean and rstd are treated as constant: they are computed from x, and part of the"
+            " gradient flows through them."
         ),
         (
             "dx = rstd / C * (C * (w * dout) - (w * dout).sum(-1, keepdim=True) "
@@ -72,12 +72,28 @@ CASES = [
         "dx = rstd * (dxhat - dxhat.mean(dim=-1, keepdim=True))",
         "dx",
         (
-            "The variance in layer_norm is treated as constant: it is computed "
-            "from x, and part of the gradient comes back through it."
+            "The variance in layer_norm is treated as constant: it is computed from x, and "
+            "part of the gradient flows through it."
         ),
         (
             "dx = rstd / C * (C * (weight * dout) - (weight * dout).sum(-1, "
             "keepdim=True) - xhat * ((weight * dout) * xhat).sum(-1, keepdim=True))"
+        ),
+        None,
+    ),
+    (
+        "TORCH_RMSNORM",
+        "",
+        "dx = dout / rms",
+        "dx",
+        (
+            "The mean in rms_norm is treated as constant: it is computed from x, and part of "
+            "the gradient flows through it."
+        ),
+        (
+            "dx = ((x**2).mean(-1, keepdim=True) + 1e-5) ** -0.5 * (dout - x * "
+            "((x**2).mean(-1, keepdim=True) + 1e-5) ** -0.5 * (dout * (x * "
+            "((x**2).mean(-1, keepdim=True) + 1e-5) ** -0.5)).mean(-1, keepdim=True))"
         ),
         None,
     ),
@@ -87,9 +103,8 @@ CASES = [
         "da = gamma * std_inv * dout",
         "da",
         (
-            "The mean and the variance in batch_norm are treated as constant: "
-            "they are computed from a, and part of the gradient comes back "
-            "through them."
+            "The mean and the variance in batch_norm are treated as constant: they are "
+            "computed from a, and part of the gradient flows through them."
         ),
         ("da = gamma * std_inv / m * (m * dout - dout.sum(0) - ahat * (dout * ahat).sum(0))"),
         None,
@@ -105,8 +120,8 @@ CASES = [
         ),
         "da",
         (
-            "The norm of a is treated as constant: it is computed from a, and "
-            "part of the gradient comes back through it."
+            "The norm of a is treated as constant: it is computed from a, and part of the "
+            "gradient flows through it."
         ),
         (
             "da = a / a.norm(p='fro', dim=1, keepdim=True) * (-a / "
@@ -121,8 +136,8 @@ CASES = [
         ("h = a / a.std()\nloss = (h * up).sum()\ndh = up\nda = dh / a.std()"),
         "da",
         (
-            "The standard deviation of a is treated as constant: it is computed "
-            "from a, and part of the gradient comes back through it."
+            "The standard deviation of a is treated as constant: it is computed from a, and "
+            "part of the gradient flows through it."
         ),
         (
             "da = (a - a.mean()) / ((a.numel() - 1) * a.std()) * (-a / a.std() "

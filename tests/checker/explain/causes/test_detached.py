@@ -19,9 +19,9 @@ CASES = [
         ),
         "da",
         (
-            "The forward detaches a path to a (`m = w.detach() * a`, line 6), "
-            "and this goes back along it: autograd does not. Leave this line "
-            "out, or do not detach there."
+            "The forward pass detaches a path to a (`m = w.detach() * a`, line 6), but this "
+            "line sends a gradient along it; autograd does not. Leave this line out, or do "
+            "not detach there."
         ),
         "# da += w * a * dm",
         None,
@@ -40,9 +40,9 @@ CASES = [
         ),
         "da",
         (
-            "The forward detaches a path to a (`w = a.exp()`, line 6), and this "
-            "goes back along it: autograd does not. Leave it out, or do not "
-            "detach there."
+            "The forward pass detaches a path to a (`w = a.exp()`, line 6), but this line "
+            "sends a gradient along it; autograd does not. Leave it out, or do not detach "
+            "there."
         ),
         "da = w * dm",
         None,
@@ -53,9 +53,9 @@ CASES = [
         ("w = a.exp()\nm = w.data * a\nloss = (m * up).sum()\ndm = up\nda = w * a * dm + w * dm"),
         "da",
         (
-            "The forward detaches a path to a (`m = w.data * a`, line 6), and "
-            "this goes back along it: autograd does not. Leave it out, or do not "
-            "detach there."
+            "The forward pass detaches a path to a (`m = w.data * a`, line 6), but this line "
+            "sends a gradient along it; autograd does not. Leave it out, or do not detach "
+            "there."
         ),
         "da = w * dm",
         None,
@@ -73,9 +73,9 @@ CASES = [
         ),
         "dx",
         (
-            "The forward detaches a path to x (`v = x.detach()`, line 11), and "
-            "this goes back along it: autograd does not. Leave it out, or do not "
-            "detach there."
+            "The forward pass detaches a path to x (`v = x.detach()`, line 11), but this line"
+            " sends a gradient along it; autograd does not. Leave it out, or do not detach "
+            "there."
         ),
         "dx = 1.5 * (v * dr + ((1 - branch**2) * v * dr) @ w.T)",
         None,

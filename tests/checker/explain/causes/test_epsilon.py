@@ -10,31 +10,31 @@ CASES = [
     (
         "1e-5",
         "dv = -0.5 * v**-1.5 * ds",
-        "The forward adds 1e-5 to v, this line does not.",
+        "The forward pass adds 1e-5 to v; this line does not.",
         "dv = -0.5 * (v + 1e-5)**-1.5 * ds",
     ),
     (
         "eps",
         "dv = -0.5 * v**-1.5 * ds",
-        "The forward adds eps to v, this line does not.",
+        "The forward pass adds eps to v; this line does not.",
         "dv = -0.5 * (v + eps)**-1.5 * ds",
     ),
     (
         "1e-3",
         "dv = -0.5 * (v + 1e-5) ** -1.5 * ds",
-        "The forward adds 1e-3 to v, this line 1e-5.",
+        "The forward pass adds 1e-3 to v; this line adds 1e-5.",
         "dv = -0.5 * (v + 1e-3) ** -1.5 * ds",
     ),
     (
         "0",
         "dv = -0.5 * torch.pow(v + 1e-3, -1.5) * ds",
-        "This line adds 1e-3 to v, the forward does not.",
+        "The forward pass adds nothing to v; this line adds 1e-3.",
         "dv = -0.5 * torch.pow(v, -1.5) * ds",
     ),
     (
         "1e-5",
         "dv = -0.501 * (v + 1e-5) ** -1.5 * ds",
-        "0.501 stands where 0.5 belongs.",
+        "0.501 is used where 0.5 belongs.",
         "dv = -0.5 * (v + 1e-5) ** -1.5 * ds",
     ),
 ]

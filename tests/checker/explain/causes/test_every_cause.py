@@ -19,8 +19,7 @@ def tables(module) -> list[list[object]]:
 
 @pytest.mark.parametrize("cause", CAUSES, ids=lambda cause: cause.code)
 def test_a_cause_has_golden_cases_and_near_misses(cause) -> None:
-    own = inspect.getmodule(cause.find).__name__.rpartition(".")[2]
-    module = importlib.import_module(f"checker.causes.test_{own}")
+    module = importlib.import_module(f"checker.explain.causes.test_{cause.file}")
     run = [id(table) for table in tables(module)]
     assert id(module.CASES) in run
     assert id(module.OTHERS) in run

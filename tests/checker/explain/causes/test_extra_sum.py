@@ -9,20 +9,14 @@ CASES = [
         "x 4 3, b 1 3",
         "y = x * b",
         "dx = torch.sum(dy, dim=0, keepdim=True) * b",
-        (
-            "dy is summed here, and must not be: the forward does not broadcast along that "
-            "dimension."
-        ),
+        ("dy must not be summed here: the forward pass does not broadcast along that dimension."),
         "dx = dy * b",
     ),
     (
         "x 4 3, b 1 3",
         "y = x * b",
         "dx = b * dy.mean(0)",
-        (
-            "dy is averaged here, and must not be: the forward does not broadcast along that "
-            "dimension."
-        ),
+        ("dy must not be averaged here: the forward pass does not broadcast along that dimension."),
         "dx = b * dy",
     ),
     (
@@ -30,8 +24,8 @@ CASES = [
         "y = x * b",
         "dx = (b * dy).sum(axis=1, keepdims=True)",
         (
-            "b * dy is summed here, and must not be: the forward does not broadcast along "
-            "that dimension."
+            "b * dy must not be summed here: the forward pass does not broadcast along that "
+            "dimension."
         ),
         "dx = b * dy",
     ),
@@ -39,20 +33,14 @@ CASES = [
         "x 4 4, W 4 4",
         "y = x @ W",
         "dx = dy.sum(0, keepdim=True) @ W.T",
-        (
-            "dy is summed here, and must not be: the forward does not broadcast along that "
-            "dimension."
-        ),
+        ("dy must not be summed here: the forward pass does not broadcast along that dimension."),
         "dx = dy @ W.T",
     ),
     (
         "x 2 3 4 4, s 1 3 1 1, b 3",
         "y = x * s + b[None, :, None, None]",
         "dx = s * dy.sum((2, 3), keepdim=True)",
-        (
-            "dy is summed here, and must not be: the forward does not broadcast along that "
-            "dimension."
-        ),
+        ("dy must not be summed here: the forward pass does not broadcast along that dimension."),
         "dx = s * dy",
     ),
 ]

@@ -16,7 +16,7 @@ CASES = [
             "    dh = da @ Wh.T"
         ),
         "dWh",
-        "Off by one: hs[t - 1] is right where hs[t] stands.",
+        "Off by one: use hs[t - 1] instead of hs[t].",
         "dWh += hs[t - 1].T @ da",
         None,
     ),
@@ -30,7 +30,7 @@ CASES = [
             "    dh = da @ Wh.T"
         ),
         "dWx",
-        ("Off by one: the loop over reversed(range(1, T)) must go over reversed(range(T))."),
+        ("Off by one: the loop over reversed(range(1, T)) must run over reversed(range(T))."),
         "for t in reversed(range(T)):",
         (14, False),
     ),
@@ -39,7 +39,7 @@ CASES = [
         "",
         ("dlogits = F.softmax(logits, 1)\ndlogits[range(n), y - 1] -= 1\ndlogits /= n"),
         "dlogits",
-        ("Off by one: dlogits[range(n), y] is right where dlogits[range(n), y - 1] stands."),
+        ("Off by one: use dlogits[range(n), y] instead of dlogits[range(n), y - 1]."),
         "dlogits[range(n), y] -= 1",
         (9, False),
     ),
@@ -55,7 +55,7 @@ CASES = [
             "da[:, 1:] -= dh"
         ),
         "da",
-        "Off by one: da[:, :-1] is right where da[:, 1:] stands.",
+        "Off by one: use da[:, :-1] instead of da[:, 1:].",
         "da[:, :-1] -= dh",
         None,
     ),
@@ -64,7 +64,7 @@ CASES = [
         "",
         ("h = torch.roll(a, 1, 1)\nloss = (h * up).sum()\ndh = up\nda = torch.roll(dh, 1, 1)"),
         "da",
-        ("Off by one: torch.roll(dh, -1, 1) is right where torch.roll(dh, 1, 1) stands."),
+        ("Off by one: use torch.roll(dh, -1, 1) instead of torch.roll(dh, 1, 1)."),
         "da = torch.roll(dh, -1, 1)",
         None,
     ),
@@ -79,8 +79,8 @@ CASES = [
         ),
         "da",
         (
-            "Off by one: torch.tril(torch.ones(4, 4), 0) is right where "
-            "torch.tril(torch.ones(4, 4), 1) stands."
+            "Off by one: use torch.tril(torch.ones(4, 4), 0) instead of "
+            "torch.tril(torch.ones(4, 4), 1)."
         ),
         "da = dh @ torch.tril(torch.ones(4, 4), 0)",
         None,

@@ -34,8 +34,8 @@ CASES = [
         "h = torch.tanh(x)",
         "dx = (h > 0) * dh",
         (
-            "The derivative in `h = torch.tanh(x)` is 1 - h**2; this has the derivative of "
-            "relu at x."
+            "The derivative in `h = torch.tanh(x)` is 1 - h**2; this line has the derivative "
+            "of relu at x."
         ),
         "dx = (1 - h**2) * dh",
     ),
@@ -43,7 +43,10 @@ CASES = [
         "x 5 4",
         "s = torch.sigmoid(x)",
         "dx = ds * s",
-        ("The derivative in `s = torch.sigmoid(x)` is s * (1 - s); this has the output s itself."),
+        (
+            "The derivative in `s = torch.sigmoid(x)` is s * (1 - s); this line has the "
+            "output s itself."
+        ),
         "dx = ds * (s * (1 - s))",
     ),
     (
@@ -51,8 +54,8 @@ CASES = [
         "s = torch.sigmoid(x)",
         "dx = x * (1 - x) * ds",
         (
-            "The derivative in `s = torch.sigmoid(x)` is s * (1 - s); this has x * (1 - x), "
-            "the input x for the output s."
+            "The derivative in `s = torch.sigmoid(x)` is s * (1 - s); this line has x * (1 - "
+            "x), the input x for the output s."
         ),
         "dx = s * (1 - s) * ds",
     ),
@@ -60,7 +63,7 @@ CASES = [
         "x 5 4",
         "r = F.relu(x)",
         "dx = dr * r",
-        "The derivative in `r = F.relu(x)` is x > 0; this has the output r itself.",
+        "The derivative in `r = F.relu(x)` is x > 0; this line has the output r itself.",
         "dx = dr * (x > 0)",
     ),
     (
@@ -69,7 +72,7 @@ CASES = [
         "dx = torch.sigmoid(x) * (1 - torch.sigmoid(x)) * da",
         (
             "The derivative in `a = F.silu(x)` is torch.sigmoid(x) * (1 + x * (1 - "
-            "torch.sigmoid(x))); this has the derivative of sigmoid at x."
+            "torch.sigmoid(x))); this line has the derivative of sigmoid at x."
         ),
         "dx = torch.sigmoid(x) * (1 + x * (1 - torch.sigmoid(x))) * da",
     ),
@@ -82,8 +85,8 @@ CASES = [
             "x**2)) * da"
         ),
         (
-            "The derivative in `a = F.gelu(x)` is that of gelu; this has the derivative of "
-            "gelu with approximate='tanh' at x."
+            "The derivative in `a = F.gelu(x)` is that of gelu; this line has the derivative "
+            "of gelu with approximate='tanh' at x."
         ),
         (
             "dx = (0.5 * (1 + torch.erf(x / 2**0.5)) + x * torch.exp(-x**2 / 2) / (2 * "
@@ -94,14 +97,14 @@ CASES = [
         "x 5 4",
         ("p = x.abs() + 1\nl = p.log()"),
         "dp = dl * p",
-        "The derivative in `l = p.log()` is 1 / p; this has the input p itself.",
+        "The derivative in `l = p.log()` is 1 / p; this line has the input p itself.",
         "dp = dl / p",
     ),
     (
         "x 5 4",
         "c = x.sin()",
         "dx = dc * torch.sin(x)",
-        "The derivative in `c = x.sin()` is torch.cos(x); this has the output c itself.",
+        ("The derivative in `c = x.sin()` is torch.cos(x); this line has the output c itself."),
         "dx = dc * torch.cos(x)",
     ),
     (
@@ -110,7 +113,7 @@ CASES = [
         "dx = dy.clone()",
         (
             "The local derivative is missing: this is dy alone, as if y were x itself. The "
-            "forward has `y = x * b`."
+            "forward pass has `y = x * b`."
         ),
         "dx = b * dy",
     ),
@@ -120,7 +123,7 @@ CASES = [
         "db = dy.sum(0, keepdim=True)",
         (
             "The local derivative is missing: this is dy alone, as if y were b itself. The "
-            "forward has `y = x * b`."
+            "forward pass has `y = x * b`."
         ),
         "db = (x * dy).sum(0, keepdim=True)",
     ),

@@ -5,7 +5,7 @@ import pytest
 from checker.explain.causes.conftest import assert_told
 from handgrad.checker.explain.causes import misplaced
 
-CROSSED = "The names are crossed: {} is given the gradient of {}."
+CROSSED = "The names are swapped: {} gets the gradient of {}."
 GRADS = "dV = torch.tanh(y).T @ dout\ndW = x.T @ (dy * gain)\n"
 STORED = "This is the gradient of V, stored as that of W."
 

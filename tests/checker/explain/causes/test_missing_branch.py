@@ -11,7 +11,7 @@ CASES = [
         "",
         "du = dout",
         "du",
-        "du lacks the branch through branch.",
+        "du lacks the contribution through branch.",
         ("du = (1 - branch**2) * dbranch @ w.T\ndu += dout"),
         None,
     ),
@@ -20,7 +20,7 @@ CASES = [
         "",
         "du = (1 - branch**2) * dbranch @ w.T",
         "du",
-        "du lacks the branch through out.",
+        "du lacks the contribution through out.",
         "du += dout",
         (11, True),
     ),
@@ -29,7 +29,10 @@ CASES = [
         "",
         ("du = dout.clone()\ndu = ((1 - branch**2) * dbranch) @ w.t()"),
         "du",
-        ("du lacks the branch through out: `=` throws away what stood there, `+=` adds to it."),
+        (
+            "du lacks the contribution through out: `=` replaces the previous value, `+=` "
+            "adds to it."
+        ),
         "du += ((1 - branch**2) * dbranch) @ w.t()",
         None,
     ),
@@ -38,7 +41,7 @@ CASES = [
         "",
         ("dE = torch.zeros_like(E)\ndE.index_add_(0, ids, dh)"),
         "dE",
-        "dE lacks the branch through logits.",
+        "dE lacks the contribution through logits.",
         "dE += dlogits.T @ h",
         (12, True),
     ),
@@ -48,8 +51,8 @@ CASES = [
         "dtable = torch.zeros_like(table)",
         "dtable",
         (
-            "dtable stays at these zeros: the line is missing that writes into "
-            "it what comes back through vectors."
+            "dtable keeps these zeros: the line that adds the contribution through vectors is"
+            " missing."
         ),
         "dtable.index_put_((tokens,), dvectors, accumulate=True)",
         (9, True),
@@ -60,8 +63,8 @@ CASES = [
         "",
         "dlogprobs",
         (
-            "dlogprobs stays at these zeros: the line is missing that writes "
-            "into it what comes back through loss."
+            "dlogprobs keeps these zeros: the line that adds the contribution through loss is"
+            " missing."
         ),
         "dlogprobs[range(n), Yb] = -1 / n",
         (34, True),
@@ -71,10 +74,7 @@ CASES = [
         "dC.index_put_((Xb,), demb, accumulate=True)",
         "",
         "dC",
-        (
-            "dC stays at these zeros: the line is missing that writes into it "
-            "what comes back through emb."
-        ),
+        ("dC keeps these zeros: the line that adds the contribution through emb is missing."),
         "dC.index_put_((Xb,), demb, accumulate=True)",
         (64, True),
     ),
@@ -83,7 +83,7 @@ CASES = [
         "dcounts += torch.ones_like(counts) * dcounts_sum",
         "",
         "dcounts",
-        "dcounts lacks the branch through counts_sum.",
+        "dcounts lacks the contribution through counts_sum.",
         "dcounts += dcounts_sum",
         (39, True),
     ),
@@ -93,8 +93,8 @@ CASES = [
         "dbndiff = 2 * bndiff * dbndiff2",
         "dbndiff",
         (
-            "dbndiff lacks the branch through bnraw: `=` throws away what stood "
-            "there, `+=` adds to it."
+            "dbndiff lacks the contribution through bnraw: `=` replaces the previous value, "
+            "`+=` adds to it."
         ),
         "dbndiff += 2 * bndiff * dbndiff2",
         None,

@@ -10,8 +10,8 @@ CASES = [
         "y = x * b",
         "db = dy * x",
         (
-            "A sum over dimension 0 is missing: every copy of b that the forward broadcasts "
-            "sends something back, and it adds up."
+            "A sum over dimension 0 is missing: the forward pass broadcasts b, so the "
+            "gradients of all its copies must be added."
         ),
         "db = (dy * x).sum(0, keepdim=True)",
     ),
@@ -20,8 +20,8 @@ CASES = [
         ("t = torch.sum(x, dim=1)\ny = x * b + torch.sum(t, dim=0)"),
         "db = dy * x",
         (
-            "A sum over dimension 0 is missing: every copy of b that the forward broadcasts "
-            "sends something back, and it adds up."
+            "A sum over dimension 0 is missing: the forward pass broadcasts b, so the "
+            "gradients of all its copies must be added."
         ),
         "db = torch.sum(dy * x, dim=0, keepdim=True)",
     ),
@@ -30,8 +30,8 @@ CASES = [
         "y = x * s + b[None, :, None, None]",
         "ds = dy * x",
         (
-            "A sum over dimensions 0, 2, 3 is missing: every copy of s that the forward "
-            "broadcasts sends something back, and it adds up."
+            "A sum over dimensions 0, 2, 3 is missing: the forward pass broadcasts s, so the "
+            "gradients of all its copies must be added."
         ),
         "ds = (dy * x).sum((0, 2, 3), keepdim=True)",
     ),
@@ -40,8 +40,8 @@ CASES = [
         ("m = x.sum(1, keepdim=True)\ny = m * W"),
         "dm = dy * W",
         (
-            "A sum over dimension 1 is missing: every copy of m that the forward broadcasts "
-            "sends something back, and it adds up."
+            "A sum over dimension 1 is missing: the forward pass broadcasts m, so the "
+            "gradients of all its copies must be added."
         ),
         "dm = (dy * W).sum(1, keepdim=True)",
     ),
@@ -57,8 +57,8 @@ CASES = [
         ),
         ("dxhat = dy * g\ndrstd = dxhat * d"),
         (
-            "A sum over the last dimension is missing: every copy of rstd that the forward "
-            "broadcasts sends something back, and it adds up."
+            "A sum over the last dimension is missing: the forward pass broadcasts rstd, so "
+            "the gradients of all its copies must be added."
         ),
         "drstd = (dxhat * d).sum(-1, keepdim=True)",
     ),

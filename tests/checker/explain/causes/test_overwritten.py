@@ -8,8 +8,8 @@ from handgrad.checker.explain.causes import overwritten
 
 FORGOTTEN = f"{TOP}{NORM}c += 2 * c * dc2\ndz = dc - dc.mean(0)\ndV = (c * s).T @ dlogits"
 TO_ITSELF = (
-    "h is not what the forward computed any more: `{}`, line 17, writes to it. "
-    "Put the result under a name of its own there."
+    "h no longer holds what the forward pass computed: `{}`, line 17, writes to it. "
+    "Store the result under a new name there."
 )
 
 CASES = [
@@ -18,8 +18,7 @@ CASES = [
         "",
         FORGOTTEN,
         "dc",
-        "dc lacks what `c += 2 * c * dc2`, line 23, adds to c, the forward value. "
-        "dc is meant there.",
+        ("dc lacks what `c += 2 * c * dc2`, line 23, adds to the forward value c. Use dc there."),
         "dc += 2 * c * dc2",
         (23, False),
     ),
@@ -28,8 +27,10 @@ CASES = [
         "",
         FORGOTTEN,
         "dV",
-        "c is not what the forward computed any more: `c += 2 * c * dc2`, line 23, writes to it. "
-        "dc is meant there.",
+        (
+            "c no longer holds what the forward pass computed: `c += 2 * c * dc2`, line 23, "
+            "writes to it. Use dc there."
+        ),
         "dc += 2 * c * dc2",
         (23, False),
     ),
@@ -38,8 +39,10 @@ CASES = [
         "",
         f"{TOP}g = h\ng *= 2\ndh = dlogits @ V.T\ndV = h.T @ dlogits",
         "dV",
-        "h is not what the forward computed any more: `g *= 2`, line 19, writes to it as well, "
-        "since g is the same tensor. .clone() keeps them apart.",
+        (
+            "h no longer holds what the forward pass computed: `g *= 2`, line 19, writes to "
+            "it too, since g is the same tensor. Use .clone() to copy."
+        ),
         "g = h.clone()",
         (18, False),
     ),

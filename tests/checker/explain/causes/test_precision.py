@@ -6,8 +6,8 @@ from checker.explain.causes.conftest import assert_told
 from checker.explain.causes.programs import SCALED
 from handgrad.checker.explain.causes import precision
 
-DIGITS = "The formula is right, the digits are not: {} keeps too few of them. {} is float32."
-CUT = "Rounded to {}, it loses what is behind the point."
+DIGITS = "The formula is correct, but {} keeps too few digits. {} is float32."
+CUT = "Rounding to {} drops the fractional part."
 
 CASES = [
     (

@@ -103,11 +103,10 @@ def planted(source: str, line: str) -> str:
     return START + source.format(line)
 
 
-SIGN = "The sign is turned: this is minus what is right."
+SIGN = "Wrong sign: this is the negative of the correct gradient."
 SUM = (
-    "A sum over dimension 0 is missing: every copy of {} that the forward broadcasts sends "
-    "something back, and "
-    "it adds up."
+    "A sum over dimension 0 is missing: the forward pass broadcasts {}, so the "
+    "gradients of all its copies must be added."
 )
 CASES = [
     # in a method, into an attribute
@@ -120,16 +119,16 @@ CASES = [
     (FUNCTIONS, 'grads["V"] = cache["h"].T @ out', "grads['V']",
      "out is the forward value; its gradient dout belongs here.",
      'grads["V"] = cache["h"].T @ dout'),
-    (FUNCTIONS, 'dz = (1 + h**2) * (dout @ params["V"].T)', "dz", "The sign of h**2 is turned.",
+    (FUNCTIONS, 'dz = (1 + h**2) * (dout @ params["V"].T)', "dz", "The sign of h**2 is wrong.",
      'dz = (1 - h**2) * (dout @ params["V"].T)'),
     # in a loop over time, added up
     (TIME, "db += -dz.sum(0); dWh += hs[t].T @ dz", "db", SIGN, "db += dz.sum(0)"),
     (TIME, "dWh += 2 * hs[t].T @ dz", "dWh", "Off by the factor 2.", "dWh += hs[t].T @ dz"),
     (TIME, "dWh -= hs[t].T @ dz", "dWh", SIGN, "dWh += hs[t].T @ dz"),
     # in lists and dictionaries over time
-    (LISTS, "dzs[t] = (1 + hs[t] ** 2) * dhs[t]", "dzs[5]", "The sign of hs[t] ** 2 is turned.",
+    (LISTS, "dzs[t] = (1 + hs[t] ** 2) * dhs[t]", "dzs[5]", "The sign of hs[t] ** 2 is wrong.",
      "dzs[t] = (1 - hs[t] ** 2) * dhs[t]"),
-    (LISTS, "dzs[t] = (1 + hs[t] ** 2) * dhs[t]", "dzs[0]", "The sign of hs[t] ** 2 is turned.",
+    (LISTS, "dzs[t] = (1 + hs[t] ** 2) * dhs[t]", "dzs[0]", "The sign of hs[t] ** 2 is wrong.",
      "dzs[t] = (1 - hs[t] ** 2) * dhs[t]"),
 ]  # fmt: skip
 
@@ -147,11 +146,11 @@ def test_a_line_is_mended_where_it_stands(explained, source, line, hand, message
         ("[dh, dV] = [dout @ V.T * 2, h.T @ dout]", "dh", "Off by the factor 2.",
          "[dh, dV] = [dout @ V.T, h.T @ dout]"),
         ("dh = dout @ V.T; dz = (1 + h**2) * dh; db = dz.sum(0)", "dz",
-         "The sign of h**2 is turned.", "dz = (1 - h**2) * dh"),
+         "The sign of h**2 is wrong.", "dz = (1 - h**2) * dh"),
         ("dh = dout @ V.T\nif True: dz = (1 + h**2) * dh", "dz",
-         "The sign of h**2 is turned.", "dz = (1 - h**2) * dh"),
+         "The sign of h**2 is wrong.", "dz = (1 - h**2) * dh"),
         ("dh = dout @ V.T\nwith torch.no_grad():\n  dz = (t := 1 + h**2) * dh", "dz",
-         "The sign of h**2 is turned.", "dz = (t := 1 - h**2) * dh"),
+         "The sign of h**2 is wrong.", "dz = (t := 1 - h**2) * dh"),
         ("(dV := -h.T @ dout)", "dV", SIGN, "(dV := h.T @ dout)"),
         ("dV = torch.stack([-h[:, i, None] * dout for i in range(6)]).sum(1)", "dV", SIGN,
          "dV = torch.stack([h[:, i, None] * dout for i in range(6)]).sum(1)"),
@@ -182,4 +181,4 @@ def test_of_a_training_loop_the_worst_step_is_explained(explained) -> None:
         W -= 0.1 * dW
 """
     row = explained(f"{START}for step in range(5):\n{loop}", "dz")
-    assert (row.message, row.fix) == ("The sign of h**2 is turned.", "dz = (1 - h**2) * dh")
+    assert (row.message, row.fix) == ("The sign of h**2 is wrong.", "dz = (1 - h**2) * dh")

@@ -8,8 +8,8 @@ from handgrad.checker.explain.causes import rebuilt
 
 BACK = f"{TOP}dh = dlogits @ V.T\ndV = h.T @ dlogits"
 SAID = (
-    "{} was set again after the loss (line 17): this line reads the new one, and the loss came "
-    "from the old. With the old one it is right."
+    "{} was computed again after the loss (line 17): this line reads the new tensor, "
+    "but the loss came from the old one. With the old one this line is correct."
 )
 
 CASES = [

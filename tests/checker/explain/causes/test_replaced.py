@@ -12,8 +12,8 @@ CASES = [
         "dC[Xb] += demb",
         "dC",
         (
-            "`+=` keeps one row for an index that Xb has several times; "
-            "index_put_ with accumulate=True adds them all."
+            "`+=` keeps one row where Xb repeats an index; index_put_ with accumulate=True "
+            "adds all of them."
         ),
         "dC.index_put_((Xb,), demb, accumulate=True)",
         None,
@@ -24,8 +24,8 @@ CASES = [
         "dC[Xb] = demb",
         "dC",
         (
-            "`=` keeps one row for an index that Xb has several times; "
-            "index_put_ with accumulate=True adds them all."
+            "`=` keeps one row where Xb repeats an index; index_put_ with accumulate=True "
+            "adds all of them."
         ),
         "dC.index_put_((Xb,), demb, accumulate=True)",
         None,
@@ -36,8 +36,8 @@ CASES = [
         "dC.index_put_((Xb,), demb)",
         "dC",
         (
-            "Without accumulate=True, index_put_ keeps what came last; with it, "
-            "it adds all that goes to one index."
+            "Without accumulate=True, index_put_ keeps only the last value; with it, it adds "
+            "all values for one index."
         ),
         "dC.index_put_((Xb,), demb, accumulate=True)",
         None,
@@ -47,7 +47,7 @@ CASES = [
         "dC.index_put_((Xb,), demb, accumulate=True)",
         ("for k in range(n):\n    for j in range(block_size):\n        dC[Xb[k, j]] = demb[k, j]"),
         "dC",
-        "`=` keeps what came last for dC[Xb[k, j]]; `+=` adds it up.",
+        "`=` keeps only the last value for dC[Xb[k, j]]; `+=` adds all of them.",
         "dC[Xb[k, j]] += demb[k, j]",
         None,
     ),
@@ -57,8 +57,8 @@ CASES = [
         ("dtable = torch.zeros_like(table)\ndtable[tokens] += dvectors"),
         "dtable",
         (
-            "`+=` keeps one row for an index that tokens has several times; "
-            "index_put_ with accumulate=True adds them all."
+            "`+=` keeps one row where tokens repeats an index; index_put_ with "
+            "accumulate=True adds all of them."
         ),
         "dtable.index_put_((tokens,), dvectors, accumulate=True)",
         None,
@@ -72,8 +72,8 @@ CASES = [
         ),
         "dtable",
         (
-            "Without accumulate=True, index_put_ keeps what came last; with it, "
-            "it adds all that goes to one index."
+            "Without accumulate=True, index_put_ keeps only the last value; with it, it adds "
+            "all values for one index."
         ),
         "dtable.index_put_((tokens,), dvectors, accumulate=True)",
         None,
@@ -87,7 +87,7 @@ CASES = [
             "dtable.scatter_(0, rows, dvectors.view(-1, width))"
         ),
         "dtable",
-        ("scatter_ keeps what came last; scatter_add_ adds all that goes to one index."),
+        ("scatter_ keeps only the last value; scatter_add_ adds all values for one index."),
         "dtable.scatter_add_(0, rows, dvectors.view(-1, width))",
         None,
     ),
@@ -96,7 +96,7 @@ CASES = [
         "",
         ("dlogits = torch.softmax(logits, dim=1)\ndlogits[range(n), y] = -1\ndlogits /= n"),
         "dlogits",
-        ("`=` throws away what stood at dlogits[range(n), y]; it is to be subtracted from it."),
+        ("`=` replaces the value at dlogits[range(n), y]; subtract from it instead."),
         "dlogits[range(n), y] -= 1",
         None,
     ),
@@ -110,7 +110,7 @@ CASES = [
             "    dh = da @ Wh.T"
         ),
         "dWx",
-        "`=` keeps the loop's last turn alone; `+=` adds all of them up.",
+        "`=` keeps only the last iteration of the loop; `+=` adds all of them.",
         "dWx += xs[t].T @ da",
         None,
     ),

@@ -43,10 +43,10 @@ def right(dy, x, W):
     return dy @ W.T, x.T @ dy, dy.sum(0)
 
 
-DUE = "{} returns {}; 3 are due, in the order of the inputs: x, W, b."
+DUE = "{} returns {}; 3 are expected, in the order of the inputs: x, W, b."
 CASES = [
-    (none, "b", "none returns None for b, and the output depends on it."),
-    (first_none, "x", "first_none returns None for x, and the output depends on it."),
+    (none, "b", "none returns None for b, but the output depends on it."),
+    (first_none, "x", "first_none returns None for x, but the output depends on it."),
     (two, "b", DUE.format("two", "2 gradients")),
     (one, "W", DUE.format("one", "1 gradient")),
     (one, "b", DUE.format("one", "1 gradient")),
@@ -90,7 +90,7 @@ def test_one_too_many_is_worth_a_note() -> None:
     report = report_on(four)
     assert report.ok
     assert [(note.code, note.message) for note in report.notes] == [
-        ("HG219", "four returns 4 gradients; 3 are due, in the order of the inputs: x, W, b.")
+        ("HG219", "four returns 4 gradients; 3 are expected, in the order of the inputs: x, W, b.")
     ]
 
 

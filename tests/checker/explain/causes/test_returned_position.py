@@ -36,11 +36,11 @@ def unsummed(dy, x, W):
 
 
 CASES = [
-    (crossed, "x", "The gradient of W is returned in the place of x's.",
+    (crossed, "x", "The gradient of W is returned in place of the gradient of x.",
      "return dy @ W.T, x.T @ dy, dy.sum(0)"),
-    (crossed, "W", "The gradient of x is returned in the place of W's.",
+    (crossed, "W", "The gradient of x is returned in place of the gradient of W.",
      "return dy @ W.T, x.T @ dy, dy.sum(0)"),
-    (crossed_by_name, "W", "The gradient of x is returned in the place of W's.",
+    (crossed_by_name, "W", "The gradient of x is returned in place of the gradient of W.",
      "return dx, dW, dy.sum(0)"),
 ]  # fmt: skip
 
@@ -77,7 +77,9 @@ def test_names_in_another_order_than_the_function_returns_are_told(explained) ->
     row = explained(f"{GAINED}{BACK}dW, dbias, dgain = back(dy)", "dbias")
     assert (row.cause, row.message, row.fix) == (
         returned_position.CODE,
-        "dbias is given the gradient of gain: the function returns them in another order than the "
-        "names stand in.",
+        (
+            "dbias gets the gradient of gain: the function returns its gradients in a "
+            "different order than these names."
+        ),
         "dW, dgain, dbias = back(dy)",
     )

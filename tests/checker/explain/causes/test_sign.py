@@ -4,55 +4,55 @@ import pytest
 
 from handgrad.checker.explain.causes import sign
 
-WHOLE = "The sign is turned: this is minus what is right."
+WHOLE = "Wrong sign: this is the negative of the correct gradient."
 CASES = [
     (
         "x 4 3, b 1 3",
         "y = x * b",
         "dx = dy.neg() * b",
-        "The sign is turned: this is minus what is right.",
+        "Wrong sign: this is the negative of the correct gradient.",
         "dx = dy * b",
     ),
     (
         "x 4 3, b 1 3",
         "y = x * b",
         "dx = -1 * dy * b",
-        "The sign is turned: this is minus what is right.",
+        "Wrong sign: this is the negative of the correct gradient.",
         "dx = dy * b",
     ),
     (
         "x 4 3, b 1 3",
         "y = x * b",
         "dx = torch.mul(dy, -b)",
-        "The sign is turned: this is minus what is right.",
+        "Wrong sign: this is the negative of the correct gradient.",
         "dx = torch.mul(dy, b)",
     ),
     (
         "x 5 4, y 5 4",
         "z = x - y",
         "dy = dz",
-        "The sign is turned: this is minus what is right.",
+        "Wrong sign: this is the negative of the correct gradient.",
         "dy = -dz",
     ),
     (
         "x 5 4",
         ("def f(a):\n    return a * 2\ny = f(x)"),
         "dx = -f(dy)",
-        "The sign is turned: this is minus what is right.",
+        "Wrong sign: this is the negative of the correct gradient.",
         "dx = 2 * dy",
     ),
     (
         "x 4 6",
         ("m = x.mean(1, keepdim=True)\nd = x-m"),
         "dx = dd.mean(1, keepdim=True) - dd",
-        "The sign is turned: this is minus what is right.",
+        "Wrong sign: this is the negative of the correct gradient.",
         "dx = dd - dd.mean(1, keepdim=True)",
     ),
     (
         "x 4 6",
         ("m = x.mean(1, keepdim=True)\nd = x-m"),
         "dx = dd+dd.mean(1, keepdim=True)*1.0",
-        "The sign of dd.mean(1, keepdim=True)*1.0 is turned.",
+        "The sign of dd.mean(1, keepdim=True)*1.0 is wrong.",
         "dx = dd-dd.mean(1, keepdim=True)*1.0",
     ),
 ]
@@ -78,13 +78,13 @@ LECTURE = [
     (
         "dhpreact = (1.0 - h**2) * dh",
         "dhpreact = (1.0 + h**2) * dh",
-        "The sign of h**2 is turned.",
+        "The sign of h**2 is wrong.",
         "dhpreact = (1.0 - h**2) * dh",
     ),
     (
         "dbndiff += 2 * bndiff * dbndiff2",
         "dbndiff -= 2 * bndiff * dbndiff2",
-        "The sign of 2 * bndiff * dbndiff2 is turned.",
+        "The sign of 2 * bndiff * dbndiff2 is wrong.",
         "dbndiff += 2 * bndiff * dbndiff2",
     ),
 ]

@@ -10,7 +10,7 @@ CASES = [
         "y = x * b",
         "db = torch.sum(x, 0, True) * torch.sum(dy, 0, True)",
         (
-            "It is summed before it is multiplied: the sum of the products is meant, not the "
+            "This line sums before it multiplies: the sum of the products is needed, not the "
             "product of the sums."
         ),
         "db = torch.sum(x * dy, 0, True)",
@@ -20,7 +20,7 @@ CASES = [
         "y = x * b",
         "db = x.sum(dim=0, keepdim=True) * dy",
         (
-            "It is summed before it is multiplied: the sum of the products is meant, not the "
+            "This line sums before it multiplies: the sum of the products is needed, not the "
             "product of the sums."
         ),
         "db = (x * dy).sum(dim=0, keepdim=True)",
@@ -30,7 +30,7 @@ CASES = [
         "y = x * b",
         "db = x * dy.sum(0, True)",
         (
-            "It is summed before it is multiplied: the sum of the products is meant, not the "
+            "This line sums before it multiplies: the sum of the products is needed, not the "
             "product of the sums."
         ),
         "db = (x * dy).sum(0, True)",
@@ -47,7 +47,7 @@ CASES = [
         ),
         ("dxhat = dy * g\ndrstd = dxhat.sum(-1, keepdim=True) * d.sum(-1, keepdim=True)"),
         (
-            "It is summed before it is multiplied: the sum of the products is meant, not the "
+            "This line sums before it multiplies: the sum of the products is needed, not the "
             "product of the sums."
         ),
         "drstd = (dxhat * d).sum(-1, keepdim=True)",

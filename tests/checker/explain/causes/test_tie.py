@@ -12,8 +12,8 @@ CASES = [
         ("h = torch.relu(a)\nloss = (h * up).sum()\ndh = up\nda = (a >= 0) * dh"),
         "da",
         (
-            "It is right except at relu at exactly 0, where autograd gives 0. "
-            "Any share is a subgradient there."
+            "Correct except at relu at exactly 0, where autograd gives 0. Any share is a "
+            "subgradient there."
         ),
         "da = (a > 0) * dh",
         None,
@@ -24,8 +24,8 @@ CASES = [
         ("h = a.relu()\nloss = (h * up).sum()\ndh = up\nda = dh.clone()\nda[a < 0] = 0"),
         "da",
         (
-            "It is right except at relu at exactly 0, where autograd gives 0. "
-            "Any share is a subgradient there."
+            "Correct except at relu at exactly 0, where autograd gives 0. Any share is a "
+            "subgradient there."
         ),
         "da[a <= 0] = 0",
         None,
@@ -41,8 +41,8 @@ CASES = [
         ),
         "da",
         (
-            "It is right except at clamp's border, where autograd passes the "
-            "gradient on. Any share is a subgradient there."
+            "Correct except at clamp's border, where autograd passes the gradient on. Any "
+            "share is a subgradient there."
         ),
         "da = ((a >= -1) & (a <= 2)) * dh",
         None,
@@ -53,8 +53,8 @@ CASES = [
         ("h = abs(a)\nloss = (h * up).sum()\ndh = up\nda = torch.where(a >= 0, dh, -dh)"),
         "da",
         (
-            "It is right except at abs at exactly 0, where autograd gives 0. Any "
-            "share is a subgradient there."
+            "Correct except at abs at exactly 0, where autograd gives 0. Any share is a "
+            "subgradient there."
         ),
         "da = torch.sign(a) * dh",
         None,
@@ -71,8 +71,8 @@ CASES = [
         ),
         "da",
         (
-            "It is right except at ties of the two, where autograd shares it "
-            "evenly among them. Any share is a subgradient there."
+            "Correct except at ties of the two, where autograd shares it evenly among them. "
+            "Any share is a subgradient there."
         ),
         "da = ((a > c) + 0.5 * (a == c)) * dh",
         None,
@@ -87,7 +87,7 @@ CASES = [
             "da = torch.where(a > 0, 0.1 * dh, dh)"
         ),
         "da",
-        "The mask is the other way round.",
+        "The mask is inverted.",
         "da = torch.where(a <= 0, 0.1 * dh, dh)",
         None,
     ),
@@ -102,7 +102,7 @@ CASES = [
             "da = (1 - keep) * dh"
         ),
         "da",
-        "The mask is the other way round.",
+        "The mask is inverted.",
         "da = keep * dh",
         None,
     ),
@@ -111,7 +111,7 @@ CASES = [
         "",
         ("h = F.relu(a)\nloss = (h * up).sum()\ndh = up\nda = dh * (a < 0)"),
         "da",
-        "The mask is the other way round.",
+        "The mask is inverted.",
         "da = dh * (a > 0)",
         None,
     ),

@@ -18,9 +18,8 @@ CASES = [
         ),
         "dWx",
         (
-            "`dWx = torch.zeros_like(Wx)` stands inside the loop: every turn "
-            "throws away what the turns before it added. It belongs above `for t "
-            "in reversed(range(T)):`, line 14."
+            "`dWx = torch.zeros_like(Wx)` is inside the loop: each iteration discards what "
+            "earlier iterations added. Move it above `for t in reversed(range(T)):`, line 14."
         ),
         "dWx = torch.zeros_like(Wx)",
         (13, True),
@@ -36,8 +35,8 @@ CASES = [
         ),
         "dWx",
         (
-            "It stands below `for t in reversed(range(T)):` and so adds the last "
-            "turn alone: it belongs into that loop, below line 16."
+            "This line is below `for t in reversed(range(T)):`, so it adds only the last "
+            "iteration: move it into that loop, below line 16."
         ),
         "dWx += xs[t].T @ da",
         (16, True),
@@ -53,8 +52,8 @@ CASES = [
         ),
         "dC",
         (
-            "It stands below `for j in range(block_size):` and so adds the last "
-            "turn alone: it belongs into that loop, below line 67."
+            "This line is below `for j in range(block_size):`, so it adds only the last "
+            "iteration: move it into that loop, below line 67."
         ),
         "dC[ix] += demb[k, j]",
         (67, True),
@@ -70,9 +69,8 @@ CASES = [
         ),
         "dtable",
         (
-            "`dtable = torch.zeros_like(table)` stands inside the loop: every "
-            "turn throws away what the turns before it added. It belongs above "
-            "`for i in range(2):`, line 9."
+            "`dtable = torch.zeros_like(table)` is inside the loop: each iteration discards "
+            "what earlier iterations added. Move it above `for i in range(2):`, line 9."
         ),
         "dtable = torch.zeros_like(table)",
         (8, True),

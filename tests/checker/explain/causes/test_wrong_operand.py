@@ -9,7 +9,7 @@ CASES = [
         "x 5 4, y 5 4, b 4, g 4",
         ("u = x * y\nz = u * g + b"),
         "du = dz * b",
-        "b stands where g belongs.",
+        "b is used where g belongs.",
         "du = dz * g",
     ),
     (
@@ -23,28 +23,28 @@ CASES = [
             "y = xhat * g"
         ),
         ("dxhat = dy * g\ndrstd = (dxhat * xhat).sum(-1, keepdim=True)"),
-        "xhat stands where d belongs.",
+        "xhat is used where d belongs.",
         "drstd = (dxhat * d).sum(-1, keepdim=True)",
     ),
     (
         "x 5 4, y 5 4",
         ("cache = {}\ncache['x'] = x\ncache['y'] = y\nz = x * y"),
         "dx = dz * cache['x']",
-        "'x' stands where 'y' belongs.",
+        "'x' is used where 'y' belongs.",
         "dx = dz * cache['y']",
     ),
     (
         "x 5 4",
         "h = torch.tanh(x)",
         "dx = (1 - x**2) * dh",
-        "x stands where h belongs.",
+        "x is used where h belongs.",
         "dx = (1 - h**2) * dh",
     ),
     (
         "x 5 4, y 5 4, b 4, g 4",
         ("u = x * y\nz = u * g + b"),
         "dg = dz.sum(0)",
-        "This is the gradient of b: it stands under the name dg.",
+        "This is the gradient of b, stored under the name dg.",
         "dg = (u * dz).sum(0)",
     ),
 ]

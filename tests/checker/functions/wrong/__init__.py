@@ -1,8 +1,10 @@
-"""Hand-written functions with one mistake each, by the code of its cause; and near misses of it.
+"""Hand-written functions with one planted mistake each, and near misses, by the code of the cause.
 
-A family of causes a file, as in `handgrad.checker.functions.causes`. A near miss is wrong in a way
-that looks alike, or right, and must not get the code.
+One file for each module of `handgrad.checker.functions.causes`. A near miss is wrong in a similar
+way, or right, and must not get the code.
 """
+
+from typing import Any
 
 from checker.functions.wrong import (
     contract,
@@ -19,11 +21,19 @@ from checker.functions.wrong.case import Case
 _FAMILIES = (contract, layouts, numbers, precision, second, sizes, state, upstream)
 
 
-def _merged(tables: list[dict[str, list[Case]]]) -> dict[str, list[Case]]:
-    return dict(sorted((code, cases) for table in tables for code, cases in table.items()))
+def _merged(tables: list[dict[str, Any]]) -> dict[str, Any]:
+    return dict(sorted(item for table in tables for item in table.items()))
 
 
-MATCH = _merged([family.MATCH for family in _FAMILIES])
-"""Cases of each cause."""
-NEAR = _merged([family.NEAR for family in _FAMILIES])
+MATCH: dict[str, list[Case]] = _merged([family.MATCH for family in _FAMILIES])
+"""Mistakes of each cause."""
+NEAR: dict[str, list[Case]] = _merged([family.NEAR for family in _FAMILIES])
 """Near misses of each cause: wrong in another way, or right."""
+SAYS: dict[str, tuple[str, str, str]] = _merged([family.SAYS for family in _FAMILIES])
+"""Where each cause's first mistake fails, the message, and the fix."""
+VARIED: dict[str, tuple[str, ...]] = {
+    code: family.VARIED for family in _FAMILIES for code in family.MATCH
+}
+"""The circumstances that may show each mistake, and its near misses."""
+ONE_OF_EACH = {code: family.MATCH[code][0] for family in _FAMILIES for code in [min(family.MATCH)]}
+"""One mistake of each file, to be checked over the whole grid."""

@@ -20,7 +20,7 @@ from checker.functions.wrong.case import (
 )
 from checker.functions.wrong.planting import changed, wrapped
 
-SMALL = {"sizes": {"T": (3, 1, 16), "D": (5, 1, 16)}, "dtypes": ONE}
+SMALL = {"sizes": {"T": (3, 1), "D": (5, 1)}, "dtypes": ONE}
 
 
 class MulSame(Mul):
@@ -59,6 +59,39 @@ def linear_both_or_none(ctx, dout):
         return None, None, dout.sum(0)
     return Linear.backward(ctx, dout)
 
+
+VARIED = ("grad",)
+
+SAYS = {
+    "HG150": (
+        "backward",
+        "backward returns 2 gradients, but forward has 3 inputs (x, weight, bias).",
+        "Return one gradient for each argument of forward, in their order, and None for an "
+        "argument that has no gradient.",
+    ),
+    "HG159": (
+        "gradient of weight",
+        "backward returns None for weight, whose gradient is not 0: weight would never be trained.",
+        "Return the gradient of weight at position 1 of what backward returns.",
+    ),
+    "HG160": (
+        "gradient of q, gradient of k",
+        "backward returns the gradient of k in place of that of q and the gradient of q in "
+        "place of that of k.",
+        "Return the gradients in the order of forward's arguments: q, k, v.",
+    ),
+    "HG161": (
+        "backward",
+        "The gradient of weight is f64[5,7], but weight is f64[7,5]; its values are right.",
+        "Append .T to it.",
+    ),
+    "HG171": (
+        "backward",
+        "backward raises this if x alone requires a gradient; it is right if all inputs do.",
+        "Compute each gradient by its own flag in ctx.needs_input_grad, and save what each one "
+        "needs whichever flags are set.",
+    ),
+}
 
 MATCH = {
     "HG150": [

@@ -32,6 +32,23 @@ def flat(u):
     return u.view(-1).view(u.shape)
 
 
+VARIED = ("layout", "upstream")
+
+SAYS = {
+    "HG154": (
+        "output, gradient of x",
+        "Only right for contiguous inputs: if x is transposed in memory, its memory is read in "
+        "order and its strides are ignored.",
+        "Make it contiguous first, x = x.contiguous(), or pass its strides on.",
+    ),
+    "HG157": (
+        "gradient of x",
+        "Only right for a contiguous upstream gradient: if it is not contiguous, its memory is "
+        "read in order and its strides are ignored.",
+        "Begin backward with dout = dout.contiguous().",
+    ),
+}
+
 MATCH = {
     "HG154": [
         unary(forwarded(Exp, read_in_order), torch.exp),
@@ -49,7 +66,7 @@ MATCH = {
 
 NEAR = {
     "HG154": [
-        mul(Picky.apply, dtypes=("float32",)),  # it says so
+        mul(Picky.apply, sizes={"B": (3,), "C": (5, 16)}, dtypes=("float32",)),
         unary(upstreamed(Exp, read_in_order), torch.exp),
     ],
     "HG157": [

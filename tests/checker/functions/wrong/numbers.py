@@ -52,6 +52,28 @@ def half_twice(dx):
     return (dx,)
 
 
+VARIED = ("sizes",)
+
+SAYS = {
+    "HG152": (
+        "gradient of x",
+        "A statistic of x is treated as a constant: this is the gradient with the reference's "
+        "`mean in layer_norm` and `var in layer_norm` detached.",
+        "Add the contribution to the gradient of x through `mean in layer_norm` and `var in "
+        "layer_norm`.",
+    ),
+    "HG158": (
+        "output, gradient of x",
+        "scale is read as a scalar: its first element is used for all elements.",
+        "Read the element of scale that belongs to each row or column.",
+    ),
+    "HG162": (
+        "gradient of x",
+        "This is 1/2 times the correct result.",
+        "Multiply by 2.",
+    ),
+}
+
 MATCH = {
     "HG152": [
         norm(changed(LayerNorm, norm_all_constant)),

@@ -111,6 +111,28 @@ class LowMeanSquare(MeanSquare):
 SINC_REF = lambda x: torch.sinc(x / torch.pi)  # noqa: E731
 UNIT_REF = lambda x: F.normalize(x, dim=-1, eps=1e-12)  # noqa: E731
 
+VARIED = ("sizes", "long sums", "zeros")
+
+SAYS = {
+    "HG165": (
+        "gradient of weight",
+        "The error grows with B: R is 1 at B=16, 1 at B=127, 47 at B=1031. In float64 the "
+        "result is right: sums are accumulated in bfloat16.",
+        "Accumulate in float32, and cast the sum.",
+    ),
+    "HG166": (
+        "output",
+        "The forward pass computes a different formula from the reference; backward is right for "
+        "this forward pass (central differences).",
+        "Correct the forward pass, or pass the reference that it implements.",
+    ),
+    "HG168": (
+        "output, gradient of x",
+        "NaN or infinite if a row of the inputs is 0; the reference is finite.",
+        "Add the reference's eps inside the root or the quotient, or mask before dividing.",
+    ),
+}
+
 MATCH = {
     "HG165": [
         Case(

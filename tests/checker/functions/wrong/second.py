@@ -53,6 +53,24 @@ class SoftmaxSaved(Softmax):
 
 TWICE = {"double_backward": True, **QUICK}
 
+VARIED = ("upstream",)
+
+SAYS = {
+    "HG167": (
+        "second gradient of the upstream gradient, second gradient of x",
+        "All second gradients are 0: backward is cut off from autograd.",
+        "Write backward in torch operations on ctx.saved_tensors, without once_differentiable, "
+        ".detach, .data, NumPy or no_grad.",
+    ),
+    "HG176": (
+        "second gradient of x",
+        "The second gradient of x is wrong, although the first gradient is right: an "
+        "intermediate that forward saves is a constant in it.",
+        "Save inputs and outputs with ctx.save_for_backward, and recompute intermediates in "
+        "backward.",
+    ),
+}
+
 MATCH = {
     "HG167": [
         unary(changed(Exp, once_differentiable(Exp.backward)), torch.exp, **TWICE),

@@ -98,6 +98,33 @@ class PaddedCumsum(Cumsum):
 
 SUM_REF = lambda x: x.sum(-1)  # noqa: E731
 
+VARIED = ("sizes",)
+
+SAYS = {
+    "HG153": (
+        "output, gradient of weight",
+        "The last block of C is lost: at C=65, only index 64 is wrong; at C=64 the result is "
+        "right. The block size is 64.",
+        "Round the number of blocks up, (C + 63) // 64, and mask the remainder.",
+    ),
+    "HG169": (
+        "output, gradient of x",
+        "Only right if C is a power of two: right for 2, 4 and 16, wrong for 3, 6 and 13.",
+        "Mask the padding, and divide by C itself.",
+    ),
+    "HG170": (
+        "forward",
+        "For an empty input (C=0) forward raises this; the reference returns a result.",
+        "Return early if x.numel() == 0.",
+    ),
+    "HG172": (
+        "gradient of x",
+        "At B=1 the result is wrong; at B=2 it is right.",
+        "Name the dimension in .squeeze(dim); look for n - 1, and for operands that broadcast "
+        "at size 1.",
+    ),
+}
+
 MATCH = {
     "HG153": [
         mul(forwarded(Mul, lambda v: blocks(v, 64), 0), sizes=LONG, dtypes=ONE),

@@ -65,6 +65,29 @@ def norm_writes_weight(ctx, dout):
     return gradients
 
 
+VARIED = ("upstream",)
+
+SAYS = {
+    "HG163": (
+        "gradient of x",
+        "The gradient of x is right the first time that backward runs and wrong the second "
+        "time (retain_graph=True): backward overwrites a tensor that forward saved.",
+        "Do not write to saved tensors: y * dout instead of y.mul_(dout).",
+    ),
+    "HG164": (
+        "backward",
+        "backward writes to the upstream gradient, which belongs to the caller.",
+        "Write to new memory: torch.empty_like, or the out-of-place operation.",
+    ),
+    "HG178": (
+        "gradient of x",
+        "Two calls on the same numbers give different results: part of the result is never "
+        "written, or several threads write to it at once.",
+        "Start from torch.zeros_like to see which elements stay 0; then correct the grid or "
+        "the mask.",
+    ),
+}
+
 MATCH = {
     "HG163": [
         unary(changed(Exp, exp_overwrites), torch.exp),

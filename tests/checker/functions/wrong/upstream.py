@@ -50,6 +50,39 @@ def sin_alone(ctx, dsin, dcos):
     return None if dsin is None else dsin * x.cos() - (0 if dcos is None else dcos * x.sin())
 
 
+VARIED = ("upstream", "output")
+
+SAYS = {
+    "HG151": (
+        "gradient of x",
+        "The upstream gradient is ignored: this is the gradient of .sum() for any dout.",
+        "Multiply by the argument of backward: local * dout.",
+    ),
+    "HG155": (
+        "gradient of x",
+        "Only right for an upstream gradient of ones: dout is multiplied in twice.",
+        "Multiply by dout once: the gradient is linear in it.",
+    ),
+    "HG156": (
+        "gradient of logits",
+        "The upstream gradient is read as a scalar: its first element is used for all elements.",
+        "Multiply each output's local derivative by its element of dout: dout[:, None] for one "
+        "number per row.",
+    ),
+    "HG177": (
+        "gradient of x",
+        "The upstream gradient of output 1 is dropped.",
+        "Add the contribution of the second argument of backward, or call "
+        "ctx.mark_non_differentiable on that output.",
+    ),
+    "HG179": (
+        "backward",
+        "If output 0 alone has an upstream gradient, backward raises this.",
+        "Accept None as the gradient of an unused output, or remove "
+        "ctx.set_materialize_grads(False).",
+    ),
+}
+
 MATCH = {
     "HG151": [
         unary(upstreamed(Tanh, torch.ones_like), torch.tanh),

@@ -1,4 +1,4 @@
-"""Forward passes derived in this process, and what was derived checked as a file of its own."""
+"""Derive forward passes in this process, and check the derived lines as a script."""
 
 import ast
 from collections.abc import Iterator, Mapping
@@ -22,7 +22,7 @@ torch.manual_seed(1)
 
 @pytest.fixture(autouse=True, scope="package")
 def one_thread() -> Iterator[None]:
-    """At these sizes a second one only waits, and test workers would collide."""
+    """Use one thread: the tensors are small, and test workers share the cores."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -30,7 +30,7 @@ def one_thread() -> Iterator[None]:
 
 
 def recorded(source: str, names: Mapping[str, Any] | None = None) -> Session:
-    """A session that has seen a script run."""
+    """Return a session that has recorded a run of the script."""
     session = Session()
     space = {"torch": torch, "F": F, **(names or {}), "__name__": "__main__"}
     space["__handgrad__"] = session.hook
@@ -42,14 +42,14 @@ def recorded(source: str, names: Mapping[str, Any] | None = None) -> Session:
 
 
 def derived(source: str, names: Mapping[str, Any] | None = None, fused: bool = False) -> Derivation:
-    """What is derived of the pass in a script."""
+    """Derive the pass of a script."""
     trace = recorded(source, names).recorder.trace
     with torch._C.DisableTorchFunction(), torch.enable_grad():
         return derive_pass(choose_pass(trace, "f.py"), "f.py", fused)
 
 
 def pasted(source: str, derivation: Derivation, names: Mapping[str, Any] | None = None) -> Report:
-    """The report of a check of the forward pass with the derived lines beneath it."""
+    """Check the forward pass with the derived lines below it."""
     end = "" if "backward(" in source else "loss.backward()\n"
     return recorded(f"{source}{end}{derivation}", names).finish("f.py")
 
@@ -59,6 +59,6 @@ def verdicts(derivation: Derivation) -> dict[str, str | None]:
 
 
 def off(derivation: Derivation) -> list[object]:
-    """What is not derived, or not right; none where all is."""
+    """Return what is missing or wrong; [] if every gradient is right."""
     wrong = [(g.name, g.verdict, g.ratio) for g in derivation.gradients if not g.right]
     return [*wrong, *derivation.missing] or ([] if derivation.gradients else ["no gradients"])

@@ -1,12 +1,12 @@
 # ruff: noqa: E501 - derived lines are as long as they are
-"""Blocks in closed form: recognised where they are one, and left to their steps where not."""
+"""Blocks in closed form: which are recognised, and which are written in steps."""
 
 import pytest
 
 from checker.write.derive.conftest import START, derived, off
 
 
-def test_a_layernorm_whose_last_step_reads_its_steps_by_name() -> None:
+def test_a_layernorm_uses_the_named_steps_inside_it() -> None:
     source = """\
 x = torch.randn(5, 4, requires_grad=True)
 mean = x.mean(-1, keepdim=True)
@@ -30,7 +30,7 @@ dx = rstd / x.shape[-1] * (x.shape[-1] * dnorm - dnorm.sum(-1, keepdim=True) - x
 
 
 @pytest.mark.parametrize("turned", ["y.T * v", "(y.T * v).T.contiguous()"])
-def test_what_cannot_be_gain_or_bias_is_no_block(turned: str) -> None:
+def test_a_block_whose_factor_cannot_be_a_gain_or_bias_is_written_in_steps(turned: str) -> None:
     source = f"""\
 x = torch.randn(6, 4, requires_grad=True)
 v = torch.randn(6, requires_grad=True)
@@ -44,7 +44,7 @@ loss = (q.cumsum(1) / 7).sum()
     assert "closed form" not in str(found)
 
 
-def test_a_model_that_is_sure_has_its_dlogits_by_the_others() -> None:
+def test_targets_of_high_probability_use_the_sum_of_the_other_probabilities() -> None:
     source = """\
 logits = torch.randn(5, 4, requires_grad=True)
 sure = logits + 12 * F.one_hot(torch.tensor([0, 1, 2, 3, 0]), 4)

@@ -55,18 +55,18 @@ def layer_backward(dout, x, w, hpre):
 NO_SOURCE = "has no source code to read its steps from: define it with def, in a file or cell"
 
 
-def made(forward: Callable[..., Any], inputs: Any, fused: bool = False) -> Any:
-    """The derived function, run, and what autograd gives."""
+def derive(forward: Callable[..., Any], inputs: Any, fused: bool = False) -> Any:
+    """Derive a function; return the derivation and the derived function."""
     derivation = handgrad.derive(forward, inputs, fused=fused)
     space: dict[str, Any] = {"torch": torch, "F": F}
     exec(str(derivation), space)
     return derivation, space[f"{forward.__name__}_backward"]
 
 
-def test_a_layer() -> None:
+def test_the_derived_function_of_a_layer_gives_the_gradients_of_autograd() -> None:
     torch.manual_seed(1)
     inputs = (torch.randn(5, 3), torch.randn(3, 4), torch.randn(4))
-    derivation, backward = made(layer, inputs)
+    derivation, backward = derive(layer, inputs)
     assert str(derivation) == LAYER
     assert [(g.node, g.right) for g in derivation.gradients] == [
         ("hpre", True), ("b", True), ("w", True), ("x", True),
@@ -81,8 +81,8 @@ def test_a_layer() -> None:
         torch.testing.assert_close(a, b)
 
 
-def test_inputs_by_name_a_number_and_more_than_one_result() -> None:
-    derivation, _ = made(scaled, {"x": torch.randn(5, 3), "k": 3.0})
+def test_inputs_by_name_with_a_number_and_two_results() -> None:
+    derivation, _ = derive(scaled, {"x": torch.randn(5, 3), "k": 3.0})
     assert str(derivation) == SCALED
     assert derivation.ok
 
@@ -96,8 +96,8 @@ def scaled_backward(dout, k, y):
 """
 
 
-def test_fused() -> None:
-    derivation, _ = made(loss_of, (torch.randn(5, 3), torch.tensor([0, 1, 2, 1, 0])), fused=True)
+def test_fused_writes_a_closed_form() -> None:
+    derivation, _ = derive(loss_of, (torch.randn(5, 3), torch.tensor([0, 1, 2, 1, 0])), fused=True)
     assert str(derivation) == FUSED
     assert derivation.ok
 
@@ -110,7 +110,7 @@ def loss_of_backward(dout, logits, targets):
 """
 
 
-def test_the_inputs_are_as_they_were() -> None:
+def test_the_inputs_are_not_changed() -> None:
     x = torch.randn(5, 3)
     before = x.clone()
     handgrad.derive(scaled, (x, 2.0))
@@ -120,7 +120,7 @@ def test_the_inputs_are_as_they_were() -> None:
 
 
 @pytest.mark.parametrize(
-    ("forward", "said"),
+    ("forward", "message"),
     [
         (number, "number must return a floating-point tensor first, not 3.0"),
         (constant, "constant: nothing to derive: the result depends on no floating-point tensor "
@@ -129,12 +129,12 @@ def test_the_inputs_are_as_they_were() -> None:
         (torch.tanh, f"tanh {NO_SOURCE}"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_derived(forward: Callable[..., Any], said: str) -> None:
+def test_functions_that_cannot_be_derived(forward: Callable[..., Any], message: str) -> None:
     with pytest.raises(CheckError) as refusal:
         handgrad.derive(forward, (torch.ones(3, 2),))
-    assert str(refusal.value) == said
+    assert str(refusal.value) == message
 
 
-def test_what_the_function_itself_raises_is_its_own() -> None:
+def test_an_exception_of_the_function_is_passed_on() -> None:
     with pytest.raises(RuntimeError, match="cannot be multiplied"):
         handgrad.derive(fails, (torch.ones(3, 2),))

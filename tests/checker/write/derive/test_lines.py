@@ -1,10 +1,12 @@
 # ruff: noqa: E501 - derived lines are as long as they are
-"""How the lines read: one small forward pass for each thing that they must cope with."""
+"""The derived lines of small forward passes, one for each difficulty."""
 
 import pytest
 import torch
 
 from checker.write.derive.conftest import START, derived, off, pasted, verdicts
+from handgrad.checker.records import VerdictName
+from handgrad.checker.write.derive.records import Derivation, Gradient
 
 LINES = {
     "a name bound again in a loop": (
@@ -17,7 +19,7 @@ for i in range(3):
 loss = h.mean()
 """,
         """\
-# recomputed: these tensors have no name any more
+# recomputed: these tensors no longer have a name
 h_1 = torch.tanh(x @ w)
 h_2 = torch.tanh(h_1 @ w)
 # loss = h.mean()
@@ -109,7 +111,7 @@ dy = 2 * y
 dx = 2 * dy
 """,
     ),
-    "nothing but numbers": (
+    "scalars only": (
         """\
 a = torch.tensor(2.0, requires_grad=True)
 b = torch.tensor(-3.0, requires_grad=True)
@@ -167,7 +169,7 @@ y[:, 0] = 0
 loss = y.sum()
 """,
         """\
-# recomputed: these tensors have no name any more
+# recomputed: these tensors no longer have a name
 y_1 = x * 2
 y_2 = y_1 + 1
 # loss = y.sum()
@@ -227,7 +229,7 @@ dmodel_0_weight = dlinear.T @ X
 
 
 @pytest.mark.parametrize("name", LINES)
-def test_the_lines_and_a_check_of_them_beneath_their_forward_pass(name: str) -> None:
+def test_the_lines_pass_a_check_below_their_forward_pass(name: str) -> None:
     source, lines = LINES[name]
     found = derived(START + source)
     assert str(found) == lines
@@ -236,7 +238,7 @@ def test_the_lines_and_a_check_of_them_beneath_their_forward_pass(name: str) -> 
     assert [(row.hand, row.verdict) for row in report.rows if row.verdict == "wrong"] == []
 
 
-def test_what_has_no_rule_is_said_and_the_rest_is_derived() -> None:
+def test_an_operation_without_a_rule_is_reported_and_the_rest_is_derived() -> None:
     found = derived(START + UNKNOWN)
     assert str(found) == UNKNOWN_LINES
     assert verdicts(found) == {"db": "exact", "da": "exact", "dvalues": "exact", "dx": None}
@@ -267,7 +269,7 @@ dvalues = 2 * da
 """
 
 
-def test_what_cannot_be_computed_again_is_said() -> None:
+def test_a_tensor_that_cannot_be_recomputed_is_reported() -> None:
     source = "x = torch.randn(4, requires_grad=True)\nloss = F.dropout(x.exp(), 0.5).sum()\n"
     found = derived(START + source)
     assert [step.why for step in found.missing] == [
@@ -277,7 +279,17 @@ def test_what_cannot_be_computed_again_is_said() -> None:
     assert verdicts(found) == {"dx": None}
 
 
-def test_the_type_of_what_is_derived() -> None:
+def test_the_summary_counts_wrong_and_missing_gradients_apart() -> None:
+    verdicts: list[VerdictName | None] = ["exact", "rounding", "wrong", None]
+    gradients = tuple(Gradient("x", "dx", verdict, (3,)) for verdict in verdicts)
+    found = Derivation("f.py", "loss", (), gradients)
+    assert not found.ok
+    assert found.summary() == (
+        "2 of 4 gradients: 1 exact, 1 right but for rounding, 1 wrong, 1 not derived."
+    )
+
+
+def test_gradients_have_the_dtype_of_their_tensors() -> None:
     source = "x = torch.randn(4, dtype=torch.bfloat16, requires_grad=True)\nloss = x.exp().sum()\n"
     found = derived(START + source)
     assert off(found) == []

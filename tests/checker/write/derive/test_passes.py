@@ -1,5 +1,5 @@
 # ruff: noqa: E501 - derived lines are as long as they are
-"""Whole forward passes: the lecture's, our own layers', random ones."""
+"""Whole forward passes: the lecture's, the library's layers, random ones."""
 
 import pytest
 import torch
@@ -12,19 +12,19 @@ LECTURE = program.SETUP + program.FORWARD + program.AUTOGRAD
 SETTINGS = program.settings(program.PLAIN)
 SMALL = [1, 3, 4, 5, 7, 8, 9, 10, 11, 12, 13, 14, 16, 17, 18, 19, 21, 25, 27, 28, 29, 30, 31, 32,
          33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 47, 48, 49]  # fmt: skip
-"""Seeds of random passes of few rows."""
+"""Seeds of random passes with few rows."""
 LAYERS = {f"{p.layer}, {p.case}": p for p in own_layers.layer_passes(torch.float32)
           if p.form == "chunked"}  # fmt: skip
 
 
-def test_the_lecture_s_forward_pass() -> None:
+def test_the_lines_of_the_lecture() -> None:
     found = derived(LECTURE, SETTINGS)
     assert str(found) == STEPS
     assert off(found) == []
     assert found.summary().startswith("26 of 26 gradients: ")
 
 
-def test_the_lecture_s_forward_pass_fused() -> None:
+def test_the_lines_of_the_lecture_fused() -> None:
     found = derived(LECTURE, SETTINGS, fused=True)
     assert str(found) == FUSED
     assert off(found) == []
@@ -32,7 +32,7 @@ def test_the_lecture_s_forward_pass_fused() -> None:
 
 
 @pytest.mark.parametrize("fused", [False, True])
-def test_what_is_derived_passes_a_check_beneath_its_forward_pass(fused: bool) -> None:
+def test_the_lines_of_the_lecture_pass_a_check(fused: bool) -> None:
     found = derived(LECTURE, SETTINGS, fused)
     report = pasted(LECTURE, found, SETTINGS)
     assert report.ok
@@ -41,7 +41,7 @@ def test_what_is_derived_passes_a_check_beneath_its_forward_pass(fused: bool) ->
 
 @pytest.mark.parametrize("fused", [False, True])
 @pytest.mark.parametrize("name", LAYERS)
-def test_every_chunked_layer_of_ours_on_every_case(name: str, fused: bool) -> None:
+def test_every_chunked_layer_on_every_case(name: str, fused: bool) -> None:
     given = LAYERS[name]
     found = derived(given.source.split("with torch.no_grad()")[0], given.names, fused)
     assert off(found) == []
@@ -58,7 +58,7 @@ def test_random_forward_passes(seed: int) -> None:
 
 @pytest.mark.parametrize("n", [300, 5000])
 @pytest.mark.parametrize("less", ["n", "(n - 1)"])
-def test_a_variance_by_n_and_by_n_less_one_are_told_apart_in_many_rows(n: int, less: str) -> None:
+def test_variances_by_n_and_by_n_minus_1_are_distinguished_in_many_rows(n: int, less: str) -> None:
     found = derived(NORM.format(n=n, less=less), fused=True)
     assert off(found) == []
     line = next(line for line in found.lines if line.startswith("dx = "))

@@ -1,8 +1,7 @@
-"""Forward lines recorded, undone by RULES, and run."""
+"""Record forward lines, undo them by RULES, and run the result."""
 
 from dataclasses import dataclass
 
-import pytest
 import torch
 import torch.nn.functional as F
 
@@ -25,20 +24,20 @@ def draws(**shapes):
 
 
 def names():
-    """The tensors that the cases are made of: see cases.py."""
-    own = draws(a=(5, 3), b=(1, 3), col=(5, 1), v=3, w=5, one=1, s=(), t3=(2, 5, 3), sq=(3, 3),
+    """Return the tensors that the cases use: see cases.py."""
+    leaves = draws(a=(5, 3), b=(1, 3), col=(5, 1), v=3, w=5, one=1, s=(), t3=(2, 5, 3), sq=(3, 3),
                 wide=(5, 6), v2=3, v6=6, t33=(2, 3, 3), t3x=(3, 3, 3), conv1=(7, 5, 2), w7=7,
                 conv2=(3, 2, 3, 3))  # fmt: skip
     positive = draws(p=(5, 3), u=(5, 3), u2=(5, 3), q=(3, 5), r=(5, 6))
-    own["p"] = positive["p"].abs() + 0.3
-    own["u"] = positive["u"].sigmoid()
-    own["u2"] = positive["u2"].sigmoid() * 0.5
-    own["turned"] = positive["q"].T
-    own["strided"] = positive["r"][:, ::2]
-    own["ties"] = torch.tensor([[1.0, 3.0, 3.0], [3.0, 0.5, 0.2]], dtype=torch.float64)
-    own = {name: value.requires_grad_() for name, value in own.items()}
+    leaves["p"] = positive["p"].abs() + 0.3
+    leaves["u"] = positive["u"].sigmoid()
+    leaves["u2"] = positive["u2"].sigmoid() * 0.5
+    leaves["turned"] = positive["q"].T
+    leaves["strided"] = positive["r"][:, ::2]
+    leaves["ties"] = torch.tensor([[1.0, 3.0, 3.0], [3.0, 0.5, 0.2]], dtype=torch.float64)
+    leaves = {name: value.requires_grad_() for name, value in leaves.items()}
     g = torch.Generator().manual_seed(1)
-    return own | {
+    return leaves | {
         "i3": torch.tensor([2, 0, 1, 1, 2]),
         "i5": torch.tensor([4, 0, 3, 3, 1]),
         "i5x2": torch.tensor([[2, 0], [1, 1], [0, 2], [0, 0], [2, 1]]),
@@ -54,7 +53,7 @@ def names():
 
 @dataclass
 class Undone:
-    """The lines for a forward pass, what they gave, and what autograd gives."""
+    """The lines for a forward pass, their gradients, and those of autograd."""
 
     lines: list[str]
     missing: list[str]
@@ -67,7 +66,7 @@ class Undone:
 
 
 def undone(source, space=None):
-    """Return the backward lines of `source`, which ends in `loss`, run."""
+    """Derive and run the backward lines of `source`, which ends in `loss`."""
     session = Session()
     space = names() if space is None else space
     torch.manual_seed(5)
@@ -79,19 +78,13 @@ def undone(source, space=None):
         refs = References(graph, loss_names(graph))
         nodes = nodes_of(graph, refs)
         writer = Writer(graph, refs, seed_of(graph))
-        written = writer.write()
-        lines = laid_out(written)
-        ran = ExecutedLines(lines, refs, TensorValues(forward), {})
+        derived = writer.write()
+        lines = laid_out(derived)
+        executed = ExecutedLines(lines, refs, TensorValues(forward), {})
         leaves = [v for v, _ in nodes if v.op is None]
-        wanted = torch.autograd.grad(space["loss"], [v.tensor for v in leaves], allow_unused=True)
-    pairs = [(v, g) for v, g in zip(leaves, wanted, strict=True) if g is not None]
-    found = {written.gradients.get(id(v), "?"): g for v, g in pairs}
-    return Undone(
-        lines, [w for _, w in written.missing], ran.failed,
-        {name: ran.names.get(name) for name in found}, found,
-    )  # fmt: skip
-
-
-@pytest.fixture
-def undo():
-    return undone
+        expected = torch.autograd.grad(space["loss"], [v.tensor for v in leaves], allow_unused=True)
+    pairs = [(v, g) for v, g in zip(leaves, expected, strict=True) if g is not None]
+    autograd = {derived.gradients.get(id(v), "?"): g for v, g in pairs}
+    gradients = {name: executed.names.get(name) for name in autograd}
+    missing = [reason for _, reason in derived.missing]
+    return Undone(lines, missing, executed.failed, gradients, autograd)

@@ -1,4 +1,4 @@
-"""Every entry of RULES: its derived line, run, against autograd in float64."""
+"""Every entry of RULES: its line is run and compared with autograd in float64."""
 
 import pytest
 import torch
@@ -13,7 +13,7 @@ R = torch.randn(out.shape, generator=torch.Generator().manual_seed(3), dtype=out
 loss = (out * R).sum()
 """
 CLOSE = 1e-9
-"""Relative to the largest element: float64 rounds at 1e-16, and these cases cancel little."""
+"""Tolerance relative to the largest element: float64 rounds at 1e-16, with little cancellation."""
 
 
 SHORT = """\
@@ -26,41 +26,41 @@ loss = (({0}) * row).sum()
 MEAN = "loss = ({}).mean()\n"
 
 
-def off(name, expression, ending=WEIGHED):
-    """What is wrong with the derived lines of a case, a line each; none where all is right."""
-    made = undone(ending.format(expression))
-    found = [*made.missing, *made.failed.values()]
-    assert made.autograd
-    for gradient, right in made.autograd.items():
-        own = made.gradients.get(gradient)
-        if not isinstance(own, torch.Tensor) or own.shape != right.shape:
-            found.append(f"{gradient}: {getattr(own, 'shape', own)}")
+def errors_in(expression, ending=WEIGHED):
+    """Return the errors in the derived lines of a case, [] if there are none."""
+    derived = undone(ending.format(expression))
+    errors = [*derived.missing, *derived.failed.values()]
+    assert derived.autograd
+    for name, expected in derived.autograd.items():
+        gradient = derived.gradients.get(name)
+        if not isinstance(gradient, torch.Tensor) or gradient.shape != expected.shape:
+            errors.append(f"{name}: {getattr(gradient, 'shape', gradient)}")
         elif not torch.allclose(
-            own, right, rtol=0, atol=tolerance(expression) * float(right.abs().max() + 1)
+            gradient, expected, rtol=0, atol=tolerance(expression) * float(expected.abs().max() + 1)
         ):
-            found.append(f"{gradient}: off by {float((own - right).abs().max()):.2g}")
-    return found and [*found, str(made)]
+            errors.append(f"{name}: off by {float((gradient - expected).abs().max()):.2g}")
+    return errors and [*errors, str(derived)]
 
 
 def tolerance(expression):
-    """A case that casts down rounds as float32 does."""
-    single = ("float", "hardsigmoid", "celu")  # torch's own kernels hold 1/6 and 1/alpha so
+    """Return the tolerance of a case: that of float32 if it computes in float32."""
+    single = ("float", "hardsigmoid", "celu")  # torch's kernels use float32 1/6 and 1/alpha
     return 1e-6 if any(word in expression for word in single) else CLOSE
 
 
 @pytest.mark.parametrize("name", sorted(RULES))
 def test_each_rule_gives_what_autograd_gives(name):
     assert CASES[name] or name in ELSEWHERE
-    wrong = {e: found for e in CASES[name] if (found := off(name, e))}
+    wrong = {e: errors for e in CASES[name] if (errors := errors_in(e))}
     assert wrong == {}
 
 
 @pytest.mark.parametrize("ending", [MEAN, SHORT], ids=["number", "short"])
 @pytest.mark.parametrize("name", sorted(set(RULES) - {"dropout"}))  # its mask has no name here
-def test_each_rule_where_what_comes_back_is_a_number_or_left_to_broadcasting(name, ending):
-    wrong = {e: found for e in CASES[name][:3] if (found := off(name, e, ending))}
+def test_each_rule_with_an_upstream_gradient_that_is_a_number_or_broadcasts(name, ending):
+    wrong = {e: errors for e in CASES[name][:3] if (errors := errors_in(e, ending))}
     assert wrong == {}
 
 
 ELSEWHERE = {"setitem"}
-"""Rules of statements, which no expression can show: test_derive.py."""
+"""Rules of statements, which are no expressions: see derive/test_lines.py."""

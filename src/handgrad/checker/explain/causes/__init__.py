@@ -1,65 +1,31 @@
-"""CAUSES: why a line is wrong, one file each, tried in this order.
+"""CAUSES: why a line is wrong, one file each, tried in the order that they give themselves.
 
-A cause is a module with CODE, NAME, a docstring with What / Why / Wrong / Right that `handgrad
-explain` prints, and `find`, a pure function from the evidence about one statement to a Finding or
-None. A finding is verified: its line has been run in the place of the user's and makes what is
-right, or its explanation, applied to what is right, makes the user's number.
+A cause is a module with CODE, NAME, its place ORDER, and a docstring with What / Why / Wrong /
+Right that `handgrad explain` prints. One that is an edit of the line has EDITS, rules of the
+grammar with their messages; any other has `find`, a pure function from the evidence about one
+statement to a Finding or None. A finding is verified: its line has been run in the place of the
+user's and makes what is right, or its explanation, applied to what is right, makes the user's
+number.
 """
 
+import pkgutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
+from importlib import import_module
 from types import ModuleType
 
-from handgrad.checker.explain.causes import (
-    alias,
-    attention,
-    batchnorm,
-    bessel,
-    branch_twice,
-    constant_factor,
-    constant_statistics,
-    detached,
-    elementwise,
-    epsilon,
-    exponent,
-    extra_sum,
-    extra_term,
-    forward_value,
-    index_offset,
-    layernorm,
-    local_derivative,
-    matmul,
-    mean_for_sum,
-    misplaced,
-    missing_branch,
-    missing_sum,
-    overwritten,
-    power_for_product,
-    precision,
-    rebuilt,
-    replaced,
-    returned_number,
-    returned_position,
-    shape,
-    sign,
-    softmax_cross_entropy,
-    stale,
-    sum_before_multiply,
-    tensor_factor,
-    tie,
-    upstream_missing,
-    wrong_axis,
-    wrong_loop,
-    wrong_operand,
-)
+from handgrad.checker.explain.causes import precision
 from handgrad.checker.explain.search.finding import Finding
+from handgrad.checker.explain.search.grammar.edit import edited
 from handgrad.checker.explain.search.suspect import Suspect
 
 
 @dataclass(frozen=True)
 class Cause:
-    """One row of the table; `page` is its docstring."""
+    """One row of the table; `page` is the docstring of its `file`."""
 
+    file: str
     code: str
     name: str
     page: str
@@ -67,58 +33,16 @@ class Cause:
 
 
 def _cause(module: ModuleType) -> Cause:
-    return Cause(module.CODE, module.NAME, module.__doc__ or "", module.find)
+    find = module.find if hasattr(module, "find") else partial(edited, rules=module.EDITS)
+    file = module.__name__.rpartition(".")[2]
+    return Cause(file, module.CODE, module.NAME, module.__doc__ or "", find)
 
+
+_MODULES = [import_module(f"{__name__}.{file.name}") for file in pkgutil.iter_modules(__path__)]
 
 CAUSES: tuple[Cause, ...] = tuple(
-    map(
-        _cause,
-        (
-            shape,
-            alias,
-            branch_twice,
-            detached,
-            returned_position,
-            returned_number,
-            misplaced,
-            overwritten,
-            stale,
-            rebuilt,
-            precision,
-            bessel,
-            exponent,
-            index_offset,
-            sign,
-            forward_value,
-            replaced,
-            wrong_loop,
-            softmax_cross_entropy,
-            constant_statistics,
-            missing_branch,
-            matmul,
-            extra_sum,
-            mean_for_sum,
-            elementwise,
-            wrong_axis,
-            sum_before_multiply,
-            wrong_operand,
-            batchnorm,
-            layernorm,
-            constant_factor,
-            power_for_product,
-            tie,
-            missing_sum,
-            attention,
-            epsilon,
-            extra_term,
-            upstream_missing,
-            tensor_factor,
-            local_derivative,
-        ),
-    )
+    map(_cause, sorted(_MODULES, key=lambda module: int(module.ORDER)))
 )
 
-AS_IT_RAN = Cause(
-    precision.CODE, precision.NAME, precision.__doc__ or "", precision.of_right_formula
-)
+AS_IT_RAN = replace(_cause(precision), find=precision.of_right_formula)
 """Of a line that is right, whose value was not: all that is left is the dtype."""

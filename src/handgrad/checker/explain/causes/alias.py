@@ -1,9 +1,9 @@
-"""Two names for one tensor: writing to the one changes the other.
+"""Two names share one tensor: writing to one changes the other.
 
-What: a gradient was right until a later line wrote into its memory under another name.
+What: a gradient was correct until a later line wrote to its memory under another name.
 
-Why: `dhprebn = dbndiff` copies nothing, both names stand for the same tensor, and `+=`, `*=` and
-functions with a trailing underscore write to it. `.clone()` makes a tensor of its own.
+Why: `dhprebn = dbndiff` copies nothing. Both names refer to the same tensor, and `+=`, `*=` and
+functions with a trailing underscore modify it in-place. `.clone()` makes an independent copy.
 
 Wrong:
 
@@ -25,6 +25,7 @@ from handgrad.checker.record.trace import Bind, key_of
 
 CODE = "HG126"
 NAME = "alias without clone"
+ORDER = 20
 
 
 def find(suspect: Suspect) -> Finding | None:
@@ -34,11 +35,11 @@ def find(suspect: Suspect) -> Finding | None:
         return None
     second = _second(suspect)
     if second is None:
-        return Finding(f"{name} was right until this line wrote into its memory.")
+        return Finding(f"{name} was correct until this line wrote to its memory.")
     since = max(second, suspect.hand.binds[0], key=lambda bind: bind.index)
     said = (
-        f"{name} and {second.name} are one tensor since `{since.statement.text}`: this line writes "
-        f"to both. .clone() keeps them apart."
+        f"{name} and {second.name} share memory since `{since.statement.text}`, so this line "
+        "writes to both. Use .clone() to copy."
     )
     fix = cloned(second)
     return Finding(said, fix, None if fix is None else second.statement.place)
@@ -74,17 +75,10 @@ def cloned(second: Bind) -> str | None:
         if second.name not in targets:
             return None
         rest = [*(t for t in targets if t != second.name), text.segment(value)]
-        return f"{' = '.join(rest)}\n{second.name} = {_copy(text, value)}"
+        return f"{' = '.join(rest)}\n{second.name} = {text.atom(value)}.clone()"
     if not isinstance(tree[0].targets[0], ast.Tuple):
         return text.wrap(value, "{}.clone()")
     names = [ast.unparse(target) for target in tree[0].targets[0].elts]
     if not isinstance(value, ast.Tuple) or second.name not in names:
         return None  # a function gave several
     return text.wrap(value.elts[names.index(second.name)], "{}.clone()")
-
-
-def _copy(text: Text, value: ast.expr) -> str:
-    """Return `dc.clone()` for `dc`."""
-    own = text.segment(value)
-    atoms = ast.Name | ast.Attribute | ast.Subscript | ast.Call
-    return f"{own}.clone()" if isinstance(value, atoms) else f"({own}).clone()"

@@ -1,11 +1,11 @@
-"""A term of the softmax's or attention's closed form is wrong.
+"""A term of the softmax or attention gradient is wrong.
 
-What: with P = softmax(S) and S = Q @ K.T / sqrt(d), dS = P * (dP - (dP * P).sum(-1, keepdim=True));
-the sum is missing or off, or the scale 1 / sqrt(d) or the mask of the forward is not applied to the
-gradient.
+What: with P = softmax(S) and S = Q @ K.T / sqrt(d), dS = P * (dP - (dP * P).sum(-1, keepdim=True)).
+The sum is missing or wrong, or the scale 1 / sqrt(d) or the mask of the forward pass is not applied
+to the gradient.
 
-Why: all probabilities of a row are divided by one sum, so each score moves all of them. The scale
-and the mask are operations of the forward like any other, and have a backward of their own.
+Why: all probabilities of a row are divided by one sum, so each score changes all of them. The scale
+and the mask are operations of the forward pass and have a backward of their own.
 
 Wrong:
 
@@ -27,7 +27,6 @@ from handgrad.checker.explain.search.closed import (
     reads,
     rescaled,
     target,
-    wrapped,
 )
 from handgrad.checker.explain.search.edits import Text
 from handgrad.checker.explain.search.finding import Finding
@@ -37,6 +36,7 @@ from handgrad.checker.record.instrument import Statement
 
 CODE = "HG123"
 NAME = "softmax's closed form"
+ORDER = 350
 
 
 def find(suspect: Suspect) -> Finding | None:
@@ -53,29 +53,37 @@ def _terms(suspect: Suspect) -> Finding | None:
     lines = list(_lines(suspect))
     if fit is None:
         fix = suspect.first(iter(lines))
-        return None if fix is None else Finding("This is not the softmax's closed form.", fix)
+        return (
+            None
+            if fix is None
+            else Finding("This does not match the closed form of the softmax gradient.", fix)
+        )
     if all(is_near(c, 1.0) for c in fit.times) or fit.overall is not None:
         return None
     fix = suspect.first(rescaled(suspect, fit)) or suspect.first(iter(lines))
     lost = [term.name for term in fit.lost]
     if lost and not lost[0]:
-        return Finding("The direct term of the softmax is missing.", fix)
+        return Finding("The direct term of the softmax gradient is missing.", fix)
     if lost:
         return Finding(
-            "The softmax's second term is missing: every element of a row is divided by the same "
-            "sum, and part of the gradient comes back through it.",
+            "The second term of the softmax gradient is missing: every element of a row is divided "
+            "by the same sum, and part of the gradient flows through that sum.",
             fix,
         )
     said = [(term.name, c, *called(suspect, c)) for term, c in fit.off]
     if fix is None and not all(known or is_near(c, -1.0) for _, c, _, known in said):
         return None
     sentence = " and ".join(
-        f"the {'term through the sum' if name else 'direct term'} is {number} times what is right"
-        if not is_near(c, -1.0)
-        else f"the sign of the {'term through the sum' if name else 'direct term'} is turned"
+        f"the sign of the {_term(name)} is wrong"
+        if is_near(c, -1.0)
+        else f"the {_term(name)} is {number} times the correct value"
         for name, c, number, _ in said
     )
-    return Finding(f"In the softmax's backward {sentence}.", fix)
+    return Finding(f"In the softmax gradient, {sentence}.", fix)
+
+
+def _term(statistic: str) -> str:
+    return "term through the sum" if statistic else "direct term"
 
 
 def _lines(suspect: Suspect) -> Iterator[str]:
@@ -105,9 +113,9 @@ def _masked(suspect: Suspect) -> Finding | None:
     for how in _masks(suspect) if text is not None and text.value is not None else ():
         assert text is not None
         assert text.value is not None
-        fix = wrapped(text, text.value, how)
+        fix = text.scaled(text.value, how)
         if suspect.mends(fix):
-            return Finding("The mask of the forward is not applied to the gradient.", fix)
+            return Finding("The mask of the forward pass is not applied to the gradient.", fix)
     return None
 
 

@@ -24,6 +24,7 @@ from handgrad.checker.explain.search.suspect import Suspect
 
 CODE = "HG121"
 NAME = "batchnorm's closed form"
+ORDER = 290
 
 
 def find(suspect: Suspect) -> Finding | None:

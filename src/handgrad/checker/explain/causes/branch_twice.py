@@ -1,9 +1,9 @@
-"""A branch is added twice.
+"""A contribution is added twice.
 
-What: what comes back through one consumer is in the gradient two times.
+What: the gradient contains the contribution of one consumer two times.
 
-Why: a tensor that is used in two places gets one part from each. A cell run again, a line copied or
-a sum written out beside its `+=` adds a part that is there already.
+Why: a tensor that is used in two places gets one contribution from each. A cell that runs twice, a
+copied line, or a sum written out next to its `+=` adds a contribution that is already there.
 
 Wrong:
 
@@ -16,15 +16,14 @@ Right:
     dhprebn += 1 / n * torch.ones_like(hprebn) * dbnmeani
 """
 
-import ast
-from collections.abc import Iterator
-
-from handgrad.checker.explain.search.edits import Text
 from handgrad.checker.explain.search.finding import Finding
-from handgrad.checker.explain.search.suspect import Part, Suspect
+from handgrad.checker.explain.search.grammar import terms
+from handgrad.checker.explain.search.grammar.edit import edited
+from handgrad.checker.explain.search.suspect import Contribution, Suspect
 
 CODE = "HG136"
 NAME = "branch added twice"
+ORDER = 30
 
 
 def find(suspect: Suspect) -> Finding | None:
@@ -32,22 +31,24 @@ def find(suspect: Suspect) -> Finding | None:
     again = next((part for part in suspect.parts if _is_twice(suspect, part)), None)
     if again is None:
         return _instead(suspect)
-    fix = suspect.first(_without(suspect.text)) if suspect.text is not None else None
+    left = edited(suspect, ((terms.without_branch, ""),))
+    fix = None if left is None else left.fix
     if fix is None and suspect.statement not in suspect.grade.blamed.twice:
         return None  # twice as much is a factor, unless it is written out twice
-    leaves = " Leave this line out." if fix is not None and fix.startswith("#") else ""
+    leaves = " Remove this line." if fix is not None and fix.startswith("#") else ""
     return Finding(f"{_said(suspect, again)}.{leaves}", fix)
 
 
-def _said(suspect: Suspect, again: Part) -> str:
+def _said(suspect: Suspect, again: Contribution) -> str:
     return (
-        f"The branch through {again.consumer} is added twice: {suspect.hand.name} has it already"
+        f"The contribution through {again.consumer} is added twice: {suspect.hand.name} already "
+        "contains it"
         if suspect.statement in suspect.grade.blamed.twice
-        else f"The branch through {again.consumer} is in {suspect.hand.name} twice"
+        else f"{suspect.hand.name} contains the contribution through {again.consumer} twice"
     )
 
 
-def _is_twice(suspect: Suspect, part: Part) -> bool:
+def _is_twice(suspect: Suspect, part: Contribution) -> bool:
     if not suspect.views or len(part.values) < len(suspect.views):
         return False
     shapes = {v.shape for v in (suspect.made, suspect.right, part.values[0])}
@@ -70,16 +71,6 @@ def _instead(suspect: Suspect) -> Finding | None:
                 suspect.is_right(suspect.makes(i) - again.values[i] + lost.values[i], i)
                 for i in range(count)
             ):
-                return Finding(
-                    f"{_said(suspect, again)}; the branch through {lost.consumer} belongs here."
-                )
+                belongs = f"the contribution through {lost.consumer} belongs here"
+                return Finding(f"{_said(suspect, again)}; {belongs}.")
     return Finding(None)  # the report says that it is there already
-
-
-def _without(text: Text) -> Iterator[str]:
-    """Yield the statement with one term of a sum left out, then no statement at all."""
-    for fix, node, _ in text.without_terms():
-        if isinstance(node.op, ast.Add):
-            yield fix
-    if not isinstance(text.tree, ast.Assign):
-        yield text.commented_out

@@ -1,10 +1,10 @@
 """A statistic is treated as a constant.
 
-What: the gradient goes past a mean, a variance, a maximum or the sum of a softmax as if it were a
-number that does not depend on the input.
+What: the gradient ignores a mean, a variance, a maximum or the sum of a softmax, as if it did not
+depend on the input.
 
-Why: every input moves the statistic, and by it every output of its column or row. Only in
-evaluation, where stored statistics are used, are they constants.
+Why: every input changes the statistic, and through it every output of its column or row. Statistics
+are constants only in evaluation mode, where stored ones are used.
 
 Wrong:
 
@@ -25,6 +25,7 @@ from handgrad.checker.explain.search.suspect import Suspect
 
 CODE = "HG119"
 NAME = "statistics treated as constants"
+ORDER = 200
 
 
 def find(suspect: Suspect) -> Finding | None:
@@ -45,8 +46,8 @@ def find(suspect: Suspect) -> Finding | None:
     node = suspect.node.name
     said = (
         f"{names} {'are' if many else 'is'} treated as constant: "
-        f"{'they are' if many else 'it is'} computed from {node}, and part of the gradient comes "
-        f"back through {'them' if many else 'it'}."
+        f"{'they are' if many else 'it is'} computed from {node}, and part of the gradient flows "
+        f"through {'them' if many else 'it'}."
     )
     said = f"The {said[4:]}" if said.startswith("the ") else said
     return Finding(said, suspect.first(norm_lines(suspect)))

@@ -1,10 +1,10 @@
-"""The forward pass detaches a path, and the backward goes along it.
+"""The forward pass detaches a path, but the backward pass sends a gradient along it.
 
-What: the gradient holds what comes back through .detach(), .data or torch.no_grad(), where autograd
-stops.
+What: the gradient contains the contribution through .detach(), .data or torch.no_grad(), where
+autograd stops.
 
-Why: what is detached is a constant to everything after it: no gradient goes back there. Either the
-forward must not detach, or the backward must leave that branch out.
+Why: a detached tensor is a constant for everything after it, so no gradient flows through it.
+Either the forward pass must not detach, or the backward pass must leave out that contribution.
 
 Wrong:
 
@@ -17,21 +17,21 @@ Right:
     dh = gate * dy
 """
 
-import ast
-from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from handgrad.checker.explain.search.edits import Text
 from handgrad.checker.explain.search.finding import Finding
+from handgrad.checker.explain.search.grammar import terms
+from handgrad.checker.explain.search.grammar.edit import edited
 from handgrad.checker.explain.search.suspect import Suspect
 from handgrad.checker.passes.replay import Replay
 from handgrad.checker.record.trace import Bind, Op
 
 CODE = "HG133"
 NAME = "detached path"
+ORDER = 40
 _STOPS = {"detach", "detach_", "data"}
 
 
@@ -49,13 +49,14 @@ def find(suspect: Suspect) -> Finding | None:
     if not suspect.is_right(suspect.made - whole + suspect.right):
         return None
     where = _statement(suspect, stops)
-    said = f"The forward detaches a path to {suspect.node.name}"
+    said = f"The forward pass detaches a path to {suspect.node.name}"
     at = "" if where is None else f" (`{where.statement.text}`, line {where.statement.place.line})"
-    fix = suspect.first(_without(suspect.text)) if suspect.text is not None else None
+    left = edited(suspect, ((terms.without_branch, ""),))
+    fix = None if left is None else left.fix
     what = "this line" if fix is not None and fix.startswith("#") else "it"
     return Finding(
-        f"{said}{at}, and this goes back along it: autograd does not. Leave {what} out, or do not "
-        "detach there.",
+        f"{said}{at}, but this line sends a gradient along it; autograd does not. Leave {what} "
+        "out, or do not detach there.",
         fix,
     )
 
@@ -112,9 +113,3 @@ def _statement(suspect: Suspect, stops: list[Op]) -> Bind | None:
     """Return the first name that was given after the last of them."""
     after = (e for e in suspect.forward.trace.events[stops[-1].index :] if type(e) is Bind)
     return next(after, None)
-
-
-def _without(text: Text) -> Iterator[str]:
-    yield from (fix for fix, _, _ in text.without_terms())
-    if not isinstance(text.tree, ast.Assign):
-        yield text.commented_out

@@ -1,9 +1,9 @@
-"""A sum over a dimension that was never broadcast.
+"""A sum over a dimension that the forward pass does not broadcast.
 
-What: the gradient is summed where each element has a gradient of its own.
+What: the gradient is summed where each element has its own gradient.
 
-Why: a sum undoes a broadcast. Where the forward did not broadcast, elements keep what came back to
-them, and a sum with keepdim spreads the same total over all by broadcasting.
+Why: a sum undoes a broadcast. Where the forward pass did not broadcast, each element keeps its own
+gradient; a sum with keepdim gives all of them the same total.
 
 Wrong:
 
@@ -15,27 +15,14 @@ Right:
     dhpreact = (1 - h**2) * dh
 """
 
-from handgrad.checker.explain.search.calls import calls
-from handgrad.checker.explain.search.finding import Finding
-from handgrad.checker.explain.search.suspect import Suspect
+from handgrad.checker.explain.search.grammar import reductions
 
 CODE = "HG111"
 NAME = "extra sum"
-
-
-def find(suspect: Suspect) -> Finding | None:
-    """Leave out one reduction after the other."""
-    if suspect.text is None:
-        return None
-    for call in calls(suspect.text, ("sum", "mean", "nansum")):
-        fix = call.left_out()
-        if suspect.mends(fix):
-            return Finding(
-                f"{call.inner} is {_DONE[call.name]} here, and must not be: the forward does not "
-                "broadcast along that dimension.",
-                fix,
-            )
-    return None
-
-
-_DONE = {"sum": "summed", "mean": "averaged", "nansum": "summed"}
+ORDER = 230
+EDITS = (
+    (
+        reductions.without_reduction,
+        "{was} must not be {now} here: the forward pass does not broadcast along that dimension.",
+    ),
+)

@@ -1,9 +1,9 @@
-"""A forward value in the place of its gradient, or a gradient in the place of its value.
+"""A forward value instead of its gradient, or a gradient instead of its value.
 
-What: the d is forgotten (bnvar for dbnvar), or stands where it does not belong.
+What: the d is missing (bnvar for dbnvar), or is there where it does not belong.
 
-Why: the chain rule multiplies a local derivative, made of forward values, by the gradient that
-comes back. A value and its gradient have the same shape, and their names differ by one letter.
+Why: the chain rule multiplies a local derivative, computed from forward values, by the upstream
+gradient. A value and its gradient have the same shape, and their names differ by one letter.
 
 Wrong:
 
@@ -15,34 +15,12 @@ Right:
     dbndiff2 = 1 / (n - 1) * torch.ones_like(bndiff2) * dbnvar
 """
 
-import ast
-
-from handgrad.checker.explain.search.finding import Finding
-from handgrad.checker.explain.search.suspect import Suspect
+from handgrad.checker.explain.search.grammar import names
 
 CODE = "HG106"
 NAME = "forward value for gradient"
-
-
-def find(suspect: Suspect) -> Finding | None:
-    """Put the gradient for each forward value, and the value for each gradient."""
-    if suspect.text is None:
-        return None
-    nodes = {hand: node for node, hand in suspect.gradients.items()}
-    for name in suspect.text.of(ast.Name):
-        gradient = suspect.gradients.get(name.id)
-        if gradient is not None and gradient != suspect.hand.name:
-            fix = suspect.text.replace(name, gradient)
-            if suspect.mends(fix):
-                return Finding(
-                    f"{name.id} is the forward value; its gradient {gradient} belongs here.", fix
-                )
-    for name in suspect.text.of(ast.Name):
-        if name.id in nodes:
-            fix = suspect.text.replace(name, nodes[name.id])
-            if suspect.mends(fix):
-                return Finding(
-                    f"{name.id} is a gradient; the forward value {nodes[name.id]} belongs here.",
-                    fix,
-                )
-    return None
+ORDER = 160
+EDITS = (
+    (names.gradient_for_value, "{was} is the forward value; its gradient {now} belongs here."),
+    (names.value_for_gradient, "{was} is a gradient; the forward value {now} belongs here."),
+)

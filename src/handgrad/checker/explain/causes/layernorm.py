@@ -24,6 +24,7 @@ from handgrad.checker.explain.search.suspect import Suspect
 
 CODE = "HG122"
 NAME = "layernorm's closed form"
+ORDER = 300
 
 
 def find(suspect: Suspect) -> Finding | None:

@@ -1,9 +1,9 @@
-"""The local derivative is missing, or is another function's.
+"""The local derivative is missing, or belongs to another function.
 
-What: the gradient that comes back is there, what it must be multiplied by is not, or is wrong.
+What: the upstream gradient is there, but its factor, the local derivative, is missing or wrong.
 
-Why: a gradient is the local derivative times what comes back: for h = tanh(x) that is 1 - h**2, for
-y = a * b it is the other factor.
+Why: a gradient is the local derivative times the upstream gradient. For h = tanh(x) the local
+derivative is 1 - h**2; for y = a * b it is the other factor.
 
 Wrong:
 
@@ -16,28 +16,29 @@ Right:
 """
 
 import ast
-from collections.abc import Iterator
 
 from torch import Tensor
 
+from handgrad.checker.closeness import same_numbers
 from handgrad.checker.explain.search.derivatives import DERIVATIVES, Derivative, derivative_of
 from handgrad.checker.explain.search.edits import Text
 from handgrad.checker.explain.search.finding import Finding
+from handgrad.checker.explain.search.grammar.factors import reads_name, sloped
 from handgrad.checker.explain.search.powers import powers
-from handgrad.checker.explain.search.products import products, upside_down
+from handgrad.checker.explain.search.products import upside_down
 from handgrad.checker.explain.search.shares import (
     agreed,
     forward_line,
     forward_ops,
     gave,
     is_upstream_alone,
-    same,
     upstream,
 )
-from handgrad.checker.explain.search.suspect import Part, Suspect
+from handgrad.checker.explain.search.suspect import Contribution, Suspect
 
 CODE = "HG109"
 NAME = "local derivative"
+ORDER = 400
 
 
 def find(suspect: Suspect) -> Finding | None:
@@ -57,7 +58,7 @@ def find(suspect: Suspect) -> Finding | None:
     return None
 
 
-def _missing(suspect: Suspect, part: Part, own: Derivative | None) -> str:
+def _missing(suspect: Suspect, part: Contribution, own: Derivative | None) -> str:
     node, line = suspect.node.name, forward_line(suspect, part.consumer)
     said = (
         f"The local derivative is missing: this is {part.hand} alone, as if {part.consumer} were "
@@ -69,30 +70,30 @@ def _missing(suspect: Suspect, part: Part, own: Derivative | None) -> str:
     power = _power(suspect, part)
     if power is not None:
         return f"{said} The derivative of `{line}` is {power}."
-    return said if line is None else f"{said} The forward has `{line}`."
+    return said if line is None else f"{said} The forward pass has `{line}`."
 
 
 def _wrong(
-    suspect: Suspect, part: Part, own: Derivative | None, made: tuple[Tensor, Tensor]
+    suspect: Suspect, part: Contribution, own: Derivative | None, made: tuple[Tensor, Tensor]
 ) -> str:
     node, consumer = suspect.node.name, part.consumer
     line = forward_line(suspect, consumer)
     told = f"in `{line}`" if line else f"of {consumer} by {node}"
     if own is None:
         return (
-            f"The local derivative is wrong: what {part.hand} is multiplied by here is not how "
-            f"{consumer} changes with {node}" + (f" {told}." if line else ".")
+            f"The local derivative is wrong: {part.hand} is not multiplied by the derivative of "
+            f"{consumer} with respect to {node}" + (f" {told}." if line else ".")
         )
     said = f"The derivative {told} is {_slope(own, node, consumer)}"
     what = _recognised(suspect, part, own, made)
     return (
-        f"{said}; this has {what}."
+        f"{said}; this line has {what}."
         if what
         else f"{said}; {part.hand} is multiplied by something else."
     )
 
 
-def _power(suspect: Suspect, part: Part) -> str | None:
+def _power(suspect: Suspect, part: Contribution) -> str | None:
     """Return the derivative of the power in the forward's line, in its own words."""
     line, node = forward_line(suspect, part.consumer), suspect.node.name
     if line is None or suspect.text is None:
@@ -105,7 +106,7 @@ def _power(suspect: Suspect, part: Part) -> str | None:
         exponent, inner = power.value, tree.value if isinstance(tree, ast.Assign) else None
         if power.exponent is not None:
             exponent = suspect.value(ast.unparse(power.exponent))
-        if isinstance(exponent, int | float) and inner is power.node and _reads(inner, node):
+        if isinstance(exponent, int | float) and inner is power.node and reads_name(inner, node):
             return power.slope(float(exponent))
     return None
 
@@ -115,7 +116,7 @@ def _slope(own: Derivative, x: str, y: str) -> str:
     return text if len(text) <= 60 else f"that of {own.name}"
 
 
-def known(suspect: Suspect, part: Part) -> Derivative | None:
+def known(suspect: Suspect, part: Contribution) -> Derivative | None:
     """Return the derivative where one elementwise function of the node made the consumer."""
     consumer = suspect.names.get(part.consumer)
     if consumer is None:
@@ -129,7 +130,7 @@ def known(suspect: Suspect, part: Part) -> Derivative | None:
 
 
 def _recognised(
-    suspect: Suspect, part: Part, own: Derivative, made: tuple[Tensor, Tensor]
+    suspect: Suspect, part: Contribution, own: Derivative, made: tuple[Tensor, Tensor]
 ) -> str | None:
     """Return what the line multiplies by instead, if it is a derivative that has a name."""
     x, y = suspect.tensor(suspect.node.name), suspect.tensor(part.consumer)
@@ -154,84 +155,14 @@ def _recognised(
 
 
 def _is(got: Tensor, value: Tensor, at: Tensor) -> bool:
-    return bool(value[at].isfinite().all()) and same(got[at], value[at])
+    return bool(value[at].isfinite().all()) and same_numbers(got[at], value[at])
 
 
-def _fix(suspect: Suspect, part: Part, own: Derivative | None) -> str | None:
+def _fix(suspect: Suspect, part: Contribution, own: Derivative | None) -> str | None:
     if suspect.text is None or part.hand is None:
         return None
-    turned = suspect.first(upside_down(suspect.text))
-    if turned is not None:
-        return turned
     slope = _power(suspect, part)
     if slope is None and own is not None:
         slope = own.text.format(x=suspect.node.name, y=part.consumer)
-    if slope is not None:
-        return suspect.first(_sloped(suspect.text, part.hand, slope))
-    return suspect.first(_beside(suspect, suspect.text, part.hand))
-
-
-def _sloped(text: Text, hand: str, slope: str) -> Iterator[str]:
-    """Yield the statement with the derivative in the place of what multiplies the gradient."""
-    whole = _product(slope, hand)
-    for product in products(text):
-        for side, other in ((product.left, product.right), (product.right, product.left)):
-            if _reads(other, hand) and not _reads(side, hand):
-                divided = isinstance(other, ast.Name) and slope.startswith("1 / ")
-                yield text.replace(product.node, whole) if divided else text.replace(side, slope)
-    for node in text.of(ast.expr):
-        if not _reads(node, hand):
-            yield text.replace(node, slope)
-        elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
-            yield text.replace(node, whole)
-    for name in text.of(ast.Name):
-        if name.id == hand:
-            yield text.replace(_copied(text, name), whole)
-    if text.value is not None:
-        yield text.replace(text.value, whole)
-
-
-def _product(slope: str, hand: str) -> str:
-    """Return the derivative times the gradient as one writes it."""
-    tree = ast.parse(slope, mode="eval").body
-    if slope.startswith("1 / "):
-        return f"{hand}{slope[1:]}"
-    sums = isinstance(tree, ast.BinOp) and isinstance(tree.op, ast.Add | ast.Sub)
-    loose = sums or isinstance(tree, ast.Compare)
-    return f"({slope}) * {hand}" if loose else f"{slope} * {hand}"
-
-
-def _beside(suspect: Suspect, text: Text, hand: str) -> Iterator[str]:
-    """Yield the statement with the gradient multiplied by another name of the forward's line."""
-    for part in suspect.parts:
-        line = forward_line(suspect, part.consumer) if part.hand == hand else None
-        for other in _names(line) if line else ():
-            value = suspect.tensor(other)
-            if value is None or other in (suspect.node.name, part.consumer):
-                continue
-            for name in text.of(ast.Name):
-                if name.id == hand:
-                    at = _copied(text, name)
-                    yield text.replace(at, f"{other} * {hand}")
-                    yield text.replace(at, f"{hand} @ {other}.T")
-                    yield text.replace(at, f"{other}.T @ {hand}")
-
-
-def _copied(text: Text, name: ast.Name) -> ast.expr:
-    """Return `x.clone()` for its x: a product copies anyway."""
-    method = text.parent(name)
-    call = text.parent(method) if isinstance(method, ast.Attribute) else None
-    clones = isinstance(method, ast.Attribute) and method.attr in ("clone", "contiguous", "detach")
-    return call if clones and isinstance(call, ast.Call) else name
-
-
-def _names(line: str) -> list[str]:
-    try:
-        tree = ast.parse(line)
-    except SyntaxError:
-        return []
-    return list(dict.fromkeys(n.id for n in ast.walk(tree) if isinstance(n, ast.Name)))
-
-
-def _reads(node: ast.expr, name: str) -> bool:
-    return any(isinstance(n, ast.Name) and n.id == name for n in ast.walk(node))
+    sides = suspect.first(upside_down(suspect.text))
+    return sides or (slope and suspect.first(sloped(suspect.text, part.hand, slope)))

@@ -1,9 +1,9 @@
-"""A mean where a sum belongs, or a sum where the forward takes a mean.
+"""A mean instead of a sum, or a sum where the forward pass takes a mean.
 
-What: a broadcast is undone by a mean; or the division by n of a mean in the forward is forgotten.
+What: a mean undoes a broadcast, or the division by n of a mean in the forward pass is missing.
 
-Why: what was broadcast collects the sum of what comes back to its copies. Only a mean in the
-forward divides, and then the backward divides by the same count.
+Why: the gradient of a broadcast tensor is the sum of the gradients of its copies. Only a mean in
+the forward pass divides, and then the backward pass divides by the same count.
 
 Wrong:
 
@@ -15,21 +15,9 @@ Right:
     db2 = dlogits.sum(0)
 """
 
-from handgrad.checker.explain.search.calls import calls
-from handgrad.checker.explain.search.finding import Finding
-from handgrad.checker.explain.search.suspect import Suspect
+from handgrad.checker.explain.search.grammar import reductions
 
 CODE = "HG117"
 NAME = "mean for sum"
-
-
-def find(suspect: Suspect) -> Finding | None:
-    """Put sum for mean and mean for sum."""
-    if suspect.text is None:
-        return None
-    for call in calls(suspect.text, ("sum", "mean")):
-        other = "mean" if call.name == "sum" else "sum"
-        fix = call.renamed(other)
-        if suspect.mends(fix):
-            return Finding(f"It takes the {call.name} where the {other} is right.", fix)
-    return None
+ORDER = 240
+EDITS = ((reductions.mean_for_sum, "This line takes the {was}; the {now} is correct."),)

@@ -1,9 +1,9 @@
-"""A gradient stored under another node's name.
+"""A gradient stored under the name of another tensor.
 
-What: the value is right, for another tensor: crossed names, or the wrong key.
+What: the value is correct, but for another tensor: two names are swapped, or the key is wrong.
 
-Why: `dgain, dbias = ...` and `grads["W1"] = ...` take whatever they are given. Where the shapes
-agree, the wrong parameter is updated without an error.
+Why: `dgain, dbias = ...` and `grads["W1"] = ...` accept any value. Where the shapes agree, the
+wrong parameter is updated without an error.
 
 Wrong:
 
@@ -21,6 +21,7 @@ from handgrad.checker.explain.search.suspect import Suspect
 
 CODE = "HG139"
 NAME = "stored under another name"
+ORDER = 70
 
 
 def find(suspect: Suspect) -> Finding | None:
@@ -31,7 +32,7 @@ def find(suspect: Suspect) -> Finding | None:
     fix = in_order(suspect)
     name = suspect.hand.name
     if fix is not None:
-        return Finding(f"The names are crossed: {name} is given the gradient of {other.name}.", fix)
+        return Finding(f"The names are swapped: {name} gets the gradient of {other.name}.", fix)
     if "[" not in name:  # under a name of its own it is rather made of the wrong things
         return None
     return Finding(

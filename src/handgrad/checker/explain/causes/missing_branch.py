@@ -1,9 +1,9 @@
-"""A branch is missing: a tensor used in several places gets a gradient from each of them.
+"""A contribution is missing: a tensor used in several places gets one from each of them.
 
-What: the gradient of a tensor is the sum of what comes back through all its consumers; here the
-part through one of them is absent, or nothing was ever written into the zeros that it began as.
+What: the gradient of a tensor is the sum of the contributions of all its consumers. Here one of
+them is absent, or nothing was ever added to the initial zeros.
 
-Why: `=` where `+=` is due throws away what stood there, or the second `+=` was never written.
+Why: `=` instead of `+=` replaces the previous value, or the second `+=` was never written.
 
 Wrong:
 
@@ -27,11 +27,12 @@ from torch import Tensor
 from handgrad.checker.explain.search.additions import addition
 from handgrad.checker.explain.search.finding import Finding
 from handgrad.checker.explain.search.relations import count_named, factors
-from handgrad.checker.explain.search.suspect import Part, Suspect
+from handgrad.checker.explain.search.suspect import Contribution, Suspect
 from handgrad.checker.record.trace import Bind
 
 CODE = "HG101"
 NAME = "missing branch"
+ORDER = 210
 MANY = 8
 """With more consumers than this (a loop over time), only single ones and all but one are tried."""
 FEW = 4
@@ -48,11 +49,11 @@ def find(suspect: Suspect) -> Finding | None:
     order = {b.name: b.index for b in reversed(suspect.forward.nodes())}
     lost = tuple(sorted(lost, key=lambda part: order.get(part.consumer, 0)))
     names = " and ".join(part.consumer for part in lost)
-    said, text = f"{suspect.hand.name} lacks the branch through {names}", suspect.text
+    said, text = f"{suspect.hand.name} lacks the contribution through {names}", suspect.text
     if text is not None and isinstance(text.tree, ast.Assign):
         fix = f"{text.segment(text.tree.targets[0])} += {text.segment(text.tree.value)}"
         if suspect.mends(fix) or suspect.mends(f"{_earlier(suspect)}\n{fix}"):
-            return Finding(f"{said}: `=` throws away what stood there, `+=` adds to it.", fix)
+            return Finding(f"{said}: `=` replaces the previous value, `+=` adds to it.", fix)
     if len(lost) > 1:
         return Finding(f"{said}.")
     found = addition(suspect, f"{said}.", _lines(suspect, lost[0]), lost[0].hand)
@@ -85,7 +86,7 @@ def _earlier(suspect: Suspect) -> str:
     return made[-1].statement.text if made else ""
 
 
-def _lost(suspect: Suspect) -> tuple[Part, ...]:
+def _lost(suspect: Suspect) -> tuple[Contribution, ...]:
     """Return the fewest branches without which what is right is what was made."""
     parts = suspect.parts
     if suspect.made.shape != suspect.right.shape or len(parts) < 2:
@@ -98,14 +99,14 @@ def _lost(suspect: Suspect) -> tuple[Part, ...]:
     return ()
 
 
-def _without(suspect: Suspect, lost: tuple[Part, ...], view: int) -> bool:
+def _without(suspect: Suspect, lost: tuple[Contribution, ...], view: int) -> bool:
     if any(len(part.values) <= view for part in lost):
         return False
     absent: Tensor = torch.stack([part.values[view] for part in lost]).sum(0)
     return suspect.is_right(suspect.makes(view) + absent, view)
 
 
-def _lines(suspect: Suspect, part: Part) -> Iterator[str]:
+def _lines(suspect: Suspect, part: Contribution) -> Iterator[str]:
     """Yield lines that may add what comes back through one consumer."""
     own, back = suspect.hand.name, part.hand
     if back is None:
@@ -126,7 +127,7 @@ def _products(w: str, back: str) -> tuple[str, ...]:
     return f"{back} @ {w}.T", f"{w}.T @ {back}", f"{back}.T @ {w}", f"{w} @ {back}.T"
 
 
-def _beside(suspect: Suspect, part: Part) -> Sequence[str]:
+def _beside(suspect: Suspect, part: Contribution) -> Sequence[str]:
     """Return the other tensors that the consumer is computed from."""
     forward = suspect.forward
     node = next((b for b in forward.nodes() if b.name == part.consumer and b.kind != "param"), None)
@@ -145,8 +146,8 @@ def _is_zeros(suspect: Suspect) -> bool:
 def _unfilled(suspect: Suspect) -> Finding:
     part = suspect.parts[0] if len(suspect.parts) == 1 else None
     said = (
-        f"{suspect.hand.name} stays at these zeros: the line is missing that writes into it what "
-        f"comes back through {' and '.join(p.consumer for p in suspect.parts) or 'the forward'}."
+        f"{suspect.hand.name} keeps these zeros: the line that adds the contribution through "
+        f"{' and '.join(p.consumer for p in suspect.parts) or 'the forward pass'} is missing."
     )
     reads = part.hand if part is not None else None
     return addition(suspect, said, _fillings(suspect, reads), reads)

@@ -1,10 +1,10 @@
-"""A tensor of the forward pass that the backward has written to.
+"""The backward pass has overwritten a tensor of the forward pass.
 
-What: a line reads a forward value that an earlier line of the backward pass changed in place.
+What: a line reads a forward value that an earlier line of the backward pass changed in-place.
 
-Why: `bndiff += ...`, `h *= ...` and functions with a trailing underscore leave no copy of what the
-forward computed; every line below reads the new value. Often the d is forgotten, or a gradient was
-begun as `dlogits = probs`, which is a second name for probs and no copy.
+Why: `bndiff += ...`, `h *= ...` and functions with a trailing underscore keep no copy of the
+forward value; every line below reads the new one. Often the d is missing, or a gradient was started
+as `dlogits = probs`, which is a second name for probs and not a copy.
 
 Wrong:
 
@@ -28,27 +28,30 @@ from handgrad.checker.record.trace import Bind, key_of
 
 CODE = "HG127"
 NAME = "forward overwritten"
+ORDER = 80
 
 
 def find(suspect: Suspect) -> Finding | None:
     """Name the statement that wrote to what the line reads, or to the value for its gradient."""
-    lost = _lost(suspect)
-    if lost is not None:
-        return lost
+    lacking = _lost(suspect)
+    if lacking is not None:
+        return lacking
     found = changed(suspect, "overwritten")
     writer = None if found is None else _writer(suspect, found.name)
     if found is None or writer is None:
         return None
     text, place = writer.statement.text.split("\n")[0], writer.statement.place
-    said = f"{found.name} is not what the forward computed any more: `{text}`, {where(place)}, "
+    said = (
+        f"{found.name} no longer holds what the forward pass computed: `{text}`, {where(place)}, "
+    )
     gradient = suspect.gradients.get(found.name)
     if gradient is not None and (fix := _with_d(suspect, writer, found.name, gradient)):
-        return Finding(f"{said}writes to it. {gradient} is meant there.", fix, place)
+        return Finding(f"{said}writes to it. Use {gradient} there.", fix, place)
     second = _second(suspect, found, writer) if writer.alias else None
     if second is not None and (fix := cloned(second)):
-        own = f"{said}writes to it as well, since {second.name} is the same tensor. "
-        return Finding(f"{own}.clone() keeps them apart.", fix, second.statement.place)
-    return Finding(f"{said}writes to it. Put the result under a name of its own there.")
+        own = f"{said}writes to it too, since {second.name} is the same tensor. "
+        return Finding(f"{own}Use .clone() to copy.", fix, second.statement.place)
+    return Finding(f"{said}writes to it. Store the result under a new name there.")
 
 
 def _lost(suspect: Suspect) -> Finding | None:
@@ -60,8 +63,8 @@ def _lost(suspect: Suspect) -> Finding | None:
         return None
     text, place = writer.statement.text.split("\n")[0], writer.statement.place
     return Finding(
-        f"{gradient} lacks what `{text}`, {where(place)}, adds to {name}, the forward value. "
-        f"{gradient} is meant there.",
+        f"{gradient} lacks what `{text}`, {where(place)}, adds to the forward value {name}. "
+        f"Use {gradient} there.",
         fix,
         place,
     )

@@ -1,10 +1,10 @@
-"""Kept, or added up, in fewer digits than the forward's.
+"""Stored or accumulated with fewer digits than the forward pass.
 
-What: the formula is right, and the value is not: it went through float16, bfloat16, whole numbers,
-or float32 in a float64 program.
+What: the formula is correct, but the value went through float16, bfloat16, integers, or float32 in
+a float64 program.
 
-Why: float16 keeps 11 bits and bfloat16 8. A sum of many terms stops growing once a term is below
-the last bit of what stands there, and whole numbers drop all that is behind the point.
+Why: float16 keeps 11 bits and bfloat16 keeps 8. A sum of many terms stops growing once a term is
+smaller than the last bit of the total, and integers drop the fractional part.
 
 Wrong:
 
@@ -33,6 +33,7 @@ from handgrad.checker.passes.compare import judge
 
 CODE = "HG134"
 NAME = "low precision"
+ORDER = 110
 _SHORT = {"half": "float16", "bfloat16": "bfloat16", "float": "float32"}
 _WHOLE = {"long": "int64", "int": "int32", "short": "int16", "byte": "uint8", "char": "int8",
           "round": "whole numbers", "trunc": "whole numbers", "floor": "whole numbers"}  # fmt: skip
@@ -73,8 +74,8 @@ def of_right_formula(suspect: Suspect) -> Finding | None:
 def _why(suspect: Suspect, dtype: str) -> str:
     if "float" in dtype:
         own = f"{suspect.node.name} is {_name(suspect.node.value.dtype)}"
-        return f"The formula is right, the digits are not: {dtype} keeps too few of them. {own}."
-    return f"Rounded to {dtype}, it loses what is behind the point."
+        return f"The formula is correct, but {dtype} keeps too few digits. {own}."
+    return f"Rounding to {dtype} drops the fractional part."
 
 
 def _name(dtype: torch.dtype) -> str:

@@ -1,11 +1,11 @@
-"""`=` where `+=` is due: what was there is thrown away.
+"""`=` instead of `+=`: the previous value is replaced.
 
-What: several contributions go to one place, and only one of them arrives: the last turn of a loop,
-the last row that looked up an index, the second of two branches.
+What: several contributions go to one place, and only one of them remains: the last iteration of a
+loop, the last row that looked up an index, or the second of two contributions.
 
-Why: `=` replaces. `dC[Xb] += demb` replaces too: where Xb has an index twice, both rows are added
-to the same old value and the later one is kept. `index_put_(..., accumulate=True)`, `index_add_`
-and `scatter_add_` add up.
+Why: `=` replaces. `dC[Xb] += demb` replaces too: where Xb contains an index twice, both rows are
+added to the same old value and only the later one is kept. `index_put_(..., accumulate=True)`,
+`index_add_` and `scatter_add_` add all of them.
 
 Wrong:
 
@@ -18,68 +18,22 @@ Right:
 """
 
 import ast
-from collections.abc import Iterator
 
-from handgrad.checker.explain.search.edits import Text
+from handgrad.checker.explain.search.body import Body
 from handgrad.checker.explain.search.finding import Finding
-from handgrad.checker.explain.search.looping import Body, changed, makes_right, starts_from
+from handgrad.checker.explain.search.grammar.edit import edited
+from handgrad.checker.explain.search.grammar.places import added
+from handgrad.checker.explain.search.looping import changed, makes_right, starts_from
 from handgrad.checker.explain.search.suspect import Suspect
 
 CODE = "HG124"
 NAME = "= where += is due"
-_ADDING = {"scatter_": "scatter_add_", "index_copy_": "index_add_", "scatter": "scatter_add",
-           "index_copy": "index_add"}  # fmt: skip
+ORDER = 170
 
 
 def find(suspect: Suspect) -> Finding | None:
     """Add where the statement replaces."""
-    text = suspect.text
-    for fix, said in _adding(text) if text is not None else ():
-        if suspect.mends(fix):
-            return Finding(said, fix)
-    return _every_turn(suspect)
-
-
-def _adding(text: Text) -> Iterator[tuple[str, str]]:
-    target = getattr(text.tree, "target", None) or next(
-        iter(getattr(text.tree, "targets", [])), None
-    )
-    augmented = isinstance(text.tree, ast.AugAssign)
-    if isinstance(target, ast.Subscript) and text.value is not None:
-        name, value = text.segment(target), text.segment(text.value)
-        if not augmented:
-            if value.startswith("-"):
-                said = f"`=` throws away what stood at {name}; it is to be subtracted from it."
-                yield f"{name} -= {value[1:].lstrip()}", said
-            yield f"{name} += {value}", f"`=` keeps what came last for {name}; `+=` adds it up."
-        index = text.segment(target.slice)
-        kept = "`+=` keeps" if augmented else "`=` keeps"
-        said = (
-            f"{kept} one row for an index that {index} has several times; index_put_ with "
-            "accumulate=True adds them all."
-        )
-        inner = value if not augmented or isinstance(text.tree.op, ast.Add) else f"-({value})"  # type: ignore[attr-defined]
-        whole = index if isinstance(target.slice, ast.Tuple) else f"{index},"
-        yield f"{text.segment(target.value)}.index_put_(({whole}), {inner}, accumulate=True)", said
-    for call in text.of(ast.Call):
-        yield from _calls(text, call)
-
-
-def _calls(text: Text, call: ast.Call) -> Iterator[tuple[str, str]]:
-    name = call.func.attr if isinstance(call.func, ast.Attribute) else ""
-    function, whole = text.segment(call.func), text.segment(call)
-    adds = "adds all that goes to one index"
-    if name in _ADDING:
-        other = _ADDING[name]
-        made = function[: -len(name)] + other
-        yield text.replace(call.func, made), f"{name} keeps what came last; {other} {adds}."
-    if name in ("index_put_", "index_put", "put_", "index_put"):
-        said = f"Without accumulate=True, {name} keeps what came last; with it, it {adds}."
-        for keyword in call.keywords:
-            if keyword.arg == "accumulate":
-                yield text.replace(keyword.value, "True"), said
-        if not call.keywords:
-            yield text.replace(call, f"{whole[:-1].rstrip()}, accumulate=True)"), said
+    return edited(suspect, ((added, "{was}."),)) or _every_turn(suspect)
 
 
 def _every_turn(suspect: Suspect) -> Finding | None:
@@ -97,8 +51,10 @@ def _every_turn(suspect: Suspect) -> Finding | None:
         return None
     head, _, value = suspect.statement.text.partition("=")
     fix = f"{head.rstrip()} += {value.lstrip()}"
-    zeros = "" if starts_from(suspect, outer.lineno) else ", from zeros before it"
-    return Finding(f"`=` keeps the loop's last turn alone; `+=` adds all of them up{zeros}.", fix)
+    zeros = "" if starts_from(suspect, outer.lineno) else ", starting from zeros before the loop"
+    return Finding(
+        f"`=` keeps only the last iteration of the loop; `+=` adds all of them{zeros}.", fix
+    )
 
 
 def _augmented(row: ast.stmt) -> ast.stmt:

@@ -1,10 +1,10 @@
-"""The wrong number of gradients returned, or None where one is due.
+"""The wrong number of gradients returned, or None where a gradient is expected.
 
 What: a backward function returns fewer gradients than there are inputs, or None for an input that
 the output depends on.
 
-Why: gradients are matched to inputs by their position: one for each, None for what has none (an
-index, a flag).
+Why: gradients are matched to inputs by position: one for each input, None for an input that has no
+gradient (an index, a flag).
 
 Wrong:
 
@@ -24,6 +24,7 @@ from handgrad.checker.explain.search.suspect import Suspect
 
 CODE = "HG132"
 NAME = "wrong number returned"
+ORDER = 60
 
 
 def find(suspect: Suspect) -> Finding | None:
@@ -39,10 +40,10 @@ def message(
 
     def said(name: str) -> str:
         if count in (len(inputs), len(asked)):
-            return f"{function} returns None for {name}, and the output depends on it."
+            return f"{function} returns None for {name}, but the output depends on it."
         many = f"{count} gradient{'' if count == 1 else 's'}"
         return (
-            f"{function} returns {many}; {len(asked)} are due, in the order of the inputs: "
+            f"{function} returns {many}; {len(asked)} are expected, in the order of the inputs: "
             f"{', '.join(asked)}."
         )
 

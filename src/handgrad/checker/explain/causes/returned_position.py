@@ -1,9 +1,10 @@
 """A gradient returned in the wrong position.
 
-What: a backward function returns the right gradients in an order that is not the inputs', or they
-are taken into names in another order than it returns them.
+What: a backward function returns correct gradients in a different order than its inputs, or the
+caller unpacks them in a different order.
 
-Why: nothing but the position says whose gradient it is. Where the shapes agree, no error tells.
+Why: only the position says which input a gradient belongs to. Where the shapes agree, there is no
+error.
 
 Wrong:
 
@@ -23,6 +24,7 @@ from handgrad.checker.explain.search.suspect import Suspect
 
 CODE = "HG131"
 NAME = "returned in the wrong position"
+ORDER = 50
 
 
 def find(suspect: Suspect) -> Finding | None:
@@ -40,12 +42,12 @@ def find(suspect: Suspect) -> Finding | None:
         said = message(other.name, name)
     else:
         said = (
-            f"{suspect.hand.name} is given the gradient of {other.name}: the function returns them "
-            f"in another order than the names stand in."
+            f"{suspect.hand.name} gets the gradient of {other.name}: the function returns its "
+            "gradients in a different order than these names."
         )
     return Finding(said, in_order(suspect))
 
 
 def message(other: str, name: str) -> str:
     """Return what to say where the gradient of `other` is returned for `name`."""
-    return f"The gradient of {other} is returned in the place of {name}'s."
+    return f"The gradient of {other} is returned in place of the gradient of {name}."

@@ -1,10 +1,10 @@
-"""A tie or a kink, or the mask of one the other way round.
+"""A tie or a kink, or an inverted mask.
 
-What: the gradient is right except where two elements are both the largest, or where a relu, an
-absolute value or a clamp stands right at its corner.
+What: the gradient is correct except where two elements are both the largest, or where a relu, an
+absolute value or a clamp is exactly at its corner.
 
-Why: there is no one derivative at such a point, any share of it is a subgradient. To compare equal
-to autograd, do as it does: relu and abs give 0 at 0, clamp passes the gradient on at its borders,
+Why: there is no unique derivative at such a point; any share of it is a subgradient. To match
+autograd, use its convention: relu and abs give 0 at 0, clamp passes the gradient on at its borders,
 amax, max(), maximum and minimum share it evenly, max(dim) and max_pool give it to one element.
 
 Wrong:
@@ -18,7 +18,6 @@ Right:
 """
 
 import ast
-import re
 from collections.abc import Iterator
 
 import torch
@@ -26,15 +25,14 @@ from torch import Tensor
 
 from handgrad.checker.explain.search.edits import Text
 from handgrad.checker.explain.search.finding import Finding
+from handgrad.checker.explain.search.grammar import masks
+from handgrad.checker.explain.search.grammar.edit import edited
 from handgrad.checker.explain.search.suspect import Suspect
 from handgrad.checker.record.trace import Op
 
 CODE = "HG130"
 NAME = "tie or kink"
-_LOOSE = {ast.Gt: ">=", ast.GtE: ">", ast.Lt: "<=", ast.LtE: "<"}
-_TURNED = {ast.Gt: ("<=", "<"), ast.GtE: ("<", "<="), ast.Lt: (">=", ">"), ast.LtE: (">", ">="),
-           ast.Eq: ("!=",), ast.NotEq: ("==",)}  # fmt: skip
-_NAMES = {"gt": "ge", "ge": "gt", "lt": "le", "le": "lt"}
+ORDER = 330
 _SHARED = "autograd shares it evenly among them"
 _ONE = "autograd gives it to one of them"
 _KINKS = {
@@ -64,61 +62,15 @@ _KINKS = {
 
 def find(suspect: Suspect) -> Finding | None:
     """Turn each mask of the line, then see whether it is off at ties and kinks only."""
-    text = suspect.text
-    if text is not None:
-        for turned in _turned(suspect, text):
-            if suspect.mends(turned):
-                tidied = re.sub(r"(?<![\w)\]])\((\w+)\)", r"\1", turned)
-                return Finding("The mask is the other way round.", tidied)
-    op = _kink(suspect)
+    turned = edited(suspect, ((masks.turned, "The mask is inverted."),))
+    op = _kink(suspect) if turned is None else None
     if op is None:
-        return None
-    at = _KINKS[_name(op)]
+        return turned
+    text, at = suspect.text, _KINKS[_name(op)]
     if _name(op) in ("max", "min") and not _along(op):
         at = at.replace(_ONE, _SHARED)
-    said = f"It is right except at {at}. Any share is a subgradient there."
+    said = f"Correct except at {at}. Any share is a subgradient there."
     return Finding(said, None if text is None else suspect.first(_ways(suspect, text, op)))
-
-
-def _compares(text: Text) -> Iterator[ast.Compare]:
-    """Yield the comparisons, those in the target's index too: `dx[x < 0] = 0`."""
-    return (node for node in ast.walk(text.tree) if isinstance(node, ast.Compare))
-
-
-def _turned(suspect: Suspect, text: Text) -> Iterator[str]:
-    """Yield the line with a mask turned: ~m, 1 - m, the comparison, the two sides of a where."""
-    for node in _compares(text):
-        for sign in _TURNED.get(type(node.ops[0]), ()) if len(node.ops) == 1 else ():
-            yield _compared(text, node, sign)
-    for call in text.of(ast.Call):
-        if getattr(call.func, "attr", "") == "where" and len(call.args) == 3:
-            whole, function = text.segment(call), text.segment(call.func)
-            mask, a, b = (text.segment(argument) for argument in call.args)
-            if whole.startswith(function):
-                yield text.replace(call, f"{function}({mask}, {b}, {a})")
-    for unary in text.of(ast.UnaryOp):
-        if isinstance(unary.op, ast.Invert):
-            yield text.replace(unary, text.segment(unary.operand))
-    for binary in text.of(ast.BinOp):
-        one = isinstance(binary.left, ast.Constant) and binary.left.value == 1
-        if one and isinstance(binary.op, ast.Sub):
-            yield text.replace(binary, text.segment(binary.right))
-    for name in text.of(ast.Name):
-        if _is_mask(suspect, name.id):
-            yield text.replace(name, f"~{name.id}")
-            yield text.replace(name, f"(1 - {name.id})")
-
-
-def _is_mask(suspect: Suspect, name: str) -> bool:
-    value = suspect.value(name)
-    if not isinstance(value, Tensor):
-        return False
-    return value.dtype == torch.bool or bool(((value == 0) | (value == 1)).all())
-
-
-def _compared(text: Text, node: ast.Compare, sign: str) -> str:
-    left, right = text.segment(node.left), text.segment(node.comparators[0])
-    return text.replace(node, f"{left} {sign} {right}")
 
 
 def _kink(suspect: Suspect) -> Op | None:
@@ -185,22 +137,14 @@ def _name(op: Op) -> str:
 
 def _ways(suspect: Suspect, text: Text, op: Op) -> Iterator[str]:
     """Yield the line with the corner on the other side, shared, or given to one."""
-    for node in _compares(text):
-        if len(node.ops) == 1 and type(node.ops[0]) in _LOOSE:
-            yield _compared(text, node, _LOOSE[type(node.ops[0])])
-    for call in text.of(ast.Call):
-        function = call.func
-        if isinstance(function, ast.Attribute) and function.attr in _NAMES:
-            inner = text.segment(function.value)
-            whole = text.segment(call)[len(text.segment(function)) :]
-            yield text.replace(call, f"{inner}.{_NAMES[function.attr]}{whole}")
-    for node in _compares(text):
-        if len(node.ops) == 1 and isinstance(node.ops[0], ast.Eq):
+    yield from masks.closed(text)
+    for node in masks.comparisons(text):
+        if isinstance(node.ops[0], ast.Eq):
             yield from _picked(suspect, text, node, op)
     if _name(op) in ("amax", "amin", "max", "min"):
         yield from _spread(suspect, text, op)
     if _name(op) in ("maximum", "minimum"):
-        yield from _halved(text)
+        yield from masks.halved(text)
 
 
 def _picked(suspect: Suspect, text: Text, node: ast.Compare, op: Op) -> Iterator[str]:
@@ -223,11 +167,3 @@ def _spread(suspect: Suspect, text: Text, op: Op) -> Iterator[str]:
     for call in text.of(ast.Call):
         if getattr(call.func, "attr", "") == "one_hot":
             yield text.replace(call, f"{mask} / {mask}.sum({dim}, keepdim=True)")
-
-
-def _halved(text: Text) -> Iterator[str]:
-    for node in _compares(text):
-        if len(node.ops) == 1 and type(node.ops[0]) in _LOOSE:
-            left, right = text.segment(node.left), text.segment(node.comparators[0])
-            sign = ">" if isinstance(node.ops[0], ast.Gt | ast.GtE) else "<"
-            yield text.replace(node, f"({left} {sign} {right}) + 0.5 * ({left} == {right})")

@@ -1,10 +1,10 @@
-"""A line stands in the wrong loop.
+"""A line is in the wrong loop.
 
-What: the zeros that a gradient begins as are made in every turn, or what is to be added in every
-turn of a loop stands below it and is added once.
+What: the zeros that a gradient starts from are created in every iteration, or a line that should
+add in every iteration is below the loop and adds once.
 
 Why: a line runs as often as the innermost loop around it. Zeros belong above all the loops, `+=`
-into the innermost one.
+belongs in the innermost one.
 
 Wrong:
 
@@ -21,14 +21,16 @@ Right:
 
 import ast
 
+from handgrad.checker.explain.search.body import Body, Loop
 from handgrad.checker.explain.search.finding import Finding
-from handgrad.checker.explain.search.looping import Body, Loop, changed, makes_right
+from handgrad.checker.explain.search.looping import changed, makes_right
 from handgrad.checker.explain.search.suspect import Suspect
 from handgrad.checker.judge.statements import grouped
 from handgrad.checker.records import Place
 
 CODE = "HG125"
 NAME = "in the wrong loop"
+ORDER = 180
 
 
 def find(suspect: Suspect) -> Finding | None:
@@ -49,8 +51,8 @@ def _reset(suspect: Suspect) -> Finding | None:
     if not makes_right(suspect, [changed(outer, without)], outer.lineno):
         return None
     said = (
-        f"`{first.text}` stands inside the loop: every turn throws away what the turns before it "
-        f"added. It belongs above `{_head(outer)}`, line {outer.lineno}."
+        f"`{first.text}` is inside the loop: each iteration discards what earlier iterations "
+        f"added. Move it above `{_head(outer)}`, line {outer.lineno}."
     )
     return Finding(said, first.text, Place(outer.lineno - 1, first.place.cell), adds=True)
 
@@ -74,8 +76,8 @@ def _below(suspect: Suspect) -> Finding | None:
         return None
     last = innermost.body[-1].end_lineno or innermost.lineno
     said = (
-        f"It stands below `{_head(innermost)}` and so adds the last turn alone: it belongs into "
-        f"that loop, below line {last}."
+        f"This line is below `{_head(innermost)}`, so it adds only the last iteration: move it "
+        f"into that loop, below line {last}."
     )
     return Finding(said, suspect.statement.text, Place(last, suspect.statement.place.cell), True)
 

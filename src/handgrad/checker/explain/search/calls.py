@@ -14,7 +14,7 @@ REDUCTIONS = {"sum", "mean", "max", "min", "amax", "amin", "var", "std", "norm",
 
 
 @dataclass(frozen=True)
-class Call:
+class FunctionCall:
     """`operand` is what it is called on, `rest` what else it is given without a keyword."""
 
     text: Text
@@ -83,7 +83,7 @@ class Call:
         return self.text.replace(self.node, re.sub(gone, "", whole).replace("(, ", "("))
 
 
-def calls(text: Text, names: Collection[str] | None = None) -> Iterator[Call]:
+def calls(text: Text, names: Collection[str] | None = None) -> Iterator[FunctionCall]:
     """Yield the calls of functions of these names, of tensors' methods and of modules'."""
     for node in text.of(ast.Call):
         function = node.func
@@ -94,9 +94,9 @@ def calls(text: Text, names: Collection[str] | None = None) -> Iterator[Call]:
         if any(isinstance(a, ast.Starred) for a in node.args):
             continue
         if not _is_module(text, function.value):
-            yield Call(text, node, function, function.value, tuple(node.args), True)
+            yield FunctionCall(text, node, function, function.value, tuple(node.args), True)
         elif node.args:
-            yield Call(text, node, function, node.args[0], tuple(node.args[1:]), False)
+            yield FunctionCall(text, node, function, node.args[0], tuple(node.args[1:]), False)
 
 
 def reduced(text: Text, node: ast.expr, name: str, dims: str, keep: bool) -> str:

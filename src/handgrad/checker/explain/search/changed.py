@@ -39,9 +39,9 @@ class Changed:
 
 def changed(suspect: Suspect, *hows: How) -> Changed | None:
     """Return the name that is at fault, if it is one that changed in one of these ways."""
-    if "changed" not in suspect.memo:
-        suspect.memo["changed"] = _found(suspect)
-    found: Changed | None = suspect.memo["changed"]
+    if "changed" not in suspect.kept:
+        suspect.kept["changed"] = _found(suspect)
+    found: Changed | None = suspect.kept["changed"]
     return found if found is not None and found.how in hows else None
 
 

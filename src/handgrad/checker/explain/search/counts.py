@@ -1,15 +1,15 @@
 """A constant by its name: n = 32 for 32, by what it counts or where the forward has it."""
 
 import ast
-import math
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from torch import Tensor
 
+from handgrad.checker.closeness import CONSTANTS, same_constant
 from handgrad.checker.explain.search.edits import number
-from handgrad.checker.explain.search.shares import SAME, forward_lines, forward_ops
+from handgrad.checker.explain.search.shares import forward_lines, forward_ops
 from handgrad.checker.explain.search.suspect import Suspect
 from handgrad.checker.record.trace import Op
 
@@ -69,15 +69,15 @@ class Constant:
         """Whether it has no name but itself."""
         return self.count.name == number(self.count.value)
 
-    def mended(self, written: str, loose: bool) -> str:
-        """Return a value that is this many times too large, freed of the factor."""
-        whole = f"({written})" if loose else written
-        return f"{whole} * {self.factor}" if self.over else f"{whole} / {self.factor}"
+    @property
+    def undone(self) -> str:
+        """What frees of the factor what is too large by it, `{}`."""
+        return f"{{}} * {self.factor}" if self.over else f"{{}} / {self.factor}"
 
 
 def named(suspect: Suspect, constant: float) -> Iterator[Constant]:
     """Yield what a constant factor may be called: by what the forward counts first."""
-    yield from sorted(_matching(suspect, constant), key=_rank)
+    yield from sorted(_matching(suspect, constant), key=lambda c: (_rank(c), c.over))
 
 
 def _rank(found: Constant) -> int:
@@ -94,7 +94,7 @@ def _rank(found: Constant) -> int:
 def _matching(suspect: Suspect, constant: float) -> Iterator[Constant]:
     for whole in range(2, SMALL + 1):
         for over in (False, True):
-            if math.isclose(constant, 1 / whole if over else whole, rel_tol=SAME):
+            if same_constant(constant, 1 / whole if over else whole):
                 plain = Count(float(whole), str(whole), "", False)
                 yield Constant(plain.name, plain.name, over, plain)
     for said, factor, form in FORMS:
@@ -109,7 +109,7 @@ def _matching(suspect: Suspect, constant: float) -> Iterator[Constant]:
             if isinstance(value, complex) or not value or value == 1:
                 continue
             for over in (False, True):
-                if math.isclose(constant, 1 / value if over else value, rel_tol=SAME):
+                if same_constant(constant, 1 / value if over else value):
                     name = count.name
                     yield Constant(said.format(name), factor.format(name), over, count)
 
@@ -117,7 +117,7 @@ def _matching(suspect: Suspect, constant: float) -> Iterator[Constant]:
 def fraction(value: float) -> str:
     """Return a number as one would say it: 1 / 3 for 0.333333."""
     for top in (1, 2, 3):
-        if abs(top / value - round(top / value)) < SAME and round(top / value) > top:
+        if abs(top / value - round(top / value)) < CONSTANTS and round(top / value) > top:
             return f"{top} / {round(top / value)}"
     return number(value)
 
@@ -220,7 +220,7 @@ def _lines(suspect: Suspect) -> str:
 
 def _is(found: object, value: float) -> bool:
     whole = isinstance(found, int | float) and not isinstance(found, bool)
-    return whole and math.isclose(float(found), value, rel_tol=SAME)  # type: ignore[arg-type]
+    return whole and same_constant(float(found), value)  # type: ignore[arg-type]
 
 
 def shapes(suspect: Suspect, value: float) -> list[str]:

@@ -2,16 +2,18 @@
 
 import ast
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
 
-from handgrad.checker.write.precedence import ATOMS, needs_parentheses
+from handgrad.checker.write.precedence import ATOMS, is_sum, needs_parentheses
 
 Kind = TypeVar("Kind", bound=ast.AST)
 _OPERATOR = re.compile(r"[\s)]*?(\s*(?:\*\*|//|<<|>>|[-+*/@%&|^])\s*)[\s(]*")
 _SIGNS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.MatMult: "@", ast.Pow: "**",
           ast.FloorDiv: "//", ast.Mod: "%", ast.BitAnd: "&", ast.BitOr: "|", ast.BitXor: "^",
           ast.LShift: "<<", ast.RShift: ">>"}  # fmt: skip
+Patch = tuple[int, int, str]
+"""Where a part of the text begins and ends, and what is to stand there."""
 
 
 class Text:
@@ -78,18 +80,33 @@ class Text:
 
         Parentheses of the user's around the expression stay.
         """
+        return self.patched([self.patch(node, new)])
+
+    def patch(self, node: ast.AST, new: str) -> Patch:
+        """Return what is to be cut out of the text, and what is to be put there."""
         start, end = self.span(node)
         if self._stands_in_parentheses(start, end):
             if not self._calls(start) and isinstance(_parsed(new), ATOMS):  # (2 * x) -> x
                 start, end = self.text[:start].rindex("("), self.text.index(")", end) + 1
         elif needs_parentheses(_parsed(new), node, self.parent(node)):
             new = f"({new})"
-        return self.text[:start] + new + self.text[end:]
+        return start, end, new
+
+    def patched(self, patches: Iterable[Patch], within: ast.AST | None = None) -> str:
+        """Return the statement with parts replaced; or one expression of it that holds them all."""
+        first, last = (0, len(self.text)) if within is None else self.span(within)
+        text = self.text
+        for start, end, new in sorted(patches, reverse=True):
+            text = text[:start] + new + text[end:]
+        return text[first : len(text) - len(self.text) + last]
+
+    def replace_all(self, nodes: Sequence[ast.expr], new: Sequence[str]) -> str:
+        """Return the statement with several expressions replaced, none of them within another."""
+        return self.patched(map(self.patch, nodes, new))
 
     def within(self, whole: ast.AST, part: ast.AST, new: str) -> str:
         """Return the text of `whole` with `new` in the place of a part of it."""
-        start, end = self.span(whole)
-        return self.replace(part, new)[start : len(self.replace(part, new)) - len(self.text) + end]
+        return self.patched([self.patch(part, new)], whole)
 
     def sides(self, node: ast.BinOp) -> tuple[str, str, str]:
         """Return what stands left of an operator, the operator with its spaces, what is right.
@@ -98,38 +115,51 @@ class Text:
         """
         start, end = self.span(node)
         left, right = self.span(node.left)[1], self.span(node.right)[0]
-        made = _OPERATOR.fullmatch(self.text[left:right])
-        if made is None:  # a comment stands between
-            return self.segment(node.left), f" {_SIGNS[type(node.op)]} ", self.segment(node.right)
-        at = left + made.start(1)
-        return self.text[start:at], made[1], self.text[at + len(made[1]) : end]
-
-    def exchanged(self, node: ast.BinOp, operator: str) -> str:
-        """Return the statement with another operator there, spaced as the user's is."""
-        left, own, right = self.sides(node)
-        start, end = self.span(node)
-        return (
-            self.text[:start]
-            + left
-            + own.replace(own.strip(), operator)
-            + right
-            + (self.text[end:])
+        sign = _OPERATOR.fullmatch(self.text[left:right]) or re.search(
+            f"({re.escape(_SIGNS[type(node.op)])})", self.text[left:right]
         )
+        assert sign is not None
+        first, last = left + sign.start(1), left + sign.end(1)
+        return self.text[start:first], self.text[first:last], self.text[last:end]
 
-    def replace_all(self, nodes: Sequence[ast.expr], new: Sequence[str]) -> str:
-        """Return the statement with several expressions replaced, none of them within another."""
-        found = self.text
-        for node, own in sorted(zip(nodes, new, strict=True), key=lambda p: -self.span(p[0])[0]):
-            start, end = self.span(node)
-            found = found[:start] + own + found[end:]
-        return found
+    def operator(self, node: ast.BinOp, sign: str) -> Patch:
+        """Return the patch that puts another operator there, spaced as the user's is."""
+        left, own, _ = self.sides(node)
+        at = self.span(node)[0] + len(left)
+        return at, at + len(own), own.replace(own.strip(), sign)
+
+    def exchanged(self, node: ast.BinOp, sign: str) -> str:
+        """Return the statement with another operator there."""
+        return self.patched([self.operator(node, sign)])
+
+    def augmented(self, operator: str) -> str:
+        """Return an augmented assignment with another operator: `-` makes `-=` of `+=`."""
+        assert isinstance(self.tree, ast.AugAssign)
+        at, own = len(self.segment(self.tree.target)), _SIGNS[type(self.tree.op)]
+        return self.text[:at] + self.text[at:].replace(f"{own}=", f"{operator}=", 1)
+
+    def factor(self, node: ast.AST) -> str:
+        """Return the text of an expression as a factor: a sum in parentheses."""
+        return f"({self.segment(node)})" if is_sum(node) else self.segment(node)
+
+    def scaled(self, node: ast.AST, template: str) -> str:
+        """Return the statement with a factor in `template`, where `{}` stands for it."""
+        return self.replace(node, template.format(self.factor(node)))
+
+    def atom(self, node: ast.AST) -> str:
+        """Return the text of an expression as the owner of a method: operators in parentheses."""
+        plain = isinstance(node, ATOMS) and not isinstance(node, ast.Constant)
+        return self.segment(node) if plain else f"({self.segment(node)})"
+
+    def is_exponent(self, node: ast.AST) -> bool:
+        """Tell whether an expression is the exponent of a power."""
+        parent = self.parent(node)
+        power = isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Pow)
+        return power and isinstance(parent, ast.BinOp) and parent.right is node
 
     def wrap(self, node: ast.AST, template: str) -> str:
-        """Return the statement with an expression put into `template`, where `{}` stands for it."""
-        inner = self.segment(node)
-        if not isinstance(node, ATOMS) or isinstance(node, ast.Constant):
-            inner = f"({inner})"
-        return self.replace(node, template.format(inner))
+        """Return the statement with an atom in `template`, where `{}` stands for it."""
+        return self.replace(node, template.format(self.atom(node)))
 
     def parent(self, node: ast.AST) -> ast.AST | None:
         """Return what the expression is a part of."""
@@ -160,12 +190,6 @@ class Text:
 
 def _parsed(source: str) -> ast.expr:
     return ast.parse(source, mode="eval").body
-
-
-def tidy(text: str) -> str:
-    """Return text that was put together from parts as one would have typed it."""
-    text = re.sub(r"\*\* ?\((-?\d+(?:\.\d+)?)\)", r"**\1", text)
-    return text.replace(" ** ", "**")
 
 
 def number(value: float) -> str:

@@ -6,7 +6,7 @@ from functools import cached_property
 
 from torch import Tensor
 
-from handgrad.checker.explain.search.runner import Runner
+from handgrad.checker.explain.search.runner import LineRunner
 from handgrad.checker.explain.search.scene import Moment, Scene
 from handgrad.checker.pairs.hands import Pair
 from handgrad.checker.passes.replay import Replay
@@ -14,7 +14,7 @@ from handgrad.checker.passes.truth import Pass
 
 
 @dataclass(frozen=True)
-class Part:
+class Contribution:
     """What a node's gradient gets through one of its consumers, in each scene."""
 
     consumer: str
@@ -28,15 +28,15 @@ class View:
     """One scene as a suspect has it: right is what all its gradient's statements should come to."""
 
     moment: Moment
-    runner: Runner
-    finish: Runner
+    runner: LineRunner
+    finish: LineRunner
     """Runs the gradient's later statements, where the last of them stands."""
     before: Tensor | None
     right: Tensor
 
 
 @dataclass
-class Backward:
+class BackwardContext:
     """What all suspects of one pass share: the scenes, and what each consumer sends back."""
 
     forward: Pass

@@ -17,9 +17,9 @@ def belongs_to(suspect: Suspect) -> Bind | None:
 
     What the node itself goes into does not count: there, a local derivative was forgotten.
     """
-    if "belongs" not in suspect.memo:
-        suspect.memo["belongs"] = _owner(suspect, suspect.made, suspect.node)
-    found: Bind | None = suspect.memo["belongs"]
+    if "belongs" not in suspect.kept:
+        suspect.kept["belongs"] = _owner(suspect, suspect.made, suspect.node)
+    found: Bind | None = suspect.kept["belongs"]
     return found
 
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from handgrad.checker.explain.search.evidence import Backward, Part, View
-from handgrad.checker.explain.search.runner import Runner
+from handgrad.checker.explain.search.evidence import BackwardContext, Contribution, View
+from handgrad.checker.explain.search.runner import LineRunner
 from handgrad.checker.explain.search.scene import Scene
 from handgrad.checker.explain.search.suspect import Suspect
 from handgrad.checker.explain.search.unit import Unit, unit_of
@@ -16,7 +16,7 @@ from handgrad.checker.judge.statements import grouped
 from handgrad.checker.record.trace import Bind, key_of
 
 
-def suspects(grade: Grade, backward: Backward) -> Iterator[Suspect]:
+def suspects(grade: Grade, backward: BackwardContext) -> Iterator[Suspect]:
     """Yield the statements to blame for one gradient, ready to be asked."""
     groups = grouped(grade.hand)
     own = [grade.hand.own_final().statement, *(s for s, _ in groups)]
@@ -28,7 +28,7 @@ def suspects(grade: Grade, backward: Backward) -> Iterator[Suspect]:
             yield replace(_suspect(grade, -1, backward), statement=statement, unit=None)
 
 
-def _suspect(grade: Grade, at: int, backward: Backward) -> Suspect:
+def _suspect(grade: Grade, at: int, backward: BackwardContext) -> Suspect:
     hand, forward = grade.hand, backward.forward
     groups = grouped(hand)
     statement, binds = groups[at]
@@ -68,7 +68,7 @@ def _suspect(grade: Grade, at: int, backward: Backward) -> Suspect:
     names = {b.name: b for b in forward.nodes() if b.kind != "param" or not hand.is_local()}
     gradients = {h.node.name: h.name for h in backward.hands.values() if h.node is not None}
     names_late = backward.scenes[0].late
-    late = None if names_late is None else Runner(names_late)
+    late = None if names_late is None else LineRunner(names_late)
     return Suspect(
         grade, statement, unit, views, parts, rest, native, late, names, gradients, backward
     )
@@ -87,14 +87,14 @@ def _view(
     if first is None or own is None or last is None:
         return None
     loop = None if unit is None or unit.loop is None else first.loops.get(unit.loop)
-    runner = Runner(loop or own.names, dtype)
-    return View(own, runner, Runner(last.names, dtype), first.before, right)
+    runner = LineRunner(loop or own.names, dtype)
+    return View(own, runner, LineRunner(last.names, dtype), first.before, right)
 
 
-def _parts(number: int, backward: Backward) -> tuple[Part, ...]:
+def _parts(number: int, backward: BackwardContext) -> tuple[Contribution, ...]:
     found = []
     for consumer, values in backward.parts.get(number, {}).items():
         hand = backward.hands.get(consumer)
         name = backward.forward.name_of(consumer)
-        found.append(Part(name, None if hand is None else hand.name, values))
+        found.append(Contribution(name, None if hand is None else hand.name, values))
     return tuple(found)

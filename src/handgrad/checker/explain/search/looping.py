@@ -7,47 +7,11 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from handgrad.checker.explain.search.names import Names
-from handgrad.checker.explain.search.runner import Runner
+from handgrad.checker.explain.search.names import NamesAt
+from handgrad.checker.explain.search.runner import LineRunner
 from handgrad.checker.explain.search.suspect import Suspect
 from handgrad.checker.explain.search.unit import calls_only_libraries
-from handgrad.checker.record.instrument import Statement
 from handgrad.checker.record.trace import Bind
-
-Loop = ast.For | ast.While
-_SCOPES = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Module
-
-
-class Body:
-    """A statement with what it stands in: `stack` is the blocks around it, the outer ones first."""
-
-    def __init__(self, statement: Statement) -> None:
-        self.stack: list[ast.AST] = []
-        self.node: ast.stmt | None = None
-        try:
-            self.stack, self.node = _found(ast.parse(statement.source), statement.place.line)
-        except (SyntaxError, LookupError):
-            return
-
-    @property
-    def loops(self) -> list[Loop]:
-        """The loops around it, the outer ones first, within its function."""
-        own: list[Loop] = []
-        for block in self.stack:
-            if isinstance(block, _SCOPES):
-                own = []
-            elif isinstance(block, Loop):
-                own.append(block)
-        return own
-
-    @property
-    def before(self) -> ast.stmt | None:
-        """The statement that stands right above it, in the same block."""
-        if not self.stack or self.node is None:
-            return None
-        rows = _rows(self.stack[-1], self.node)
-        at = next((i for i, row in enumerate(rows) if row is self.node), 0)
-        return rows[at - 1] if at else None
 
 
 def changed(loop: ast.stmt, change: Callable[[list[ast.stmt]], list[ast.stmt]]) -> ast.stmt:
@@ -84,9 +48,9 @@ def starts_from(suspect: Suspect, line: int) -> Bind | None:
     return next((b for b in _earlier(suspect, line) if b.name == suspect.hand.name), None)
 
 
-def _run(names: Names, source: str, target: str, zeros: Tensor) -> Tensor | None:
+def _run(names: NamesAt, source: str, target: str, zeros: Tensor) -> Tensor | None:
     try:
-        return Runner(names).run(source, target, zeros)
+        return LineRunner(names).run(source, target, zeros)
     except Exception:  # whatever a loop that nobody wrote may lead to
         return None
 
@@ -104,24 +68,3 @@ def _earlier(suspect: Suspect, line: int) -> Iterator[Bind]:
             continue
         if other.place.line < line and bind.index < suspect.hand.own_final().index:
             yield bind
-
-
-def _rows(block: ast.AST, node: ast.stmt) -> list[ast.stmt]:
-    for name in ("body", "orelse", "finalbody"):
-        rows = getattr(block, name, None)
-        if isinstance(rows, list) and any(row is node for row in rows):
-            return rows
-    return []
-
-
-def _found(tree: ast.AST, line: int) -> tuple[list[ast.AST], ast.stmt]:
-    """Return the blocks around the innermost statement at a line, and that statement."""
-    stack: list[ast.AST] = [tree]
-    while True:
-        inside = [n for n in ast.iter_child_nodes(stack[-1]) if isinstance(n, ast.stmt)
-                  and n.lineno <= line <= (n.end_lineno or n.lineno)]  # fmt: skip
-        if not inside:
-            raise LookupError(line)
-        if not hasattr(inside[-1], "body"):
-            return stack, inside[-1]
-        stack.append(inside[-1])

@@ -27,7 +27,7 @@ _PLAIN = (bool, int, float, complex, str, bytes, type(None), range, slice, torch
           torch.device, torch.Size, type(Ellipsis))  # fmt: skip
 
 
-class Names:
+class NamesAt:
     """The names of a scope; `loop`: as they were when the loop began that stands in that line.
 
     What is written to later is kept as it was; the rest is taken from the run when it is asked for.
@@ -67,9 +67,9 @@ class Names:
         """Return what the name stood for in the user's own run."""
         return self._given[name]
 
-    def before(self, bind: Bind) -> "Names":
+    def before(self, bind: Bind) -> "NamesAt":
         """Return the names of another moment of the same run, as what was not written to is."""
-        return Names(self._replay, bind, set())
+        return NamesAt(self._replay, bind, set())
 
     def held(self, value: Any) -> Any:
         """Return what a collection, or an object, held at that moment; None for anything else."""

@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from handgrad.checker.explain.search.calls import Call, calls
+from handgrad.checker.explain.search.calls import FunctionCall, calls
 from handgrad.checker.explain.search.edits import Text, number
 
 NAMED = {"square": 2.0, "sqrt": 0.5, "rsqrt": -0.5, "reciprocal": -1.0}
@@ -24,10 +24,8 @@ class Power:
     @property
     def base(self) -> str:
         """The base as a base stands: in parentheses if it needs them."""
-        base = self.text.segment(self.operand)
-        plain = isinstance(self.operand, ast.Name | ast.Call | ast.Attribute | ast.Subscript)
-        plain |= isinstance(self.operand, ast.Constant)
-        return base if plain else f"({base})"
+        constant = isinstance(self.operand, ast.Constant)
+        return self.text.segment(self.operand) if constant else self.text.atom(self.operand)
 
     def raised_to(self, power: float) -> str:
         """Return the statement with another exponent there, written as it is."""
@@ -36,10 +34,6 @@ class Power:
         if self.exponent is not None:
             return self.text.replace(self.exponent, number(power))
         return self.text.replace(self.node, f"{self.base}{star_in(self.text)}{number(power)}")
-
-    def differentiated(self, exponent: float) -> str:
-        """Return the statement with the derivative of base**exponent there: 2 * x for x**2."""
-        return self.text.replace(self.node, self.slope(exponent))
 
     def slope(self, exponent: float) -> str:
         """Return the derivative of base**exponent, spaced as the line is."""
@@ -65,5 +59,5 @@ def star_in(text: Text) -> str:
     return " ** " if " ** " in text.text else "**"
 
 
-def _exponent(call: Call) -> ast.expr | None:
+def _exponent(call: FunctionCall) -> ast.expr | None:
     return call.rest[0] if len(call.rest) == 1 else call.keyword(("exponent",))

@@ -6,12 +6,10 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
+from handgrad.checker.closeness import TENSORS, small
+from handgrad.checker.explain.search.counts import named
 from handgrad.checker.explain.search.edits import number
-from handgrad.checker.explain.search.suspect import CLOSE, Suspect
-
-SMALL = 1e-6
-"""How far a coefficient may be from the number that it is taken for: constants that came through
-the user's dtype are 1e-7 off, and terms that nearly cancel enlarge that."""
+from handgrad.checker.explain.search.suspect import Suspect
 
 
 def coefficients(made: Tensor, terms: Sequence[Tensor]) -> list[float] | None:
@@ -32,16 +30,15 @@ def coefficients(made: Tensor, terms: Sequence[Tensor]) -> list[float] | None:
     if float(torch.linalg.cond(scaled)) > 1e4:
         return None
     found = torch.linalg.lstsq(scaled, given[:, None]).solution[:, 0]
-    left = (scaled @ found - given).abs()
     scale = (scaled * found).abs().sum(1) + given.abs()
-    if not bool((left <= CLOSE * (scale + scale.mean())).all()):
+    if not small(scaled @ found - given, scale).all():
         return None
     return [round(c, 9) for c in (found / sizes).tolist()]
 
 
 def is_near(value: float, number: float) -> bool:
     """Tell whether a coefficient is that number."""
-    return abs(value - number) <= SMALL * max(1.0, abs(number)) * 10
+    return abs(value - number) <= TENSORS * max(1.0, abs(number))
 
 
 def factors(suspect: Suspect, value: float) -> Iterator[tuple[str, str]]:
@@ -49,41 +46,12 @@ def factors(suspect: Suspect, value: float) -> Iterator[tuple[str, str]]:
 
     2 -> ("2 * {}", "2"); 1/32 -> ("{} / n", "1 / n") where n is 32.
     """
-    if not value or abs(value) == 1:
-        return
-    for plain in (2.0, 3.0, 4.0, 0.5, 0.25):
-        if is_near(value, plain):
-            yield f"{number(plain)} * {{}}", number(plain)
-    for name, count in counts(suspect).items():
-        less = f"({name} - 1)"
-        for factor, template, said in (
-            (count, f"{name} * {{}}", name),
-            (1 / count, f"{{}} / {name}", f"1 / {name}"),
-            (count - 1, f"{less} * {{}}", f"{name} - 1"),
-            (1 / (count - 1), f"{{}} / {less}", f"1 / {less}"),
-            (count / (count - 1), f"{name} / {less} * {{}}", f"{name} / {less}"),
-            ((count - 1) / count, f"{less} / {name} * {{}}", f"{less} / {name}"),
-        ):
-            if is_near(value / factor, 1.0):
-                yield template, said
-    yield from _roots(suspect, value)
-
-
-def _roots(suspect: Suspect, value: float) -> Iterator[tuple[str, str]]:
-    """Yield the square root of a size, and numbers with a fraction that have a name: scales."""
-    named = {f"{name}**0.5": count**0.5 for name, count in counts(suspect).items()}
-    for name, root in {**_fractions(suspect), **named}.items():
-        if is_near(value / root, 1.0):
-            yield f"{name} * {{}}", name
-        if is_near(value * root, 1.0):
-            yield f"{{}} / {name}", f"1 / {name}"
-
-
-def _fractions(suspect: Suspect) -> dict[str, float]:
-    names = suspect.views[0].moment.names if suspect.views else ()
-    given = {name: names.given(name) for name in names}  # type: ignore[union-attr]
-    return {n: v for n, v in given.items() if isinstance(v, float) and v not in (0.0, 1.0)
-            and abs(v) < 1e6}  # fmt: skip
+    for constant in named(suspect, value) if abs(value) != 1 else ():
+        if constant.over:
+            yield f"{{}} / {constant.factor}", f"1 / {constant.factor}"
+        else:  # n / (n - 1) * x needs no parentheses more
+            factor = constant.said if " / " in constant.said else constant.factor
+            yield f"{factor} * {{}}", constant.said
 
 
 def called(suspect: Suspect, value: float) -> tuple[str, bool]:

@@ -11,15 +11,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from handgrad.checker.explain.search.names import Names
+from handgrad.checker.explain.search.names import NamesAt
 
 BEFORE, RETURNED = "__before__", "__returned__"
 
 
-class Runner:
+class LineRunner:
     """Runs texts; `dtype` is that of what a line makes by itself (zeros), None for the user's."""
 
-    def __init__(self, names: Names, dtype: torch.dtype | None = torch.float64) -> None:
+    def __init__(self, names: NamesAt, dtype: torch.dtype | None = torch.float64) -> None:
         self._names = names
         self._dtype = dtype
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from handgrad.checker.explain.search.names import Names
+from handgrad.checker.explain.search.names import NamesAt
 from handgrad.checker.pairs.backward import BackwardReplay
 from handgrad.checker.pairs.hands import Definition
 from handgrad.checker.passes.truth import Pass
@@ -25,10 +25,10 @@ class Moment:
     `loops` are the names as they were when the loops around it began, by the loops' lines.
     """
 
-    names: Names
+    names: NamesAt
     before: Tensor | None
     after: Tensor
-    loops: Mapping[int, Names]
+    loops: Mapping[int, NamesAt]
 
 
 @dataclass
@@ -36,7 +36,7 @@ class Scene:
     """The moments of one run, by the index of the Bind; `late` is the last of them."""
 
     moments: dict[int, Moment] = field(default_factory=dict)
-    late: Names | None = None
+    late: NamesAt | None = None
 
 
 class SceneReplay(BackwardReplay):
@@ -83,5 +83,5 @@ class SceneReplay(BackwardReplay):
         loops = {line: self._names(bind, scope) for line, scope in scopes.items() if scope.names}
         return Moment(self._names(bind), before, after, loops)
 
-    def _names(self, bind: Bind, scope: Scope | None = None) -> Names:
-        return Names(self.replay, bind, self._changing, scope)
+    def _names(self, bind: Bind, scope: Scope | None = None) -> NamesAt:
+        return NamesAt(self.replay, bind, self._changing, scope)

@@ -1,13 +1,10 @@
 """How what a statement made and what is right hang together, as numbers, in every scene."""
 
-import torch
 from torch import Tensor
 
-from handgrad.checker.explain.search.suspect import CLOSE, Part, Suspect
+from handgrad.checker.closeness import same_constant, same_numbers
+from handgrad.checker.explain.search.suspect import Contribution, Suspect
 from handgrad.checker.record.trace import Bind, Op
-
-SAME = 1e-6
-"""Two scenes' estimates of one constant: what a constant loses on its way through float32."""
 
 
 def shares(suspect: Suspect) -> list[tuple[Tensor, Tensor]]:
@@ -40,9 +37,9 @@ def constant(suspect: Suspect) -> float | None:
                 found.append(factor)
                 continue
         return None
-    if not found or any(abs(f - found[-1]) > SAME * abs(f) for f in found):
+    if not found or not all(same_constant(factor, found[-1]) for factor in found):
         return None
-    return None if abs(found[-1] - 1) < SAME else found[-1]
+    return None if same_constant(found[-1], 1) else found[-1]
 
 
 def quotient(suspect: Suspect) -> tuple[Tensor, Tensor] | None:
@@ -63,7 +60,7 @@ def agreed(pairs: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor] | None:
     known = one.isfinite() & two.isfinite()
     for _, below in pairs:
         known = known & (below.abs() > 1e-3 * below.abs().max())
-    if not bool(known.any()) or not same(one[known], two[known]):
+    if not bool(known.any()) or not same_numbers(one[known], two[known]):
         return None
     return one, known
 
@@ -73,7 +70,7 @@ def gave(suspect: Suspect, view: int) -> Tensor:
     return suspect.makes(view) if len(suspect.parts) == 1 else suspect.added(view)
 
 
-def upstream(suspect: Suspect, part: Part) -> list[Tensor] | None:
+def upstream(suspect: Suspect, part: Contribution) -> list[Tensor] | None:
     """Return the gradient of the consumer in each scene."""
     forward, views = suspect.forward, len(suspect.views)
     node = next((b for b in forward.nodes() if b.name == part.consumer and b.kind != "param"), None)
@@ -91,13 +88,13 @@ def ignores_upstream(suspect: Suspect) -> bool:
     return any(bool((value != 1).any()) for value in above)
 
 
-def is_upstream_alone(suspect: Suspect, part: Part) -> bool:
+def is_upstream_alone(suspect: Suspect, part: Contribution) -> bool:
     """Tell whether what was made is the consumer's gradient, summed or spread to its shape."""
     above = upstream(suspect, part)
     if not above or len(above) < len(suspect.views):
         return False
     change = [gave(suspect, i) for i in range(len(suspect.views))]
-    return all(same(c, _fitted(u, c)) for c, u in zip(change, above, strict=True))
+    return all(same_numbers(c, _fitted(u, c)) for c, u in zip(change, above, strict=True))
 
 
 def _fitted(above: Tensor, made: Tensor) -> Tensor:
@@ -109,14 +106,6 @@ def _fitted(above: Tensor, made: Tensor) -> Tensor:
         return above
     dims = [i for i, (a, b) in sizes if b == 1 != a]
     return (above.sum(dims, keepdim=True) if dims else above).expand_as(made)
-
-
-def same(a: Tensor, b: Tensor) -> bool:
-    """Tell whether two tensors hold the same finite numbers, not all of them 0."""
-    if a.shape != b.shape or not bool((a.isfinite() & b.isfinite()).all()):
-        return False
-    scale = a.abs() + b.abs()
-    return bool(((a - b).abs() <= CLOSE * (scale + scale.mean())).all()) and bool(torch.any(a != 0))
 
 
 def forward_ops(suspect: Suspect) -> list[Op]:

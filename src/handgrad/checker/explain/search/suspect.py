@@ -10,11 +10,12 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from handgrad.checker.closeness import close
 from handgrad.checker.explain.search.edits import Text
-from handgrad.checker.explain.search.evidence import Backward, View
-from handgrad.checker.explain.search.evidence import Part as Part
+from handgrad.checker.explain.search.evidence import BackwardContext, View
+from handgrad.checker.explain.search.evidence import Contribution as Contribution
 from handgrad.checker.explain.search.finding import Finding
-from handgrad.checker.explain.search.runner import Runner
+from handgrad.checker.explain.search.runner import LineRunner
 from handgrad.checker.explain.search.scene import Scene
 from handgrad.checker.explain.search.unit import Unit, calls_only_libraries
 from handgrad.checker.judge.grade import Grade
@@ -30,8 +31,6 @@ WORK = 1e9
 """Elements that may be computed in search of one line's cause: some seconds of one core."""
 STEP = 20_000
 """What an iteration of a loop costs, in elements: Python's own work."""
-CLOSE = 1e-5
-"""Between values in float64 of scenes whose constants came through the user's dtype (1e-7)."""
 
 
 @dataclass
@@ -42,19 +41,17 @@ class Suspect:
     statement: Statement
     unit: Unit | None
     views: tuple[View, ...]
-    parts: tuple[Part, ...]
+    parts: tuple[Contribution, ...]
     rest: str
     """The gradient's later statements, to be run after this one."""
     native: View | None
-    late: Runner | None
+    late: LineRunner | None
     """Evaluates expressions where the whole backward pass has run."""
     names: Mapping[str, Bind]
     """The forward's nodes by name, as this statement sees them."""
     gradients: Mapping[str, str]
     """Node -> the name of its gradient by hand."""
-    backward: Backward
-    memo: dict[str, Any] = field(default_factory=dict)
-    """What several causes ask for, found out once."""
+    backward: BackwardContext
     _tried: dict[str, bool] = field(default_factory=dict)
     _made: dict[int, Tensor] = field(default_factory=dict)
     kept: dict[str, Any] = field(default_factory=dict)
@@ -158,7 +155,7 @@ class Suspect:
     def _repeats(self, view: View) -> bool:
         assert self.unit is not None
         found, after = self._alone(self.unit.text, view), view.moment.after
-        return found is not None and found.shape == after.shape and _close(found, after)
+        return found is not None and close(found, after)
 
     @property
     def is_looped(self) -> bool:
@@ -253,7 +250,7 @@ class Suspect:
             return False
         if view is self.views[0]:
             return formula_is_right(value.double(), view.right, self.noise, self.dtype)
-        return _close(value.double(), view.right)
+        return close(value.double(), view.right)
 
     def _run(self, text: str, view: View, rest: str | None = None) -> Tensor | None:
         found = self._alone(text, view)
@@ -276,7 +273,7 @@ class Suspect:
         if scene is None or scene.late is None or made is None:
             return None
         try:
-            return Runner(scene.late, dtype).run(line, self.hand.name, made)
+            return LineRunner(scene.late, dtype).run(line, self.hand.name, made)
         except Exception:  # as above
             return None
 
@@ -287,9 +284,3 @@ class Suspect:
             return view.runner.run(source, target, view.before)
         except Exception:  # whatever a line that nobody wrote may lead to
             return None
-
-
-def _close(a: Tensor, b: Tensor) -> bool:
-    scale = a.abs() + b.abs()
-    far = (a - b).abs() <= CLOSE * (scale + scale.mean())
-    return bool((far | (a == b) | (a.isnan() & b.isnan())).all())

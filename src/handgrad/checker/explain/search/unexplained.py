@@ -3,12 +3,10 @@
 import torch
 from torch import Tensor
 
+from handgrad.checker.closeness import CONSTANTS
 from handgrad.checker.explain.search.edits import number
 from handgrad.checker.explain.search.finding import Finding
 from handgrad.checker.explain.search.suspect import Suspect
-
-SAME = 1e-6
-"""Ratios of float64 numbers that are one ratio: constants came through the user's dtype (1e-7)."""
 
 
 def unexplained(suspect: Suspect) -> Finding:
@@ -16,9 +14,9 @@ def unexplained(suspect: Suspect) -> Finding:
     made, right = suspect.made, suspect.right
     if made.shape != right.shape:
         got, expected = (tuple(value.shape) for value in (made, right))
-        said = [f"It gives {got} where {suspect.node.name} has {expected}."]
+        said = [f"This line gives shape {got}; {suspect.node.name} has shape {expected}."]
     else:
-        said = [f"No known cause explains it. {_ratio(made, right, suspect.noise)}"]
+        said = [f"No known cause matches. {_ratio(made, right, suspect.noise)}"]
     return Finding(" ".join([*said, *_due(suspect)]))
 
 
@@ -30,15 +28,16 @@ def _ratio(made: Tensor, right: Tensor, noise: Tensor) -> str:
     ratio = torch.where(known, made / right, torch.nan)
     at = _furthest(made, right)
     if not bool(known.any()):
-        return f"It is not 0 where 0 is right, most so at {at}."
+        return f"It is not 0 where 0 is correct, most of all at {at}."
     beside = bool((off & ~known).any())  # not 0 where 0 is right: no ratio says that
-    if not beside and _spread(ratio) < SAME:
-        return f"It is {number(_any(ratio))} times what is right, everywhere."
+    if not beside and _spread(ratio) < CONSTANTS:
+        return f"It is {number(_any(ratio))} times the correct value everywhere."
     for dim, name in ((-1, "row"), (-2, "column")) if ratio.dim() > 1 else ():
-        if not beside and int(known.sum(dim).max()) > 1 and _spread_along(ratio, dim) < SAME:
-            return f"The ratio to what is right is one number for each {name}, and not the same."
+        if not beside and int(known.sum(dim).max()) > 1 and _spread_along(ratio, dim) < CONSTANTS:
+            constant = f"The ratio to the correct value is constant within each {name}"
+            return f"{constant} but not across them."
     where = "everywhere" if share > 0.95 else f"in {share:.0%} of the elements"
-    return f"It is off {where}, most at {at}: {_pair(made, right, at)}."
+    return f"It is wrong {where}, most at {at}: {_pair(made, right, at)}."
 
 
 def _due(suspect: Suspect) -> list[str]:
@@ -49,7 +48,7 @@ def _due(suspect: Suspect) -> list[str]:
     at = _furthest(suspect.made, suspect.right)
     sent = [f"{float(part.values[0][tuple(at)]):.4g} from {part.consumer}" for part in parts]
     place = f" at {at}" if at else ""
-    return [f"Due{place}: {' and '.join(sent)}."]
+    return [f"Expected{place}: {' and '.join(sent)}."]
 
 
 def _furthest(made: Tensor, right: Tensor) -> list[int]:
@@ -60,7 +59,7 @@ def _furthest(made: Tensor, right: Tensor) -> list[int]:
 
 
 def _pair(made: Tensor, right: Tensor, at: list[int]) -> str:
-    return f"{float(made[tuple(at)]):.4g} where {float(right[tuple(at)]):.4g} is right"
+    return f"{float(made[tuple(at)]):.4g}, expected {float(right[tuple(at)]):.4g}"
 
 
 def _spread(ratio: Tensor) -> float:

@@ -2,10 +2,10 @@
 
 import ast
 import textwrap
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from handgrad.checker.explain.search.names import PURE, Names, of_library
+from handgrad.checker.explain.search.body import Body
+from handgrad.checker.explain.search.names import PURE, NamesAt, of_library
 from handgrad.checker.explain.search.runner import RETURNED
 from handgrad.checker.record.instrument import Statement, beside
 
@@ -53,12 +53,10 @@ def unit_of(statement: Statement, name: str, looped: bool, first: Statement) -> 
     target = _target(tree, statement, name)
     if not looped:
         return Unit(statement.text, tree, target)
-    lines = statement.source.split("\n")
-    loop = _loop_around(statement, first)
-    if loop is None or isinstance(tree, ast.Return):
-        return None
-    node = _node_of(loop, statement)
-    if node is None or loop.lineno == node.lineno:
+    body = Body(statement)
+    node, lines = body.node, statement.source.split("\n")
+    loop = _loop_around(body, statement, first)
+    if loop is None or node is None or isinstance(tree, ast.Return) or loop.lineno == node.lineno:
         return None
     before, after = beside(lines, node)
     start, end = loop.lineno - 1, loop.end_lineno or loop.lineno
@@ -76,7 +74,7 @@ def unit_of(statement: Statement, name: str, looped: bool, first: Statement) -> 
     )  # fmt: skip
 
 
-def calls_only_libraries(tree: ast.AST, names: Names) -> bool:
+def calls_only_libraries(tree: ast.AST, names: NamesAt) -> bool:
     """Tell whether running it again does nothing but compute: no call of the user's own."""
     for node in ast.walk(tree):
         if isinstance(node, _NEVER):
@@ -90,7 +88,7 @@ _NEVER = (ast.Lambda, ast.Await, ast.Yield, ast.YieldFrom, ast.While, ast.Import
           ast.Global, ast.Nonlocal, ast.Delete)  # fmt: skip
 
 
-def _is_known(function: ast.expr, names: Names) -> bool:
+def _is_known(function: ast.expr, names: NamesAt) -> bool:
     if isinstance(function, ast.Name):
         if function.id not in names:
             return function.id in PURE
@@ -131,52 +129,15 @@ def _target(tree: ast.stmt, statement: Statement, name: str) -> str:
     return name
 
 
-def _loop_around(statement: Statement, first: Statement) -> ast.For | None:
-    """Return the outermost loop around the statement, but not around the first, in its function."""
-    try:
-        tree = ast.parse(statement.source)
-    except SyntaxError:
-        return None
-    own = first != statement and first.function == statement.function
-    found = None
-    for node in _path(tree, statement.place.line):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            found = None
-        elif isinstance(node, ast.For) and found is None:
-            end = node.end_lineno or node.lineno
-            if not (own and node.lineno <= first.place.line <= end):
-                found = node
-    return found
-
-
-def _node_of(loop: ast.For, statement: Statement) -> ast.stmt | None:
-    """Return the statement itself in the loop: several may stand on its line."""
-    lines = statement.source.split("\n")
-    found = [n for n in ast.walk(loop) if isinstance(n, ast.stmt)
-             and n.lineno == statement.place.line and _is_simple(n)]  # fmt: skip
-    return next((n for n in found if _segment(lines, n) == statement.text), None) or next(
-        iter(found if len(found) == 1 else ()), None
-    )
-
-
-def _segment(lines: Sequence[str], node: ast.stmt) -> str | None:
-    return ast.get_source_segment("\n".join(lines), node)
-
-
-def _is_simple(node: ast.stmt) -> bool:
-    return not isinstance(getattr(node, "body", None), list)
+def _loop_around(body: Body, statement: Statement, first: Statement) -> ast.For | None:
+    """Return the outermost loop around the statement, but not around the first."""
+    apart = first != statement and first.function == statement.function
+    for loop in body.loops:
+        lines = range(loop.lineno, (loop.end_lineno or loop.lineno) + 1)
+        if isinstance(loop, ast.For) and not (apart and first.place.line in lines):
+            return loop
+    return None
 
 
 def _indent(line: str) -> str:
     return line[: len(line) - len(line.lstrip())]
-
-
-def _path(tree: ast.AST, line: int) -> Iterator[ast.stmt]:
-    """Yield the statements that the line stands in, the outer ones first."""
-    for node in ast.iter_child_nodes(tree):
-        end = getattr(node, "end_lineno", None)
-        if isinstance(node, ast.stmt) and end is not None and node.lineno <= line <= end:
-            yield node
-            yield from _path(node, line)
-        elif isinstance(node, ast.ExceptHandler | ast.match_case):
-            yield from _path(node, line)

@@ -9,14 +9,14 @@ import torch
 
 from handgrad.checker.explain.search.edits import Text
 from handgrad.checker.explain.search.finding import Finding
-from handgrad.checker.explain.search.runner import RETURNED, Runner
+from handgrad.checker.explain.search.runner import RETURNED, LineRunner
 from handgrad.checker.explain.search.suspect import Suspect
 from handgrad.checker.records import Place
 from handgrad.checker.write.compose.branches import Branch, branches
 
 
 @dataclass(frozen=True)
-class Written:
+class CorrectedLine:
     """A line, run and right. `at` and `adds` as in a Finding."""
 
     text: str
@@ -24,14 +24,14 @@ class Written:
     adds: bool = False
 
 
-def written(suspect: Suspect) -> Written | None:
+def written(suspect: Suspect) -> CorrectedLine | None:
     """Return the line that belongs in the statement's place, or that is missing below it."""
     if not suspect.views or suspect.grade.alias is not None or suspect.is_looped:
         return None
     found = [b for b in _branches(suspect) if b.expression is not None]
     for text in _lines(suspect, found):
         if suspect.would(text):
-            return Written(text)
+            return CorrectedLine(text)
     return _added(suspect, found)
 
 
@@ -84,7 +84,7 @@ def _among(text: Text, name: str) -> ast.expr | None:
     return value.elts[names.index(name)] if name in names else None
 
 
-def _added(suspect: Suspect, found: list[Branch]) -> Written | None:
+def _added(suspect: Suspect, found: list[Branch]) -> CorrectedLine | None:
     """Return the line for a branch that no statement adds, where all that it reads is there."""
     late = suspect.late
     if late is None or suspect.made.shape != suspect.right.shape:
@@ -93,11 +93,12 @@ def _added(suspect: Suspect, found: list[Branch]) -> Written | None:
         value = _value(late, str(branch.expression))
         if not isinstance(value, torch.Tensor) or not suspect.is_right(suspect.made + value):
             continue
-        return Written(f"{suspect.hand.name} += {branch.expression}", _below(suspect, branch), True)
+        line = f"{suspect.hand.name} += {branch.expression}"
+        return CorrectedLine(line, _below(suspect, branch), True)
     return None
 
 
-def _value(late: Runner, expression: str) -> object:
+def _value(late: LineRunner, expression: str) -> object:
     """Return what it is worth at the end, None where it cannot be had there."""
     try:
         return late.value(expression)

@@ -1,45 +1,18 @@
-"""FUNCTION_CAUSES: the mistakes of hand-written functions and kernels, in the order tried."""
+"""FUNCTION_CAUSES: every cause in the modules of this folder, in the order in which it is tried."""
 
-from handgrad.checker.functions.causes import (
-    contract,
-    layouts,
-    numbers,
-    precision,
-    second,
-    sizes,
-    state,
-    upstream,
-)
+from collections.abc import Iterator
+from importlib import import_module
+from pkgutil import iter_modules
+
 from handgrad.checker.functions.causes.cause import FunctionCause
 
-FUNCTION_CAUSES: tuple[FunctionCause, ...] = (
-    contract.wrong_number,
-    contract.swapped,
-    contract.wrong_shape,
-    contract.needs_input_grad,
-    contract.none_gradient,
-    state.saved_overwritten,
-    state.input_modified,
-    second.not_twice,
-    second.second_wrong,
-    upstream.unused_output,
-    sizes.empty,
-    sizes.last_block,
-    state.unwritten,
-    layouts.contiguous_only,
-    layouts.upstream_strides,
-    sizes.size_one,
-    sizes.powers_of_two,
-    precision.infinite,
-    precision.low_precision,
-    upstream.ignored,
-    upstream.one_number,
-    upstream.dropped,
-    numbers.statistics_constant,
-    numbers.vector_as_scalar,
-    numbers.constant_factor,
-    upstream.only_ones,
-    precision.forward_differs,
-)
+
+def _causes() -> Iterator[FunctionCause]:
+    for module in sorted(iter_modules(__path__), key=lambda module: module.name):
+        members = vars(import_module(f"{__name__}.{module.name}")).values()
+        yield from (member for member in members if isinstance(member, FunctionCause))
+
+
+FUNCTION_CAUSES = tuple(sorted(_causes(), key=lambda cause: cause.turn))
 
 __all__ = ["FUNCTION_CAUSES", "FunctionCause"]

@@ -15,17 +15,17 @@ REDUCTIONS = {
 }  # fmt: skip
 
 
-class Held(TorchFunctionMode):
+class DetachedReductions(TorchFunctionMode):
     """While active, the reductions whose number is in `chosen` (None: all) are detached.
 
-    `seen` holds the names of all reductions in order. Functions that reduce their input inside
+    `names` holds the names of all reductions in order. Functions that reduce their input inside
     (layer_norm, softmax) run in elementary steps; their reductions are named `var in layer_norm`.
     """
 
     def __init__(self, chosen: set[int] | None) -> None:
         super().__init__()
         self.chosen = chosen
-        self.seen: list[str] = []
+        self.names: list[str] = []
 
     def __torch_function__(
         self,
@@ -44,8 +44,8 @@ class Held(TorchFunctionMode):
         return self._reduced(f"{name} in {function}", statistic)
 
     def _reduced(self, name: str, result: Any) -> Any:
-        number = len(self.seen)
-        self.seen.append(name)
+        number = len(self.names)
+        self.names.append(name)
         if self.chosen is not None and number not in self.chosen:
             return result
         if isinstance(result, Tensor):

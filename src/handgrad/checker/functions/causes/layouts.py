@@ -1,34 +1,34 @@
-"""Memory read as if it lay otherwise: inputs, upstream gradients."""
+"""Memory that is read as if it had another layout: inputs, upstream gradients."""
 
 from torch import Tensor
 
-from handgrad.checker.functions.bench import doubles
-from handgrad.checker.functions.causes.cause import cause
-from handgrad.checker.functions.evidence import Evidence, Finding
-from handgrad.checker.functions.memory import in_storage_order
+from handgrad.checker.functions.causes.cause import Turn, cause
+from handgrad.checker.functions.causes.evidence import FunctionEvidence, FunctionFinding
+from handgrad.checker.functions.runs.bench import doubles
+from handgrad.checker.functions.samples.memory import in_storage_order
 
-LIES = {
-    "transposed": "transposed in memory",
-    "sliced": "a slice with gaps in memory",
-    "offset": "begins within its memory",
-    "expanded": "expanded (stride 0)",
+LAYOUT = {
+    "transposed": "is transposed in memory",
+    "sliced": "is a slice with gaps in memory",
+    "offset": "starts inside its storage",
+    "expanded": "is expanded (stride 0)",
 }
-COMES = {
+UPSTREAM = {
     "strided": "is not contiguous",
-    "expanded": "is expanded (stride 0, as .sum() passes it on)",
-    "ones": "is expanded ones (stride 0, as .sum() passes it on)",
+    "expanded": "is expanded (stride 0, as from .sum())",
+    "ones": "is expanded ones (stride 0, as from .sum())",
 }
 
 
-@cause("HG154", "only right for contiguous inputs")
-def contiguous_only(e: Evidence) -> Finding | None:
-    """The function reads an input's memory in order, whatever its strides are.
+@cause("HG154", "only right for contiguous inputs", turn=Turn.CONDITION)
+def contiguous_only(e: FunctionEvidence) -> FunctionFinding | None:
+    """The function reads the memory of an input in order and ignores its strides.
 
     What
-        Right for contiguous inputs; others (a transpose, a slice, an expanded tensor) are taken for
-        what lies in memory first.
+        The result is right for contiguous inputs, and wrong for a transpose, a slice or an expanded
+        tensor: the function reads whatever comes first in memory.
     Why
-        A kernel that gets a pointer and sizes knows nothing of strides; .data_ptr neither.
+        A kernel that receives a pointer and sizes knows no strides. Neither does .data_ptr().
     Wrong
         kernel[grid](x, out, n)
     Right
@@ -37,34 +37,32 @@ def contiguous_only(e: Evidence) -> Finding | None:
     """
     if e.sample.layout == "contiguous" or e.kind not in ("wrong", "raised", "unsteady", "shape"):
         return None
-    if not e.in_order():
+    if not e.right_if_contiguous():
         return None
-    name = e.sample.on or "an input"
-    lies = f"{name} is {LIES[e.sample.layout]}".replace("is begins", "begins")
-    mend = f"Make it contiguous first: {e.sample.on or 'x'} = {e.sample.on or 'x'}.contiguous(); " \
-           f"or pass its strides on."  # fmt: skip
+    condition = f"if {e.sample.on or 'an input'} {LAYOUT[e.sample.layout]}"
+    name = e.sample.on or "x"
+    fix = f"Make it contiguous first, {name} = {name}.contiguous(), or pass its strides on."
     if e.kind == "raised":
-        return Finding(f"{e.phase} raises this where {lies}.", mend)
+        return FunctionFinding(f"{e.phase} raises this {condition}.", fix)
     read = [in_storage_order(v) if isinstance(v, Tensor) else None for v in e.truth.values]
-    values = [v if own is None else own for v, own in zip(e.truth.values, read, strict=True)]
-    if e.values and e.explains(e.otherwise(values=values)):
-        return Finding(
-            f"Only right for contiguous inputs: where {lies}, the memory is read in its order, "
-            f"strides ignored.",
-            mend,
-        )
-    return Finding(f"Only right for contiguous inputs: where {lies}, the result is another.", mend)
+    values = [v if misread is None else misread
+              for v, misread in zip(e.truth.values, read, strict=True)]  # fmt: skip
+    effect = "the result is wrong"
+    if e.comparable and e.explains(e.with_changes(values=values)):
+        effect = "its memory is read in order and its strides are ignored"
+    return FunctionFinding(f"Only right for contiguous inputs: {condition}, {effect}.", fix)
 
 
-@cause("HG157", "upstream gradient's strides ignored")
-def upstream_strides(e: Evidence) -> Finding | None:
-    """backward reads the upstream gradient's memory in order, whatever its strides are.
+@cause("HG157", "upstream gradient's strides ignored", turn=Turn.CONDITION)
+def upstream_strides(e: FunctionEvidence) -> FunctionFinding | None:
+    """backward reads the memory of the upstream gradient in order and ignores its strides.
 
     What
-        Right for a contiguous gradient; that of .sum(), .mean(), a transpose or a slice is not.
+        The gradient is right for a contiguous upstream gradient. That of .sum(), .mean(), a
+        transpose or a slice is not contiguous.
     Why
-        The gradient that comes lies in memory as the next operation left it. .sum() hands on one
-        number with stride 0: a kernel reads beyond it.
+        The upstream gradient has the memory layout that the next operation gave it. .sum() passes
+        on one number with stride 0: a kernel reads beyond it.
     Wrong
         def backward(ctx, dout): kernel[grid](dout, ...)
     Right
@@ -72,17 +70,22 @@ def upstream_strides(e: Evidence) -> Finding | None:
     """
     if e.sample.upstream == "random" or e.phase == "double backward":
         return None
-    if e.quantity.kind == "output" or not e.in_order():
+    if e.quantity.kind == "output" or not e.right_if_contiguous():
         return None
-    comes, mend = COMES[e.sample.upstream], "Begin backward with dout = dout.contiguous()."
+    condition = f"if it {UPSTREAM[e.sample.upstream]}"
+    fix = "Begin backward with dout = dout.contiguous()."
     if e.kind == "raised":
-        return Finding(f"{e.phase} raises this where the upstream gradient {comes}.", mend)
-    if not e.values and e.kind != "unsteady":
+        condition = f"if the upstream gradient {UPSTREAM[e.sample.upstream]}"
+        return FunctionFinding(f"{e.phase} raises this {condition}.", fix)
+    if not e.comparable and e.kind != "unsteady":
         return None
     plain = doubles(e.truth.upstream)
     read = [in_storage_order(u) for u in e.truth.upstream]
-    taken = [p if own is None else own for p, own in zip(plain, read, strict=True)]
-    how = "the result is another"
-    if e.values and e.explains(e.otherwise(upstream=taken)):
-        how = "its memory is read in its order, strides ignored"
-    return Finding(f"Only right for a contiguous upstream gradient: where it {comes}, {how}.", mend)
+    upstream = [p if misread is None else misread
+                for p, misread in zip(plain, read, strict=True)]  # fmt: skip
+    effect = "the result is wrong"
+    if e.comparable and e.explains(e.with_changes(upstream=upstream)):
+        effect = "its memory is read in order and its strides are ignored"
+    return FunctionFinding(
+        f"Only right for a contiguous upstream gradient: {condition}, {effect}.", fix
+    )

@@ -1,4 +1,4 @@
-"""Precision: sums kept in too few digits, what is not finite; and forwards that differ."""
+"""Precision that is lost, results that are not finite, and forward passes that differ."""
 
 from dataclasses import replace
 from math import inf
@@ -6,82 +6,86 @@ from math import inf
 import torch
 from torch import Tensor
 
-from handgrad.checker.functions.bench import Quantity, measured, measured_in
-from handgrad.checker.functions.calls import Call, tensors_of
-from handgrad.checker.functions.causes.cause import cause
-from handgrad.checker.functions.evidence import Evidence, Finding
+from handgrad.checker.functions.causes.cause import Turn, cause
+from handgrad.checker.functions.causes.evidence import FunctionEvidence, FunctionFinding
+from handgrad.checker.functions.runs.bench import Quantity
+from handgrad.checker.functions.runs.calls import tensors_of
+from handgrad.checker.functions.runs.ratio import ratio_in_dtype, ratio_to_truth
 from handgrad.checker.passes.compare import LIMITS
 
 STAYS = 0.25
-"""Of values rounded to steps of eps, 63 of 64 stay where they were when moved by eps / 64; several
-roundings one after the other, and casts back, leave fewer."""
+"""Of values rounded to steps of eps, 63 of 64 do not change when the inputs move by eps / 64.
+Several roundings in sequence, and casts back, leave fewer unchanged."""
 GROWTH = 3.0
-"""An error that grows with the size is this much larger at the largest size than at a small one."""
+"""An error that grows with the size is this many times larger at the largest size."""
+GROWING_SIZES = (16, 127, 1031)
 
 
-@cause("HG165", "accumulated in low precision")
-def low_precision(e: Evidence) -> Finding | None:
-    """Sums are kept in a dtype that has too few digits for them.
+@cause("HG165", "accumulated in low precision", turn=Turn.PRECISION)
+def low_precision(e: FunctionEvidence) -> FunctionFinding | None:
+    """Sums are accumulated in a dtype that has too few digits.
 
     What
-        Right in float64 and float32, or for small sizes; the error grows with the number of terms.
+        The result is right in float64 and float32, or for small sizes. The error grows with the
+        number of terms.
     Why
-        In bfloat16 256 + 1 is 256: a running sum stops growing. torch itself sums in float32.
+        In bfloat16 256 + 1 is 256: a running sum stops growing. torch accumulates in float32.
     Wrong
         acc = torch.zeros(n, dtype=x.dtype)
     Right
         acc = torch.zeros(n, dtype=torch.float32)
     """
-    if not e.values:
+    if not e.comparable:
         return None
     if e.sample.dtype in ("bfloat16", "float16"):
         return _growing(e)
     coarse = torch.bfloat16
-    near = measured_in(e.truth, e.quantity, e.hand, coarse) <= LIMITS[coarse]
-    if not near or not _coarse(e, coarse):
+    near = ratio_in_dtype(e.truth, e.quantity, e.hand, coarse) <= LIMITS[coarse]
+    if not near or not _moves_in_steps(e, coarse):
         return None
-    return Finding(
-        f"In {e.sample.dtype} it is right only to two or three digits, and goes by steps: "
-        f"somewhere it is computed in half precision (bfloat16 or float16).",
-        "Keep what is added up, and what is multiplied, in float32.",
+    return FunctionFinding(
+        f"In {e.sample.dtype} only two or three digits are right, and the result changes in steps: "
+        f"part of it is computed in half precision (bfloat16 or float16).",
+        "Keep sums and products in float32.",
     )
 
 
-@cause("HG168", "not finite at zero")
-def infinite(e: Evidence) -> Finding | None:
-    """NaN or infinity where the reference has a number.
+@cause("HG168", "not finite at zero", turn=Turn.PRECISION)
+def infinite(e: FunctionEvidence) -> FunctionFinding | None:
+    """The result is NaN or infinite where the reference is finite.
 
     What
-        A row of zeros, of padding, all masked.
+        A row of zeros, of padding, or completely masked.
     Why
-        0 / 0, log(0), inf - inf: the reference has an eps, a maximum, a mask where this has none.
+        0 / 0, log(0), inf - inf: the reference has an eps, a maximum or a mask that the function
+        lacks.
     Wrong
         rstd = 1 / var.sqrt()
     Right
         rstd = 1 / (var + eps).sqrt()
     """
     if e.kind == "infinite":
-        return Finding(
-            "NaN or infinity where a row of the inputs is 0; the reference is finite there.",
+        return FunctionFinding(
+            "NaN or infinite if a row of the inputs is 0; the reference is finite.",
             "Add the reference's eps inside the root or the quotient, or mask before dividing.",
         )
-    if not e.values or bool(e.hand.isfinite().all()) or not bool(e.right.isfinite().all()):
+    if not e.comparable or bool(e.hand.isfinite().all()) or not bool(e.right.isfinite().all()):
         return None
     count = int((~e.hand.isfinite()).sum())
-    return Finding(
-        f"NaN or infinity in {count} of {e.hand.numel()} elements; the reference is finite there.",
-        "Look for a quotient, a logarithm or a root of what may be 0, and for inf - inf.",
+    return FunctionFinding(
+        f"NaN or infinite in {count} of {e.hand.numel()} elements; the reference is finite.",
+        "Look for a quotient, a logarithm or a root whose argument may be 0, and for inf - inf.",
     )
 
 
-@cause("HG166", "the two forwards differ")
-def forward_differs(e: Evidence) -> Finding | None:
-    """What the function computes is not what the reference computes.
+@cause("HG166", "the two forward passes differ", turn=Turn.GENERAL)
+def forward_differs(e: FunctionEvidence) -> FunctionFinding | None:
+    """The function computes another formula than the reference.
 
     What
-        The output itself is off; its gradient may be right for what it is.
+        The output itself is wrong. Its gradient may be right for that output.
     Why
-        Another formula: tanh gelu against erf gelu, another eps, var with n against n - 1.
+        tanh gelu against erf gelu, another eps, a variance over n against n - 1.
     Wrong
         check_function(TanhGelu.apply, torch.nn.functional.gelu, (x,))
     Right
@@ -89,72 +93,75 @@ def forward_differs(e: Evidence) -> Finding | None:
     """
     if e.kind not in ("wrong", "shape") or e.quantity.kind != "output":
         return None
-    said = "The function computes something else than the reference"
-    fix = "Mend the forward, or give the reference that it stands for; then look at gradients."
-    numeric = _own_derivative(e)
-    if numeric is None:
-        return Finding(f"{said}.", fix)
-    agrees = "is right" if numeric else "is wrong"
-    return Finding(f"{said}; its backward {agrees} for its own forward (central differences).", fix)
+    failure = "The forward pass computes a different formula from the reference"
+    fix = "Correct the forward pass, or pass the reference that it implements."
+    right = _right_for_its_forward(e)
+    if right is None:
+        return FunctionFinding(f"{failure}.", fix)
+    verdict = "right" if right else "wrong"
+    return FunctionFinding(
+        f"{failure}; backward is {verdict} for this forward pass (central differences).", fix
+    )
 
 
-def _growing(e: Evidence) -> Finding | None:
-    """R at growing sizes of one letter, where it grows."""
-    for letter in e.sample.size_of:
+def _growing(e: FunctionEvidence) -> FunctionFinding | None:
+    """Return a finding if R grows with one letter. Letters that must be large come first."""
+    base = e.explored.base.size_of
+    for letter, _ in sorted(e.sample.sizes, key=lambda pair: pair[1] == base[pair[0]]):
         ratios = []
-        for size in (16, 127, 1031):
-            trial = e.at(replace(e.sample.sized({letter: size})))
-            if trial.truth is None or e.quantity not in trial.found:
+        for size in GROWING_SIZES:
+            trial = e.run(e.sample.sized({letter: size}))
+            if trial.truth is None or e.quantity not in trial.results:
                 break
-            ratios.append(measured(trial.truth, e.quantity, trial.found[e.quantity]))
+            ratios.append(ratio_to_truth(trial.truth, e.quantity, trial.results[e.quantity]))
         if len(ratios) == 3 and max(ratios) < inf and ratios[2] > GROWTH * max(ratios[0], 1.0):
             shown = ", ".join(
-                f"{r:.0f} at {letter}={n}" for n, r in zip((16, 127, 1031), ratios, strict=True)
+                f"{r:.0f} at {letter}={n}" for n, r in zip(GROWING_SIZES, ratios, strict=True)
             )
-            return Finding(
-                f"The error grows with {letter}: R is {shown}; in {e.explored.base.dtype} it is "
-                f"right. Sums are kept in {e.sample.dtype}.",
-                "Add up in float32, and cast what comes out.",
+            return FunctionFinding(
+                f"The error grows with {letter}: R is {shown}. In {e.explored.base.dtype} the "
+                f"result is right: sums are accumulated in {e.sample.dtype}.",
+                "Accumulate in float32, and cast the sum.",
             )
     return None
 
 
-def _coarse(e: Evidence, dtype: torch.dtype) -> bool:
-    """Tell whether the function goes by steps: moved by far less than eps, most results stay.
+def _moves_in_steps(e: FunctionEvidence, dtype: torch.dtype) -> bool:
+    """Return whether most results stay the same when the inputs move by far less than eps.
 
-    A formula that is a little off goes smoothly, and moves with its inputs.
+    A formula that is slightly wrong is smooth: its results move with the inputs.
     """
     by = 1 + torch.finfo(dtype).eps / 64
     moved = [v * by if isinstance(v, Tensor) and v.is_floating_point() else v
              for v in e.truth.values]  # fmt: skip
     try:
-        call = Call(e.bench.function, moved, e.truth.wanted)
-        found = call.outputs[e.quantity.number].detach() if e.quantity.kind == "output" else None
-        if found is None:
+        call = e.bench.run_function(moved, e.truth.wanted)
+        if e.quantity.kind == "output":
+            result: Tensor | None = call.outputs[e.quantity.number].detach()
+        else:
             upstream = [u * by for u in e.truth.upstream]
             gradients = call.gradients(e.truth.outputs, upstream)
-            found = gradients[e.truth.wanted.index(e.quantity.number)]
+            result = gradients[e.truth.wanted.index(e.quantity.number)]
     except Exception:
         return False
-    if found is None or found.shape != e.hand.shape:
+    if result is None or result.shape != e.hand.shape:
         return False
-    alive = e.hand != 0
-    same = (found == e.hand) & alive
-    return bool(alive.any()) and float(same.sum() / alive.sum()) > STAYS
+    nonzero = e.hand != 0
+    same = (result == e.hand) & nonzero
+    return bool(nonzero.any()) and float(same.sum() / nonzero.sum()) > STAYS
 
 
-def _own_derivative(e: Evidence) -> bool | None:
-    """Tell whether the backward is right for the function's own forward; None: cannot tell.
+def _right_for_its_forward(e: FunctionEvidence) -> bool | None:
+    """Return whether backward is the derivative of the function's forward; None if unknown.
 
-    Central differences along one random direction in float64, steps of 1e-5: truncation and
-    rounding both stay below 1e-6 of the size of what is added up.
+    Central differences along one random direction in float64, with steps of 1e-5: truncation and
+    rounding both stay below 1e-6 of the terms.
     """
-    base = replace(e.sample, dtype="float64", layout="contiguous", on=None)
-    trial = e.at(base)
+    trial = e.run(replace(e.sample, dtype="float64", layout="contiguous", on=None))
     if trial.truth is None or trial.call is None or trial.single or not trial.truth.outputs:
         return None
     truth, step = trial.truth, 1e-5
-    if any(Quantity("gradient", i) not in trial.found for i in truth.wanted):
+    if any(Quantity("gradient", i) not in trial.results for i in truth.wanted):
         return None
     if any(trial.call.outputs[i].dtype != torch.float64 for i in truth.outputs):
         return None
@@ -163,7 +170,7 @@ def _own_derivative(e: Evidence) -> bool | None:
     for i, direction in zip(truth.wanted, truth.along, strict=True):
         above[i] = truth.values[i] + step * direction
         below[i] = truth.values[i] - step * direction
-        parts = trial.found[Quantity("gradient", i)] * direction
+        parts = trial.results[Quantity("gradient", i)] * direction
         slope, terms = slope + float(parts.sum()), terms + float(parts.abs().sum())
     try:
         ends = [e.bench.function(*values) for values in (above, below)]

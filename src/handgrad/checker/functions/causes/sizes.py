@@ -1,4 +1,4 @@
-"""Sizes at which a function goes wrong: blocks, powers of two, one, none."""
+"""Sizes at which a function is wrong: incomplete blocks, no power of two, one, zero."""
 
 from dataclasses import replace
 from functools import partial
@@ -7,43 +7,44 @@ from math import gcd
 import torch
 from torch import Tensor
 
-from handgrad.checker.functions.bench import doubles
-from handgrad.checker.functions.causes.cause import cause
-from handgrad.checker.functions.evidence import Evidence, Finding
-from handgrad.checker.functions.samples import Sample
+from handgrad.checker.functions.causes.cause import Turn, cause
+from handgrad.checker.functions.causes.evidence import FunctionEvidence, FunctionFinding
+from handgrad.checker.functions.runs.bench import doubles
+from handgrad.checker.functions.samples.sample import CheckSample
+from handgrad.text import listed
 
 SMALLEST = 8
-"""Blocks are at least so large."""
+"""The smallest block size."""
 WHOLE = (128, 1024)
 """Multiples of most blocks."""
 ROUND = (2, 4, 16)
 UNEVEN = (3, 6, 13)
 
 
-@cause("HG153", "last block lost")
-def last_block(e: Evidence) -> Finding | None:
-    """What lies beyond the last whole block is not computed.
+@cause("HG153", "last block lost", turn=Turn.INCOMPLETE)
+def last_block(e: FunctionEvidence) -> FunctionFinding | None:
+    """Elements beyond the last complete block are not computed.
 
     What
-        Right for sizes that are multiples of the block; of others the rest is lost.
+        The result is right for multiples of the block size. For other sizes the remainder is lost.
     Why
-        The number of blocks was rounded down, or a mask cuts off too much.
+        The number of blocks was rounded down, or a mask is too short.
     Wrong
         grid = (n // BLOCK,)
     Right
         grid = ((n + BLOCK - 1) // BLOCK,)          # triton.cdiv(n, BLOCK), with a mask
     """
-    if e.kind not in ("wrong", "unsteady") or e.quantity not in e.trial.found:
+    if e.kind not in ("wrong", "unsteady") or e.quantity not in e.trial.results:
         return None
     samples = [e.sample, *(s for s in e.failing() if _plain(s, e))]
     for letter in e.sample.size_of:
         if not any(e.fails(_base(e).sized({letter: n})) is False for n in WHOLE):
-            continue  # it is wrong for whole blocks too
-        cuts: list[tuple[int, str, Sample]] = []
+            continue  # wrong for complete blocks too
+        cuts: list[tuple[int, str, CheckSample]] = []
         for sample in sorted(dict.fromkeys(samples), key=lambda s: s.size_of[letter]):
             if sample.size_of[letter] <= SMALLEST or len(cuts) == 3:
                 continue
-            there = e.moved(sample)
+            there = e.at(sample)
             cut = _cut(there, sample.size_of[letter]) if there else None
             cuts += [(*cut, sample)] if cut else []
         block = _least(e, letter, _block([cut for cut, _, _ in cuts]))
@@ -51,51 +52,55 @@ def last_block(e: Evidence) -> Finding | None:
             first, where, sample = cuts[0]
             size = sample.size_of[letter]
             rest = f"index {first}" if size - first == 1 else f"indices {first} to {size - 1}"
-            return Finding(
-                f"The last block of {letter} is lost: with {letter}={size}, {where.format(rest)}; "
-                f"with {letter}={block} it is right. Blocks of {block}.",
+            verb = "is" if size - first == 1 else "are"
+            return FunctionFinding(
+                f"The last block of {letter} is lost: at {letter}={size}, "
+                f"{where.format(rest, verb)}; at {letter}={block} the result is right. The block "
+                f"size is {block}.",
                 f"Round the number of blocks up, ({letter} + {block - 1}) // {block}, and mask the "
-                f"rest.",
+                f"remainder.",
                 sample,
             )
     return None
 
 
-@cause("HG169", "only right for powers of two")
-def powers_of_two(e: Evidence) -> Finding | None:
-    """Right where a size is a power of two, wrong at all others.
+@cause("HG169", "only right for powers of two", turn=Turn.CONDITION)
+def powers_of_two(e: FunctionEvidence) -> FunctionFinding | None:
+    """The result is right if a size is a power of two, and wrong for all other sizes.
 
     What
-        A reduction or a mean goes over the padded size, or halves a size that is odd.
+        A reduction or a mean includes the padding, or halves an odd size.
     Why
-        Kernels pad to the next power of two, and trees halve: what is padded must not count.
+        Kernels pad to the next power of two, and tree reductions halve. Padding must not count.
     Wrong
         mean = tl.sum(x) / BLOCK
     Right
         mean = tl.sum(x) / n
     """
-    if not e.values and e.kind != "raised":
+    if not e.comparable and e.kind != "raised":
         return None
     base = _base(e)
     for letter in e.sample.size_of:
         at = partial(_fails_at, e, base, letter)
         if not any(at(n) is not False for n in ROUND) and all(map(at, UNEVEN)):
-            return Finding(
-                f"Only right where {letter} is a power of two: right for "
-                f"{', '.join(map(str, ROUND))}, not for {', '.join(map(str, UNEVEN))}.",
-                f"Mask what is padded, and divide by {letter} itself.",
+            return FunctionFinding(
+                f"Only right if {letter} is a power of two: right for {listed(ROUND)}, wrong for "
+                f"{listed(UNEVEN)}.",
+                f"Mask the padding, and divide by {letter} itself.",
             )
     return None
 
 
-@cause("HG170", "empty input")
-def empty(e: Evidence) -> Finding | None:
-    """The function crashes, or is wrong, where a size is 0.
+@cause("HG170", "empty input", turn=Turn.INCOMPLETE)
+def empty(e: FunctionEvidence) -> FunctionFinding | None:
+    """The function crashes, or is wrong, if a size is 0.
 
     What
-        A batch without rows, a sequence without tokens: the reference gives something, this fails.
+        A batch without rows or a sequence without tokens: the reference returns a result, the
+        function fails.
     Why
-        A grid of no blocks cannot be launched; nothing has no maximum, no shape by -1.
+        A grid of zero blocks cannot be launched. An empty tensor has no maximum, and no shape with
+        -1.
     Wrong
         kernel[(n // BLOCK,)](x, out, n)
     Right
@@ -104,21 +109,21 @@ def empty(e: Evidence) -> Finding | None:
     letters = [f"{letter}=0" for letter, size in e.sample.sizes if size == 0]
     if not letters:
         return None
-    what = f"{e.phase} raises this" if e.kind == "raised" else "the result is wrong"
-    return Finding(
-        f"Without any elements ({', '.join(letters)}) {what}; the reference can do it.",
-        "Return early where x.numel() == 0.",
+    failure = f"{e.phase} raises this" if e.kind == "raised" else "the result is wrong"
+    return FunctionFinding(
+        f"For an empty input ({', '.join(letters)}) {failure}; the reference returns a result.",
+        "Return early if x.numel() == 0.",
     )
 
 
-@cause("HG172", "wrong where a size is one")
-def size_one(e: Evidence) -> Finding | None:
-    """Wrong, or a crash, only where a size is 1.
+@cause("HG172", "wrong if a size is one", turn=Turn.CONDITION)
+def size_one(e: FunctionEvidence) -> FunctionFinding | None:
+    """The function is wrong, or crashes, only if a size is 1.
 
     What
         One row, one column, one class.
     Why
-        n - 1 is 0 there; .squeeze() takes the dimension away; it broadcasts as it did not before.
+        n - 1 is 0; .squeeze() removes the dimension; a dimension of size 1 broadcasts.
     Wrong
         dout.squeeze() * x
     Right
@@ -132,28 +137,29 @@ def size_one(e: Evidence) -> Finding | None:
     if e.fails(two) is not False:
         return None
     names = ", ".join(f"{k}=1" for k in ones)
-    what = f"{e.phase} raises this" if e.kind == "raised" else "it is wrong"
-    return Finding(
-        f"With {names} {what}; with {names.replace('=1', '=2')} it is right.",
-        "Name the dimension in .squeeze(dim); look for n - 1, and for what broadcasts at size 1.",
+    failure = f"{e.phase} raises this" if e.kind == "raised" else "the result is wrong"
+    return FunctionFinding(
+        f"At {names} {failure}; at {names.replace('=1', '=2')} it is right.",
+        "Name the dimension in .squeeze(dim); look for n - 1, and for operands that broadcast at "
+        "size 1.",
     )
 
 
-def _fails_at(e: Evidence, base: Sample, letter: str, size: int) -> bool | None:
+def _fails_at(e: FunctionEvidence, base: CheckSample, letter: str, size: int) -> bool | None:
     return e.fails(base.sized({letter: size}))
 
 
-def _plain(sample: Sample, e: Evidence) -> bool:
+def _plain(sample: CheckSample, e: FunctionEvidence) -> bool:
     base = e.explored.base
     return replace(sample, sizes=base.sizes) == base
 
 
-def _base(e: Evidence) -> Sample:
+def _base(e: FunctionEvidence) -> CheckSample:
     return replace(e.sample, sizes=e.explored.base.sizes)
 
 
 def _block(cuts: list[int]) -> int | None:
-    """Return the largest block of a power of two that all the cuts are multiples of."""
+    """Return the largest power of two that divides all the cuts, if it can be a block size."""
     if not cuts:
         return None
     common = gcd(*cuts)
@@ -161,20 +167,20 @@ def _block(cuts: list[int]) -> int | None:
     return block if block >= SMALLEST else None
 
 
-def _least(e: Evidence, letter: str, block: int | None) -> int | None:
-    """Return the smallest block of which one and three come out right, the given or less."""
+def _least(e: FunctionEvidence, letter: str, block: int | None) -> int | None:
+    """Return the smallest block size, at most `block`, for which 1 and 3 blocks are right."""
     right = None
     while block is not None and block >= SMALLEST:
-        whole = (_base(e).sized({letter: n * block}) for n in (1, 3))
-        if any(e.fails(sample) is not False for sample in whole):
+        complete = (_base(e).sized({letter: n * block}) for n in (1, 3))
+        if any(e.fails(sample) is not False for sample in complete):
             break
         right, block = block, block // 2
     return right
 
 
-def _cut(e: Evidence, size: int) -> tuple[int, str] | None:
-    """Return where the rest begins that is lost, and how to say so."""
-    if not e.values and e.kind != "unsteady":
+def _cut(e: FunctionEvidence, size: int) -> tuple[int, str] | None:
+    """Return the index where the lost remainder begins, and a text that names its effect."""
+    if not e.comparable and e.kind != "unsteady":
         return None
     mask = e.mask
     for dim, length in enumerate(mask.shape):
@@ -185,12 +191,12 @@ def _cut(e: Evidence, size: int) -> tuple[int, str] | None:
         bad = wrong.nonzero().flatten()
         cut = int(bad.min()) if len(bad) else 0
         if cut and cut % SMALLEST == 0 and 2 * len(bad) > size - cut:
-            return cut, "only {} is off"
+            return cut, "only {} {} wrong"
     return _unsummed(e, size)
 
 
-def _unsummed(e: Evidence, size: int) -> tuple[int, str] | None:
-    """The same where the dimension was summed over: its last elements are missing in the sum."""
+def _unsummed(e: FunctionEvidence, size: int) -> tuple[int, str] | None:
+    """Return the same if the dimension was summed over: the sum lacks its last elements."""
     block = 2 ** (size.bit_length() - 1)
     while block >= SMALLEST:
         cut = size // block * block
@@ -198,20 +204,20 @@ def _unsummed(e: Evidence, size: int) -> tuple[int, str] | None:
             if e.quantity.kind != "output" and e.explains(
                 e.with_upstream(lambda u, cut=cut: _zeroed(u, size, cut))  # type: ignore[misc]
             ):
-                return cut, "{} is missing in its sum"
+                return cut, "{} {} missing in its sum"
             for i, value in enumerate(doubles(e.truth.values)):
                 if not isinstance(value, Tensor) or not value.is_floating_point():
                     continue
                 for fill in (0.0, -torch.inf):
                     changed = _zeroed(value, size, cut, fill)
                     if changed is not None and e.explains(e.with_value(i, changed)):
-                        return cut, f"{{}} of {e.name(i)} is never read"
+                        return cut, f"{{}} of {e.name(i)} {{}} never read"
         block //= 2
     return None
 
 
 def _zeroed(value: Tensor, size: int, cut: int, fill: float = 0.0) -> Tensor | None:
-    """Return the value with its elements from `cut` on filled, along the dimension of that size."""
+    """Return the value with elements from `cut` on filled, along the dimension of that size."""
     dims = [d for d, n in enumerate(value.shape) if n == size]
     if not dims:
         return None

@@ -1,17 +1,18 @@
-"""Memory that a function writes to and must not, or reads before it is written."""
+"""Memory that a function must not write to, or reads before it is written."""
 
-from handgrad.checker.functions.causes.cause import cause
-from handgrad.checker.functions.evidence import Evidence, Finding
+from handgrad.checker.functions.causes.cause import Turn, cause
+from handgrad.checker.functions.causes.evidence import FunctionEvidence, FunctionFinding
+from handgrad.text import listed
 
 
-@cause("HG163", "saved tensor overwritten")
-def saved_overwritten(e: Evidence) -> Finding | None:
-    """backward writes to what forward saved: a second call gives another gradient.
+@cause("HG163", "saved tensor overwritten", turn=Turn.EVENT)
+def saved_overwritten(e: FunctionEvidence) -> FunctionFinding | None:
+    """backward overwrites a tensor that forward saved: a second call gives another gradient.
 
     What
-        The first backward is right, the next through the same graph is not.
+        The first backward is right, the next one through the same graph is wrong.
     Why
-        retain_graph=True, gradient checkpointing and double backward ask the same graph again.
+        retain_graph=True, gradient checkpointing and double backward use the same graph again.
     Wrong
         y, = ctx.saved_tensors
         return y.mul_(dout)
@@ -19,29 +20,29 @@ def saved_overwritten(e: Evidence) -> Finding | None:
         return y * dout
     """
     if e.kind == "again":
-        said = (
+        failure = (
             f"The gradient of {e.name(e.quantity.number)} is right the first time that backward "
-            f"runs and another the second time (retain_graph=True)"
+            f"runs and wrong the second time (retain_graph=True)"
         )
     elif e.kind == "raised" and e.phase == "backward again":
-        said = "backward runs once; the second time (retain_graph=True) it raises this"
+        failure = "backward runs once; the second time (retain_graph=True) it raises this"
     else:
         return None
-    return Finding(
-        f"{said}: it writes to what forward saved.",
-        "Write to no saved tensor: y * dout in place of y.mul_(dout).",
+    return FunctionFinding(
+        f"{failure}: backward overwrites a tensor that forward saved.",
+        "Do not write to saved tensors: y * dout instead of y.mul_(dout).",
     )
 
 
-@cause("HG164", "input modified in place")
-def input_modified(e: Evidence) -> Finding | None:
+@cause("HG164", "input modified in place", turn=Turn.EVENT)
+def input_modified(e: FunctionEvidence) -> FunctionFinding | None:
     """The function writes to an input or to the upstream gradient.
 
     What
-        The caller's tensor has other values afterwards.
+        The caller's tensor has other values after the call.
     Why
-        Another function may have saved it for its own backward; the upstream gradient may be
-        another branch's too.
+        Another function may have saved the tensor for its own backward. The upstream gradient may
+        belong to another branch of the graph too.
     Wrong
         dout.mul_(y)
         return dout
@@ -50,25 +51,28 @@ def input_modified(e: Evidence) -> Finding | None:
     """
     if e.kind != "changed":
         return None
-    name = e.fault.said if e.fault.said.startswith("the ") else f"the input {e.fault.said}"
-    names = [f.said for f in e.trial.faults if f.kind == "changed"]
-    if len(names) > 1:
-        name = ", ".join(names)
+    names = [fault.detail for fault in e.trial.faults if fault.kind == "changed"]
     phase = e.fault.phase or "backward"
-    return Finding(
-        f"{phase} writes to {name}, which belongs to the caller.",
-        "Write to fresh memory: torch.empty_like, or the operation that is not in place.",
+    if len(names) > 1:
+        failure = f"{phase} writes to {listed(names)}, which belong to the caller."
+    else:
+        kind = "" if names[0].startswith("the ") else "the input "
+        failure = f"{phase} writes to {kind}{names[0]}, which belongs to the caller."
+    return FunctionFinding(
+        failure,
+        "Write to new memory: torch.empty_like, or the out-of-place operation.",
     )
 
 
-@cause("HG178", "memory never written")
-def unwritten(e: Evidence) -> Finding | None:
+@cause("HG178", "memory never written", turn=Turn.INCOMPLETE)
+def unwritten(e: FunctionEvidence) -> FunctionFinding | None:
     """Two calls on the same numbers give different results: part of the result was never written.
 
     What
-        What torch.empty gave, or what another thread had not finished, is in the result.
+        The result contains uninitialised memory, or memory that another thread was still writing.
     Why
-        A kernel's grid or mask leaves elements out, or threads add to memory without atomics.
+        The grid or the mask of a kernel leaves elements out, or threads add to the same memory
+        without atomics.
     Wrong
         dx = torch.empty_like(x); kernel[(n // BLOCK,)](dx, ...)
     Right
@@ -76,8 +80,9 @@ def unwritten(e: Evidence) -> Finding | None:
     """
     if e.kind != "unsteady":
         return None
-    return Finding(
-        "Two calls on the same numbers give different results: part of it is never written, or "
-        "is written by several threads at once.",
-        "Start from torch.zeros_like to see which elements stay 0; then mend the grid or the mask.",
+    return FunctionFinding(
+        "Two calls on the same numbers give different results: part of the result is never "
+        "written, or several threads write to it at once.",
+        "Start from torch.zeros_like to see which elements stay 0; then correct the grid or the "
+        "mask.",
     )

@@ -1,4 +1,4 @@
-"""What becomes of the upstream gradient: ignored, taken for one number, dropped."""
+"""Mistakes with the upstream gradient: ignored, read as a scalar, dropped."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -6,9 +6,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from handgrad.checker.functions.bench import doubles
-from handgrad.checker.functions.causes.cause import cause
-from handgrad.checker.functions.evidence import Evidence, Finding
+from handgrad.checker.functions.causes.cause import Turn, cause
+from handgrad.checker.functions.causes.evidence import FunctionEvidence, FunctionFinding
+from handgrad.checker.functions.runs.bench import doubles
 
 Change = Callable[[Tensor], Tensor | None]
 
@@ -17,108 +17,108 @@ def _filled(value: Tensor, like: Tensor) -> Tensor:
     return value.expand_as(like).clone()
 
 
-TAKEN: dict[str, Change] = {
-    "its first element is taken for all of it": lambda u: _filled(u.flatten()[0], u),
-    "its mean is taken for each element": lambda u: _filled(u.mean(), u),
-    "its sum is taken for each element": lambda u: _filled(u.sum(), u),
-    "its first column is taken for all of them": lambda u: _filled(u[..., :1], u),
-    "its first row is taken for all of them": lambda u: _filled(u[:1], u),
-    "its mean over the last dimension is taken for each element":
+SCALARS: dict[str, Change] = {
+    "its first element is used for all elements": lambda u: _filled(u.flatten()[0], u),
+    "its mean is used for all elements": lambda u: _filled(u.mean(), u),
+    "its sum is used for all elements": lambda u: _filled(u.sum(), u),
+    "its first column is used for all columns": lambda u: _filled(u[..., :1], u),
+    "its first row is used for all rows": lambda u: _filled(u[:1], u),
+    "its mean over the last dimension is used for all elements":
         lambda u: _filled(u.mean(-1, keepdim=True), u),
 }  # fmt: skip
-"""How one number may stand for many."""
+"""Ways to use one number in place of many."""
 
-BENT: dict[str, Change] = {
-    "it is multiplied in twice": lambda u: u * u,
-    "only its size is taken, not its sign": lambda u: u.abs(),
-    "only its sign is taken": lambda u: u.sign(),
-    "what it is divided by should be multiplied": lambda u: 1 / u,
+NONLINEAR: dict[str, Change] = {
+    "dout is multiplied in twice": lambda u: u * u,
+    "the absolute value of dout is used": lambda u: u.abs(),
+    "only the sign of dout is used": lambda u: u.sign(),
+    "backward divides by dout instead of multiplying": lambda u: 1 / u,
 }
-"""What leaves ones as they are."""
+"""Mistakes that a test with ones cannot see."""
 
 
-@cause("HG151", "upstream gradient ignored")
-def ignored(e: Evidence) -> Finding | None:
+@cause("HG151", "upstream gradient ignored", turn=Turn.UPSTREAM)
+def ignored(e: FunctionEvidence) -> FunctionFinding | None:
     """backward returns the local derivative alone.
 
     What
-        The gradient is the same whatever comes from above: that of .sum().
+        The gradient does not depend on the upstream gradient: it is always that of .sum().
     Why
-        The chain rule multiplies by dout. A test by .sum().backward() has ones there and cannot see
-        that it is missing.
+        The chain rule multiplies by dout. A test with .sum().backward() has dout = 1 and cannot see
+        that the factor is missing.
     Wrong
         def backward(ctx, dout): return 1 - y**2
     Right
         def backward(ctx, dout): return (1 - y**2) * dout
     """
-    if not _of_upstream(e) or not e.explains(e.with_upstream(torch.ones_like)):
+    if not _is_gradient(e) or not e.explains(e.with_upstream(torch.ones_like)):
         return None
-    return Finding(
-        "The upstream gradient is ignored: this is the gradient of .sum(), whatever comes from "
-        "above.",
+    return FunctionFinding(
+        "The upstream gradient is ignored: this is the gradient of .sum() for any dout.",
         "Multiply by the argument of backward: local * dout.",
     )
 
 
-@cause("HG156", "upstream gradient taken for one number")
-def one_number(e: Evidence) -> Finding | None:
-    """backward takes one number of the upstream gradient for all of it.
+@cause("HG156", "upstream gradient read as a scalar", turn=Turn.UPSTREAM)
+def one_number(e: FunctionEvidence) -> FunctionFinding | None:
+    """backward uses one number in place of the whole upstream gradient.
 
     What
-        Right for .sum() and .mean(), whose gradient is the same everywhere; wrong for a loss per
-        token, a mask, weights.
+        The gradient is right for .sum() and .mean(), whose gradient is the same everywhere, and
+        wrong for a loss per token, a mask or weights.
     Why
-        A fused loss that scales by dout as a scalar has no place for one number a row.
+        A fused loss that scales by a scalar dout ignores that there is one number per row.
     Wrong
         return dlogits * dout.flatten()[0]
     Right
         return dlogits * dout[:, None]
     """
-    if not _of_upstream(e) or all(u.numel() < 2 for u in e.truth.upstream):
+    if not _is_gradient(e) or all(u.numel() < 2 for u in e.truth.upstream):
         return None
-    for said, change in TAKEN.items():
-        if e.explains(_tried(e, change)):
-            return Finding(
-                f"The upstream gradient is taken for one number: {said}.",
-                "Use each element of dout where its own output is: dout[:, None] for one a row.",
+    for effect, change in SCALARS.items():
+        if e.explains(_with_upstream(e, change)):
+            return FunctionFinding(
+                f"The upstream gradient is read as a scalar: {effect}.",
+                "Multiply each output's local derivative by its element of dout: dout[:, None] for "
+                "one number per row.",
             )
     return None
 
 
-@cause("HG177", "an output's gradient dropped")
-def dropped(e: Evidence) -> Finding | None:
-    """Of several outputs, the gradient that comes through one is not used.
+@cause("HG177", "gradient of an output dropped", turn=Turn.UPSTREAM)
+def dropped(e: FunctionEvidence) -> FunctionFinding | None:
+    """backward ignores the upstream gradient of one of several outputs.
 
     What
-        Right as long as nobody differentiates that output.
+        The gradient is right as long as the loss does not depend on that output.
     Why
-        backward gets one gradient for each output, in their order, and all of them count.
+        backward receives one gradient for each output, in their order. Each one contributes.
     Wrong
         def backward(ctx, dout, dlse): return dout * p
     Right
         return dout * p + dlse[:, None] * p
     """
-    if not _of_upstream(e) or len(e.truth.upstream) < 2:
+    if not _is_gradient(e) or len(e.truth.upstream) < 2:
         return None
     for k, output in enumerate(e.truth.outputs):
         changed = [u * (i != k) for i, u in enumerate(doubles(e.truth.upstream))]
-        if e.explains(e.otherwise(upstream=changed)):
-            return Finding(
-                f"The gradient that comes through output {output} is dropped.",
-                f"Add what the {_nth(output)} argument of backward contributes; or say "
-                f"ctx.mark_non_differentiable of that output.",
+        if e.explains(e.with_changes(upstream=changed)):
+            return FunctionFinding(
+                f"The upstream gradient of output {output} is dropped.",
+                f"Add the contribution of the {_nth(output)} argument of backward, or call "
+                f"ctx.mark_non_differentiable on that output.",
             )
     return None
 
 
-@cause("HG179", "gradient of an unused output not handled")
-def unused_output(e: Evidence) -> Finding | None:
-    """backward fails where only some of the outputs are differentiated.
+@cause("HG179", "gradient of an unused output not handled", turn=Turn.EVENT)
+def unused_output(e: FunctionEvidence) -> FunctionFinding | None:
+    """backward fails if only some of the outputs have an upstream gradient.
 
     What
-        Right where a gradient comes to every output.
+        backward is right if every output has an upstream gradient.
     Why
-        With ctx.set_materialize_grads(False), an output that nobody used brings None.
+        With ctx.set_materialize_grads(False), backward receives None for an unused output.
     Wrong
         ctx.set_materialize_grads(False)
         def backward(ctx, da, db): return da * x + db * y
@@ -127,56 +127,51 @@ def unused_output(e: Evidence) -> Finding | None:
     """
     if e.sample.output is None or e.kind not in ("raised", "missing", "wrong"):
         return None
-    what = f"{e.phase} raises this" if e.kind == "raised" else "the gradient is wrong"
-    return Finding(
-        f"Where a gradient comes through output {e.sample.output} alone, {what}.",
-        "Take None for the gradient of an output that was not used, or leave "
-        "ctx.set_materialize_grads(False) out.",
+    failure = f"{e.phase} raises this" if e.kind == "raised" else "the gradient is wrong"
+    return FunctionFinding(
+        f"If output {e.sample.output} alone has an upstream gradient, {failure}.",
+        "Accept None as the gradient of an unused output, or remove "
+        "ctx.set_materialize_grads(False).",
     )
 
 
-@cause("HG155", "only right for an upstream gradient of ones")
-def only_ones(e: Evidence) -> Finding | None:
-    """Right for .sum().backward(), wrong for any other upstream gradient.
+@cause("HG155", "only right for an upstream gradient of ones", turn=Turn.GENERAL)
+def only_ones(e: FunctionEvidence) -> FunctionFinding | None:
+    """The gradient is right for .sum().backward(), and wrong for other upstream gradients.
 
     What
-        The upstream gradient enters, but not as a factor, once.
+        The upstream gradient is used, but not as a single factor.
     Why
-        The gradient is linear in dout. Tested with ones alone, dout**2 and dout.abs() pass.
+        The gradient is linear in dout. A test with ones alone passes dout**2 and dout.abs() too.
     Wrong
         dx = dout * y;  return dx * dout
     Right
         return dout * y
     """
-    if not _of_upstream(e) or e.sample.upstream != "random":
+    if not _is_gradient(e) or e.sample.upstream != "random":
         return None
-    for said, change in BENT.items():
-        if e.explains(_tried(e, change)):
-            return Finding(
-                f"Only right for an upstream gradient of ones: {said}.",
+    for effect, change in NONLINEAR.items():
+        if e.explains(_with_upstream(e, change)):
+            return FunctionFinding(
+                f"Only right for an upstream gradient of ones: {effect}.",
                 "Multiply by dout once: the gradient is linear in it.",
             )
     base = replace(e.sample, upstream="ones")
     if e.fails(base) is not False or e.fails(replace(base, draw=e.sample.draw + 7)) is not False:
         return None
-    return Finding(
-        "Only right for an upstream gradient of ones, such as that of .sum(); another comes out "
-        "wrong.",
-        "Look where dout enters: the gradient is linear in it, element by element.",
+    return FunctionFinding(
+        "Only right for an upstream gradient of ones, such as that of .sum().",
+        "Look where dout is used: the gradient is linear in it, element by element.",
     )
 
 
-def _tried(e: Evidence, change: Change) -> Tensor | None:
-    """The quantity with the upstream gradient changed so, where it can be."""
-
-    def safe(value: Tensor) -> Tensor | None:
-        return change(value) if value.dim() and value.numel() else value
-
-    return e.with_upstream(safe)
+def _with_upstream(e: FunctionEvidence, change: Change) -> Tensor | None:
+    """Return the right gradient with every upstream gradient changed that has a dimension."""
+    return e.with_upstream(lambda u: change(u) if u.dim() and u.numel() else u)
 
 
-def _of_upstream(e: Evidence) -> bool:
-    return e.values and e.quantity.kind == "gradient"
+def _is_gradient(e: FunctionEvidence) -> bool:
+    return e.comparable and e.quantity.kind == "gradient"
 
 
 def _nth(index: int) -> str:

@@ -16,7 +16,7 @@ def edges_of(
     name to itself.
     """
     names = {id(b.value): b.name for b in reversed(forward.nodes()) if b.kind != "param"}
-    names |= {id(g.hand.node.value): g.hand.node.name for g in grades }
+    names |= {id(g.hand.node.value): g.hand.node.name for g in grades}
     order = list(reversed(names))
     pairs = [
         (names[source], names[made])

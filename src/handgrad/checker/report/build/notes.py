@@ -143,7 +143,11 @@ def masking(evidence: NoteEvidence) -> Iterator[Note]:
     noted: set[int] = set()
     for bind in evidence.forward.nodes():
         value = bind.value
-        if key_of(value) not in evidence.forward.leaves or id(value) in noted or bind.kind == "param":
+        if (
+            key_of(value) not in evidence.forward.leaves
+            or id(value) in noted
+            or bind.kind == "param"
+        ):
             continue
         noted.add(id(value))
         if not value.requires_grad:

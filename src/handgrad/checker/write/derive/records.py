@@ -63,7 +63,7 @@ class Derivation:
         return not self.missing and all(g.right for g in self.gradients)
 
     def summary(self) -> str:
-        """Return the one line of counts."""
+        """Return the counts of verdicts in one line."""
         right = sum(g.right for g in self.gradients)
         exact = sum(g.verdict == "exact" for g in self.gradients)
         count = len(self.gradients)
@@ -71,7 +71,9 @@ class Derivation:
             return "No gradient could be derived."
         parts = [f"{exact} exact"] if exact else []
         parts += [f"{right - exact} right but for rounding"] if right > exact else []
-        parts += [f"{count - right} not derived"] if count > right else []
+        missing = sum(g.verdict is None for g in self.gradients)
+        parts += [f"{count - right - missing} wrong"] if count > right + missing else []
+        parts += [f"{missing} not derived"] if missing else []
         return f"{right} of {count} gradients: {', '.join(parts)}."
 
     def to_json(self) -> dict[str, Any]:

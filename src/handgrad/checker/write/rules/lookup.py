@@ -23,20 +23,14 @@ def _getitem(c: OpCall) -> Forms:
     parts = index if isinstance(index, tuple) else (index,)
     if not any(_is_advanced(p) for p in parts):
         return {"input": AtIndex("index", "d", _basic(c, parts))}
-    if all(_is_advanced(p) for p in parts):
-        listed = "index" if isinstance(index, tuple) else "(index,)"
-        unique = _never_twice(parts)
-        if hot := _one_a_row(c, parts):
-            return {"input": AtIndex("index", "d", hot, unique)}
-        put = (
-            f"index_put_({listed}, d, accumulate=True)"
-            if not unique
-            else f"index_put_({listed}, d)"
-        )
-        return {
-            "input": AtIndex("index", "d", f"torch.zeros_like(input).{_as_tensors(c, put)}", unique)
-        }
-    return {"input": AtIndex("index", "d", _mixed(c, parts), _mixed_once(parts))}
+    unique = _is_unique([p for p in parts if _is_advanced(p)])
+    if not all(_is_advanced(p) for p in parts):
+        return {"input": AtIndex("index", "d", _mixed(c, parts), unique)}
+    gradient = _one_hot_rows(c, parts)
+    if gradient is None:
+        accumulate = "" if unique else ", accumulate=True"
+        gradient = f"torch.zeros_like(input).index_put_({_tensor_index(c, parts)}, d{accumulate})"
+    return {"input": AtIndex("index", "d", gradient, unique)}
 
 
 def _is_advanced(part: Any) -> bool:
@@ -45,19 +39,17 @@ def _is_advanced(part: Any) -> bool:
     return isinstance(part, Sequence) and not isinstance(part, str)
 
 
-def _as_tensors(c: OpCall, put: str) -> str:
-    """Convert ranges and lists among the indices to tensors, as index_put_ requires."""
-    index = c["index"]
-    parts = index if isinstance(index, tuple) else (index,)
+def _tensor_index(c: OpCall, parts: Sequence[Any]) -> str:
+    """Return text for the index as a tuple of tensors, as index_put_ requires."""
     if all(isinstance(p, Tensor) for p in parts):
-        return put
-    named = [f"torch.tensor(index{i})" if not isinstance(p, Tensor) else f"index{i}"
-             for i, p in enumerate(parts)]  # fmt: skip
+        return "index" if isinstance(c["index"], tuple) else "(index,)"
     c.extra |= {f"index{i}": p for i, p in enumerate(parts)}
-    return put.replace("(index,)", "index").replace("index,", f"({', '.join(named)},),", 1)
+    tensors = [f"index{i}" if isinstance(p, Tensor) else f"torch.tensor(index{i})"
+               for i, p in enumerate(parts)]  # fmt: skip
+    return f"({', '.join(tensors)},)"
 
 
-def _never_twice(parts: Sequence[Any]) -> bool:
+def _is_unique(parts: Sequence[Any]) -> bool:
     """Tell whether an index is sure to repeat no element: it has a mask or range(n)."""
     if any(isinstance(p, Tensor) and p.dtype in (torch.bool, torch.uint8) for p in parts):
         return True
@@ -66,15 +58,11 @@ def _never_twice(parts: Sequence[Any]) -> bool:
     return vectors and any(torch.equal(p.cpu(), torch.arange(len(p))) for p in flat)
 
 
-def _mixed_once(parts: Sequence[Any]) -> bool:
-    return _never_twice([p for p in parts if _is_advanced(p)])
-
-
-def _one_a_row(c: OpCall, parts: Sequence[Any]) -> str | None:
+def _one_hot_rows(c: OpCall, parts: Sequence[Any]) -> str | None:
     """Return the gradient of x[range(n), y], one-hot rows of y times d, or None."""
     rows = parts[0]
-    whole = len(parts) == len(c.shape()) == 2 and len(rows) == c.shape()[0]
-    if not whole or not isinstance(parts[1], Tensor) or not _never_twice(parts[:1]):
+    every_row = len(parts) == len(c.shape()) == 2 and len(rows) == c.shape()[0]
+    if not every_row or not isinstance(parts[1], Tensor) or not _is_unique(parts[:1]):
         return None
     if parts[1].dtype != torch.int64 or c["input"].dtype != torch.get_default_dtype():
         return None
@@ -183,11 +171,6 @@ def _index_put(c: OpCall) -> Forms:
     }
 
 
-def _take(c: OpCall) -> Forms:
-    flat = "torch.zeros_like(input).put_(index, d, accumulate=True)"
-    return {"input": flat}
-
-
 ALONG = "input, dim, index"
 
 RULES: dict[str, Rule] = {
@@ -202,7 +185,7 @@ RULES: dict[str, Rule] = {
     "take_along_dim": whole(
         "input, index, dim", input="torch.zeros_like(input).scatter_add_(dim, index, d)"
     ),
-    "take": whole("input, index", _take),
+    "take": whole("input, index", input="torch.zeros_like(input).put_(index, d, accumulate=True)"),
     "embedding": whole(
         "input, weight, padding_idx=None, max_norm=None, norm_type=2.0, scale_grad_by_freq=False, "
         "sparse=False",

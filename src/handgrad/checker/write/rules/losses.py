@@ -3,7 +3,7 @@
 import torch
 
 from handgrad.checker.write.closed_forms import closed_form
-from handgrad.checker.write.rules.rule import Forms, NoRule, OpCall, Rule, each, whole
+from handgrad.checker.write.rules.rule import Decide, Forms, NoRule, OpCall, Rule, each, whole
 
 SOFTMAX = closed_form("softmax", p="out", d="d", dim="dim")
 LOG_SOFTMAX = closed_form("log_softmax", out="out", d="d", dim="dim")
@@ -17,7 +17,7 @@ def _averaged(c: OpCall, slope: str, of: str = "input") -> str:
     return f"{slope} * d / {c.number(n, f'{of}.numel()' if c.plain(of) else None)}"
 
 
-def _pairwise(slope: str) -> object:
+def _pairwise(slope: str) -> Decide:
     """Return the rule of a loss of `input - target`: the target's gradient is the negative."""
 
     def decide(c: OpCall) -> Forms:
@@ -140,8 +140,8 @@ RULES: dict[str, Rule] = {
         "reduction='mean'",
         _nll_loss,
     ),
-    "mse_loss": each(PAIR, _pairwise("2 * (input - target)")),  # type: ignore[arg-type]
-    "l1_loss": each(PAIR, _pairwise("torch.sign(input - target)")),  # type: ignore[arg-type]
+    "mse_loss": each(PAIR, _pairwise("2 * (input - target)")),
+    "l1_loss": each(PAIR, _pairwise("torch.sign(input - target)")),
     "smooth_l1_loss": each(f"input, target, {MEAN}, beta=1.0", _smooth_l1),
     "huber_loss": each("input, target, reduction='mean', delta=1.0, weight=None", _smooth_l1),
     "binary_cross_entropy": each(f"input, target, weight=None, {MEAN}", _bce),

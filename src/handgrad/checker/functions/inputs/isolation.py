@@ -1,0 +1,48 @@
+"""The caller's state around a check: random numbers, warnings, threads."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+
+def reseed(seed: int) -> None:
+    """Seed CPU and CUDA. (torch.manual_seed records the whole stack each time: milliseconds.)"""
+    torch.default_generator.manual_seed(seed)
+    if on_cuda():
+        torch.cuda.manual_seed_all(seed)
+
+
+def on_cuda() -> bool:
+    """Return whether this process has used CUDA."""
+    return bool(torch.cuda.is_initialized())  # type: ignore[no-untyped-call]
+
+
+@contextmanager
+def isolated() -> Iterator[None]:
+    """Run a check without touching the caller's random state, warnings or thread count.
+
+    Warnings are ignored: a function would repeat its own a hundred times, and a test suite that
+    turns warnings into errors would call a right gradient wrong. The checker's own arithmetic uses
+    one thread: most of its tensors are small, and threads that wait for a busy core cost several
+    times the work itself. `threads` restores the caller's count for the function under test.
+    """
+    devices = range(torch.cuda.device_count()) if on_cuda() else ()
+    with torch.random.fork_rng(devices=list(devices)), warnings.catch_warnings(), threads(1):
+        warnings.simplefilter("ignore")
+        yield
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Use `count` threads for torch operations on the CPU."""
+    before = torch.get_num_threads()
+    if before == count:
+        yield
+        return
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,102 @@
+"""Shapes in letters: 'B T C', 'B 4 C', 'B 2*H', 'N < V' (whole numbers), 'N C > 0' (positive)."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from handgrad.checker.functions.inputs.values import drawn_like
+from handgrad.errors import CheckError
+
+Sizes = Mapping[str, int]
+GRAMMAR = "letters and numbers such as 'B T C', 'B 2*H', 'N < V' (whole numbers), 'N C > 0'"
+
+
+class Dim(NamedTuple):
+    """One dimension: `factor` times the size of the letter, or `factor` alone."""
+
+    factor: int
+    letter: str | None = None
+
+    def size(self, sizes: Sizes) -> int:
+        return self.factor * (sizes[self.letter] if self.letter else 1)
+
+
+@dataclass(frozen=True)
+class Spec:
+    """One input: drawn like `example` or from the normal distribution, or always `constant`."""
+
+    dims: tuple[Dim, ...] = ()
+    example: Tensor | None = None
+    below: Dim | None = None
+    """The bound of whole numbers."""
+    positive: bool = False
+    constant: tuple[Any] | None = None
+    """A value that is not a tensor, passed on unchanged."""
+
+    @property
+    def floating(self) -> bool:
+        if self.example is not None:
+            return self.example.is_floating_point()
+        return self.constant is None and self.below is None
+
+    def draw(self, sizes: Sizes, generator: torch.Generator) -> Any:
+        """Return a value with these sizes; floating tensors are float64."""
+        if self.constant is not None:
+            return self.constant[0]
+        shape = [dim.size(sizes) for dim in self.dims]
+        limit = self.below.size(sizes) if self.below else None
+        if self.example is not None:
+            return drawn_like(self.example, shape, limit, generator)
+        if limit is not None:
+            if limit == 0 and torch.Size(shape).numel():
+                raise ValueError("there is no whole number below 0 to draw")
+            return torch.randint(max(limit, 1), shape, generator=generator)
+        value = torch.randn(shape, generator=generator, dtype=torch.float64)
+        return value.abs() + 0.1 if self.positive else value
+
+
+class Letters:
+    """Assigns one letter to each size of the examples."""
+
+    def __init__(self, given: Mapping[str, str]) -> None:
+        taken = set(re.findall(r"[A-Za-z_]\w*", " ".join(given.values())))
+        self.free = iter(c for c in "ABCDEFGHIJKLMNOPQRSTUVWXYZ" if c not in taken)
+        self.of: dict[int, Dim] = {0: Dim(0), 1: Dim(1)}  # broadcast dimensions stay
+
+    def dim(self, size: int) -> Dim:
+        if size not in self.of:
+            self.of[size] = Dim(1, next(self.free, f"n{size}"))
+        return self.of[size]
+
+    def learn(self, spec: Spec, value: Tensor) -> None:
+        for dim, size in zip(spec.dims, value.shape, strict=True):
+            if dim.letter and dim.factor == 1:
+                self.of.setdefault(size, dim)
+
+
+def parsed(name: str, text: str) -> Spec:
+    """Return the spec of a shape in letters. Raises CheckError if `text` is not one."""
+    shape, sign, limit = (part.strip() for part in re.match(r"([^<>]*)([<>]?)(.*)", text).groups())  # type: ignore[union-attr]
+    try:
+        dims = tuple(_dim(word) for word in shape.split())
+        if sign == ">" and limit != "0":
+            raise ValueError
+        return Spec(dims, below=_dim(limit) if sign == "<" else None, positive=sign == ">")
+    except ValueError:
+        raise CheckError(f"{name}: {text!r} is not a shape; write {GRAMMAR}") from None
+
+
+def _dim(word: str) -> Dim:
+    matched = re.fullmatch(r"(?:(\d+)\*?)?([A-Za-z_]\w*)?", word)
+    if not matched or not word:
+        raise ValueError(word)
+    return Dim(int(matched[1] or 1), matched[2])
+
+
+def word(dim: Dim) -> str:
+    """Return a dimension as text: `2*H`."""
+    return (f"{dim.factor}*" if dim.factor != 1 else "") + dim.letter if dim.letter else str(dim[0])

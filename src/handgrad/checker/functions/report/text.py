@@ -1,0 +1,71 @@
+"""A result as text: each failure with its cause and the command to rerun it, notes, a summary."""
+
+import math
+import textwrap
+from collections.abc import Iterator
+
+from handgrad.checker.functions.report.records import Failure, FunctionReportData
+from handgrad.checker.functions.samples.sample import DTYPES
+
+INDENT = 4
+
+
+def to_text(result: FunctionReportData, width: int = 100) -> str:
+    """Return the result as text, `width` columns wide."""
+    lines: list[str] = []
+    for failure in result.failures:
+        lines += [*_failure(failure, width), ""]
+    lines += _notes(result, width)
+    lines.append(_summary(result))
+    return "\n".join(lines)
+
+
+def _failure(failure: Failure, width: int) -> Iterator[str]:
+    yield f"✗ {', '.join(failure.quantities)}"
+    yield from _wrapped("  ".join(failure.arrays), width)
+    yield from _wrapped(_error(failure), width)
+    if failure.message:
+        code = f" [{failure.code}]" if failure.code else ""
+        yield from _wrapped(failure.message + code, width)
+    if failure.fix:
+        yield from _wrapped(f"try: {failure.fix}", width)
+    yield from _wrapped(failure.failed, width)
+    if failure.again:
+        yield " " * INDENT + f"rerun: {failure.again}"
+
+
+def _error(failure: Failure) -> str:
+    sentence = failure.error[0].upper() + failure.error[1:]
+    if failure.ratio is None or not math.isfinite(failure.ratio) or sentence[:3] != "Off":
+        return f"{sentence}."
+    times = "over a million" if failure.ratio > 1e6 else f"{failure.ratio:,.0f}"
+    return f"{sentence}; {times} times what rounding explains."
+
+
+def _notes(result: FunctionReportData, width: int) -> list[str]:
+    lines = [line for note in result.notes for line in _wrapped(note, width, "- ", 0)]
+    return [*lines, ""] if lines else []
+
+
+def _summary(result: FunctionReportData) -> str:
+    dtypes = ", ".join(dtype for dtype in DTYPES if dtype in result.dtypes)
+    samples = _counted(result.samples, "sample") + (f" ({dtypes})" if dtypes else "")
+    if result.ok:
+        return f"{result.function}: correct in {samples}."
+    return f"{result.function}: {_counted(len(result.failures), 'failure')} in {samples}."
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'s' * (count != 1)}"
+
+
+def _wrapped(text: str, width: int, first: str = "", indent: int = INDENT) -> list[str]:
+    space = " " * indent
+    return textwrap.wrap(
+        text,
+        width,
+        initial_indent=space + first,
+        subsequent_indent=space + " " * len(first),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

@@ -1,0 +1,222 @@
+"""The grid run, and each failure reduced to the simplest sample that fails in the same way."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+from handgrad.checker.functions.runs.bench import Bench, doubles
+from handgrad.checker.functions.runs.calls import InDouble
+from handgrad.checker.functions.runs.trial import Key, Trial, key_of, run
+from handgrad.checker.functions.samples.grid import SIZES, Grid, bases, grid, huge
+from handgrad.checker.functions.samples.sample import CheckSample
+from handgrad.errors import CheckError
+
+MANY, MOST = 2**18, 2**20
+"""If the reference saves a tensor of more than MANY elements for backward at the largest size, no
+larger size is tried. If it has more than MOST, the largest size runs once, not in every dtype."""
+ROUNDS = 3
+"""How many simplest samples are sought for one way of failing: it may have several causes."""
+
+
+@dataclass(frozen=True)
+class Explored:
+    """The trials of a grid, without their tensors. `base` is the simplest sample."""
+
+    base: CheckSample
+    dtypes: tuple[str, ...]
+    trials: tuple[Trial, ...]
+    known: dict[CheckSample, Trial] = field(default_factory=dict, repr=False, compare=False)
+    """Every sample that has run, those of the diagnosis included."""
+
+    def judged(self) -> list[Trial]:
+        """Return the trials that were judged."""
+        return [trial for trial in self.trials if trial.status == "judged"]
+
+    def trial(self, bench: Bench, sample: CheckSample) -> Trial:
+        """Return the trial of any sample, without its tensors. A sample runs once."""
+        if sample not in self.known:
+            self.known[sample] = run(bench, sample).forget()
+        return self.known[sample]
+
+
+def explore(
+    bench: Bench,
+    dtypes: Sequence[str],
+    sizes: Mapping[str, Sequence[int]],
+    samples_around: Grid = grid,
+) -> Explored:
+    """Run the grid. Raises CheckError if there is nothing to compare."""
+    known: dict[CheckSample, Trial] = {}
+    base = _base(bench, dtypes, sizes, known)
+    if base is None:
+        return Explored(next(iter(known)), (), tuple(known.values()), known)
+    for dtype in dtypes:
+        sample = replace(base, dtype=dtype)
+        if sample not in known:
+            known[sample] = run(bench, sample).forget()
+    working = [d for d in dtypes if known[replace(base, dtype=d)].status == "judged"]
+    letters = bench.inputs.letters
+    names = [bench.inputs.names[i] for i in bench.inputs.wrt]
+    free = [letter for letter in letters if letter not in sizes]
+    top = {k: replace(base, dtype=working[0]).sized({k: max(SIZES)}) for k in free}
+    saved = {letter: _saved(bench, sample) for letter, sample in top.items()}
+    slow = [letter for letter in free if saved[letter] > MOST]
+    tried = {
+        letter: tuple(
+            sizes.get(letter, [n for n in SIZES if n != max(SIZES) or letter not in slow])
+        )
+        for letter in letters
+    }
+    last = [top[letter] for letter in slow]
+    last += huge(base, working, [letter for letter in free if saved[letter] <= MANY])
+    for sample in (*samples_around(base, working, names, known[base].outputs, tried), *last):
+        if sample not in known:
+            known[sample] = run(bench, sample).forget()
+    trials = tuple(known.values())
+    return Explored(replace(base, dtype=working[0]), tuple(working), trials, known)
+
+
+def _base(
+    bench: Bench,
+    dtypes: Sequence[str],
+    sizes: Mapping[str, Sequence[int]],
+    known: dict[CheckSample, Trial],
+) -> CheckSample | None:
+    """Return the first sizes that work, in any dtype; otherwise the first that run at all."""
+    ran = None
+    for start in bases(bench.inputs.letters, bench.inputs.known):
+        chosen = {
+            k: sizes[k][0] if k in sizes and n not in sizes[k] else n for k, n in start.items()
+        }
+        for dtype in dtypes:
+            sample = CheckSample(tuple(chosen.items()), dtype)
+            if sample in known:
+                continue
+            trial = run(bench, sample)
+            if trial.status == "judged":
+                _check_comparable(trial)
+                ran = ran or sample
+            known[sample] = trial.forget()
+            if trial.status == "judged" and not any(f.kind == "raised" for f in trial.faults):
+                return sample
+    if all(trial.status == "void" for trial in known.values()):
+        reason = next(iter(known.values())).reason
+        raise CheckError(f"the reference cannot run on these inputs: {reason}")
+    return ran
+
+
+def _check_comparable(trial: Trial) -> None:
+    """Raise CheckError if function or reference has no gradient to compare."""
+    truth, call = trial.truth, trial.call
+    assert truth is not None
+    if not truth.call.differentiable():
+        raise CheckError(
+            "the reference is not differentiable: no output of it requires a gradient; write it "
+            "with torch operations, without detach, no_grad or NumPy"
+        )
+    if call is not None and not call.differentiable():
+        raise CheckError(
+            "the function is not differentiable: no output of it requires a gradient; pass "
+            "MyFunction.apply, or a function that calls it"
+        )
+    broken = [q for q, result in truth.results.items() if _mostly_broken(result)]
+    if broken:
+        what = "output" if broken[0].kind == "output" else "gradient"
+        raise CheckError(
+            f"the reference's {what} is mostly NaN or infinite on these inputs; give examples "
+            f"within its domain, or 'N C > 0' for positive numbers"
+        )
+
+
+def _mostly_broken(value: Tensor) -> bool:
+    if not value.numel() or not value.is_floating_point():
+        return False
+    return float(value.isfinite().double().mean()) < 0.5
+
+
+def _saved(bench: Bench, sample: CheckSample) -> int:
+    """Return the size of the largest tensor that the reference saves for its backward."""
+    largest = 0
+
+    def count(value: Tensor) -> Tensor:
+        nonlocal largest
+        largest = max(largest, value.numel())
+        return value
+
+    try:
+        with torch.autograd.graph.saved_tensors_hooks(count, lambda value: value), InDouble():
+            bench.run_reference(doubles(bench.values(sample)), bench.wanted(sample))
+    except Exception:  # it cannot run at this size, nor at a larger one
+        return MANY + 1
+    return largest
+
+
+def simplest(bench: Bench, explored: Explored, key: Key) -> list[CheckSample]:
+    """Return the simplest samples that fail so: one, or several where causes seem to differ."""
+
+    def fails(sample: CheckSample) -> bool:
+        return explored.trial(bench, sample).has(key)
+
+    base = explored.base
+    failing = [trial.sample for trial in explored.judged() if trial.has(key)]
+    samples: list[CheckSample] = []
+    while failing and len(samples) < ROUNDS:
+        first = min(failing, key=lambda s: _weight(s, base))
+        least = _shrunk(bench, first, base, fails)
+        samples.append(least)
+        special = _special(least, base)
+        if not special:
+            break
+        failing = [s for s in failing if s != first and fails(_without(s, special, base))]
+        failing = [s for s in failing if not _covers(least, s, base)]
+    return list(dict.fromkeys(samples))
+
+
+def _weight(sample: CheckSample, base: CheckSample) -> tuple[int, int]:
+    elements = 1
+    for _, size in sample.sizes:
+        elements *= max(size, 1)
+    return len(_special(sample, base)), elements
+
+
+def _special(sample: CheckSample, base: CheckSample) -> list[str]:
+    """Return the circumstances in which a sample differs from the base."""
+    return [name for name in _CIRCUMSTANCES if getattr(sample, name) != getattr(base, name)]
+
+
+_CIRCUMSTANCES = ("output", "grad", "zeros", "layout", "upstream", "dtype", "sizes")
+
+
+def _without(sample: CheckSample, names: Sequence[str], base: CheckSample) -> CheckSample:
+    return replace(sample, **{name: getattr(base, name) for name in names})
+
+
+def _covers(least: CheckSample, sample: CheckSample, base: CheckSample) -> bool:
+    return all(getattr(sample, name) == getattr(least, name) for name in _special(least, base))
+
+
+def _shrunk(
+    bench: Bench, sample: CheckSample, base: CheckSample, fails: Callable[[CheckSample], bool]
+) -> CheckSample:
+    """Return the sample with every circumstance of the base that lets it still fail."""
+    for name in _CIRCUMSTANCES[:-1]:
+        plain = _without(sample, [name], base)
+        sample = plain if plain != sample and fails(plain) else sample
+    for letter, size in base.sizes:
+        plain = sample.sized({letter: size})
+        sample = plain if plain != sample and fails(plain) else sample
+    if sample.layout != "contiguous" and sample.on is None:
+        for name in bench.inputs.names:
+            alone = replace(sample, on=name)
+            if fails(alone):
+                return alone
+    return sample
+
+
+def failing_keys(trials: Sequence[Trial]) -> Iterator[Key]:
+    """Yield each way of failing once: outputs first, then gradients, in the order of the inputs."""
+    keys = {key_of(fault): None for trial in trials for fault in trial.faults}
+    order = {"run": 0, "output": 1, "gradient": 2, "second": 3}
+    yield from sorted(keys, key=lambda key: (order[key[1].kind], key[1].number))

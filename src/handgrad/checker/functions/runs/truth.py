@@ -1,0 +1,152 @@
+"""The reference on one sample in float64: the right results, and how far rounding moves them."""
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, nullcontext
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from handgrad.checker.functions.runs.bench import Bench, Quantity, doubles
+from handgrad.checker.functions.runs.calls import FunctionCall, InDouble
+from handgrad.checker.functions.samples import memory
+from handgrad.checker.functions.samples.sample import CheckSample
+from handgrad.checker.passes.noise import DRAWS, noise_of
+
+Results = dict[Quantity, Tensor]
+
+
+@dataclass
+class Truth:
+    """The reference on one sample, in float64."""
+
+    bench: Bench
+    sample: CheckSample
+    values: tuple[Any, ...]
+    wanted: tuple[int, ...]
+    call: FunctionCall
+    casts: bool = True
+    """Whether the reference asks for other floating dtypes, and must get float64 instead."""
+    outputs: tuple[int, ...] = ()
+    """Positions of the outputs that receive an upstream gradient."""
+    upstream: tuple[Tensor, ...] = ()
+    along: tuple[Tensor, ...] = ()
+    """Factors of the gradients in the sum that is differentiated a second time."""
+    second: bool = False
+    results: Results = field(default_factory=dict)
+    _noise: dict[int, Results] = field(default_factory=dict)
+    """By the number of draws."""
+    _native: Results | None = None
+
+    def differentiate(self, outputs: Sequence[int]) -> None:
+        """Draw upstream gradients for these outputs, and compute the right results."""
+        generator = torch.Generator().manual_seed(self.sample.seed(f"upstream {self.bench.seed}"))
+        dtype = getattr(torch, self.sample.dtype)
+        self.outputs = tuple(outputs)
+        self.upstream = tuple(
+            memory.upstream(self.sample.upstream, self.call.outputs[i], dtype, generator)
+            for i in self.outputs
+        )
+        self.along = tuple(
+            torch.randn(v.shape, generator=generator, dtype=torch.float64).to(v.device, v.dtype)
+            for v in (self.values[i] for i in self.wanted)
+        )
+        self._noise, self._native = {}, None
+        self.second = self.bench.double_backward and bool(self.outputs)
+        self.results = self._results(self.call, doubles(self.upstream))
+
+    def with_changes(
+        self,
+        values: Sequence[Any] | None = None,
+        upstream: Sequence[Tensor] | None = None,
+        mode: TorchFunctionMode | None = None,
+    ) -> Results | None:
+        """Return the reference's results from other values or upstream gradients, in float64.
+
+        `mode` is active during its forward. None where the reference cannot run on them.
+        """
+        try:
+            with ExitStack() as modes:
+                if self.casts:
+                    modes.enter_context(InDouble())
+                if mode is not None:
+                    modes.enter_context(mode)
+                given = doubles(self.values if values is None else values)
+                call = self.bench.run_reference(given, self.wanted)
+            return self._results(call, doubles(self.upstream if upstream is None else upstream))
+        except (RuntimeError, ValueError, TypeError, IndexError):
+            return None
+
+    def noise(self, quantity: Quantity, draws: int = DRAWS) -> Tensor:
+        """Return how far rounding in the sample's dtype moves the quantity, elementwise."""
+        if draws not in self._noise:
+            start = max((n for n in self._noise if n < draws), default=0)
+            eps = torch.finfo(getattr(torch, self.sample.dtype)).eps
+            moves = noise_of(self._moved, list(self.results.values()), eps, draws, start)
+            noise = {q: v for q, v in zip(self.results, moves, strict=True) if v is not None}
+            if start:
+                noise = {q: torch.maximum(v, self._noise[start][q]) for q, v in noise.items()}
+            self._noise[draws] = noise
+        return self._noise[draws][quantity]
+
+    def _moved(self, move: Callable[[Tensor], Tensor]) -> list[Tensor]:
+        """Return the results with every input and upstream gradient moved within its rounding."""
+        values = [_move(v, move) for v in doubles(self.values)]
+        with InDouble() if self.casts else nullcontext():
+            call = self.bench.run_reference(values, self.wanted)
+        results = self._results(call, [move(u) for u in doubles(self.upstream)])
+        return [results[quantity] for quantity in self.results]
+
+    def native(self, quantity: Quantity) -> Tensor | None:
+        """Return autograd's result from the reference in the sample's own dtype, if it runs."""
+        if self._native is None:
+            self._native = {}
+            if self.sample.dtype != "float64":
+                try:
+                    plain = [v.contiguous() if isinstance(v, Tensor) else v for v in self.values]
+                    call = FunctionCall(self.bench.reference, plain, self.wanted)
+                    self._native = self._results(call, self.upstream)
+                except (RuntimeError, TypeError, NotImplementedError):
+                    pass  # not available in this dtype; the noise alone is the scale
+        return self._native.get(quantity)
+
+    def _results(self, call: FunctionCall, upstream: Sequence[Tensor]) -> Results:
+        results = {Quantity("output", i): t.detach() for i, t in enumerate(call.outputs)}
+        if not self.outputs:
+            return results
+        gradients = call.gradients(self.outputs, upstream)
+        for i, gradient in zip(self.wanted, gradients, strict=True):
+            value = call.leaves[i].detach()
+            results[Quantity("gradient", i)] = (
+                torch.zeros_like(value) if gradient is None else gradient
+            )
+        if self.second:
+            results.update(self._second(call, upstream))
+        return results
+
+    def _second(self, call: FunctionCall, upstream: Sequence[Tensor]) -> Results:
+        leaves = [call.leaves[i] for i in call.wanted]
+        along = [v.to(u.dtype) for v, u in zip(self.along, leaves, strict=True)]
+        try:
+            gradients = call.second_gradients(self.outputs, upstream, along)
+        except RuntimeError:  # the gradient depends on nothing, so its own gradient is 0
+            gradients = (None,) * (len(self.wanted) + len(self.outputs))
+        shaped = [*leaves, *(call.outputs[i] for i in self.outputs)]
+        return {
+            quantity: torch.zeros_like(of.detach()) if gradient is None else gradient.detach()
+            for quantity, gradient, of in zip(
+                second_quantities(self.wanted, self.outputs), gradients, shaped, strict=True
+            )
+        }
+
+
+def second_quantities(wanted: Sequence[int], outputs: Sequence[int]) -> list[Quantity]:
+    """Return the second gradients in the order of `FunctionCall.second_gradients`."""
+    return [Quantity("second", i) for i in (*wanted, *(-1 - k for k in outputs))]
+
+
+def _move(value: Any, move: Callable[[Tensor], Tensor]) -> Any:
+    floating = isinstance(value, Tensor) and value.is_floating_point()
+    return move(value) if floating else value

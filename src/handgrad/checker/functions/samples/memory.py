@@ -1,0 +1,95 @@
+"""Memory layouts of inputs, and kinds of upstream gradient.
+
+A layout keeps the values, except `expanded`, which repeats the first row with stride 0.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+Layout = Callable[[Tensor, torch.Generator], Tensor]
+
+
+def contiguous(value: Tensor, generator: torch.Generator) -> Tensor:
+    """Return the value in row-major order."""
+    return value.contiguous()
+
+
+def transposed(value: Tensor, generator: torch.Generator) -> Tensor:
+    """Return the value in column-major order; with one dimension, as `sliced` does."""
+    if value.dim() < 2:
+        return sliced(value, generator)
+    order = list(range(value.dim()))[::-1]
+    return value.permute(order).contiguous().permute(order)
+
+
+def sliced(value: Tensor, generator: torch.Generator) -> Tensor:
+    """Return the value as every second element of a tensor that has other numbers between them."""
+    if value.dim() == 0:
+        return offset(value, generator)
+    wide = _like(value, (*value.shape[:-1], 2 * value.shape[-1]), generator)
+    wide[..., ::2] = value
+    return wide[..., ::2]
+
+
+def offset(value: Tensor, generator: torch.Generator) -> Tensor:
+    """Return the value contiguous, starting three elements into its storage."""
+    flat = _like(value, (value.numel() + 3,), generator)
+    flat[3:] = value.flatten()
+    return flat[3:].view(value.shape)
+
+
+def expanded(value: Tensor, generator: torch.Generator) -> Tensor:
+    """Return the first row in place of every row, with stride 0."""
+    if value.dim() == 0 or value.shape[0] == 0:
+        return value
+    return value[:1].contiguous().expand(value.shape)
+
+
+LAYOUTS: dict[str, Layout] = {
+    f.__name__: f for f in (contiguous, transposed, sliced, offset, expanded)
+}
+
+
+def _like(value: Tensor, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+    """Return a tensor of similar, recognisably different numbers: reading them gives an error."""
+    if not value.numel():
+        return value.new_zeros(shape)
+    count = max(1, torch.Size(shape).numel())
+    picked = torch.randint(value.numel(), (count,), generator=generator)
+    other = value.flatten()[picked.to(value.device)]
+    if value.is_floating_point():
+        other = other * 1.5
+    return other[: torch.Size(shape).numel()].reshape(shape)
+
+
+def upstream(kind: str, out: Tensor, dtype: torch.dtype, generator: torch.Generator) -> Tensor:
+    """Return an upstream gradient for `out`, on its device, in `dtype`."""
+    if kind == "ones":  # what .sum().backward() passes on
+        return torch.ones((), dtype=dtype, device=out.device).expand(out.shape)
+    shape = torch.Size(()) if kind == "expanded" else out.shape
+    drawn = torch.randn(shape, generator=generator, dtype=torch.float64)
+    value = drawn.to(device=out.device, dtype=dtype)
+    if kind == "expanded":
+        return value.expand(out.shape)
+    return transposed(value, generator) if kind == "strided" else value
+
+
+def in_storage_order(value: Tensor) -> Tensor | None:
+    """Return what a kernel reads that ignores strides; None beyond the storage, or if the same."""
+    if value.is_contiguous() or not value.numel():
+        return None
+    stride = torch.empty(value.shape, device="meta").stride()
+    if value.storage_offset() + value.numel() > value.untyped_storage().nbytes() // (
+        value.element_size()
+    ):
+        return None
+    return value.as_strided(value.shape, stride, value.storage_offset()).contiguous()
+
+
+def twin(value: Tensor) -> Tensor:
+    """Return a copy with the same strides and storage offset."""
+    storage = value.untyped_storage().clone()  # type: ignore[no-untyped-call]
+    empty = torch.empty(0, dtype=value.dtype, device=value.device)
+    return empty.set_(storage, value.storage_offset(), value.shape, value.stride())
