@@ -145,7 +145,7 @@ class Machine:
         (6, lambda n: 0.01 / n, 6),
         (8, lambda n: 0.01 * (1 + abs(n - 4)), 4),
         (8, lambda n: 0.01 * n, 1),
-        (2, lambda n: 0.01 * (1, 0.95)[n - 1], 1),  # a twentieth is not worth a processor
+        (2, lambda n: 0.01 * (1, 0.95)[n - 1], 1),  # a twentieth is not worth a CPU
         (1, lambda n: 0.01, 1),
         (8, lambda n: 1e-6 / n, 1),  # too short to tell
     ],
@@ -174,7 +174,7 @@ def test_it_changes_when_the_machine_does() -> None:
     machine = Machine(lambda n: 0.01 / n)
     pace = Pace(4, lambda: machine.time)
     machine.calls(pace, 3000)
-    machine.seconds = lambda n: 0.01 * n**2  # others want the processors
+    machine.seconds = lambda n: 0.01 * n**2  # other programs use the CPUs
     assert machine.calls(pace, 50)[-20:].count(1) >= 17  # another is tried now and then
     machine.seconds = lambda n: 0.01 / n
     assert machine.calls(pace, 3000)[-1] == 4
