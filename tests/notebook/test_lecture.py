@@ -1,20 +1,19 @@
 """examples/lecture.ipynb, from top to bottom in a kernel."""
 
-from pathlib import Path
-
 import nbformat
 import pytest
 
 from notebook.conftest import Kernel, Ran
+from paths import ROOT
 
-FILE = Path(__file__).parents[2] / "examples" / "lecture.ipynb"
+FILE = ROOT / "examples" / "lecture.ipynb"
 CELLS = nbformat.read(FILE, as_version=4).cells
 SOURCES = [cell.source for cell in CELLS if cell.cell_type == "code"]
 NOTHING_ELSE = {"exact", "right but for rounding"}
 
 
 def right(text: str) -> int:
-    """How many gradients a line of verdicts counts, all of them right."""
+    """Return the number of gradients that a line of verdicts counts, all of them right."""
     line = text.removeprefix("handgrad: ").rstrip(".")
     counts = [part.partition(" ") for part in line.replace(", ", " · ").split(" · ")]
     assert {word for _, _, word in counts} <= NOTHING_ELSE, text
@@ -26,7 +25,7 @@ def ran(notebook: Kernel) -> list[Ran]:
     return notebook.all(SOURCES)
 
 
-def test_it_is_stored_as_it_was_written() -> None:
+def test_it_is_saved_without_outputs() -> None:
     code = [cell for cell in CELLS if cell.cell_type == "code"]
     assert all(cell.outputs == [] and cell.execution_count is None for cell in code)
 

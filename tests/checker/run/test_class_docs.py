@@ -1,4 +1,4 @@
-"""docs/class.md shows what its commands print, and says what there is to say."""
+"""docs/class.md shows what its commands print, and describes every result and column."""
 
 import re
 import subprocess
@@ -11,8 +11,9 @@ from checker.run.test_docs import COMMANDS, SCRIPTS
 from handgrad.checker.report.file_result import STATUSES
 from handgrad.checker.report.sheet import COLUMNS
 from handgrad.cli import run
+from paths import DOCS
 
-PAGE = (Path(__file__).parents[3] / "docs" / "class.md").read_text()
+PAGE = (DOCS / "class.md").read_text()
 
 
 def test_the_commands_of_the_page(
@@ -31,7 +32,7 @@ def test_the_commands_of_the_page(
 
 
 def test_the_code_of_the_page(tmp_path: Path) -> None:
-    """Real files, several at a time, by the public name."""
+    """Check several files through the public function."""
     for name, source in SCRIPTS.findall(PAGE)[1:]:
         (tmp_path / name).write_text(source)
     (code,) = re.findall(r"(?<!`:)\n\n```python\n(.*?)```", PAGE, re.DOTALL)

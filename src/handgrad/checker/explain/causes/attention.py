@@ -27,7 +27,6 @@ from handgrad.checker.explain.search.closed import (
     reads,
     rescaled,
     target,
-    wrapped,
 )
 from handgrad.checker.explain.search.edits import Text
 from handgrad.checker.explain.search.finding import Finding
@@ -114,7 +113,7 @@ def _masked(suspect: Suspect) -> Finding | None:
     for how in _masks(suspect) if text is not None and text.value is not None else ():
         assert text is not None
         assert text.value is not None
-        fix = wrapped(text, text.value, how)
+        fix = text.scaled(text.value, how)
         if suspect.mends(fix):
             return Finding("The mask of the forward pass is not applied to the gradient.", fix)
     return None
