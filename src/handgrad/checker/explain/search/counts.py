@@ -11,7 +11,7 @@ from handgrad.checker.closeness import CONSTANTS, same_constant
 from handgrad.checker.explain.search.edits import number
 from handgrad.checker.explain.search.shares import forward_lines, forward_ops
 from handgrad.checker.explain.search.suspect import Suspect
-from handgrad.checker.record.trace import Op
+from handgrad.checker.record.trace import Bind, Op
 
 FORMS: tuple[tuple[str, str, Callable[[float], float]], ...] = (
     ("{}", "{}", lambda n: n),
@@ -162,8 +162,7 @@ def _scalars(op: Op) -> Iterator[float]:
 
 def _sizes(suspect: Suspect) -> Iterator[tuple[float, str]]:
     """Yield the sizes of this node and of its consumers."""
-    nodes = [suspect.node, *(suspect.names[p.consumer] for p in suspect.parts
-                             if p.consumer in suspect.names)]  # fmt: skip
+    nodes = _nodes(suspect)
     for node in nodes:
         for i, size in enumerate(node.value.shape):
             if size > 1:
@@ -171,6 +170,12 @@ def _sizes(suspect: Suspect) -> Iterator[tuple[float, str]]:
     for node in nodes:
         if node.value.ndim > 1:
             yield float(node.value.numel()), f"the elements of {node.name}"
+
+
+def _nodes(suspect: Suspect) -> list[Bind]:
+    """Return this node and its consumers."""
+    names = [part.consumer for part in suspect.parts]
+    return [suspect.node, *(suspect.names[name] for name in names if name in suspect.names)]
 
 
 def _size_of(suspect: Suspect, given: Tensor, each: float) -> str:
@@ -225,8 +230,7 @@ def _is(found: object, value: float) -> bool:
 
 def shapes(suspect: Suspect, value: float) -> list[str]:
     """Return an expression of the node's or its consumers' sizes for this number: `x.shape[0]`."""
-    nodes = [suspect.node, *(suspect.names[p.consumer] for p in suspect.parts
-                             if p.consumer in suspect.names)]  # fmt: skip
+    nodes = _nodes(suspect)
     found = [f"{node.name}.shape[{i}]" for node in nodes for i, size in
              enumerate(node.value.shape) if size == value]  # fmt: skip
     return found[:1] or [f"{n.name}.numel()" for n in nodes if n.value.numel() == value][:1]
