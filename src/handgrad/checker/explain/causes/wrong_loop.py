@@ -40,8 +40,8 @@ def find(suspect: Suspect) -> Finding | None:
 
 def _reset(suspect: Suspect) -> Finding | None:
     first = grouped(suspect.hand)[0][0]
-    body, own = Body(first), Body(suspect.statement)
-    if not body.loops or not own.loops or body.node is None or first is suspect.statement:
+    body, inner = Body(first), Body(suspect.statement)
+    if not body.loops or not inner.loops or body.node is None or first is suspect.statement:
         return None
     outer = body.loops[0]
     if not loop_mends(suspect, outer, {body.node: [ast.Pass()]}):

@@ -70,13 +70,13 @@ class FunctionCall:
     def kept(self) -> str:
         """Return the statement with keepdim=True in the call, or without it where it is present."""
         whole = self.text.segment(self.node)
-        own = next((k for k in self.node.keywords if k.arg in KEEPS), None)
-        if own is None:
+        keyword = next((k for k in self.node.keywords if k.arg in KEEPS), None)
+        if keyword is None:
             comma = ", " if self.node.args or self.node.keywords else ""
             word = keepdim_in(self.text)
             return self.text.replace(self.node, f"{whole[:-1].rstrip()}{comma}{word}=True)")
-        value = re.escape(self.text.segment(own.value))
-        gone = rf",?\s*{own.arg}\s*=\s*{value}(?=\s*[,)])"
+        value = re.escape(self.text.segment(keyword.value))
+        gone = rf",?\s*{keyword.arg}\s*=\s*{value}(?=\s*[,)])"
         return self.text.replace(self.node, re.sub(gone, "", whole).replace("(, ", "("))
 
 

@@ -56,13 +56,13 @@ class Constant:
             return fraction(1 / self.count.value if self.over else self.count.value)
         what = f" ({self.count.what})" if self.count.what else ""
         if self.is_number:
-            own = f"{self.count.name} is {self.count.what}" if what else ""
+            definition = f"{self.count.name} is {self.count.what}" if what else ""
         else:
-            own = f"{self.count.name} = {number(self.count.value)}{what}"
+            definition = f"{self.count.name} = {number(self.count.value)}{what}"
         if plain:
-            return own
+            return definition
         text = f"1 / {self.factor}" if self.over else self.text
-        return f"{text}, where {own}" if own else text
+        return f"{text}, where {definition}" if definition else text
 
     @property
     def is_number(self) -> bool:
@@ -197,9 +197,9 @@ def _dimension(name: str, i: int, rank: int) -> str:
 def _names(suspect: Suspect, value: float) -> list[str]:
     """Return the user's names for a number, those used in the backward pass first."""
     names, lines = suspect.views[0].moment.names, _lines(suspect)
-    own = [n for n in names if _is(names.given(n), value) and not n.startswith("_")]
-    seen = {n: len(re.findall(rf"\b{re.escape(n)}\b", lines)) for n in own}
-    order = sorted(own, key=lambda n: -seen[n])
+    candidates = [n for n in names if _is(names.given(n), value) and not n.startswith("_")]
+    uses = {n: len(re.findall(rf"\b{re.escape(n)}\b", lines)) for n in candidates}
+    order = sorted(candidates, key=lambda n: -uses[n])
     if value <= SMALL and value.is_integer():
         return [number(value), *order]
     return order or shapes(suspect, value) or _written(suspect, value) or [number(value)]

@@ -66,10 +66,10 @@ def _above(suspect: Suspect, line: int) -> Bind | None:
 
 def _earlier(suspect: Suspect, line: int) -> Iterator[Bind]:
     """Yield the assignments above that line in the same function, the latest first."""
-    own = suspect.statement
+    statement = suspect.statement
     for bind in reversed(suspect.forward.trace.of(Bind)):
         other = bind.statement
-        if other.source != own.source or other.function != own.function:
+        if other.source != statement.source or other.function != statement.function:
             continue
         if other.place.line < line and bind.index < suspect.hand.own_final().index:
             yield bind
