@@ -1,11 +1,11 @@
 """CAUSES: why a line is wrong, one file each, tried in the order that they give themselves.
 
 A cause is a module with CODE, NAME, its place ORDER, and a docstring with What / Why / Wrong /
-Right that `handgrad explain` prints. One that is an edit of the line has EDITS, rules of the
-grammar with their messages; any other has `find`, a pure function from the evidence about one
-statement to a Finding or None. A finding is verified: its line has been run in the place of the
-user's and makes what is right, or its explanation, applied to what is right, makes the user's
-number.
+Right that `handgrad explain` prints. A cause that is an edit of the line has EDITS: rules of the
+grammar, each with its message. Any other has `find`, a pure function from the evidence about one
+statement to a Finding or None. A finding is verified: its line has been run instead of the user's
+and gives the correct gradient, or its explanation, applied to the correct gradient, gives the
+user's.
 """
 
 import pkgutil
@@ -45,4 +45,4 @@ CAUSES: tuple[Cause, ...] = tuple(
 )
 
 AS_IT_RAN = replace(_cause(precision), find=precision.of_right_formula)
-"""Of a line that is right, whose value was not: all that is left is the dtype."""
+"""For a correct line whose value was wrong: only the dtype is left as the cause."""

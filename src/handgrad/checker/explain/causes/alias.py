@@ -46,7 +46,7 @@ def find(suspect: Suspect) -> Finding | None:
 
 
 def _second(suspect: Suspect) -> Bind | None:
-    """Return where the name that is written to was given the memory."""
+    """Return the assignment that gave the memory its second name."""
     alias = suspect.grade.alias
     memory = key_of(suspect.hand.binds[-1].value)
     written = {target.name for target in alias.targets} if alias is not None else set()

@@ -40,7 +40,7 @@ ORDER = 350
 
 
 def find(suspect: Suspect) -> Finding | None:
-    """Fit what was made as a sum of the softmax's two terms; then try the mask."""
+    """Fit the result as a sum of the softmax's two terms; then try the mask."""
     if not suspect.views or suspect.made.shape != suspect.right.shape or suspect.right.dim() < 2:
         return None
     return _terms(suspect) or _masked(suspect)
@@ -87,7 +87,7 @@ def _term(statistic: str) -> str:
 
 
 def _lines(suspect: Suspect) -> Iterator[str]:
-    """Yield the closed form, for each tensor of the forward whose rows sum to 1."""
+    """Yield the closed form for each forward tensor whose rows sum to 1."""
     if suspect.text is None:
         return
     for name, bind in suspect.names.items():
@@ -101,14 +101,14 @@ def _lines(suspect: Suspect) -> Iterator[str]:
 
 
 def _consumers(suspect: Suspect) -> list[Statement]:
-    """Return the statements that the node went into, as its name tells."""
+    """Return the statements that read the node by name."""
     name = re.compile(rf"\b{re.escape(suspect.node.name)}\b")
     found = dict.fromkeys(b.statement for b in suspect.forward.nodes())
     return [s for s in found if name.search(s.text.partition("=")[2])]
 
 
 def _masked(suspect: Suspect) -> Finding | None:
-    """Apply the masks that the forward applies."""
+    """Apply the masks of the forward pass."""
     text = suspect.text
     for how in _masks(suspect) if text is not None and text.value is not None else ():
         assert text is not None

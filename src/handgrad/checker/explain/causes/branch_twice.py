@@ -27,7 +27,7 @@ ORDER = 30
 
 
 def find(suspect: Suspect) -> Finding | None:
-    """Hold what was made to what is right and one branch more."""
+    """Compare the result with the correct gradient plus one contribution."""
     again = next((part for part in suspect.parts if _is_twice(suspect, part)), None)
     if again is None:
         return _instead(suspect)
@@ -59,7 +59,7 @@ def _is_twice(suspect: Suspect, part: Contribution) -> bool:
 
 
 def _instead(suspect: Suspect) -> Finding | None:
-    """Find a branch that stands a second time where another belongs."""
+    """Find a contribution that is added a second time instead of another."""
     if suspect.statement not in suspect.grade.blamed.twice:
         return None
     count = len(suspect.views)

@@ -40,7 +40,7 @@ EDITS = tuple(
 
 
 def find(suspect: Suspect) -> Finding | None:
-    """Take each number out of the line, or put one in; name the factor by which all is off."""
+    """Remove, insert or change a number; name the factor by which the whole is wrong."""
     off = constant(suspect)
     if ignores_upstream(suspect):
         return None  # whatever number comes back here, it is not this line's

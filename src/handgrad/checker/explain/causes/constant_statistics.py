@@ -29,7 +29,7 @@ ORDER = 200
 
 
 def find(suspect: Suspect) -> Finding | None:
-    """Hold what was made to the gradient with statistics held constant."""
+    """Compare the result with the gradient for constant statistics."""
     fit = fitted(suspect)
     if (
         fit is None

@@ -36,7 +36,7 @@ _STOPS = {"detach", "detach_", "data"}
 
 
 def find(suspect: Suspect) -> Finding | None:
-    """Hold what was made to the gradient of a forward that detaches nothing."""
+    """Compare the result with the gradient of a forward pass that detaches nothing."""
     if not suspect.views or suspect.made.shape != suspect.right.shape:
         return None
     before = suspect.forward.trace.events[: suspect.forward.end + 1]
@@ -76,7 +76,7 @@ def _name(op: Op) -> str:
 
 
 def _attached(suspect: Suspect, stops: list[Op]) -> Tensor | None:
-    """Return the node's gradient where nothing is detached."""
+    """Return the node's gradient if nothing is detached."""
     forward = suspect.forward
     replay = _Attached(
         forward.trace,
@@ -110,6 +110,6 @@ class _Attached(Replay):
 
 
 def _statement(suspect: Suspect, stops: list[Op]) -> Bind | None:
-    """Return the first name that was given after the last of them."""
+    """Return the first assignment after the last of them."""
     after = (e for e in suspect.forward.trace.events[stops[-1].index :] if type(e) is Bind)
     return next(after, None)

@@ -47,7 +47,7 @@ def _moved(suspect: Suspect, text: Text) -> Iterator[tuple[str, str]]:
 
 
 def _unrepeated(suspect: Suspect) -> Text | None:
-    """Return the text of a statement whose loop must begin anew to be run again."""
+    """Return the text of a statement that can only run again with its whole loop."""
     body = Body(suspect.statement)
     if not body.loops or suspect.unit is None or not suspect.views:
         return None
@@ -69,7 +69,7 @@ def _in_loop(suspect: Suspect, fix: str) -> bool:
 
 
 def _range(suspect: Suspect) -> Finding | None:
-    """Let each loop around the statement begin or end one earlier or later."""
+    """Start or end each loop around the statement one step earlier or later."""
     body = Body(suspect.statement)
     if not body.loops:
         return None

@@ -42,7 +42,7 @@ ORDER = 400
 
 
 def find(suspect: Suspect) -> Finding | None:
-    """Divide what was made by what comes back: in every scene it must be the same quotient."""
+    """Divide the result by the upstream gradient: all scenes must give the same quotient."""
     for part in suspect.parts:
         above = upstream(suspect, part)
         own = known(suspect, part)
@@ -94,7 +94,7 @@ def _wrong(
 
 
 def _power(suspect: Suspect, part: Contribution) -> str | None:
-    """Return the derivative of the power in the forward's line, in its own words."""
+    """Return the derivative of the power in the forward line, spelled as that line is."""
     line, node = forward_line(suspect, part.consumer), suspect.node.name
     if line is None or suspect.text is None:
         return None
@@ -117,7 +117,7 @@ def _slope(own: Derivative, x: str, y: str) -> str:
 
 
 def known(suspect: Suspect, part: Contribution) -> Derivative | None:
-    """Return the derivative where one elementwise function of the node made the consumer."""
+    """Return the derivative if the consumer is one elementwise function of the node."""
     consumer = suspect.names.get(part.consumer)
     if consumer is None:
         return None
@@ -132,7 +132,7 @@ def known(suspect: Suspect, part: Contribution) -> Derivative | None:
 def _recognised(
     suspect: Suspect, part: Contribution, own: Derivative, made: tuple[Tensor, Tensor]
 ) -> str | None:
-    """Return what the line multiplies by instead, if it is a derivative that has a name."""
+    """Return what the line multiplies by instead, if it is recognised."""
     x, y = suspect.tensor(suspect.node.name), suspect.tensor(part.consumer)
     got, at = made
     if x is None or y is None or x.shape != got.shape or y.shape != got.shape:

@@ -25,7 +25,7 @@ ORDER = 70
 
 
 def find(suspect: Suspect) -> Finding | None:
-    """Hold what was made to the gradients of all nodes."""
+    """Compare the result with the gradients of all nodes."""
     other = belongs_to(suspect)
     if other is None:
         return None

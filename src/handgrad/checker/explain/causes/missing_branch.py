@@ -36,11 +36,11 @@ ORDER = 210
 MANY = 8
 """With more consumers than this (a loop over time), only single ones and all but one are tried."""
 FEW = 4
-"""Names of the consumer's own line that are tried as the factor of what comes back."""
+"""Number of names in the consumer's line that are tried as a factor of the upstream gradient."""
 
 
 def find(suspect: Suspect) -> Finding | None:
-    """Hold what was made to what is right less one branch or more."""
+    """Compare the result with the correct gradient minus one or more contributions."""
     if _is_zeros(suspect):
         return _unfilled(suspect)
     lost = _lost(suspect)
@@ -62,9 +62,9 @@ def find(suspect: Suspect) -> Finding | None:
 
 
 def _joined(suspect: Suspect) -> str | None:
-    """Return the statement with the name added that holds what is lost, such as dhnext.
+    """Return the statement plus the name that holds the missing contribution, such as dhnext.
 
-    It holds it as the file ran: no gradient of a node's, it is not made again in other scenes.
+    Its value is that of the run: it is no node's gradient, so other scenes do not compute it again.
     """
     text, names = suspect.text, suspect.views[0].moment.names
     value = text.value if text is not None else None
@@ -79,7 +79,7 @@ def _joined(suspect: Suspect) -> str | None:
 
 
 def _earlier(suspect: Suspect) -> str:
-    """Return the statement that made the gradient before this one made it anew."""
+    """Return the earlier statement that assigned the gradient, which this one replaces."""
     name, end = suspect.hand.name, suspect.forward.end
     made = [b for b in suspect.forward.trace.of(Bind) if b.name == name and b.index > end
             and b.index < suspect.hand.binds[0].index and not b.alias]  # fmt: skip
@@ -87,7 +87,7 @@ def _earlier(suspect: Suspect) -> str:
 
 
 def _lost(suspect: Suspect) -> tuple[Contribution, ...]:
-    """Return the fewest branches without which what is right is what was made."""
+    """Return the fewest contributions that, if missing, explain the result."""
     parts = suspect.parts
     if suspect.made.shape != suspect.right.shape or len(parts) < 2:
         return ()
@@ -107,7 +107,7 @@ def _without(suspect: Suspect, lost: tuple[Contribution, ...], view: int) -> boo
 
 
 def _lines(suspect: Suspect, part: Contribution) -> Iterator[str]:
-    """Yield lines that may add what comes back through one consumer."""
+    """Yield lines that may add the contribution of one consumer."""
     own, back = suspect.hand.name, part.hand
     if back is None:
         return
@@ -137,7 +137,7 @@ def _beside(suspect: Suspect, part: Contribution) -> Sequence[str]:
 
 
 def _is_zeros(suspect: Suspect) -> bool:
-    """Tell whether the gradient stays at what `zeros_like` made."""
+    """Tell whether the gradient keeps the value of `zeros_like`."""
     value = suspect.text.value if suspect.text is not None else None
     zeros = isinstance(value, ast.Call) and "zeros" in ast.unparse(value.func)
     return zeros and not suspect.rest and not suspect.made.any()
@@ -154,7 +154,7 @@ def _unfilled(suspect: Suspect) -> Finding:
 
 
 def _fillings(suspect: Suspect, back: str | None) -> Iterator[str]:
-    """Yield lines that may fill the zeros: rows that were looked up, and classes picked."""
+    """Yield lines that may fill the zeros: rows that are looked up, classes that are picked."""
     own, right = suspect.hand.name, suspect.right
     for name, index in _indices(suspect):
         if back is not None:

@@ -32,7 +32,7 @@ ORDER = 80
 
 
 def find(suspect: Suspect) -> Finding | None:
-    """Name the statement that wrote to what the line reads, or to the value for its gradient."""
+    """Name the statement that overwrote a value that the line reads, or its own value."""
     lacking = _lost(suspect)
     if lacking is not None:
         return lacking
@@ -55,7 +55,7 @@ def find(suspect: Suspect) -> Finding | None:
 
 
 def _lost(suspect: Suspect) -> Finding | None:
-    """Find `zd += ...` that adds to the value what its gradient lacks."""
+    """Find `zd += ...`, which adds to the value what belongs to its gradient."""
     name, gradient = suspect.node.name, suspect.hand.name
     writer = _writer(suspect, name)
     fix = None if writer is None else _with_d(suspect, writer, name, gradient)
@@ -80,7 +80,7 @@ def _writer(suspect: Suspect, name: str) -> Bind | None:
 
 
 def _with_d(suspect: Suspect, writer: Bind, name: str, gradient: str) -> str | None:
-    """Return the statement with the gradient for the value, if that is what the gradient lacks."""
+    """Return the statement with the gradient instead of the value, if that completes it."""
     hand = next((h for h in suspect.backward.hands.values() if h.name == gradient), suspect.hand)
     trace, node = suspect.forward.trace, hand.node
     text = writer.statement.text
@@ -97,7 +97,7 @@ def _with_d(suspect: Suspect, writer: Bind, name: str, gradient: str) -> str | N
 
 
 def _second(suspect: Suspect, found: Changed, writer: Bind) -> Bind | None:
-    """Return where the tensor got the name under which it was written to."""
+    """Return the assignment of the name under which the tensor was modified."""
     events = suspect.forward.trace.events[: writer.index]
     for event in reversed(events):
         if type(event) is not Bind or event.kind != "assign" or event.alias:

@@ -54,7 +54,7 @@ def find(suspect: Suspect) -> Finding | None:
 
 
 def of_right_formula(suspect: Suspect) -> Finding | None:
-    """For a line that is right but for its dtypes: find the change, or name what is short."""
+    """For a line that is correct except for its dtypes: find the cast, or name the short value."""
     found = find(suspect)
     if found is not None:
         return found
@@ -83,12 +83,12 @@ def _name(dtype: torch.dtype) -> str:
 
 
 def _bits(dtype: torch.dtype) -> int:
-    """Return how many bits of a number it keeps."""
+    """Return the number of significant bits."""
     return -int(torch.tensor(torch.finfo(dtype).eps).log2()) if dtype.is_floating_point else 0
 
 
 def _kept(text: Text) -> Iterator[tuple[str, str]]:
-    """Yield the statement without one change of dtype, and what it changed to."""
+    """Yield the statement without one change of dtype, and that dtype."""
     for call in text.of(ast.Call):
         name = call.func.attr if isinstance(call.func, ast.Attribute) else ""
         owner = call.func.value if isinstance(call.func, ast.Attribute) else None
@@ -123,7 +123,7 @@ def _dtype(source: str) -> str:
 
 
 def _is_right(suspect: Suspect, fix: str) -> bool:
-    """Tell whether it comes out right in the dtypes that the program has."""
+    """Tell whether a line is correct in the dtypes of the program."""
     own = suspect.forward.autograd.get(suspect.node.index)
     made = suspect.natively(fix)
     if made is None or made.shape != suspect.right.shape:

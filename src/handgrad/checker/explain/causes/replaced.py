@@ -32,12 +32,12 @@ ORDER = 170
 
 
 def find(suspect: Suspect) -> Finding | None:
-    """Add where the statement replaces."""
+    """Add instead of replacing."""
     return edited(suspect, ((added, "{was}."),)) or _every_turn(suspect)
 
 
 def _every_turn(suspect: Suspect) -> Finding | None:
-    """Find `dW = ...` in a loop: each turn throws away what the ones before it made."""
+    """Find `dW = ...` in a loop: each iteration discards what earlier iterations added."""
     body = Body(suspect.statement)
     node = body.node
     if not body.loops or not isinstance(node, ast.Assign):

@@ -28,14 +28,14 @@ ORDER = 60
 
 
 def find(suspect: Suspect) -> Finding | None:
-    """Find nothing: what is not returned has no statement; `handgrad.check` counts."""
+    """Find nothing: a missing return value has no statement; returned.py counts them."""
     return None
 
 
 def message(
     function: str, inputs: Sequence[str], asked: Sequence[str], returned: Sequence[Any]
 ) -> Callable[[str], str]:
-    """Return what to say of an input without a gradient: `asked` are those that may have one."""
+    """Return the message for an input without a gradient; `asked` are those that may have one."""
     count = len(returned)
 
     def message_for(name: str) -> str:

@@ -28,7 +28,7 @@ ORDER = 50
 
 
 def find(suspect: Suspect) -> Finding | None:
-    """Hold what stands in one position to the gradients of all nodes."""
+    """Compare the value in one position with the gradients of all nodes."""
     tree = None if suspect.unit is None else suspect.unit.tree
     returns = isinstance(tree, ast.Return)
     taken = isinstance(tree, ast.Assign) and isinstance(tree.value, ast.Call)
@@ -49,5 +49,5 @@ def find(suspect: Suspect) -> Finding | None:
 
 
 def message(other: str, name: str) -> str:
-    """Return what to say where the gradient of `other` is returned for `name`."""
+    """Return the message if the gradient of `other` is returned for `name`."""
     return f"The gradient of {other} is returned in place of the gradient of {name}."

@@ -26,7 +26,7 @@ ORDER = 10
 
 
 def find(suspect: Suspect) -> Finding | None:
-    """Keep a dimension, or drop it; failing that, mend the shape of the whole."""
+    """Keep a dimension, or drop it; otherwise reshape the whole."""
     if suspect.grade.fit is None or suspect.grade.root:
         return None
     found = edited(suspect, ((reductions.in_shape, ""),))

@@ -34,7 +34,7 @@ EDITS = tuple(
 
 
 def find(suspect: Suspect) -> Finding | None:
-    """Change one sign after another; then the sign of all of it."""
+    """Change one sign after another; then compare with the negative of the gradient."""
     found = edited(suspect, EDITS)
     whole = suspect.made.shape == suspect.right.shape and suspect.is_right(-suspect.made)
     if found is not None:

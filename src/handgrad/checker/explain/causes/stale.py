@@ -55,7 +55,7 @@ def _rebound(suspect: Suspect, found: Changed) -> Finding:
 
 
 def _sized(suspect: Suspect, found: Changed) -> Iterator[str]:
-    """Yield the statement with the forward's own size for a number that was one."""
+    """Yield the statement with the size of a forward tensor instead of the number."""
     if suspect.text is None or type(found.then) is not int:
         return
     written = [node for node in suspect.text.of(ast.Name) if node.id == found.name]

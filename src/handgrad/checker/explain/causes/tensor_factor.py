@@ -35,7 +35,7 @@ CODE = "HG105"
 NAME = "factor of a tensor"
 ORDER = 390
 SAMPLE = 4096
-"""So many elements are compared with each function of each tensor."""
+"""Number of elements that are compared with each function of each tensor."""
 
 FUNCTIONS: tuple[tuple[str, Callable[[Tensor], Tensor]], ...] = (
     ("{}", lambda x: x),
@@ -47,7 +47,7 @@ FUNCTIONS: tuple[tuple[str, Callable[[Tensor], Tensor]], ...] = (
     ("(1 - {})", lambda x: 1 - x),
     ("(1 - {}**2)", lambda x: 1 - x * x),
 )
-"""The functions of a tensor that a line may be off by, or by 1 over them."""
+"""The functions of a tensor that may be the wrong factor, or its reciprocal."""
 EDITS = (
     (factors.without_tensor, "The {was} does not belong here."),
     (factors.with_tensor, "The factor {was} is missing: `{now}` has it."),
@@ -55,7 +55,7 @@ EDITS = (
 
 
 def find(suspect: Suspect) -> Finding | None:
-    """Hold made / right to each tensor; then take one factor out, or put one of the forward in."""
+    """Compare the quotient with each tensor; then remove one factor, or insert one."""
     if any(is_upstream_alone(suspect, part) for part in suspect.parts):
         return None
     found = quotient(suspect)
@@ -70,7 +70,7 @@ def find(suspect: Suspect) -> Finding | None:
 
 
 def _functions(suspect: Suspect, found: tuple[Tensor, Tensor]) -> Iterator[tuple[str, str, bool]]:
-    """Yield the tensors of which the quotient is a function, that, and whether it is 1 over it."""
+    """Yield tensors that explain the quotient, the factor, and whether it is the reciprocal."""
     off, known = found
     for name in _near(suspect):
         value = suspect.tensor(name)
@@ -104,13 +104,13 @@ def _message(suspect: Suspect, name: str, factor: str, over: bool) -> str:
 
 
 def _near(suspect: Suspect) -> list[str]:
-    """Return the tensors' names: those in the forward's lines that read this node first."""
+    """Return the names of tensors, those in the forward lines that read this node first."""
     known = dict.fromkeys([*beside(suspect), *suspect.names, *suspect.gradients.values()])
     return [name for name in known if name != suspect.hand.name]
 
 
 def _mended(suspect: Suspect, factor: str, over: bool) -> str | None:
-    """Return the line without the factor, or with it, or with the whole freed of it."""
+    """Return the line without the factor, or with it, or with the whole divided by it."""
     text = suspect.text
     if text is None or text.value is None:
         return None

@@ -61,7 +61,7 @@ _KINKS = {
 
 
 def find(suspect: Suspect) -> Finding | None:
-    """Turn each mask of the line, then see whether it is off at ties and kinks only."""
+    """Invert each mask of the line, then test whether it is wrong at ties and kinks only."""
     turned = edited(suspect, ((masks.turned, "The mask is inverted."),))
     op = _kink(suspect) if turned is None else None
     if op is None:
@@ -74,7 +74,7 @@ def find(suspect: Suspect) -> Finding | None:
 
 
 def _kink(suspect: Suspect) -> Op | None:
-    """Return the operation at whose ties or kinks alone the gradient is off."""
+    """Return the operation at whose ties or kinks alone the gradient is wrong."""
     if not suspect.views or suspect.made.shape != suspect.right.shape:
         return None
     off = (suspect.made - suspect.right).abs() > 1e-6 * suspect.right.abs().mean()
@@ -89,7 +89,7 @@ def _kink(suspect: Suspect) -> Op | None:
 
 
 def _corner(suspect: Suspect, op: Op) -> Tensor | None:
-    """Return where the operation's input stands at a tie or a kink."""
+    """Return where the operation's input is at a tie or a kink."""
     name, x = _name(op), suspect.node.value.detach()
     others = [a for a in (*op.args[1:], *op.kwargs.values()) if a is not None]
     if name in ("relu", "relu_", "leaky_relu", "abs", "absolute"):
@@ -136,7 +136,7 @@ def _name(op: Op) -> str:
 
 
 def _ways(suspect: Suspect, text: Text, op: Op) -> Iterator[str]:
-    """Yield the line with the corner on the other side, shared, or given to one."""
+    """Yield the line with the corner on the other side, shared, or assigned to one element."""
     yield from masks.closed(text)
     for node in masks.comparisons(text):
         if isinstance(node.ops[0], ast.Eq):
@@ -148,7 +148,7 @@ def _ways(suspect: Suspect, text: Text, op: Op) -> Iterator[str]:
 
 
 def _picked(suspect: Suspect, text: Text, node: ast.Compare, op: Op) -> Iterator[str]:
-    """Yield `x == m` divided among its ties, and the one-hot of the index instead."""
+    """Yield `x == m` divided by the number of its ties, and the one-hot of the index."""
     mask, dim, name = text.segment(node), _dimension(op), suspect.node.name
     yield text.replace(node, f"({mask}) / ({mask}).sum({dim}, keepdim=True)")
     if isinstance(dim, int):
@@ -160,7 +160,7 @@ def _picked(suspect: Suspect, text: Text, node: ast.Compare, op: Op) -> Iterator
 
 
 def _spread(suspect: Suspect, text: Text, op: Op) -> Iterator[str]:
-    """Yield an even share among the ties in the place of the one-hot of an index."""
+    """Yield an even share among the ties instead of the one-hot of an index."""
     dim, name = _dimension(op), suspect.node.name
     way = "amin" if "min" in _name(op) else "amax"
     mask = f"({name} == {name}.{way}({dim}, keepdim=True))"

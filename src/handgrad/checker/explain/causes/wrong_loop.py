@@ -34,7 +34,7 @@ ORDER = 180
 
 
 def find(suspect: Suspect) -> Finding | None:
-    """Take the zeros out of the loop; then put the statement into the loop above it."""
+    """Move the zeros out of the loop; then move the statement into the loop above it."""
     return _reset(suspect) or _below(suspect)
 
 

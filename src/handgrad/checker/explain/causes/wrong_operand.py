@@ -30,13 +30,13 @@ ORDER = 280
 
 
 def find(suspect: Suspect) -> Finding | None:
-    """Put every other tensor for each name; then hold the whole to the other gradients."""
+    """Try every other tensor for each name; then compare the whole with the other gradients."""
     exchanged = edited(suspect, ((other_names, "{was} is used where {now} belongs."),))
     return exchanged or _crossed(suspect)
 
 
 def _crossed(suspect: Suspect) -> Finding | None:
-    """Find the other node whose gradient this is: under the wrong name."""
+    """Find the other node whose gradient this is, stored under the wrong name."""
     if any(is_upstream_alone(suspect, part) for part in suspect.parts):
         return None  # the local derivative is missing
     if suspect.made.shape != suspect.right.shape or suspect.is_right(

@@ -1,9 +1,10 @@
-"""Why a line is wrong and what it should be: the line run again, and others in its place.
+"""The search for a correct line: the user's statement run again, and candidates in its place.
 
-suspect     one statement to blame, with what it made and what it should have made
-scene       a run of the backward pass in float64 in which that statement stands
-unit        the statement as text that can be run: alone, or with the loop around it
+suspect     one statement to blame, with the gradient it computes and the correct one
+scene       a run of the backward pass in float64 that includes the statement
+unit        the statement as text that can run: alone, or with the loop around it
 edits       a statement's text with one expression changed
-relations   how what was made and what is right hang together, as numbers
-explain     every cause in turn; then the corrected line
+grammar/    rules that yield the statement with one change
+shares      how the computed gradient relates to the correct one, as numbers
+written     a correct line from the rules of differentiation
 """

@@ -1,4 +1,4 @@
-"""A line to be added: run below the backward pass before it is offered."""
+"""A line to add below the backward pass, run there before it is offered."""
 
 from collections.abc import Iterable
 
@@ -10,16 +10,16 @@ from handgrad.checker.records import Place
 
 
 def addition(suspect: Suspect, message: str, lines: Iterable[str], reads: str | None) -> Finding:
-    """Return the first of the lines that, added, makes the gradient right; without, no line.
+    """Return a finding with the first line that completes the gradient, or without a line.
 
-    `reads` is the gradient that the line cannot stand above.
+    `reads` is the gradient that the line reads, so it must be placed below that one.
     """
     fix = next((line for line in lines if suspect.completes(line)), None)
     return Finding(message, fix, below(suspect, reads), adds=True)
 
 
 def below(suspect: Suspect, reads: str | None) -> Place:
-    """Return below which line something can be added that reads the gradient `reads`."""
+    """Return the place below which a line that reads the gradient `reads` can be added."""
     own = suspect.hand.own_final()
     hand = hand_of(suspect, reads)
     other = own if hand is None else hand.own_final()

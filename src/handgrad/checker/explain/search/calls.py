@@ -1,4 +1,4 @@
-"""Calls in the text, whichever way they are written: `x.sum(0)` and `torch.sum(x, dim=0)` alike."""
+"""Calls in the text, as methods or as functions: `x.sum(0)` and `torch.sum(x, dim=0)`."""
 
 import ast
 import re
@@ -15,7 +15,7 @@ REDUCTIONS = {"sum", "mean", "max", "min", "amax", "amin", "var", "std", "norm",
 
 @dataclass(frozen=True)
 class FunctionCall:
-    """`operand` is what it is called on, `rest` what else it is given without a keyword."""
+    """A call of a method or function on `operand`; `rest` are its other positional arguments."""
 
     text: Text
     node: ast.Call
@@ -39,11 +39,11 @@ class FunctionCall:
         return self.text.segment(self.operand)
 
     def keyword(self, names: Collection[str]) -> ast.expr | None:
-        """Return what is given by one of these keywords."""
+        """Return the value of the first of these keywords, None if absent."""
         return next((k.value for k in self.node.keywords if k.arg in names), None)
 
     def renamed(self, name: str) -> str:
-        """Return the statement with another function called."""
+        """Return the statement with another function name."""
         whole = self.text.segment(self.function)
         return self.text.replace(self.function, whole[: len(whole) - len(self.name)] + name)
 
@@ -71,7 +71,7 @@ class FunctionCall:
         return self.text.replace(self.node, self.text.within(self.node, self.operand, first))
 
     def kept(self) -> str:
-        """Return the statement with keepdim=True in the call, or without where it stands there."""
+        """Return the statement with keepdim=True in the call, or without it where it is present."""
         whole = self.text.segment(self.node)
         own = next((k for k in self.node.keywords if k.arg in KEEPS), None)
         if own is None:
@@ -84,7 +84,7 @@ class FunctionCall:
 
 
 def calls(text: Text, names: Collection[str] | None = None) -> Iterator[FunctionCall]:
-    """Yield the calls of functions of these names, of tensors' methods and of modules'."""
+    """Yield the calls of methods and module functions with these names."""
     for node in text.of(ast.Call):
         function = node.func
         if not isinstance(function, ast.Attribute) or (

@@ -1,8 +1,9 @@
-"""Names that stand for something else where a line reads them than in the forward pass.
+"""Names that hold a different value at a line than in the forward pass.
 
-A line may be right as it is written, and wrong for what its names stand for: n set again, a tensor
-written to in place or computed anew, a gradient left over from the batch before. The line is run
-again with what one name stood for in the forward pass; if that makes what is right, it is the name.
+A line may be correct as written, and wrong because of the values of its names: n was assigned
+again, a tensor was modified in-place or computed again, a gradient is left over from the previous
+batch. The line runs again with the value that one name had in the forward pass; if that gives the
+correct gradient, the name is the cause.
 """
 
 import ast
@@ -24,9 +25,9 @@ How = Literal["overwritten", "rebuilt", "rebound", "left over"]
 
 @dataclass(frozen=True)
 class Changed:
-    """A name with what it stands for at the line, and what it stood for (per scene: `given`).
+    """A name with its value now and then; `given` is the value to run with, per scene.
 
-    `node` is the forward's tensor of that name; for what is left over, that whose gradient it is.
+    `node` is the forward tensor of that name, or the tensor whose left-over gradient it is.
     """
 
     name: str
@@ -38,7 +39,7 @@ class Changed:
 
 
 def changed(suspect: Suspect, *hows: How) -> Changed | None:
-    """Return the name that is at fault, if it is one that changed in one of these ways."""
+    """Return the name that explains the error, if it changed in one of these ways."""
     if "changed" not in suspect.kept:
         suspect.kept["changed"] = _found(suspect)
     found: Changed | None = suspect.kept["changed"]
@@ -51,7 +52,7 @@ def where(place: Place) -> str:
 
 
 def set_at(suspect: Suspect, found: Changed) -> str:
-    """Return ` (line 3)`, where the name was set to what it stands for now; empty if unknown."""
+    """Return ` (line 3)`, where the name was assigned its current value; empty if unknown."""
     made = [b for b in suspect.forward.trace.of(Bind)
             if b.value is found.now and b.name == found.name and not b.alias]  # fmt: skip
     return f" ({where(made[0].statement.place)})" if made else ""
@@ -100,7 +101,7 @@ def _of_node(suspect: Suspect, name: str, now: Any, node: Bind, count: int) -> I
 
 
 def _left_over(suspect: Suspect, name: str, now: Any) -> Bind | None:
-    """Return the node whose gradient the name is, if it was made before this forward pass ended."""
+    """Return the node whose gradient the name holds from before this forward pass."""
     if not is_float(now) or name in {h.name for h in suspect.backward.hands.values()}:
         return None
     node = suspect.names.get(hand_names({name, *suspect.names}).get(name, ""))
@@ -111,7 +112,7 @@ def _left_over(suspect: Suspect, name: str, now: Any) -> Bind | None:
 
 
 def _in_forward(suspect: Suspect, name: str) -> tuple[Any, ...] | None:
-    """Return what a name stood for when the loss had been computed, in the same function."""
+    """Return the value that a name had once the loss was computed, in the same function."""
     forward, function = suspect.forward, suspect.statement.function
     scopes = (
         b.scope for b in reversed(forward.trace.events[: forward.end + 2])

@@ -1,4 +1,4 @@
-"""A constant by its name: n = 32 for 32, by what it counts or where the forward has it."""
+"""Names for constants: n for 32, from the sizes and scalars of the forward pass."""
 
 import ast
 import re
@@ -30,7 +30,7 @@ _WHERE = ("rows", "columns")
 
 @dataclass(frozen=True)
 class Count:
-    """A number with the name that it has in the user's scope, and what it is."""
+    """A number, its name in the user's scope, and a description of what it counts."""
 
     value: float
     name: str
@@ -41,7 +41,7 @@ class Count:
 
 @dataclass(frozen=True)
 class Constant:
-    """A factor: `text` alone, `factor` in a product; `over` where it is 1 / that."""
+    """A factor: `text` alone, `factor` inside a product; `over` if it is the reciprocal."""
 
     text: str
     factor: str
@@ -66,22 +66,22 @@ class Constant:
 
     @property
     def is_number(self) -> bool:
-        """Whether it has no name but itself."""
+        """Whether it has no name, only digits."""
         return self.count.name == number(self.count.value)
 
     @property
     def undone(self) -> str:
-        """What frees of the factor what is too large by it, `{}`."""
+        """The template that removes the factor from a value `{}` that is too large by it."""
         return f"{{}} * {self.factor}" if self.over else f"{{}} / {self.factor}"
 
 
 def named(suspect: Suspect, constant: float) -> Iterator[Constant]:
-    """Yield what a constant factor may be called: by what the forward counts first."""
+    """Yield the names of a constant factor, those that the forward pass counts first."""
     yield from sorted(_matching(suspect, constant), key=lambda c: (_rank(c), c.over))
 
 
 def _rank(found: Constant) -> int:
-    """Names before forms of names before numbers; but a 2 is a 2 first."""
+    """Rank names before expressions of names before digits; but a 2 is a plain 2 first."""
     plain, known = found.text == found.count.name, not found.is_number
     if plain:
         small = found.count.value <= SMALL and found.count.value.is_integer()
@@ -115,7 +115,7 @@ def _matching(suspect: Suspect, constant: float) -> Iterator[Constant]:
 
 
 def fraction(value: float) -> str:
-    """Return a number as one would say it: 1 / 3 for 0.333333."""
+    """Return a number as a fraction where it is a simple one: 1 / 3 for 0.333333."""
     for top in (1, 2, 3):
         if abs(top / value - round(top / value)) < CONSTANTS and round(top / value) > top:
             return f"{top} / {round(top / value)}"
@@ -123,7 +123,7 @@ def fraction(value: float) -> str:
 
 
 def counts(suspect: Suspect) -> list[Count]:
-    """Return the numbers that the forward has around this node, with their names."""
+    """Return the sizes and scalars of the forward pass around this node, with their names."""
     found: dict[tuple[float, str], Count] = {}
     taken, sizes = list(_taken(suspect)), list(_sizes(suspect))
     what_of = {value: what for value, what in reversed([*taken, *sizes]) if what}
@@ -136,7 +136,7 @@ def counts(suspect: Suspect) -> list[Count]:
 
 
 def _taken(suspect: Suspect) -> Iterator[tuple[float, str]]:
-    """Yield what the forward divides, multiplies and raises by between this node and the next."""
+    """Yield the scalars and counts that the forward pass applies between this node and the next."""
     for op in forward_ops(suspect):
         name = getattr(op.func, "__name__", "").strip("_")
         given, made = next(iter(op.inputs), None), next(iter(op.outputs), None)
@@ -161,7 +161,7 @@ def _scalars(op: Op) -> Iterator[float]:
 
 
 def _sizes(suspect: Suspect) -> Iterator[tuple[float, str]]:
-    """Yield the sizes of this node and of what is made of it."""
+    """Yield the sizes of this node and of its consumers."""
     nodes = [suspect.node, *(suspect.names[p.consumer] for p in suspect.parts
                              if p.consumer in suspect.names)]  # fmt: skip
     for node in nodes:
@@ -174,7 +174,7 @@ def _sizes(suspect: Suspect) -> Iterator[tuple[float, str]]:
 
 
 def _size_of(suspect: Suspect, given: Tensor, each: float) -> str:
-    """Say which size of an operation's input it is, where that has a name."""
+    """Describe which size of an operation's input it is, if the input has a name."""
     name = next((b.name for b in suspect.names.values() if b.value is given), suspect.node.name)
     value = given if name != suspect.node.name else suspect.node.value
     for i, size in enumerate(value.shape):
@@ -190,7 +190,7 @@ def _dimension(name: str, i: int, rank: int) -> str:
 
 
 def _names(suspect: Suspect, value: float) -> list[str]:
-    """Return what the user calls a number: those first that stand in the backward pass."""
+    """Return the user's names for a number, those used in the backward pass first."""
     names, lines = suspect.views[0].moment.names, _lines(suspect)
     own = [n for n in names if _is(names.given(n), value) and not n.startswith("_")]
     seen = {n: len(re.findall(rf"\b{re.escape(n)}\b", lines)) for n in own}
@@ -201,7 +201,7 @@ def _names(suspect: Suspect, value: float) -> list[str]:
 
 
 def _written(suspect: Suspect, value: float) -> list[str]:
-    """Return how the forward's lines around this node write a fraction: `(1 - p)`."""
+    """Return how the forward lines around this node write a fraction: `(1 - p)`."""
     if value == int(value):
         return []
     nodes = [node for line in forward_lines(suspect) for node in ast.walk(ast.parse(line))]
@@ -212,7 +212,7 @@ def _written(suspect: Suspect, value: float) -> list[str]:
 
 
 def _lines(suspect: Suspect) -> str:
-    """Return the lines whose names count: this one, the forward's around it, the backward pass."""
+    """Return the lines in which to count names: this one, forward lines around it, others."""
     texts = {b.statement.text for h in suspect.backward.hands.values() for b in h.binds}
     forward = forward_lines(suspect)
     return "\n".join([suspect.statement.text, *forward, *forward, *texts])
@@ -224,7 +224,7 @@ def _is(found: object, value: float) -> bool:
 
 
 def shapes(suspect: Suspect, value: float) -> list[str]:
-    """Return how the node's own sizes, or its consumers', give this number: `x.shape[0]`."""
+    """Return an expression of the node's or its consumers' sizes for this number: `x.shape[0]`."""
     nodes = [suspect.node, *(suspect.names[p.consumer] for p in suspect.parts
                              if p.consumer in suspect.names)]  # fmt: skip
     found = [f"{node.name}.shape[{i}]" for node in nodes for i, size in

@@ -1,4 +1,4 @@
-"""Elementwise functions and their derivatives, as one writes them: {x} goes in, {y} comes out."""
+"""Elementwise functions and the text of their derivatives, for input {x} and output {y}."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -25,7 +25,7 @@ class Derivative:
         return value
 
     def local(self, x: Tensor, y: Tensor) -> Tensor:
-        """Return the derivative where x went in and y came out."""
+        """Return the derivative for input x and output y."""
         names = {"torch": torch, "x": x, "y": y}
         value: Tensor = eval(self.text.format(x="x", y="y"), names)
         return value.to(x)

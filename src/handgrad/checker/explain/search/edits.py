@@ -20,7 +20,7 @@ class Text:
     """A statement's text with its tree: `replace` and `wrap` give the text with a part changed.
 
     `modules` are the names that stand for modules (torch, F); `source` is the text of the whole
-    cell or file, which shows how its author writes what may be written in several ways.
+    cell or file, which shows the author's style.
     """
 
     def __init__(
@@ -49,13 +49,13 @@ class Text:
 
     @property
     def commented_out(self) -> str:
-        """The statement left out, in a way that shows which it was."""
+        """The statement as a comment."""
         return "\n".join(f"# {line}" for line in self._lines)
 
     def without_terms(self) -> Iterator[tuple[str, ast.BinOp, ast.expr]]:
-        """Yield the statement with one term of a sum left out, the sum and that term.
+        """Yield the statement without one term of a sum, the sum, and that term.
 
-        Of a difference, what is subtracted; of a sum, the right term and then the left.
+        Of a difference, only the subtracted term; of a sum, the right term and then the left.
         """
         for node in self.of(ast.BinOp):
             if isinstance(node.op, ast.Add | ast.Sub):
@@ -83,7 +83,7 @@ class Text:
         return self.patched([self.patch(node, new)])
 
     def patch(self, node: ast.AST, new: str) -> Patch:
-        """Return what is to be cut out of the text, and what is to be put there."""
+        """Return the patch that puts `new` in the place of an expression."""
         start, end = self.span(node)
         if self._stands_in_parentheses(start, end):
             if not self._calls(start) and isinstance(_parsed(new), ATOMS):  # (2 * x) -> x
@@ -109,9 +109,9 @@ class Text:
         return self.patched([self.patch(part, new)], whole)
 
     def sides(self, node: ast.BinOp) -> tuple[str, str, str]:
-        """Return what stands left of an operator, the operator with its spaces, what is right.
+        """Return the left operand, the operator with its spaces, and the right operand.
 
-        The sides have their own parentheses with them.
+        The operands include their parentheses.
         """
         start, end = self.span(node)
         left, right = self.span(node.left)[1], self.span(node.right)[0]
@@ -162,7 +162,7 @@ class Text:
         return self.replace(node, template.format(self.atom(node)))
 
     def parent(self, node: ast.AST) -> ast.AST | None:
-        """Return what the expression is a part of."""
+        """Return the node that contains the expression."""
         return self.parents.get(id(node))
 
     def span(self, node: ast.AST) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""What all suspects of one backward pass share, and one scene as each of them has it."""
+"""The evidence that all suspects of one backward pass share, and one scene for one of them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from handgrad.checker.passes.truth import Pass
 
 @dataclass(frozen=True)
 class Contribution:
-    """What a node's gradient gets through one of its consumers, in each scene."""
+    """What one consumer contributes to a node's gradient, in each scene."""
 
     consumer: str
     """The name of the consumer; its gradient's name is `hand`."""
@@ -25,7 +25,7 @@ class Contribution:
 
 @dataclass(frozen=True)
 class View:
-    """One scene as a suspect has it: right is what all its gradient's statements should come to."""
+    """One scene as a suspect sees it; `right` is the correct gradient in it."""
 
     moment: Moment
     runner: LineRunner
@@ -37,7 +37,7 @@ class View:
 
 @dataclass
 class BackwardContext:
-    """What all suspects of one pass share: the scenes, and what each consumer sends back."""
+    """The evidence that all suspects of one pass share: scenes and contributions."""
 
     forward: Pass
     scenes: tuple[Scene, ...]
@@ -52,5 +52,5 @@ class BackwardContext:
 
     @cached_property
     def replayed(self) -> Replay:
-        """The forward pass alone, run again: what its tensors were when the loss was there."""
+        """The forward pass alone, run again: its tensors when the loss was computed."""
         return self.forward.replayed()

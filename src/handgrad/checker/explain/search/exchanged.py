@@ -1,4 +1,4 @@
-"""A gradient that is another node's: which, and the statement with the names in their order."""
+"""Gradients stored under each other's names, and the statement with the names in order."""
 
 import ast
 from collections.abc import Sequence
@@ -13,9 +13,9 @@ from handgrad.checker.record.trace import Bind
 
 
 def belongs_to(suspect: Suspect) -> Bind | None:
-    """Return the node that what was made is the gradient of, if it is another's.
+    """Return the other node whose gradient this statement computes, if there is one.
 
-    What the node itself goes into does not count: there, a local derivative was forgotten.
+    The node's own consumers do not count: there, a local derivative is missing.
     """
     if "belongs" not in suspect.kept:
         suspect.kept["belongs"] = _owner(suspect, suspect.made, suspect.node)
@@ -41,7 +41,7 @@ def _owner(suspect: Suspect, made: Tensor, node: Bind) -> Bind | None:
 
 
 def in_order(suspect: Suspect) -> str | None:
-    """Return the statement with its names, or what it returns, where the gradients belong."""
+    """Return the statement with its names, or returned values, in the order of the gradients."""
     unit = suspect.unit
     text = None if unit is None else Text(unit.text, unit.tree)
     if text is None or isinstance(text.tree, ast.AugAssign):
@@ -63,7 +63,7 @@ def in_order(suspect: Suspect) -> str | None:
 
 
 def _order(suspect: Suspect, names: Sequence[str]) -> list[str] | None:
-    """Return, for each place of the statement, the name whose gradient is there."""
+    """Return, for each position of the statement, the name whose gradient is there."""
     found: list[str] = []
     shared = suspect.backward
     own = {h.name: h for h in shared.hands.values() if _made_by(suspect, h.binds)}

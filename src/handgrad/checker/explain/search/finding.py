@@ -1,4 +1,4 @@
-"""What a cause says when it holds."""
+"""The result of a cause that holds."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,10 +8,10 @@ from handgrad.checker.records import Place
 
 @dataclass(frozen=True)
 class Finding:
-    """`message` is what is the matter, in a sentence or two; None: what the report says anyway.
+    """`message` says what is wrong, in a sentence or two; None if the report says it already.
 
-    `fix` is the line that mends it; it has been run and makes what is right. It stands in the place
-    of the user's statement, or of the one at `at`; with `adds`, below that one.
+    `fix` is the corrected line; it has been run and gives the correct gradient. It replaces the
+    user's statement, or the one at `at`; with `adds`, it goes below that one.
     """
 
     message: str | None
@@ -22,7 +22,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Explanation:
-    """The cause that holds for one gradient. `checked` is what the corrected line gave."""
+    """The cause that holds for one gradient. `checked` is the verdict on the corrected line."""
 
     code: str | None
     finding: Finding

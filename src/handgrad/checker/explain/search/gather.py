@@ -17,7 +17,7 @@ from handgrad.checker.record.trace import Bind, key_of
 
 
 def suspects(grade: Grade, backward: BackwardContext) -> Iterator[Suspect]:
-    """Yield the statements to blame for one gradient, ready to be asked."""
+    """Yield the statements to blame for one gradient, each with its evidence."""
     groups = grouped(grade.hand)
     own = [grade.hand.own_final().statement, *(s for s, _ in groups)]
     for statement in grade.blamed.statements or dict.fromkeys(own):

@@ -1,4 +1,4 @@
-"""The gradient's later statements, each with a part of it changed."""
+"""Edits of the gradient's later statements."""
 
 import ast
 from collections.abc import Callable, Iterable, Iterator
@@ -13,10 +13,10 @@ Edits = Callable[[Text], Iterable[tuple[str, str]]]
 
 
 def mended_later(suspect: Suspect, edits: Edits) -> Finding | None:
-    """Return the first change of a later statement that makes the gradient right.
+    """Return the first edit of a later statement that makes the gradient correct.
 
-    Where each statement sets or scales a part, the one that touched the wrong elements need not be
-    the one that is wrong: `dlogits[range(n), Yb - 1] -= 1` leaves others as they should not be.
+    Where each statement sets or scales a part, the statement that wrote the wrong elements may not
+    be the wrong one: `dlogits[range(n), Yb - 1] -= 1` leaves incorrect elements elsewhere.
     """
     groups = [statement for statement, _ in grouped(suspect.hand)]
     at = next((i for i, s in enumerate(groups) if s is suspect.statement), len(groups))

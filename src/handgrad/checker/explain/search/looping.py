@@ -1,4 +1,4 @@
-"""The loop that a statement stands in, or stands behind, run again from its beginning."""
+"""The loop around a statement, or above it, run again from its start."""
 
 import ast
 import copy
@@ -15,7 +15,7 @@ from handgrad.checker.record.trace import Bind
 
 
 def changed(loop: ast.stmt, change: Callable[[list[ast.stmt]], list[ast.stmt]]) -> ast.stmt:
-    """Return a copy of a loop with every block in it put through `change`."""
+    """Return a copy of a loop with `change` applied to every block in it."""
     own = copy.deepcopy(loop)
     for node in ast.walk(own):
         for name in ("body", "orelse"):
@@ -26,10 +26,10 @@ def changed(loop: ast.stmt, change: Callable[[list[ast.stmt]], list[ast.stmt]]) 
 
 
 def makes_right(suspect: Suspect, rows: list[ast.stmt], line: int) -> bool:
-    """Tell whether statements, run from what stood above `line`, add up to the right gradient.
+    """Tell whether statements, run with the values above `line`, add up to the correct gradient.
 
-    With true gradients upstream only: a loop over time makes its own upstream as it goes, and what
-    follows from random ones at every step is no run of any loop.
+    Only with true upstream gradients: a loop over time computes its own upstream gradients, so
+    random ones at every step correspond to no run of the loop.
     """
     tree = ast.Module(body=rows, type_ignores=[])
     first, late = _above(suspect, line), suspect.backward.scenes[0].late
@@ -60,7 +60,7 @@ def _above(suspect: Suspect, line: int) -> Bind | None:
 
 
 def _earlier(suspect: Suspect, line: int) -> Iterator[Bind]:
-    """Yield what was named above that line of the same function, the latest first."""
+    """Yield the assignments above that line in the same function, the latest first."""
     own = suspect.statement
     for bind in reversed(suspect.forward.trace.of(Bind)):
         other = bind.statement

@@ -1,8 +1,8 @@
-"""What the user's names stand for at one moment of a run, as something that a line can be run on.
+"""The values of the user's names at one moment of a run, in a form that a line can run on.
 
-Tensors come in the run's dtype, collections as copies, objects of the user's own classes as
-stand-ins that hold their attributes and nothing else: whatever is run on these calls no code of the
-user's, and what it writes to is not theirs.
+Tensors have the run's dtype, collections are copies, and objects of the user's own classes are
+stand-ins with the same attributes. A line that runs on them calls no code of the user's and
+modifies none of the user's values.
 """
 
 import builtins
@@ -28,9 +28,9 @@ _PLAIN = (bool, int, float, complex, str, bytes, type(None), range, slice, torch
 
 
 class NamesAt:
-    """The names of a scope; `loop`: as they were when the loop began that stands in that line.
+    """The values of a scope's names at one moment.
 
-    What is written to later is kept as it was; the rest is taken from the run when it is asked for.
+    Tensors that are modified later are copied now; the rest is read from the run on demand.
     """
 
     def __init__(
@@ -57,31 +57,31 @@ class NamesAt:
         return self.own(self._given[name])
 
     def get(self, name: str) -> Any:
-        """Return what the name stands for, None where it stands for nothing."""
+        """Return the value of a name, None if it has none."""
         try:
             return self[name] if name in self._given else None
         except KeyError:
             return None
 
     def given(self, name: str) -> Any:
-        """Return what the name stood for in the user's own run."""
+        """Return the value of a name in the user's own run."""
         return self._given[name]
 
     def before(self, bind: Bind) -> "NamesAt":
-        """Return the names of another moment of the same run, as what was not written to is."""
+        """Return the names at another moment of the same run."""
         return NamesAt(self._replay, bind, set())
 
     def held(self, value: Any) -> Any:
-        """Return what a collection, or an object, held at that moment; None for anything else."""
+        """Return the contents of a collection or object at that moment; None for anything else."""
         found = self._scope.held.get(id(value))
         if found is not None:
             return found
         return value if isinstance(value, tuple | list | dict) else attributes(value)
 
     def own(self, value: Any, tensor: Callable[[Tensor, Tensor], Tensor] | None = None) -> Any:
-        """Return what stands for a value of the user's. Raises KeyError where nothing can.
+        """Return the stand-in for one of the user's values. Raise KeyError if there is none.
 
-        `tensor` is given every tensor on the way, the user's and ours, and returns what is taken.
+        `tensor` maps each tensor inside, the user's and its stand-in, to the one to use.
         """
         if isinstance(value, _PLAIN):
             return value
@@ -127,7 +127,7 @@ class NamesAt:
 
 
 class StandIn:
-    """The attributes of an object of the user's, without its class: no method, no property."""
+    """The attributes of one of the user's objects, without its methods and properties."""
 
     def __init__(self, held: dict[str, Any], own: Callable[[Any], Any]) -> None:
         self.__dict__["_held"], self.__dict__["_own"] = held, own
@@ -142,12 +142,12 @@ class StandIn:
 
 
 def is_float(value: Any) -> bool:
-    """Tell what comes in the run's dtype."""
+    """Tell whether a value is a tensor that takes the run's dtype."""
     return isinstance(value, Tensor) and value.is_floating_point() and value.layout is torch.strided
 
 
 def of_library(value: Any) -> bool:
-    """Tell a module, a function or a class of a library, which runs no code of the user's."""
+    """Tell whether a value is a module, function or class of a library, so runs no user code."""
     if isinstance(value, types.ModuleType):
         return _root(value.__name__) in _LIBRARIES
     if isinstance(value, types.BuiltinFunctionType):  # torch.exp has no module

@@ -1,4 +1,4 @@
-"""Powers in the text, whichever way they are written: x**2, torch.square(x), x.rsqrt()."""
+"""Powers in the text, as operators or calls: x**2, torch.square(x), x.rsqrt()."""
 
 import ast
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ NAMED = {"square": 2.0, "sqrt": 0.5, "rsqrt": -0.5, "reciprocal": -1.0}
 
 @dataclass(frozen=True)
 class Power:
-    """A base and its exponent: an expression, or the `value` of a function that says it."""
+    """A base and its exponent: an expression, or the `value` that a function implies."""
 
     text: Text
     node: ast.expr
@@ -23,12 +23,12 @@ class Power:
 
     @property
     def base(self) -> str:
-        """The base as a base stands: in parentheses if it needs them."""
+        """The base, in parentheses if it needs them."""
         constant = isinstance(self.operand, ast.Constant)
         return self.text.segment(self.operand) if constant else self.text.atom(self.operand)
 
     def raised_to(self, power: float) -> str:
-        """Return the statement with another exponent there, written as it is."""
+        """Return the statement with another exponent."""
         if power == 1:
             return self.text.replace(self.node, self.text.segment(self.operand))
         if self.exponent is not None:

@@ -1,4 +1,4 @@
-"""Products and transposes in the text, whichever way they are written: `a @ b`, torch.mm(a, b)."""
+"""Products and transposes in the text, as operators or calls: `a @ b`, torch.mm(a, b)."""
 
 import ast
 import re
@@ -17,7 +17,7 @@ _TURNS = {"t": 0, "transpose": 2, "swapaxes": 2, "swapdims": 2, "permute": 2, "a
 
 @dataclass(frozen=True)
 class Product:
-    """Two factors, as matrices or element by element, by an operator or in a call."""
+    """A matrix product or elementwise product, by an operator or in a call."""
 
     text: Text
     node: ast.expr
@@ -28,7 +28,7 @@ class Product:
 
     @property
     def name(self) -> str:
-        """What multiplies: `*`, torch.mul."""
+        """The operator or function: `*`, torch.mul."""
         if self.call is None:
             return "`@`" if self.is_matrix else "`*`"
         return self.call.name if self.call.is_method else self.text.segment(self.call.function)
@@ -49,7 +49,7 @@ class Product:
         return self.text.patched([*(self.text.patch(*pair) for pair in pairs), *others], within)
 
     def other_kind(self, left: str, right: str) -> str:
-        """Return the statement with `*` for `@` or `@` for `*`, and these factors."""
+        """Return the statement with `*` instead of `@` or the reverse, and these factors."""
         if isinstance(self.node, ast.BinOp):
             kind = self.text.operator(self.node, "*" if self.is_matrix else "@")
         else:
@@ -72,7 +72,7 @@ def products(text: Text) -> Iterator[Product]:
 
 
 class Shorter(NamedTuple):
-    """The statement with one operand of a product or quotient left out, and the other kept."""
+    """The statement without one operand of a product or quotient; the other is kept."""
 
     text: str
     gone: ast.expr
@@ -81,7 +81,7 @@ class Shorter(NamedTuple):
 
 
 def without_factors(text: Text) -> Iterator[Shorter]:
-    """Leave out each factor of an elementwise product, then each divisor."""
+    """Yield the statement without each factor of an elementwise product, then each divisor."""
     for product in products(text):
         for gone, kept in ((product.left, product.right), (product.right, product.left)):
             if not product.is_matrix:
@@ -101,7 +101,7 @@ def turns(text: Text) -> Iterator[tuple[ast.expr, ast.expr]]:
 
 
 def untransposed(text: Text, node: ast.expr) -> ast.expr | None:
-    """Return x of `x.T`, `x.t()`, `torch.transpose(x, 0, 1)`; None where it is no transpose."""
+    """Return x of `x.T`, `x.t()`, `torch.transpose(x, 0, 1)`; None if it is not a transpose."""
     if isinstance(node, ast.Attribute) and node.attr in _TRANSPOSED:
         return node.value
     if not isinstance(node, ast.Call):
@@ -113,7 +113,7 @@ def untransposed(text: Text, node: ast.expr) -> ast.expr | None:
 
 
 def transposed(text: Text, node: ast.expr) -> str:
-    """Return an expression transposed as the author transposes, or freed of its transpose."""
+    """Return an expression transposed in the author's style, or without its transpose."""
     inner = untransposed(text, node)
     return f"{text.atom(node)}{turn_in(text)}" if inner is None else text.segment(inner)
 
@@ -134,7 +134,7 @@ def turn_in(text: Text) -> str:
 
 
 def upside_down(text: Text) -> Iterator[str]:
-    """Yield the statement with a multiplication for a division, and the reverse."""
+    """Yield the statement with a multiplication instead of a division, and the reverse."""
     for node in text.of(ast.BinOp):
         if isinstance(node.op, ast.Mult | ast.Div):
             yield text.exchanged(node, "/" if isinstance(node.op, ast.Mult) else "*")

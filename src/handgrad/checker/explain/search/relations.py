@@ -1,4 +1,4 @@
-"""What was made as so many times each of the right terms, and numbers as one types them."""
+"""A gradient as a linear combination of the correct terms, with readable coefficients."""
 
 import ast
 from collections.abc import Iterator, Sequence
@@ -13,9 +13,9 @@ from handgrad.checker.explain.search.suspect import Suspect
 
 
 def coefficients(made: Tensor, terms: Sequence[Tensor]) -> list[float] | None:
-    """Return c with made = c[0] * terms[0] + c[1] * terms[1] + ...; None where there is none.
+    """Return c with made = c[0] * terms[0] + c[1] * terms[1] + ...; None if there is none.
 
-    None, too, where the terms are too alike for the numbers to be told.
+    Also None if the terms are too similar to determine the numbers.
     """
     if any(t.shape != made.shape for t in terms) or made.numel() <= len(terms):
         return None
@@ -42,7 +42,7 @@ def is_near(value: float, number: float) -> bool:
 
 
 def factors(suspect: Suspect, value: float) -> Iterator[tuple[str, str]]:
-    """Yield what may scale a term by a number, `{}` standing for the term, and what it is called.
+    """Yield templates that scale a term `{}` by a number, with the name of the number.
 
     2 -> ("2 * {}", "2"); 1/32 -> ("{} / n", "1 / n") where n is 32.
     """
@@ -55,7 +55,7 @@ def factors(suspect: Suspect, value: float) -> Iterator[tuple[str, str]]:
 
 
 def called(suspect: Suspect, value: float) -> tuple[str, bool]:
-    """Return a number by the name that it goes by here (n, 1 / n), and whether it has one."""
+    """Return the name of a number here (n, 1 / n) or its digits, and whether it has a name."""
     sign = "-" if value < 0 else ""
     name = next((name for _, name in factors(suspect, abs(value))), None)
     return (number(value), False) if name is None else (f"{sign}{name}", True)
@@ -67,7 +67,7 @@ def count_named(suspect: Suspect, value: int) -> str:
 
 
 def counts(suspect: Suspect) -> dict[str, int]:
-    """Return the numbers that may count something here, by name: names first, then sizes."""
+    """Return the possible counts here by name: names first, then sizes."""
     names = suspect.views[0].moment.names if suspect.views else ()
     sizes = {size for b in suspect.names.values() for size in b.value.shape}
     found = {}
@@ -82,7 +82,7 @@ def counts(suspect: Suspect) -> dict[str, int]:
 
 
 def summands(tree: ast.expr) -> Iterator[ast.expr]:
-    """Yield what is added or subtracted anywhere in an expression, the outermost first."""
+    """Yield the terms of all sums and differences in an expression, the outermost first."""
     for node in ast.walk(tree):
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub):
             yield node.left

@@ -1,4 +1,4 @@
-"""Statements run over the names of a moment. Nothing that they do reaches what is the user's."""
+"""Statements run on the names of a moment, without effects on the user's values."""
 
 import ast
 import builtins
@@ -17,14 +17,14 @@ BEFORE, RETURNED = "__before__", "__returned__"
 
 
 class LineRunner:
-    """Runs texts; `dtype` is that of what a line makes by itself (zeros), None for the user's."""
+    """Runs text; `dtype` is the default dtype (of zeros, say), None for the user's."""
 
     def __init__(self, names: NamesAt, dtype: torch.dtype | None = torch.float64) -> None:
         self._names = names
         self._dtype = dtype
 
     def value(self, source: str) -> Any:
-        """Return what an expression evaluates to. Raises whatever it raises."""
+        """Return the value of an expression. Raise whatever it raises."""
         tree = ast.parse(source, mode="eval")
         code = compile(tree, "<line>", "eval")
         names = self._given(code, writes=any(True for _ in _written(tree)))
@@ -37,10 +37,10 @@ class LineRunner:
         before: Tensor | None,
         given: Mapping[str, Any] = MappingProxyType({}),
     ) -> Tensor | None:
-        """Run statements; return what `target` stands for afterwards, None where it is no tensor.
+        """Run statements; return the value of `target` afterwards, None if it is not a tensor.
 
-        `target` is an expression (dx, grads["x"], self.dx); `before` is what it stands for when
-        they begin, `given` what other names do instead. Raises whatever they raise.
+        `target` is an expression (dx, grads["x"], self.dx); `before` is its value at the start,
+        `given` are values for other names. Raise whatever they raise.
         """
         tree = ast.parse(source)
         read = compile(target, "<line>", "eval")
@@ -84,7 +84,7 @@ class LineRunner:
 
 
 def _writes(tree: ast.Module, target: str, is_own: bool) -> bool:
-    """Tell whether more is written to in place than the target, a copy of ours if `is_own`."""
+    """Tell whether anything but the target is modified in-place; `is_own`: the target is a copy."""
     written = {ast.unparse(t) for t in _written(tree)}
     simple = len(tree.body) == 1 and isinstance(tree.body[0], ast.Assign | ast.AugAssign)
     own = {target, target.split("[")[0]} if simple and is_own else set[str]()
@@ -92,7 +92,7 @@ def _writes(tree: ast.Module, target: str, is_own: bool) -> bool:
 
 
 def _written(tree: ast.AST) -> Iterator[ast.AST]:
-    """Yield what is written to in place: `x` of x += 1, x[i] = 1 and x.add_(1); calls with out=."""
+    """Yield what is modified in-place: `x` of x += 1, x[i] = 1 and x.add_(1); calls with out=."""
     for node in ast.walk(tree):
         if isinstance(node, ast.AugAssign):
             yield _owner(node.target)

@@ -1,7 +1,7 @@
-"""A run of the backward pass in float64 in which a statement can be run again, or another.
+"""A run of the backward pass in float64 in which a statement, or another one, can run again.
 
-Two scenes are made: one with the true gradients upstream, one with random ones, so that a line is
-not taken for right because the true gradient upstream of it happens to be 0.
+There are two scenes: one with the true upstream gradients and one with random ones, so that a line
+does not pass because its true upstream gradient happens to be 0.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,9 +20,9 @@ from handgrad.checker.record.trace import Bind, Event, Op, key_of
 
 @dataclass
 class Moment:
-    """A statement that has just run; its target as it was before, and after.
+    """A statement that has just run, with its target before and after.
 
-    `loops` are the names as they were when the loops around it began, by the loops' lines.
+    `loops` are the names when each loop around it began, by the line of the loop.
     """
 
     names: NamesAt
@@ -61,7 +61,7 @@ class SceneReplay(BackwardReplay):
         self._last = max(scoped, default=None)
 
     def events(self) -> list[Event]:
-        """Return what the gradients were computed by, and the whole forward pass before it."""
+        """Return the operations of the gradients, and the whole forward pass before them."""
         events: dict[int, Event] = {e.index: e for e in self.forward.events if type(e) is Op}
         events |= {e.index: e for e in super().events()}
         for event in events.values():

@@ -1,4 +1,4 @@
-"""How what a statement made and what is right hang together, as numbers, in every scene."""
+"""How the gradient that a statement computes relates to the correct one, in every scene."""
 
 from torch import Tensor
 
@@ -8,9 +8,9 @@ from handgrad.checker.record.trace import Bind, Op
 
 
 def shares(suspect: Suspect) -> list[tuple[Tensor, Tensor]]:
-    """Return, in each scene, what the statement itself gave and what it should have given.
+    """Return, in each scene, the contribution of the statement and the correct contribution.
 
-    Empty where it has no share of its own: shapes differ.
+    Empty if the shapes differ.
     """
     found = []
     for i, view in enumerate(suspect.views):
@@ -23,7 +23,7 @@ def shares(suspect: Suspect) -> list[tuple[Tensor, Tensor]]:
 
 
 def constant(suspect: Suspect) -> float | None:
-    """Return the one number by which all that the statement gave is off, in every scene."""
+    """Return the constant factor by which the contribution is wrong in every scene, or None."""
     found: list[float] = []
     for view, (own, due) in enumerate(shares(suspect)):
         if view == 0 and bool((due.abs() <= suspect.noise).all()):
@@ -43,15 +43,15 @@ def constant(suspect: Suspect) -> float | None:
 
 
 def quotient(suspect: Suspect) -> tuple[Tensor, Tensor] | None:
-    """Return what the statement gave over what it should have given, where both scenes agree.
+    """Return the contribution divided by the correct one, if both scenes agree.
 
-    The second tensor tells where it is known; None where it is a different one in each scene.
+    The second tensor is True where the quotient is known; None if the scenes differ.
     """
     return agreed([(own, due) for own, due in shares(suspect)])
 
 
 def agreed(pairs: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor] | None:
-    """Return the elementwise quotient of each pair if it is the same one, and where it is known."""
+    """Return the elementwise quotient of the pairs if all agree, and where it is known."""
     if len(pairs) < 2 or any(a.shape != b.shape or not a.numel() for a, b in pairs):
         return None
     if any(not a.is_floating_point() or not b.is_floating_point() for a, b in pairs):
@@ -66,7 +66,7 @@ def agreed(pairs: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor] | None:
 
 
 def gave(suspect: Suspect, view: int) -> Tensor:
-    """Return what the statement gave of what came back: with the later ones if it is all one."""
+    """Return the contribution of the statement, with the later ones if there is one consumer."""
     return suspect.makes(view) if len(suspect.parts) == 1 else suspect.added(view)
 
 
@@ -81,7 +81,7 @@ def upstream(suspect: Suspect, part: Contribution) -> list[Tensor] | None:
 
 
 def ignores_upstream(suspect: Suspect) -> bool:
-    """Tell whether the line reads no gradient, and one comes back that is not 1."""
+    """Tell whether the line reads no gradient although an upstream gradient is not 1."""
     if suspect.grade.reads or not suspect.parts:
         return False
     above = [found[0] for p in suspect.parts if p.hand and (found := upstream(suspect, p))]
@@ -89,7 +89,7 @@ def ignores_upstream(suspect: Suspect) -> bool:
 
 
 def is_upstream_alone(suspect: Suspect, part: Contribution) -> bool:
-    """Tell whether what was made is the consumer's gradient, summed or spread to its shape."""
+    """Tell whether the result is the consumer's gradient alone, summed or expanded to its shape."""
     above = upstream(suspect, part)
     if not above or len(above) < len(suspect.views):
         return False
@@ -98,7 +98,7 @@ def is_upstream_alone(suspect: Suspect, part: Contribution) -> bool:
 
 
 def _fitted(above: Tensor, made: Tensor) -> Tensor:
-    """Return what comes back, summed or spread to the shape of what was made."""
+    """Return the upstream gradient, summed or expanded to the shape of the result."""
     if above.shape == made.shape or above.dim() != made.dim():
         return above
     sizes = list(enumerate(zip(above.shape, made.shape, strict=True)))
@@ -109,7 +109,7 @@ def _fitted(above: Tensor, made: Tensor) -> Tensor:
 
 
 def forward_ops(suspect: Suspect) -> list[Op]:
-    """Return the operations on this node, and on what is made of it before it has a name."""
+    """Return the operations on this node and on the unnamed results computed from it."""
     made = {id(suspect.node.value)}
     named = {id(b.value) for b in suspect.forward.nodes()} - made
     found = []
@@ -121,12 +121,12 @@ def forward_ops(suspect: Suspect) -> list[Op]:
 
 
 def forward_lines(suspect: Suspect) -> list[str]:
-    """Return the statements that made this node's consumers, those short enough to quote."""
+    """Return the statements that computed this node's consumers, if short enough to quote."""
     return [forward_line(suspect, part.consumer) or "" for part in suspect.parts]
 
 
 def forward_line(suspect: Suspect, consumer: str) -> str | None:
-    """Return the statement that made a consumer, if it is short enough to quote."""
+    """Return the statement that computed a consumer, if short enough to quote."""
     bind = suspect.names.get(consumer)
     text = bind.statement.text if bind is not None else None
     return text if text and "\n" not in text and len(text) <= 80 else None

@@ -1,4 +1,4 @@
-"""One statement to blame: what it made, what it should have made, and what another would make."""
+"""One statement to blame: the gradient it computes, the correct one, and trials of other lines."""
 
 import ast
 from collections.abc import Iterator, Mapping
@@ -55,7 +55,7 @@ class Suspect:
     _tried: dict[str, bool] = field(default_factory=dict)
     _made: dict[int, Tensor] = field(default_factory=dict)
     kept: dict[str, Any] = field(default_factory=dict)
-    """What is costly to find out and of use to several causes."""
+    """Results that several causes use, computed once."""
 
     @property
     def hand(self) -> Pair:
@@ -72,17 +72,17 @@ class Suspect:
 
     @property
     def made(self) -> Tensor:
-        """What the gradient comes to with this statement, right gradients upstream."""
+        """The gradient with this statement, given correct upstream gradients."""
         return self.makes(0)
 
     def added(self, view: int) -> Tensor:
-        """Return what the statement alone added to what stood there before it."""
+        """Return what the statement alone added to the previous value."""
         seen = self.views[view]
         after, before = seen.moment.after, seen.before
         return after - before if before is not None and before.shape == after.shape else after
 
     def makes(self, view: int) -> Tensor:
-        """Return the same in another scene."""
+        """Return the gradient with this statement in a scene."""
         if view not in self._made:
             seen = self.views[view]
             after = seen.moment.after
@@ -92,7 +92,7 @@ class Suspect:
 
     @property
     def right(self) -> Tensor:
-        """What it should come to."""
+        """The correct gradient."""
         return self.views[0].right
 
     @property
@@ -105,12 +105,12 @@ class Suspect:
 
     @cached_property
     def text(self) -> Text | None:
-        """The statement to be rewritten; None where it cannot be run again."""
+        """The statement to rewrite; None if it cannot run again."""
         return self.shown if self.views and self.repeats else None
 
     @property
     def shown(self) -> Text | None:
-        """The statement to be read, whether or not it can be run again."""
+        """The statement to read, whether or not it can run again."""
         if self.unit is None:
             return None
         names = self.views[0].moment.names if self.views else ()
@@ -119,12 +119,12 @@ class Suspect:
 
     @cached_property
     def repeats(self) -> bool:
-        """Whether the statement, run again, makes what it made."""
+        """Whether the statement gives the same result when it runs again."""
         return self.is_safe and self._repeats(self.views[0])
 
     @cached_property
     def is_safe(self) -> bool:
-        """Whether running it again, and what follows, does nothing but compute."""
+        """Whether running it and the later statements again has no side effects."""
         if self.unit is None:
             return False
         tree = ast.parse(self.unit.source(self.unit.text) + "\n" + self.rest)
@@ -132,15 +132,15 @@ class Suspect:
 
     @cached_property
     def trials(self) -> tuple[View, ...]:
-        """The scenes that another line is tried in: those that the user's own repeats in.
+        """The scenes in which other lines are tried: those in which the user's line repeats.
 
-        A loop that makes the gradients by itself on the way cannot be given random ones there.
+        A loop that computes its own upstream gradients cannot run with random ones.
         """
         first, *others = self.views
         return first, *(v for v in others if not self.is_looped or self._repeats(v))
 
     def with_names(self, given: Mapping[str, Any], view: int) -> Tensor | None:
-        """Return what the statement makes where some names stand for something else."""
+        """Return the result of the statement with other values for some names."""
         seen = self.views[view]
         assert self.unit is not None
         try:
@@ -159,29 +159,29 @@ class Suspect:
 
     @property
     def is_looped(self) -> bool:
-        """Whether the statement is run with the loop that it stands in."""
+        """Whether the statement runs with the loop around it."""
         return self.unit is not None and bool(self.unit.head)
 
     @cached_property
     def allowed(self) -> int:
-        """How many lines may be tried."""
+        """Maximum number of lines to try."""
         loops = sum(b.statement == self.statement for b in self.hand.binds) * STEP
         return int(min(TRIES, WORK / max(1, 20 * self.right.numel(), loops)))
 
     def value(self, expression: str, view: int = 0) -> Any:
-        """Return what an expression is worth where the statement stands, None where it raises."""
+        """Return the value of an expression at the statement, None if it raises."""
         try:
             return self.views[view].runner.value(expression)
         except Exception:
             return None
 
     def tensor(self, name: str) -> Tensor | None:
-        """Return the floating tensor that a name stands for here."""
+        """Return the floating-point tensor of that name here, or None."""
         found = self.views[0].moment.names.get(name)
         return found if isinstance(found, Tensor) and found.is_floating_point() else None
 
     def mends(self, text: str | None) -> bool:
-        """Tell whether `text` in the statement's place makes what is right, in every scene."""
+        """Tell whether `text` instead of the statement is correct in every scene."""
         if text is None or self.text is None or text == self.text.text:
             return False
         if text not in self._tried:
@@ -191,15 +191,15 @@ class Suspect:
         return self._tried[text]
 
     def would(self, text: str) -> bool:
-        """Tell whether `text` makes what is right even where the user's own cannot be run again."""
+        """Tell the same where the user's own statement cannot run again."""
         return all(self._right(text, view) for view in self.views)
 
     def first(self, texts: Iterator[str]) -> str | None:
-        """Return the first of the texts that mends the line."""
+        """Return the first text that gives the correct gradient."""
         return next((text for text in texts if self.mends(text)), None)
 
     def checked(self, finding: Finding) -> Literal["exact", "rounding"]:
-        """Return what the corrected line gives in the user's own dtype, beside autograd's bits."""
+        """Return the verdict on the corrected line in the user's dtype, by autograd's bits."""
         own = self.forward.autograd.get(self.node.index)
         if self.native is None or own is None or finding.fix is None or self.unit is None:
             return "rounding"
@@ -214,7 +214,7 @@ class Suspect:
         return "exact" if found is not None and same_bits(found, own) else "rounding"
 
     def mends_later(self, rest: str) -> bool:
-        """Tell whether other statements in the place of the gradient's later ones mend it."""
+        """Tell whether other later statements make the gradient correct."""
         if rest not in self._tried:
             if len(self._tried) >= self.allowed or self.text is None:
                 return False
@@ -222,7 +222,7 @@ class Suspect:
         return self._tried[rest]
 
     def completes(self, line: str) -> bool:
-        """Tell whether `line`, below all that the backward pass has, makes the gradient right."""
+        """Tell whether `line`, added below the backward pass, makes the gradient correct."""
         if line not in self._tried:
             if len(self._tried) >= self.allowed:
                 return False
@@ -234,11 +234,11 @@ class Suspect:
         return self._tried[line]
 
     def natively(self, text: str) -> Tensor | None:
-        """Return what a text makes in the user's own dtype, where it can be had."""
+        """Return the result of a text in the user's dtype, if it can run there."""
         return None if self.native is None else self._run(text, self.native)
 
     def is_right(self, value: Tensor, view: int = 0) -> bool:
-        """Tell whether a value is what this gradient should be in that scene."""
+        """Tell whether a value is the correct gradient in that scene."""
         return self._agrees(value, self.views[view])
 
     def _right(self, text: str, view: View, rest: str | None = None) -> bool:
@@ -257,7 +257,7 @@ class Suspect:
         return None if found is None else self._finished(found, view, rest)
 
     def _finished(self, made: Tensor, view: View, rest: str | None = None) -> Tensor | None:
-        """Return what the gradient's later statements make of it; `rest`: others in their place."""
+        """Return the result of the gradient's later statements (or `rest` instead) on it."""
         rest = self.rest if rest is None else rest
         if not rest:
             return made

@@ -1,4 +1,4 @@
-"""What to say where no cause holds: how what was made lies to what is right, and what was due."""
+"""The message where no cause holds: how the result relates to the correct gradient."""
 
 import torch
 from torch import Tensor
@@ -10,7 +10,7 @@ from handgrad.checker.explain.search.suspect import Suspect
 
 
 def unexplained(suspect: Suspect) -> Finding:
-    """Return what is known without a cause."""
+    """Return the finding without a cause."""
     made, right = suspect.made, suspect.right
     if made.shape != right.shape:
         got, expected = (tuple(value.shape) for value in (made, right))
@@ -21,7 +21,7 @@ def unexplained(suspect: Suspect) -> Finding:
 
 
 def _ratio(made: Tensor, right: Tensor, noise: Tensor) -> str:
-    """Say how the ratio of the two is spread: constant, per row, per column, or where it is off."""
+    """Describe the ratio of the two: constant, per row, per column, or where it is wrong."""
     known = right.abs() > 1e3 * noise
     off = (made - right).abs() > 1e3 * noise
     share = float(off.double().mean()) if off.numel() else 0.0
@@ -41,7 +41,7 @@ def _ratio(made: Tensor, right: Tensor, noise: Tensor) -> str:
 
 
 def _due(suspect: Suspect) -> list[str]:
-    """Say what each consumer should have sent back to the element that is furthest off."""
+    """Describe the expected contributions to the element with the largest error."""
     parts = [part for part in suspect.parts if part.values]
     if suspect.made.shape != suspect.right.shape or not parts:
         return []

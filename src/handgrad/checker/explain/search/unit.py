@@ -1,4 +1,4 @@
-"""A statement as text that can be run again: alone, or with the loop that it stands in."""
+"""A statement as text that can run again: alone, or with the loop around it."""
 
 import ast
 import textwrap
@@ -21,9 +21,9 @@ _DRAWS = {"alpha_dropout", "bernoulli", "bernoulli_", "dropout", "dropout1d", "d
 
 @dataclass(frozen=True)
 class Unit:
-    """`text` is the statement, `head` and `tail` what stands around it in its loop.
+    """`text` is the statement, `head` and `tail` the lines around it in its loop.
 
-    `target` is the expression that the gradient is read by, `loop` the line of the loop.
+    `target` is the expression that reads the gradient, `loop` the line of the loop.
     """
 
     text: str
@@ -35,17 +35,17 @@ class Unit:
     loop: int | None = None
 
     def source(self, text: str) -> str:
-        """Return what is to be run where `text` stands in the statement's place."""
+        """Return the source to run with `text` instead of the statement."""
         if isinstance(self.tree, ast.Return):
             text = f"{RETURNED} ={text.removeprefix('return')}"
         return self.head + textwrap.indent(text, self.indent) + self.tail
 
 
 def unit_of(statement: Statement, name: str, looped: bool, first: Statement) -> Unit | None:
-    """Return the statement to be run again for the gradient `name`, None where it cannot be.
+    """Return the unit to run for the gradient `name`, None if it cannot run again.
 
-    `looped`: it ran more than once, so that a loop is what makes the gradient: the outermost that
-    its `first` statement (dW = zeros) does not stand in too.
+    `looped`: the statement ran more than once, so the unit includes a loop: the outermost one that
+    does not contain the gradient's `first` statement (dW = zeros).
     """
     tree = _parsed(statement.text)
     if tree is None:
@@ -75,7 +75,7 @@ def unit_of(statement: Statement, name: str, looped: bool, first: Statement) -> 
 
 
 def calls_only_libraries(tree: ast.AST, names: NamesAt) -> bool:
-    """Tell whether running it again does nothing but compute: no call of the user's own."""
+    """Tell whether code calls only functions of libraries without side effects."""
     for node in ast.walk(tree):
         if isinstance(node, _NEVER):
             return False

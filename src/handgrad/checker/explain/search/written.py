@@ -1,4 +1,4 @@
-"""The corrected line written from the rules, where no change of the user's own line mends it."""
+"""A correct line from the rules of differentiation, where no edit of the user's line helps."""
 
 import ast
 import re
@@ -17,7 +17,7 @@ from handgrad.checker.write.compose.branches import Branch, branches
 
 @dataclass(frozen=True)
 class CorrectedLine:
-    """A line, run and right. `at` and `adds` as in a Finding."""
+    """A line that has been run and is correct. `at` and `adds` as in a Finding."""
 
     text: str
     at: Place | None = None
@@ -25,7 +25,7 @@ class CorrectedLine:
 
 
 def written(suspect: Suspect) -> CorrectedLine | None:
-    """Return the line that belongs in the statement's place, or that is missing below it."""
+    """Return the line that should replace the statement, or that is missing below it."""
     if not suspect.views or suspect.grade.alias is not None or suspect.is_looped:
         return None
     found = [b for b in _branches(suspect) if b.expression is not None]
@@ -36,7 +36,7 @@ def written(suspect: Suspect) -> CorrectedLine | None:
 
 
 def with_line(suspect: Suspect, finding: Finding) -> Finding:
-    """Return the finding with the corrected line, where it has none and one can be written."""
+    """Return the finding with a corrected line, if it has none and one can be written."""
     if finding.fix is not None:
         return finding
     line = written(suspect)
@@ -51,7 +51,7 @@ def _branches(suspect: Suspect) -> list[Branch]:
 
 
 def _lines(suspect: Suspect, found: list[Branch]) -> Iterator[str]:
-    """Yield the statement with one branch, and with all of them."""
+    """Yield the statement with one contribution, and with all of them."""
     unit = suspect.unit
     name, tree = (suspect.hand.name, None) if unit is None else (unit.target, unit.tree)
     among = None if unit is None else _among(Text(unit.text, unit.tree), name)
@@ -85,7 +85,7 @@ def _among(text: Text, name: str) -> ast.expr | None:
 
 
 def _added(suspect: Suspect, found: list[Branch]) -> CorrectedLine | None:
-    """Return the line for a branch that no statement adds, where all that it reads is there."""
+    """Return the line for a contribution that no statement adds, if all its names exist there."""
     late = suspect.late
     if late is None or suspect.made.shape != suspect.right.shape:
         return None
@@ -99,7 +99,7 @@ def _added(suspect: Suspect, found: list[Branch]) -> CorrectedLine | None:
 
 
 def _value(late: LineRunner, expression: str) -> object:
-    """Return what it is worth at the end, None where it cannot be had there."""
+    """Return the value of an expression at the end, None if it raises."""
     try:
         return late.value(expression)
     except Exception:
