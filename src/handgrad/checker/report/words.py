@@ -6,16 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from handgrad.checker.records import CellError, Place, ReportData, Row
-from handgrad.text import printable
+from handgrad.text import array_text, printable
 
-DTYPES = {
-    "float16": "f16",
-    "bfloat16": "bf16",
-    "float32": "f32",
-    "float64": "f64",
-    "complex64": "c64",
-    "complex128": "c128",
-}
 COUNTED = {
     "exact": "exact",
     "rounding": "right but for rounding",
@@ -104,10 +96,7 @@ def error_place(error: CellError) -> str:
 
 def array(row: Row, shape: tuple[int, ...] | None) -> str:
     """Return a shape as `f32[32,64]`."""
-    if shape is None:
-        return ""
-    dtype = (row.dtype or "").removeprefix("torch.")
-    return f"{DTYPES.get(dtype, dtype)}[{','.join(map(str, shape))}]"
+    return "" if shape is None else array_text(row.dtype or "", shape)
 
 
 def shapes(row: Row) -> str:
