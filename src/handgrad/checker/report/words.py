@@ -96,7 +96,9 @@ def error_place(error: CellError) -> str:
 
 def array(row: Row, shape: tuple[int, ...] | None) -> str:
     """Return a shape as `f32[32,64]`."""
-    return "" if shape is None else array_text(row.dtype or "", shape)
+    if shape is None:
+        return ""
+    return array_text(row.dtype or "", shape)
 
 
 def shapes(row: Row) -> str:

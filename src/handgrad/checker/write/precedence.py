@@ -13,11 +13,6 @@ def is_sum(node: ast.AST) -> bool:
     return isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub)
 
 
-def as_factor(text: str, node: ast.AST) -> str:
-    """Return the text of an expression, in parentheses if it needs them in a product."""
-    return f"({text})" if is_sum(node) else text
-
-
 def needs_parentheses(new: ast.expr, place: ast.AST, parent: ast.AST | None) -> bool:
     """Tell whether `new` needs parentheses in the place of `place`, a child of `parent`."""
     if isinstance(new, ATOMS):

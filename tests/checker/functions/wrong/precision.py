@@ -1,4 +1,4 @@
-"""Digits that are lost, and forwards that differ: matches and near misses."""
+"""Lost precision, and forward passes that differ: mistakes and near misses."""
 
 import torch
 import torch.nn.functional as F
@@ -16,7 +16,7 @@ LOW = ("float64", "bfloat16")
 
 
 class Unit(Function):
-    """Each row over its norm, without a floor."""
+    """Divides each row by its norm, without eps."""
 
     @staticmethod
     def forward(ctx, x):
@@ -110,6 +110,8 @@ class LowMeanSquare(MeanSquare):
 
 SINC_REF = lambda x: torch.sinc(x / torch.pi)  # noqa: E731
 UNIT_REF = lambda x: F.normalize(x, dim=-1, eps=1e-12)  # noqa: E731
+
+VARIED = ("sizes", "long sums", "zeros")
 
 SAYS = {
     "HG165": (

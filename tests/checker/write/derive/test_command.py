@@ -1,4 +1,4 @@
-"""`handgrad derive`: what it prints and writes, what it refuses, notebooks by strangers."""
+"""`handgrad derive`: output, files, refusals, and notebooks found in the wild."""
 
 import json
 import shutil
@@ -36,31 +36,33 @@ COUNTS = "4 of 4 gradients: 4 right but for rounding.\n"
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with forward.py in it, the working one."""
+    """Make a working directory with forward.py in it."""
     (tmp_path / "forward.py").write_text(FORWARD)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
-def test_what_it_prints(capsys: Captured) -> None:
+def test_it_prints_the_lines_and_the_counts(capsys: Captured) -> None:
     assert command(capsys, "derive", "forward.py") == (0, f"{LINES}\n{COUNTS}", "")
     assert Path("forward.py").read_text() == FORWARD
 
 
-def test_the_gradient_of_one_tensor(capsys: Captured) -> None:
-    said = "# hpre = x @ w + b\ndb = dhpre.sum(0)\n\n1 of 1 gradients: 1 right but for rounding.\n"
-    assert command(capsys, "derive", "forward.py", "--node", "b") == (0, said, "")
-    assert command(capsys, "derive", "forward.py", "--node", "db") == (0, said, "")
+def test_node_selects_the_gradient_of_one_tensor(capsys: Captured) -> None:
+    expected = (
+        "# hpre = x @ w + b\ndb = dhpre.sum(0)\n\n1 of 1 gradients: 1 right but for rounding.\n"
+    )
+    assert command(capsys, "derive", "forward.py", "--node", "b") == (0, expected, "")
+    assert command(capsys, "derive", "forward.py", "--node", "db") == (0, expected, "")
 
 
-def test_lines_into_a_file_are_ready_to_paste(capsys: Captured) -> None:
+def test_lines_written_to_a_file_pass_a_check_when_pasted(capsys: Captured) -> None:
     assert command(capsys, "derive", "forward.py", "-o", "back.py") == (0, COUNTS, "")
     assert Path("back.py").read_text() == LINES
     Path("whole.py").write_text(f"{FORWARD}loss.backward()\n{Path('back.py').read_text()}")
     assert run(["check", "whole.py"]) == 0
 
 
-def test_json(capsys: Captured) -> None:
+def test_json_output(capsys: Captured) -> None:
     code, out, _ = command(capsys, "derive", "forward.py", "--json", "-")
     made = json.loads(out)
     assert code == 0
@@ -74,7 +76,7 @@ def test_json(capsys: Captured) -> None:
     assert (first["node"], first["verdict"], first["shape"]) == ("h", "rounding", [32, 20])
 
 
-def test_what_has_no_rule(capsys: Captured) -> None:
+def test_an_operation_without_a_rule_is_reported(capsys: Captured) -> None:
     source = FORWARD.replace("torch.tanh(hpre)", "torch.linalg.eigvalsh(hpre.T @ hpre)")
     Path("odd.py").write_text(source)
     code, out, err = command(capsys, "derive", "odd.py", "--json", "odd.json")
@@ -101,13 +103,13 @@ dw: not derived
 """
 
 
-def test_a_file_that_raises_after_its_loss(capsys: Captured) -> None:
+def test_a_file_that_raises_after_its_loss_is_derived(capsys: Captured) -> None:
     Path("later.py").write_text(f"{FORWARD}loss.backward()\nraise ValueError('later')\n")
     out = f"{LINES}\nline 11: ValueError: later\n{COUNTS}"
     assert command(capsys, "derive", "later.py") == (1, out, "")
 
 
-def test_the_loss_that_was_asked_for(capsys: Captured) -> None:
+def test_loss_selects_the_pass(capsys: Captured) -> None:
     ends = "other = h.sum()\nloss.backward(retain_graph=True)\nother.backward()\n"
     Path("two.py").write_text(FORWARD + ends)
     code, out, _ = command(capsys, "derive", "two.py", "--loss", "other")
@@ -115,18 +117,18 @@ def test_the_loss_that_was_asked_for(capsys: Captured) -> None:
 
 
 REFUSED = {
-    "a file that is not there": (["none.py"], "none.py: no such file; looked for FOLDER/none.py"),
+    "a missing file": (["none.py"], "none.py: no such file; looked for FOLDER/none.py"),
     "a function in a file": (
         ["forward.py::f"],
         "forward.py::f: no such file; looked for FOLDER/forward.py::f; to derive a function, use "
         "handgrad.derive(function, inputs) in Python",
     ),
     "a folder": (["."], ".: is a folder; expected a notebook (.ipynb) or a script (.py)"),
-    "a text": (
+    "a text file": (
         ["notes.txt"],
         "notes.txt: not a notebook or a script; expected a notebook (.ipynb) or a script (.py)",
     ),
-    "what does not parse": (["syntax.py"], "syntax.py:2: not valid Python: '(' was never closed"),
+    "a syntax error": (["syntax.py"], "syntax.py:2: not valid Python: '(' was never closed"),
     "no loss": (
         ["idle.py"], "idle.py: nothing to derive: no loss was computed from named tensors"
     ),
@@ -138,24 +140,24 @@ REFUSED = {
         "raises.py: nothing to derive: no loss was computed from named tensors; line 3 failed: "
         "ValueError: no",
     ),
-    "a loss that is not there": (["forward.py", "--loss", "a"], "forward.py: no loss is named a"),
-    "a tensor that is not there": (
+    "an unknown loss": (["forward.py", "--loss", "a"], "forward.py: no loss is named a"),
+    "an unknown tensor": (
         ["forward.py", "--node", "a"],
         "forward.py: no gradient of a was derived; known: h, hpre, b, w",
     ),
-    "a file that is there": (
+    "an existing output file": (
         ["forward.py", "-o", "forward.py"],
         "forward.py exists already; name another file with -o, or remove it",
     ),
-    "a folder that is not there": (
+    "a missing output folder": (
         ["forward.py", "-o", "no/back.py"],
         "cannot write no/back.py: no is not a folder; name another file with -o",
     ),
-    "lines to -": (
+    "lines to standard output by name": (
         ["forward.py", "-o", "-"],
         "-o -: name a file; without -o the lines go to standard output",
     ),
-    "JSON over a source": (
+    "JSON over a source file": (
         ["forward.py", "--json", "forward.py"],
         "--json forward.py: this is a file to derive; name the file to write, such as "
         "--json derived.json",
@@ -164,14 +166,14 @@ REFUSED = {
         ["forward.py", "-o", "a.txt", "--json", "./a.txt"],
         "--json ./a.txt: -o writes to the same file; name another one",
     ),
-    "no time": (
+    "a time limit of 0": (
         ["forward.py", "--timeout", "0"], "--timeout 0: must be a number of seconds above 0"
     ),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_is_refused_in_one_line_with_nothing_written(
+def test_a_refusal_is_one_line_and_writes_no_file(
     name: str, capsys: Captured, folder: Path
 ) -> None:
     Path("notes.txt").write_text("hello\n")
@@ -180,10 +182,10 @@ def test_what_is_refused_in_one_line_with_nothing_written(
     Path("plain.py").write_text("print(1)\n")
     Path("raises.py").write_text("import torch\nx = torch.randn(3)\nraise ValueError('no')\n")
     before = {path: path.read_text() for path in folder.rglob("*") if path.is_file()}
-    arguments, said = REFUSED[name]
+    arguments, message = REFUSED[name]
     more = [] if "-o" in arguments else ["-o", "new.py"]
     code, _, err = command(capsys, "derive", *arguments, *more)
-    assert (code, err) == (2, f"handgrad: {said.replace('FOLDER', str(folder))}\n")
+    assert (code, err) == (2, f"handgrad: {message.replace('FOLDER', str(folder))}\n")
     assert {path: path.read_text() for path in folder.rglob("*") if path.is_file()} == before
 
 
@@ -194,10 +196,10 @@ def test_what_is_refused_in_one_line_with_nothing_written(
         ("003", 0, "15 of 15 gradients: "),
     ],
 )
-def test_notebooks_by_strangers(
+def test_notebooks_found_in_the_wild(
     number: str, code: int, counts: str, shared: Path, folder: Path, capsys: Captured
 ) -> None:
-    """002 raises where its comparisons begin; what was derived by then is no worse for it."""
+    """Derive notebooks by other authors. 002 raises after its loss, at its first comparison."""
     (folder / "data").mkdir()
     for place in (folder, folder / "data"):
         shutil.copy(shared / "data" / "names.txt", place)

@@ -1,11 +1,11 @@
-"""A term of the softmax's or attention's closed form is wrong.
+"""A term of the softmax or attention gradient is wrong.
 
-What: with P = softmax(S) and S = Q @ K.T / sqrt(d), dS = P * (dP - (dP * P).sum(-1, keepdim=True));
-the sum is missing or off, or the scale 1 / sqrt(d) or the mask of the forward is not applied to the
-gradient.
+What: with P = softmax(S) and S = Q @ K.T / sqrt(d), dS = P * (dP - (dP * P).sum(-1, keepdim=True)).
+The sum is missing or wrong, or the scale 1 / sqrt(d) or the mask of the forward pass is not applied
+to the gradient.
 
-Why: all probabilities of a row are divided by one sum, so each score moves all of them. The scale
-and the mask are operations of the forward like any other, and have a backward of their own.
+Why: all probabilities of a row are divided by one sum, so each score changes all of them. The scale
+and the mask are operations of the forward pass and have a backward of their own.
 
 Wrong:
 
@@ -27,7 +27,6 @@ from handgrad.checker.explain.search.closed import (
     reads,
     rescaled,
     target,
-    wrapped,
 )
 from handgrad.checker.explain.search.edits import Text
 from handgrad.checker.explain.search.finding import Finding
@@ -71,14 +70,14 @@ def _terms(suspect: Suspect) -> Finding | None:
             "by the same sum, and part of the gradient flows through that sum.",
             fix,
         )
-    said = [(term.name, c, *called(suspect, c)) for term, c in fit.off]
-    if fix is None and not all(known or is_near(c, -1.0) for _, c, _, known in said):
+    amounts = [(term.name, c, *called(suspect, c)) for term, c in fit.off]
+    if fix is None and not all(known or is_near(c, -1.0) for _, c, _, known in amounts):
         return None
     sentence = " and ".join(
         f"the sign of the {_term(name)} is wrong"
         if is_near(c, -1.0)
         else f"the {_term(name)} is {number} times the correct value"
-        for name, c, number, _ in said
+        for name, c, number, _ in amounts
     )
     return Finding(f"In the softmax gradient, {sentence}.", fix)
 
@@ -114,7 +113,7 @@ def _masked(suspect: Suspect) -> Finding | None:
     for how in _masks(suspect) if text is not None and text.value is not None else ():
         assert text is not None
         assert text.value is not None
-        fix = wrapped(text, text.value, how)
+        fix = text.scaled(text.value, how)
         if suspect.mends(fix):
             return Finding("The mask of the forward pass is not applied to the gradient.", fix)
     return None

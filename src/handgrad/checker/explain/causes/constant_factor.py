@@ -1,8 +1,8 @@
-"""Off by a constant factor.
+"""Wrong by a constant factor.
 
-What: everything is the same number of times too large, or one expression in the line is.
+What: the whole gradient, or one expression in the line, is too large or too small by one factor.
 
-Why: a factor of the forward is forgotten or doubled: the 2 of a square, the 1/n of a mean, the
+Why: a factor of the forward pass is missing or doubled: the 2 of a square, the 1/n of a mean, the
 batch size, the square root of a width.
 
 Wrong:
@@ -49,9 +49,9 @@ def find(suspect: Suspect) -> Finding | None:
     whole = None
     if off is not None:
         sign = "-" if off < 0 else ""
-        said = names[0].factor if names else fraction(abs(off))
-        said = names[0].spoken if names and off > 0 else f"{sign}{said}"
-        whole = f"Off by the factor {said}."
+        factor = names[0].factor if names else fraction(abs(off))
+        factor = names[0].spoken if names and off > 0 else f"{sign}{factor}"
+        whole = f"Off by the factor {factor}."
     if found is not None:
         exact = "counts" in str(found.message)
         return found if whole is None or exact else replace(found, message=whole)

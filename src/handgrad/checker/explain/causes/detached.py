@@ -1,10 +1,10 @@
-"""The forward pass detaches a path, and the backward goes along it.
+"""The forward pass detaches a path, but the backward pass sends a gradient along it.
 
-What: the gradient holds what comes back through .detach(), .data or torch.no_grad(), where autograd
-stops.
+What: the gradient contains the contribution through .detach(), .data or torch.no_grad(), where
+autograd stops.
 
-Why: what is detached is a constant to everything after it: no gradient goes back there. Either the
-forward must not detach, or the backward must leave that branch out.
+Why: a detached tensor is a constant for everything after it, so no gradient flows through it.
+Either the forward pass must not detach, or the backward pass must leave out that contribution.
 
 Wrong:
 
@@ -49,13 +49,13 @@ def find(suspect: Suspect) -> Finding | None:
     if not suspect.is_right(suspect.made - whole + suspect.right):
         return None
     where = _statement(suspect, stops)
-    said = f"The forward pass detaches a path to {suspect.node.name}"
+    message = f"The forward pass detaches a path to {suspect.node.name}"
     at = "" if where is None else f" (`{where.statement.text}`, line {where.statement.place.line})"
     left = edited(suspect, ((terms.without_branch, ""),))
     fix = None if left is None else left.fix
     what = "this line" if fix is not None and fix.startswith("#") else "it"
     return Finding(
-        f"{said}{at}, but this line sends a gradient along it; autograd does not. Leave {what} "
+        f"{message}{at}, but this line sends a gradient along it; autograd does not. Leave {what} "
         "out, or do not detach there.",
         fix,
     )

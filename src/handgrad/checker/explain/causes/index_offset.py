@@ -1,9 +1,9 @@
 """An index is off by one.
 
-What: the step before or after is read or written, or the range ends one early.
+What: the line reads or writes the step before or after, or a range ends one step early.
 
-Why: the gradient of what was read at t - 1 goes with what stood at t - 1; Python counts from 0 and
-a range leaves its end out.
+Why: the gradient of a value that was read at t - 1 belongs to t - 1. Python counts from 0, and a
+range excludes its end.
 
 Wrong:
 
@@ -35,9 +35,9 @@ ORDER = 140
 def find(suspect: Suspect) -> Finding | None:
     """Move each index by one, then the ends of the loops around the statement."""
     text = suspect.text or _unrepeated(suspect)
-    for fix, said in _moved(suspect, text) if text is not None else ():
+    for fix, message in _moved(suspect, text) if text is not None else ():
         if suspect.mends(fix) or (suspect.text is None and _in_loop(suspect, fix)):
-            return Finding(said, fix)
+            return Finding(message, fix)
     return mended_later(suspect, lambda text: _moved(suspect, text)) or _range(suspect)
 
 

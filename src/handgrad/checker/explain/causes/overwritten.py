@@ -1,10 +1,10 @@
-"""A tensor of the forward pass that the backward has written to.
+"""The backward pass has overwritten a tensor of the forward pass.
 
-What: a line reads a forward value that an earlier line of the backward pass changed in place.
+What: a line reads a forward value that an earlier line of the backward pass changed in-place.
 
-Why: `bndiff += ...`, `h *= ...` and functions with a trailing underscore leave no copy of what the
-forward computed; every line below reads the new value. Often the d is forgotten, or a gradient was
-begun as `dlogits = probs`, which is a second name for probs and no copy.
+Why: `bndiff += ...`, `h *= ...` and functions with a trailing underscore keep no copy of the
+forward value; every line below reads the new one. Often the d is missing, or a gradient was started
+as `dlogits = probs`, which is a second name for probs and not a copy.
 
 Wrong:
 
@@ -41,17 +41,17 @@ def find(suspect: Suspect) -> Finding | None:
     if found is None or writer is None:
         return None
     text, place = writer.statement.text.split("\n")[0], writer.statement.place
-    said = (
+    message = (
         f"{found.name} no longer holds what the forward pass computed: `{text}`, {where(place)}, "
     )
     gradient = suspect.gradients.get(found.name)
     if gradient is not None and (fix := _with_d(suspect, writer, found.name, gradient)):
-        return Finding(f"{said}writes to it. Use {gradient} there.", fix, place)
+        return Finding(f"{message}writes to it. Use {gradient} there.", fix, place)
     second = _second(suspect, found, writer) if writer.alias else None
     if second is not None and (fix := cloned(second)):
-        own = f"{said}writes to it too, since {second.name} is the same tensor. "
+        own = f"{message}writes to it too, since {second.name} is the same tensor. "
         return Finding(f"{own}Use .clone() to copy.", fix, second.statement.place)
-    return Finding(f"{said}writes to it. Store the result under a new name there.")
+    return Finding(f"{message}writes to it. Store the result under a new name there.")
 
 
 def _lost(suspect: Suspect) -> Finding | None:

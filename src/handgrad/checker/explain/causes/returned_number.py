@@ -1,10 +1,10 @@
-"""The wrong number of gradients returned, or None where one is due.
+"""The wrong number of gradients returned, or None where a gradient is expected.
 
 What: a backward function returns fewer gradients than there are inputs, or None for an input that
 the output depends on.
 
-Why: gradients are matched to inputs by their position: one for each, None for what has none (an
-index, a flag).
+Why: gradients are matched to inputs by position: one for each input, None for an input that has no
+gradient (an index, a flag).
 
 Wrong:
 
@@ -38,7 +38,7 @@ def message(
     """Return what to say of an input without a gradient: `asked` are those that may have one."""
     count = len(returned)
 
-    def said(name: str) -> str:
+    def message_for(name: str) -> str:
         if count in (len(inputs), len(asked)):
             return f"{function} returns None for {name}, but the output depends on it."
         many = f"{count} gradient{'' if count == 1 else 's'}"
@@ -47,4 +47,4 @@ def message(
             f"{', '.join(asked)}."
         )
 
-    return said
+    return message_for

@@ -1,9 +1,10 @@
 """A gradient returned in the wrong position.
 
-What: a backward function returns the right gradients in an order that is not the inputs', or they
-are taken into names in another order than it returns them.
+What: a backward function returns correct gradients in a different order than its inputs, or the
+caller unpacks them in a different order.
 
-Why: nothing but the position says whose gradient it is. Where the shapes agree, no error tells.
+Why: only the position says which input a gradient belongs to. Where the shapes agree, there is no
+error.
 
 Wrong:
 
@@ -38,13 +39,13 @@ def find(suspect: Suspect) -> Finding | None:
         return None
     name = suspect.node.name
     if returns:
-        said = message(other.name, name)
+        sentence = message(other.name, name)
     else:
-        said = (
+        sentence = (
             f"{suspect.hand.name} gets the gradient of {other.name}: the function returns its "
             "gradients in a different order than these names."
         )
-    return Finding(said, in_order(suspect))
+    return Finding(sentence, in_order(suspect))
 
 
 def message(other: str, name: str) -> str:

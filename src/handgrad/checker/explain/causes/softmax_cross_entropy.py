@@ -34,7 +34,6 @@ from handgrad.checker.explain.search.closed import (
     regrouped,
     rescaled,
     terms_of,
-    wrapped,
 )
 from handgrad.checker.explain.search.edits import Text
 from handgrad.checker.explain.search.finding import Finding
@@ -147,7 +146,7 @@ def _overall(suspect: Suspect, times: float) -> Finding:
     lines = [t.format(f"{suspect.hand.name}") for t, _ in factors(suspect, 1 / times)]
     if text is not None and value is not None and not suspect.rest:
         for template, _ in factors(suspect, 1 / times):
-            fix = wrapped(text, value, template)
+            fix = text.scaled(value, template)
             if suspect.mends(fix):
                 return Finding(f"{message}.", fix)
     return addition(suspect, f"{message}.", (_in_place(suspect, line) for line in lines), None)

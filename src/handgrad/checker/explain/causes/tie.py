@@ -1,10 +1,10 @@
-"""A tie or a kink, or the mask of one the other way round.
+"""A tie or a kink, or an inverted mask.
 
-What: the gradient is right except where two elements are both the largest, or where a relu, an
-absolute value or a clamp stands right at its corner.
+What: the gradient is correct except where two elements are both the largest, or where a relu, an
+absolute value or a clamp is exactly at its corner.
 
-Why: there is no one derivative at such a point, any share of it is a subgradient. To compare equal
-to autograd, do as it does: relu and abs give 0 at 0, clamp passes the gradient on at its borders,
+Why: there is no unique derivative at such a point; any share of it is a subgradient. To match
+autograd, use its convention: relu and abs give 0 at 0, clamp passes the gradient on at its borders,
 amax, max(), maximum and minimum share it evenly, max(dim) and max_pool give it to one element.
 
 Wrong:
@@ -69,8 +69,8 @@ def find(suspect: Suspect) -> Finding | None:
     text, at = suspect.text, _KINKS[_name(op)]
     if _name(op) in ("max", "min") and not _along(op):
         at = at.replace(_ONE, _SHARED)
-    said = f"Correct except at {at}. Any share is a subgradient there."
-    return Finding(said, None if text is None else suspect.first(_ways(suspect, text, op)))
+    message = f"Correct except at {at}. Any share is a subgradient there."
+    return Finding(message, None if text is None else suspect.first(_ways(suspect, text, op)))
 
 
 def _kink(suspect: Suspect) -> Op | None:

@@ -6,15 +6,12 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from handgrad.checker.closeness import small
 from handgrad.checker.explain.search.edits import Text
 from handgrad.checker.explain.search.paths import Term, terms
 from handgrad.checker.explain.search.relations import coefficients, factors, is_near, summands
 from handgrad.checker.explain.search.suspect import Suspect
-from handgrad.checker.write.precedence import as_factor
 from handgrad.text import listed
-
-ALIKE = 1e-6
-"""Tolerance between a named float64 value and the same value computed from its parts."""
 
 
 @dataclass(frozen=True)
@@ -88,14 +85,9 @@ def rescaled(suspect: Suspect, fit: Fitted) -> Iterator[str]:
         for part in dict.fromkeys([*parts, *inner]):
             for template, _ in factors(suspect, abs(1 / times)):
                 scaled = template if times > 0 else f"-{template}"
-                yield wrapped(text, part, scaled)
+                yield text.scaled(part, scaled)
             if is_near(times, -1.0):
-                yield wrapped(text, part, "-{}")
-
-
-def wrapped(text: Text, part: ast.expr, template: str) -> str:
-    """Return the statement with an expression put into `template`, as a factor, at `{}`."""
-    return text.replace(part, template.format(as_factor(text.segment(part), part)))
+                yield text.scaled(part, "-{}")
 
 
 def regrouped(text: Text) -> Iterator[str]:
@@ -174,9 +166,9 @@ def reads(suspect: Suspect) -> list[str]:
 
 
 def alike(a: Tensor, b: Tensor) -> bool:
-    """Tell whether two tensors are equal within ALIKE; their shapes may broadcast."""
+    """Tell whether two tensors agree; their shapes may broadcast."""
     try:
-        difference = (a - b).abs()
+        near = small(a - b, a.abs() + b.abs())
     except RuntimeError:
         return False
-    return bool((difference <= ALIKE * (a.abs() + b.abs()).mean().clamp(min=1e-30) * 10).all())
+    return bool(near.all())

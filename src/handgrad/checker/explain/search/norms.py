@@ -22,7 +22,6 @@ from handgrad.checker.explain.search.closed import (
     target,
     tensors,
     terms_of,
-    wrapped,
 )
 from handgrad.checker.explain.search.finding import Finding
 from handgrad.checker.explain.search.paths import Term
@@ -163,7 +162,7 @@ def _other_form(suspect: Suspect, block: str) -> Finding | None:
     products = [n for n in text.of(ast.BinOp) if isinstance(n.op, ast.Mult | ast.Div)]
     for part in dict.fromkeys([text.value, *summands(text.value), *products]):
         for name in names:
-            fix = wrapped(text, part, f"{name} * {{}}")
+            fix = text.scaled(part, f"{name} * {{}}")
             if suspect.mends(fix):
                 return Finding(f"{block}'s closed form: the factor {name} is missing.", fix)
     whole = suspect.first(norm_lines(suspect))

@@ -46,10 +46,11 @@ def added(suspect: Suspect, text: Text) -> Iterator[Edit]:
 
 def _parts(text: Text, part: ast.expr, around: ast.expr, others: list[str]) -> Iterator[Edit]:
     """Put each of the others for a part of an expression; the message shows the expression."""
-    start, end = (at - text.span(around)[0] for at in text.span(part))
-    whole = text.segment(around)
+    span, whole = text.span(part), text.span(around)
     for other in others:
-        yield Edit(text.replace_all([part], [other]), whole, whole[:start] + other + whole[end:])
+        patch = (*span, other)  # a slice is no expression, and an index needs no parentheses
+        now = text.patched([patch], around)
+        yield Edit(text.patched([patch]), text.text[slice(*whole)], now)
 
 
 def _is_size(node: ast.Subscript) -> bool:
@@ -117,13 +118,13 @@ def _adding(text: Text, call: ast.Call) -> Iterator[Edit]:
     adds = "adds all values for one index"
     if name in _ADDING:
         function = text.segment(call.func).removesuffix(name) + _ADDING[name]
-        said = f"{name} keeps only the last value; {_ADDING[name]} {adds}"
-        yield Edit(text.replace(call.func, function), said)
+        message = f"{name} keeps only the last value; {_ADDING[name]} {adds}"
+        yield Edit(text.replace(call.func, function), message)
     if name in ("index_put_", "index_put", "put_"):
-        said = f"Without accumulate=True, {name} keeps only the last value; with it, it {adds}"
+        message = f"Without accumulate=True, {name} keeps only the last value; with it, it {adds}"
         for keyword in call.keywords:
             if keyword.arg == "accumulate":
-                yield Edit(text.replace(keyword.value, "True"), said)
+                yield Edit(text.replace(keyword.value, "True"), message)
         if not call.keywords:
             whole = text.segment(call)[:-1].rstrip()
-            yield Edit(text.replace(call, f"{whole}, accumulate=True)"), said)
+            yield Edit(text.replace(call, f"{whole}, accumulate=True)"), message)
