@@ -17,6 +17,7 @@ check: $(READY)
 	$(RUN)/ruff format --check .
 	$(RUN)/ruff check .
 	$(RUN)/mypy
+	$(RUN)/lint-imports --no-logo
 
 format: $(READY)
 	$(RUN)/ruff format .

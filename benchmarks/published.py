@@ -32,16 +32,16 @@ FIGURES = tomllib.loads((Path(__file__).parent / "published.toml").read_text())
 PREAMBLE = """# Published figures, beside ours
 
 Made by `python -m benchmarks.published --write docs/published.md` on makemore's names.txt. Losses
-are in nats per character, train and val; what others published is one run each, with other batches
-than ours. Four runs of ours of exercise 4 that differ in the seed alone lie within 0.004.
+are in nats per character, train and val. The published figures are one run each, with other batches
+than ours. Our own runs of exercise 4 with four different seeds differ by at most 0.004.
 
 """
 REMARK = """
-The initialisation table comes from a notebook whose own batch normalisation row, 2.0459 and 2.1086,
-is that of a misplaced parenthesis: `x - mean / std` in place of `(x - mean) / std`. With the
-notebook's own draws `benchmarks/misplaced.py` reaches that row to its last digit, and with the
-parenthesis where it belongs, to their last digits, the 2.0668 and 2.1048 that the lecture prints.
-The row "batchnorm" holds ours to the lecture's.
+The initialisation table comes from a notebook whose batch normalisation row, 2.0459 and 2.1086, has
+a misplaced parenthesis: `x - mean / std` in place of `(x - mean) / std`. With the notebook's random
+numbers, `benchmarks/misplaced.py` reproduces that row to the last digit. With the parenthesis in
+the right place it reproduces the lecture's 2.0668 and 2.1048 to the last digit. The row "batchnorm"
+compares ours with the lecture's.
 """
 
 

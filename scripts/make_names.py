@@ -2,10 +2,10 @@
 
     python scripts/make_names.py [FILE]
 
-Takes every list of given names of every locale, folds accents, lower-cases, and keeps what is then
-written in a-z alone. So locales in other scripts drop out by themselves, and so do names of several
-parts (Anne-Marie, Juan Carlos, Ng'ang'a), whose parts are mostly there already. Unique, sorted by
-code point. Only this script needs faker; NAMES.md beside the file has version, count and SHA-256.
+Take every list of given names of every locale, remove accents, convert to lower case, and keep the
+names in a-z alone. This excludes locales in other scripts, and names of several parts (Anne-Marie,
+Juan Carlos, Ng'ang'a), whose parts are mostly in the list already. Unique, sorted by code point.
+Only this script needs faker; NAMES.md beside the file has version, count and SHA-256.
 """
 
 import importlib
@@ -41,25 +41,25 @@ UNDECOMPOSED = str.maketrans(
 
 
 def fold(name: str) -> str:
-    """`name` in lower case without accents: NFKD, marks removed, then the table above."""
+    """Return `name` in lower case without accents: NFKD, marks removed, then the table above."""
     decomposed = unicodedata.normalize("NFKD", name.lower())  # lower first: İ becomes i and a mark
     bare = "".join(symbol for symbol in decomposed if not unicodedata.combining(symbol))
     return bare.translate(UNDECOMPOSED)
 
 
 def given_names() -> Iterator[str]:
-    """Every given name of every locale of faker, as faker has it, in no useful order."""
+    """Yield every given name of every locale of faker, unchanged, in no particular order."""
     for locale in pkgutil.iter_modules(faker.providers.person.__path__):
         provider = importlib.import_module(f"faker.providers.person.{locale.name}").Provider
         for attribute in dir(provider):
             names = getattr(provider, attribute)
-            # tuples, lists, or mappings from name to weight; properties only join the others
+            # tuples, lists, or mappings from name to weight; properties only join these
             if attribute.startswith("first_names") and isinstance(names, Iterable):
                 yield from names
 
 
 def make_names() -> list[str]:
-    """The content of names.txt, one item a line."""
+    """Return the lines of names.txt."""
     folded = {fold(name.strip()) for name in given_names()}
     return sorted(name for name in folded if re.fullmatch("[a-z]+", name))
 

@@ -61,7 +61,7 @@ def test_train_evaluate_sample(
 
 def test_verify(capsys: pytest.CaptureFixture[str]) -> None:
     (block,) = (block for block in blocks("console") if "verify" in block)
-    assert "gradients are right" in run(capsys, block.removeprefix("$ ").strip())
+    assert "gradients are correct" in run(capsys, block.removeprefix("$ ").strip())
 
 
 def test_spine() -> None:

@@ -1,4 +1,4 @@
-"""Samples: decided by (seed, i) alone, drawn from the model's own distribution, ended or cut."""
+"""Samples: determined by (seed, i) alone, with the model's distribution, ended or cut."""
 
 from pathlib import Path
 
@@ -8,10 +8,10 @@ import torch
 
 from handgrad import sample as module
 from handgrad.data import Dataset
-from handgrad.engine.inference import logits
+from handgrad.engine.torch_inference import logits
 from handgrad.errors import DataError, SettingsError
 from handgrad.models import MLP
-from handgrad.sample import GROUP, Sample, Sampling, choose, sample
+from handgrad.sample import GROUP, SampledWord, Sampling, choose, sample
 from handgrad.train.prepare import fresh
 from handgrad.train.settings import TrainSettings
 from tiny import model_for, words_dataset
@@ -25,7 +25,7 @@ class Trained:
         start = fresh(self.model, TrainSettings(init="exercise", engine="fused").resolved())
         self.params, self.state, self.vocabulary = start.params, start.state, dataset.vocabulary
 
-    def sample(self, n: int, **how: object) -> list[Sample]:
+    def sample(self, n: int, **how: object) -> list[SampledWord]:
         return sample(self.model, self.params, self.state, self.vocabulary, n, Sampling(**how))  # type: ignore[arg-type]
 
     def texts(self, n: int, **how: object) -> list[str]:
@@ -37,7 +37,7 @@ def trained(tmp_path: Path) -> Trained:
     return Trained(words_dataset(tmp_path))
 
 
-def test_the_same_again(trained: Trained) -> None:
+def test_the_same_seed_gives_the_same_samples(trained: Trained) -> None:
     assert trained.texts(5) == trained.texts(5)
     assert trained.texts(5) != trained.texts(5, seed=1)
 
@@ -47,10 +47,10 @@ def test_sample_i_does_not_depend_on_n(trained: Trained, n: int) -> None:
     assert trained.texts(n) == trained.texts(3 * GROUP)[:n]
 
 
-def test_sample_i_does_not_depend_on_its_neighbours(
+def test_sample_i_does_not_depend_on_other_samples(
     trained: Trained, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With the other rows' numbers drawn from elsewhere, sample 5 stays what it was."""
+    """With other random numbers for the other rows, sample 5 does not change."""
     expected = trained.texts(10)
     elsewhere = np.random.default_rng(0)
 
@@ -73,7 +73,7 @@ def test_none(trained: Trained) -> None:
 
 
 def test_follows_the_models_probabilities(trained: Trained) -> None:
-    """First symbols of 6400 samples against softmax(logits) of the empty context."""
+    """The first symbols of 6400 samples against softmax(logits) of the empty context."""
     n = 6400
     scores = logits(
         trained.model, trained.params, trained.state, torch.zeros(1, 3, dtype=torch.long)
@@ -93,14 +93,14 @@ def test_prefix(trained: Trained) -> None:
 
 
 def test_prefix_longer_than_the_context(trained: Trained) -> None:
-    """What comes after it follows from the last block_size symbols alone."""
+    """The next symbol depends on the last block_size symbols alone."""
     long = [text[5:] for text in trained.texts(20, prefix="ggabc")]
     short = [text[3:] for text in trained.texts(20, prefix="abc")]
     assert long == short
 
 
-def test_what_follows_a_prefix_is_the_models_likeliest(trained: Trained) -> None:
-    """For every pair of symbols; few of them would agree by chance."""
+def test_a_prefix_is_followed_by_the_most_likely_symbol(trained: Trained) -> None:
+    """For every pair of symbols; few would agree by chance."""
     symbols = trained.vocabulary.symbols[1:]
     for prefix in (a + b for a in symbols for b in symbols):
         context = torch.tensor([[0, *trained.vocabulary.encode(prefix).tolist()]])
@@ -170,14 +170,14 @@ def test_of_many_equal_scores_the_lowest_symbols_are_kept() -> None:
         assert np.unique(chosen).tolist() == symbols
 
 
-def test_what_is_chosen_has_weight() -> None:
-    """At the largest number below 1, whatever the total of the likelihoods rounds to."""
+def test_a_symbol_of_probability_zero_is_never_chosen() -> None:
+    """With the largest number below 1, however the total is rounded."""
     for scores in np.random.default_rng(0).normal(0, 3, (1000, 1, 9)):
         (symbol,) = choose(scores, np.array([1 - 2**-53]), Sampling(top_k=4))
         assert scores[0, symbol] >= np.sort(scores[0])[-4]
 
 
-def test_choose_hotter_is_more_even() -> None:
+def test_a_higher_temperature_is_more_uniform() -> None:
     assert chosen(0.48, temperature=1.0) == [0, 2]
     assert chosen(0.48, temperature=1e6) == [1, 1]
 
@@ -201,7 +201,7 @@ def test_choose_hotter_is_more_even() -> None:
         ("max_length", 0, "max_length is 0; it must be at least 1"),
     ],
 )
-def test_values_that_cannot_be(name: str, value: object, line: str) -> None:
+def test_invalid_values(name: str, value: object, line: str) -> None:
     with pytest.raises(SettingsError) as caught:
         Sampling(**{name: value})  # type: ignore[arg-type]
     assert str(caught.value) == line

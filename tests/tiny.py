@@ -8,13 +8,13 @@ import pytest
 from handgrad.cli import run
 from handgrad.data import Dataset, open_dataset
 from handgrad.models import MLP
-from handgrad.train.checkpoint import Checkpoint
-from handgrad.train.folder import Run
+from handgrad.train.folder import RunFolder
 from handgrad.train.loop import Result, train
 from handgrad.train.prepare import fresh
 from handgrad.train.reporter import Reporter, Silent
 from handgrad.train.settings import TrainSettings
 from handgrad.train.start import begin
+from handgrad.train.state import Checkpoint
 
 SIZES = {"block_size": 3, "n_embd": 4, "n_hidden": 8}
 FLAGS = [
@@ -46,11 +46,13 @@ def model_for(dataset: Dataset, **sizes: object) -> MLP:
     return MLP(dataset.vocabulary.size, **(SIZES | sizes))  # type: ignore[arg-type]
 
 
-def begun(dataset: Dataset, model: MLP | None = None, **settings: object) -> tuple[Run, Checkpoint]:
+def begun(
+    dataset: Dataset, model: MLP | None = None, **settings: object
+) -> tuple[RunFolder, Checkpoint]:
     """A run by the fused engine that has no folder, unless `settings` say otherwise; its start."""
     chosen = TrainSettings(**({"engine": "fused"} | settings)).resolved()  # type: ignore[arg-type]
     model = model or model_for(dataset)
-    return Run(Path(), model, dataset.vocabulary, chosen, "", ""), fresh(model, chosen)
+    return RunFolder(Path(), model, dataset.vocabulary, chosen, "", ""), fresh(model, chosen)
 
 
 def train_tiny(

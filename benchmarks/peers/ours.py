@@ -8,15 +8,15 @@ import numpy as np
 from benchmarks.peers.work import LR, SEED, Absent, Build, Peer, Work, arrays
 from handgrad.engine import ENGINES, Batch
 from handgrad.engine.compiled.memory import copied
-from handgrad.engine.compiled.step import Step
+from handgrad.engine.compiled.step import TrainingStep
 from handgrad.engine.compiled.threads import threads
+from handgrad.optim import OPTIMIZERS, Hyperparameters
 from handgrad.processors import available
-from handgrad.train.checkpoint import Checkpoint
-from handgrad.train.folder import Run
+from handgrad.train.backends import backend_of
+from handgrad.train.folder import RunFolder
 from handgrad.train.interrupt import Stop
-from handgrad.train.optimizer import OPTIMIZERS
-from handgrad.train.runtime import runtime_of
 from handgrad.train.settings import TrainSettings
+from handgrad.train.state import Checkpoint
 
 _SET = ExitStack()
 """Entered for good: a BLAS has one thread where its caller has several, and no peer uses it."""
@@ -31,7 +31,7 @@ def engine(name: str) -> Build:
         made, optimizer = ENGINES[name](work.model), OPTIMIZERS["sgd"]
         inputs, targets, rows = work.tensors()
         params, state = work.start()
-        memory, settings = optimizer.tensors(params), TrainSettings().resolved()
+        memory, hyper = optimizer.tensors(params), Hyperparameters()
 
         def run(first: int) -> float:
             nonlocal state
@@ -39,8 +39,8 @@ def engine(name: str) -> Build:
                 ix = rows[step % len(rows)]
                 batch = Batch(inputs[ix], targets[ix])
                 loss, grads, state = made.loss_and_grads(params, state, batch)
-                rates = optimizer.rates(LR, step, settings)
-                optimizer.update(params, grads, memory, rates, settings)
+                rates = optimizer.rates(LR, step, hyper)
+                optimizer.update(params, grads, memory, rates, hyper)
             return loss.item()
 
         return Peer(run, lambda: arrays({**params, **state}))
@@ -61,10 +61,10 @@ def trained(work: Work, steps: int) -> Peer:
         engine="fused",
         device=work.device,
     ).resolved()
-    run = Run(Path(), work.model, work.dataset.vocabulary, settings, "", "")
+    run = RunFolder(Path(), work.model, work.dataset.vocabulary, settings, "", "")
     said: list[str] = []
     start = Checkpoint(0, *work.start(), optimizer={})
-    made = runtime_of(settings.engine).steps(run, work.dataset, start, said.append)
+    made = backend_of(settings.engine).steps(run, work.dataset, start, said.append)
     if said:
         raise Absent(said[0])
 
@@ -82,7 +82,7 @@ def compiled(work: Work, steps: int) -> Peer:
     then finds to help, up to the cores held."""
     params, state = (copied(of, "float32") for of in (work.params, work.state))
     _SET.enter_context(threads(available(), work.model, work.cell.batch_size))
-    step = Step(work.model, work.cell.batch_size, params, state)
+    step = TrainingStep(work.model, work.cell.batch_size, params, state)
     positions = work.rows + work.dataset.splits["train"][0]
     schedule = np.full((steps, 3), LR)
 

@@ -1,22 +1,25 @@
 """handgrad: write the backward pass by hand; know that every line of it is right.
 
 data      words, vocabulary, one flat token array, batches from (seed, step)
-layers    LAYERS: pure functions, each a chunked pair (one step a line) and a fused pair
+layers    LAYERS: pure functions, each a chunked pair (one step per line) and a fused pair
 models    MODELS: how layers are stacked
 kernels   KERNELS: the layers on preallocated memory, compiled
-engine    ENGINES: autograd, chunked, fused, compiled behind one `loss_and_grads`
-verify    our own layers and models, held to autograd and float64 by the checker
-train     the loop, optimizers, schedules, evaluation, run folders
-sample    names from a trained model
+optim     OPTIMIZERS and SCHEDULES: updates and learning rates
+engine    ENGINES: autograd, chunked, fused, compiled with one signature, `loss_and_grads`
 checker   any hand-written backward pass, judged line by line
-ipython   `%load_ext handgrad`: the verdicts after each cell of a notebook
+verify    our layers and models, verified by the checker against autograd and float64
+train     the loop, evaluation, checkpoints, run folders
+sample    words from a trained model
+notebook  `%load_ext handgrad`: the verdicts after each cell of a notebook
 cli       the commands
 
-The names below are loaded when first used: `import handgrad` loads neither torch nor NumPy.
+The names below are loaded at first use: `import handgrad` loads neither torch nor NumPy.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from handgrad.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from handgrad.checker.api import check, watch
@@ -32,7 +35,6 @@ if TYPE_CHECKING:
     from handgrad.layers import LAYERS
     from handgrad.models import MODELS
 
-__version__ = "0.1.0"
 __all__ = [
     "ENGINES",
     "LAYERS",
@@ -73,14 +75,14 @@ def __getattr__(name: str) -> Any:
 
 
 def load_ipython_extension(shell: Any) -> None:
-    """`%load_ext handgrad`: follow each cell that defines gradients by its verdicts."""
+    """Run `%load_ext handgrad`: show verdicts after each cell that defines gradients."""
     from handgrad.notebook import load
 
     load(shell)
 
 
 def unload_ipython_extension(shell: Any) -> None:
-    """`%unload_ext handgrad`."""
+    """Run `%unload_ext handgrad`: stop showing verdicts."""
     from handgrad.notebook import unload
 
     unload(shell)

@@ -1,9 +1,9 @@
-"""What layers of torch, kernels and models share, and importing it costs nothing."""
+"""Constants that layers, kernels and models share; importing this module loads nothing else."""
 
 BATCHNORM_EPS = 1e-5
-"""Added to a variance before its root is taken."""
+"""Added to a variance before its square root is taken."""
 BATCHNORM_NODES = ("bnmeani", "bndiff", "bndiff2", "bnvar", "bnvar_inv", "bnraw", "out")
-"""The named steps of a chunked forward, the output last."""
+"""Names of the steps of a chunked forward; the last is the output."""
 SOFTMAX_CROSS_ENTROPY_NODES = (
     "logit_maxes",
     "norm_logits",

@@ -1,38 +1,38 @@
-"""Everything that handgrad raises on purpose, one tree.
+"""All errors that handgrad raises on purpose, in one hierarchy.
 
-Each error is one line: what is wrong, where, got and expected, what to do. The command line prints
-that line and leaves with `exit_code`; in code, catch `HandgradError`.
+Each message is one line: what is wrong, where, got and expected, what to do. The command line
+prints it and exits with `exit_code`; in code, catch `HandgradError`.
 """
 
 
 class HandgradError(Exception):
-    """The command or its input is off."""
+    """The command or its input is invalid."""
 
     exit_code = 2
 
 
 class DataError(HandgradError):
-    """A words file that is missing, unreadable, no text, too small, or not the one expected."""
+    """A words file is missing, unreadable, not text, too small, or not the expected one."""
 
 
 class SettingsError(HandgradError):
-    """Sizes, names or combinations of settings that cannot work."""
+    """A size, name or combination of settings cannot work."""
 
 
 class RunError(HandgradError):
-    """A run folder or one of its files that is missing, truncated, foreign, or not writable."""
+    """A run folder or a file in it is missing, damaged, from another program, or not writable."""
 
 
 class DivergedError(HandgradError):
-    """A training loss that is no longer finite."""
+    """The training loss is no longer finite."""
 
 
 class CheckError(HandgradError):
-    """A file that holds nothing to check, or cannot be run."""
+    """A file contains nothing to check, or cannot be run."""
 
 
 class LostError(CheckError):
-    """A checked file whose process died, or did not answer in time (`timed_out`)."""
+    """The process of a checked file died, or exceeded its time limit (`timed_out`)."""
 
     def __init__(self, message: str, timed_out: bool) -> None:
         super().__init__(message)

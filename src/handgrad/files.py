@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written under a temporary name, synced, renamed."""
+"""Files that are complete or absent: written under a temporary name, synced, renamed."""
 
 import json
 import math
@@ -14,9 +14,9 @@ from handgrad.errors import RunError
 
 
 def write_atomic(path: Path, content: bytes) -> None:
-    """Write `content` to `path` so that a crash leaves the old file or the new one, never a part.
+    """Write `content` to `path`; a crash leaves the old file or the new one, never a part of it.
 
-    Raises RunError, one line, where the folder is read-only or the disk is full.
+    Raises RunError, one line, if the folder is read-only or the disk is full.
     """
     with replacing(path) as temporary:
         temporary.write_bytes(content)
@@ -24,7 +24,7 @@ def write_atomic(path: Path, content: bytes) -> None:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A path to write to: what is there in the end becomes `path`, as `write_atomic` has it."""
+    """Yield a temporary path whose file becomes `path` at the end, as in `write_atomic`."""
     temporary = None
     try:
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -32,7 +32,7 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary = Path(name)
         yield temporary
         sync(temporary)
-        os.chmod(temporary, 0o644)  # mkstemp gives 0600; a run folder is there to be shared
+        os.chmod(temporary, 0o644)  # mkstemp sets 0600; other users may read a run folder
         os.replace(temporary, path)
         sync(path.parent)
     except OSError as error:
@@ -43,7 +43,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def sync(path: Path) -> None:
-    """Make a file, or a rename in a folder, survive a power cut."""
+    """Sync a file, or a rename in a folder, so that it survives a power failure."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -57,12 +57,12 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def finite_or_none(number: float | None) -> float | None:
-    """For JSON, which knows neither infinity nor NaN; a verdict beside it says what they would."""
+    """Return `number`, or None if it is infinite or NaN, which JSON cannot express."""
     return number if number is not None and math.isfinite(number) else None
 
 
 def report_json(target: str, content: Any) -> None:
-    """Serve `--json FILE|-`: the JSON goes to standard output for `-`, else to that file."""
+    """Write the JSON of `--json FILE|-`: to standard output for `-`, else to the file."""
     if target == "-":
         sys.stdout.write(json.dumps(content, ensure_ascii=False) + "\n")
     else:

@@ -1,8 +1,8 @@
 """Words from a trained model, one character after another.
 
 p(next) = softmax(logits / temperature) over the top_k likeliest symbols; the boundary ends a word.
-Sample i is decided by (seed, i) alone: its uniform numbers come from a generator keyed by the two,
-and its arithmetic is that of row i % GROUP in a group of constant size, whatever else is in it.
+Sample i depends on (seed, i) alone: its uniform numbers come from a generator keyed by the two, and
+it is computed as row i % GROUP of a group of constant size, whatever the other rows are.
 
 G rows of a group, T block_size, V symbols.
 """
@@ -18,24 +18,24 @@ from handgrad.train.settings import MAX_SEED
 
 if TYPE_CHECKING:
     from handgrad.data import Vocabulary
-    from handgrad.engine.evaluation import Inference
+    from handgrad.engine.inference import Inference
     from handgrad.models import Model
-    from handgrad.train.runtime import Numbers
+    from handgrad.train.state import Numbers
 
 GROUP = 64
-"""Rows computed together: a constant, as a product's rounding may depend on its number of rows."""
+"""Rows computed together: constant, because rounding may depend on a product's number of rows."""
 MAX_LENGTH = 500
-"""Characters after which a word that has not ended is cut."""
+"""Default maximum number of characters per word."""
 _DRAWS = 32
-"""Uniform numbers fetched at once: more than most names need."""
+"""Uniform numbers drawn at a time: more than most names need."""
 
 Tokens = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Sample:
-    """One word; `ended` is False where it was cut at the length limit."""
+class SampledWord:
+    """One word; `ended` is False if it was cut at the length limit."""
 
     text: str
     ended: bool = True
@@ -43,11 +43,11 @@ class Sample:
 
 @dataclass(frozen=True)
 class Sampling:
-    """How to draw. Raises SettingsError for values that cannot be."""
+    """How to sample. Raises SettingsError for invalid values."""
 
     seed: int = 42
     temperature: float = 1.0
-    """0 takes the likeliest symbol each time; 1 follows the model; more is more even."""
+    """0 always takes the most likely symbol; 1 follows the model; higher is more uniform."""
     top_k: int | None = None
     prefix: str = ""
     max_length: int = MAX_LENGTH
@@ -72,11 +72,11 @@ def sample(
     vocabulary: "Vocabulary",
     n: int,
     how: Sampling | None = None,
-) -> list[Sample]:
-    """`n` words that begin with `how.prefix`.
+) -> list[SampledWord]:
+    """Return `n` words that begin with `how.prefix`.
 
-    Raises SettingsError for a negative `n`, DataError for a symbol of the prefix that the model
-    does not know.
+    Raises SettingsError for a negative `n`, DataError if the model does not know a symbol of the
+    prefix.
     """
     from handgrad.engine.evaluation import inference_of
 
@@ -85,12 +85,13 @@ def sample(
     how = how or Sampling()
     prefix = vocabulary.encode(how.prefix).astype(np.int64)
     inference = inference_of(model, params, state, GROUP)
-    words: list[Sample] = []
+    words: list[SampledWord] = []
     for first in range(0, n, GROUP):
         tokens, lengths = _group(model, inference, prefix, first, how)
         for row, length in zip(tokens, lengths, strict=True):
             ended = length < how.max_length
-            words.append(Sample(how.prefix + vocabulary.decode(row[:length]), bool(ended)))
+            text = how.prefix + vocabulary.decode(row[:length])
+            words.append(SampledWord(text, bool(ended)))
     return words[:n]
 
 
@@ -101,7 +102,7 @@ def _group(
     first: int,
     how: Sampling,
 ) -> tuple[Tokens, Tokens]:
-    """Samples first .. first + GROUP - 1: tokens (G, L) after the prefix and lengths (G,)."""
+    """Return tokens (G, L) after the prefix, lengths (G,) of samples first to first + G - 1."""
     start = np.concatenate([np.zeros(model.block_size, np.int64), prefix])[-model.block_size :]
     context = np.tile(start, (GROUP, 1))  # (G, T)
     uniform = _Uniform(how.seed, first)
@@ -117,19 +118,19 @@ def _group(
 
 
 def choose(scores: Floats, uniform: Floats, how: Sampling) -> Tokens:
-    """One symbol a row, (G,), from logits (G, V) and numbers in [0, 1) (G,)."""
+    """Return one symbol per row, (G,), from logits (G, V) and uniform numbers in [0, 1), (G,)."""
     if how.temperature == 0:
         return np.asarray(scores.argmax(1))
     vocab_size = scores.shape[1]
-    # the maximum is subtracted first: a small temperature must not make infinities of all
+    # the maximum is subtracted first: a small temperature would otherwise overflow
     likelihoods = np.exp((scores - scores.max(1, keepdims=True)) / how.temperature)  # (G, V)
     if how.top_k is not None and how.top_k < vocab_size:
-        # stable, so that of equal scores the lower symbols are kept, and top_k of them in all
+        # stable: of equal scores the lower symbols are kept, and exactly top_k remain
         order = np.argsort(-scores, axis=1, kind="stable")
         np.put_along_axis(likelihoods, order[:, how.top_k :], 0.0, axis=1)
     reached = likelihoods.cumsum(1)  # (G, V)
-    # uniform is at most 1 - 2**-53, and times a total that rounds to less than the total: what is
-    # chosen always has some weight
+    # uniform is at most 1 - 2**-53, so its product with the total rounds to less than the total: a
+    # symbol of probability 0 is never chosen
     return np.asarray((reached <= uniform[:, None] * reached[:, -1:]).sum(1))
 
 
@@ -137,17 +138,18 @@ class _Uniform:
     """Columns of uniform numbers; row r is the stream of sample first + r."""
 
     def __init__(self, seed: int, first: int) -> None:
-        # the counter's top word keeps these streams off those of batches and initialisation
+        # the top word of the counter separates these streams from batches and initialisation
         self._generators = [
             np.random.Generator(np.random.Philox(key=[seed, index], counter=[0, 0, 0, 2]))
             for index in range(first, first + GROUP)
         ]
-        self._held = np.empty((GROUP, 0))
+        self._drawn = np.empty((GROUP, 0))
         self._next = 0
 
     def next(self) -> Floats:
-        if self._next == self._held.shape[1]:
-            self._held = np.stack([generator.random(_DRAWS) for generator in self._generators])
+        """Return the next column, (G,)."""
+        if self._next == self._drawn.shape[1]:
+            self._drawn = np.stack([generator.random(_DRAWS) for generator in self._generators])
             self._next = 0
         self._next += 1
-        return self._held[:, self._next - 1]
+        return self._drawn[:, self._next - 1]

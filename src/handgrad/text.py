@@ -20,7 +20,7 @@ def one_line(text: str, limit: int = 300) -> str:
 def printable(text: str) -> str:
     """Return `text` with control characters and lone surrogates escaped.
 
-    What a notebook says reaches a terminal and a JSON file. It must not steer the one nor break
+    Text from a notebook reaches a terminal and a JSON file. It must not control the one nor break
     the other.
     """
     return text if text.isprintable() else "".join(_escaped(character) for character in text)
@@ -30,8 +30,8 @@ def _escaped(character: str) -> str:
     code = ord(character)
     if code < 0x20 or 0x7F <= code < 0xA0:
         return f"\\x{code:02x}"
-    steers = 0xD800 <= code < 0xE000 or 0x202A <= code <= 0x202E or 0x2066 <= code <= 0x2069
-    return f"\\u{code:04x}" if steers else character
+    controls = 0xD800 <= code < 0xE000 or 0x202A <= code <= 0x202E or 0x2066 <= code <= 0x2069
+    return f"\\u{code:04x}" if controls else character
 
 
 _DTYPES = {

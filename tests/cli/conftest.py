@@ -1,4 +1,4 @@
-"""What the commands' tests share."""
+"""What the tests of the commands share."""
 
 from pathlib import Path
 
@@ -9,5 +9,5 @@ from tiny import write_words
 
 @pytest.fixture
 def words(tmp_path: Path) -> Path:
-    """A words file of 60 words over seven letters."""
+    """Return a words file of 60 words over seven letters."""
     return write_words(tmp_path)

@@ -1,4 +1,4 @@
-"""Bad input: one line that says what and what to do, exit code 2, nothing half-written."""
+"""Invalid input: one line about what is wrong and what to do, exit code 2, no partial files."""
 
 import errno
 import json
@@ -21,7 +21,7 @@ def trained(capsys: Capture, tmp_path: Path, words: Path) -> Path:
 
 
 def refused(capsys: Capture, *arguments: object) -> str:
-    """The one line of a command that must be refused."""
+    """Return the only line of a command that must fail."""
     code, out, err = command(capsys, *arguments)
     assert (code, out) == (2, "")
     assert err.startswith("handgrad: ")
@@ -56,7 +56,7 @@ def refused(capsys: Capture, *arguments: object) -> str:
         ("--optimizer=adam", "unknown optimizer adam; known: sgd, adamw"),
         ("--dtype=float16", "unknown dtype float16; known: float32, float64"),
         ("--seed=-1", "seed is -1; it must be at least 0"),
-        ("--device=tpu", "no device 'tpu'; there are cpu, cuda and cuda:N"),
+        ("--device=tpu", "unknown device 'tpu'; known: cpu, cuda, cuda:N"),
         (
             "--steps=x",
             "Invalid value for '--steps': Input should be a valid integer, unable to parse string "
@@ -86,7 +86,7 @@ def test_no_tensorboard(
 def test_no_cuda(capsys: Capture, tmp_path: Path, words: Path) -> None:
     out = tmp_path / "run"
     line = refused(capsys, "train", "-i", words, "-o", out, "--device=cuda")
-    assert line == "--device cuda: no CUDA device is here; use --device cpu"
+    assert line == "--device cuda: this machine has no CUDA device; use --device cpu"
     assert not out.exists()
 
 
@@ -96,7 +96,7 @@ def test_no_cuda(capsys: Capture, tmp_path: Path, words: Path) -> None:
     ids=["missing", "empty", "blank", "one word", "not UTF-8", "binary"],
 )
 def test_data(capsys: Capture, tmp_path: Path, content: bytes | None) -> None:
-    """The lines themselves are asserted in tests/data; here, that one comes out, nothing else."""
+    """tests/data asserts the messages; here, that one line is printed and nothing else."""
     path = tmp_path / "bad.txt"
     if content is not None:
         path.write_bytes(content)
@@ -104,7 +104,7 @@ def test_data(capsys: Capture, tmp_path: Path, content: bytes | None) -> None:
     assert not (tmp_path / "run").exists()
 
 
-def test_block_size_beyond_any_word_is_fine(capsys: Capture, tmp_path: Path, words: Path) -> None:
+def test_a_block_size_longer_than_any_word(capsys: Capture, tmp_path: Path, words: Path) -> None:
     flags = ["-i", words, "-o", tmp_path / "run", *FLAGS, "--steps=2", "--block-size=300"]
     assert command(capsys, "train", *flags)[0] == 0
 
@@ -114,36 +114,35 @@ def test_a_run_folder_that_exists(capsys: Capture, trained: Path, words: Path) -
     # said before the data is looked at, which may take long
     assert refused(capsys, "train", "-i", words / "none", "-o", trained, *FLAGS) == (
         f"{trained} exists and is not empty: "
-        "go on with it by --resume, or choose another folder with --out"
+        "resume the run with --resume, or choose another folder with --out"
     )
     assert {path: path.read_bytes() for path in trained.iterdir()} == before
 
 
 def test_resume_without_a_folder(capsys: Capture) -> None:
-    line = "--resume needs the run folder: name it with --out"
+    line = "--resume needs a run folder: name it with --out"
     assert refused(capsys, "train", "--resume") == line
 
 
 def test_resume_with_other_settings(capsys: Capture, trained: Path, tmp_path: Path) -> None:
     flags = ["--steps=3", "--lr=0.5", "--n-hidden=9", "--no-batchnorm", "--batch-size=4"]
     assert refused(capsys, "train", "--resume", "-o", trained, *flags) == (
-        f"{trained} was begun with other settings: steps is 2 there, 3 here; "
-        "lr is 0.1 there, 0.5 here; n_hidden is 8 there, 9 here; batchnorm is on there, off here: "
-        "leave them out to go on, or train in another folder"
+        f"{trained} began with other settings: steps is 2 in the folder, 3 here; "
+        "lr is 0.1 in the folder, 0.5 here; n_hidden is 8 in the folder, 9 here; "
+        "batchnorm is on in the folder, off here: "
+        "leave them out to resume, or train in another folder"
     )
 
 
-def test_resume_with_other_threads_where_bits_depend_on_them(
-    capsys: Capture, trained: Path
-) -> None:
+def test_resume_with_other_threads_when_bits_depend_on_them(capsys: Capture, trained: Path) -> None:
     assert refused(capsys, "train", "--resume", "-o", trained, "--threads=2") == (
-        f"{trained} was begun with other settings: threads is not given there, 2 here: "
-        "leave them out to go on, or train in another folder"
+        f"{trained} began with other settings: threads is not given in the folder, 2 here: "
+        "leave them out to resume, or train in another folder"
     )
 
 
 @pytest.mark.parametrize("command_name", ["train", "evaluate"])
-def test_other_words_than_the_runs(
+def test_words_that_differ_from_the_runs(
     capsys: Capture, trained: Path, words: Path, command_name: str
 ) -> None:
     words.write_text(words.read_text() + "gaga\n")
@@ -153,7 +152,7 @@ def test_other_words_than_the_runs(
     assert line.startswith(
         f"{words} does not hold the words that {trained} was trained on (fingerprint "
     )
-    assert line.endswith(f", expected {fingerprint[:12]}): name the file that does with --data")
+    assert line.endswith(f", expected {fingerprint[:12]}): name the right file with --data")
 
 
 def test_words_that_have_moved(capsys: Capture, trained: Path, words: Path) -> None:
@@ -169,7 +168,7 @@ def test_checkpoints(capsys: Capture, trained: Path, arguments: list[str]) -> No
     path = trained / "model.safetensors"
     whole = path.read_bytes()
     path.write_bytes(whole[:-10])
-    line = f"{path} is truncated or no safetensors file: restore it, or train anew"
+    line = f"{path} is truncated or not a safetensors file: restore it, or train again"
     assert refused(capsys, *arguments, trained) == line
     path.unlink()
     line = (
@@ -181,10 +180,11 @@ def test_checkpoints(capsys: Capture, trained: Path, arguments: list[str]) -> No
 
 @pytest.mark.parametrize("name", ["evaluate", "sample"])
 def test_no_run_folder(capsys: Capture, tmp_path: Path, name: str) -> None:
-    line = f"{tmp_path}/no is no run folder: name one that `handgrad train` made"
+    line = f"{tmp_path}/no is not a run folder: name one that `handgrad train` made"
     assert refused(capsys, name, tmp_path / "no") == line
     line = (
-        f"{tmp_path} is no run folder (it has no config.json): name one that `handgrad train` made"
+        f"{tmp_path} is not a run folder (it has no config.json): "
+        "name one that `handgrad train` made"
     )
     assert refused(capsys, name, tmp_path) == line
 
@@ -228,7 +228,7 @@ def test_read_only_folder(capsys: Capture, tmp_path: Path, words: Path) -> None:
 def test_read_only_file_system(
     capsys: Capture, tmp_path: Path, words: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As above for whoever runs as root, whom no mode keeps out."""
+    """As above for root, whom file modes do not restrict."""
 
     def closed(path: Path, *arguments: object, **options: object) -> None:
         raise OSError(errno.EROFS, "Read-only file system")
@@ -259,7 +259,7 @@ def test_full_disk_at_the_start(
 def test_full_disk_later(
     capsys: Capture, tmp_path: Path, words: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The 30th sync of a run fails: the checkpoint before it is whole, and the run can go on."""
+    """The 30th sync of a run fails: the previous checkpoint is complete, and the run can resume."""
     count, sync = iter(range(1, 1000)), os.fsync
 
     def full(descriptor: int) -> None:
@@ -287,7 +287,7 @@ def test_json_that_cannot_be_written(capsys: Capture, tmp_path: Path, words: Pat
     out, target = tmp_path / "run", tmp_path / "none" / "a.json"
     line = refused(capsys, "train", "-i", words, "-o", out, *FLAGS, "--json", target)
     assert line == (
-        f"cannot write {target}: no folder {target.parent} that can be written; "
+        f"cannot write {target}: {target.parent} is not a writable folder; "
         "name another file with --json"
     )
     assert not out.exists()

@@ -1,4 +1,4 @@
-"""`handgrad evaluate`: what training printed at its end, again."""
+"""`handgrad evaluate` prints the losses of the end of training."""
 
 import json
 import math
@@ -13,7 +13,7 @@ Capture = pytest.CaptureFixture[str]
 
 @pytest.fixture
 def trained(capsys: Capture, tmp_path: Path, words: Path) -> tuple[Path, dict[str, float]]:
-    """A run folder and the JSON that `train` gave."""
+    """Return a run folder and the JSON of `train`."""
     out, target = tmp_path / "run", tmp_path / "train.json"
     flags = ["-i", words, "-o", out, *FLAGS, "--steps=30", "--json", target]
     assert command(capsys, "train", *flags)[0] == 0
@@ -23,7 +23,7 @@ def trained(capsys: Capture, tmp_path: Path, words: Path) -> tuple[Path, dict[st
 def evaluated(
     capsys: Capture, *arguments: object, by: str = "calibrated"
 ) -> dict[str, dict[str, float]]:
-    """The splits of the JSON, whose other keys are the same throughout."""
+    """Return the splits of the JSON; its other keys are asserted here."""
     code, out, _ = command(capsys, "evaluate", *arguments, "--json=-")
     content = json.loads(out)
     splits: dict[str, dict[str, float]] = content.pop("splits")
@@ -31,7 +31,9 @@ def evaluated(
     return splits
 
 
-def test_as_training_said(capsys: Capture, trained: tuple[Path, dict[str, float]]) -> None:
+def test_same_losses_as_after_training(
+    capsys: Capture, trained: tuple[Path, dict[str, float]]
+) -> None:
     run, said = trained
     splits = evaluated(capsys, run)
     assert list(splits) == ["train", "val", "test"]
@@ -52,10 +54,8 @@ def test_table(capsys: Capture, trained: tuple[Path, dict[str, float]]) -> None:
     assert row.split()[2:] == [f"{said['val_loss']:.4f}", f"{bits:.4f}"]
 
 
-def test_statistics_make_a_difference(
-    capsys: Capture, trained: tuple[Path, dict[str, float]]
-) -> None:
-    """After 30 steps the running statistics still lie near where they began."""
+def test_running_statistics_differ(capsys: Capture, trained: tuple[Path, dict[str, float]]) -> None:
+    """After 30 steps the running statistics are still close to their start."""
     run, _ = trained
     calibrated = evaluated(capsys, run, "--statistics=calibrated")
     assert calibrated == evaluated(capsys, run)
@@ -66,7 +66,7 @@ def test_statistics_make_a_difference(
 def test_other_words(
     capsys: Capture, trained: tuple[Path, dict[str, float]], tmp_path: Path
 ) -> None:
-    """Words over fewer symbols are numbered otherwise by themselves; the run's numbers count."""
+    """Words over fewer symbols have other numbers; the run's numbers count."""
     run, _ = trained
     (tmp_path / "other").mkdir()
     other = write_words(tmp_path / "other", symbols="cde")
@@ -84,6 +84,6 @@ def test_other_words_with_an_unknown_symbol(
     code, out, err = command(capsys, "evaluate", run, "-i", other)
     assert (code, out) == (2, "")
     assert err.splitlines()[-1] == (
-        f"handgrad: {other}: 'x' is not among the symbols of the model's training: "
+        f"handgrad: {other}: the model does not know the symbol 'x': "
         "evaluate on data without it, or train on data with it"
     )

@@ -1,4 +1,4 @@
-"""Runs that are interrupted from outside: Ctrl-C, SIGTERM, kill -9; each taken up again."""
+"""Runs that Ctrl-C, SIGTERM or kill -9 interrupts, each of them resumed."""
 
 import random
 import signal
@@ -16,7 +16,7 @@ TIMEOUT = 60.0  # seconds; a loaded machine may take some to import torch
 
 
 class Command:
-    """`handgrad train` in a process of its own."""
+    """`handgrad train` in another process."""
 
     def __init__(self, folder: Path, *arguments: str) -> None:
         self._log = folder / "log.txt"
@@ -29,7 +29,7 @@ class Command:
             )
 
     def wait_for(self, text: str) -> None:
-        """Until `text` has been printed."""
+        """Wait until `text` is printed."""
         end = time.monotonic() + TIMEOUT
         while text not in self.output:
             assert time.monotonic() < end, self.output
@@ -46,7 +46,7 @@ class Command:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with words.txt, and the run that nothing interrupted in `whole`."""
+    """Return a folder with words.txt, and an uninterrupted run in `whole`."""
     folder = tmp_path_factory.mktemp("interrupt")
     write_words(folder)
     assert Command(folder, *flags("whole")).wait() == 0
@@ -69,7 +69,7 @@ def assert_resumes_to_the_same_bits(folder: Path, out: str) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_the_step_and_saves(whole: Path, number: signal.Signals) -> None:
+def test_a_signal_finishes_the_step_and_saves(whole: Path, number: signal.Signals) -> None:
     out = f"run-{number.name}"
     running = Command(whole, *flags(out))
     running.wait_for(" 500/")
@@ -77,7 +77,7 @@ def test_a_signal_ends_the_step_and_saves(whole: Path, number: signal.Signals) -
     assert running.wait() == 130
     last = running.output.splitlines()[-1]
     assert last.startswith("handgrad: stopped after step ")
-    assert last.endswith(f" of {STEPS}; go on with: handgrad train --resume --out {out}")
+    assert last.endswith(f" of {STEPS}; resume with: handgrad train --resume --out {out}")
     stopped_at = last.split()[4]
     assert (whole / out / f"optimizer-{stopped_at}.safetensors").exists()
     assert "Traceback" not in running.output
@@ -86,7 +86,7 @@ def test_a_signal_ends_the_step_and_saves(whole: Path, number: signal.Signals) -
 
 
 def test_a_signal_ends_a_block_of_compiled_steps(whole: Path) -> None:
-    """Within a block no Python runs that could notice it; a block takes a quarter of a second."""
+    """No Python runs within a block; a block takes a quarter of a second."""
     arguments = [*flags("compiled"), "--engine=compiled", "--steps=100000000"]
     running = Command(whole, *arguments, "--eval-every=1000", "--checkpoint-every=100000000")
     running.wait_for(" 1000/")
@@ -110,8 +110,8 @@ def test_killed_at_random_moments(whole: Path) -> None:
     assert_resumes_to_the_same_bits(whole, out)
 
 
-def test_a_second_signal_is_honoured_at_once(whole: Path) -> None:
-    """The loop is held up in a step that does not end; only the second signal gets through."""
+def test_a_second_signal_stops_at_once(whole: Path) -> None:
+    """The loop is in a step that does not end; only the second signal stops it."""
     code = (
         "import os, signal, sys, time\n"
         "from handgrad.cli import main\n"
@@ -141,7 +141,7 @@ def test_a_second_signal_is_honoured_at_once(whole: Path) -> None:
     )
     assert done.returncode == 130
     assert done.stderr == (
-        "handgrad: interrupted at once; go on from the last checkpoint with: "
+        "handgrad: interrupted; resume from the last checkpoint with: "
         "handgrad train --resume --out twice\n"
     )
     assert (whole / "twice" / "model.safetensors").exists()

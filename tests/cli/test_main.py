@@ -1,4 +1,4 @@
-"""The command line as a whole: exit codes, one line an error, nothing heavy before it is needed."""
+"""The command line as a whole: exit codes, one line per error, heavy imports only when needed."""
 
 import subprocess
 import sys
@@ -18,7 +18,7 @@ def test_version(capsys: Capture) -> None:
     assert command(capsys, "--version") == (0, f"handgrad {__version__}\n", "")
 
 
-def test_main_leaves_with_the_code(capsys: Capture) -> None:
+def test_main_exits_with_the_code(capsys: Capture) -> None:
     with pytest.raises(SystemExit) as left:
         cli.main(["nonsense"])
     assert left.value.code == 2
@@ -50,7 +50,7 @@ def test_errors(
     assert command(capsys) == (code, "", line)
 
 
-def test_an_interruption_is_told(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interruption_prints_a_message(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     def raises(*_: object) -> None:
         raise KeyboardInterrupt
 
@@ -59,7 +59,7 @@ def test_an_interruption_is_told(capsys: Capture, monkeypatch: pytest.MonkeyPatc
     assert command(capsys, "exercise", "forward.py") == interrupted
 
 
-def test_a_defect_of_ours_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unexpected_errors_are_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     def raises(**arguments: object) -> None:
         raise ZeroDivisionError
 

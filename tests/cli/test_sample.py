@@ -1,4 +1,4 @@
-"""`handgrad sample`: marked by the training words, or, where they are not at hand, not at all."""
+"""`handgrad sample`: marked by the training words, or unmarked without them."""
 
 import json
 from pathlib import Path
@@ -24,7 +24,7 @@ def sampled(capsys: Capture, *arguments: object) -> list[dict[str, object]]:
     return samples
 
 
-def test_each_is_marked(capsys: Capture, run: Path, words: Path) -> None:
+def test_each_sample_is_marked(capsys: Capture, run: Path, words: Path) -> None:
     code, out, err = command(capsys, "sample", run, "-n", 200)
     assert (code, err) == (0, "")
     lines = out.splitlines()
@@ -38,7 +38,7 @@ def test_each_is_marked(capsys: Capture, run: Path, words: Path) -> None:
     assert {line[:5] for line in lines} == {"new  ", "known"}
 
 
-def test_json_holds_the_same(capsys: Capture, run: Path) -> None:
+def test_json_has_the_same_samples(capsys: Capture, run: Path) -> None:
     _, out, _ = command(capsys, "sample", run, "-n", 30)
     samples = sampled(capsys, run, "-n", 30)
     lines = [f"{'new' if s['new'] else 'known':<5}  {s['text']}" for s in samples]
@@ -57,10 +57,10 @@ def test_flags(capsys: Capture, run: Path) -> None:
 def test_cut_samples_are_counted(capsys: Capture, run: Path) -> None:
     _, out, err = command(capsys, "sample", run, "-n", 30, "--max-length=1")
     cut = [line for line in out.splitlines() if len(line[7:]) == 1]
-    assert err == f"{len(cut)} cut at --max-length 1 characters\n"
+    assert err == f"{len(cut)} of 30 samples cut at --max-length 1 characters\n"
 
 
-def test_training_words_not_at_hand(capsys: Capture, run: Path, words: Path) -> None:
+def test_training_words_that_are_missing(capsys: Capture, run: Path, words: Path) -> None:
     _, marked, _ = command(capsys, "sample", run)
     words.unlink()
     code, out, err = command(capsys, "sample", run)
@@ -71,7 +71,7 @@ def test_training_words_not_at_hand(capsys: Capture, run: Path, words: Path) -> 
     assert {sample["new"] for sample in sampled(capsys, run)} == {None}
 
 
-def test_training_words_changed(capsys: Capture, run: Path, words: Path) -> None:
+def test_training_words_that_changed(capsys: Capture, run: Path, words: Path) -> None:
     words.write_text("an\nna\n")
     _, _, err = command(capsys, "sample", run)
     assert err.startswith(
@@ -79,7 +79,7 @@ def test_training_words_changed(capsys: Capture, run: Path, words: Path) -> None
     )
 
 
-def test_training_words_moved(capsys: Capture, run: Path, words: Path) -> None:
+def test_training_words_that_moved(capsys: Capture, run: Path, words: Path) -> None:
     expected = sampled(capsys, run)
     moved = words.rename(words.with_name("moved.txt"))
     assert sampled(capsys, run, "-i", moved) == expected

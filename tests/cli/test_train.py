@@ -53,7 +53,7 @@ def test_json_alone_on_stdout(capsys: Capture, tmp_path: Path, words: Path) -> N
 
 
 def test_json_to_a_file_and_the_run_again(capsys: Capture, tmp_path: Path, words: Path) -> None:
-    """A finished run resumed says so, and reports the same."""
+    """Resuming a finished run says that it is finished, and reports the same."""
     out, first, second = tmp_path / "run", tmp_path / "1.json", tmp_path / "2.json"
     flags = ["-i", words, "-o", out, *FLAGS, "--steps=5"]
     assert command(capsys, "train", *flags, "--json", first)[0] == 0
@@ -73,7 +73,7 @@ def test_empty_splits_are_null(capsys: Capture, tmp_path: Path) -> None:
     assert (code, content["val_loss"]) == (0, None)
 
 
-def test_every_flag_reaches_its_place(capsys: Capture, tmp_path: Path, words: Path) -> None:
+def test_every_flag_is_used(capsys: Capture, tmp_path: Path, words: Path) -> None:
     given = {
         "steps": 4,
         "batch_size": 5,
@@ -105,7 +105,7 @@ def test_every_flag_reaches_its_place(capsys: Capture, tmp_path: Path, words: Pa
     assert command(capsys, "train", "--resume", "-o", out, *flags, *switches)[0] == 0
 
 
-def test_help_tells_the_models_defaults() -> None:
+def test_help_shows_the_models_defaults() -> None:
     own = {field.name: field.default for field in fields(MLP)}
     assert {name: own[name] for name in MODEL_DEFAULTS} == MODEL_DEFAULTS
 

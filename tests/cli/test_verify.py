@@ -22,7 +22,7 @@ def test_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert code == 0
     assert "softmax_cross_entropy" in out
     assert out.splitlines()[-1].startswith("All ")
-    assert out.splitlines()[-1].endswith(" gradients are right.")
+    assert out.splitlines()[-1].endswith(" gradients are correct.")
 
 
 def test_json(capsys: pytest.CaptureFixture[str]) -> None:
@@ -59,10 +59,10 @@ def test_a_wrong_line_is_named_and_the_exit_code_is_1(
     ("arguments", "message"),
     [
         (("--dtype", "int8"), "--dtype must be float32, float64 or both, got 'int8'"),
-        (("--device", "tpu"), "no device 'tpu'; there are cpu, cuda and cuda:N"),
+        (("--device", "tpu"), "unknown device 'tpu'; known: cpu, cuda, cuda:N"),
         pytest.param(
             ("--device", "cuda"),
-            "--device cuda: no CUDA device is here; use --device cpu",
+            "--device cuda: this machine has no CUDA device; use --device cpu",
             marks=pytest.mark.skipif(torch.cuda.is_available(), reason="a CUDA device is here"),
         ),
     ],

@@ -1,4 +1,4 @@
-"""Batches are a function of (seed, step): not of what was asked before or how they are made."""
+"""Batches are a function of (seed, step) alone."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ def dataset() -> Dataset:
 def by_hand(
     dataset: Dataset, split: str, batch_size: int, block_size: int, seed: int, step: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The definition: example e of the run is draw e of one stream."""
+    """Return the batch by definition: example e of the run is draw e of one stream."""
     start, end = dataset.splits[split]
     draws = np.random.Philox(key=seed).random_raw((step + 1) * batch_size)
     mine = draws[step * batch_size :]
@@ -61,23 +61,26 @@ def test_any_step_in_any_order(
 
 
 def test_the_stream_is_pinned(dataset: Dataset) -> None:
-    """These very positions: a change here is a change of every run that anybody has made."""
+    """A change of these positions would change every existing run."""
     batches = Batches(dataset, "train", batch_size=4, block_size=3, seed=42)
     assert batches.positions(0).tolist() == [63308, 5831, 6201, 44064]
     assert batches.positions(10**12).tolist() == [74075, 59287, 30206, 43498]
 
 
 def test_the_draws_are_one_stream(dataset: Dataset) -> None:
-    """Two batches of 16 are one of 32, which is what lets the batch be divided over processes."""
+    """Two batches of 16 are one of 32, so processes can share a batch."""
     small = Batches(dataset, "train", batch_size=16, block_size=3, seed=7)
     large = Batches(dataset, "train", batch_size=32, block_size=3, seed=7)
     halves = [small.at(10)[0], small.at(11)[0]]
     assert (np.concatenate(halves) == large.at(5)[0]).all()
 
 
-def test_every_example_has_its_turn(dataset: Dataset) -> None:
-    """Positions stay inside the split, reach both ends, and are even: chi-squared over 100 bins of
-    200,000 draws has mean 99 and standard deviation 14, so 99 + 5 * 14 is never met by chance."""
+def test_every_example_is_drawn(dataset: Dataset) -> None:
+    """Positions stay inside the split, reach both ends, and are uniform.
+
+    Chi-squared over 100 bins of 200,000 draws has mean 99 and standard deviation 14; 99 + 5 * 14 is
+    practically impossible by chance.
+    """
     start, end = dataset.splits["val"]
     positions = Batches(dataset, "val", 1000, 3, seed=1).positions(0, 200)
     assert positions.min() >= start
@@ -108,13 +111,13 @@ def test_a_block_is_bounded(dataset: Dataset, batch_size: int, block_size: int) 
 
 
 @pytest.mark.parametrize("seed", [-1, 2**64, 2**200])
-def test_seeds_that_are_none(dataset: Dataset, seed: int) -> None:
+def test_invalid_seeds(dataset: Dataset, seed: int) -> None:
     with pytest.raises(SettingsError) as caught:
         Batches(dataset, "train", 32, 3, seed)
     assert str(caught.value) == f"seed {seed}: must be from 0 to 18446744073709551615."
 
 
-def test_sizes_that_are_none(dataset: Dataset) -> None:
+def test_invalid_sizes(dataset: Dataset) -> None:
     with pytest.raises(SettingsError) as caught:
         Batches(dataset, "train", 0, 3, seed=1)
     assert str(caught.value) == "batch size 0: must be at least 1."
@@ -134,4 +137,4 @@ def test_an_empty_split(tmp_path: Path) -> None:
     file.write_text("emma\nava\n", encoding="utf-8")
     with pytest.raises(DataError) as caught:
         Batches(open_dataset(str(file)), "val", 32, 3, seed=1)
-    assert str(caught.value) == f"{file}: its val split is empty. Give more items."
+    assert str(caught.value) == f"{file}: its val split is empty. Add more items."

@@ -1,4 +1,4 @@
-"""Token files: built once, whole or absent, and equal to what memory would hold."""
+"""Token files: built once, complete or absent, and equal to the tokens in memory."""
 
 import os
 import resource
@@ -34,7 +34,7 @@ def source(tmp_path: Path) -> str:
 
 
 def built(folder: Path) -> Path:
-    """The only file of the cache folder, hidden ones included."""
+    """Return the only file in the cache folder, hidden files included."""
     (file,) = folder.iterdir()
     return file
 
@@ -67,7 +67,9 @@ def test_mapped_equals_in_memory(
     assert not mapped.tokens.flags.writeable
 
 
-def test_the_threshold(folder: Path, source: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_large_files_are_cached(
+    folder: Path, source: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     size = Path(source).stat().st_size
     monkeypatch.setattr("handgrad.data.dataset.LARGE_BYTES", size + 1)
     open_dataset(source)
@@ -113,7 +115,9 @@ DAMAGE: dict[str, Callable[[bytes], bytes]] = {
 
 
 @pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
-def test_damage_is_built_over(folder: Path, source: str, damage: Callable[[bytes], bytes]) -> None:
+def test_a_damaged_file_is_built_again(
+    folder: Path, source: str, damage: Callable[[bytes], bytes]
+) -> None:
     open_dataset(source)
     file = built(folder)
     whole = file.read_bytes()
@@ -123,8 +127,10 @@ def test_damage_is_built_over(folder: Path, source: str, damage: Callable[[bytes
     assert built(folder).read_bytes() == whole
 
 
-def test_another_set_s_file_is_built_over(tmp_path: Path, folder: Path, source: str) -> None:
-    """Whole, but under a name that is not its own."""
+def test_a_file_of_another_data_set_is_built_again(
+    tmp_path: Path, folder: Path, source: str
+) -> None:
+    """A complete file under the name of another data set."""
     other = tmp_path / "other.txt"
     other.write_text("emma\nava\n", encoding="utf-8")
     open_dataset(str(other))
@@ -134,8 +140,8 @@ def test_another_set_s_file_is_built_over(tmp_path: Path, folder: Path, source: 
     assert_equal(open_dataset(source), expected)
 
 
-def test_the_other_shuffle_s_file_is_built_over(folder: Path, source: str) -> None:
-    """The same words, sizes and types, so only the fingerprint within the file can tell."""
+def test_a_file_of_another_shuffle_is_built_again(folder: Path, source: str) -> None:
+    """Same words, sizes and types: only the fingerprint within the file differs."""
     open_dataset(source, None)
     expected = in_memory(source)
     built(folder).rename(folder / f"{expected.fingerprint}.tokens")
@@ -174,14 +180,14 @@ dataset.open_dataset(sys.argv[1])
 """
 
 
-def test_a_killed_build_is_not_taken_for_whole(folder: Path, source: str) -> None:
+def test_a_killed_build_is_not_complete(folder: Path, source: str) -> None:
     assert subprocess.run([sys.executable, "-c", KILLED, source]).returncode == -9
     assert_equal(open_dataset(source), in_memory(source))
     assert sum(not file.name.startswith(".") for file in folder.iterdir()) == 1
 
 
 def test_a_full_disk(folder: Path, source: str) -> None:
-    """A limit on the size of files stands in for the disk: the same write fails in the same way."""
+    """A limit on file sizes replaces the full disk: the same write fails in the same way."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
     try:
@@ -191,12 +197,12 @@ def test_a_full_disk(folder: Path, source: str) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert str(caught.value) == (
         f"{folder}: cannot write to this cache folder: File too large."
-        " Set HANDGRAD_CACHE to a folder with room."
+        " Set HANDGRAD_CACHE to a writable folder with free space."
     )
     assert list(folder.iterdir()) == []
 
 
-def test_a_cache_that_is_no_folder(
+def test_a_cache_that_is_not_a_folder(
     tmp_path: Path, source: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HANDGRAD_CACHE", source)
@@ -204,7 +210,7 @@ def test_a_cache_that_is_no_folder(
         open_dataset(source)
     assert str(caught.value) == (
         f"{source}: cannot write to this cache folder: File exists."
-        " Set HANDGRAD_CACHE to a folder with room."
+        " Set HANDGRAD_CACHE to a writable folder with free space."
     )
 
 
@@ -218,7 +224,7 @@ def test_a_read_only_folder(folder: Path, source: str) -> None:
         open_dataset(source)
     assert str(caught.value) == (
         f"{folder}: cannot write to this cache folder: Permission denied."
-        " Set HANDGRAD_CACHE to a folder with room."
+        " Set HANDGRAD_CACHE to a writable folder with free space."
     )
 
 
@@ -235,7 +241,7 @@ def test_a_file_that_changes_leaves_nothing(
     with pytest.raises(DataError) as caught:
         open_dataset(source)
     assert str(caught.value) == (
-        f"{source}: changed while it was being read. Try again when it is complete."
+        f"{source}: changed while it was read. Try again when it is complete."
     )
     assert list(folder.iterdir()) == []
 

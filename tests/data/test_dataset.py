@@ -1,4 +1,4 @@
-"""The flat array against the notebooks' own loops, on real and on made-up words."""
+"""The flat array against the notebooks' loops, on real and on invented words."""
 
 import random
 import tomllib
@@ -100,9 +100,12 @@ def test_contains(
 
 
 @pytest.mark.parametrize("present", [False, True])
-def test_contains_is_not_fooled_between_two_tokens(tmp_path: Path, present: bool) -> None:
-    """In memory the word of token 2 reads 00 00 02 00 00 00, and so, from the second byte on, do
-    the tokens 1, 512, boundary, 256: 01 00 00 02 00 00 00 01."""
+def test_contains_ignores_matches_between_two_tokens(tmp_path: Path, present: bool) -> None:
+    """In memory the word of token 2 is 00 00 02 00 00 00.
+
+    The same bytes occur from the second byte of the tokens 1, 512, boundary, 256: 01 00 00 02 00 00
+    00 01.
+    """
     symbols = [chr(0x4E00 + i) for i in range(600)]  # symbols[i] has token i + 1
     words = [symbols[0] + symbols[511], symbols[255], symbols[1 if present else 2]]
     dataset = open_dataset(write(tmp_path, [*words, "".join(symbols)]), shuffle_seed=None)
@@ -110,9 +113,12 @@ def test_contains_is_not_fooled_between_two_tokens(tmp_path: Path, present: bool
     assert dataset.contains("train", symbols[1]) == present
 
 
-def test_contains_finds_a_word_after_an_accident(tmp_path: Path) -> None:
-    """The word of token 257 reads 00 00 01 01 00 00; the tokens 1, 256, 1, boundary, 257, boundary
-    hold that at byte 1, by accident, and at byte 6, whose first byte is the accident's last."""
+def test_contains_finds_a_word_after_a_coincidence(tmp_path: Path) -> None:
+    """The word of token 257 is 00 00 01 01 00 00.
+
+    The tokens 1, 256, 1, boundary, 257, boundary contain it at byte 1, a coincidence, and at byte
+    6, which overlaps the coincidence by one byte.
+    """
     symbols = [chr(0x4E00 + i) for i in range(300)]  # symbols[i] has token i + 1
     words = [symbols[0] + symbols[255] + symbols[0], symbols[256], symbols[7], "".join(symbols)]
     dataset = open_dataset(write(tmp_path, words), shuffle_seed=None)
@@ -127,7 +133,7 @@ def test_the_published_splits(shared: Path, names_file: Path) -> None:
 
 
 def test_the_lecture_s_names(names_file: Path) -> None:
-    """Every example of the whole file, as the lecture builds them."""
+    """Every example of the whole file, computed as in the lecture."""
     words = names_file.read_text(encoding="utf-8").splitlines()
     dataset = open_dataset(str(names_file))
     for split, expected in notebook_splits(words, 42).items():
@@ -137,7 +143,7 @@ def test_the_lecture_s_names(names_file: Path) -> None:
         assert (targets == np.array(naive[1])).all()
 
 
-def test_nothing_can_change_it(tmp_path: Path) -> None:
+def test_it_is_immutable(tmp_path: Path) -> None:
     dataset = open_dataset(write(tmp_path, ["ab", "cd"]))
     with pytest.raises(ValueError, match=r"^assignment destination is read-only$"):
         dataset.tokens[0] = 1
@@ -162,8 +168,8 @@ def test_long_words_cross_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         assert list(dataset.words(split)) == expected
 
 
-def test_near_the_array_s_start(tmp_path: Path) -> None:
-    """Contexts longer than all that precedes, beside a long word that keeps the others waiting."""
+def test_contexts_near_the_start_of_the_array(tmp_path: Path) -> None:
+    """Contexts that are longer than everything before them, beside a long word."""
     dataset = open_dataset(write(tmp_path, ["a", "b" * 30, "c"]), shuffle_seed=None)
     inputs, targets = dataset.contexts(np.array([1, 2, 33, 3]), 40)
     assert inputs.tolist() == [[0] * 40, [0] * 39 + [1], [0] * 10 + [2] * 30, [0] * 40]

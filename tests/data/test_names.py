@@ -1,4 +1,4 @@
-"""The embedded names: what NAMES.md says of them, and that our script makes them."""
+"""The embedded names: NAMES.md is correct, and our script produces them."""
 
 import hashlib
 import importlib.metadata
@@ -23,7 +23,7 @@ def test_given_names_in_a_to_z() -> None:
     assert open_dataset("names").vocabulary.symbols == (".", *"abcdefghijklmnopqrstuvwxyz")
 
 
-def test_the_note_is_true() -> None:
+def test_names_md_is_correct() -> None:
     note = EMBEDDED["names"].with_name("NAMES.md").read_text(encoding="utf-8")
     content = EMBEDDED["names"].read_bytes()
     dataset = open_dataset("names")

@@ -1,4 +1,4 @@
-"""Opening a source: what is held, what identifies it, and what is refused."""
+"""Opening a source: its memory, its fingerprint, and its errors."""
 
 import random
 import tracemalloc
@@ -20,8 +20,10 @@ def write(folder: Path, words: list[str]) -> str:
 
 
 def test_held_memory_is_two_bytes_a_character(tmp_path: Path) -> None:
-    """A million characters in 300 symbols, so two bytes each; 5 % more are allowed for the rest,
-    which any list of strings or matrix of contexts exceeds many times over."""
+    """A million characters in 300 symbols, two bytes each, plus 5 % for everything else.
+
+    A list of strings or a matrix of contexts would exceed this many times over.
+    """
     many = [chr(0x4E00 + i) for i in range(300)]
     generator = random.Random(1)
     words = ["".join(generator.choices(many, k=10)) for _ in range(100_000)]
@@ -44,8 +46,11 @@ def test_held_memory_is_two_bytes_a_character(tmp_path: Path) -> None:
 
 
 def test_opening_holds_no_strings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A word of three characters more may cost 16 bytes more: four for its tokens, ten for length,
-    order and place, and what a growing array sets aside. In a list of strings it would take 60."""
+    """A word of three more characters may take 16 more bytes.
+
+    Four are for its tokens, ten for length, order and position, the rest for the growth of arrays.
+    In a list of strings it would take 60.
+    """
     monkeypatch.setattr("handgrad.data.encode.CHUNK_WORDS", 10_000)
     monkeypatch.setattr("handgrad.data.words.BLOCK_BYTES", 1 << 14)
     peaks = []
@@ -62,8 +67,10 @@ def test_opening_holds_no_strings(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_the_fingerprint_is_of_the_words_in_order(tmp_path: Path) -> None:
-    """Stated here by its definition; line ends, a byte order mark and blanks do not count, while
-    order, words and shuffle do."""
+    """By its definition.
+
+    Line ends, a byte order mark and blank lines do not count; order, words and shuffle do.
+    """
     file = tmp_path / "words.txt"
     same = [b"emma\nava\n", b"emma\r\nava", b"\xef\xbb\xbf\n emma\n\n\nava \n"]
     prints = set()
@@ -82,7 +89,7 @@ def test_the_fingerprint_is_of_the_words_in_order(tmp_path: Path) -> None:
 EMMA_AVA = "25723b77f6851bbcebdd5b690369085b5a23284f52bde16d3cd87d799cf8e33e"
 
 
-def test_the_source_is_what_was_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_source_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     write(tmp_path, ["emma", "ava"])
     (tmp_path / "names").write_text("just\ntwo\n", encoding="utf-8")
@@ -97,13 +104,13 @@ TOO_FEW = {
     "empty": (b"", "is empty. Put one item on each line, at least two."),
     "blank": (
         b"\n \r\n\t\n",
-        "holds nothing but blank lines. Put one item on each line, at least two.",
+        "has only blank lines. Put one item on each line, at least two.",
     ),
     "mark": (
         b"\xef\xbb\xbf",
-        "holds nothing but blank lines. Put one item on each line, at least two.",
+        "has only blank lines. Put one item on each line, at least two.",
     ),
-    "one word": (b"\nemma\n", "one item only. At least two are needed, one a line."),
+    "one word": (b"\nemma\n", "only one item. Add at least one more, one item per line."),
 }
 
 
@@ -122,8 +129,7 @@ def test_too_many_symbols(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         open_dataset(file)
     assert str(caught.value) == (
-        f"{file}: 65,536 different symbols, at most 65,535 are possible."
-        " Give text in fewer scripts."
+        f"{file}: 65,536 different symbols; the maximum is 65,535. Use text in fewer scripts."
     )
 
 
@@ -142,5 +148,5 @@ def test_a_file_that_changes_between_the_passes(
         with pytest.raises(DataError) as caught:
             open_dataset(file)
         assert str(caught.value) == (
-            f"{file}: changed while it was being read. Try again when it is complete."
+            f"{file}: changed while it was read. Try again when it is complete."
         )

@@ -1,4 +1,4 @@
-"""`makemore` against a server of our own: the right file, the wrong one, none, and half of one."""
+"""`makemore` against a test server: the right file, a wrong one, none, and half of one."""
 
 import gc
 import hashlib
@@ -19,7 +19,7 @@ CONTENT = b"emma\nolivia\nava\n" * 1000
 
 
 class Server(ThreadingHTTPServer):
-    """Serves CONTENT in the way that `mode` says, and counts what it was asked for."""
+    """Serves CONTENT according to `mode`, and counts the requests."""
 
     mode = "right"
     requests = 0
@@ -48,7 +48,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    """A server that stands in for the makemore entry, and an empty cache."""
+    """Return a server that replaces the makemore entry, with an empty cache."""
     monkeypatch.setenv("HANDGRAD_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with Server(("127.0.0.1", 0), Handler) as server:
@@ -83,26 +83,26 @@ def test_no_server_is_needed_once_it_is_cached(server: Server) -> None:
 
 
 SAID = {
-    "other": "{url} is not the file expected (SHA-256 differs)",
-    "no length": "{url} is not the file expected (SHA-256 differs)",
-    "half": "cannot download {url}: the transfer broke off",
+    "other": "{url} is not the expected file (SHA-256 differs)",
+    "no length": "{url} is not the expected file (SHA-256 differs)",
+    "half": "cannot download {url}: the transfer was interrupted",
     "not found": "cannot download {url}: the server answered 404",
 }
 
 
 @pytest.mark.parametrize("mode", SAID)
-def test_not_the_file(server: Server, mode: str) -> None:
+def test_a_wrong_file_is_refused(server: Server, mode: str) -> None:
     server.mode = mode
     with pytest.raises(DataError) as caught:
         open_dataset("makemore")
     said = SAID[mode].format(url=server.url)
-    assert str(caught.value) == f"makemore: {said}. Try again, or give a file by its path."
+    assert str(caught.value) == f"makemore: {said}. Try again, or give the path of a file."
     assert cached() == []
     server.mode = "right"
     assert open_dataset("makemore").n_words("train") == 2400
 
 
-def test_the_host_is_away(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_host(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as taken:  # bound and not listening, so refused
         taken.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{taken.getsockname()[1]}/names.txt"
@@ -111,8 +111,8 @@ def test_the_host_is_away(server: Server, monkeypatch: pytest.MonkeyPatch) -> No
             with pytest.raises(DataError) as caught:
                 open_dataset("makemore")
     assert str(caught.value) == (
-        f"makemore: cannot download {url}: the server cannot be reached."
-        " Try again, or give a file by its path."
+        f"makemore: cannot download {url}: the server is unreachable."
+        " Try again, or give the path of a file."
     )
     assert cached() == []
     assert open_dataset("makemore").n_words("train") == 2400
@@ -126,7 +126,7 @@ def test_a_damaged_copy_is_fetched_again(server: Server) -> None:
     assert cached() == ["makemore.txt"]
 
 
-def test_nowhere_to_keep_it(
+def test_a_cache_folder_that_is_not_writable(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "file"
@@ -136,7 +136,7 @@ def test_nowhere_to_keep_it(
         open_dataset("makemore")
     assert str(caught.value) == (
         f"{file}: cannot write to this cache folder: Not a directory."
-        " Set HANDGRAD_CACHE to a folder with room."
+        " Set HANDGRAD_CACHE to a writable folder with free space."
     )
 
 
@@ -145,7 +145,7 @@ def test_the_expected_file_is_the_lecture_s(names_file: Path) -> None:
 
 
 def test_urls_name_a_commit() -> None:
-    """A branch would move under the SHA-256."""
+    """A branch would change while the SHA-256 stays."""
     assert {name: remote.url.split("/")[5] for name, remote in REMOTE.items()} == {
         "makemore": "988aa59e4d8fefa526d06f3b453ad116258398d4"
     }
@@ -159,7 +159,7 @@ def test_the_cache_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     assert cache_folder().name == "handgrad"
 
 
-def test_a_name_is_a_name_and_all_else_a_path() -> None:
+def test_everything_except_a_name_is_a_path() -> None:
     assert sources.is_named("names")
     assert sources.is_named("makemore")
     assert not sources.is_named("./names")

@@ -1,4 +1,4 @@
-"""Symbols to tokens and back; what is no symbol is named."""
+"""Symbols to tokens and back; messages name unknown symbols."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ LETTERS = st.characters(exclude_categories=["Cs"])
 
 
 def symbols(count: int) -> list[str]:
-    """`count` different symbols, none of them a surrogate."""
+    """Return `count` different symbols, none of them a surrogate."""
     return [chr(0x10000 + i) for i in range(count)]
 
 
@@ -35,7 +35,7 @@ def test_round_trip(words: list[str]) -> None:
         assert vocabulary.decode(tokens) == vocabulary.decode(iter(tokens.tolist())) == word
 
 
-def test_a_full_stop_is_no_boundary() -> None:
+def test_a_full_stop_is_not_a_boundary() -> None:
     vocabulary = Vocabulary.of(["a.", "!"])
     assert vocabulary.symbols == (".", "!", ".", "a")
     assert vocabulary.encode("a.").tolist() == [3, 2]
@@ -43,7 +43,7 @@ def test_a_full_stop_is_no_boundary() -> None:
 
 
 def test_the_boundary_cannot_be_written() -> None:
-    """What is shown for the boundary is no way to say it."""
+    """The displayed boundary cannot be encoded."""
     with pytest.raises(DataError) as caught:
         Vocabulary(symbols=(".", "a")).encode("a.")
     assert str(caught.value) == (
@@ -60,7 +60,7 @@ def test_nothing_to_encode() -> None:
     ("count", "dtype"),
     [(1, np.uint8), (BYTE_LIMIT, np.uint8), (BYTE_LIMIT + 1, np.uint16), (SYMBOL_LIMIT, np.uint16)],
 )
-def test_the_smallest_type_that_holds_them(count: int, dtype: type) -> None:
+def test_the_smallest_dtype_is_used(count: int, dtype: type) -> None:
     vocabulary = Vocabulary.of(symbols(count))
     assert vocabulary.dtype == dtype
     last = symbols(count)[-1]
@@ -72,7 +72,7 @@ def test_too_many_symbols() -> None:
     with pytest.raises(DataError) as caught:
         Vocabulary.of(symbols(SYMBOL_LIMIT + 1))
     assert str(caught.value) == (
-        "65,536 different symbols, at most 65,535 are possible. Give text in fewer scripts."
+        "65,536 different symbols; the maximum is 65,535. Use text in fewer scripts."
     )
 
 
@@ -96,14 +96,14 @@ def test_a_symbol_outside_many() -> None:
 
 
 @pytest.mark.parametrize("wrong", [(), (".",), ("a", "b"), (".", "ab"), (".", "")])
-def test_what_is_no_vocabulary(wrong: tuple[str, ...]) -> None:
+def test_invalid_symbols(wrong: tuple[str, ...]) -> None:
     with pytest.raises(DataError) as caught:
         Vocabulary(wrong)
-    assert str(caught.value) == "symbols: not the boundary '.' and then single characters."
+    assert str(caught.value) == "symbols: expected the boundary '.', then single characters."
 
 
 @pytest.mark.parametrize("wrong", [(".", "b", "a"), (".", "a", "a")])
 def test_symbols_out_of_order(wrong: tuple[str, ...]) -> None:
     with pytest.raises(DataError) as caught:
         Vocabulary(wrong)
-    assert str(caught.value) == "symbols: not sorted, or one twice."
+    assert str(caught.value) == "symbols: not sorted, or not unique."

@@ -1,4 +1,4 @@
-"""Words files as the world has them: what is tolerated, and one line for all that is not."""
+"""Words files of many kinds: what is accepted, and one line for each error."""
 
 import os
 import stat
@@ -29,13 +29,13 @@ def file(tmp_path: Path) -> Path:
     ],
     ids=["plain", "no last newline", "crlf", "byte order mark", "blanks"],
 )
-def test_what_is_tolerated(file: Path, content: bytes) -> None:
+def test_accepted_files(file: Path, content: bytes) -> None:
     file.write_bytes(content)
     assert list(read_words(file)) == ["emma", "ava"]
 
 
 def test_only_a_newline_ends_a_line(file: Path) -> None:
-    """U+2028 splits str.splitlines but is a symbol like any other here; so are tab and space."""
+    """U+2028 splits str.splitlines but is an ordinary symbol here; so are tab and space."""
     file.write_text("a\u2028b\nNew York\na\tb\n", encoding="utf-8")
     assert list(read_words(file)) == ["a\u2028b", "New York", "a\tb"]
 
@@ -58,7 +58,7 @@ WORDS = st.lists(
 
 
 @given(words=WORDS, block=st.integers(1, 50), newline=st.sampled_from(["\n", "\r\n", "\n \n"]))
-def test_blocks_do_not_show(
+def test_blocks_do_not_change_the_words(
     tmp_path_factory: pytest.TempPathFactory, words: list[str], block: int, newline: str
 ) -> None:
     file = tmp_path_factory.mktemp("words") / "words.txt"
@@ -69,7 +69,7 @@ def test_blocks_do_not_show(
 
 
 ROTTEN = {
-    "NUL": (b"ok\nab\0c\n", "2: looks binary (a NUL byte). Give UTF-8 text with one item a line."),
+    "NUL": (b"ok\nab\0c\n", "2: looks binary (NUL byte). Use UTF-8 text with one item per line."),
     "latin-1": (
         "ok\nok\nandr\u00e9\n".encode("latin-1"),
         "3: byte 5, 0xE9, is not UTF-8. Save the file as UTF-8.",
@@ -82,12 +82,18 @@ ROTTEN = {
         b"ok\na\xed\xa0\x80\n",
         "2: byte 2, 0xED, is not UTF-8. Save the file as UTF-8.",
     ),
-    "UTF-16": ("emma\n".encode("utf-16"), "1: UTF-16 by its byte order mark. Save it as UTF-8."),
+    "UTF-16": (
+        "emma\n".encode("utf-16"),
+        "1: the byte order mark is that of UTF-16. Save the file as UTF-8.",
+    ),
     "UTF-16 BE": (
         b"\xfe\xff" + "emma\n".encode("utf-16-be"),
-        "1: UTF-16 by its byte order mark. Save it as UTF-8.",
+        "1: the byte order mark is that of UTF-16. Save the file as UTF-8.",
     ),
-    "UTF-32": ("emma\n".encode("utf-32"), "1: UTF-32 by its byte order mark. Save it as UTF-8."),
+    "UTF-32": (
+        "emma\n".encode("utf-32"),
+        "1: the byte order mark is that of UTF-32. Save the file as UTF-8.",
+    ),
     "escape": (
         b"ok\r\n\na\x1b[31mb\n",
         "3: control character U+001B. Remove it, or end lines with \\n.",
@@ -111,7 +117,7 @@ ROTTEN = {
 
 @pytest.mark.parametrize("block", [64, module.BLOCK_BYTES])
 @pytest.mark.parametrize(("content", "said"), ROTTEN.values(), ids=ROTTEN)
-def test_rotten_lines(
+def test_invalid_lines(
     file: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, said: str, block: int
 ) -> None:
     monkeypatch.setattr(module, "BLOCK_BYTES", block)
@@ -148,7 +154,7 @@ def test_a_folder(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         list(read_words(tmp_path))
     assert str(caught.value) == (
-        f"{tmp_path}: this is a folder. Give a text file with one item a line."
+        f"{tmp_path}: is a folder. Use a text file with one item per line."
     )
 
 
@@ -157,7 +163,7 @@ def test_a_pipe(file: Path) -> None:
     with pytest.raises(DataError) as caught:
         list(read_words(file))
     assert str(caught.value) == (
-        f"{file}: not a regular file. Save its content to a file and give that."
+        f"{file}: not a regular file. Save its content to a file and use that."
     )
 
 
@@ -178,7 +184,7 @@ def test_permission_denied(file: Path) -> None:
     )
 
 
-def test_any_other_reason(file: Path) -> None:
+def test_any_other_read_error(file: Path) -> None:
     beyond = file / "word.txt"
     file.write_text("emma\n", encoding="utf-8")
     with pytest.raises(DataError) as caught:

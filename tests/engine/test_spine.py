@@ -1,4 +1,4 @@
-"""The spine: every engine, every model, held to each other through `loss_and_grads`."""
+"""Every engine on every model: all agree in `loss_and_grads`."""
 
 import pytest
 import torch
@@ -41,7 +41,7 @@ def test_engines_agree(model: Model, batch_size: int, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ENGINES)
-def test_nothing_given_is_written_to_and_twice_is_the_same(name: str) -> None:
+def test_arguments_do_not_change_and_a_second_call_agrees(name: str) -> None:
     model, batch_size = MODEL_CASES["primes"]
     params, state, batch = start(model, batch_size, torch.float32)
     before = [t.clone() for t in (*params.values(), *state.values(), *batch)]
@@ -69,8 +69,8 @@ def test_running_statistics_move_by_momentum(name: str) -> None:
     torch.testing.assert_close(new_state["bnvar_running"], var, **TIGHT)
 
 
-def test_a_name_that_is_read_twice_collects_both_gradients() -> None:
-    """Residuals and tied weights need nothing of the engines but this."""
+def test_the_gradient_of_a_name_read_twice_is_the_sum() -> None:
+    """Residuals and tied weights need nothing else from the engines."""
 
     shapes = {"C": (5, 3), "W": (6, 6), "b": (6,)}
 

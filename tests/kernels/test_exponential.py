@@ -1,4 +1,4 @@
-"""exp and tanh in plain arithmetic against NumPy's in a wider type."""
+"""exp and tanh in plain arithmetic against NumPy in a wider type."""
 
 import numpy as np
 import pytest
@@ -27,8 +27,10 @@ def applied(function, values, dtype):
 
 
 def units(x, out, reference, dtype):
-    """The largest relative error in units of eps; not in spacings, which are 0 in a process where a
-    library has the processor flush subnormal numbers."""
+    """Return the largest relative error in units of eps.
+
+    Not in spacings: they are 0 in a process where a library makes the CPU flush subnormal numbers.
+    """
     truth = reference(x.astype(np.longdouble))
     there = truth != 0
     assert (out[~there] == 0).all()
@@ -41,7 +43,7 @@ MAGNITUDES = np.concatenate([np.linspace(0, 80, 200_001), np.logspace(-30, 1.9, 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_tanh_to_three_units_in_the_last_place(dtype: type) -> None:
-    """As vectorising libraries promise (SLEEF: 1 to 3.5)."""
+    """As good as vectorised libraries (SLEEF: 1 to 3.5)."""
     x, out = applied(_tanh_of, np.concatenate([-MAGNITUDES, MAGNITUDES]), dtype)
     assert units(x, out, np.tanh, dtype) < 3
     assert np.abs(out).max() <= 1
@@ -54,7 +56,7 @@ def test_exp_to_two_units_in_the_last_place(dtype: type) -> None:
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_what_is_not_finite_or_tiny(dtype: type) -> None:
+def test_non_finite_and_tiny_numbers(dtype: type) -> None:
     values = [np.nan, np.inf, -np.inf, 0.0, -0.0, np.finfo(dtype).tiny / 8, 1e30]
     _, out = applied(_tanh_of, values, dtype)
     np.testing.assert_array_equal(out, np.tanh(np.asarray(values, dtype)))

@@ -1,4 +1,4 @@
-"""Every kernel against the layer of its name, which specifies it."""
+"""Every kernel against the layer with its name, its specification."""
 
 import inspect
 from collections.abc import Callable
@@ -29,7 +29,7 @@ CASES = [
 ]
 
 
-def test_they_are_the_layers() -> None:
+def test_every_layer_has_a_kernel() -> None:
     assert list(KERNELS) == list(LAYERS)
     for name, kernel in KERNELS.items():
         assert LAYERS[name].NODES == kernel.NODES, name
@@ -38,7 +38,7 @@ def test_they_are_the_layers() -> None:
 
 
 @pytest.mark.parametrize(("name", "case"), CASES)
-def test_a_kernel_is_its_layer(name: str, case) -> None:
+def test_a_kernel_agrees_with_its_layer(name: str, case) -> None:
     layer, kernel = LAYERS[name], KERNELS[name]
     inputs = [x.double() if x.is_floating_point() else x for x in case.inputs]
     out, cache = layer.forward(*inputs)
@@ -56,12 +56,12 @@ def test_a_kernel_is_its_layer(name: str, case) -> None:
     for threads in (2, 5):
         together = _made(kernel, layer.NODES[-1], given, _array(dout), threads)
         for local, value in alone.items():
-            if local not in getattr(kernel, "OWN", ()):
+            if local not in getattr(kernel, "PER_THREAD", ()):
                 np.testing.assert_array_equal(together[local], value, err_msg=local)
 
 
 def _made(kernel: ModuleType, output: str, given: Arrays, dout: np.ndarray, threads: int) -> Arrays:
-    """Everything that forward and backward write, and "made", the output."""
+    """Return everything that forward and backward write, and "made", the output."""
     held = dict(given)
     shapes = kernel.memory(*(x.shape for x in held.values()))
     for local, shape in shapes.items():
@@ -70,7 +70,7 @@ def _made(kernel: ModuleType, output: str, given: Arrays, dout: np.ndarray, thre
         held["b"] = np.zeros(shapes["b"])
     held |= {f"d{k}": np.full(x.shape, np.nan) for k, x in held.items() if x.dtype == np.float64}
     held[f"d{output}"] = held["dout"] = dout
-    own = getattr(kernel, "OWN", ())
+    own = getattr(kernel, "PER_THREAD", ())
     scratch = [{local: np.full(shapes[local], np.nan) for local in own} for _ in range(threads)]
     team = Team(threads)
     for function in (kernel.forward, kernel.backward):

@@ -1,4 +1,4 @@
-"""Products and transposes against NumPy's, in sizes round every edge of a tile."""
+"""Products and transposes against NumPy's, with sizes around every edge of a tile."""
 
 from itertools import product as every
 from math import prod
@@ -56,13 +56,13 @@ def widths(dtype: type) -> list[int]:
 def _multiply(
     a: np.ndarray, b: np.ndarray, bias: np.ndarray, made: list[np.ndarray], team: Team = TEAMS[0]
 ) -> None:
-    """a @ b in every way that there is."""
+    """Return a @ b, computed in every way."""
     turned = [np.ascontiguousarray(x.T) for x in (a, b)]
     by(team, _all_products, a, b, bias, *made, *turned, np.empty_like(b))
 
 
 def guarded(shape: tuple[int, int], dtype: type) -> tuple[np.ndarray, np.ndarray]:
-    """(an array, the memory that it is in, which goes on after it)."""
+    """Return an array and the memory that contains it, with numbers after its end."""
     memory = np.full(shape[0] * shape[1] + 64, 7, dtype)
     return memory[: shape[0] * shape[1]].reshape(shape), memory
 

@@ -1,4 +1,4 @@
-"""A team's shares and its waiting."""
+"""The shares of a team, and its waiting."""
 
 from itertools import product as every
 
@@ -26,7 +26,7 @@ def _mark_lines(marks, thread, team):
     return 0
 
 
-def test_shares_are_all_there_is_once_and_begin_at_units() -> None:
+def test_shares_cover_everything_once_in_whole_units() -> None:
     for size, unit, threads in every([1, 15, 16, 17, 200], [1, 6, 16], [1, 2, 3, 7]):
         marks, begins = np.zeros(size, np.int64), []
         Team(threads).run(
@@ -36,7 +36,7 @@ def test_shares_are_all_there_is_once_and_begin_at_units() -> None:
         assert all(begin in (size, begin - begin % unit) for begin in begins)
 
 
-def test_lines_too() -> None:
+def test_lines_cover_everything_once() -> None:
     for size, threads in every([1, LINE, LINE + 1, 200], [1, 2, 3, 7]):
         marks = np.zeros(size, np.int64)
         Team(threads).run(lambda *of, m=marks: _mark_lines(m, *of), threads)
@@ -45,7 +45,7 @@ def test_lines_too() -> None:
 
 @called
 def _meet(rounds, written, late, thread, team):
-    """How often a number that another thread writes before `wait` is not there after it."""
+    """Return how often another thread's write before `wait` is not visible after it."""
     missed = 0
     for n in range(1, rounds + 1):
         written[thread, 0] = n
@@ -58,7 +58,7 @@ def _meet(rounds, written, late, thread, team):
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])  # five are more than many a machine has processors
-def test_who_waits_sees_what_all_have_written(threads: int) -> None:
+def test_after_wait_all_writes_are_visible(threads: int) -> None:
     written, late = np.zeros((threads, LINE), np.int64), np.full(threads, -1)
     team = Team(threads)
     for _ in range(2):  # a team may meet again

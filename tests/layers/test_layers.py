@@ -25,7 +25,7 @@ def forward(name: str, form: str, inputs: tuple[Tensor, ...]) -> tuple[Tensor, o
 
 
 def backward(name: str, form: str, dout: Tensor, cache: object) -> dict[str, Tensor]:
-    """The gradients of the layer's inputs, by name, in either form."""
+    """Return the gradients of the layer's inputs, by name, in either form."""
     layer = LAYERS[name]
     if form == "chunked":
         return {k: v for k, v in layer.backward_chunked(dout, cache).items() if k in layer.INPUTS}
@@ -39,7 +39,7 @@ def floats(name: str, case: Case) -> dict[str, Tensor]:
 
 
 def tensors(value: object) -> list[Tensor]:
-    """Every tensor in a cache of any form."""
+    """Return every tensor in a cache of any form."""
     if isinstance(value, Tensor):
         return [value]
     if isinstance(value, dict):
@@ -123,7 +123,7 @@ def test_linear_in_the_upstream_gradient(name: str, case: Case, form: str) -> No
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize(("name", "case"), CASES)
 def test_backward_is_pure(name: str, case: Case, form: str) -> None:
-    """Called twice it gives the same, writes to nothing, and hands out memory of its own."""
+    """A second call agrees, no argument changes, and results share no memory with arguments."""
     dout = upstream(name, case)
     _, cache = forward(name, form, case.inputs)
     given = [dout, *tensors(cache), *case.inputs]
@@ -139,7 +139,7 @@ def test_backward_is_pure(name: str, case: Case, form: str) -> None:
 
 
 def peer(name: str, *inputs: Tensor) -> Tensor:
-    """The same layer as PyTorch has it."""
+    """Return PyTorch's version of the layer."""
     functional = torch.nn.functional
     if name == "embedding":
         return functional.embedding(inputs[0], inputs[1])
@@ -159,7 +159,7 @@ def peer(name: str, *inputs: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize(("name", "case"), CASES)
-def test_forward_and_backward_against_pytorchs_own(name: str, case: Case, form: str) -> None:
+def test_forward_and_backward_against_pytorch(name: str, case: Case, form: str) -> None:
     leaves = tuple(
         x.detach().clone().requires_grad_() if x.is_floating_point() else x for x in case.inputs
     )
@@ -182,7 +182,7 @@ def test_batchnorm_of_one_row_is_refused() -> None:
         assert str(caught.value) == message
 
 
-def test_batchnorm_in_evaluation_does_not_look_at_its_neighbours() -> None:
+def test_batchnorm_in_evaluation_does_not_depend_on_other_rows() -> None:
     case = next(c for c in layer_cases("batchnorm") if c.name == "primes")
     x, gain, bias = case.inputs
     mean, var = x.mean(0, keepdim=True), x.var(0, keepdim=True)

@@ -1,4 +1,4 @@
-"""The MLP's sizes, names and starting points."""
+"""The MLP's sizes, names and initialisations."""
 
 import numpy as np
 import pytest
@@ -39,7 +39,7 @@ def test_lectures_deep_model() -> None:
 @pytest.mark.parametrize("batchnorm", [True, False])
 @pytest.mark.parametrize("batchnorm_output", [True, False])
 @pytest.mark.parametrize("hidden_bias", [True, False])
-def test_calls_read_only_what_is_there(
+def test_calls_read_only_existing_names(
     n_layer: int, batchnorm: bool, batchnorm_output: bool, hidden_bias: bool
 ) -> None:
     model = MLP(
@@ -116,7 +116,7 @@ def test_initialisation_is_not_drawn_from_the_stream_of_the_batches() -> None:
         ({"momentum": 1.5}, "momentum must be above 0 and at most 1, got 1.5"),
     ],
 )
-def test_impossible_sizes(settings: dict[str, float], message: str) -> None:
+def test_invalid_sizes(settings: dict[str, float], message: str) -> None:
     with pytest.raises(SettingsError) as caught:
         MLP(**{"vocab_size": 27, **settings})
     assert str(caught.value) == message
@@ -126,6 +126,6 @@ def test_unknown_initialisation() -> None:
     with pytest.raises(SettingsError) as caught:
         MLP(27).initialise("xavier")
     assert str(caught.value) == (
-        "no initialisation 'xavier'; there are original, softmax_not_confidently_wrong, "
+        "unknown initialisation 'xavier'; known: original, softmax_not_confidently_wrong, "
         "tanh_not_saturated, batchnorm, exercise"
     )

@@ -1,4 +1,4 @@
-"""A real kernel, one for the whole folder; each test finds it as new, with handgrad loaded."""
+"""One kernel for the whole folder; each test finds it reset, with handgrad loaded."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -36,7 +36,7 @@ Lines to blame
       The derivative in `h = torch.tanh(hpre)` is 1 - h**2; dh is multiplied by something else.
       [HG109]
       to blame for 1 other: dW"""
-"""What follows WRONG in cell `cell`."""
+"""What is shown below WRONG in cell `cell`."""
 START = """\
 _ip = get_ipython()
 _ip.run_line_magic("unload_ext", "handgrad")
@@ -46,17 +46,17 @@ _ip.execution_count = 0"""
 
 @dataclass(frozen=True)
 class Ran:
-    """What became of a cell: all that it printed, all that it showed, what it raised."""
+    """The result of a cell: what it printed, displayed and raised."""
 
     number: int
     printed: str
     shown: tuple[dict[str, str], ...]
-    """What was displayed, by MIME type, in its order; a cell's own value is the last one's."""
+    """What was displayed in order, by MIME type; the value of the cell comes last."""
     values: tuple[str, ...]
-    """Of these, those that are the value of the cell's last expression, as text."""
+    """Those of them that are the value of the cell's last expression, as text."""
     raised: str | None
     next_cell: str | None
-    """What is put into a new cell below."""
+    """The text of a new cell below."""
 
     @property
     def texts(self) -> list[str]:
@@ -68,7 +68,7 @@ class Ran:
 
 
 class Kernel:
-    """A notebook's kernel: `run` a cell. `cells` are those that have been run."""
+    """A notebook's kernel. `run` runs a cell; `cells` are those that have run."""
 
     def __init__(self) -> None:
         self.client = NotebookClient(
@@ -111,7 +111,7 @@ class Kernel:
 
 @pytest.fixture(scope="session")
 def kernel() -> Iterator[Kernel]:
-    """A running kernel; it writes its warnings to where nobody reads them."""
+    """Return a running kernel whose warnings are discarded."""
     made = Kernel()
     env = {**os.environ, "OMP_NUM_THREADS": "1"}  # threads that wait for work keep a core busy
     env.pop("COLUMNS", None)  # of the terminal that the tests were started in
@@ -122,7 +122,7 @@ def kernel() -> Iterator[Kernel]:
 
 @pytest.fixture
 def notebook(kernel: Kernel) -> Kernel:
-    """A kernel without names, whose next cell is In [2]: handgrad was loaded in In [1]."""
+    """Return an empty kernel whose next cell is In [2]; In [1] loaded handgrad."""
     kernel.cells.clear()
     kernel.run(START)
     kernel.cells.clear()

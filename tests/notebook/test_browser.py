@@ -30,7 +30,7 @@ def test_nothing_of_a_notebook_runs(chromium: Browser) -> None:
 
 
 def test_a_name_that_is_a_script_in_a_kernel(chromium: Browser, notebook: Kernel) -> None:
-    """From the source of a cell to the page."""
+    """Follow a name from the source of a cell to the page."""
     planted = "'<script>document.title = 1</script>'"
     notebook.all(["%handgrad fix", FORWARD])
     (shown,) = notebook.run(f"dh = 3 * h * len({planted}[:1])").shown
@@ -39,7 +39,7 @@ def test_a_name_that_is_a_script_in_a_kernel(chromium: Browser, notebook: Kernel
     assert "<title>ours</title>" in document
 
 
-def test_it_stays_within_a_narrow_window(chromium: Browser) -> None:
+def test_it_fits_into_a_narrow_window(chromium: Browser) -> None:
     long = everywhere(MIXED, "a_name_without_end_" * 20)
     page = NARROW.format(Verdicts(long, "fix").html() + PROBE)
     assert "<title>true</title>" in chromium(page)
@@ -68,7 +68,7 @@ def test_its_line_is_legible_in_both_themes(chromium: Browser, theme: str, colou
 
 
 def test_the_picture_is_drawn(chromium: Browser, notebook: Kernel, tmp_path: Path) -> None:
-    """Red where the gradient is off, of a cell that has run in a kernel."""
+    """The picture is red where the gradient is wrong."""
     html = notebook.all([FORWARD, RIGHT, WRONG])[-1].shown[0]["text/html"]
     size = "document.querySelector('figure svg').getBoundingClientRect()"
     probe = f"<script>const r = {size}; document.title = [r.width > 9, r.height > 9]</script>"

@@ -1,4 +1,4 @@
-"""What follows a cell, in a real kernel."""
+"""What is shown below a cell, in a real kernel."""
 
 import time
 
@@ -7,7 +7,7 @@ import pytest
 from notebook.conftest import FORWARD, MENDED, RIGHT, SAID, WRONG, Kernel
 
 
-def test_a_cell_with_gradients_is_followed_by_its_verdicts(notebook: Kernel) -> None:
+def test_verdicts_are_shown_below_a_cell_with_gradients(notebook: Kernel) -> None:
     forward, right, wrong = notebook.all([FORWARD, RIGHT, WRONG])
     assert forward.is_silent
     assert right.texts == ["handgrad: 1 exact"]
@@ -42,7 +42,7 @@ SILENT = {
 }
 
 
-def test_any_other_cell_is_followed_by_nothing(notebook: Kernel) -> None:
+def test_nothing_is_shown_below_any_other_cell(notebook: Kernel) -> None:
     notebook.run(FORWARD)
     for name, source in SILENT.items():
         assert notebook.run(source).is_silent, name
@@ -55,7 +55,7 @@ def test_the_value_of_the_last_line_is_shown(notebook: Kernel, last: str) -> Non
     assert ran.texts == ["torch.Size([32, 20])", "handgrad: 1 exact"]
 
 
-def test_a_semicolon_keeps_it_back_still(notebook: Kernel) -> None:
+def test_a_semicolon_hides_the_value(notebook: Kernel) -> None:
     assert notebook.all([FORWARD, f"{RIGHT}\ndh.shape;"])[-1].texts == ["handgrad: 1 exact"]
 
 
@@ -73,15 +73,15 @@ def test_a_wrong_shape_run_again_is_one_line_too(notebook: Kernel) -> None:
     assert text.endswith("1 of the wrong shape (same as after In [4])")
 
 
-def test_a_mended_line_run_again_is_right(notebook: Kernel) -> None:
+def test_a_corrected_line_run_again_is_right(notebook: Kernel) -> None:
     notebook.all([FORWARD, RIGHT, WRONG])
     (text,) = notebook.run(MENDED).texts
     assert "wrong" not in text
     assert "\n" not in text
 
 
-def test_the_whole_order_upside_down(notebook: Kernel) -> None:
-    """The upstream line is written last; each cell answers for its own gradients."""
+def test_cells_in_reverse_order(notebook: Kernel) -> None:
+    """The upstream line runs last; each cell is graded for its own gradients."""
     notebook.all([FORWARD, "dh = 3 * h"])
     inherited = notebook.run(MENDED).texts[0]
     notebook.run(RIGHT)
@@ -107,7 +107,7 @@ def test_a_gradient_from_an_older_forward_pass_is_out_of_date(notebook: Kernel) 
     assert "wrong" not in notebook.run(MENDED).texts[0]
 
 
-def test_it_is_said_to_those_too_who_asked_for_lines_alone(notebook: Kernel) -> None:
+def test_out_of_date_is_shown_at_every_level(notebook: Kernel) -> None:
     notebook.all(["%handgrad where", FORWARD, RIGHT])
     notebook.run(FORWARD.replace("manual_seed(1)", "manual_seed(2)"))
     ran = notebook.run(MENDED)
@@ -153,7 +153,7 @@ def test_an_error_in_a_function_of_another_cell(notebook: Kernel) -> None:
     assert "handgrad" not in "\n".join(error.traceback)
 
 
-def test_a_cell_that_is_no_python(notebook: Kernel) -> None:
+def test_a_cell_with_a_syntax_error(notebook: Kernel) -> None:
     ran = notebook.run("dh = = 2")
     assert ran.raised is not None
     assert ran.raised.startswith("SyntaxError: ")
@@ -169,7 +169,7 @@ def test_magics_within_a_cell_keep_its_lines(notebook: Kernel) -> None:
 
 
 def test_a_function_of_several_cells(notebook: Kernel) -> None:
-    """Defined in one, run in another: its lines are those of the first."""
+    """A function that is defined in one cell and runs in another has the lines of the first."""
     notebook.run(FORWARD)
     assert notebook.run("def backward():\n    return 3 * h").is_silent
     assert "cell 4, line 1" in notebook.run("dh = backward()").texts[0]
@@ -178,8 +178,8 @@ def test_a_function_of_several_cells(notebook: Kernel) -> None:
 LOOP = "total = 0\nfor i in range(200_000):\n    total += i"
 
 
-def test_a_long_loop_of_numbers_is_not_noticed(notebook: Kernel) -> None:
-    """A hook a line: a few tenths of a microsecond, where a line itself takes 0.03."""
+def test_a_long_loop_of_numbers_is_not_slow(notebook: Kernel) -> None:
+    """A hook takes a few tenths of a microsecond per line; the line itself takes 0.03."""
     notebook.run("import torch")
     start = time.process_time()
     ran = notebook.run(
@@ -190,7 +190,7 @@ def test_a_long_loop_of_numbers_is_not_noticed(notebook: Kernel) -> None:
 
 
 def test_a_training_loop_is_recorded_for_its_first_steps(notebook: Kernel) -> None:
-    """Its events would fill the memory, and each would be graded."""
+    """Recording all steps would fill the memory."""
     loop = (
         "w = torch.ones(3, requires_grad=True)\n"
         "for i in range(20_000):\n    y = w * 2\n    loss = y.sum()\n"

@@ -1,4 +1,4 @@
-"""`ipython` in a terminal: the same in plain text."""
+"""`ipython` in a terminal shows the same as plain text."""
 
 import os
 import subprocess

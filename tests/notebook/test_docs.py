@@ -1,4 +1,4 @@
-"""docs/jupyter.md: its cells run in a kernel and are followed by what the page shows."""
+"""docs/jupyter.md: a kernel shows what the page says below each of its cells."""
 
 import re
 from pathlib import Path
@@ -20,7 +20,7 @@ def test_the_cells_of_the_page(notebook: Kernel) -> None:
     assert sum(bool(shown) for _, shown in CELLS) == 4
 
 
-def test_every_word_is_in_the_page() -> None:
+def test_every_subcommand_is_in_the_page() -> None:
     named = re.findall(r"^\| `%handgrad ?(\w*)[^|]* \|", PAGE, re.MULTILINE)
     assert {*named, "on"} == set(SUBCOMMANDS)
     assert "`%handgrad off`, `on`" in PAGE

@@ -14,7 +14,7 @@ NOTHING_ELSE = {"exact", "right but for rounding"}
 
 
 def right(text: str) -> int:
-    """How many gradients a line of verdicts counts, all of them right."""
+    """Return the number of gradients that a line of verdicts counts, all of them right."""
     line = text.removeprefix("handgrad: ").rstrip(".")
     counts = [part.partition(" ") for part in line.replace(", ", " · ").split(" · ")]
     assert {word for _, _, word in counts} <= NOTHING_ELSE, text
@@ -26,7 +26,7 @@ def ran(notebook: Kernel) -> list[Ran]:
     return notebook.all(SOURCES)
 
 
-def test_it_is_stored_as_it_was_written() -> None:
+def test_it_is_saved_without_outputs() -> None:
     code = [cell for cell in CELLS if cell.cell_type == "code"]
     assert all(cell.outputs == [] and cell.execution_count is None for cell in code)
 

@@ -35,7 +35,7 @@ def test_where_what_and_fix_show_the_last_verdicts_again(notebook: Kernel) -> No
 @pytest.mark.parametrize(
     ("level", "told"), [("where", (False, False)), ("what", (True, False)), ("fix", (True, True))]
 )
-def test_a_level_holds_from_then_on_in_both_forms(
+def test_a_level_applies_to_later_cells_in_both_forms(
     notebook: Kernel, level: str, told: tuple[bool, bool]
 ) -> None:
     notebook.all([f"%handgrad {level}", FORWARD, RIGHT])
@@ -69,7 +69,7 @@ def test_everything_so_far(notebook: Kernel) -> None:
     ]
 
 
-def test_what_is_no_word(notebook: Kernel) -> None:
+def test_an_unknown_subcommand(notebook: Kernel) -> None:
     ran = notebook.run("%handgrad why")
     assert ran.printed == f"handgrad: unknown subcommand: why. Usage: {USAGE}\n"
     assert ran.raised is None
@@ -104,7 +104,7 @@ def test_unloaded_it_leaves_nothing(notebook: Kernel) -> None:
     assert notebook.run("[n for n in globals() if 'handgrad' in n]").values == ("[]",)
 
 
-def test_loaded_again_it_begins_anew(notebook: Kernel) -> None:
+def test_reloading_starts_again(notebook: Kernel) -> None:
     notebook.all([FORWARD, RIGHT])
     twice = notebook.run("%load_ext handgrad")
     assert twice.printed.startswith("The handgrad extension is already loaded.")
@@ -113,7 +113,7 @@ def test_loaded_again_it_begins_anew(notebook: Kernel) -> None:
     assert notebook.all([FORWARD, RIGHT])[-1].texts == ["handgrad: 1 exact"]
 
 
-def test_names_that_do_not_say_whose_gradient_they_hold(notebook: Kernel) -> None:
+def test_pairs(notebook: Kernel) -> None:
     notebook.run(FORWARD)
     assert notebook.run("up = 2 * h").is_silent
     said = notebook.run("%handgrad pair up=h").printed
@@ -163,8 +163,8 @@ def test_derive_takes_the_newest_forward_pass(notebook: Kernel) -> None:
     assert ran.printed == ("handgrad: 2 of 2 gradients: 2 exact. The lines are in the next cell.\n")
 
 
-def test_derive_leaves_the_evaluation_aside(notebook: Kernel) -> None:
-    """A loss that nobody asked a gradient of is newer."""
+def test_derive_ignores_an_evaluation(notebook: Kernel) -> None:
+    """A loss without a gradient is newer."""
     notebook.all([FORWARD, "with torch.no_grad():\n    val_loss = (x @ W).mean()"])
     assert "(1 - h**2)" in (notebook.run("%handgrad derive").next_cell or "")
 

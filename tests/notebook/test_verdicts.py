@@ -1,4 +1,4 @@
-"""The verdicts of a cell in both of their forms, from a report."""
+"""The verdicts below a cell as text and HTML, from a report."""
 
 from dataclasses import replace
 
@@ -24,13 +24,13 @@ def test_the_line_counts_what_there_is() -> None:
     assert Verdicts(RIGHT, "what").line == "handgrad: 1 exact · 1 right but for rounding"
 
 
-def test_all_right_is_the_line_and_nothing_else() -> None:
+def test_right_gradients_take_one_line() -> None:
     said = Verdicts(RIGHT, "fix")
     assert said.text() == said.line
     assert Verdicts(RIGHT, "fix", again="In [4]").text() == f"{said.line} (same as after In [4])"
 
 
-def test_what_is_out_of_date_is_told_once_for_all_that_it_holds_for() -> None:
+def test_gradients_with_the_same_message_are_listed_together() -> None:
     report = replace(RIGHT, rows=(ONE, *OLD))
     said = Verdicts(report, "where")
     assert said.text() == (
@@ -66,7 +66,7 @@ def test_the_html_is_well_formed_and_folds_a_whole_report() -> None:
     assert REPORT.hinted("what").to_html() in html
 
 
-def test_a_narrow_console_is_not_overrun() -> None:
+def test_the_text_fits_a_narrow_console() -> None:
     text = Verdicts(replace(REPORT, rows=(*REPORT.rows, *OLD)), "fix", width=40).text()
     assert max(map(len, text.split("\n"))) <= 40
 

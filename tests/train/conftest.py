@@ -1,9 +1,9 @@
-"""Where captured steps are tested: on the processor by what stands in for CUDA, and on CUDA."""
+"""Where captured steps are tested: on the CPU with a replacement for CUDA, and on CUDA."""
 
 import pytest
 import torch
 
-from handgrad.train.runtime.graphs import CAPTURES
+from handgrad.train.backends.graphs import CAPTURES
 from recorded import recorded
 
 ON_CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device is here")
@@ -11,6 +11,6 @@ ON_CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA devi
 
 @pytest.fixture(params=["cpu", pytest.param("cuda", marks=ON_CUDA)])
 def device(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A device on which steps of the fused engine are captured and replayed."""
+    """Return a device on which steps of the fused engine are captured and replayed."""
     monkeypatch.setitem(CAPTURES, "cpu", recorded)
     return str(request.param)

@@ -1,7 +1,7 @@
-"""A step can be captured, as far as that is known without a GPU: nothing in it waits for a value.
+"""A step can be captured, as far as this is known without a GPU: nothing in it waits for a value.
 
-On the device "meta" nobody can read a value, and no result's shape may depend on one: torch itself
-refuses these there. What comes from the host's memory is refused below.
+On the device "meta" no value can be read, and no shape may depend on a value: torch refuses both.
+Tensors from the host's memory are refused below.
 """
 
 from collections.abc import Callable
@@ -16,8 +16,8 @@ from torch.utils._pytree import tree_leaves
 
 from handgrad.data import Dataset
 from handgrad.layers import tanh
-from handgrad.train.optimizer import OPTIMIZERS
-from handgrad.train.runtime.graphs import GraphSteps
+from handgrad.optim import OPTIMIZERS
+from handgrad.train.backends.graphs import GraphSteps
 from tiny import begun, model_for, words_dataset
 
 SIZES: list[dict[str, Any]] = [
@@ -36,8 +36,10 @@ def dataset(tmp_path: Path) -> Dataset:
 
 
 class Held(TorchDispatchMode):
-    """Every tensor that is read is either one of those held or was made by an operation within,
-    and none is the host's: copies from there, constants and lists for indices are neither."""
+    """Require that every tensor that is read is known or results from an operation within.
+
+    No tensor may be on the host: neither copies from it, nor constants, nor lists used as indices.
+    """
 
     def __init__(self, held: list[Tensor]) -> None:
         super().__init__()
@@ -69,7 +71,7 @@ def capture_on_meta(step: Callable[[], None], device: torch.device) -> Callable[
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("sizes", SIZES)
-def test_a_step_is_nothing_that_a_graph_cannot_hold(
+def test_a_step_can_be_captured(
     dataset: Dataset, sizes: dict[str, Any], optimizer: str, dtype: str
 ) -> None:
     settings = {"optimizer": optimizer, "dtype": dtype, "weight_decay": 0.1}
@@ -92,7 +94,7 @@ REFUSED: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 @pytest.mark.parametrize("what", REFUSED)
-def test_what_no_graph_can_hold_is_refused(
+def test_operations_that_cannot_be_captured_are_refused(
     dataset: Dataset, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     """The test above can fail."""

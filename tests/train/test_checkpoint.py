@@ -1,4 +1,4 @@
-"""Checkpoints: the same back, whole or not there, and one line for a file that is not one."""
+"""Checkpoints: the same tensors back, complete or absent, and one line for an invalid file."""
 
 import json
 import os
@@ -13,17 +13,18 @@ from safetensors.torch import save
 from handgrad.errors import RunError
 from handgrad.models import MLP
 from handgrad.train import checkpoint
-from handgrad.train.checkpoint import Carried, Checkpoint, load, load_to_resume, optimizer_file
+from handgrad.train.checkpoint import load, load_to_resume, optimizer_file
 from handgrad.train.prepare import fresh
 from handgrad.train.settings import TrainSettings
+from handgrad.train.state import Checkpoint, RunningTotals
 
 MODEL = MLP(vocab_size=5, n_embd=2, n_hidden=3)
 
 
 def at_step(step: int, optimizer: str = "adamw") -> Checkpoint:
     start = fresh(MODEL, TrainSettings(optimizer=optimizer, seed=step, engine="fused").resolved())
-    carried = Carried(seconds=1.5, loss_sum=3.25, loss_count=2)
-    return Checkpoint(step, start.params, start.state, start.optimizer, False, carried)
+    totals = RunningTotals(seconds=1.5, loss_sum=3.25, loss_count=2)
+    return Checkpoint(step, start.params, start.state, start.optimizer, False, totals)
 
 
 def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
@@ -35,7 +36,7 @@ def test_round_trip(tmp_path: Path, optimizer: str) -> None:
     saved = at_step(7, optimizer)
     checkpoint.save(tmp_path, saved)
     loaded = load_to_resume(tmp_path, MODEL, "cpu", optimizer)
-    assert (loaded.step, loaded.finished, loaded.carried) == (7, False, saved.carried)
+    assert (loaded.step, loaded.finished, loaded.totals) == (7, False, saved.totals)
     assert same(loaded.params, saved.params)
     assert loaded.state.keys() == saved.state.keys()
     assert loaded.optimizer.keys() == saved.optimizer.keys()
@@ -44,7 +45,12 @@ def test_round_trip(tmp_path: Path, optimizer: str) -> None:
 def test_same_bytes_whatever_the_order_of_names(tmp_path: Path) -> None:
     saved, other = at_step(1), at_step(1)
     turned = Checkpoint(
-        1, dict(reversed(other.params.items())), other.state, other.optimizer, False, Carried(99.0)
+        1,
+        dict(reversed(other.params.items())),
+        other.state,
+        other.optimizer,
+        False,
+        RunningTotals(99.0),
     )
     folders = tmp_path / "a", tmp_path / "b"
     for folder, content in zip(folders, (saved, turned), strict=True):
@@ -138,7 +144,7 @@ def test_truncated(tmp_path: Path, name: str, keep: int) -> None:
     checkpoint.save(tmp_path, at_step(1))
     path = tmp_path / name
     path.write_bytes(path.read_bytes()[:keep])
-    line = f"RUN/{name} is truncated or no safetensors file: restore it, or train anew"
+    line = f"RUN/{name} is truncated or not a safetensors file: restore it, or train again"
     assert failure(tmp_path) == line
 
 
@@ -165,8 +171,8 @@ def test_another_models(tmp_path: Path) -> None:
     with pytest.raises(RunError) as caught:
         load(tmp_path, MLP(vocab_size=5, n_embd=4, n_hidden=3))
     assert str(caught.value) == (
-        f"{tmp_path}/model.safetensors: C should have shape [5, 4], found shape [5, 2]: "
-        "the file is not the one that config.json describes; restore it, or train anew"
+        f"{tmp_path}/model.safetensors: C should have shape [5, 4], got shape [5, 2]: "
+        "the file does not match config.json; restore it, or train again"
     )
     with pytest.raises(RunError, match=r"unexpected tensor bnbias: the file"):
         load(tmp_path, MLP(vocab_size=5, n_embd=2, n_hidden=3, batchnorm=False))
@@ -177,13 +183,13 @@ def test_optimizer_of_another_step(tmp_path: Path) -> None:
     one = (tmp_path / optimizer_file(1)).read_bytes()
     checkpoint.save(tmp_path, at_step(2))
     (tmp_path / optimizer_file(2)).write_bytes(one)
-    line = "RUN/optimizer-2.safetensors belongs to step 1: restore the file, or train anew"
+    line = "RUN/optimizer-2.safetensors belongs to step 1: restore the file, or train again"
     assert failure(tmp_path) == line
 
 
 def test_another_optimizers(tmp_path: Path) -> None:
     checkpoint.save(tmp_path, at_step(1, "sgd"))
     assert failure(tmp_path) == (
-        "RUN/optimizer-1.safetensors: first.C should have shape [5, 2], found no such tensor: "
-        "the file is not the one that config.json describes; restore it, or train anew"
+        "RUN/optimizer-1.safetensors: first.C should have shape [5, 2], got no such tensor: "
+        "the file does not match config.json; restore it, or train again"
     )

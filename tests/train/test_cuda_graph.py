@@ -1,4 +1,4 @@
-"""What a capture asks of torch.cuda, in order; torch.cuda itself is not here, but pretended."""
+"""The calls of a capture to torch.cuda, in order, on a replacement of torch.cuda."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,12 +7,14 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from handgrad.train.runtime.graphs import WARM_UP, cuda_graph
+from handgrad.train.backends.graphs import WARM_UP, cuda_graph
 
 
 class PretendCuda:
-    """What `cuda_graph` asks of torch.cuda, in the order asked. As in torch, a graph whose capture
-    fails leaves its stream current."""
+    """Records the calls of `cuda_graph` to torch.cuda.
+
+    As in torch, a graph whose capture fails leaves its stream current.
+    """
 
     def __init__(self) -> None:
         self.calls: list[str] = []
@@ -84,7 +86,7 @@ def test_a_graph_is_captured_on_the_stream_that_was_warmed_up(pretended: Pretend
     ]
 
 
-def test_a_capture_that_fails_leaves_the_stream_as_it_was(pretended: PretendCuda) -> None:
+def test_a_failed_capture_restores_the_stream(pretended: PretendCuda) -> None:
     def step() -> None:
         if "capture" in pretended.calls:
             raise RuntimeError("not permitted when stream is capturing")
@@ -94,7 +96,7 @@ def test_a_capture_that_fails_leaves_the_stream_as_it_was(pretended: PretendCuda
     assert pretended.current == "main"
 
 
-def test_a_warm_up_that_fails_is_over_before_anything_is_put_back(pretended: PretendCuda) -> None:
+def test_a_failed_warm_up_is_synchronized_first(pretended: PretendCuda) -> None:
     def step() -> None:
         raise RuntimeError("out of memory")
 

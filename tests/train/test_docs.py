@@ -1,4 +1,4 @@
-"""The Python of docs/train.md runs as it stands."""
+"""The Python example of docs/train.md runs unchanged."""
 
 import re
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 PAGE = Path(__file__).parents[2] / "docs" / "train.md"
 
 
-def test_the_block_runs(
+def test_the_example_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (block,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from handgrad.data import Dataset, Vocabulary, open_dataset
-from handgrad.engine.inference import logits
+from handgrad.engine.torch_inference import logits
 from handgrad.errors import DataError, RunError
 from handgrad.models import MLP
 from handgrad.train import evaluate
@@ -29,7 +29,7 @@ def started(model: MLP) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor
 
 
 def plain(dataset: Dataset, model: MLP, split: str) -> float:
-    """The mean loss by the definition, float64, all examples at once."""
+    """Return the mean loss by definition, float64, all examples at once."""
     params, state = started(model)
     inputs, targets = dataset.contexts(np.arange(*dataset.splits[split]), model.block_size)
     scores = logits(model, params, state, torch.from_numpy(inputs)).double()
@@ -42,7 +42,7 @@ def plain(dataset: Dataset, model: MLP, split: str) -> float:
 def test_loss_of_a_split(
     dataset: Dataset, monkeypatch: pytest.MonkeyPatch, split: str, chunk_numbers: int
 ) -> None:
-    """Chunks of all, 6 and 1 rows: the result may not depend on them beyond float32's rounding."""
+    """Chunks of all, 6 and 1 rows: the result depends on them only by float32's rounding."""
     monkeypatch.setattr(evaluate, "CHUNK_NUMBERS", chunk_numbers)
     model = model_for(dataset)
     params, state = started(model)
@@ -101,7 +101,7 @@ def test_empty_split_has_no_loss(tmp_path: Path) -> None:
 
 
 def test_other_words_are_renumbered(dataset: Dataset, tmp_path: Path) -> None:
-    """The same words under a vocabulary with more symbols: the model sees its own numbers."""
+    """The same words with a vocabulary of more symbols: the model receives its own numbers."""
     wider = Vocabulary((".", "A", *dataset.vocabulary.symbols[1:]))
     model = MLP(wider.size, n_embd=2, n_hidden=3)
     inputs, targets = next(Contexts(dataset, model, wider).chunks("train"))
@@ -115,7 +115,7 @@ def test_a_symbol_that_the_model_does_not_know(dataset: Dataset) -> None:
     with pytest.raises(DataError) as caught:
         Contexts(dataset, MLP(narrower.size), narrower)
     assert str(caught.value) == (
-        f"{dataset.source}: 'g' is not among the symbols of the model's training: "
+        f"{dataset.source}: the model does not know the symbol 'g': "
         "evaluate on data without it, or train on data with it"
     )
 
@@ -132,11 +132,11 @@ def test_statistics(dataset: Dataset) -> None:
     with pytest.raises(RunError) as caught:
         with_statistics(model, running, "calibrated")
     assert str(caught.value) == (
-        "the run has no calibrated statistics, since it is not finished: "
+        "the run has no calibrated statistics, because it is not finished: "
         "finish it with --resume, or evaluate with --statistics running"
     )
 
 
-def test_statistics_of_a_model_without(dataset: Dataset) -> None:
+def test_statistics_of_a_model_without_batchnorm(dataset: Dataset) -> None:
     model = model_for(dataset, batchnorm=False)
     assert with_statistics(model, {}, "calibrated") == {}

@@ -1,4 +1,4 @@
-"""Run folders: named, made, opened, held; one line for each that is off."""
+"""Run folders: named, made, opened, locked; one line for each error."""
 
 import json
 from dataclasses import replace
@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from handgrad.errors import RunError
-from handgrad.train.folder import Run, locked, make_folder, open_run
+from handgrad.train.folder import RunFolder, locked, make_folder, open_run
 from tiny import SIZES, train_tiny, words_dataset
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Run:
+def run(tmp_path: Path) -> RunFolder:
     return train_tiny(tmp_path / "run", words_dataset(tmp_path), steps=1).run
 
 
@@ -33,7 +33,7 @@ def test_out_that_is_not_empty(tmp_path: Path) -> None:
         make_folder(tmp_path, "x")
     assert str(caught.value) == (
         f"{tmp_path} exists and is not empty: "
-        "go on with it by --resume, or choose another folder with --out"
+        "resume the run with --resume, or choose another folder with --out"
     )
 
 
@@ -52,11 +52,11 @@ def test_runs_that_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert str(caught.value) == "cannot make the run folder runs: File exists"
 
 
-def test_open_gives_back_what_was_written(run: Run) -> None:
+def test_open_returns_what_was_written(run: RunFolder) -> None:
     assert open_run(run.folder) == run
 
 
-def test_what_is_in_a_folder(run: Run) -> None:
+def test_files_of_a_folder(run: RunFolder) -> None:
     assert sorted(path.name for path in run.folder.iterdir()) == [
         "config.json",
         "loss.png",
@@ -72,7 +72,7 @@ def test_what_is_in_a_folder(run: Run) -> None:
     assert json.loads((run.folder / "train.json").read_text())["step"] == 1
 
 
-def test_resume_command_is_quoted(run: Run) -> None:
+def test_resume_command_is_quoted(run: RunFolder) -> None:
     spaced = replace(run, folder=Path("my runs/1"))
     assert spaced.resume_command == "handgrad train --resume --out 'my runs/1'"
 
@@ -84,12 +84,12 @@ def failure(folder: Path) -> str:
 
 
 def test_no_folder(tmp_path: Path) -> None:
-    line = "RUN is no run folder: name one that `handgrad train` made"
+    line = "RUN is not a run folder: name one that `handgrad train` made"
     assert failure(tmp_path / "none") == line
 
 
 def test_a_folder_of_something_else(tmp_path: Path) -> None:
-    line = "RUN is no run folder (it has no config.json): name one that `handgrad train` made"
+    line = "RUN is not a run folder (it has no config.json): name one that `handgrad train` made"
     assert failure(tmp_path) == line
 
 
@@ -97,16 +97,16 @@ def test_a_folder_of_something_else(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "line"),
     [
-        (b"", "is damaged (no JSON): restore it, or train anew"),
-        (b'{"format"', "is damaged (no JSON): restore it, or train anew"),
-        (b"\xff\xfe", "is damaged (no JSON): restore it, or train anew"),
+        (b"", "is damaged (not JSON): restore it, or train again"),
+        (b'{"format"', "is damaged (not JSON): restore it, or train again"),
+        (b"\xff\xfe", "is damaged (not JSON): restore it, or train again"),
         (b"[]", "was not written by handgrad: name another folder"),
         (b'{"steps": 3}', "was not written by handgrad: name another folder"),
         (b'{"format": 2}', "has format 2, this handgrad 0.1.0 reads up to 1: upgrade handgrad"),
         (b'{"format": "x"}', "has format x, this handgrad 0.1.0 reads up to 1: upgrade handgrad"),
     ],
 )
-def test_damaged_json(run: Run, name: str, content: bytes, line: str) -> None:
+def test_damaged_json(run: RunFolder, name: str, content: bytes, line: str) -> None:
     (run.folder / name).write_bytes(content)
     assert failure(run.folder) == f"RUN/{name} {line}"
 
@@ -119,16 +119,18 @@ def test_damaged_json(run: Run, name: str, content: bytes, line: str) -> None:
         ({"data": {}}, "no 'source'"),
     ],
 )
-def test_json_that_describes_no_run(run: Run, change: dict[str, object], what: str) -> None:
+def test_json_that_does_not_describe_a_run(
+    run: RunFolder, change: dict[str, object], what: str
+) -> None:
     path = run.folder / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     assert failure(run.folder) == (
         f"RUN: config.json and train.json do not describe a run ({what}): "
-        "restore them, or train anew in another folder"
+        "restore them, or train again in another folder"
     )
 
 
-def test_two_processes_do_not_share_a_folder(tmp_path: Path) -> None:
+def test_a_folder_is_locked(tmp_path: Path) -> None:
     with locked(tmp_path), pytest.raises(RunError) as caught, locked(tmp_path):
         pass
     line = f"{tmp_path} is in use by another handgrad train: wait for it, or stop it"

@@ -1,4 +1,4 @@
-"""The loop: the same bits however it is cut up, and a stop when something is wrong."""
+"""The loop: the same bits however it is interrupted, and a stop on errors."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from handgrad.train import loop, prepare
 from handgrad.train.checkpoint import load
 from handgrad.train.interrupt import Stop
 from handgrad.train.loop import Result, train
-from handgrad.train.metrics import Row, read_metrics
+from handgrad.train.metrics import MetricsRow, read_metrics
 from handgrad.train.reporter import Silent
 from handgrad.train.settings import TrainSettings
 from handgrad.train.start import begin, resume
@@ -24,14 +24,14 @@ def dataset(tmp_path: Path) -> Dataset:
 
 
 class Stopping(Silent):
-    """Asks for a stop, as Ctrl-C does, at the end of the first block that reaches `at`."""
+    """Requests a stop, as Ctrl-C does, at the end of the first block that reaches `at`."""
 
     def __init__(self, stop: Stop, at: int) -> None:
         self._stop, self._at = stop, at
 
     def progress(self, step: int, loss: float) -> None:
         if step >= self._at:
-            self._stop.asked = True
+            self._stop.requested = True
 
 
 def model_bytes(folder: Path) -> bytes:
@@ -39,7 +39,7 @@ def model_bytes(folder: Path) -> bytes:
 
 
 def rows(folder: Path) -> list[tuple[object, ...]]:
-    """All but the seconds."""
+    """Return the rows without the seconds."""
     return [(r.step, r.lr, r.loss, r.train_loss, r.val_loss) for r in read_metrics(folder)]
 
 
@@ -55,7 +55,7 @@ def test_it_learns(tmp_path: Path, dataset: Dataset) -> None:
 
 
 def test_the_first_steps_by_hand(tmp_path: Path, dataset: Dataset) -> None:
-    """Three steps of SGD over the same batches with autograd's own gradients."""
+    """Three steps of SGD on the same batches with autograd's gradients."""
     from handgrad.data import Batches
 
     model = model_for(dataset)
@@ -91,7 +91,7 @@ def test_stopped_and_resumed_gives_the_same_bits(
     settings = TrainSettings(steps=60, batch_size=4, **chosen)
     with begin(settings, model_for(dataset), dataset, tmp_path / "cut") as (run, start):
         stop = Stop()
-        part = loop.Loop(run, dataset, start, Stopping(stop, at))
+        part = loop.TrainingLoop(run, dataset, start, Stopping(stop, at))
         part.go(stop)
         assert at <= part.step < 60
     given = {"threads": 3} if engine == "compiled" else {}  # no bit depends on it there
@@ -105,10 +105,10 @@ def test_stopped_and_resumed_gives_the_same_bits(
 
 
 def test_resumed_after_a_kill_gives_the_same_bits(tmp_path: Path, dataset: Dataset) -> None:
-    """What a kill leaves: a checkpoint some steps old, rows beyond it, a file half written."""
+    """A kill leaves a checkpoint some steps old, later rows, and an incomplete file."""
 
     class Killed(Silent):
-        def row(self, row: Row) -> None:
+        def row(self, row: MetricsRow) -> None:
             if row.step == 36:
                 raise SystemExit
 
@@ -126,7 +126,7 @@ def test_resumed_after_a_kill_gives_the_same_bits(tmp_path: Path, dataset: Datas
     assert not (tmp_path / "cut" / ".model.safetensors.abcd1234").exists()
 
 
-def test_killed_while_it_was_finishing(
+def test_killed_while_finishing(
     tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     train_tiny(tmp_path / "whole", dataset)
@@ -145,7 +145,7 @@ def _interrupt(*arguments: object) -> None:
     raise KeyboardInterrupt
 
 
-def test_a_finished_run_is_left_as_it_is(tmp_path: Path, dataset: Dataset) -> None:
+def test_a_finished_run_does_not_change(tmp_path: Path, dataset: Dataset) -> None:
     whole = train_tiny(tmp_path / "run", dataset)
     before = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "run").iterdir()}
     with resume(tmp_path / "run", {}) as (run, dataset, start):
@@ -156,8 +156,10 @@ def test_a_finished_run_is_left_as_it_is(tmp_path: Path, dataset: Dataset) -> No
     assert {path.name: path.stat().st_mtime_ns for path in (tmp_path / "run").iterdir()} == before
 
 
-def test_looking_does_not_disturb(tmp_path: Path, dataset: Dataset) -> None:
-    """However often it is evaluated, verified and saved, a run computes the same."""
+def test_evaluation_verification_and_saving_change_nothing(
+    tmp_path: Path, dataset: Dataset
+) -> None:
+    """Whatever their frequency."""
     train_tiny(tmp_path / "seldom", dataset, eval_every=60, checkpoint_every=60)
     train_tiny(tmp_path / "often", dataset, eval_every=7, checkpoint_every=11, verify_every=13)
     assert model_bytes(tmp_path / "seldom") == model_bytes(tmp_path / "often")
@@ -171,7 +173,7 @@ def test_seeds_differ(tmp_path: Path, dataset: Dataset) -> None:
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_engines_agree(tmp_path: Path, dataset: Dataset, engine: str) -> None:
-    """In float64 60 steps leave rounding far below 1e-10, and any mistake far above."""
+    """In float64, rounding over 60 steps is far below 1e-10, and any mistake far above."""
     model = model_for(dataset)
     for name in (engine, "autograd"):
         train_tiny(tmp_path / f"{name}-", dataset, model, engine=name, dtype="float64")
@@ -183,7 +185,7 @@ def test_engines_agree(tmp_path: Path, dataset: Dataset, engine: str) -> None:
         assert torch.allclose(ours[name], value, rtol=0, atol=1e-10), name
 
 
-def test_rows_hold_the_mean_batch_loss(tmp_path: Path, dataset: Dataset) -> None:
+def test_rows_contain_the_mean_batch_loss(tmp_path: Path, dataset: Dataset) -> None:
     train_tiny(tmp_path / "each", dataset, eval_every=1)
     train_tiny(tmp_path / "tens", dataset, eval_every=10)
     each = [row.loss for row in read_metrics(tmp_path / "each")]
@@ -192,7 +194,7 @@ def test_rows_hold_the_mean_batch_loss(tmp_path: Path, dataset: Dataset) -> None
         assert row.loss == pytest.approx(mean, rel=1e-5)  # both are written with six digits
 
 
-def test_rows_hold_the_rate_of_their_last_step(tmp_path: Path, dataset: Dataset) -> None:
+def test_rows_contain_the_rate_of_their_last_step(tmp_path: Path, dataset: Dataset) -> None:
     train_tiny(tmp_path / "run", dataset, eval_every=10)  # 60 steps: the rate falls with the 31st
     rates = [row.lr for row in read_metrics(tmp_path / "run")]
     assert rates == [0.1, 0.1, 0.1, 0.01, 0.01, 0.01]
@@ -202,7 +204,7 @@ def test_only_a_finished_run_is_calibrated(tmp_path: Path, dataset: Dataset) -> 
     running = set(model_for(dataset).state_shapes())
 
     class Looking(Silent):
-        def row(self, row: Row) -> None:
+        def row(self, row: MetricsRow) -> None:
             if row.step > 20:
                 saved = load(tmp_path / "run", model_for(dataset))
                 assert (set(saved.state), saved.finished) == (running, False)
@@ -213,7 +215,7 @@ def test_only_a_finished_run_is_calibrated(tmp_path: Path, dataset: Dataset) -> 
     assert (set(saved.state), saved.finished) == (running | calibrated, True)
 
 
-def test_the_last_row_stands_at_the_last_step(tmp_path: Path, dataset: Dataset) -> None:
+def test_the_last_row_is_of_the_last_step(tmp_path: Path, dataset: Dataset) -> None:
     train_tiny(tmp_path / "run", dataset, eval_every=50)
     assert [row.step for row in read_metrics(tmp_path / "run")] == [50, 60]
 
@@ -226,8 +228,8 @@ def test_result_of_a_stopped_run(tmp_path: Path, dataset: Dataset) -> None:
         start,
     ):
         stop = Stop()
-        stop.asked = True
-        part = loop.Loop(run, dataset, start, Silent())
+        stop.requested = True
+        part = loop.TrainingLoop(run, dataset, start, Silent())
         part.go(stop)
         result: Result = part.result({})
     assert (result.steps, result.finished, result.losses) == (1, False, {})

@@ -1,4 +1,4 @@
-"""What stops a run by itself: numbers that are not finite, gradients that are wrong."""
+"""What stops a run: numbers that are not finite, gradients that are wrong."""
 
 import math
 from collections.abc import Callable
@@ -14,11 +14,11 @@ from handgrad.engine.fused import Fused
 from handgrad.errors import DivergedError, GradientError, SettingsError
 from handgrad.layers import tanh
 from handgrad.train import loop
+from handgrad.train.backends import arrays
+from handgrad.train.backends.eager import TorchSteps
 from handgrad.train.checkpoint import load
-from handgrad.train.metrics import Row
+from handgrad.train.metrics import MetricsRow
 from handgrad.train.reporter import Silent
-from handgrad.train.runtime import arrays
-from handgrad.train.runtime.tensors import TorchSteps
 from tiny import model_for, train_tiny, words_dataset
 
 
@@ -28,7 +28,7 @@ def dataset(tmp_path: Path) -> Dataset:
 
 
 class Poisoned(Fused):
-    """Loss and gradients by `poison`, from its 26th step on."""
+    """Changes loss and gradients by `poison`, from its 26th step on."""
 
     def __init__(
         self, model: object, poison: Callable[[Tensor, dict[str, Tensor]], Tensor]
@@ -64,10 +64,10 @@ def test_a_loss_that_is_not_finite(
     assert load(tmp_path / "run", model_for(dataset)).step == 20
 
 
-def test_no_checkpoint_of_numbers_that_are_not_finite(
+def test_non_finite_numbers_are_not_saved(
     tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The loss of step 26 is fine, its update is not, and a checkpoint falls due right then."""
+    """The loss of step 26 is finite, its update is not, and a checkpoint is due at that step."""
 
     def poison(loss: Tensor, grads: dict[str, Tensor]) -> Tensor:
         grads["W1"].fill_(math.inf)
@@ -86,7 +86,7 @@ def test_no_checkpoint_of_numbers_that_are_not_finite(
 
 
 class Watching(Silent):
-    """Notes the steps at which losses are looked at."""
+    """Records the steps at which losses are checked."""
 
     def __init__(self) -> None:
         self._seen = [0]
@@ -95,7 +95,7 @@ class Watching(Silent):
         self._seen.append(step)
 
     def longest(self) -> int:
-        """Steps between two looks at most."""
+        """Return the maximum number of steps between two checks."""
         return max(b - a for a, b in pairwise(self._seen))
 
 
@@ -107,7 +107,7 @@ def test_a_bad_loss_is_noticed_within_a_block(
     assert watching.longest() <= TorchSteps.most == 100
 
 
-def test_compiled_steps_draw_few_positions_at_once(
+def test_compiled_steps_limit_the_positions_per_call(
     tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     watching = Watching()
@@ -128,15 +128,15 @@ def test_a_wrong_gradient_stops_before_the_first_step(
         train_tiny(tmp_path / "run", dataset)
     line = str(caught.value)
     assert line.startswith("engine fused, step 0: the gradient of ")
-    assert line.endswith(" is wrong (wrong): `handgrad verify` shows where")
+    assert line.endswith(" is wrong (wrong): `handgrad verify` shows the line")
     assert not (tmp_path / "run").exists()
 
 
-def test_a_gradient_that_turns_wrong_is_found_by_verify_every(
+def test_verify_every_finds_a_gradient_that_becomes_wrong(
     tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Breaking(Silent):
-        def row(self, row: Row) -> None:
+        def row(self, row: MetricsRow) -> None:
             monkeypatch.setattr(tanh, "backward", lambda dout, cache: (dout * 2,))
 
     with pytest.raises(GradientError, match=r"^engine fused, step 20: the gradient of "):

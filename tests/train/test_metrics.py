@@ -1,4 +1,4 @@
-"""metrics.csv: appended, cut back on resuming, read again."""
+"""metrics.csv: appended, truncated on resuming, read again."""
 
 import builtins
 import errno
@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from handgrad.errors import RunError
-from handgrad.train.metrics import MetricsFile, Row, read_metrics
+from handgrad.train.metrics import MetricsFile, MetricsRow, read_metrics
 
 ROWS = [
-    Row(10, 0.1, 3.25, 3.0, 3.125, 0.5),
-    Row(20, 0.1 * 0.1, 2.5, 2.75, None, 1.0),
-    Row(30, 0.01, 2.0, 2.5, 2.25, 1.5),
+    MetricsRow(10, 0.1, 3.25, 3.0, 3.125, 0.5),
+    MetricsRow(20, 0.1 * 0.1, 2.5, 2.75, None, 1.0),
+    MetricsRow(30, 0.01, 2.0, 2.5, 2.25, 1.5),
 ]
 
 
@@ -31,7 +31,7 @@ def test_rows(tmp_path: Path) -> None:
         "20,0.01,2.5,2.75,,1\n"
         "30,0.01,2,2.5,2.25,1.5\n"
     )
-    assert read_metrics(tmp_path) == [ROWS[0], Row(20, 0.01, 2.5, 2.75, None, 1.0), ROWS[2]]
+    assert read_metrics(tmp_path) == [ROWS[0], MetricsRow(20, 0.01, 2.5, 2.75, None, 1.0), ROWS[2]]
 
 
 def test_resuming_drops_rows_beyond_the_checkpoint(tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_unreadable(tmp_path: Path) -> None:
     (tmp_path / "metrics.csv").write_bytes(b"\xff")
     with pytest.raises(RunError) as caught:
         MetricsFile(tmp_path)
-    line = f"cannot read {tmp_path}/metrics.csv: delete it and go on without it"
+    line = f"cannot read {tmp_path}/metrics.csv: delete it and continue without it"
     assert str(caught.value) == line
 
 

@@ -1,16 +1,16 @@
-"""The loss picture: what its axes say and which curves it holds."""
+"""The loss picture: its axes and its curves."""
 
 from pathlib import Path
 
 import pytest
 from matplotlib.figure import Figure
 
-from handgrad.train.metrics import Row
+from handgrad.train.metrics import MetricsRow
 from handgrad.train.picture import draw_curves, draw_losses
 
 
-def rows(n: int, val: float | None = 2.5) -> list[Row]:
-    return [Row(10 * k, 0.1, 2 + 1 / k, 2.2 + 1 / k, val, float(k)) for k in range(1, n + 1)]
+def rows(n: int, val: float | None = 2.5) -> list[MetricsRow]:
+    return [MetricsRow(10 * k, 0.1, 2 + 1 / k, 2.2 + 1 / k, val, float(k)) for k in range(1, n + 1)]
 
 
 @pytest.mark.parametrize("n", [0, 1, 10, 50])
@@ -45,8 +45,8 @@ def test_few_rows_are_marked() -> None:
     assert many.get_lines()[0].get_marker() == "None"
 
 
-def test_a_bad_start_does_not_press_the_rest_flat() -> None:
+def test_a_bad_start_does_not_flatten_the_curve() -> None:
     axes = Figure().add_subplot()
-    bad = [Row(5, 0.1, 27.0, 20.0, 20.0, 0.1), *rows(50)]
+    bad = [MetricsRow(5, 0.1, 27.0, 20.0, 20.0, 0.1), *rows(50)]
     draw_curves(axes, "", bad)
     assert axes.get_ylim()[1] < 5

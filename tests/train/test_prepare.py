@@ -1,4 +1,4 @@
-"""Before the first step: what is refused, in whole lines."""
+"""Before the first step: errors, with their whole messages."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -8,10 +8,10 @@ import pytest
 from handgrad.checker.records import VerdictName
 from handgrad.data import Dataset
 from handgrad.errors import GradientError, SettingsError
-from handgrad.train.folder import Run
+from handgrad.train.folder import RunFolder
 from handgrad.train.prepare import check_settings, fresh, verify_gradients
 from handgrad.train.settings import TrainSettings
-from handgrad.verify import Judged
+from handgrad.verify import JudgedGradient
 from tiny import model_for, words_dataset
 
 
@@ -26,12 +26,12 @@ def dataset(tmp_path: Path) -> Dataset:
         (
             [("W1", "wrong", 7.0)],
             "engine fused, step 0: the gradient of W1 is wrong (wrong): "
-            "`handgrad verify` shows where",
+            "`handgrad verify` shows the line",
         ),
         (
             [("b1", "shape", None), ("W1", "wrong", 7.0), ("C", "wrong", 6.0)],
-            "engine fused, step 0: the gradient of W1 and 2 more is wrong (wrong): "
-            "`handgrad verify` shows where",
+            "engine fused, step 0: the gradients of W1 and 2 more are wrong (wrong): "
+            "`handgrad verify` shows the line",
         ),
     ],
 )
@@ -42,17 +42,17 @@ def test_wrong_gradients(
     line: str,
 ) -> None:
     judged = [("W2", "exact", 0.0), ("b2", "rounding", 1.0), *wrong]
-    rows = [Judged("mlp", "batch", "fused", n, v, r) for n, v, r in judged]
+    rows = [JudgedGradient("mlp", "batch", "fused", n, v, r) for n, v, r in judged]
     monkeypatch.setattr("handgrad.verify.verify_batch", lambda *_: rows)
     model, settings = model_for(dataset), TrainSettings(engine="fused").resolved()
-    run = Run(Path(), model, dataset.vocabulary, settings, "", "")
+    run = RunFolder(Path(), model, dataset.vocabulary, settings, "", "")
     with pytest.raises(GradientError) as caught:
         verify_gradients(run, fresh(model, settings), dataset)
     assert str(caught.value) == line
 
 
-def test_nothing_to_train_on(dataset: Dataset) -> None:
+def test_an_empty_train_split(dataset: Dataset) -> None:
     empty = replace(dataset, source="few.txt", splits={**dataset.splits, "train": (1, 1)})
     with pytest.raises(SettingsError) as caught:
         check_settings(TrainSettings().resolved(), model_for(dataset), empty)
-    assert str(caught.value) == "few.txt leaves nothing to train on: give it more words"
+    assert str(caught.value) == "few.txt: the train split is empty: add more words"

@@ -1,4 +1,4 @@
-"""Replayed steps are held to eager ones before they are relied on, and given up where they fail."""
+"""Replayed steps are verified against eager ones before use, and rejected if they differ."""
 
 import re
 from collections.abc import Callable
@@ -9,14 +9,15 @@ import pytest
 import torch
 
 from handgrad.data import Dataset
-from handgrad.train.checkpoint import Checkpoint
-from handgrad.train.folder import Run
+from handgrad.optim import OPTIMIZERS
+from handgrad.train.backends import backend_of, tensors
+from handgrad.train.backends.eager import TorchSteps
+from handgrad.train.backends.graphs import CAPTURES, Capture, GraphSteps
+from handgrad.train.backends.proof import STEPS, deviation
+from handgrad.train.backends.protocol import Steps
+from handgrad.train.folder import RunFolder
 from handgrad.train.interrupt import Stop
-from handgrad.train.optimizer import OPTIMIZERS
-from handgrad.train.runtime import Numbers, Steps, runtime_of, tensors
-from handgrad.train.runtime.graphs import CAPTURES, Capture, GraphSteps
-from handgrad.train.runtime.proof import STEPS, deviation
-from handgrad.train.runtime.tensors import TorchSteps
+from handgrad.train.state import Checkpoint, Numbers
 from recorded import Recording, recorded
 from tiny import FLAGS, begun, command, model_for, train_tiny, words_dataset, write_words
 
@@ -29,20 +30,20 @@ def dataset(tmp_path: Path) -> Dataset:
 
 
 def chosen(
-    run: Run, dataset: Dataset, start: Checkpoint, capture: Capture | None = None
+    run: RunFolder, dataset: Dataset, start: Checkpoint, capture: Capture | None = None
 ) -> tuple[Steps, list[str]]:
-    """The steps that a run is given on the processor, and what is said about them."""
+    """Return the steps of a run on the CPU, and the messages about them."""
     said: list[str] = []
     with pytest.MonkeyPatch.context() as patch:
         if capture:
             patch.setitem(CAPTURES, "cpu", capture)
-        return runtime_of("fused").steps(run, dataset, start, said.append), said
+        return backend_of("fused").steps(run, dataset, start, said.append), said
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("n_layer", [0, 1, 3])
-def test_replays_prove_right_and_are_taken_from_the_start(
+def test_verified_replays_are_used_from_the_start(
     dataset: Dataset, device: str, n_layer: int, dtype: str, optimizer: str
 ) -> None:
     model = model_for(dataset, n_layer=n_layer)
@@ -61,7 +62,7 @@ def assert_unchanged(start: Checkpoint, same: Checkpoint) -> None:
 
 
 @pytest.mark.parametrize("done", [0, 57, 59, 60])
-def test_a_run_that_goes_on_proves_itself_on_the_steps_that_are_left(
+def test_a_resumed_run_is_verified_on_the_remaining_steps(
     dataset: Dataset, device: str, done: int
 ) -> None:
     run, start = begun(dataset, device=device, steps=60)
@@ -72,11 +73,12 @@ def test_a_run_that_goes_on_proves_itself_on_the_steps_that_are_left(
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_any_operation_that_a_replay_leaves_out_is_noticed(
-    dataset: Dataset, dtype: str, optimizer: str
-) -> None:
-    """Unless it changes no bit. Left out are what rounding would hide: the bias whose gradient is
-    nothing else, and an eps far below all gradients."""
+def test_any_missing_operation_is_noticed(dataset: Dataset, dtype: str, optimizer: str) -> None:
+    """Unless it changes no bit.
+
+    The model has no parameter whose gradient is rounding (a bias before batchnorm), and eps is not
+    far below all gradients: rounding would hide both.
+    """
     model = model_for(dataset, hidden_bias=False)
     settings = {"dtype": dtype, "optimizer": optimizer, "init": "exercise", "eps": 1e-4}
     run, start = begun(dataset, model, **settings)
@@ -105,7 +107,7 @@ def capture_by(recording: Recording) -> Capture:
 
 
 def numbers_after(
-    run: Run, dataset: Dataset, model: object, capture: Capture, **settings: object
+    run: RunFolder, dataset: Dataset, model: object, capture: Capture, **settings: object
 ) -> Numbers:
     steps = GraphSteps(run, dataset, begun(dataset, model, **settings)[1], capture)  # type: ignore[arg-type]
     losses = torch.tensor(steps.go(0, STEPS, Stop()))
@@ -115,10 +117,10 @@ def numbers_after(
 @pytest.mark.parametrize("engine", ["autograd", "chunked"])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_sums_in_another_order_are_not_called_wrong(
+def test_sums_in_another_order_are_accepted(
     dataset: Dataset, dtype: str, optimizer: str, engine: str
 ) -> None:
-    """More so than a replay's: another engine's step stands in for it."""
+    """Another engine's step differs more than a replay does."""
     run, start = begun(dataset, dtype=dtype, optimizer=optimizer)
     other = tensors.engine(replace(run, settings=replace(run.settings, engine=engine)))
 
@@ -130,8 +132,8 @@ def test_sums_in_another_order_are_not_called_wrong(
     assert isinstance(steps, GraphSteps), said
 
 
-def test_a_replay_that_is_off_is_given_up_with_a_line(dataset: Dataset) -> None:
-    """The row that is next stays where it is: the same batch again and again."""
+def test_a_wrong_replay_is_rejected_with_a_message(dataset: Dataset) -> None:
+    """The row counter does not move: every replay uses the same batch."""
     run, start = begun(dataset)
 
     def capture(step: Replay, device: torch.device) -> Replay:
@@ -147,14 +149,14 @@ def test_a_replay_that_is_off_is_given_up_with_a_line(dataset: Dataset) -> None:
     assert isinstance(steps, TorchSteps)
     assert_unchanged(start, begun(dataset)[1])
     assert re.fullmatch(
-        r"no CUDA graph, steps are launched from Python: replayed, the loss is off by 2\.\de\+00, "
-        r"where rounding explains \d\.\de-07",
+        r"no CUDA graph, steps are launched from Python: replayed, the loss is off by 2\.\de\+00; "
+        r"rounding explains \d\.\de-07",
         line,
     )
 
 
 def failing(step: Replay, device: torch.device) -> Replay:
-    """As torch does: what is refused within a capture makes its end fail as well."""
+    """Fail as torch does: after a refused operation, the end of the capture fails as well."""
     step()
     try:
         raise RuntimeError("operation not permitted when stream is capturing\nand more")
@@ -162,7 +164,7 @@ def failing(step: Replay, device: torch.device) -> Replay:
         raise RuntimeError("CUDA error: operation failed due to a previous error") from None
 
 
-def test_a_step_that_cannot_be_captured_is_taken_from_python_with_a_line(
+def test_a_step_that_cannot_be_captured_is_eager_with_a_message(
     dataset: Dataset,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -195,16 +197,14 @@ def test_a_step_that_cannot_be_captured_is_taken_from_python_with_a_line(
     assert trained[0] == trained[1]
 
 
-def test_a_run_that_diverges_at_once_proves_nothing(dataset: Dataset) -> None:
+def test_a_run_that_diverges_at_once_is_eager(dataset: Dataset) -> None:
     run, start = begun(dataset, model_for(dataset, batchnorm=False), lr=1e38)
     steps, said = chosen(run, dataset, start, recorded)
     assert isinstance(steps, TorchSteps)
     assert said == []
 
 
-def test_a_number_that_is_none_is_a_deviation() -> None:
+def test_nan_is_a_deviation() -> None:
     one, nan = {"W1": torch.ones(2)}, {"W1": torch.tensor([1.0, torch.nan])}
     assert deviation(one, one, one) is None
-    assert deviation(nan, one, one) == (
-        "replayed, W1 is off by nan, where rounding explains 0.0e+00"
-    )
+    assert deviation(nan, one, one) == ("replayed, W1 is off by nan; rounding explains 0.0e+00")

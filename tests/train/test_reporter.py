@@ -1,14 +1,14 @@
-"""What a run says as it goes, on a terminal and elsewhere."""
+"""What a run reports, on a terminal and elsewhere."""
 
 import io
 import sys
 
 import pytest
 
-from handgrad.train.metrics import Row
-from handgrad.train.reporter import Bar, Lines, Several, console_reporter, row_line
+from handgrad.train.metrics import MetricsRow
+from handgrad.train.reporter import Bar, Lines, ReporterGroup, console_reporter, row_line
 
-ROW = Row(400, 0.1 * 0.1, 2.5, 2.25, None, 12.34)
+ROW = MetricsRow(400, 0.1 * 0.1, 2.5, 2.25, None, 12.34)
 
 
 class Terminal(io.StringIO):
@@ -17,7 +17,7 @@ class Terminal(io.StringIO):
 
 
 def heard(stream: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> str:
-    """What comes out for two blocks, a line and a row."""
+    """Return the output for two blocks, a line and a row."""
     monkeypatch.setattr(sys, "stdout", stream)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.delenv("NO_COLOR", raising=False)
@@ -42,7 +42,7 @@ def test_row_line() -> None:
     assert row_line(ROW, 1000) == LINE
 
 
-def test_plain_lines_where_there_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plain_lines_without_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     assert heard(io.StringIO(), monkeypatch) == f"[a] line\n{LINE}\n"
 
 
@@ -67,9 +67,9 @@ def test_no_color(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "200/1000" in stream.getvalue()
 
 
-def test_several_hear_the_same() -> None:
+def test_a_group_passes_everything_on() -> None:
     lines: list[str] = []
-    several = Several([Lines(lines.append, 1000), Lines(lines.append, 1000)])
+    several = ReporterGroup([Lines(lines.append, 1000), Lines(lines.append, 1000)])
     several.row(ROW)
     several.say("a line")
     assert lines == [LINE, LINE, "a line", "a line"]

@@ -1,4 +1,4 @@
-"""Settings: defaults, JSON, and one line for each value that cannot be."""
+"""Settings: defaults, JSON, and one line for each invalid value."""
 
 import json
 
@@ -18,13 +18,13 @@ def test_lecture_defaults() -> None:
 @pytest.mark.parametrize(
     ("steps", "rows"), [(1, 1), (10, 10), (1000, 10), (20_000, 20), (200_000, 50)]
 )
-def test_rows_of_a_curve(steps: int, rows: int) -> None:
+def test_number_of_evaluations(steps: int, rows: int) -> None:
     every = TrainSettings(steps=steps).resolved().eval_every
     assert every is not None
     assert steps // every == rows
 
 
-def test_what_is_given_is_kept() -> None:
+def test_given_values_are_kept() -> None:
     settings = TrainSettings(lr=0.5, lr_decay_at=0, weight_decay=0.1, eval_every=7)
     assert settings.resolved().resolved() == settings.resolved()
     assert (settings.resolved().lr_decay_at, settings.resolved().eval_every) == (0, 7)
@@ -73,7 +73,7 @@ def test_unknown_name_in_json() -> None:
         ("dtype", "float16", "unknown dtype float16; known: float32, float64"),
     ],
 )
-def test_values_that_cannot_be(name: str, value: object, line: str) -> None:
+def test_invalid_values(name: str, value: object, line: str) -> None:
     with pytest.raises(SettingsError) as caught:
         TrainSettings(**{name: value})  # type: ignore[arg-type]
     assert str(caught.value) == line

@@ -1,4 +1,4 @@
-"""`handgrad verify` is right about right code, and sees a line that is not."""
+"""`handgrad verify` accepts correct code, and finds a wrong line."""
 
 import pytest
 import torch
@@ -18,7 +18,7 @@ LECTURES_26 = (
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_our_own_gradients_are_right(dtype: str) -> None:
+def test_our_gradients_are_correct(dtype: str) -> None:
     rows = [*verify_layers(DTYPES[dtype]), *verify_models(DTYPES[dtype])]
     assert [row for row in rows if not row.ok] == []
     assert {row.model for row in rows} == {*LAYERS, "mlp"}
@@ -26,7 +26,7 @@ def test_our_own_gradients_are_right(dtype: str) -> None:
 
 
 def test_the_lectures_26_are_exact_or_differ_by_rounding() -> None:
-    """Bit-exactness is this build's and processor's; elsewhere it may be rounding, never wrong."""
+    """Whether they are bit-exact depends on the torch build and the CPU; they are never wrong."""
     rows = [
         row
         for row in verify_models(torch.float32)
@@ -67,7 +67,7 @@ FAULTS = [
 
 
 @pytest.mark.parametrize(("layer", "fault", "node", "verdict"), FAULTS)
-def test_a_wrong_line_is_seen_in_every_case(
+def test_a_wrong_line_is_found_in_every_case(
     monkeypatch: pytest.MonkeyPatch, layer: object, fault: object, node: str, verdict: str
 ) -> None:
     name = next(key for key in LAYERS if LAYERS[key] is layer)
@@ -95,8 +95,8 @@ def test_one_batch(engine: str) -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_batchnorm_of_two_rows_is_no_mistake(seed: int) -> None:
-    """Its gradient nearly cancels in the closed form, and in steps exactly: rounding, no more."""
+def test_batchnorm_of_two_rows_is_correct(seed: int) -> None:
+    """Its gradient nearly cancels in the closed form, exactly in steps: rounding, no error."""
     model = MLP(27, n_hidden=7, n_layer=2)
     params, state = (to_tensors(arrays) for arrays in model.initialise("batchnorm", seed))
     generator = torch.Generator().manual_seed(seed)

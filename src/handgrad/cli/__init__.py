@@ -1,7 +1,7 @@
-"""The command line: one module a command; this one mounts them and turns errors into one line.
+"""The command line: one module per command; this one adds them and turns errors into one line.
 
-Exit codes: 0 all right, 1 a gradient is wrong, 2 the command or its input is off, 130 interrupted.
-Commands import what is heavy when they run, so that `handgrad --help` is there at once.
+Exit codes: 0 success, 1 a gradient is wrong, 2 the command or its input is invalid, 130 Ctrl-C.
+Commands import heavy packages when they run, so that `handgrad --help` is fast.
 """
 
 import io
@@ -13,7 +13,6 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from handgrad import __version__
 from handgrad.cli.check import check
 from handgrad.cli.derive import derive
 from handgrad.cli.evaluate import evaluate
@@ -24,16 +23,17 @@ from handgrad.cli.sample import sample
 from handgrad.cli.train import train
 from handgrad.cli.verify import verify
 from handgrad.errors import HandgradError
+from handgrad.version import __version__
 
 USAGE_ERROR = 2
 BROKEN_PIPE = 141  # 128 + SIGPIPE
 
 
 class Commands(TyperGroup):
-    """The commands. Ctrl-C in one is told: typer itself leaves without a word."""
+    """The commands. Ctrl-C in a command prints a message: typer would exit silently."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command that was asked for. Raises Abort where it is interrupted."""
+        """Run the command. Raises Abort if it is interrupted."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as error:
@@ -51,8 +51,8 @@ for command in (train, evaluate, sample, verify, check, derive, exercise, explai
     app.command()(command)
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _version(requested: bool) -> None:
+    if requested:
         print(f"handgrad {__version__}")
         raise typer.Exit
 
@@ -62,22 +62,22 @@ def handgrad(
     version: Annotated[
         bool,
         typer.Option(
-            "--version", help="Show the version and leave.", callback=_version, is_eager=True
+            "--version", help="Show the version and exit.", callback=_version, is_eager=True
         ),
     ] = False,
 ) -> None:
-    """Backward passes by hand: checked line by line, trained on, sampled from."""
+    """Check hand-written backward passes line by line, train with them, sample from the model."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run a command and leave with its exit code; `arguments` are sys.argv's by default."""
+    """Run a command and exit with its code; `arguments` are sys.argv's by default."""
     sys.exit(run(arguments))
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit code. Every error on purpose is one line on stderr."""
+    """Run a command and return its exit code. An expected error is one line on stderr."""
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a name in another script must not end a session
+        if isinstance(stream, io.TextIOWrapper):  # other encodings than UTF-8 must not raise
             stream.reconfigure(errors="backslashreplace")
     try:
         code = app(
@@ -85,13 +85,13 @@ def run(arguments: Sequence[str] | None = None) -> int:
             prog_name="handgrad",
             standalone_mode=False,
         )
-        sys.stdout.flush()  # so that a closed pipe is met here
+        sys.stdout.flush()  # so that a closed pipe raises here
         return code if isinstance(code, int) else 0
     except HandgradError as error:
         return _say(str(error), error.exit_code)
-    except SystemExit as left:
-        # typer meets a closed pipe first and would leave with 1, which here is a wrong gradient
-        if not isinstance(left.__context__, BrokenPipeError):
+    except SystemExit as stop:
+        # on a closed pipe typer exits with 1, which here means a wrong gradient
+        if not isinstance(stop.__context__, BrokenPipeError):
             raise
         _forget_stdout()
         return BROKEN_PIPE
@@ -101,7 +101,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return _say("interrupted", INTERRUPTED)
     except Exception as error:
-        # usage errors: their class has moved between typer's versions, their method has not
+        # usage errors: their class differs between versions of typer, their method does not
         if not hasattr(error, "format_message"):
             raise
         return _say(_usage(error), USAGE_ERROR)
@@ -116,12 +116,12 @@ def _say(message: str, code: int) -> int:
 def _usage(error: Exception) -> str:
     message = str(error.format_message())  # type: ignore[attr-defined]
     if not message.strip():
-        return ""  # no command was given; the help was shown
+        return ""  # no command was given; typer has shown the help
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "handgrad"
     return f"{message.rstrip('.')}: see {command} --help"
 
 
 def _forget_stdout() -> None:
-    """Send what Python would still flush at its end to nowhere."""
+    """Redirect stdout, which Python flushes at exit, to the null device."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

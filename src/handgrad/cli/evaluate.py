@@ -1,4 +1,4 @@
-"""handgrad evaluate."""
+"""`handgrad evaluate`."""
 
 import sys
 from typing import TYPE_CHECKING, Annotated
@@ -13,42 +13,42 @@ from handgrad.files import report_json
 if TYPE_CHECKING:
     from handgrad.data import Dataset
     from handgrad.train.evaluate import SplitLoss
-    from handgrad.train.folder import Run
+    from handgrad.train.folder import RunFolder
 
 Split = Annotated[
     str | None,
-    typer.Option("--split", help="train, val or test.", show_default="all three"),
+    typer.Option("--split", help="Split: train, val or test.", show_default="all three"),
 ]
 Statistics = Annotated[
     str | None,
     typer.Option(
         "--statistics",
-        help="Batchnorm's: calibrated on the train split, or running.",
-        show_default="calibrated where the run has them",
+        help="Batchnorm statistics: calibrated (on the train split) or running.",
+        show_default="calibrated if the run has them",
     ),
 ]
 
 
 def evaluate(
-    run: options.RunFolder,
-    data: options.OtherData = None,
+    run: options.RunArgument,
+    data: options.OtherDataOption = None,
     split: Split = None,
     statistics: Statistics = None,
-    json: options.Json = None,
+    json: options.JsonOption = None,
 ) -> None:
-    """The loss of a run's model on each split, in nats and bits per character."""
+    """Print a run's loss on each split, in nats and bits per character."""
     from handgrad.data import SPLITS
     from handgrad.processors import available
+    from handgrad.train.backends import backend_of
     from handgrad.train.evaluate import STATISTICS
     from handgrad.train.folder import open_run
-    from handgrad.train.runtime import runtime_of
 
     for name, value, known in (("split", split, SPLITS), ("statistics", statistics, STATISTICS)):
         if value is not None and value not in known:
             raise SettingsError(f"unknown {name} {value}; known: {', '.join(known)}")
     check_target(json)
     opened = open_run(run)
-    with runtime_of(opened.settings.engine).threads(available(), opened):
+    with backend_of(opened.settings.engine).threads(available(), opened):
         step, used, losses = _losses(
             opened, _data(opened, data), (split,) if split else SPLITS, statistics
         )
@@ -59,8 +59,8 @@ def evaluate(
         )
 
 
-def _data(run: "Run", source: str | None) -> "Dataset":
-    """The run's own words; other ones where the user names them, which is said."""
+def _data(run: "RunFolder", source: str | None) -> "Dataset":
+    """Return the run's words, or those that the user names, with a line if they differ."""
     from handgrad.data import open_dataset
     from handgrad.train.start import training_data
 
@@ -73,9 +73,9 @@ def _data(run: "Run", source: str | None) -> "Dataset":
 
 
 def _losses(
-    run: "Run", dataset: "Dataset", splits: tuple[str, ...], statistics: str | None
+    run: "RunFolder", dataset: "Dataset", splits: tuple[str, ...], statistics: str | None
 ) -> "tuple[int, str | None, dict[str, SplitLoss | None]]":
-    """The checkpoint's step, which statistics were used (None without batchnorm), the losses."""
+    """Return the checkpoint's step, the statistics used (None without batchnorm), the losses."""
     from handgrad.train.checkpoint import load
     from handgrad.train.evaluate import Contexts, split_loss, with_statistics
 

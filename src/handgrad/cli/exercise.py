@@ -59,7 +59,7 @@ def exercise(
     names = [name for name in re.split(r"[,\s]+", only or "") if name]
     written = write_exercise(forward, target, level, names, force, timeout, solution)
     n = len(written.names)
-    which = written.names[0] if n == 1 else f"{written.names[0]} to {written.names[-1]}"
+    which = written.names[0] if n == 1 else f"from {written.names[0]} to {written.names[-1]}"
     gradients = f"{n} gradient{'' if n == 1 else 's'}"
     count = f"{written.n_solved} of {gradients} written" if solution else f"{gradients} to write"
     print(f"{written.file}: {count}, {which}.")

@@ -1,7 +1,7 @@
 """The options of `handgrad train`, and those that commands share.
 
-An option that is not given is None: what was given can be told from what was not, and the defaults
-stand in one place, the settings' and the model's own.
+An option that the user does not give is None. The commands can then tell which options were given,
+and the defaults are in one place: the settings and the model.
 """
 
 from collections.abc import Iterable
@@ -10,8 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from handgrad.train.optimizer import OPTIMIZERS
-from handgrad.train.schedule import SCHEDULES
+from handgrad.optim import OPTIMIZERS, SCHEDULES
 from handgrad.train.settings import DTYPES, TrainSettings
 
 DEFAULTS = TrainSettings()
@@ -23,16 +22,16 @@ MODEL_DEFAULTS = {
     "batchnorm": True,
     "hidden_bias": True,
 }
-"""The model's own, for --help alone: importing it would import NumPy. A test compares them."""
+"""The model's defaults, for --help: the model imports NumPy. A test compares them."""
 
 
 def _option(*names: str, help: str, default: object = None) -> Any:
-    """An option whose `default` is only shown."""
+    """Return an option whose `default` is only displayed."""
     return typer.Option(*names, help=help, show_default=False if default is None else f"{default}")
 
 
-def _listed(table: Iterable[str]) -> str:
-    return ", ".join(table) + "."
+def _choices(what: str, table: Iterable[str]) -> str:
+    return f"{what}: {', '.join(table)}."
 
 
 def _of_each(name: str) -> str:
@@ -43,108 +42,148 @@ def _model_option(name: str, help: str) -> Any:
     return _option(f"--{name.replace('_', '-')}", help=help, default=MODEL_DEFAULTS[name])
 
 
-Data = Annotated[
+DataOption = Annotated[
     str | None,
     _option(
-        "-i", "--data", help="A text file, one item a line; or names, makemore.", default="names"
+        "-i", "--data", help="Text file, one item per line; or names, makemore.", default="names"
     ),
 ]
-Out = Annotated[
+OutOption = Annotated[
     Path | None,
-    _option("-o", "--out", help="The run folder.", default="the next free runs/<data>-<n>"),
+    _option("-o", "--out", help="Run folder.", default="the next free runs/<data>-<n>"),
 ]
-Steps = Annotated[int | None, _option("--steps", help="Updates.", default=DEFAULTS.steps)]
-BatchSize = Annotated[
-    int | None, _option("-b", "--batch-size", help="Examples a step.", default=DEFAULTS.batch_size)
+StepsOption = Annotated[
+    int | None, _option("--steps", help="Number of training steps.", default=DEFAULTS.steps)
 ]
-Lr = Annotated[float | None, _option("-l", "--lr", help="Learning rate.", default=_of_each("lr"))]
-LrDecay = Annotated[
-    float | None,
-    _option("--lr-decay", help="What it is multiplied by later.", default=DEFAULTS.lr_decay),
-]
-LrDecayAt = Annotated[
+BatchSizeOption = Annotated[
     int | None,
-    _option("--lr-decay-at", help="The step from which it is.", default="half the steps"),
+    _option("-b", "--batch-size", help="Examples per step.", default=DEFAULTS.batch_size),
 ]
-Schedule = Annotated[
-    str | None, _option("--schedule", help=_listed(SCHEDULES), default=DEFAULTS.schedule)
+LrOption = Annotated[
+    float | None, _option("-l", "--lr", help="Learning rate.", default=_of_each("lr"))
 ]
-BlockSize = Annotated[int | None, _model_option("block_size", "Characters of context.")]
-NEmbd = Annotated[int | None, _model_option("n_embd", "Numbers that stand for a character.")]
-NHidden = Annotated[int | None, _model_option("n_hidden", "Width of a hidden layer.")]
-NLayer = Annotated[int | None, _model_option("n_layer", "Hidden layers.")]
-Batchnorm = Annotated[
+LrDecayOption = Annotated[
+    float | None,
+    _option(
+        "--lr-decay",
+        help="Factor applied to the learning rate at --lr-decay-at.",
+        default=DEFAULTS.lr_decay,
+    ),
+]
+LrDecayAtOption = Annotated[
+    int | None,
+    _option("--lr-decay-at", help="Step at which --lr-decay applies.", default="half of the steps"),
+]
+ScheduleOption = Annotated[
+    str | None,
+    _option(
+        "--schedule",
+        help=_choices("Learning rate schedule", SCHEDULES),
+        default=DEFAULTS.schedule,
+    ),
+]
+BlockSizeOption = Annotated[
+    int | None, _model_option("block_size", "Number of characters of context.")
+]
+NEmbdOption = Annotated[int | None, _model_option("n_embd", "Embedding size.")]
+NHiddenOption = Annotated[int | None, _model_option("n_hidden", "Width of the hidden layers.")]
+NLayerOption = Annotated[int | None, _model_option("n_layer", "Number of hidden layers.")]
+BatchnormOption = Annotated[
     bool | None,
-    _option("--batchnorm/--no-batchnorm", help="Normalise hidden layers.", default="on"),
+    _option(
+        "--batchnorm/--no-batchnorm", help="Batch normalisation in hidden layers.", default="on"
+    ),
 ]
-HiddenBias = Annotated[
+HiddenBiasOption = Annotated[
     bool | None,
     _option("--hidden-bias/--no-hidden-bias", help="Biases in hidden layers.", default="on"),
 ]
-Init = Annotated[
+InitOption = Annotated[
     str | None,
-    _option("--init", help="How parameters start, see docs/train.md.", default=DEFAULTS.init),
+    _option(
+        "--init", help="Initialisation of the parameters, see docs/train.md.", default=DEFAULTS.init
+    ),
 ]
-OptimizerName = Annotated[
-    str | None, _option("--optimizer", help=_listed(OPTIMIZERS), default=DEFAULTS.optimizer)
+OptimizerOption = Annotated[
+    str | None,
+    _option("--optimizer", help=_choices("Optimizer", OPTIMIZERS), default=DEFAULTS.optimizer),
 ]
-WeightDecay = Annotated[
+WeightDecayOption = Annotated[
     float | None,
-    _option("--weight-decay", help="Decay of all parameters.", default=_of_each("weight_decay")),
+    _option(
+        "--weight-decay",
+        help="Weight decay, applied to all parameters.",
+        default=_of_each("weight_decay"),
+    ),
 ]
-Seed = Annotated[
-    int | None, _option("--seed", help="Parameters and batches follow it.", default=DEFAULTS.seed)
-]
-Engine = Annotated[
-    str | None,
-    _option("--engine", help="auto, autograd, chunked, fused, compiled.", default=DEFAULTS.engine),
-]
-Device = Annotated[
-    str | None, _option("--device", help="cpu, cuda, cuda:N.", default=DEFAULTS.device)
-]
-Threads = Annotated[
+SeedOption = Annotated[
     int | None,
-    _option("--threads", help="Of the processor, at most.", default="as many as help"),
+    _option("--seed", help="Seed of the parameters and batches.", default=DEFAULTS.seed),
 ]
-Dtype = Annotated[str | None, _option("--dtype", help=_listed(DTYPES), default=DEFAULTS.dtype)]
-EvalEvery = Annotated[
+EngineOption = Annotated[
+    str | None,
+    _option(
+        "--engine",
+        help="Engine: auto, autograd, chunked, fused, compiled.",
+        default=DEFAULTS.engine,
+    ),
+]
+DeviceOption = Annotated[
+    str | None, _option("--device", help="Device: cpu, cuda, cuda:N.", default=DEFAULTS.device)
+]
+ThreadsOption = Annotated[
+    int | None,
+    _option("--threads", help="Maximum number of CPU threads.", default="as many as save time"),
+]
+DtypeOption = Annotated[
+    str | None, _option("--dtype", help=_choices("Data type", DTYPES), default=DEFAULTS.dtype)
+]
+EvalEveryOption = Annotated[
     int | None,
     _option(
-        "--eval-every", help="Steps between rows of losses.", default="so that 10 to 50 are written"
+        "--eval-every", help="Steps between evaluations.", default="10 to 50 evaluations per run"
     ),
 ]
-VerifyEvery = Annotated[
+VerifyEveryOption = Annotated[
     int | None,
-    _option("--verify-every", help="Steps between checks of a batch's gradients.", default="once"),
+    _option(
+        "--verify-every",
+        help="Steps between verifications of a batch's gradients.",
+        default="once, before the first step",
+    ),
 ]
-Verify = Annotated[
+VerifyOption = Annotated[
     bool,
     typer.Option(
-        "--verify", help="Verify the first batch's gradients, if they were once before too."
+        "--verify",
+        help="Verify the first batch's gradients even if an earlier run verified them.",
     ),
 ]
-ShowStep = Annotated[
-    bool, typer.Option("--show-step", help="Print the compiled engine's step, and do nothing.")
+ShowStepOption = Annotated[
+    bool, typer.Option("--show-step", help="Print the source of the compiled step and exit.")
 ]
-CheckpointEvery = Annotated[
+CheckpointEveryOption = Annotated[
     int | None,
     _option(
         "--checkpoint-every",
         help="Steps between checkpoints.",
-        default="a 20th of the steps, 1000 at least",
+        default="a 20th of the steps, at least 1000",
     ),
 ]
-Resume = Annotated[
-    bool, typer.Option("--resume", help="Go on with the run in --out, to the same bits.")
+ResumeOption = Annotated[
+    bool,
+    typer.Option(
+        "--resume", help="Resume the run in --out; the bits are those of an uninterrupted run."
+    ),
 ]
-TensorBoard = Annotated[
-    bool, typer.Option("--tensorboard", help="Scalars for TensorBoard in the run folder.")
+TensorBoardOption = Annotated[
+    bool, typer.Option("--tensorboard", help="Write TensorBoard scalars to the run folder.")
 ]
-Json = Annotated[
-    str | None, _option("--json", help="The result as JSON to a file, or to standard output: -")
+JsonOption = Annotated[
+    str | None, _option("--json", help="Write the result as JSON to a file; - is standard output.")
 ]
-RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.", show_default=False)]
-OtherData = Annotated[
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.", show_default=False)]
+OtherDataOption = Annotated[
     str | None,
-    _option("-i", "--data", help="Where the words are now.", default="where they were"),
+    _option("-i", "--data", help="Location of the words.", default="as in training"),
 ]

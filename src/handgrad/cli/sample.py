@@ -1,4 +1,4 @@
-"""handgrad sample."""
+"""`handgrad sample`."""
 
 import sys
 from typing import TYPE_CHECKING, Annotated
@@ -12,48 +12,53 @@ from handgrad.files import report_json
 
 if TYPE_CHECKING:
     from handgrad.data import Dataset
-    from handgrad.sample import Sample
-    from handgrad.train.folder import Run
+    from handgrad.sample import SampledWord
+    from handgrad.train.folder import RunFolder
 
 
 def sample(
-    run: options.RunFolder,
-    n: Annotated[int, typer.Option("-n", help="Samples.")] = 20,
-    seed: Annotated[int, typer.Option("--seed", help="Sample i follows from it and i alone.")] = 42,
+    run: options.RunArgument,
+    n: Annotated[int, typer.Option("-n", help="Number of samples.")] = 20,
+    seed: Annotated[
+        int, typer.Option("--seed", help="Seed; sample i depends on (seed, i) alone.")
+    ] = 42,
     temperature: Annotated[
-        float, typer.Option("--temperature", help="0 takes the likeliest; more is more even.")
+        float,
+        typer.Option(
+            "--temperature", help="0 takes the most likely symbol; higher is more random."
+        ),
     ] = 1.0,
     top_k: Annotated[
-        int | None, typer.Option("--top-k", help="Draw from the k likeliest symbols.")
+        int | None, typer.Option("--top-k", help="Sample from the k most likely symbols.")
     ] = None,
-    prefix: Annotated[str, typer.Option("--prefix", help="What every sample begins with.")] = "",
+    prefix: Annotated[str, typer.Option("--prefix", help="First characters of every sample.")] = "",
     max_length: Annotated[
-        int, typer.Option("--max-length", help="Characters after which a sample is cut.")
+        int, typer.Option("--max-length", help="Maximum number of characters per sample.")
     ] = 500,
-    data: options.OtherData = None,
-    json: options.Json = None,
+    data: options.OtherDataOption = None,
+    json: options.JsonOption = None,
 ) -> None:
-    """Draw words, each marked new, or known from the training words."""
+    """Sample words; each is marked as new, or as known from the training words."""
     from handgrad.sample import Sampling, sample
+    from handgrad.train.backends import backend_of
     from handgrad.train.checkpoint import load
     from handgrad.train.folder import open_run
-    from handgrad.train.runtime import runtime_of
 
     how = Sampling(seed, temperature, top_k, prefix, max_length)
     check_target(json)
     opened = open_run(run)
     at = load(opened.folder, opened.model, engine=opened.settings.engine)
-    runtime = runtime_of(opened.settings.engine)
-    with runtime.threads(1, opened):  # groups are small: more would only wait for each other
+    backend = backend_of(opened.settings.engine)
+    with backend.threads(1, opened):  # groups are too small for several threads
         words = sample(opened.model, at.params, at.state, opened.vocabulary, n, how)
     cut = sum(not word.ended for word in words)
     if cut:
-        print(f"{cut} cut at --max-length {max_length} characters", file=sys.stderr)
+        print(f"{cut} of {n} samples cut at --max-length {max_length} characters", file=sys.stderr)
     _show(words, _training_words(opened, data), json)
 
 
-def _training_words(run: "Run", source: str | None) -> "Dataset | None":
-    """What samples are marked by; None, and a line that says so, where it is not at hand."""
+def _training_words(run: "RunFolder", source: str | None) -> "Dataset | None":
+    """Return the training words; None, with a line on stderr, if they are unavailable."""
     from handgrad.train.start import training_data
 
     try:
@@ -63,7 +68,7 @@ def _training_words(run: "Run", source: str | None) -> "Dataset | None":
         return None
 
 
-def _show(words: "list[Sample]", dataset: "Dataset | None", json: str | None) -> None:
+def _show(words: "list[SampledWord]", dataset: "Dataset | None", json: str | None) -> None:
     texts = [word.text for word in words]
     if json != "-":
         for line in texts if dataset is None else marked(texts, dataset):

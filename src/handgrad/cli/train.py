@@ -1,4 +1,4 @@
-"""handgrad train."""
+"""`handgrad train`."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -19,49 +19,49 @@ from handgrad.train.settings import TrainSettings
 if TYPE_CHECKING:
     from handgrad.data import Dataset
     from handgrad.models import MLP
-    from handgrad.train.checkpoint import Checkpoint
-    from handgrad.train.folder import Run
+    from handgrad.train.folder import RunFolder
     from handgrad.train.loop import Result
     from handgrad.train.reporter import Reporter
+    from handgrad.train.state import Checkpoint
 
 SAMPLES = 10
 
 
 def train(
-    data: options.Data = None,
-    out: options.Out = None,
-    steps: options.Steps = None,
-    batch_size: options.BatchSize = None,
-    lr: options.Lr = None,
-    lr_decay: options.LrDecay = None,
-    lr_decay_at: options.LrDecayAt = None,
-    schedule: options.Schedule = None,
-    block_size: options.BlockSize = None,
-    n_embd: options.NEmbd = None,
-    n_hidden: options.NHidden = None,
-    n_layer: options.NLayer = None,
-    batchnorm: options.Batchnorm = None,
-    hidden_bias: options.HiddenBias = None,
-    init: options.Init = None,
-    optimizer: options.OptimizerName = None,
-    weight_decay: options.WeightDecay = None,
-    seed: options.Seed = None,
-    engine: options.Engine = None,
-    device: options.Device = None,
-    threads: options.Threads = None,
-    dtype: options.Dtype = None,
-    eval_every: options.EvalEvery = None,
-    verify_every: options.VerifyEvery = None,
-    checkpoint_every: options.CheckpointEvery = None,
-    verify: options.Verify = False,
-    show_step: options.ShowStep = False,
-    resume: options.Resume = False,
-    tensorboard: options.TensorBoard = False,
-    json: options.Json = None,
+    data: options.DataOption = None,
+    out: options.OutOption = None,
+    steps: options.StepsOption = None,
+    batch_size: options.BatchSizeOption = None,
+    lr: options.LrOption = None,
+    lr_decay: options.LrDecayOption = None,
+    lr_decay_at: options.LrDecayAtOption = None,
+    schedule: options.ScheduleOption = None,
+    block_size: options.BlockSizeOption = None,
+    n_embd: options.NEmbdOption = None,
+    n_hidden: options.NHiddenOption = None,
+    n_layer: options.NLayerOption = None,
+    batchnorm: options.BatchnormOption = None,
+    hidden_bias: options.HiddenBiasOption = None,
+    init: options.InitOption = None,
+    optimizer: options.OptimizerOption = None,
+    weight_decay: options.WeightDecayOption = None,
+    seed: options.SeedOption = None,
+    engine: options.EngineOption = None,
+    device: options.DeviceOption = None,
+    threads: options.ThreadsOption = None,
+    dtype: options.DtypeOption = None,
+    eval_every: options.EvalEveryOption = None,
+    verify_every: options.VerifyEveryOption = None,
+    checkpoint_every: options.CheckpointEveryOption = None,
+    verify: options.VerifyOption = False,
+    show_step: options.ShowStepOption = False,
+    resume: options.ResumeOption = False,
+    tensorboard: options.TensorBoardOption = False,
+    json: options.JsonOption = None,
 ) -> None:
-    """Train on a text file, one item a line; evaluate and print samples.
+    """Train on a text file, one item per line; evaluate and print samples.
 
-    Ctrl-C ends the step, saves, and says how to go on.
+    Ctrl-C finishes the step, saves, and prints the command that resumes the run.
     """
     given = _given(locals())
     check_target(json)
@@ -78,15 +78,15 @@ def train(
 
 
 def _given(parameters: dict[str, Any]) -> dict[str, Any]:
-    """The settings, sizes and data that the user named."""
-    beside = {"out", "verify", "show_step", "resume", "tensorboard", "json"}
-    return {k: v for k, v in parameters.items() if v is not None and k not in beside}
+    """Return the settings, sizes and data that the user gave."""
+    others = {"out", "verify", "show_step", "resume", "tensorboard", "json"}
+    return {k: v for k, v in parameters.items() if v is not None and k not in others}
 
 
 @contextmanager
 def _begun(
     out: Path | None, given: dict[str, Any], say: Callable[[str], None], *, verify: bool
-) -> "Iterator[tuple[Run, Dataset, Checkpoint]]":
+) -> "Iterator[tuple[RunFolder, Dataset, Checkpoint]]":
     from handgrad.train.folder import check_free
     from handgrad.train.start import begin
 
@@ -103,7 +103,7 @@ def _chosen(given: dict[str, Any]) -> "tuple[TrainSettings, Dataset, MLP]":
 
     sizes = {name: given[name] for name in MODEL_DEFAULTS if name in given}
     rest = {name: given[name] for name in given if name not in sizes and name != "data"}
-    settings = TrainSettings(**rest)  # before the data, as a large file may take a while
+    settings = TrainSettings(**rest)  # before the data: a large file takes a while
     dataset = open_dataset(given.get("data", "names"))
     return settings, dataset, MODELS["mlp"](vocab_size=dataset.vocabulary.size, **sizes)
 
@@ -111,7 +111,7 @@ def _chosen(given: dict[str, Any]) -> "tuple[TrainSettings, Dataset, MLP]":
 @contextmanager
 def _resumed(
     out: Path | None, given: dict[str, Any], say: Callable[[str], None], *, verify: bool
-) -> "Iterator[tuple[Run, Dataset, Checkpoint]]":
+) -> "Iterator[tuple[RunFolder, Dataset, Checkpoint]]":
     from handgrad.train.start import resume
 
     with resume(_needed(out), given, verify=verify, say=say) as (run, dataset, start):
@@ -120,12 +120,12 @@ def _resumed(
 
 def _needed(out: Path | None) -> Path:
     if out is None:
-        raise SettingsError("--resume needs the run folder: name it with --out")
+        raise SettingsError("--resume needs a run folder: name it with --out")
     return out
 
 
 def _step(out: Path | None, given: dict[str, Any], *, resume: bool) -> str:
-    """The source of the compiled step of a run in `out`, or of one that `given` would begin."""
+    """Return the source of the compiled step of the run in `out`, or of a run with `given`."""
     from handgrad.engine.compiled.source import step_source
     from handgrad.train.folder import open_run
 
@@ -137,7 +137,7 @@ def _step(out: Path | None, given: dict[str, Any], *, resume: bool) -> str:
 
 
 def _train(
-    run: "Run",
+    run: "RunFolder",
     dataset: "Dataset",
     start: "Checkpoint",
     say: Callable[[str], None],
@@ -146,26 +146,26 @@ def _train(
     to_stderr: bool,
 ) -> "Result":
     from handgrad.train.loop import train as train_loop
-    from handgrad.train.reporter import Several, TensorBoard, console_reporter
+    from handgrad.train.reporter import ReporterGroup, TensorBoard, console_reporter
 
     steps = run.settings.steps
     if start.finished:
         say(f"{run.folder} is finished: {start.step} steps")
     else:
-        going = f"from step {start.step} of {steps}" if start.step else f"{steps} steps"
+        remaining = f"from step {start.step} of {steps}" if start.step else f"{steps} steps"
         engine = f"engine {run.settings.engine}"
-        say(f"{run.folder}: {run.model.n_parameters} parameters, {going}, {engine}")
+        say(f"{run.folder}: {run.model.n_parameters} parameters, {remaining}, {engine}")
     with ExitStack() as stack:
         reporters: list[Reporter] = []
         if tensorboard and not start.finished:
             reporters.append(stack.enter_context(TensorBoard(run.folder, start.step)))
         reporters.append(stack.enter_context(console_reporter(say, steps, start.step, to_stderr)))
         try:
-            return train_loop(run, dataset, start, Several(reporters))
+            return train_loop(run, dataset, start, ReporterGroup(reporters))
         except KeyboardInterrupt:
-            stack.close()  # the bar is cleared before anything is said
+            stack.close()  # removes the progress bar before the message
             print(
-                f"handgrad: interrupted at once; go on from the last checkpoint with: "
+                f"handgrad: interrupted; resume from the last checkpoint with: "
                 f"{run.resume_command}",
                 file=sys.stderr,
             )
@@ -175,12 +175,12 @@ def _train(
 def _report(
     result: "Result", dataset: "Dataset", say: Callable[[str], None], json: str | None
 ) -> None:
-    """Losses, samples and what to type next; or how to go on with a run that was stopped."""
+    """Print losses, samples and next commands; for a stopped run, how to resume it."""
     run = result.run
     if not result.finished:
         print(
             f"handgrad: stopped after step {result.steps} of {run.settings.steps}; "
-            f"go on with: {run.resume_command}",
+            f"resume with: {run.resume_command}",
             file=sys.stderr,
         )
         raise typer.Exit(INTERRUPTED)
@@ -205,7 +205,7 @@ def _report(
         report_json(json, content)
 
 
-def _samples(run: "Run", dataset: "Dataset") -> list[str]:
+def _samples(run: "RunFolder", dataset: "Dataset") -> list[str]:
     from handgrad.sample import sample
     from handgrad.train.checkpoint import load
 

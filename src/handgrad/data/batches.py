@@ -1,10 +1,10 @@
 """Batches that depend on (seed, step) alone.
 
-One stream of 64-bit draws, NumPy's Philox (Salmon et al., SC 2011) keyed by the seed, counts the
-examples of the whole run: example e is draw e, so step s at batch size B owns the draws s*B to
+One stream of 64-bit draws, NumPy's Philox (Salmon et al., SC 2011) with the seed as its key, counts
+the examples of the whole run: example e is draw e, so step s at batch size B uses the draws s*B to
 (s+1)*B - 1, and its target position is start + draw % n (n examples in the split). Philox is
-counter-based: any step is reached at once, in any order, by any engine or rank, and resuming needs
-no generator state. The remainder favours some examples by less than n / 2**64.
+counter-based: every step can be computed directly, in any order, by any engine or rank, and
+resuming needs no generator state. The modulo favours some examples by less than n / 2**64.
 
 B batch size, T block_size.
 """
@@ -15,19 +15,21 @@ from handgrad.data.dataset import Dataset
 from handgrad.errors import DataError, SettingsError
 
 BLOCK_TOKENS = 1 << 16
-"""Context tokens gathered at once: spreads NumPy's overhead over many steps, 512 KiB of int64."""
-DRAWS_PER_COUNT = 4  # Philox 4x64 gives four numbers for each value of its counter
+"""Context tokens gathered at once: amortises NumPy's overhead over many steps; 512 KiB of int64."""
+DRAWS_PER_COUNT = 4  # Philox 4x64 returns four numbers per counter value
 SEED_END = 1 << 64  # one 64-bit word of Philox's key
 
 
 class Batches:
-    """The batches of one split, drawn with replacement, as the lecture's randint does."""
+    """The batches of one split, drawn with replacement, as by the lecture's randint."""
 
     def __init__(
         self, dataset: Dataset, split: str, batch_size: int, block_size: int, seed: int
     ) -> None:
-        """Raises SettingsError for sizes below 1 or a seed outside 0 .. 2**64 - 1, DataError for an
-        empty split."""
+        """Raises SettingsError for sizes below 1 or a seed outside 0 .. 2**64 - 1.
+
+        Raises DataError for an empty split.
+        """
         for name, size in (("batch size", batch_size), ("block size", block_size)):
             if size < 1:
                 raise SettingsError(f"{name} {size}: must be at least 1.")
@@ -35,26 +37,26 @@ class Batches:
             raise SettingsError(f"seed {seed}: must be from 0 to {SEED_END - 1}.")
         self._n_examples = dataset.n_examples(split)
         if self._n_examples == 0:
-            raise DataError(f"{dataset.source}: its {split} split is empty. Give more items.")
+            raise DataError(f"{dataset.source}: its {split} split is empty. Add more items.")
         self._dataset, self._start = dataset, dataset.splits[split][0]
         self._batch_size, self._block_size, self._seed = batch_size, block_size, seed
         self._steps = max(1, BLOCK_TOKENS // (batch_size * block_size))  # in a block
-        self._first, self._end = 0, 0  # the steps that the block below holds
+        self._first, self._end = 0, 0  # the steps in the block below
         self._inputs: np.ndarray = np.empty(0, dtype=np.int64)
         self._targets: np.ndarray = self._inputs
 
     def at(self, step: int) -> tuple[np.ndarray, np.ndarray]:
-        """The batch of `step` (0, 1, ...): inputs int64 (B, T), targets int64 (B,).
+        """Return the batch of `step` (0, 1, ...): inputs int64 (B, T), targets int64 (B,).
 
-        Both are views of a block that is kept: read them, do not write to them.
-        Raises SettingsError for a negative step.
+        Both are views of a cached block: do not write to them. Raises SettingsError for a negative
+        step.
         """
         if not self._first <= step < self._end:
             self._gather(step)
         return self._inputs[step - self._first], self._targets[step - self._first]
 
     def positions(self, step: int, n_steps: int = 1) -> np.ndarray:
-        """The target positions of `n_steps` steps from `step` on, int64 (n_steps * B,)."""
+        """Return the target positions of `n_steps` steps from `step` on, int64 (n_steps * B,)."""
         first, count = step * self._batch_size, n_steps * self._batch_size
         skipped = first % DRAWS_PER_COUNT
         generator = np.random.Philox(key=self._seed)

@@ -1,13 +1,13 @@
-"""Token files: the tokens of a large words file, encoded once and mapped read-only afterwards.
+"""Token files: the tokens of a large words file, encoded once and then mapped read-only.
 
-A file is named by the data's fingerprint and holds
+A file is named by the data's fingerprint and contains
 
     handgrad tokens 1 <SHA-256 of all that follows, 64 hexadecimal digits>\\n
-    {"fingerprint": "...", "splits": {...}}     JSON, filled up with spaces to HEADER_BYTES
+    {"fingerprint": "...", "splits": {...}}     JSON, padded with spaces to HEADER_BYTES
     tokens
 
-It is written under a temporary name, synced, and renamed when whole; the digest, which is checked
-at every opening, tells a damaged or truncated file, and that is built again.
+It is written under a temporary name, synced, and renamed when complete. The digest is checked at
+every opening; a damaged or truncated file is built again.
 """
 
 import hashlib
@@ -26,34 +26,36 @@ from handgrad.files import sync
 
 MAGIC = b"handgrad tokens 1 "
 DIGEST_END = len(MAGIC) + 64 + 1
-HEADER_BYTES = 512  # the splits' numbers have at most 20 digits each, so this is ample
+HEADER_BYTES = 512  # numbers have at most 20 digits each, so this suffices
 PIECE_BYTES = 1 << 20  # written or read at once
 
 Splits = dict[str, tuple[int, int]]
 
 
-def open_tokens(path: Path, found: Survey, shuffle_seed: int | None) -> tuple[np.ndarray, Splits]:
-    """The tokens of `path`, mapped read-only (N,), and their splits; built first if need be.
+def open_tokens(
+    path: Path, surveyed: Survey, shuffle_seed: int | None
+) -> tuple[np.ndarray, Splits]:
+    """Return the tokens of `path`, mapped read-only (N,), and their splits; build it if needed.
 
-    Raises DataError if the cache folder is read-only or full, or `path` changes meanwhile.
+    Raises DataError if the cache folder is read-only or full, or if `path` changes meanwhile.
     """
     folder = cache_folder()
-    token_file = folder / f"{found.fingerprint}.tokens"
-    opened = _open_whole(token_file, found)
+    token_file = folder / f"{surveyed.fingerprint}.tokens"
+    opened = _open_whole(token_file, surveyed)
     if opened is None:
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            _build(token_file, path, found, shuffle_seed)
+            _build(token_file, path, surveyed, shuffle_seed)
         except OSError as error:
             raise DataError(cannot_write(folder, error)) from error
-        opened = _open_whole(token_file, found)
+        opened = _open_whole(token_file, surveyed)
     if opened is None:
         raise DataError(f"{token_file}: damaged just after it was written. Check the disk.")
     return opened
 
 
-def _open_whole(token_file: Path, found: Survey) -> tuple[np.ndarray, Splits] | None:
-    """The tokens and splits in `token_file`, or None if it is absent, damaged or foreign."""
+def _open_whole(token_file: Path, surveyed: Survey) -> tuple[np.ndarray, Splits] | None:
+    """Return the tokens and splits; None if the file is absent, damaged or of other data."""
     try:
         with token_file.open("rb") as file:
             head = file.read(DIGEST_END)
@@ -63,20 +65,20 @@ def _open_whole(token_file: Path, found: Survey) -> tuple[np.ndarray, Splits] | 
             header: dict[str, Any] = json.loads(file.read(HEADER_BYTES - DIGEST_END))
     except OSError:
         return None
-    if header["fingerprint"] != found.fingerprint:  # whole, but renamed
+    if header["fingerprint"] != surveyed.fingerprint:  # complete, but renamed
         return None
-    shape = (found.n_tokens,)
-    mapped = np.memmap(token_file, found.vocabulary.dtype, "r", HEADER_BYTES, shape)
+    shape = (surveyed.n_tokens,)
+    mapped = np.memmap(token_file, surveyed.vocabulary.dtype, "r", HEADER_BYTES, shape)
     splits = {split: (start, end) for split, (start, end) in header["splits"].items()}
-    return np.asarray(mapped), splits  # a plain array over the map: cheaper to index
+    return np.asarray(mapped), splits  # a plain array over the map is faster to index
 
 
-def _build(token_file: Path, path: Path, found: Survey, shuffle_seed: int | None) -> None:
+def _build(token_file: Path, path: Path, surveyed: Survey, shuffle_seed: int | None) -> None:
     descriptor, name = tempfile.mkstemp(dir=token_file.parent, prefix=f".{token_file.name}.")
     temporary = Path(name)
     try:
         with os.fdopen(descriptor, "r+b") as file:
-            _write(file, temporary, path, found, shuffle_seed)
+            _write(file, temporary, path, surveyed, shuffle_seed)
         os.replace(temporary, token_file)
         sync(token_file.parent)
     finally:
@@ -84,17 +86,17 @@ def _build(token_file: Path, path: Path, found: Survey, shuffle_seed: int | None
 
 
 def _write(
-    file: BinaryIO, temporary: Path, path: Path, found: Survey, shuffle_seed: int | None
+    file: BinaryIO, temporary: Path, path: Path, surveyed: Survey, shuffle_seed: int | None
 ) -> None:
-    """Fill `file`, open at `temporary`; its first line, which makes it whole, comes last."""
-    starts, splits = arrange(found.lengths, shuffle_seed)
-    dtype = found.vocabulary.dtype
-    header = {"fingerprint": found.fingerprint, "splits": splits}
+    """Fill `file`, open at `temporary`; its first line, which marks it as complete, comes last."""
+    starts, splits = arrange(surveyed.lengths, shuffle_seed)
+    dtype = surveyed.vocabulary.dtype
+    header = {"fingerprint": surveyed.fingerprint, "splits": splits}
     text = json.dumps(header).encode()
     file.write(bytes(DIGEST_END) + text.ljust(HEADER_BYTES - DIGEST_END))
-    _reserve(file, found.n_tokens * dtype.itemsize)
-    tokens = np.memmap(temporary, dtype, "r+", HEADER_BYTES, (found.n_tokens,))
-    fill(tokens, path, found, starts, shuffle_seed)
+    _reserve(file, surveyed.n_tokens * dtype.itemsize)
+    tokens = np.memmap(temporary, dtype, "r+", HEADER_BYTES, (surveyed.n_tokens,))
+    fill(tokens, path, surveyed, starts, shuffle_seed)
     tokens.flush()
     file.seek(DIGEST_END)
     digest = _digest(file)
@@ -105,15 +107,18 @@ def _write(
 
 
 def _reserve(file: BinaryIO, n_bytes: int) -> None:
-    """Write `n_bytes` zeros: a full disk is an error here and would be a dead process (SIGBUS) when
-    a mapped page of a file with holes is written."""
+    """Write `n_bytes` zeros.
+
+    A full disk then raises an error here. In a sparse file, writing to a mapped page would kill the
+    process (SIGBUS).
+    """
     for first in range(0, n_bytes, PIECE_BYTES):
         file.write(bytes(min(PIECE_BYTES, n_bytes - first)))
     file.flush()
 
 
 def _digest(file: BinaryIO) -> str:
-    """SHA-256 of `file` from where it stands to its end."""
+    """Return the SHA-256 of `file` from its current position to its end."""
     digest = hashlib.sha256()
     while piece := file.read(PIECE_BYTES):
         digest.update(piece)

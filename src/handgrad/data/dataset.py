@@ -3,9 +3,9 @@
     tokens      .  e  m  m  a  .  a  v  a  .        boundary, word, boundary, ..., boundary
     position    0  1  2  3  4  5  6  7  8  9
 
-Every position from 1 on is one example: the token there is the target, the T tokens before it are
-the context, where everything before the word's own start counts as boundary. So nothing depends on
-block_size but the batch in hand, and a character costs one byte (two above 255 symbols).
+Every position from 1 on is one example: its token is the target, and the T tokens before it are the
+context, where everything before the word's first character counts as boundary. Only the current
+batch depends on block_size, and a character takes one byte (two above 255 symbols).
 
 B batch size, T block_size, N tokens.
 """
@@ -24,7 +24,7 @@ from handgrad.errors import DataError, SettingsError
 
 SPLITS = ("train", "val", "test")
 LARGE_BYTES = 64 << 20
-"""Files from this size on are encoded once into a token file in the cache and mapped from there."""
+"""Files of at least this size are encoded once to a token file in the cache and mapped."""
 CHUNK_TOKENS = 1 << 20  # tokens decoded at once
 
 
@@ -38,22 +38,22 @@ class Dataset:
     """Split -> half-open range of its target positions."""
     vocabulary: Vocabulary
     source: str
-    """What was asked for: `names`, `makemore`, or the file's absolute path."""
+    """The source's name: `names`, `makemore`, or the file's absolute path."""
     fingerprint: str
     """SHA-256 of the shuffle's seed and the words in file order (see `encode`)."""
 
     def n_examples(self, split: str) -> int:
-        """Examples in `split`: its characters and one boundary a word. May be 0 in a small file."""
+        """Return the number of examples: characters plus one boundary per word."""
         start, end = self.range_of(split)
         return end - start
 
     def n_words(self, split: str) -> int:
-        """Words in `split`."""
+        """Return the number of words in `split`."""
         start, end = self.range_of(split)
         return end - start - int(np.count_nonzero(self.tokens[start:end]))
 
     def contexts(self, positions: np.ndarray, block_size: int) -> tuple[np.ndarray, np.ndarray]:
-        """The examples at `positions` (B,): inputs int64 (B, T), targets int64 (B,), fresh arrays.
+        """Return the examples at `positions` (B,): inputs (B, T), targets (B,), new int64 arrays.
 
         Raises SettingsError for a block_size below 1, IndexError for a position outside 1 .. N - 1.
         """
@@ -62,10 +62,10 @@ class Dataset:
         if positions.size and not 1 <= positions.min() <= positions.max() < len(self.tokens):
             raise IndexError(f"positions must be from 1 to {len(self.tokens) - 1}")
         inputs = np.zeros((len(positions), block_size), dtype=np.int64)  # (B, T)
-        inside = np.ones(len(positions), dtype=bool)  # (B,) no boundary met yet
+        inside = np.ones(len(positions), dtype=bool)  # (B,) no boundary so far
         for back in range(1, block_size + 1):
-            # An index below 0 wraps to the array's end, where it is masked already: position 0 is
-            # a boundary. And none is below -N, as the loop ends after the longest word.
+            # An index below 0 wraps to the end of the array but is masked: position 0 is boundary.
+            # No index is below -N, because the loop ends after the longest word.
             before = self.tokens[positions - back]  # (B,)
             inside &= before != 0
             if not inside.any():
@@ -77,7 +77,7 @@ class Dataset:
         """Yield the words of `split` in shuffled order."""
         start, end = self.range_of(split)
         codes = self.vocabulary.codes.copy()
-        codes[0] = ord("\n")  # no word holds one, while it may hold the full stop of the boundary
+        codes[0] = ord("\n")  # unlike the boundary's full stop, never part of a word
         rest = ""
         for first in range(start, end, CHUNK_TOKENS):
             chunk = self.tokens[first : min(first + CHUNK_TOKENS, end)]
@@ -85,21 +85,21 @@ class Dataset:
             yield from whole
 
     def contains(self, split: str, word: str) -> bool:
-        """Whether `word` is one of the words of `split`; a scan, with nothing held."""
+        """Return whether `word` is in `split`; a scan without extra memory."""
         start, end = self.range_of(split)
         try:
             tokens = self.vocabulary.encode(word)
         except DataError:
             return False
         wanted = re.compile(re.escape(np.pad(tokens, 1).tobytes()))  # with both boundaries
-        held = self.tokens[start - 1 : end].view(np.uint8)
-        found = wanted.search(held)  # type: ignore[call-overload]  # any buffer serves
-        while found and found.start() % tokens.itemsize:  # between two tokens, so by accident
-            found = wanted.search(held, found.start() + 1)  # type: ignore[call-overload]
-        return found is not None
+        buffer = self.tokens[start - 1 : end].view(np.uint8)
+        match = wanted.search(buffer)  # type: ignore[call-overload]  # accepts any buffer
+        while match and match.start() % tokens.itemsize:  # not at the start of a token
+            match = wanted.search(buffer, match.start() + 1)  # type: ignore[call-overload]
+        return match is not None
 
     def range_of(self, split: str) -> tuple[int, int]:
-        """The target positions of `split`, half-open. Raises SettingsError for another name."""
+        """Return the half-open range of target positions. Raises SettingsError for another name."""
         if split not in self.splits:
             raise SettingsError(f"split {split!r}: must be one of {', '.join(SPLITS)}.")
         return self.splits[split]
@@ -108,17 +108,17 @@ class Dataset:
 def open_dataset(source: str = "names", shuffle_seed: int | None = 42) -> Dataset:
     """Open `names` (embedded), `makemore` (downloaded once) or the file at path `source`.
 
-    `shuffle_seed` None leaves the words in file order before they are split. Raises DataError, one
-    line, for anything wrong with the source.
+    With `shuffle_seed` None the words stay in file order before they are split. Raises DataError,
+    one line, for any fault of the source.
     """
     path = sources.locate(source)
-    found = survey(path, shuffle_seed)
+    surveyed = survey(path, shuffle_seed)
     if path.stat().st_size >= LARGE_BYTES:
-        tokens, splits = cache.open_tokens(path, found, shuffle_seed)
+        tokens, splits = cache.open_tokens(path, surveyed, shuffle_seed)
     else:
-        starts, splits = arrange(found.lengths, shuffle_seed)
-        tokens = np.empty(found.n_tokens, dtype=found.vocabulary.dtype)
-        fill(tokens, path, found, starts, shuffle_seed)
+        starts, splits = arrange(surveyed.lengths, shuffle_seed)
+        tokens = np.empty(surveyed.n_tokens, dtype=surveyed.vocabulary.dtype)
+        fill(tokens, path, surveyed, starts, shuffle_seed)
         tokens.flags.writeable = False
     name = source if sources.is_named(source) else str(Path(source).resolve())
-    return Dataset(tokens, splits, found.vocabulary, name, found.fingerprint)
+    return Dataset(tokens, splits, surveyed.vocabulary, name, surveyed.fingerprint)

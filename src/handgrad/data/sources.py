@@ -1,7 +1,7 @@
-"""Where words come from: a name in the table below, or a path.
+"""Sources of words: a name in the tables below, or a path.
 
-`names` is embedded; `makemore` is downloaded once, checked by SHA-256 and kept in the cache folder.
-Whatever else is said is a path, so a file called `names` is said as `./names`.
+`names` is embedded; `makemore` is downloaded once, verified by SHA-256 and kept in the cache
+folder. Everything else is a path: write `./names` for a file called `names`.
 """
 
 import os
@@ -11,13 +11,13 @@ from pathlib import Path
 from handgrad.errors import DataError
 
 EMBEDDED = {"names": Path(__file__).with_name("names.txt")}
-TIMEOUT = 30  # seconds of silence before a server counts as away
+TIMEOUT = 30  # seconds without an answer
 PIECE_BYTES = 1 << 16  # downloaded at once
 
 
 @dataclass(frozen=True)
 class Remote:
-    """A file that somebody else publishes: the URL names a commit, the SHA-256 its content."""
+    """A published file: the URL contains a commit, the SHA-256 is of the content."""
 
     url: str
     sha256: str
@@ -34,19 +34,19 @@ REMOTE = {
 
 
 def is_named(source: str) -> bool:
-    """Whether `source` is the name of a data set rather than a path."""
+    """Return whether `source` is the name of a data set, not a path."""
     return source in EMBEDDED or source in REMOTE
 
 
 def locate(source: str) -> Path:
-    """The file that holds `source`. Raises DataError, one line, if a download fails."""
+    """Return the file of `source`. Raises DataError, one line, if a download fails."""
     if source in REMOTE:
         return _fetch(source, REMOTE[source])
     return EMBEDDED.get(source, Path(source))
 
 
 def cache_folder() -> Path:
-    """HANDGRAD_CACHE, or the user's cache folder as the system has it."""
+    """Return HANDGRAD_CACHE, or the user's cache folder on this system."""
     if chosen := os.environ.get("HANDGRAD_CACHE"):
         return Path(chosen)
     import pooch
@@ -55,12 +55,15 @@ def cache_folder() -> Path:
 
 
 def _fetch(name: str, remote: Remote) -> Path:
-    """The cached file, downloaded first if absent or damaged. pooch writes to a temporary name,
-    compares the SHA-256 and renames, so a failure leaves nothing in the cache."""
+    """Return the cached file, after downloading it if it is absent or damaged.
+
+    pooch writes to a temporary name, compares the SHA-256 and renames, so a failure leaves nothing
+    in the cache.
+    """
     import pooch
     import requests
 
-    pooch.get_logger().setLevel("WARNING")  # its "Downloading ..." is no part of our output
+    pooch.get_logger().setLevel("WARNING")  # "Downloading ..." is not part of our output
     folder = cache_folder()
     try:
         path = pooch.retrieve(
@@ -73,12 +76,12 @@ def _fetch(name: str, remote: Remote) -> Path:
     except requests.RequestException as error:
         raise DataError(
             f"{name}: cannot download {remote.url}: {_reason(error)}."
-            " Try again, or give a file by its path."
+            " Try again, or give the path of a file."
         ) from error
-    except ValueError as error:  # pooch's word for another SHA-256
+    except ValueError as error:  # raised by pooch for a different SHA-256
         raise DataError(
-            f"{name}: {remote.url} is not the file expected (SHA-256 differs)."
-            " Try again, or give a file by its path."
+            f"{name}: {remote.url} is not the expected file (SHA-256 differs)."
+            " Try again, or give the path of a file."
         ) from error
     except OSError as error:
         raise DataError(cannot_write(folder, error)) from error
@@ -86,7 +89,7 @@ def _fetch(name: str, remote: Remote) -> Path:
 
 
 def _download(url: str, target: str, _: object) -> None:
-    """For pooch, whose own downloader leaves the connection open when the server refuses."""
+    """Download for pooch, whose own downloader leaves the connection open if the server refuses."""
     import requests
 
     with requests.get(url, stream=True, timeout=TIMEOUT) as response, open(target, "wb") as file:
@@ -96,7 +99,7 @@ def _download(url: str, target: str, _: object) -> None:
 
 
 def _reason(error: Exception) -> str:
-    """`error` in a few words; its own text is paragraphs of nested representations."""
+    """Return `error` in a few words; its own message is paragraphs long."""
     import requests
 
     match error:
@@ -105,16 +108,16 @@ def _reason(error: Exception) -> str:
         case requests.Timeout():
             return "the server did not answer in time"
         case requests.exceptions.ChunkedEncodingError():
-            return "the transfer broke off"
+            return "the transfer was interrupted"
         case requests.ConnectionError():
-            return "the server cannot be reached"
+            return "the server is unreachable"
         case _:
             return type(error).__name__
 
 
 def cannot_write(folder: Path, error: OSError) -> str:
-    """The line for a cache folder that is read-only or full."""
+    """Return the message about a cache folder that is read-only or full."""
     return (
         f"{folder}: cannot write to this cache folder: {error.strerror}."
-        " Set HANDGRAD_CACHE to a folder with room."
+        " Set HANDGRAD_CACHE to a writable folder with free space."
     )

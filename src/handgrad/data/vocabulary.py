@@ -1,8 +1,8 @@
-"""Symbols and the whole numbers that stand for them.
+"""Symbols and their token numbers.
 
-Symbol 0 is the boundary before, between and after words; it is shown as `.` like in the notebooks.
-The rest are the data's own characters (Unicode code points), sorted. A full stop in the data is a
-symbol of its own, shown alike but numbered apart, so that no text can forge a boundary.
+Symbol 0 is the boundary before, between and after words; it is shown as `.`, as in the notebooks.
+The others are the data's characters (Unicode code points), sorted. A full stop in the data is a
+separate symbol: it looks the same but has another number, so that no text can contain a boundary.
 """
 
 from collections.abc import Iterable
@@ -16,54 +16,55 @@ from handgrad.errors import DataError
 
 BOUNDARY = "."
 SYMBOL_LIMIT = 65_535
-"""Symbols beside the boundary that fit 16 bits."""
+"""Maximum number of symbols besides the boundary: tokens have 16 bits."""
 BYTE_LIMIT = 255
-"""Symbols beside the boundary that fit 8 bits."""
+"""Maximum number of symbols besides the boundary for tokens of 8 bits."""
 SHOWN = 40
-"""Symbols that an error lists, so that it stays one line."""
+"""Maximum number of symbols in an error message, which must stay one line."""
 
 
 def token_dtype(size: int) -> np.dtype[np.unsignedinteger]:
-    """The smallest type that holds a token of `size` symbols: uint8, or uint16 above 256."""
+    """Return the smallest dtype for a token of `size` symbols: uint8, or uint16 above 256."""
     return np.dtype(np.uint8 if size - 1 <= BYTE_LIMIT else np.uint16)
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """`symbols[0]` is the boundary. Raises DataError for symbols that `of` would not have made."""
+    """`symbols[0]` is the boundary. Raises DataError for symbols that `of` would not return."""
 
     symbols: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        own = self.symbols[1:]
-        if self.symbols[:1] != (BOUNDARY,) or not own or any(len(s) != 1 for s in own):
-            raise DataError("symbols: not the boundary '.' and then single characters.")
-        if any(a >= b for a, b in pairwise(own)):
-            raise DataError("symbols: not sorted, or one twice.")
-        if len(own) > SYMBOL_LIMIT:
+        characters = self.symbols[1:]
+        single = characters and all(len(symbol) == 1 for symbol in characters)
+        if self.symbols[:1] != (BOUNDARY,) or not single:
+            raise DataError("symbols: expected the boundary '.', then single characters.")
+        if any(a >= b for a, b in pairwise(characters)):
+            raise DataError("symbols: not sorted, or not unique.")
+        if len(characters) > SYMBOL_LIMIT:
             raise DataError(
-                f"{len(own):,} different symbols, at most {SYMBOL_LIMIT:,} are possible."
-                " Give text in fewer scripts."
+                f"{len(characters):,} different symbols; the maximum is {SYMBOL_LIMIT:,}."
+                " Use text in fewer scripts."
             )
 
     @classmethod
     def of(cls, words: Iterable[str]) -> "Vocabulary":
-        """The vocabulary of `words`."""
+        """Return the vocabulary of `words`."""
         return cls((BOUNDARY, *sorted(set().union(*words))))
 
     @property
     def size(self) -> int:
-        """Symbols with the boundary: the number of classes of a model."""
+        """The number of symbols, boundary included: the number of classes of a model."""
         return len(self.symbols)
 
     @property
     def dtype(self) -> np.dtype[np.unsignedinteger]:
-        """That of its tokens."""
+        """The dtype of its tokens."""
         return token_dtype(self.size)
 
     @cached_property
     def codes(self) -> np.ndarray:
-        """The code point of every symbol, uint32 (size,); the boundary's is that of `.`."""
+        """The code point of every symbol, uint32 (size,); the boundary has that of `.`."""
         return np.array([ord(symbol) for symbol in self.symbols], dtype="<u4")
 
     @cached_property
@@ -71,9 +72,9 @@ class Vocabulary:
         return {symbol: token for token, symbol in enumerate(self.symbols) if token > 0}
 
     def encode(self, word: str) -> np.ndarray:
-        """The tokens of `word`, (len(word),), without boundaries.
+        """Return the tokens of `word`, (len(word),), without boundaries.
 
-        Raises DataError naming the first symbol that is not in the vocabulary.
+        Raises DataError that names the first symbol that is not in the vocabulary.
         """
         for symbol in word:
             if symbol not in self._tokens:
@@ -81,7 +82,7 @@ class Vocabulary:
         return np.array([self._tokens[symbol] for symbol in word], dtype=self.dtype)
 
     def decode(self, tokens: Iterable[int] | np.ndarray) -> str:
-        """The text of `tokens`, any whole numbers from 0 to size - 1; a boundary becomes `.`."""
+        """Return the text of `tokens`, integers from 0 to size - 1; a boundary becomes `.`."""
         numbers = (
             np.fromiter(tokens, dtype=np.int64) if not isinstance(tokens, np.ndarray) else tokens
         )

@@ -1,9 +1,9 @@
-"""Lines of text as words: read in blocks of whole lines, checked before anything is built on them.
+"""Lines of text as words: read in blocks of whole lines, validated before use.
 
-A words file is UTF-8 text, one item a line. A byte order mark, `\\r\\n` and blank lines are
-tolerated; items are stripped. Not tolerated, because they would end up as symbols that a terminal
-obeys or that nobody meant: control characters other than tab (a lone `\\r` among them).
-No Unicode normalisation: a letter and its decomposed form stay different symbols.
+A words file is UTF-8 text, one item per line. A byte order mark, `\\r\\n` and blank lines are
+allowed; items are stripped. Control characters other than tab (also a single `\\r`) are errors:
+they would become symbols that control a terminal. There is no Unicode normalisation: a letter and
+its decomposed form are different symbols.
 """
 
 import codecs
@@ -17,12 +17,12 @@ from typing import BinaryIO
 from handgrad.errors import DataError
 
 LINE_LIMIT = 10_000
-"""Characters a line; a longer one is a file that does not hold one item a line."""
+"""Maximum characters per line; a longer line means that the file is not one item per line."""
 BLOCK_BYTES = 1 << 18
-"""Bytes read at once: enough that the cost of a block vanishes, too few to matter in memory."""
+"""Bytes read at once: enough to make the cost per block negligible, too few to need much memory."""
 
 LINE_END = b"\n"
-UTF8_WIDTH = 4  # bytes at most that UTF-8 spends on one character
+UTF8_WIDTH = 4  # maximum bytes per character in UTF-8
 BYTE_ORDER_MARKS = (  # UTF-32 first: its little-endian mark begins with that of UTF-16
     (codecs.BOM_UTF32_LE, "UTF-32"),
     (codecs.BOM_UTF32_BE, "UTF-32"),
@@ -39,11 +39,11 @@ def read_words(path: Path) -> Iterator[str]:
 
 
 def read_blocks(path: Path) -> Iterator[list[str]]:
-    """Yield the words of `path` in lists of about a block; memory does not grow with the file.
+    """Yield the words of `path` in lists of about one block; memory does not grow with the file.
 
-    Raises DataError, with the line where there is one: no such file, a folder, not a regular file,
-    permission denied, a read that fails, NUL bytes, UTF-16, bytes that are no UTF-8, control
-    characters, a line longer than LINE_LIMIT.
+    Raises DataError, with the line number where there is one, for: no such file, a folder, not a
+    regular file, permission denied, a read error, NUL bytes, UTF-16, bytes that are not UTF-8,
+    control characters, a line longer than LINE_LIMIT.
     """
     line = 1
     try:
@@ -60,8 +60,8 @@ def _open_regular(path: Path) -> BinaryIO:
     mode = path.stat().st_mode
     if stat.S_ISDIR(mode):
         raise IsADirectoryError
-    if not stat.S_ISREG(mode):  # a pipe cannot be read twice, and waits for ever when nobody writes
-        raise DataError(f"{path}: not a regular file. Save its content to a file and give that.")
+    if not stat.S_ISREG(mode):  # a pipe cannot be read twice, and blocks if nobody writes
+        raise DataError(f"{path}: not a regular file. Save its content to a file and use that.")
     return path.open("rb")
 
 
@@ -72,7 +72,7 @@ def _unreadable(path: Path, error: OSError) -> str:
                 f"{path}: no such file. Check the path, or use a named data set: names, makemore."
             )
         case IsADirectoryError():
-            return f"{path}: this is a folder. Give a text file with one item a line."
+            return f"{path}: is a folder. Use a text file with one item per line."
         case PermissionError():
             return f"{path}: permission denied. Make the file and its folder readable."
         case _:
@@ -80,7 +80,7 @@ def _unreadable(path: Path, error: OSError) -> str:
 
 
 def _whole_lines(file: BinaryIO) -> Iterator[bytes]:
-    """Yield blocks that end with a line's end, save the last and one that is too long anyway."""
+    """Yield blocks that end with a line end, except the last block and one that is too long."""
     rest = b""
     while piece := file.read(BLOCK_BYTES):
         end = piece.rfind(LINE_END) + 1
@@ -96,34 +96,34 @@ def _whole_lines(file: BinaryIO) -> Iterator[bytes]:
 
 
 def _surely_too_long(raw: bytes) -> bool:
-    """Whether `raw`, one line, exceeds the limit even if every character took UTF8_WIDTH bytes."""
+    """Return whether `raw`, one line, is too long even at UTF8_WIDTH bytes per character."""
     return len(raw) > UTF8_WIDTH * (LINE_LIMIT + 1)
 
 
 def _without_byte_order_mark(path: Path, raw: bytes) -> bytes:
     for mark, encoding in BYTE_ORDER_MARKS:
         if raw.startswith(mark):
-            raise DataError(f"{path}:1: {encoding} by its byte order mark. Save it as UTF-8.")
+            raise DataError(
+                f"{path}:1: the byte order mark is that of {encoding}. Save the file as UTF-8."
+            )
     return raw.removeprefix(codecs.BOM_UTF8)
 
 
 def _words_of(path: Path, line: int, raw: bytes) -> list[str]:
-    """The words of `raw`, whose first line is number `line`. Raises DataError."""
+    """Return the words of `raw`, whose first line is number `line`. Raises DataError."""
     if (at := raw.find(b"\0")) >= 0:
         where = f"{path}:{line + raw[:at].count(LINE_END)}"
-        raise DataError(
-            f"{where}: looks binary (a NUL byte). Give UTF-8 text with one item a line."
-        )
-    if LINE_END not in raw and _surely_too_long(raw):  # cut anywhere, so it may not even decode
+        raise DataError(f"{where}: looks binary (NUL byte). Use UTF-8 text with one item per line.")
+    if LINE_END not in raw and _surely_too_long(raw):  # cut anywhere, so it may not decode
         raise DataError(_too_long(path, line))
     try:
         text = raw.decode()
     except UnicodeDecodeError as error:
         raise DataError(_not_utf8(path, line, raw, error.start)) from error
-    if _may_hold_controls(raw) and (found := CONTROL.search(text)):
-        before = text[: found.start()].encode()
+    if _may_hold_controls(raw) and (control := CONTROL.search(text)):
+        before = text[: control.start()].encode()
         where = f"{path}:{line + before.count(LINE_END)}"
-        code = f"U+{ord(found[0]):04X}"
+        code = f"U+{ord(control[0]):04X}"
         raise DataError(f"{where}: control character {code}. Remove it, or end lines with \\n.")
     lines = text.replace("\r\n", "\n").split("\n")
     if max(map(len, lines)) > LINE_LIMIT:
@@ -133,11 +133,11 @@ def _words_of(path: Path, line: int, raw: bytes) -> list[str]:
 
 
 def _may_hold_controls(raw: bytes) -> bool:
-    """A filter at memory speed, so that CONTROL's search by character is left to the rare block."""
+    """Pre-filter at memory speed, so that CONTROL's slow search runs only on rare blocks."""
     return (
         len(raw.translate(None, C0_CONTROLS)) != len(raw)
         or raw.count(b"\r") != raw.count(b"\r\n")
-        or b"\xc2" in raw  # leads U+0080 to U+00BF, of which the lower half are controls
+        or b"\xc2" in raw  # leads U+0080 to U+00BF; the lower half are controls
     )
 
 

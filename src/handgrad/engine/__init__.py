@@ -1,6 +1,6 @@
-"""ENGINES: name -> engine, made for a model: `ENGINES["fused"](model).loss_and_grads(...)`.
+"""ENGINES: name -> engine, for a model: `ENGINES["fused"](model).loss_and_grads(...)`.
 
-The names below are loaded when first used: the compiled engine trains without torch.
+The names below are loaded at first use: the compiled engine trains without torch.
 """
 
 from importlib import import_module
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 __all__ = ["ENGINES", "ENGINE_NAMES", "Batch", "Engine", "Grads", "Params", "State", "to_tensors"]
 
 ENGINE_NAMES = ("autograd", "chunked", "fused", "compiled")
-"""Those of ENGINES."""
-PROCESSOR_ONLY = ("compiled",)
-"""Those that run on no accelerator."""
+"""The names in ENGINES."""
+CPU_ONLY = ("compiled",)
+"""Engines that do not run on a GPU."""
 
 
 def __getattr__(name: str) -> Any:

@@ -9,7 +9,7 @@ from handgrad.models import Model
 
 
 class Autograd:
-    """What the hand-written engines are held to."""
+    """The reference for the hand-written engines."""
 
     name = "autograd"
 
@@ -20,14 +20,14 @@ class Autograd:
     def loss_and_grads(
         self, params: Params, state: State, batch: Batch
     ) -> tuple[Tensor, Grads, State]:
-        """The loss, nats per character, a gradient a parameter, the new state."""
+        """Return the loss in nats per character, one gradient per parameter, the new state."""
         loss, grads, state = self._differentiate(params, state, batch, tuple(params))
         return loss, grads, state
 
     def loss_and_all_grads(
         self, params: Params, state: State, batch: Batch
     ) -> tuple[Tensor, Grads, State]:
-        """As `loss_and_grads`, with the gradient of every named node besides."""
+        """As `loss_and_grads`, plus the gradient of every named node."""
         steps = [node for call in self._calls for node in call.nodes if node != "loss"]
         return self._differentiate(params, state, batch, (*params, *steps))
 

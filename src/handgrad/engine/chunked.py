@@ -1,15 +1,15 @@
-"""The chunked engine: every layer one elementary step a line; keeps every step's gradient."""
+"""The chunked engine: every layer, one elementary step per line; keeps every step's gradient."""
 
 import torch
 from torch import Tensor
 
 from handgrad.engine.core import Batch, Grads, Params, State, update_state
 from handgrad.layers import LAYERS, Cache
-from handgrad.models import Call, Model
+from handgrad.models import LayerCall, Model
 
 
 class Chunked:
-    """Hand-written gradients step by step, for a model's list of calls."""
+    """Hand-written gradients step by step, for a model's list of layer calls."""
 
     name = "chunked"
 
@@ -21,7 +21,7 @@ class Chunked:
     def loss_and_grads(
         self, params: Params, state: State, batch: Batch
     ) -> tuple[Tensor, Grads, State]:
-        """The loss, nats per character, a gradient a parameter, the new state."""
+        """Return the loss in nats per character, one gradient per parameter, the new state."""
         loss, grads, state = self.loss_and_all_grads(params, state, batch)
         return loss, {name: grads[name] for name in params}, state
 
@@ -29,7 +29,7 @@ class Chunked:
     def loss_and_all_grads(
         self, params: Params, state: State, batch: Batch
     ) -> tuple[Tensor, Grads, State]:
-        """As `loss_and_grads`, with the gradient of every named node besides."""
+        """As `loss_and_grads`, plus the gradient of every named node."""
         nodes, caches = forward_chunked(self._model, params, batch)
         state = dict(state)
         grads: Grads = {"loss": torch.ones_like(nodes["loss"])}
@@ -49,7 +49,7 @@ class Chunked:
 def forward_chunked(
     model: Model, params: Params, batch: Batch
 ) -> tuple[dict[str, Tensor], list[Cache]]:
-    """Every named node of the model, parameters and batch included, and each call's cache."""
+    """Return every named node, parameters and batch included, and the cache of each call."""
     values: dict[str, Tensor] = {**params, "inputs": batch.inputs, "targets": batch.targets}
     caches: list[Cache] = []
     for call in model.calls():
@@ -61,8 +61,8 @@ def forward_chunked(
     return values, caches
 
 
-def _model_names(call: Call) -> dict[str, str]:
-    """The layer's names for its inputs and nodes -> the model's."""
+def _model_names(call: LayerCall) -> dict[str, str]:
+    """Return the layer's names of its inputs and nodes -> the model's names."""
     layer = LAYERS[call.layer]
-    inputs = zip(layer.INPUTS, call.inputs, strict=False)  # an absent bias shortens call.inputs
+    inputs = zip(layer.INPUTS, call.inputs, strict=False)  # without a bias, call.inputs is shorter
     return dict(inputs) | dict(zip(layer.NODES, call.nodes, strict=True))

@@ -1,4 +1,4 @@
-"""What every engine shares: the batch, the tensors by name, and the spine's signature."""
+"""What every engine shares: the batch, the tensors by name, and the signature of an engine."""
 
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from handgrad.layers import batchnorm
-from handgrad.models import Call, Model
+from handgrad.models import LayerCall, Model
 
 Params = dict[str, Tensor]
 Grads = dict[str, Tensor]
@@ -24,7 +24,7 @@ class Batch(NamedTuple):
 
 
 class Engine(Protocol):
-    """The spine. `grads` has the keys of `params`; nothing given is written to; `state` is new."""
+    """One signature. `grads` has the keys of `params`; no argument changes; `state` is new."""
 
     @property
     def name(self) -> str: ...
@@ -39,12 +39,12 @@ def to_tensors(
     dtype: torch.dtype = torch.float32,
     device: str = "cpu",
 ) -> dict[str, Tensor]:
-    """Copies of NumPy arrays as tensors."""
+    """Return copies of NumPy arrays as tensors."""
     return {name: torch.tensor(array, dtype=dtype, device=device) for name, array in arrays.items()}
 
 
-def update_state(model: Model, call: Call, state: State, cache: object) -> None:
-    """Replace the running statistics that `call` names in `state` by ones nearer the batch's."""
+def update_state(model: Model, call: LayerCall, state: State, cache: object) -> None:
+    """Move the running statistics that `call` names in `state` towards the batch's."""
     mean, var = batchnorm.batch_statistics(cache)  # type: ignore[arg-type]
     mean_name, var_name = call.state
     state[mean_name] = torch.lerp(state[mean_name], mean, model.momentum)

@@ -1,4 +1,4 @@
-"""The fused engine: every layer's closed forms, forwards then backwards over the model's calls."""
+"""The fused engine: every layer in closed form, forward, then backward over the model's calls."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from handgrad.models import Model
 
 
 class Fused:
-    """Hand-written gradients in closed form, for a model's list of calls."""
+    """Hand-written gradients in closed form, for a model's list of layer calls."""
 
     name = "fused"
 
@@ -23,7 +23,7 @@ class Fused:
     def loss_and_grads(
         self, params: Params, state: State, batch: Batch
     ) -> tuple[Tensor, Grads, State]:
-        """The loss, nats per character, a gradient a parameter, the new state."""
+        """Return the loss in nats per character, one gradient per parameter, the new state."""
         values: dict[str, Tensor] = {**params, "inputs": batch.inputs, "targets": batch.targets}
         state = dict(state)
         caches: list[Any] = []

@@ -1,93 +1,55 @@
-"""A model in evaluation mode: no row depends on its neighbours."""
+"""What a model in evaluation mode offers, by torch or by compiled kernels; tokens in NumPy arrays.
+
+N examples, T block_size, V symbols.
+"""
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Protocol
 
+import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
 
-from handgrad.engine.core import Params, State
-from handgrad.engine.evaluation import Moments, Tokens, calibrated_names
-from handgrad.layers import LAYERS, batchnorm
-from handgrad.models import Call, Model
+Tokens = npt.NDArray[np.int64]
 
 
-class TorchInference:
-    """The functions below, for tokens in NumPy's arrays."""
-
-    def __init__(self, model: Model, params: Params, state: State) -> None:
-        self._model, self._params, self._state = model, params, state
-        self._device = next(iter(params.values())).device
+class Inference(Protocol):
+    """A model with its parameters, and calibrated statistics if it has them, else running."""
 
     def loss_sum(self, inputs: Tokens, targets: Tokens) -> float:
-        """The sum of the losses, nats, in float64."""
-        scores = self._scores(inputs).double()  # (N, V)
-        losses = torch.nn.functional.cross_entropy(scores, self._moved(targets), reduction="sum")
-        return float(losses)
+        """Return the sum of the losses of inputs (N, T), targets (N,), in nats, float64."""
+        ...
 
     def logits(self, inputs: Tokens) -> npt.NDArray[Any]:
-        """(N, V) from inputs (N, T)."""
-        scores: npt.NDArray[Any] = self._scores(inputs).cpu().numpy()
-        return scores
+        """Return the logits (N, V) of inputs (N, T)."""
+        ...
 
-    def calibrate(self, batches: Callable[[], Iterable[Tokens]]) -> State:
-        """The state with the statistics of all of `batches()` added."""
-        return calibrate(
-            self._model, self._params, self._state, lambda: map(self._moved, batches())
-        )
-
-    def _scores(self, inputs: Tokens) -> Tensor:
-        return logits(self._model, self._params, self._state, self._moved(inputs))
-
-    def _moved(self, tokens: Tokens) -> Tensor:
-        return torch.from_numpy(tokens).to(self._device)
+    def calibrate(self, batches: Callable[[], Iterable[Tokens]]) -> dict[str, Any]:
+        """Return the state with the statistics of all of `batches()` added."""
+        ...
 
 
-@torch.no_grad()
-def logits(model: Model, params: Params, state: State, inputs: Tensor) -> Tensor:
-    """(B, V) from inputs (B, T), by calibrated statistics where `state` has them, else running."""
-    return _forward(model.calls(), params, state, inputs, until="logits")
+class Moments:
+    """Mean and variance of rows that arrive in parts, by Chan, Golub, LeVeque 1983.
 
-
-@torch.no_grad()
-def calibrate(
-    model: Model, params: Params, state: State, batches: Callable[[], Iterable[Tensor]]
-) -> State:
-    """`state` with the statistics of all of `batches()` added: bnmean_calibrated, bnvar_calibrated.
-
-    `batches` is called once a batchnorm, first to last, since a later one's inputs depend on the
-    statistics of those before it. Sums are in float64.
+    Works on tensors and on arrays, in float64.
     """
-    calibrated = dict(state)
-    for call in model.calls():
-        if not call.state:
-            continue
-        moments = Moments()
-        for inputs in batches():
-            x = _forward(model.calls(), params, calibrated, inputs, until=call.inputs[0]).double()
-            var, mean = torch.var_mean(x, 0, keepdim=True, correction=0)
-            moments.add(len(x), mean, var * len(x))
-        dtype = params[call.inputs[1]].dtype
-        for name, value in zip(calibrated_names(call.state), moments.statistics(), strict=True):
-            calibrated[name] = value.to(dtype)
-    return calibrated
+
+    def __init__(self) -> None:
+        self._count, self._mean, self._square = 0, 0.0, 0.0  # type: int, Any, Any
+
+    def add(self, count: int, mean: Any, square: Any) -> None:
+        """Add `count` rows with their mean and their sum of squared differences from it."""
+        total = self._count + count
+        shift = mean - self._mean
+        self._mean = self._mean + shift * (count / total)
+        self._square = self._square + square + shift**2 * (self._count * count / total)
+        self._count = total
+
+    def statistics(self) -> tuple[Any, Any]:
+        """Return the mean, and the variance with Bessel's correction."""
+        return self._mean, self._square / (self._count - 1)
 
 
-def _forward(
-    calls: tuple[Call, ...], params: Params, state: State, inputs: Tensor, until: str
-) -> Tensor:
-    values: dict[str, Tensor] = {**params, "inputs": inputs}
-    for call in calls:
-        arguments = [values[name] for name in call.inputs]
-        if call.state:
-            x, bngain, bnbias = arguments
-            names = calibrated_names(call.state)
-            names = names if names[0] in state else call.state
-            mean, var = (state[name] for name in names)
-            values[call.output] = batchnorm.forward_evaluation(x, bngain, bnbias, mean, var)
-        else:
-            values[call.output] = LAYERS[call.layer].forward(*arguments)[0]
-        if call.output == until:
-            break
-    return values[until]
+def calibrated_names(running: Iterable[str]) -> tuple[str, ...]:
+    """Return the names of a split's statistics from those of the running ones."""
+    return tuple(name.replace("_running", "_calibrated") for name in running)

@@ -1,4 +1,4 @@
-"""ENGINES: name -> engine; the compiled one, too, takes and gives tensors here."""
+"""ENGINES: name -> engine. Here the compiled engine takes and returns tensors too."""
 
 from collections.abc import Callable
 

@@ -8,9 +8,9 @@ from handgrad.kernels.team import rows_of
 
 @kernel
 def gather(tokens: Any, positions: Any, inputs: Any, targets: Any, thread: int, team: Any) -> None:
-    """inputs (B, T) and targets (B,) of the examples at `positions` (B,) in `tokens`.
+    """Write inputs (B, T) and targets (B,) of the examples at `positions` (B,) in `tokens`.
 
-    Everything before the boundary that a word begins at counts as boundary, which is 0.
+    Everything before the word's boundary counts as boundary, which is 0.
     """
     length = inputs.shape[1]
     begin, end = rows_of(inputs, thread, team)
@@ -34,7 +34,7 @@ def gather(tokens: Any, positions: Any, inputs: Any, targets: Any, thread: int, 
 def take(
     inputs: Any, targets: Any, first: int, count: int, inputs_part: Any, targets_part: Any
 ) -> None:
-    """Rows first .. first + count - 1 of a batch into memory for more; the rest stays as it is."""
+    """Copy rows first .. first + count - 1 of a batch to the parts; further rows stay unchanged."""
     for b in range(count):
         targets_part[b] = targets[first + b]
         for t in range(inputs.shape[1]):
@@ -43,7 +43,7 @@ def take(
 
 @kernel
 def put(part: Any, count: int, whole: Any, first: int) -> None:
-    """The first `count` rows of `part` into `whole`, from row `first` on."""
+    """Copy the first `count` rows of `part` to `whole`, from row `first` on."""
     for b in range(count):
         for v in range(part.shape[1]):
             whole[first + b, v] = part[b, v]

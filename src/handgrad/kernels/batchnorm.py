@@ -1,9 +1,8 @@
 """Batchnorm on given memory. Specification: layers/batchnorm.py, with the same closed form.
 
 x, bnraw, out (B, H); bngain, bnbias and the statistics (1, H); of_blocks (2, ceil(B / ROWS), H),
-the sums of each block of rows. A block's variance is taken in two passes, and blocks are put
-together as by Chan, Golub, LeVeque 1983: a sum of squares would lose its digits where the mean is
-large.
+the sums of each block of rows. A block's variance takes two passes; blocks are combined as by Chan,
+Golub, LeVeque 1983: a sum of squares would lose its digits if the mean is large.
 """
 
 import math
@@ -18,7 +17,7 @@ NODES = BATCHNORM_NODES
 
 
 def memory(x: Shape, bngain: Shape, bnbias: Shape) -> Shapes:
-    """What a call needs beside its inputs and their gradients."""
+    """Return the memory of a call besides its inputs and their gradients."""
     return {
         "bnmeani": bngain,
         "bnvar": bngain,
@@ -45,7 +44,7 @@ def forward(
     thread: int,
     team: Any,
 ) -> None:
-    """By the batch's own statistics."""
+    """Normalise by the batch's statistics."""
     _block_moments(x, of_blocks, thread, team)
     wait(thread, team)
     _statistics(x, of_blocks, bnmeani, bnvar, bnvar_inv, thread, team)
@@ -62,7 +61,7 @@ def forward(
 
 @kernel
 def _block_moments(x: Any, of_blocks: Any, thread: int, team: Any) -> None:
-    """The mean of each block of rows, and the sum of squared differences from it."""
+    """Compute the mean of each block of rows, and the sum of squared differences from it."""
     one = x.dtype.type(1)
     columns = x.shape[1]
     begin, end = rows_of(x, thread, team)
@@ -96,7 +95,7 @@ def _block_moments(x: Any, of_blocks: Any, thread: int, team: Any) -> None:
 def _statistics(
     x: Any, of_blocks: Any, bnmeani: Any, bnvar: Any, bnvar_inv: Any, thread: int, team: Any
 ) -> None:
-    """The batch's, from its blocks'."""
+    """Combine the moments of the blocks into the batch's statistics."""
     one, eps = x.dtype.type(1), x.dtype.type(BATCHNORM_EPS)
     rows = len(x)
     unbiased = one / x.dtype.type(rows - 1)
@@ -107,14 +106,14 @@ def _statistics(
     for block in range(of_blocks.shape[1]):
         count = x.dtype.type(min(ROWS, rows - block * ROWS))
         share = count / x.dtype.type(rows)
-        own = of_blocks[0, block]
+        block_mean = of_blocks[0, block]
         for j in range(begin, end):
-            mean[j] += own[j] * share
+            mean[j] += block_mean[j] * share
     for block in range(of_blocks.shape[1]):
         count = x.dtype.type(min(ROWS, rows - block * ROWS))
-        own, square = of_blocks[0, block], of_blocks[1, block]
+        block_mean, square = of_blocks[0, block], of_blocks[1, block]
         for j in range(begin, end):
-            difference = own[j] - mean[j]
+            difference = block_mean[j] - mean[j]
             var[j] += square[j] + count * (difference * difference)
     for j in range(begin, end):
         var[j] *= unbiased
@@ -136,7 +135,7 @@ def backward(
     thread: int,
     team: Any,
 ) -> None:
-    """dx = bngain bnvar_inv (dout - sum(dout) / n - bnraw sum(dout bnraw) / (n - 1))."""
+    """Compute dx = bngain bnvar_inv (dout - sum(dout) / n - bnraw sum(dout bnraw) / (n - 1))."""
     _block_sums(dout, bnraw, of_blocks, thread, team)
     wait(thread, team)
     one = dout.dtype.type(1)
@@ -164,7 +163,7 @@ def backward(
 
 @kernel
 def _block_sums(dout: Any, bnraw: Any, of_blocks: Any, thread: int, team: Any) -> None:
-    """Of each block of rows, dout's and dout bnraw's."""
+    """Sum dout and dout bnraw over each block of rows."""
     columns = dout.shape[1]
     begin, end = rows_of(dout, thread, team)
     for first in range(begin, end, ROWS):
@@ -187,7 +186,7 @@ def _block_sums(dout: Any, bnraw: Any, of_blocks: Any, thread: int, team: Any) -
 
 @kernel
 def follow(running: Any, statistic: Any, momentum: Any, thread: int, team: Any) -> None:
-    """running += momentum (statistic - running)."""
+    """Compute running += momentum (statistic - running)."""
     weight = running.dtype.type(momentum)
     begin, end = lines(running.shape[1], thread, team)
     for j in range(begin, end):
@@ -196,7 +195,7 @@ def follow(running: Any, statistic: Any, momentum: Any, thread: int, team: Any) 
 
 @kernel
 def forward_evaluation(x: Any, scale: Any, shift: Any, out: Any) -> None:
-    """out = x scale + shift, both (1, H): what given statistics, gain and bias come to."""
+    """Compute out = x scale + shift; both (1, H) combine statistics, gain and bias."""
     rows, columns = x.shape
     for i in range(rows):
         for j in range(columns):
@@ -204,17 +203,20 @@ def forward_evaluation(x: Any, scale: Any, shift: Any, out: Any) -> None:
 
 
 @kernel
-def moments(x: Any, count: int, seen: int, mean: Any, square: Any) -> None:
-    """Take the first `count` rows of x into `mean` and `square` (1, H), float64: the mean and the
-    sum of squared differences from it over `seen` rows before. Chan, Golub, LeVeque 1983."""
+def moments(x: Any, count: int, earlier: int, mean: Any, square: Any) -> None:
+    """Add the first `count` rows of x to `mean` and `square` (1, H), float64.
+
+    These are the mean and the sum of squared differences from it over `earlier` rows. Chan,
+    Golub, LeVeque 1983.
+    """
     for j in range(x.shape[1]):
         total = 0.0
         for i in range(count):
             total += x[i, j]
-        own = total / count
+        new_mean = total / count
         squares = 0.0
         for i in range(count):
-            squares += (x[i, j] - own) ** 2
-        difference = own - mean[0, j]
-        mean[0, j] += difference * count / (seen + count)
-        square[0, j] += squares + difference**2 * seen * count / (seen + count)
+            squares += (x[i, j] - new_mean) ** 2
+        difference = new_mean - mean[0, j]
+        mean[0, j] += difference * count / (earlier + count)
+        square[0, j] += squares + difference**2 * earlier * count / (earlier + count)

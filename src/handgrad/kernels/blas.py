@@ -1,7 +1,7 @@
-"""Large products by SciPy's BLAS, which numba hands on to compiled code as `numba_xxgemm`.
+"""Large products by SciPy's BLAS, which numba provides to compiled code as `numba_xxgemm`.
 
-SciPy is loaded at the first such product. A BLAS stores columns: to it, ours are transposed, and it
-is given b.T @ a.T to compute.
+SciPy is loaded at the first such product. BLAS is column-major: it sees our arrays transposed and
+computes b.T @ a.T.
 """
 
 from typing import Any
@@ -18,9 +18,9 @@ _KINDS = {32: "s", 64: "d"}
 def gemm(
     typing_context: Any,
     a: Any,
-    a_turned: Any,
+    a_transposed: Any,
     b: Any,
-    b_turned: Any,
+    b_transposed: Any,
     added: Any,
     c: Any,
     i: Any,
@@ -28,10 +28,10 @@ def gemm(
     j: Any,
     j_end: Any,
 ) -> Any:
-    """c = op(a) @ op(b), `added` to what c holds or in its place; rows i to i_end and columns j to
-    j_end of it alone. c is (M, N), a (M, P), or (P, M) where it is turned, b accordingly.
+    """Compute c = op(a) @ op(b), plus c if `added`; only rows i to i_end and columns j to j_end.
 
-    All are C-contiguous and of one float type.
+    c is (M, N), a (M, P), or (P, M) if it is transposed, and b accordingly. All are C-contiguous
+    and of one float type.
     """
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
@@ -40,17 +40,17 @@ def gemm(
             cgutils.create_struct_proxy(kind)(context, builder, value=values[at])
             for kind, at in ((a, 0), (b, 2), (c, 5))
         )
-        a_turn, b_turn, row, row_end, column, column_end = (values[n] for n in (1, 3, 6, 7, 8, 9))
+        a_op, b_op, row, row_end, column, column_end = (values[n] for n in (1, 3, 6, 7, 8, 9))
         widths = [cgutils.unpack_tuple(builder, x.shape)[1] for x in (first, second, result)]
         of_a, of_b, of_c = widths
-        length = builder.select(a_turn, *cgutils.unpack_tuple(builder, first.shape))
-        at_a = builder.select(a_turn, row, builder.mul(row, of_a))
-        at_b = builder.select(b_turn, builder.mul(column, of_b), column)
+        length = builder.select(a_op, *cgutils.unpack_tuple(builder, first.shape))
+        at_a = builder.select(a_op, row, builder.mul(row, of_a))
+        at_b = builder.select(b_op, builder.mul(column, of_b), column)
         at_c = builder.add(builder.mul(row, of_c), column)
-        one, kept = (cgutils.alloca_once(builder, number) for _ in range(2))
-        builder.store(number(1.0), one)
-        builder.store(builder.select(values[4], number(1.0), number(0.0)), kept)
-        turned, plain = _CHAR(ord("t")), _CHAR(ord("n"))
+        alpha, beta = (cgutils.alloca_once(builder, number) for _ in range(2))
+        builder.store(number(1.0), alpha)
+        builder.store(builder.select(values[4], number(1.0), number(0.0)), beta)
+        transposed, plain = _CHAR(ord("t")), _CHAR(ord("n"))
         place = ir.PointerType(number)
         taken = [_CHAR] * 3 + [index] * 3 + [place, place, index, place, index, place, place, index]
         function = cgutils.get_or_insert_function(
@@ -60,21 +60,21 @@ def gemm(
             function,
             [
                 _CHAR(ord(_KINDS[a.dtype.bitwidth])),
-                builder.select(b_turn, turned, plain),
-                builder.select(a_turn, turned, plain),
+                builder.select(b_op, transposed, plain),
+                builder.select(a_op, transposed, plain),
                 builder.sub(column_end, column),
                 builder.sub(row_end, row),
                 length,
-                one,
+                alpha,
                 builder.gep(second.data, [at_b]),
                 of_b,
                 builder.gep(first.data, [at_a]),
                 of_a,
-                kept,
+                beta,
                 builder.gep(result.data, [at_c]),
                 of_c,
             ],
         )
         return context.get_dummy_value()
 
-    return types.void(a, a_turned, b, b_turned, added, c, i, i_end, j, j_end), generate
+    return types.void(a, a_transposed, b, b_transposed, added, c, i, i_end, j, j_end), generate

@@ -13,7 +13,7 @@ NODES = ("emb",)
 
 
 def memory(indices: Shape, C: Shape) -> Shapes:
-    """What a call needs beside its inputs and their gradients."""
+    """Return the memory of a call besides its inputs and their gradients."""
     return {"emb": (*indices, C[1])}
 
 
@@ -30,7 +30,7 @@ def forward(indices: Any, C: Any, emb: Any, thread: int, team: Any) -> None:
 
 @kernel
 def backward(demb: Any, indices: Any, dC: Any, thread: int, team: Any) -> None:
-    """Shares are of the vocabulary: every thread looks through all indices."""
+    """Each thread owns rows of the vocabulary, and reads all indices."""
     rows, length = indices.shape
     begin, end = share(len(dC), 1, thread, team)
     dC[begin:end] = 0

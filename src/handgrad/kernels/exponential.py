@@ -1,8 +1,8 @@
-"""exp and tanh in plain arithmetic, so that a loop of them vectorises, as math.exp does not.
+"""exp and tanh in plain arithmetic: a loop over them vectorises, unlike one over math.exp.
 
-x = k ln 2 + r with |r| <= ln 2 / 2; expm1(r) = r + r**2 p(r), p the Chebyshev fit of
-(expm1(r) - r) / r**2 on that range (as in Hart et al.: Computer Approximations, 1968); then
-exp(x) = 2**k (1 + expm1(r)), and tanh(x) = t / (t + 2) with t = expm1(2 x), which keeps every digit
+x = k ln 2 + r with |r| <= ln 2 / 2; expm1(r) = r + r**2 p(r), where p is the Chebyshev fit of
+(expm1(r) - r) / r**2 on that range (as in Hart et al.: Computer Approximations, 1968). Then
+exp(x) = 2**k (1 + expm1(r)), and tanh(x) = t / (t + 2) with t = expm1(2 x), which keeps all digits
 near 0.
 """
 
@@ -18,7 +18,7 @@ from handgrad.kernels.jit import OPTIONS, inlined, nearest, power_of_two, withou
 _A0, _A1, _A2, _A3, _A4 = map(
     np.float32,
     (1.3926181810489343e-3, 8.363177629994445e-3, 4.1666554627878084e-2, 0.16666576998242924, 0.5),
-)  # off by 6.5e-8
+)  # error 6.5e-8
 _B0, _B1, _B2, _B3, _B4, _B5, _B6, _B7, _B8, _B9, _B10 = (
     2.0914685161418067e-09,
     2.5105214474751413e-08,
@@ -31,7 +31,7 @@ _B0, _B1, _B2, _B3, _B4, _B5, _B6, _B7, _B8, _B9, _B10 = (
     4.166666666666667e-02,
     0.1666666666666667,
     0.5,
-)  # off by 1.4e-18
+)  # error 1.4e-18
 
 
 @inlined
@@ -50,28 +50,28 @@ _TYPES = {32: np.float32, 64: np.float64}
 _LN2 = {32: (0.693359375, -2.12194440e-4), 64: (6.93147180369123816490e-1, 1.9082149292705877e-10)}
 """ln 2 in two parts (Cody, Waite: Software Manual, 1980)."""
 _MOST = {32: 87.0, 64: 708.0}
-"""exp of minus this is just above the smallest normal number: what lies below is taken for it."""
+"""exp(-_MOST) is just above the smallest normal number; smaller arguments are clamped to it."""
 
 
 def exp_of_negative(x: Any) -> Any:
-    """exp(x) for x at most 0. NaN gives NaN."""
+    """Return exp(x) for x at most 0. NaN gives NaN."""
     return math.exp(x)
 
 
 def tanh(x: Any) -> Any:
-    """tanh(x). NaN gives NaN."""
+    """Return tanh(x). NaN gives NaN."""
     return math.tanh(x)
 
 
 @overload(exp_of_negative, inline="always", jit_options=OPTIONS)  # type: ignore[untyped-decorator]
 def _exp_of_negative(x: Any) -> Any:
-    # constants in the type of x: an unlike one would make every operation one of float64
+    # constants in the type of x: a float64 constant would make every operation float64
     of_type: Any = _TYPES[x.bitwidth]
     least, one, log2e = map(of_type, (-_MOST[x.bitwidth], 1, math.log2(math.e)))
     (high, low), p = map(of_type, _LN2[x.bitwidth]), _P[x.bitwidth]
 
     def compiled(x: Any) -> Any:
-        y = least if x < least else x  # NaN stays
+        y = least if x < least else x  # keeps NaN
         k = nearest(y * log2e)
         r = without_product(without_product(y, k, high), k, low)
         return (one + (r + r * r * p(r))) * power_of_two(k)
@@ -83,12 +83,12 @@ def _exp_of_negative(x: Any) -> Any:
 def _tanh(x: Any) -> Any:
     of_type: Any = _TYPES[x.bitwidth]
     one, two, log2e = map(of_type, (1, 2, math.log2(math.e)))
-    largest = of_type(40)  # tanh of half of it is 1 to the last digit
+    largest = of_type(40)  # tanh of half of it rounds to 1
     (high, low), p = map(of_type, _LN2[x.bitwidth]), _P[x.bitwidth]
 
     def compiled(x: Any) -> Any:
         z = two * abs(x)
-        y = largest if z > largest else z  # NaN stays
+        y = largest if z > largest else z  # keeps NaN
         k = nearest(y * log2e)
         r = without_product(without_product(y, k, high), k, low)
         scale = power_of_two(k)

@@ -1,7 +1,7 @@
-"""How kernels are compiled, and what plain Python cannot say to the compiler.
+"""How kernels are compiled, and what plain Python cannot express for the compiler.
 
-numba, LLVM: a loop over the long contiguous axis in plain arithmetic becomes vector instructions.
-What it may not do stands in FASTMATH.
+numba and LLVM turn a loop over the long contiguous axis in plain arithmetic into vector
+instructions. FASTMATH lists the permitted transformations.
 """
 
 import inspect
@@ -19,27 +19,30 @@ from numba.extending import intrinsic
 from numba.np.arrayobj import make_array, populate_array
 
 FASTMATH = {"reassoc", "contract", "nsz", "arcp"}
-"""Sums in any order, a product and a sum as one operation, no signed zeros, x / y as x * (1 / y).
-Neither "nnan" nor "ninf": an infinity or NaN comes out as it went in."""
+"""Sums in any order, product and sum as one operation, no signed zeros, x / y as x * (1 / y).
+Neither "nnan" nor "ninf": infinity and NaN propagate.
+"""
 
 _BYTES = {"avx512f": 64, "avx2": 32}
 _HOST = llvm.get_host_cpu_features()
 VECTOR_BYTES = next((wide for name, wide in _BYTES.items() if _HOST.get(name)), 16)
-"""A register's width."""
+"""Width of a vector register."""
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
 OPTIONS = {"fastmath": FASTMATH, "error_model": "numpy", "no_rewrites": True, "_nrt": False}
-"""Division by zero gives infinity: a test and a jump would keep loops from vectorising. Nothing is
-allocated: no rewriting of array expressions, no counting of references."""
+"""Division by zero gives infinity: a test with a jump would prevent vectorisation. Nothing is
+allocated: array expressions are not rewritten, references are not counted.
+"""
 
 
 def kernel(function: _F) -> _F:
-    """A function for compiled ones to call: machine code of its own, once in each of them.
+    """Compile a function for compiled callers: separate machine code, once per caller.
 
-    It says by its annotation whether it returns nothing or a float (float64). numba's own way,
-    another `njit`, compiles each twice, and for Python too: more than half of a step's compiling.
+    The annotation must state whether it returns nothing or a float (float64). numba's own way,
+    another `njit`, compiles each function twice, and once more for Python: more than half of the
+    time that a step takes to compile.
     """
     parameters = inspect.signature(function).parameters.values()
     returns = {None: types.none, float: types.float64}[function.__annotations__["return"]]
@@ -49,23 +52,23 @@ def kernel(function: _F) -> _F:
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         part = context.declare_function(builder.module, _part(context, function, signature))
-        # a kernel that many lines call would be compiled for each of them
+        # noinline: a kernel with many call sites would be compiled for each of them
         _, result = context.call_conv.call_function(
             builder, part, signature.return_type, signature.args, values, attrs=["noinline"]
         )
-        return result  # no kernel raises: there is no error to look for
+        return result  # kernels do not raise, so the status is ignored
 
     first = inspect.Parameter("typing_context", inspect.Parameter.POSITIONAL_ONLY)
     typed.__name__ = function.__name__
     typed.__signature__ = inspect.Signature([first, *parameters])  # type: ignore[attr-defined]
-    made: Any = intrinsic(typed)
-    made.py_func = function  # as numba's own have it
-    compiled: _F = made
-    return compiled
+    compiled: Any = intrinsic(typed)
+    compiled.py_func = function  # as in numba's functions
+    result: _F = compiled
+    return result
 
 
 _PARTS: "weakref.WeakKeyDictionary[Any, dict[Any, Any]]" = weakref.WeakKeyDictionary()
-"""For each library of machine code, what it has of each kernel and types."""
+"""Library of machine code -> (kernel, types) -> its function there."""
 
 
 def _part(context: Any, function: Any, signature: Any) -> Any:
@@ -77,26 +80,28 @@ def _part(context: Any, function: Any, signature: Any) -> Any:
         cpu_target.options.parse_as_flags(flags, {"nopython": True, **OPTIONS})
         flags.no_compile = flags.no_cpython_wrapper = flags.no_cfunc_wrapper = True
         types_of = signature.args, signature.return_type
-        made = compile_internal(
+        compiled = compile_internal(
             context.typing_context, context, library, function, *types_of, flags, {}
         )
-        parts[key] = made.fndesc
+        parts[key] = compiled.fndesc
     return parts[key]
 
 
 def inlined(function: _F) -> _F:
-    """As `kernel`, but a part of what calls it: for a few lines, and for numbers of any type."""
+    """Compile as `kernel`, but inline into the caller: for short functions of any number type."""
     return _compiled(function, inline="always")
 
 
 def cached(function: _F) -> _F:
-    """Compiled when first called from Python, and kept on disk beside the function's file; holds
-    no lock of Python's while it runs."""
+    """Compile at the first call from Python; cache on disk beside the function's file.
+
+    It runs without Python's global interpreter lock.
+    """
     return _compiled(function, nogil=True, cache=True, no_cfunc_wrapper=True)
 
 
 def called(function: _F) -> _F:
-    """As `cached`, but kept for this process only."""
+    """Compile as `cached`, but for this process only."""
     return _compiled(function, nogil=True)
 
 
@@ -107,7 +112,7 @@ def _compiled(function: _F, **more: Any) -> _F:
 
 @intrinsic  # type: ignore[untyped-decorator]
 def nearest(typing_context: Any, x: Any) -> Any:
-    """The whole number nearest to x, as a float; NaN for NaN, which no integer could stand for."""
+    """Return the integer nearest to x, as a float; NaN for NaN, which an integer cannot express."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         return _llvm(builder, "rint", values)
@@ -117,7 +122,7 @@ def nearest(typing_context: Any, x: Any) -> Any:
 
 @intrinsic  # type: ignore[untyped-decorator]
 def without_product(typing_context: Any, x: Any, y: Any, z: Any) -> Any:
-    """x - y * z, rounded once; and nothing of it is taken out to be added to something else."""
+    """Return x - y * z, rounded once; the compiler may not rearrange it."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         first, second, third = values
@@ -127,7 +132,7 @@ def without_product(typing_context: Any, x: Any, y: Any, z: Any) -> Any:
 
 
 def _llvm(builder: Any, name: str, values: Any) -> Any:
-    """LLVM's own function of numbers of one type."""
+    """Call LLVM's function for numbers of one type."""
     kind = values[0].type
     full = f"llvm.{name}.{kind.intrinsic_name}"
     declared = ir.FunctionType(kind, [kind] * len(values))
@@ -137,8 +142,11 @@ def _llvm(builder: Any, name: str, values: Any) -> Any:
 
 @intrinsic  # type: ignore[untyped-decorator]
 def power_of_two(typing_context: Any, exponent: Any) -> Any:
-    """2**exponent of a whole float, by its bits: added to 1.5 * 2**mantissa + bias, it stands with
-    the bias in the lowest, from where it is moved to the exponent's place."""
+    """Return 2**exponent of an integral float, by its bits.
+
+    Added to 1.5 * 2**mantissa + bias, the exponent plus the bias is in the lowest bits; a shift
+    moves it to the position of the exponent.
+    """
     mantissa, bias = {32: (23, 127), 64: (52, 1023)}[exponent.bitwidth]
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
@@ -152,7 +160,7 @@ def power_of_two(typing_context: Any, exponent: Any) -> Any:
 
 @intrinsic  # type: ignore[untyped-decorator]
 def larger(typing_context: Any, x: Any, y: Any) -> Any:
-    """x if x >= y else y, as one instruction: a loop of jumps would not vectorise."""
+    """Return x if x >= y else y, as one instruction: a jump would prevent vectorisation."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         return builder.select(builder.fcmp_ordered(">=", *values), *values)
@@ -162,14 +170,14 @@ def larger(typing_context: Any, x: Any, y: Any) -> Any:
 
 @intrinsic  # type: ignore[untyped-decorator]
 def flat(typing_context: Any, array: Any) -> Any:
-    """`array`, C-contiguous, as one axis: `ravel` would be compiled for each type, and count."""
+    """Return `array`, C-contiguous, as one axis. numba would compile `ravel` for each type."""
     line = array.copy(ndim=1)
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         given = make_array(array)(context, builder, value=values[0])
-        made = make_array(line)(context, builder)
+        flattened = make_array(line)(context, builder)
         populate_array(
-            made,
+            flattened,
             data=given.data,
             shape=[given.nitems],
             strides=[given.itemsize],
@@ -177,6 +185,6 @@ def flat(typing_context: Any, array: Any) -> Any:
             meminfo=given.meminfo,
             parent=given.parent,
         )
-        return made._getvalue()
+        return flattened._getvalue()
 
     return line(array), generate

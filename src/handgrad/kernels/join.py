@@ -1,4 +1,4 @@
-"""Join: embcat (B, T*E) is emb (B, T, E) seen otherwise, and so is its gradient: nothing to do.
+"""Join: embcat (B, T*E) is a view of emb (B, T, E), and so is its gradient: no kernels are needed.
 
 Specification: layers/join.py.
 """
@@ -9,5 +9,5 @@ NODES = ("embcat",)
 
 
 def memory(emb: Shape) -> Shapes:
-    """The output's shape; its memory is the input's."""
+    """Return the output's shape; its memory is the input's."""
     return {"embcat": (emb[0], emb[1] * emb[2])}

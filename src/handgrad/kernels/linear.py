@@ -1,6 +1,6 @@
 """Linear on given memory: out = x @ W + b. Specification: layers/linear.py.
 
-x (B, C), W (C, H), b (H,), out (B, H); W_t (H, C) is room for W's transpose.
+x (B, C), W (C, H), b (H,), out (B, H); W_t (H, C) is scratch for the transpose of W.
 """
 
 from typing import Any
@@ -14,7 +14,7 @@ NODES = ("out",)
 
 
 def memory(x: Shape, W: Shape, b: Shape | None = None) -> Shapes:
-    """What a call needs beside its inputs and their gradients."""
+    """Return the memory of a call besides its inputs and their gradients."""
     needed: Shapes = {"out": (x[0], W[1]), "W_t": (W[1], W[0])}
     return needed if b is not None else {**needed, "b": (W[1],), "db": (W[1],)}
 

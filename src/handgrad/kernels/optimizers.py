@@ -1,4 +1,4 @@
-"""Updates on given memory. Specification: train/optimizer.py.
+"""Updates on given memory. Specification: optim/optimizers.py.
 
 `schedule` (3,): the step's learning rate, 1 - beta1**(t + 1), sqrt(1 - beta2**(t + 1));
 `numbers` (4,): weight decay, beta1, beta2, eps. Both float64.
@@ -13,7 +13,7 @@ from handgrad.kernels.team import lines
 
 @kernel
 def sgd(param: Any, grad: Any, schedule: Any, numbers: Any, thread: int, team: Any) -> None:
-    """param -= lr (grad + weight_decay param)."""
+    """Compute param -= lr (grad + weight_decay param)."""
     rate, decay = param.dtype.type(schedule[0]), param.dtype.type(numbers[0])
     p, g = flat(param), flat(grad)
     begin, end = lines(p.size, thread, team)
@@ -36,7 +36,7 @@ def adamw(
     thread: int,
     team: Any,
 ) -> None:
-    """Decoupled weight decay, then Adam's step on moments corrected for starting from zero."""
+    """Apply decoupled weight decay, then Adam's step on the bias-corrected moments."""
     of_type = param.dtype.type
     keep = of_type(1 - schedule[0] * numbers[0])
     rate, root = of_type(schedule[0] / schedule[1]), of_type(1 / schedule[2])
@@ -52,7 +52,7 @@ def adamw(
 
 @kernel
 def add(grad: Any, part: Any, thread: int, team: Any) -> None:
-    """grad += part, for what several calls read."""
+    """Compute grad += part: the sum of the contributions of several calls."""
     g, p = flat(grad), flat(part)
     begin, end = lines(g.size, thread, team)
     for i in range(begin, end):

@@ -1,7 +1,7 @@
 """Matrix products on given memory.
 
-At the sizes of a model of names, tens to a few hundred, a BLAS spends as long on preparing as on
-multiplying: those are by tiles. All arrays are C-contiguous and of one float type.
+For products of tens to a few hundred rows, a BLAS spends as much time on preparation as on
+multiplication: these use tiles. All arrays are C-contiguous and of one float type.
 """
 
 from typing import Any
@@ -15,17 +15,18 @@ from handgrad.kernels.tile import ROWS, VECTORS, tile
 from handgrad.kernels.transpose import transpose
 
 LARGE = 16_000_000
-"""Products of two numbers from which on a BLAS is faster (benchmarks/LOG.md)."""
+"""Multiplications in a product from which on a BLAS is faster (benchmarks/LOG.md)."""
 WIDE = 4
-"""Weights to numbers of the batch, from which on a product is shared out by columns."""
+"""Ratio of weights to batch numbers from which on threads share a product by columns."""
 PIECE = 256
-"""Rows or columns that a BLAS is given at once: a piece is one thread's, and the same whatever
-their number, so that sums run in the same order."""
+"""Rows or columns per BLAS call. A piece belongs to one thread and does not depend on the number of
+threads, so sums run in the same order.
+"""
 
 
 @inlined
 def product(a: Any, b: Any, bias: Any, c: Any, thread: int, team: Any) -> None:
-    """c (M, N) = a (M, P) @ b (P, N) + bias (N,)."""
+    """Compute c (M, N) = a (M, P) @ b (P, N) + bias (N,)."""
     if _is_large(a, b.shape[1]):
         _by_blas(a, False, b, False, bias, c, thread, team)
     else:
@@ -35,7 +36,7 @@ def product(a: Any, b: Any, bias: Any, c: Any, thread: int, team: Any) -> None:
 
 @inlined
 def product_transposed(a: Any, b: Any, c: Any, thread: int, team: Any) -> None:
-    """c (M, N) = a.T @ b with a (P, M), b (P, N)."""
+    """Compute c (M, N) = a.T @ b with a (P, M), b (P, N)."""
     if _is_large(a, b.shape[1]):
         _by_blas(a, True, b, False, b[0, :0], c, thread, team)
     else:
@@ -45,7 +46,7 @@ def product_transposed(a: Any, b: Any, c: Any, thread: int, team: Any) -> None:
 
 @inlined
 def product_by_transposed(a: Any, b: Any, b_t: Any, c: Any, thread: int, team: Any) -> None:
-    """c (M, N) = a (M, P) @ b.T with b (N, P); b_t (P, N) is room for b.T."""
+    """Compute c (M, N) = a (M, P) @ b.T with b (N, P); b_t (P, N) is scratch for b.T."""
     if _is_large(a, b.shape[0]):
         _by_blas(a, False, b, True, b[0, :0], c, thread, team)
     else:
@@ -63,15 +64,22 @@ def _is_large(a: Any, columns: int) -> bool:
 
 @inlined
 def _step(a: Any, axis: int) -> Any:
-    """Numbers from one to the next along `axis`: never a literal, each is compiled for anew."""
+    """Return the stride along `axis` in numbers; not a literal, which would be compiled anew."""
     return a.strides[axis] // a.itemsize
 
 
 @kernel
 def _by_blas(
-    a: Any, a_turned: bool, b: Any, b_turned: bool, bias: Any, c: Any, thread: int, team: Any
+    a: Any,
+    a_transposed: bool,
+    b: Any,
+    b_transposed: bool,
+    bias: Any,
+    c: Any,
+    thread: int,
+    team: Any,
 ) -> None:
-    """The thread's pieces of c = op(a) @ op(b) + bias; a bias (0,) is none."""
+    """Compute the thread's pieces of c = op(a) @ op(b) + bias; a bias (0,) means none."""
     rows, columns = c.shape
     across = columns > rows
     longer, threads = max(rows, columns), len(team) - 1
@@ -86,13 +94,16 @@ def _by_blas(
             for row in range(i, i_end):
                 for column in range(np.uintp(j), np.uintp(j_end)):  # see team.lines
                     c[row, column] = bias[column]
-        gemm(a, a_turned, b, b_turned, len(bias) > 0, c, i, i_end, j, j_end)
+        gemm(a, a_transposed, b, b_transposed, len(bias) > 0, c, i, i_end, j, j_end)
 
 
 @inlined
 def _of_batch(c: Any, weights: Any, thread: int, team: Any) -> Any:
-    """The thread's rows and columns of c, each from and to: rows, as everywhere, unless every
-    thread would then read weights that are many times what the batch is."""
+    """Return the thread's begin and end of rows and of columns in c.
+
+    Threads share rows, as everywhere, unless each would then read weights that are much larger than
+    the batch.
+    """
     rows, columns = c.shape
     if weights.size > WIDE * rows * (len(weights) + columns):
         j, j_end = share(columns, LINE, thread, team)
@@ -103,7 +114,7 @@ def _of_batch(c: Any, weights: Any, thread: int, team: Any) -> Any:
 
 @inlined
 def _of_weights(c: Any, thread: int, team: Any) -> Any:
-    """The same for a gradient of weights."""
+    """Return the thread's begin and end of rows and of columns in a gradient of weights."""
     rows, columns = c.shape
     if rows < ROWS * (len(team) - 1):
         j, j_end = share(columns, LINE, thread, team)
@@ -126,17 +137,17 @@ def _by_tiles(
     j_begin: int,
     j_end: int,
 ) -> None:
-    """Rows and columns of c from and to; a bias (0,) is none."""
+    """Compute the given rows and columns of c by tiles; a bias (0,) means none."""
     columns = c.shape[1]
     wide = VECTORS * VECTOR_BYTES // a.itemsize
     rows = i_end - i_begin
     stripes = (rows + ROWS - 1) // ROWS
     for first in range(j_begin, j_end, wide):
-        # the last tile lies over the one before it: masks are slow, on some processors very
+        # the last tile overlaps the previous one: masks are slow, on some CPUs very slow
         j = max(j_begin, min(first, j_end - wide))
         at_bias = j if len(bias) else -1
         for stripe in range(stripes):
-            # evenly: a last stripe of one row would leave the processor waiting for each sum
+            # evenly: in a last stripe of one row, the CPU would wait for each sum
             i = i_begin + stripe * rows // stripes
             height = i_begin + (stripe + 1) * rows // stripes - i
             tile(

@@ -2,4 +2,4 @@
 
 Shape = tuple[int, ...]
 Shapes = dict[str, Shape]
-"""By name."""
+"""Shapes by name."""

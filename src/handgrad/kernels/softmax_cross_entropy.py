@@ -1,8 +1,8 @@
 """Softmax and cross-entropy on given memory. Specification: layers/softmax_cross_entropy.py.
 
 logits, probs (B, V), targets (B,), others (B,): one minus the target's probability, without the
-cancellation of that difference; per_row (B,), the losses. Rows are taken a few at a time and
-turned, (V, ROWS): V is 27 where a loop wants a multiple of a vector.
+cancellation of that difference; per_row (B,), the losses. Rows are processed a few at a time and
+transposed, (V, ROWS): V is 27, but a loop should cover a multiple of a vector.
 """
 
 import math
@@ -17,17 +17,17 @@ from handgrad.kernels.transpose import transpose_part
 
 ROWS = 32
 NODES = SOFTMAX_CROSS_ENTROPY_NODES
-OWN = ("turned", "of_rows")
-"""Scratch of which every thread has its own."""
+PER_THREAD = ("transposed", "of_rows")
+"""Scratch that every thread needs a copy of."""
 
 
 def memory(logits: Shape, targets: Shape) -> Shapes:
-    """What a call needs beside its inputs and their gradients."""
+    """Return the memory of a call besides its inputs and their gradients."""
     return {
         "probs": logits,
         "others": targets,
         "per_row": targets,
-        "turned": (logits[1], ROWS),
+        "transposed": (logits[1], ROWS),
         "of_rows": (5, ROWS),
     }
 
@@ -39,31 +39,31 @@ def forward(
     probs: Any,
     others: Any,
     per_row: Any,
-    turned: Any,
+    transposed: Any,
     of_rows: Any,
     thread: int,
     team: Any,
 ) -> None:
-    """Each row's loss, nats; `mean` has the batch's."""
+    """Compute each row's loss, in nats; `mean` computes the batch's."""
     columns = logits.shape[1]
     total, at_target = of_rows[1], of_rows[2]
     begin, end = rows_of(logits, thread, team)
     for first in range(begin, end, ROWS):
         count = min(ROWS, end - first)
-        _exponentials(logits, targets, first, count, turned, of_rows)
+        _exponentials(logits, targets, first, count, transposed, of_rows)
         for r in range(count):
             per_row[first + r] = of_rows[4, r]
             others[first + r] = of_rows[3, r] / total[r]
-            turned[targets[first + r], r] = at_target[r]
+            transposed[targets[first + r], r] = at_target[r]
         for v in range(columns):
-            for r in range(turned.shape[1]):
-                turned[v, r] /= total[r]
-        transpose_part(turned, 0, columns, count, probs, first, 0)
+            for r in range(transposed.shape[1]):
+                transposed[v, r] /= total[r]
+        transpose_part(transposed, 0, columns, count, probs, first, 0)
 
 
 @kernel
 def mean(per_row: Any) -> float:
-    """Summed in float64."""
+    """Return the mean, summed in float64."""
     total = 0.0
     for b in range(len(per_row)):
         total += per_row[b]
@@ -72,46 +72,46 @@ def mean(per_row: Any) -> float:
 
 
 @kernel
-def loss_sum(logits: Any, targets: Any, count: int, turned: Any, of_rows: Any) -> float:
-    """The sum of the losses of the first `count` rows, nats, in float64."""
+def loss_sum(logits: Any, targets: Any, count: int, transposed: Any, of_rows: Any) -> float:
+    """Return the sum of the losses of the first `count` rows, in nats, float64."""
     loss = 0.0
     for first in range(0, count, ROWS):
-        some = min(ROWS, count - first)
-        _exponentials(logits, targets, first, some, turned, of_rows)
-        for r in range(some):
+        rows = min(ROWS, count - first)
+        _exponentials(logits, targets, first, rows, transposed, of_rows)
+        for r in range(rows):
             loss += of_rows[4, r]
     return loss
 
 
 @kernel
 def _exponentials(
-    logits: Any, targets: Any, first: int, count: int, turned: Any, of_rows: Any
+    logits: Any, targets: Any, first: int, count: int, transposed: Any, of_rows: Any
 ) -> None:
-    """exp(logits - largest) of `count` rows from `first` on into `turned`, 0 at each target; their
-    largest logits, totals, values at the targets, sums of the others and losses into `of_rows`.
+    """Write exp(logits - largest) of rows from `first` on to `transposed`, 0 at each target.
 
-    All ROWS are computed whatever `count` is: no loop has a remainder.
+    `of_rows` receives the largest logit, the total, the value at the target, the sum of the others
+    and the loss of each row. All ROWS are computed whatever `count` is: no loop has a remainder.
     """
-    # read from the array: a loop of a length known to the compiler is unrolled, and not vectorised
-    columns, width = turned.shape
+    # read from the array: the compiler unrolls a loop of constant length and does not vectorise it
+    columns, width = transposed.shape
     largest, total, at_target, others = of_rows[0], of_rows[1], of_rows[2], of_rows[3]
-    transpose_part(logits, first, count, columns, turned, 0, 0)
+    transpose_part(logits, first, count, columns, transposed, 0, 0)
     for r in range(width):
-        largest[r] = turned[0, r]
+        largest[r] = transposed[0, r]
         others[r] = 0
     for v in range(1, columns):
         for r in range(width):
-            largest[r] = larger(turned[v, r], largest[r])
+            largest[r] = larger(transposed[v, r], largest[r])
     for v in range(columns):
         for r in range(width):
-            turned[v, r] = exp_of_negative(turned[v, r] - largest[r])
+            transposed[v, r] = exp_of_negative(transposed[v, r] - largest[r])
     for r in range(count):
         target = targets[first + r]
-        at_target[r] = turned[target, r]
-        turned[target, r] = 0
+        at_target[r] = transposed[target, r]
+        transposed[target, r] = 0
     for v in range(columns):
         for r in range(width):
-            others[r] += turned[v, r]
+            others[r] += transposed[v, r]
     for r in range(count):
         total[r] = others[r] + at_target[r]
         difference = largest[r] - logits[first + r, targets[first + r]]
@@ -120,7 +120,7 @@ def _exponentials(
 
 @kernel
 def backward(targets: Any, probs: Any, others: Any, dlogits: Any, thread: int, team: Any) -> None:
-    """dlogits = (probs - one_hot(targets)) / B, the loss's own gradient being 1."""
+    """Compute dlogits = (probs - one_hot(targets)) / B; the loss's gradient is 1."""
     rows = len(probs)
     weight = probs.dtype.type(1) / probs.dtype.type(rows)
     p, d = flat(probs), flat(dlogits)

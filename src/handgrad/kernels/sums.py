@@ -1,5 +1,7 @@
-"""Sums over the rows of a matrix, four rows at a time: a sum is then read and written a fourth as
-often, and the inner loop stays on the contiguous axis."""
+"""Sums over the rows of a matrix, four rows at a time.
+
+A sum is then read and written a quarter as often, and the inner loop stays on the contiguous axis.
+"""
 
 from typing import Any
 
@@ -9,7 +11,7 @@ from handgrad.kernels.team import lines
 
 @kernel
 def column_sums(x: Any, out: Any, thread: int, team: Any) -> None:
-    """out (H,) = x (B, H) summed over the rows."""
+    """Compute out (H,) = x (B, H) summed over the rows."""
     rows, columns = x.shape
     begin, end = lines(columns, thread, team)
     for j in range(begin, end):

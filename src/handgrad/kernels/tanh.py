@@ -11,7 +11,7 @@ NODES = ("h",)
 
 
 def memory(hpreact: Shape) -> Shapes:
-    """What a call needs beside its inputs and their gradients."""
+    """Return the memory of a call besides its inputs and their gradients."""
     return {"h": hpreact}
 
 
@@ -25,7 +25,7 @@ def forward(hpreact: Any, h: Any, thread: int, team: Any) -> None:
 
 @kernel
 def backward(dh: Any, h: Any, dhpreact: Any, thread: int, team: Any) -> None:
-    """dhpreact = dh (1 - h**2)."""
+    """Compute dhpreact = dh (1 - h**2)."""
     one = h.dtype.type(1)
     dout, out, dx = flat(dh), flat(h), flat(dhpreact)
     begin, end = numbers_of(h, thread, team)

@@ -1,10 +1,9 @@
-"""A step computed by a team of threads: each runs the whole of it, does its share of every kernel,
-and waits for all others before the next.
+"""A step computed by a team of threads: each computes its share of every kernel, then waits for the
+others before the next kernel.
 
-Shares are of what is written, so that every number is computed by one thread, in one order: the
-bits do not depend on how many threads there are. `thread` counts from 0; `team` (1 + threads, 8)
-is int64, a cache line a row: how often threads have arrived, and for each how many arrivals it
-waits for.
+Shares are of the output, so that one thread computes each number, in one order: the bits do not
+depend on the number of threads. `thread` counts from 0. `team` (1 + threads, 8) is int64, one cache
+line per row: the number of arrivals, and for each thread the number of arrivals it waits for.
 """
 
 import platform
@@ -18,18 +17,19 @@ from numba.extending import intrinsic
 from handgrad.kernels.jit import inlined, kernel
 
 LINE = 16
-"""Numbers of a cache line, float32: where two threads write to one, it goes back and forth."""
+"""Numbers in a cache line, float32: a line that two threads write to moves back and forth."""
 ROWS = 16
-"""Of a batch, taken together. What a thread has written it reads next, from its own cache: kernels
-that go over a batch are shared out by its rows, all in the same way."""
+"""Rows of a batch that are processed together. Every kernel shares a batch by its rows in the same
+way: a thread then reads what it has written itself, from its cache.
+"""
 _SPINS = 1000
-"""Some 20 microseconds; who waits longer lets others have the processor."""
+"""About 20 microseconds; after that a waiting thread yields its CPU."""
 _PAUSES = {"x86_64": "llvm.x86.sse2.pause", "amd64": "llvm.x86.sse2.pause"}
 
 
 @inlined
 def share(size: int, unit: int, thread: int, team: Any) -> Any:
-    """The first of the thread's numbers, and the one after its last, of `size` in units."""
+    """Return the thread's begin and end in `size` numbers, in multiples of `unit`."""
     units, threads = (size + unit - 1) // unit, len(team) - 1
     first = units * thread // threads * unit
     return min(size, first), min(size, units * (thread + 1) // threads * unit)
@@ -37,13 +37,13 @@ def share(size: int, unit: int, thread: int, team: Any) -> Any:
 
 @inlined
 def rows_of(batch: Any, thread: int, team: Any) -> Any:
-    """The first of the thread's rows of `batch`, and the one after its last."""
+    """Return the thread's first row of `batch`, and the one after its last."""
     return share(len(batch), ROWS, thread, team)
 
 
 @inlined
 def numbers_of(batch: Any, thread: int, team: Any) -> Any:
-    """The same of the batch as one line, as indices without a sign."""
+    """Return the same range for the flattened batch, as unsigned indices."""
     begin, end = rows_of(batch, thread, team)
     width = batch.size // len(batch)
     return np.uintp(begin * width), np.uintp(end * width)
@@ -51,15 +51,18 @@ def numbers_of(batch: Any, thread: int, team: Any) -> Any:
 
 @inlined
 def lines(size: int, thread: int, team: Any) -> Any:
-    """`share` in whole cache lines, as indices without a sign: of one with a sign that does not
-    start from 0 numba asks whether it counts from the end, and no such loop vectorises."""
+    """Return `share` in whole cache lines, as unsigned indices.
+
+    For a signed index that does not start from 0, numba tests whether it is negative, and the loop
+    does not vectorise.
+    """
     begin, end = share(size, LINE, thread, team)
     return np.uintp(begin), np.uintp(end)
 
 
 @kernel
 def wait(thread: int, team: Any) -> None:
-    """Until every thread of the team is here; what they have written is then seen."""
+    """Wait until every thread of the team has arrived; its writes are then visible."""
     threads = len(team) - 1
     if threads == 1:
         return
@@ -76,7 +79,7 @@ def wait(thread: int, team: Any) -> None:
 
 @intrinsic  # type: ignore[untyped-decorator]
 def _arrive(typing_context: Any, team: Any) -> Any:
-    """Add one to the team's first number; what was written before is seen by who sees that."""
+    """Increment the team's first number; whoever reads it sees the earlier writes."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         builder.atomic_rmw("add", _first(context, builder, team, values), _INT64(1), "release")
@@ -87,7 +90,7 @@ def _arrive(typing_context: Any, team: Any) -> Any:
 
 @intrinsic  # type: ignore[untyped-decorator]
 def _arrivals(typing_context: Any, team: Any) -> Any:
-    """The team's first number, read anew."""
+    """Return the team's first number, read again from memory."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         return builder.load_atomic(_first(context, builder, team, values), "acquire", 8)
@@ -104,7 +107,7 @@ def _first(context: Any, builder: Any, team: Any, values: Any) -> Any:
 
 @intrinsic  # type: ignore[untyped-decorator]
 def _pause(typing_context: Any) -> Any:
-    """Tell the processor that this is a loop that waits."""
+    """Tell the CPU that this loop is waiting."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         name = _PAUSES.get(platform.machine().lower())
@@ -117,7 +120,7 @@ def _pause(typing_context: Any) -> Any:
 
 @intrinsic  # type: ignore[untyped-decorator]
 def _yield(typing_context: Any) -> Any:
-    """Let another thread have this processor: POSIX's sched_yield."""
+    """Let another thread use this CPU: POSIX's sched_yield."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         _call(builder, "sched_yield", ir.IntType(32))

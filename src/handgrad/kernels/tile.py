@@ -1,10 +1,10 @@
-"""One tile of a matrix product, its sums held in registers: what LLVM does not find by itself.
+"""One tile of a matrix product with its sums in registers, which LLVM does not find by itself.
 
 c[i, j] = sum over p of a[i, p] b[p, j] (+ bias[j]) for up to ROWS rows i and two vectors of
 columns j: each p takes two loads of b and a broadcast of each a[i, p], for 2 * ROWS multiply-adds.
-Written in LLVM's own language; the loop over tiles is in product.py. After Goto, van de Geijn:
-Anatomy of High-Performance Matrix Multiplication, ACM TOMS 2008, without its packing: these
-matrices fit the caches.
+It is written in LLVM's intermediate language; the loop over tiles is in product.py. After Goto, van
+de Geijn: Anatomy of High-Performance Matrix Multiplication, ACM TOMS 2008, without its packing:
+these matrices fit the caches.
 """
 
 from typing import Any
@@ -16,7 +16,7 @@ from numba.extending import intrinsic
 from handgrad.kernels.jit import VECTOR_BYTES
 
 ROWS = 6
-"""12 sums, two vectors of b and a broadcast are 15 of AVX2's 16 registers."""
+"""12 sums, two vectors of b and a broadcast use 15 of AVX2's 16 registers."""
 VECTORS = 2
 
 
@@ -39,15 +39,15 @@ def tile(
     rows: Any,
     columns: Any,
 ) -> Any:
-    """`rows` (1 to ROWS) by `columns` (1 to two vectors) numbers of c.
+    """Compute `rows` (1 to ROWS) by `columns` (1 to two vectors) numbers of c.
 
-    a, b, c, bias are arrays of one float type; `at_*` the tile's first number in each, in numbers;
-    `row_of_*` the distance of two rows, `next_in_a` that of two a[i, p]; `length` how many p, at
-    least 1. at_bias below 0 stands for no bias.
+    a, b, c, bias are arrays of one float type. `at_*` is the index of the tile's first number in
+    each; `row_of_*` the distance between rows, `next_in_a` that between two a[i, p]; `length` the
+    number of p, at least 1. at_bias below 0 means no bias.
     """
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        builder.function.attributes.add("noinline")  # a copy a product would compile for seconds
+        builder.function.attributes.add("noinline")  # a copy per product compiles for seconds
         pointers = [
             cgutils.create_struct_proxy(kind)(context, builder, value=value).data
             for kind, value in zip((a, b, c, bias), values[:4], strict=True)
@@ -70,7 +70,7 @@ class _Tiles:
         self._index = context.get_value_type(types.intp)
 
     def choose(self, pointers: list[Any], *values: Any) -> None:
-        """Jump to the tile of the given rows and columns, and on from there."""
+        """Jump to the tile for the given rows and columns, then to the end."""
         *places, rows, columns = values
         builder = self._builder
         end = builder.append_basic_block("end")
@@ -97,7 +97,7 @@ class _Tiles:
             builder.branch(end)
 
     def _tile(self, rows: int, pointers: list[Any], places: Any, masks: list[Any]) -> None:
-        """The loop over p and the stores after it."""
+        """Generate the loop over p and the stores after it."""
         builder, index = self._builder, self._index
         at_a, at_b, at_c, at_bias, row_of_a, next_in_a, row_of_b, row_of_c, length = places
         a, b, c = (
@@ -117,21 +117,21 @@ class _Tiles:
             number = builder.load(builder.gep(from_a, [builder.mul(row_of_a, index(row))]))
             factor = self._splat(number, self._vector)
             terms = zip(from_b, sums[row], strict=True)
-            added.append([self._multiply_add(factor, of_b, held) for of_b, held in terms])
+            added.append([self._multiply_add(factor, of_b, total) for of_b, total in terms])
         following = builder.add(p, index(1))
         p.add_incoming(index(0), before)
         p.add_incoming(following, loop)
-        for held_row, added_row in zip(sums, added, strict=True):
-            for held, new, first in zip(held_row, added_row, start, strict=True):
-                held.add_incoming(first, before)
-                held.add_incoming(new, loop)
+        for total_row, added_row in zip(sums, added, strict=True):
+            for total, new, first in zip(total_row, added_row, start, strict=True):
+                total.add_incoming(first, before)
+                total.add_incoming(new, loop)
         builder.cbranch(builder.icmp_signed("<", following, length), loop, after)
         builder.position_at_end(after)
         for row in range(rows):
             self._store_row(added[row], builder.gep(c, [builder.mul(row_of_c, index(row))]), masks)
 
     def _start(self, bias: Any, b: Any, at_bias: Any, masks: list[Any]) -> list[Any]:
-        """The bias, or zeros: b's first row is then read in its place, and not used."""
+        """Return the bias or zeros: without a bias, b's first row is read but not used."""
         builder = self._builder
         has_bias = builder.icmp_signed(">=", at_bias, self._index(0))
         read = self._load_row(builder.select(has_bias, bias, b), masks)
@@ -158,7 +158,7 @@ class _Tiles:
             self._builder.call(store, [value, place, ir.IntType(32)(self._align), mask])
 
     def _masks(self, columns: Any) -> list[Any]:
-        """For each vector, which of its columns there are."""
+        """Return for each vector which of its columns exist."""
         numbers = ir.VectorType(self._index, self._width)
         there = self._splat(columns, numbers)
         return [
@@ -173,7 +173,7 @@ class _Tiles:
         )
 
     def _splat(self, number: Any, kind: Any) -> Any:
-        """`number` in every lane."""
+        """Return `number` in every lane."""
         nothing, integer = ir.Constant(kind, ir.Undefined), ir.IntType(32)
         first = self._builder.insert_element(nothing, number, integer(0))
         lanes = ir.Constant(ir.VectorType(integer, kind.count), [0] * kind.count)
@@ -190,5 +190,5 @@ class _Tiles:
 
     @property
     def _align(self) -> int:
-        """Bytes: rows start wherever a number may."""
+        """The alignment in bytes: rows start at any number."""
         return int(self._bits) // 8

@@ -1,7 +1,7 @@
 """The transpose of a matrix, by squares of vectors in registers.
 
-A square is turned in log2(width) steps: each exchanges, within every pair of rows d apart, the
-upper half of each 2 d columns of the one with the lower half of the other's (Eklundh 1972).
+A square is transposed in log2(width) steps. Each step exchanges, within every pair of rows d apart,
+the upper half of each 2 d columns of one row with the lower half of the other's (Eklundh 1972).
 """
 
 from typing import Any
@@ -16,7 +16,7 @@ from handgrad.kernels.team import LINE, share
 
 @inlined
 def transpose(a: Any, out: Any, thread: int, team: Any) -> None:
-    """out (N, M) = a.T, a (M, N); C-contiguous both, of one float type."""
+    """Compute out (N, M) = a.T, a (M, N); both C-contiguous, of one float type."""
     begin, end = share(a.shape[0], LINE, thread, team)
     transpose_part(a, begin, end - begin, a.shape[1], out, 0, begin)
 
@@ -25,7 +25,7 @@ def transpose(a: Any, out: Any, thread: int, team: Any) -> None:
 def transpose_part(
     a: Any, from_row: int, rows: int, columns: int, out: Any, to_row: int, to_column: int
 ) -> None:
-    """out[to_row + j, to_column + i] = a[from_row + i, j], i below `rows`, j below `columns`."""
+    """Compute out[to_row + j, to_column + i] = a[from_row + i, j], i < `rows`, j < `columns`."""
     width = VECTOR_BYTES // a.itemsize
     if rows < width or columns < width:
         for i in range(rows):
@@ -34,7 +34,7 @@ def transpose_part(
         return
     row_of_a, row_of_out = a.shape[1], out.shape[1]
     for i in range(0, rows, width):
-        row = min(i, rows - width)  # the last squares lie over those before them
+        row = min(i, rows - width)  # the last squares overlap the previous ones
         for j in range(0, columns, width):
             column = min(j, columns - width)
             at_a = (from_row + row) * row_of_a + column
@@ -46,7 +46,7 @@ def transpose_part(
 def _square(
     typing_context: Any, a: Any, out: Any, at_a: Any, at_out: Any, row_of_a: Any, row_of_out: Any
 ) -> Any:
-    """One square, from number `at_a` of a to number `at_out` of out."""
+    """Transpose one square, from index `at_a` of a to index `at_out` of out."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         align = a.dtype.bitwidth // 8
@@ -81,13 +81,13 @@ def _exchanged(builder: Any, rows: list[Any], distance: int) -> list[Any]:
     width = len(rows)
     mask = ir.VectorType(ir.IntType(32), width)
     upper = [bool(lane & distance) for lane in range(width)]
-    # lanes from `width` on are those of the second of the two rows
+    # lanes from `width` on are those of the second row
     first = [width + lane - distance if up else lane for lane, up in enumerate(upper)]
     second = [width + lane if up else lane + distance for lane, up in enumerate(upper)]
-    made = list(rows)
+    exchanged = list(rows)
     for row in range(width):
         if not row & distance:
             pair = rows[row], rows[row + distance]
-            made[row] = builder.shuffle_vector(*pair, ir.Constant(mask, first))
-            made[row + distance] = builder.shuffle_vector(*pair, ir.Constant(mask, second))
-    return made
+            exchanged[row] = builder.shuffle_vector(*pair, ir.Constant(mask, first))
+            exchanged[row + distance] = builder.shuffle_vector(*pair, ir.Constant(mask, second))
+    return exchanged

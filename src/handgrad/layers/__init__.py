@@ -3,13 +3,13 @@
 Every module has
 - INPUTS: the names of forward's arguments; NODES: the named steps of its chunked forward, the
   output last;
-- forward(*inputs) -> (out, cache) and backward(dout, cache) -> one gradient an input, in order,
-  None for what has none (indices, targets, an absent bias): the closed forms;
+- forward(*inputs) -> (out, cache) and backward(dout, cache) -> one gradient per input, in order,
+  None for an input without a gradient (indices, targets, no bias): the closed forms;
 - forward_chunked(*inputs) -> (out, cache) and backward_chunked(dout, cache) -> gradients by name,
-  of the inputs and of every node but the output: one elementary step a line, in the notebooks'
-  names.
+  of the inputs and of every node except the output: one elementary step per line, in the names of
+  the notebooks.
 
-backward writes neither to its cache nor to dout, and what it returns shares no memory with them.
+backward changes neither its cache nor dout, and its results share no memory with them.
 Letters in shapes: B batch, T characters of context (block_size), C channels in, H channels out,
 V symbols, E embedding (n_embd).
 """
@@ -26,7 +26,7 @@ Gradients = dict[str, Tensor]
 
 
 class Layer(Protocol):
-    """What every module in LAYERS offers; the arguments of `forward` are the layer's own INPUTS."""
+    """What every module in LAYERS offers; the arguments of `forward` are the layer's INPUTS."""
 
     INPUTS: tuple[str, ...]
     NODES: tuple[str, ...]

@@ -20,7 +20,7 @@ NODES = BATCHNORM_NODES
 
 
 class _Cache(NamedTuple):
-    """bnraw is kept rather than x: backward needs it as it is, and mean and x not at all."""
+    """backward needs bnraw, but neither x nor the mean."""
 
     bnraw: Tensor  # (..., H)
     bnvar_inv: Tensor  # (1, H)
@@ -30,11 +30,11 @@ class _Cache(NamedTuple):
 
 
 def forward(x: Tensor, bngain: Tensor, bnbias: Tensor) -> tuple[Tensor, _Cache]:
-    """Training mode: the batch's own statistics. Raises SettingsError for fewer than two rows."""
+    """Normalise by the batch's statistics. Raises SettingsError for fewer than two rows."""
     rows = _rows(x)
     bnmeani = rows.mean(0, keepdim=True)
     bndiff = rows - bnmeani
-    # two passes of sums: torch.var_mean takes four times as long down the columns of a small batch
+    # two passes of sums: torch.var_mean takes four times as long on the columns of a small batch
     bnvar = (bndiff * bndiff).sum(0, keepdim=True).div_(rows.shape[0] - 1)
     bnvar_inv = torch.rsqrt(bnvar + EPS)
     bnraw = bndiff.mul_(bnvar_inv).view_as(x)
@@ -43,7 +43,7 @@ def forward(x: Tensor, bngain: Tensor, bnbias: Tensor) -> tuple[Tensor, _Cache]:
 
 
 def backward(dout: Tensor, cache: _Cache) -> tuple[Tensor, Tensor, Tensor]:
-    """(dx, dbngain, dbnbias), where
+    """Return (dx, dbngain, dbnbias), where
 
     dx = bngain * bnvar_inv * (dout - sum(dout) / n - bnraw * sum(dout * bnraw) / (n - 1)).
     """
@@ -57,7 +57,7 @@ def backward(dout: Tensor, cache: _Cache) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def forward_chunked(x: Tensor, bngain: Tensor, bnbias: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-    """As forward, one step a line; keeps every step."""
+    """Compute forward one step per line; cache every step."""
     rows = _rows(x)
     n = rows.shape[0]
     bnmeani = 1 / n * rows.sum(0, keepdim=True)  # (1, H)
@@ -73,7 +73,7 @@ def forward_chunked(x: Tensor, bngain: Tensor, bnbias: Tensor) -> tuple[Tensor, 
 
 
 def backward_chunked(dout: Tensor, cache: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Every step's gradient, in autograd's bits at the lecture's sizes."""
+    """Return every step's gradient, with autograd's bits at the lecture's sizes."""
     bndiff, bnvar, bnvar_inv = cache["bndiff"], cache["bnvar"], cache["bnvar_inv"]
     bnraw, bngain = cache["bnraw"], cache["bngain"]
     n = _rows(dout).shape[0]
@@ -111,19 +111,19 @@ def backward_chunked(dout: Tensor, cache: dict[str, Tensor]) -> dict[str, Tensor
 def forward_evaluation(
     x: Tensor, bngain: Tensor, bnbias: Tensor, mean: Tensor, var: Tensor
 ) -> Tensor:
-    """By given statistics (1, H): no row depends on its neighbours."""
+    """Normalise by given statistics (1, H): no row depends on other rows."""
     return torch.addcmul(bnbias, bngain, (x - mean) * torch.rsqrt(var + EPS))
 
 
 def batch_statistics(cache: "_Cache | dict[str, Tensor]") -> tuple[Tensor, Tensor]:
-    """(mean, var) of the batch, each (1, H), without gradient, from either forward's cache."""
+    """Return the batch's (mean, var), each (1, H), without gradient, from either cache."""
     if isinstance(cache, dict):
         return cache["bnmeani"].detach(), cache["bnvar"].detach()
     return cache.bnmeani, cache.bnvar
 
 
 def _rows(x: Tensor) -> Tensor:
-    """(..., H) as (n, H). Raises SettingsError where n - 1 is 0."""
+    """Return (..., H) as (n, H). Raises SettingsError for fewer than two rows."""
     rows = x if x.dim() == 2 else x.reshape(-1, x.shape[-1])
     if rows.shape[0] < 2:
         raise SettingsError(

@@ -15,13 +15,13 @@ _Cache = tuple[Tensor, Tensor]
 
 
 def forward(indices: Tensor, C: Tensor) -> tuple[Tensor, _Cache]:
-    """Rows of C (V, E) by indices (B, T). Raises IndexError for an index outside 0 .. V-1."""
+    """Look up rows of C (V, E) by indices (B, T). Raises IndexError outside 0 .. V-1."""
     rows = C.index_select(0, indices.reshape(-1))  # twice as fast as C[indices] at small sizes
     return rows.view(*indices.shape, C.shape[1]), (indices, C)
 
 
 def backward(dout: Tensor, cache: _Cache) -> tuple[None, Tensor]:
-    """(None, dC): a row that was looked up several times collects the sum of its gradients."""
+    """Return (None, dC): the gradient of a row is the sum over its lookups."""
     indices, C = cache
     dC = torch.zeros_like(C)
     dC.index_add_(0, indices.reshape(-1), dout.reshape(-1, C.shape[1]))
@@ -29,13 +29,13 @@ def backward(dout: Tensor, cache: _Cache) -> tuple[None, Tensor]:
 
 
 def forward_chunked(indices: Tensor, C: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-    """As forward, in the notebooks' one line."""
+    """Compute forward in the notebooks' one line."""
     emb = C[indices]  # (B, T, E)
     return emb, {"indices": indices, "C": C, "emb": emb}
 
 
 def backward_chunked(dout: Tensor, cache: dict[str, Tensor]) -> dict[str, Tensor]:
-    """dC (V, E). index_put_ with accumulate adds in the order of the batch, as autograd does."""
+    """Return dC (V, E). index_put_ with accumulate adds in batch order, as autograd does."""
     indices, C = cache["indices"], cache["C"]
     # emb = C[indices]
     dC = torch.zeros_like(C)

@@ -1,6 +1,6 @@
 """Linear: out = x @ W + b.
 
-x (..., C), W (C, H), b (H,) or absent, out (..., H).
+x (..., C), W (C, H), b (H,) or None, out (..., H).
 Derivation: docs/derivations/linear.md
 """
 
@@ -14,12 +14,12 @@ _Cache = tuple[Tensor, Tensor, bool]
 
 
 def forward(x: Tensor, W: Tensor, b: Tensor | None = None) -> tuple[Tensor, _Cache]:
-    """x @ W + b in one call."""
+    """Return x @ W + b, computed in one call."""
     return torch.nn.functional.linear(x, W.t(), b), (x, W, b is not None)
 
 
 def backward(dout: Tensor, cache: _Cache) -> tuple[Tensor, Tensor, Tensor | None]:
-    """(dx, dW, db); db is None where there was no bias."""
+    """Return (dx, dW, db); db is None without a bias."""
     x, W, has_bias = cache
     rows, drows = _rows(x), _rows(dout)
     return dout @ W.t(), rows.t() @ drows, drows.sum(0) if has_bias else None
@@ -28,14 +28,14 @@ def backward(dout: Tensor, cache: _Cache) -> tuple[Tensor, Tensor, Tensor | None
 def forward_chunked(
     x: Tensor, W: Tensor, b: Tensor | None = None
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """As forward, in the notebooks' one line."""
+    """Compute forward in the notebooks' one line."""
     out = x @ W if b is None else x @ W + b  # (..., H)
     cache = {"x": x, "W": W, "out": out}
     return out, cache if b is None else {**cache, "b": b}
 
 
 def backward_chunked(dout: Tensor, cache: dict[str, Tensor]) -> dict[str, Tensor]:
-    """dx (..., C), dW (C, H) and, with a bias, db (H,)."""
+    """Return dx (..., C), dW (C, H) and, with a bias, db (H,)."""
     x, W = cache["x"], cache["W"]
     # out = x @ W + b
     dx = dout @ W.t()
@@ -47,5 +47,5 @@ def backward_chunked(dout: Tensor, cache: dict[str, Tensor]) -> dict[str, Tensor
 
 
 def _rows(x: Tensor) -> Tensor:
-    """(..., C) as (rows, C): every leading dimension is batch."""
+    """Return (..., C) as (rows, C): every leading dimension is batch."""
     return x if x.dim() == 2 else x.reshape(-1, x.shape[-1])

@@ -17,16 +17,16 @@ _Cache = tuple[Tensor, Tensor]
 
 
 def forward(logits: Tensor, targets: Tensor) -> tuple[Tensor, _Cache]:
-    """loss from log_softmax, which neither overflows nor takes the log of an underflowed 0."""
+    """Return the loss by log_softmax, which neither overflows nor takes the log of 0."""
     logprobs = torch.log_softmax(logits, 1)  # (B, V)
     return torch.nn.functional.nll_loss(logprobs, targets), (logprobs, targets)
 
 
 def backward(dout: Tensor, cache: _Cache) -> tuple[Tensor, None]:
-    """(dlogits, None).
+    """Return (dlogits, None).
 
-    At the target, probability - 1 is written as minus the sum of the others: where the model is
-    confidently right the difference would cancel to noise, as PyTorch's own cross_entropy does.
+    At the target, probability - 1 is computed as minus the sum of the others: where the model is
+    confidently right, the difference would cancel to noise, as in PyTorch's cross_entropy.
     """
     logprobs, targets = cache
     dlogits = logprobs.exp().mul_(dout / logprobs.shape[0])  # (B, V)
@@ -37,17 +37,17 @@ def backward(dout: Tensor, cache: _Cache) -> tuple[Tensor, None]:
 
 
 def forward_chunked(logits: Tensor, targets: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-    """As forward, one step a line; keeps every step.
+    """Compute forward one step per line; cache every step.
 
-    Logits that lie more than about 103 below their row's largest (float32) underflow to a
-    probability of 0 and a loss of infinity: this is the lecture's form, the closed form is not so.
+    Logits more than about 103 below the largest of their row (float32) underflow to a probability
+    of 0 and a loss of infinity. This is the lecture's form; the closed form does not underflow.
     """
     n = logits.shape[0]
     logit_maxes = logits.max(1, keepdim=True).values  # (B, 1)
     norm_logits = logits - logit_maxes  # (B, V), at most 0: exp cannot overflow
     counts = norm_logits.exp()
     counts_sum = counts.sum(1, keepdim=True)  # (B, 1)
-    counts_sum_inv = counts_sum**-1  # 1 / counts_sum would have a backward of other bits
+    counts_sum_inv = counts_sum**-1  # the backward of 1 / counts_sum has other bits
     probs = counts * counts_sum_inv  # (B, V)
     logprobs = probs.log()
     loss = -logprobs[torch.arange(n, device=logits.device), targets].mean()  # ()
@@ -56,7 +56,7 @@ def forward_chunked(logits: Tensor, targets: Tensor) -> tuple[Tensor, dict[str, 
 
 
 def backward_chunked(dout: Tensor, cache: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Every step's gradient, in autograd's bits at the lecture's sizes."""
+    """Return every step's gradient, with autograd's bits at the lecture's sizes."""
     logits, targets, counts = cache["logits"], cache["targets"], cache["counts"]
     counts_sum, counts_sum_inv = cache["counts_sum"], cache["counts_sum_inv"]
     n = logits.shape[0]

@@ -1,6 +1,6 @@
 """Tanh: h = tanh(hpreact), elementwise, any shape.
 
-The derivative needs the output alone: 1 - h**2. Derivation: docs/derivations/tanh.md
+The derivative depends on the output alone: 1 - h**2. Derivation: docs/derivations/tanh.md
 """
 
 import torch
@@ -11,25 +11,25 @@ NODES = ("h",)
 
 
 def forward(hpreact: Tensor) -> tuple[Tensor, Tensor]:
-    """The cache is the output: it serves the backward, and hpreact need not be kept."""
+    """Return h and the cache, which is h: backward does not need hpreact."""
     h = torch.tanh(hpreact)
     return h, h
 
 
 def backward(dout: Tensor, cache: Tensor) -> tuple[Tensor]:
-    """(dhpreact,). 1 - h*h rounds once; dout - dout*h*h would lose every digit where h nears 1."""
+    """Return (dhpreact,). 1 - h*h rounds once; dout - dout*h*h loses all digits as h nears 1."""
     h = cache
     return (torch.addcmul(_one(h), h, h, value=-1).mul_(dout),)
 
 
 def forward_chunked(hpreact: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-    """As forward."""
+    """Compute forward; cache both tensors."""
     h = torch.tanh(hpreact)
     return h, {"hpreact": hpreact, "h": h}
 
 
 def backward_chunked(dout: Tensor, cache: dict[str, Tensor]) -> dict[str, Tensor]:
-    """dhpreact, in autograd's bits: its tanh backward rounds 1 - h*h once, as addcmul does."""
+    """Return dhpreact with autograd's bits: both round 1 - h*h once (addcmul)."""
     h = cache["h"]
     # h = torch.tanh(hpreact)
     dhpreact = torch.addcmul(_one(h), h, h, value=-1) * dout

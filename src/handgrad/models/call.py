@@ -1,4 +1,4 @@
-"""A model as data: the layers that it calls, in order, by the names of what they read and write."""
+"""A model as data: its layer calls in order, with the names that each reads and writes."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -7,14 +7,14 @@ from handgrad.models.initialise import Arrays
 
 
 @dataclass(frozen=True)
-class Call:
-    """One layer of a model.
+class LayerCall:
+    """One call of a layer in a model.
 
     `inputs` are the names that the layer's forward reads: parameters, earlier outputs, and the
-    batch's `inputs` and `targets`. `nodes` are the model's names for the layer's NODES; the last
-    is the output. A name read by several calls collects the sum of their gradients, so residuals
-    and tied weights need nothing more. `state` names the running mean and variance, for batchnorm
-    alone.
+    batch's `inputs` and `targets`. `nodes` are the model's names of the layer's NODES; the last is
+    the output. The gradient of a name that several calls read is the sum of their contributions, so
+    residuals and tied weights need nothing else. `state` names the running mean and variance; only
+    batchnorm has them.
     """
 
     layer: str
@@ -24,11 +24,12 @@ class Call:
 
     @property
     def output(self) -> str:
+        """The name of the last node."""
         return self.nodes[-1]
 
 
 class Model(Protocol):
-    """What engines, training and run folders need of a model: sizes, parameters and calls."""
+    """What engines, training and run folders need from a model: sizes, parameters and calls."""
 
     @property
     def name(self) -> str: ...
@@ -45,5 +46,5 @@ class Model(Protocol):
 
     def shapes(self) -> dict[str, tuple[int, ...]]: ...
     def state_shapes(self) -> dict[str, tuple[int, ...]]: ...
-    def calls(self) -> tuple[Call, ...]: ...
+    def calls(self) -> tuple[LayerCall, ...]: ...
     def initialise(self, init: str, seed: int) -> tuple[Arrays, Arrays]: ...

@@ -1,6 +1,6 @@
-"""INITIALISATIONS: how a model's parameters start, by name.
+"""INITIALISATIONS: name -> how a model's parameters start.
 
-The first four are the rows of a well-known table: each mends what the one before it had wrong.
+The first four are the rows of the lecture's table: each corrects a fault of the previous one.
 """
 
 from collections.abc import Callable
@@ -11,14 +11,14 @@ import numpy.typing as npt
 
 Arrays = dict[str, npt.NDArray[np.float32]]
 Draw = Callable[[tuple[int, ...]], npt.NDArray[np.float32]]
-"""Standard normal numbers of a given shape; called once a parameter, in the order of `shapes()`."""
+"""Draws standard normal numbers of a shape; called once per parameter, in order of `shapes()`."""
 
 TANH_GAIN = 5 / 3  # He et al. 2015, arXiv:1502.01852, with PyTorch's gain for tanh
 
 
 @dataclass(frozen=True)
 class Initialisation:
-    """Standard deviations; with `hidden_by_fan_in` a hidden weight's is divided by sqrt(fan_in)."""
+    """Standard deviations; `hidden_by_fan_in` divides that of hidden weights by sqrt(fan_in)."""
 
     hidden_weight: float
     hidden_by_fan_in: bool
@@ -26,7 +26,7 @@ class Initialisation:
     output_weight: float
     output_bias: float
     bngain: float = 0.0
-    """Around 1."""
+    """Around a mean of 1."""
     bnbias: float = 0.0
 
 
@@ -35,13 +35,16 @@ INITIALISATIONS: dict[str, Initialisation] = {
     "softmax_not_confidently_wrong": Initialisation(1.0, False, 1.0, 0.01, 0.0),
     "tanh_not_saturated": Initialisation(TANH_GAIN, True, 0.01, 0.01, 0.0),
     "batchnorm": Initialisation(TANH_GAIN, True, 0.01, 0.01, 0.0),
-    # nothing 0 and nothing constant, so that no mistake in a backward pass is masked
+    # nothing is zero or constant, because that could hide a mistake in a backward pass
     "exercise": Initialisation(TANH_GAIN, True, 0.1, 0.1, 0.1, 0.1, 0.1),
 }
 
 
 def philox_draw(seed: int) -> Draw:
-    """Draws by (seed) alone. The counter's top word keeps them off the batches' stream."""
+    """Return draws that depend on `seed` alone.
+
+    The top word of the counter separates them from the stream of the batches.
+    """
     key = seed % 2**128
     generator = np.random.Generator(np.random.Philox(key=key, counter=[0, 0, 0, 1]))
     return lambda shape: generator.standard_normal(shape, dtype=np.float32)
@@ -50,9 +53,9 @@ def philox_draw(seed: int) -> Draw:
 def draw_parameters(
     shapes: dict[str, tuple[int, ...]], roles: dict[str, str], init: Initialisation, draw: Draw
 ) -> Arrays:
-    """One array a name, float32. `roles` says what each name is: see `_START`.
+    """Return one float32 array per name; `roles` maps each name to a key of `_START`.
 
-    A standard deviation of 0 draws all the same, so that the stream does not depend on the table.
+    A standard deviation of 0 draws numbers too, so the stream does not depend on the table.
     """
     return {name: _START[roles[name]](draw(shape), init) for name, shape in shapes.items()}
 

@@ -1,4 +1,4 @@
-"""The MLP: embeddings of the context side by side, hidden layers, logits.
+"""The MLP: the joined embeddings of the context, hidden layers, logits.
 
 Bengio, Ducharme, Vincent, Jauvin: A Neural Probabilistic Language Model, 2003, with the lecture's
 batch normalisation between each linear layer and its tanh.
@@ -8,7 +8,7 @@ batch normalisation between each linear layer and its tanh.
     linear - logits (B, V) - softmax_cross_entropy with targets (B,) - loss
 
 With one hidden layer the names are the lecture's: C, W1, b1, bngain, bnbias, W2, b2; with more,
-each bears its layer's number: hpreact_2, and so on, since bndiff2 is a step's name already.
+each has its layer's number: hpreact_2, and so on, because bndiff2 already names a step.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ import numpy as np
 
 from handgrad.constants import BATCHNORM_NODES, SOFTMAX_CROSS_ENTROPY_NODES
 from handgrad.errors import SettingsError
-from handgrad.models.call import Call
+from handgrad.models.call import LayerCall
 from handgrad.models.initialise import (
     INITIALISATIONS,
     Arrays,
@@ -30,7 +30,7 @@ from handgrad.models.initialise import (
 
 @dataclass(frozen=True)
 class MLP:
-    """Sizes and switches. Raises SettingsError for a size that cannot be."""
+    """Sizes and switches. Raises SettingsError for an invalid size."""
 
     vocab_size: int
     block_size: int = 3
@@ -40,11 +40,11 @@ class MLP:
     """Hidden layers; 0 is a softmax regression on the joined embeddings."""
     batchnorm: bool = True
     hidden_bias: bool = True
-    """A bias before batchnorm has no effect, yet the lecture keeps it; False leaves it out."""
+    """False removes it. A bias before batchnorm has no effect, but the lecture keeps it."""
     batchnorm_output: bool = False
-    """Batchnorm on the logits too, in place of their bias, as the lecture's deep MLP has it."""
+    """Batchnorm on the logits, in place of their bias, as in the lecture's deep MLP."""
     momentum: float = 0.001
-    """The weight of a batch in batchnorm's running statistics."""
+    """Weight of a batch in batchnorm's running statistics."""
 
     name = "mlp"
 
@@ -59,15 +59,16 @@ class MLP:
 
     @property
     def needs_two_rows(self) -> bool:
-        """Whether a batch of one cannot be trained on: batchnorm's variance divides by n - 1."""
+        """Whether a batch needs two examples: batchnorm's variance divides by n - 1."""
         return self.batchnorm_output or (self.batchnorm and self.n_layer > 0)
 
     @property
     def n_parameters(self) -> int:
+        """The number of parameters, as scalars."""
         return sum(prod(shape) for shape in self.shapes().values())
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """What is trained, in the order in which it is drawn: C, weights and biases, batchnorms."""
+        """Return name -> shape of the parameters, in draw order: C, linear layers, batchnorms."""
         linears: dict[str, tuple[int, ...]] = {}
         norms: dict[str, tuple[int, ...]] = {}
         fan_in = self.block_size * self.n_embd
@@ -83,35 +84,38 @@ class MLP:
         return {"C": (self.vocab_size, self.n_embd), **linears, **norms}
 
     def state_shapes(self) -> dict[str, tuple[int, ...]]:
-        """What is not trained: batchnorm's running mean and variance, (1, H) each."""
+        """Return name -> shape of batchnorm's running mean and variance, (1, H) each."""
         shapes = self.shapes()
         return {name: shapes[call.inputs[1]] for call in self.calls() for name in call.state}
 
-    def calls(self) -> tuple[Call, ...]:
-        """The layers from the batch to the loss."""
-        calls = [Call("embedding", ("inputs", "C"), ("emb",)), Call("join", ("emb",), ("embcat",))]
+    def calls(self) -> tuple[LayerCall, ...]:
+        """Return the layer calls from the batch to the loss."""
+        calls = [
+            LayerCall("embedding", ("inputs", "C"), ("emb",)),
+            LayerCall("join", ("emb",), ("embcat",)),
+        ]
         x = "embcat"
         for layer in range(1, self.n_layer + 1):
             suffix = self._suffix(layer)
             calls += self._linear(layer, x, f"hpreact{suffix}")
-            calls.append(Call("tanh", (f"hpreact{suffix}",), (f"h{suffix}",)))
+            calls.append(LayerCall("tanh", (f"hpreact{suffix}",), (f"h{suffix}",)))
             x = f"h{suffix}"
         calls += self._linear(self.n_layer + 1, x, "logits")
         calls.append(
-            Call("softmax_cross_entropy", ("logits", "targets"), SOFTMAX_CROSS_ENTROPY_NODES)
+            LayerCall("softmax_cross_entropy", ("logits", "targets"), SOFTMAX_CROSS_ENTROPY_NODES)
         )
         return tuple(calls)
 
     def initialise(
         self, init: str = "batchnorm", seed: int = 0, draw: Draw | None = None
     ) -> tuple[Arrays, Arrays]:
-        """(params, state), float32, by `INITIALISATIONS[init]` from `seed`, or from `draw`.
+        """Return (params, state), float32, by `INITIALISATIONS[init]` from `seed`, or from `draw`.
 
         Raises SettingsError for an unknown name.
         """
         if init not in INITIALISATIONS:
             raise SettingsError(
-                f"no initialisation {init!r}; there are {', '.join(INITIALISATIONS)}"
+                f"unknown initialisation {init!r}; known: {', '.join(INITIALISATIONS)}"
             )
         shapes = self.shapes()
         roles = {name: self._role(name) for name in shapes}
@@ -122,16 +126,16 @@ class MLP:
         }
         return params, state
 
-    def _linear(self, layer: int, x: str, output: str) -> list[Call]:
-        """Linear and, where there is one, its batchnorm, from `x` to `output`."""
+    def _linear(self, layer: int, x: str, output: str) -> list[LayerCall]:
+        """Return the linear layer and its batchnorm, if any, from `x` to `output`."""
         weights = (f"W{layer}", f"b{layer}") if self._has_bias(layer) else (f"W{layer}",)
         if not self._has_batchnorm(layer):
-            return [Call("linear", (x, *weights), (output,))]
+            return [LayerCall("linear", (x, *weights), (output,))]
         suffix = self._suffix(layer)
         prebn = f"hprebn{suffix}"
         return [
-            Call("linear", (x, *weights), (prebn,)),
-            Call(
+            LayerCall("linear", (x, *weights), (prebn,)),
+            LayerCall(
                 "batchnorm",
                 (prebn, f"bngain{suffix}", f"bnbias{suffix}"),
                 (*(f"{step}{suffix}" for step in BATCHNORM_NODES[:-1]), output),
@@ -149,7 +153,7 @@ class MLP:
         return "" if layer == self.n_layer == 1 else f"_{layer}"
 
     def _role(self, name: str) -> str:
-        """What `name` is to `draw_parameters`."""
+        """Return the role of `name` for `draw_parameters`."""
         if name == "C":
             return "embedding"
         if name.startswith("bn"):

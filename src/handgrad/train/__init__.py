@@ -1,4 +1,4 @@
-"""Training: the loop, optimizers, schedules, evaluation, checkpoints, run folders, runtimes.
+"""Training: the loop, evaluation, checkpoints, run folders, backends.
 
-Importing this imports neither torch nor NumPy; each module does so where it computes.
+Importing this package imports neither torch nor NumPy; each module does so where it computes.
 """

@@ -1,8 +1,8 @@
-"""Checkpoints: parameters, state and the optimizer's tensors of one step, whole or not there.
+"""Checkpoints: parameters, state and the optimizer's tensors of one step, complete or absent.
 
 A checkpoint is two files. optimizer-<step>.safetensors is written first; model.safetensors, renamed
-into place, is the commit; only then are the optimizer's older files deleted. Killed anywhere, a
-folder therefore holds a model and the optimizer's file of the same step.
+into place, is the commit; only then are the optimizer's older files deleted. Whenever the process
+is killed, the folder therefore holds a model and the optimizer's file of the same step.
 
 Each file's metadata is one key, "handgrad", holding JSON: several keys would be written in an order
 that differs from process to process, and a resumed run could not be compared byte for byte.
@@ -11,15 +11,16 @@ model.safetensors holds nothing that depends on how often a run was interrupted,
 
 import json
 import re
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from handgrad.errors import RunError
 from handgrad.files import replacing
+from handgrad.optim import OPTIMIZERS
+from handgrad.train.backends import backend_of
 from handgrad.train.folder import FORMAT, newer
-from handgrad.train.optimizer import OPTIMIZERS
-from handgrad.train.runtime import Numbers, runtime_of
+from handgrad.train.state import Checkpoint, Numbers, RunningTotals, is_array
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,44 +30,21 @@ if TYPE_CHECKING:
 
 MODEL_FILE = "model.safetensors"
 STATE_PREFIX = "state."
-"""Parameters are saved under their own names, state under this prefix."""
+"""Prefix of the names of state; parameters are saved under their own names."""
 _TEMPORARY = re.compile(r"\.[\w-]+\.(safetensors|json|csv|png)\.\w{8}|\.tmp\w{6}")
-"""What files are called until they are whole, by handgrad and by safetensors."""
-
-
-@dataclass(frozen=True)
-class Carried:
-    """What a run carries from one part to the next beside tensors."""
-
-    seconds: float = 0.0
-    """Time spent training, over all parts of the run."""
-    loss_sum: float = 0.0
-    """Sum of the batch losses since the last row of metrics.csv, and ..."""
-    loss_count: int = 0
-    """... how many they are."""
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """A run at the end of step `step` (the number of updates made)."""
-
-    step: int
-    params: Numbers
-    state: Numbers
-    optimizer: Numbers
-    finished: bool = False
-    carried: Carried = field(default_factory=Carried)
+"""Names of files that handgrad and safetensors have not finished writing."""
 
 
 def optimizer_file(step: int) -> str:
+    """Return the name of the optimizer's file at `step`."""
     return f"optimizer-{step}.safetensors"
 
 
 def save(folder: Path, checkpoint: Checkpoint) -> None:
-    """Write both files and delete what they replace. Raises RunError where that cannot be done."""
+    """Write both files and delete those that they replace. Raises RunError if that fails."""
     head = {"format": FORMAT, "step": checkpoint.step}
-    carried = {**head, "carried": asdict(checkpoint.carried)}
-    _write(folder / optimizer_file(checkpoint.step), checkpoint.optimizer, carried)
+    with_totals = {**head, "carried": asdict(checkpoint.totals)}
+    _write(folder / optimizer_file(checkpoint.step), checkpoint.optimizer, with_totals)
 
     tensors = dict(checkpoint.params)
     tensors.update({STATE_PREFIX + name: value for name, value in checkpoint.state.items()})
@@ -75,7 +53,7 @@ def save(folder: Path, checkpoint: Checkpoint) -> None:
 
 
 def _tidy(folder: Path, step: int) -> None:
-    """Delete optimizer files of other steps and temporary files that a killed run left behind."""
+    """Delete optimizer files of other steps, and temporary files of a killed run."""
     for path in folder.glob("optimizer-*.safetensors"):
         if path.name != optimizer_file(step):
             path.unlink(missing_ok=True)
@@ -85,10 +63,10 @@ def _tidy(folder: Path, step: int) -> None:
 
 
 def load(folder: Path, model: "Model", device: str = "cpu", engine: str = "fused") -> Checkpoint:
-    """The checkpoint in `folder`, without the optimizer's part: enough to evaluate and sample.
+    """Return the checkpoint in `folder` without the optimizer's tensors, to evaluate and sample.
 
-    In what `engine` works on. Raises RunError where model.safetensors is missing, truncated,
-    foreign, newer, or not `model`'s.
+    Its numbers are of the kind that `engine` works on. Raises RunError if model.safetensors is
+    missing, truncated, from another program, from a newer handgrad, or of another model.
     """
     path = folder / MODEL_FILE
     tensors, head = _read(path, device, engine)
@@ -99,7 +77,7 @@ def load(folder: Path, model: "Model", device: str = "cpu", engine: str = "fused
         kind[name.removeprefix(STATE_PREFIX)] = tensor
     _same_shapes(path, params, model.shapes(), exactly=True)
     _same_shapes(path, state, model.state_shapes(), exactly=False)
-    # in the model's own order: updates and sums run over it, and must not depend on a file's order
+    # in the model's order: the order of updates and sums must not depend on a file
     params = {name: params[name] for name in model.shapes()}
     return Checkpoint(head["step"], params, state, {}, finished=bool(head.get("finished")))
 
@@ -107,33 +85,20 @@ def load(folder: Path, model: "Model", device: str = "cpu", engine: str = "fused
 def load_to_resume(
     folder: Path, model: "Model", device: str, optimizer: str, engine: str = "fused"
 ) -> Checkpoint:
-    """The whole checkpoint in `folder`. Raises RunError as `load` does, for either file."""
+    """Return the whole checkpoint in `folder`. Raises RunError as `load` does, for either file."""
     loaded = load(folder, model, device, engine)
     path = folder / optimizer_file(loaded.step)
     tensors, head = _read(path, device, engine)
     if head["step"] != loaded.step:
-        raise RunError(f"{path} belongs to step {head['step']}: restore the file, or train anew")
+        raise RunError(f"{path} belongs to step {head['step']}: restore the file, or train again")
     expected = OPTIMIZERS[optimizer].tensors(loaded.params)
     shapes = {name: tuple(tensor.shape) for name, tensor in expected.items()}
     _same_shapes(path, tensors, shapes, exactly=True)
-    return replace(loaded, optimizer=tensors, carried=Carried(**head["carried"]))
-
-
-def all_finite(numbers: Any) -> bool:
-    """Whether no NaN and no infinity is in a tensor or an array."""
-    import numpy as np
-
-    return bool(np.isfinite(numbers).all() if _is_array(numbers) else numbers.isfinite().all())
-
-
-def _is_array(numbers: Any) -> bool:
-    import numpy as np
-
-    return isinstance(numbers, np.ndarray)
+    return replace(loaded, optimizer=tensors, totals=RunningTotals(**head["carried"]))
 
 
 def _write(path: Path, tensors: Numbers, head: dict[str, Any]) -> None:
-    """The same bytes for tensors and for arrays, written from where they lie."""
+    """Write tensors or arrays, the same bytes for both, without a copy."""
     from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
@@ -148,8 +113,8 @@ def _write(path: Path, tensors: Numbers, head: dict[str, Any]) -> None:
 def _array(numbers: Any) -> "npt.NDArray[np.floating[Any]]":
     import numpy as np
 
-    # safetensors takes no views and nothing that shares memory
-    array = numbers if _is_array(numbers) else numbers.detach().cpu().numpy()
+    # safetensors accepts neither views nor shared memory
+    array = numbers if is_array(numbers) else numbers.detach().cpu().numpy()
     return np.ascontiguousarray(array)
 
 
@@ -157,7 +122,7 @@ def _read(path: Path, device: str, engine: str) -> "tuple[Numbers, dict[str, Any
     from safetensors import SafetensorError, safe_open
 
     try:
-        with safe_open(path, framework=runtime_of(engine).FRAMEWORK, device=device) as file:
+        with safe_open(path, framework=backend_of(engine).FRAMEWORK, device=device) as file:
             head = _head(path, file.metadata())
             return {name: file.get_tensor(name) for name in file.keys()}, head  # noqa: SIM118
     except FileNotFoundError as error:
@@ -169,20 +134,20 @@ def _read(path: Path, device: str, engine: str) -> "tuple[Numbers, dict[str, Any
         raise RunError(f"cannot read {path}: {error.strerror or error}") from error
     except SafetensorError as error:
         raise RunError(
-            f"{path} is truncated or no safetensors file: restore it, or train anew"
+            f"{path} is truncated or not a safetensors file: restore it, or train again"
         ) from error
 
 
 def _head(path: Path, metadata: dict[str, str] | None) -> dict[str, Any]:
     try:
         head = json.loads((metadata or {})["handgrad"])
-        found = head["format"]
+        version = head["format"]
         if not isinstance(head["step"], int):
             raise ValueError("no step")
     except (KeyError, TypeError, ValueError) as error:
         raise RunError(f"{path} was not written by handgrad: name another folder") from error
-    if not isinstance(found, int) or found > FORMAT:
-        raise RunError(newer(path, found))
+    if not isinstance(version, int) or version > FORMAT:
+        raise RunError(newer(path, version))
     assert isinstance(head, dict)
     return head
 
@@ -194,18 +159,18 @@ def _same_shapes(
     *,
     exactly: bool,
 ) -> None:
-    """Raise RunError unless `tensors` are those of `shapes`, or more where not `exactly`."""
+    """Raise RunError unless `tensors` have these shapes; `exactly` allows no other tensor."""
     for name, shape in shapes.items():
-        got = tuple(tensors[name].shape) if name in tensors else None
-        if got != tuple(shape):
-            found = "no such tensor" if got is None else f"shape {list(got)}"
+        actual = tuple(tensors[name].shape) if name in tensors else None
+        if actual != tuple(shape):
+            got = "no such tensor" if actual is None else f"shape {list(actual)}"
             raise RunError(
-                f"{path}: {name} should have shape {list(shape)}, found {found}: "
-                "the file is not the one that config.json describes; restore it, or train anew"
+                f"{path}: {name} should have shape {list(shape)}, got {got}: "
+                "the file does not match config.json; restore it, or train again"
             )
     extra = sorted(tensors.keys() - shapes.keys())
     if exactly and extra:
         raise RunError(
             f"{path}: unexpected tensor {extra[0]}: "
-            "the file is not the one that config.json describes; restore it, or train anew"
+            "the file does not match config.json; restore it, or train again"
         )

@@ -1,4 +1,4 @@
-"""The loss of a split, in evaluation mode, with memory bounded whatever the split's size."""
+"""The loss of a split, in evaluation mode; memory does not grow with the split."""
 
 import math
 from collections.abc import Iterator
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 
     from handgrad.data import Dataset, Vocabulary
     from handgrad.models import Model
-    from handgrad.train.runtime import Numbers
+    from handgrad.train.state import Numbers
 
     Tokens = npt.NDArray[np.int64]
 
 SAMPLE = 50_000
-"""Positions of a split that are looked at while training; the end looks at all of them. The
-standard error of a mean over 50,000 losses, each spread by about 1 nat, is below 0.005."""
+"""Positions of a split to evaluate during training; the final evaluation uses all of them. With a
+standard deviation of about 1 nat, the standard error of a mean of 50,000 losses is below 0.005."""
 CHUNK_NUMBERS = 2**22
-"""Numbers in the widest activation of a chunk: 16 MiB in float32."""
+"""Size of the widest activation of a chunk: 16 MiB in float32."""
 CHUNK_ROWS = 2**14
-"""Examples in a chunk at most, for narrow models: their positions and tokens take memory too."""
+"""Maximum number of examples in a chunk: for narrow models, positions and tokens dominate."""
 STATISTICS = ("calibrated", "running")
 
 
@@ -44,8 +44,8 @@ class SplitLoss:
 class Contexts:
     """Chunks of a split, in the model's symbols.
 
-    A dataset made from other words may number its symbols otherwise: `vocabulary`, the model's,
-    then says how they are to be numbered. Raises DataError for a symbol that it does not have.
+    A dataset of other words may number its symbols differently: they are then renumbered as in
+    `vocabulary`, the model's. Raises DataError for a symbol that is not in it.
     """
 
     def __init__(self, dataset: "Dataset", model: "Model", vocabulary: "Vocabulary") -> None:
@@ -56,18 +56,18 @@ class Contexts:
         self._rows = max(1, min(CHUNK_ROWS, CHUNK_NUMBERS // width))
 
     def chunks(self, split: str, limit: int | None = None) -> "Iterator[tuple[Tokens, Tokens]]":
-        """(inputs (n, T), targets (n,)) over the split, or over `limit` positions evenly spread."""
+        """Yield inputs (n, T), targets (n,) of the split, or of `limit` evenly spread positions."""
         import numpy as np
 
         first, end = self._dataset.splits[split]
         count = end - first if limit is None else min(limit, end - first)
         for start in range(0, count, self._rows):
             nth = np.arange(start, min(start + self._rows, count), dtype=np.int64)
-            # whole numbers throughout, so that all positions are met once where there is no limit
+            # integer arithmetic, so that without a limit every position occurs once
             yield self._gather(first + nth * (end - first) // count)
 
     def inputs(self, split: str) -> "Iterator[Tokens]":
-        """The inputs of `chunks`, as calibration wants them."""
+        """Yield the inputs of `chunks`, for calibration."""
         return (inputs for inputs, _ in self.chunks(split))
 
     def _gather(self, positions: "Tokens") -> "tuple[Tokens, Tokens]":
@@ -87,7 +87,7 @@ def _renumbering(dataset: "Dataset", vocabulary: "Vocabulary") -> "npt.NDArray[n
     for symbol in dataset.vocabulary.symbols[1:]:
         if symbol not in known:
             raise DataError(
-                f"{dataset.source}: {symbol!r} is not among the symbols of the model's training: "
+                f"{dataset.source}: the model does not know the symbol {symbol!r}: "
                 "evaluate on data without it, or train on data with it"
             )
         numbers.append(known[symbol])
@@ -102,7 +102,7 @@ def split_loss(
     split: str,
     limit: int | None = None,
 ) -> SplitLoss | None:
-    """Mean loss of a split in nats per character, summed in float64; None for an empty split."""
+    """Return the mean loss of a split, nats per character, summed in float64; None if empty."""
     from handgrad.engine.evaluation import inference_of
 
     total, examples = 0.0, 0
@@ -119,23 +119,23 @@ def calibrated(
     state: "Numbers",
     contexts: Contexts,
 ) -> "Numbers":
-    """`state` with batchnorm's statistics over the whole train split beside the running ones."""
+    """Return `state` with batchnorm's statistics of the whole train split added."""
     from handgrad.engine.evaluation import inference_of
 
     return inference_of(model, params, state).calibrate(partial(contexts.inputs, "train"))
 
 
 def with_statistics(model: "Model", state: "Numbers", statistics: str | None) -> "Numbers":
-    """The state to evaluate with: "calibrated", "running", or None for the former if it is there.
+    """Return the state to evaluate with: "calibrated", "running", or None for the best available.
 
-    Raises RunError where calibrated statistics are asked of a run that has none yet.
+    Raises RunError if a run that has no calibrated statistics yet is asked for them.
     """
     running = {name: state[name] for name in model.state_shapes()}
     if statistics == "running" or not running:
         return running
     if len(state) == len(running) and statistics == "calibrated":
         raise RunError(
-            "the run has no calibrated statistics, since it is not finished: "
+            "the run has no calibrated statistics, because it is not finished: "
             "finish it with --resume, or evaluate with --statistics running"
         )
     return state

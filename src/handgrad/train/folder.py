@@ -1,12 +1,12 @@
-"""A run folder: what is in it, and how one is made, opened and named.
+"""A run folder: its files, and how it is made, opened and locked.
 
 config.json            what was trained: model, vocabulary, data, versions; never changes
-train.json             how: the settings, and the step of the last checkpoint for whoever reads it
-model.safetensors      parameters and state, with the step that they belong to (checkpoint.py)
+train.json             how: the settings, and the step of the last checkpoint, for readers
+model.safetensors      parameters and state, and the step that they belong to (checkpoint.py)
 optimizer-N.safetensors  the optimizer's tensors of the same step N
-metrics.csv, loss.png  the losses on the way
+metrics.csv, loss.png  the losses during training
 
-Nothing in it is pickled, and every file but metrics.csv is replaced whole.
+Nothing in it is pickled, and every file except metrics.csv is replaced as a whole.
 """
 
 import fcntl
@@ -22,22 +22,22 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from handgrad import __version__
 from handgrad.errors import HandgradError, RunError, SettingsError
 from handgrad.files import write_json
 from handgrad.train.settings import TrainSettings
+from handgrad.version import __version__
 
 if TYPE_CHECKING:
     from handgrad.data import Batches, Dataset, Vocabulary
     from handgrad.models import Model
 
 FORMAT = 1
-"""Version of the folder's layout; a folder of a higher one is not read."""
+"""Version of the folder's layout; a folder with a higher one is rejected."""
 
 
 @dataclass(frozen=True)
-class Run:
-    """A run folder, opened: everything but the tensors."""
+class RunFolder:
+    """An open run folder: everything except the tensors."""
 
     folder: Path
     model: "Model"
@@ -49,17 +49,17 @@ class Run:
 
     @property
     def resume_command(self) -> str:
-        """What a user types to go on."""
+        """The command that resumes the run."""
         return f"handgrad train --resume --out {self.quoted}"
 
     @property
     def quoted(self) -> str:
-        """The folder as a shell takes it."""
+        """The folder, quoted for a shell."""
         return shlex.quote(str(self.folder))
 
 
-def batches_of(run: Run, dataset: "Dataset") -> "Batches":
-    """The batches that a run trains on."""
+def batches_of(run: RunFolder, dataset: "Dataset") -> "Batches":
+    """Return the batches that a run trains on."""
     from handgrad.data import Batches
 
     settings = run.settings
@@ -67,20 +67,20 @@ def batches_of(run: Run, dataset: "Dataset") -> "Batches":
 
 
 def check_free(out: Path) -> None:
-    """Raise RunError unless a run may be made in `out`: a folder that is empty or not there."""
+    """Raise RunError unless `out` is an empty folder or does not exist."""
     if out.exists() and not out.is_dir():
         raise RunError(f"{out} is a file: choose a folder with --out")
     if out.is_dir() and any(out.iterdir()):
         raise RunError(
             f"{out} exists and is not empty: "
-            "go on with it by --resume, or choose another folder with --out"
+            "resume the run with --resume, or choose another folder with --out"
         )
 
 
 def make_folder(out: Path | None, data_name: str) -> Path:
     """Make the folder of a new run: `out`, or the next free runs/<data name>-<n>.
 
-    Raises RunError where `out` is not free, or no folder can be made there.
+    Raises RunError if `out` is not free, or if the folder cannot be made.
     """
     try:
         if out is None:
@@ -96,15 +96,15 @@ def make_folder(out: Path | None, data_name: str) -> Path:
 def _next_free(parent: Path, data_name: str) -> Path:
     parent.mkdir(exist_ok=True)
     for number in count(1):
-        with suppress(FileExistsError):  # another run's, or one that began this moment
+        with suppress(FileExistsError):  # another run's, perhaps one that has just begun
             folder = parent / f"{data_name}-{number}"
             folder.mkdir()
             return folder
-    raise AssertionError("counting does not end")
+    raise AssertionError("count() is endless")
 
 
-def write_run(run: Run) -> None:
-    """Write config.json and train.json of a run that has not begun. Raises RunError."""
+def write_run(run: RunFolder) -> None:
+    """Write config.json and train.json of a new run. Raises RunError."""
     config = {
         "format": FORMAT,
         "model": {"name": run.model.name, **asdict(run.model)},  # type: ignore[call-overload]
@@ -116,24 +116,25 @@ def write_run(run: Run) -> None:
     write_progress(run, 0)
 
 
-def write_progress(run: Run, step: int) -> None:
+def write_progress(run: RunFolder, step: int) -> None:
     """Write train.json: the settings and the step of the last checkpoint. Raises RunError."""
     content = {"format": FORMAT, "settings": run.settings.to_json(), "step": step}
     write_json(run.folder / "train.json", content)
 
 
-def open_run(folder: Path) -> Run:
-    """Read a run folder's config.json and train.json.
+def open_run(folder: Path) -> RunFolder:
+    """Read config.json and train.json of a run folder.
 
-    Raises RunError where the folder or a file of it is missing, damaged, foreign or newer.
+    Raises RunError if the folder or one of the two files is missing, damaged, from another program
+    or from a newer handgrad.
     """
     from handgrad.data import Vocabulary
 
     if not folder.is_dir():
-        raise RunError(f"{folder} is no run folder: name one that `handgrad train` made")
+        raise RunError(f"{folder} is not a run folder: name one that `handgrad train` made")
     config, train = _read(folder / "config.json"), _read(folder / "train.json")
     try:
-        return Run(
+        return RunFolder(
             folder=folder,
             model=_model(config["model"]),
             vocabulary=Vocabulary(tuple(config["vocabulary"])),
@@ -145,7 +146,7 @@ def open_run(folder: Path) -> Run:
         what = f"no {error}" if isinstance(error, KeyError) else str(error)
         raise RunError(
             f"{folder}: config.json and train.json do not describe a run ({what}): "
-            "restore them, or train anew in another folder"
+            "restore them, or train again in another folder"
         ) from error
 
 
@@ -164,13 +165,13 @@ def _read(path: Path) -> dict[str, Any]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise RunError(
-            f"{path.parent} is no run folder (it has no {path.name}): "
+            f"{path.parent} is not a run folder (it has no {path.name}): "
             "name one that `handgrad train` made"
         ) from error
     except OSError as error:
         raise RunError(f"cannot read {path}: {error.strerror}") from error
-    except ValueError as error:  # no UTF-8, no JSON
-        raise RunError(f"{path} is damaged (no JSON): restore it, or train anew") from error
+    except ValueError as error:  # not UTF-8 or not JSON
+        raise RunError(f"{path} is damaged (not JSON): restore it, or train again") from error
     if not isinstance(content, dict) or "format" not in content:
         raise RunError(f"{path} was not written by handgrad: name another folder")
     if not isinstance(content["format"], int) or content["format"] > FORMAT:
@@ -178,17 +179,17 @@ def _read(path: Path) -> dict[str, Any]:
     return content
 
 
-def newer(path: Path, found: object) -> str:
-    """The line for a file of a later format than this handgrad's."""
+def newer(path: Path, version: object) -> str:
+    """Return the message about a file whose format is newer than this handgrad's."""
     return (
-        f"{path} has format {found}, this handgrad {__version__} reads up to {FORMAT}: "
+        f"{path} has format {version}, this handgrad {__version__} reads up to {FORMAT}: "
         "upgrade handgrad"
     )
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold `folder` against a second process that trains in it. Raises RunError where one does."""
+    """Lock `folder` against a second process that trains in it. Raises RunError if there is one."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         try:
@@ -198,13 +199,13 @@ def locked(folder: Path) -> Iterator[None]:
                 f"{folder} is in use by another handgrad train: wait for it, or stop it"
             ) from error
         except OSError:
-            pass  # a file system without locks; then nothing guards, as before locks were asked for
+            pass  # a file system without locks: the folder stays unguarded
         yield
     finally:
         os.close(descriptor)
 
 
 def versions() -> dict[str, str]:
-    """Versions that a run's bits may depend on; from the packages' metadata, which is no import."""
+    """Return the versions that bits may depend on, read from metadata: nothing is imported."""
     packages = {name: metadata.version(name) for name in ("torch", "numpy", "numba")}
     return {"handgrad": __version__, "python": platform.python_version(), **packages}

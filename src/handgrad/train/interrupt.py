@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first asks the loop to stop after its step, the second stops at once."""
+"""Ctrl-C and SIGTERM: the first stops the loop after its step, the second stops at once."""
 
 import signal
 import threading
@@ -10,23 +10,23 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Stop:
-    """`asked` turns True at the first signal; the loop looks at it after every step."""
+    """`requested` becomes True at the first signal; the loop reads it after every step."""
 
-    asked = False
+    requested = False
 
 
 @contextmanager
 def stop_on_signal() -> Iterator[Stop]:
-    """Within it the first signal sets `Stop.asked`, the next raises KeyboardInterrupt at once.
+    """Set `Stop.requested` at the first signal, raise KeyboardInterrupt at the second.
 
-    Outside the main thread signals cannot be caught; then nothing is asked.
+    Outside the main thread Python cannot handle signals; `requested` then stays False.
     """
     stop = Stop()
 
     def on_signal(number: int, frame: FrameType | None) -> None:
-        if stop.asked:
+        if stop.requested:
             raise KeyboardInterrupt
-        stop.asked = True
+        stop.requested = True
 
     if threading.current_thread() is not threading.main_thread():
         yield stop

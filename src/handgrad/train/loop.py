@@ -1,8 +1,8 @@
-"""The training loop: batch, loss and gradients, update; at intervals a row, a checkpoint, a check.
+"""The training loop: batch, gradients, update; at intervals metrics, checkpoint, verification.
 
-Nothing done at an interval changes what the steps compute: batches depend on (seed, step) alone and
-no generator is shared. A run that is stopped and resumed, by Ctrl-C or kill -9, therefore ends in
-the same bits as one that is not.
+Nothing at an interval changes what the steps compute: batches depend on (seed, step) alone and no
+random generator is shared. A run that is stopped by Ctrl-C or kill -9 and resumed therefore ends
+with the same bits as an uninterrupted one.
 """
 
 import math
@@ -14,42 +14,41 @@ from typing import TYPE_CHECKING
 
 from handgrad.errors import DivergedError
 from handgrad.train import checkpoint as checkpoints
-from handgrad.train.checkpoint import Carried, Checkpoint, all_finite
+from handgrad.train.backends import backend_of
 from handgrad.train.evaluate import SAMPLE, Contexts, SplitLoss, calibrated, split_loss
-from handgrad.train.folder import Run, write_progress
+from handgrad.train.folder import RunFolder, write_progress
 from handgrad.train.interrupt import Stop, stop_on_signal
-from handgrad.train.metrics import MetricsFile, Row, read_metrics
+from handgrad.train.metrics import MetricsFile, MetricsRow, read_metrics
 from handgrad.train.picture import draw_losses
 from handgrad.train.prepare import verify_gradients
 from handgrad.train.reporter import Reporter
-from handgrad.train.runtime import runtime_of
-from handgrad.train.schedule import SCHEDULES
+from handgrad.train.state import Checkpoint, RunningTotals, all_finite
 
 if TYPE_CHECKING:
     from handgrad.data import Dataset
 
 BLOCK_SECONDS = 0.25
-"""Blocks of slow steps are shorter, so that progress is seen and a bad loss is noticed in time."""
+"""Target duration of a block, so that progress is visible and a bad loss is noticed in time."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a run came to; `losses` by split, in nats per character, once it is finished."""
+    """The end of a run; `losses` by split, in nats per character, once it is finished."""
 
-    run: Run
+    run: RunFolder
     steps: int
     seconds: float
     losses: dict[str, SplitLoss | None]
     finished: bool
 
 
-def train(run: Run, dataset: "Dataset", start: Checkpoint, reporter: Reporter) -> Result:
-    """Train from `start` to the end, or to the first Ctrl-C, and leave the run in its folder.
+def train(run: RunFolder, dataset: "Dataset", start: Checkpoint, reporter: Reporter) -> Result:
+    """Train from `start` to the end, or to the first Ctrl-C, and save the run in its folder.
 
-    Raises DivergedError where the loss is no longer finite, GradientError where a verified gradient
-    is wrong, RunError where the folder cannot be written.
+    Raises DivergedError if the loss is no longer finite, GradientError if a verified gradient is
+    wrong, RunError if the folder is not writable.
     """
-    loop = Loop(run, dataset, start, reporter)
+    loop = TrainingLoop(run, dataset, start, reporter)
     if not start.finished:
         with stop_on_signal() as stop:
             loop.go(stop)
@@ -59,39 +58,40 @@ def train(run: Run, dataset: "Dataset", start: Checkpoint, reporter: Reporter) -
     return loop.result(loop.losses())
 
 
-class Loop:
-    """The run between two steps; `step` counts the updates made."""
+class TrainingLoop:
+    """A run between two steps; `step` counts the updates made."""
 
-    def __init__(self, run: Run, dataset: "Dataset", start: Checkpoint, reporter: Reporter) -> None:
+    def __init__(
+        self, run: RunFolder, dataset: "Dataset", start: Checkpoint, reporter: Reporter
+    ) -> None:
         settings = run.settings
         self.step = start.step
         self._run, self._settings, self._reporter = run, settings, reporter
         self._dataset = dataset
-        self._steps = runtime_of(settings.engine).steps(run, dataset, start, reporter.say)
-        self._lr = SCHEDULES[settings.schedule]
+        self._steps = backend_of(settings.engine).steps(run, dataset, start, reporter.say)
         self._contexts = Contexts(dataset, run.model, run.vocabulary)
-        self._carried = start.carried
-        self._started = time.monotonic() - start.carried.seconds
+        self._totals = start.totals
+        self._started = time.monotonic() - start.totals.seconds
         self._saved = start.step
         self._block_steps = min(10, self._steps.most)
 
     def go(self, stop: Stop) -> None:
-        """Steps until the last one, or until `stop` is asked for, and a checkpoint there."""
+        """Take steps until the last one, or until `stop` is requested, and save a checkpoint."""
         settings = self._settings
         metrics = MetricsFile(self._run.folder, self.step)
         while self.step < settings.steps:
             self._block(stop)
             if self._due(settings.eval_every):
                 self._add_row(metrics)
-            if stop.asked or self._due(settings.checkpoint_every):
+            if stop.requested or self._due(settings.checkpoint_every):
                 self._save()
-            if stop.asked:
+            if stop.requested:
                 return
             if settings.verify_every and self._due(settings.verify_every):
                 self._verify()
 
     def finish(self) -> None:
-        """Calibrate, draw the picture and write the last checkpoint, marked finished."""
+        """Calibrate batchnorm, draw loss.png and save the last checkpoint, marked as finished."""
         steps = self._steps
         steps.state = calibrated(self._run.model, steps.params, steps.state, self._contexts)
         title = f"{self._run.model.name}, {self._run.model.n_parameters} parameters"
@@ -99,36 +99,36 @@ class Loop:
         self._save(finished=True)
 
     def losses(self) -> dict[str, SplitLoss | None]:
-        """Every split's loss over all of its examples."""
+        """Return each split's loss over all of its examples."""
         from handgrad.data import SPLITS
 
         return {split: self._loss(split) for split in SPLITS}
 
     def result(self, losses: dict[str, SplitLoss | None]) -> Result:
-        finished = bool(losses)
-        return Result(self._run, self.step, self._carried.seconds, losses, finished)
+        """Return the result at the current step; without `losses` the run is not finished."""
+        return Result(self._run, self.step, self._totals.seconds, losses, finished=bool(losses))
 
     def _block(self, stop: Stop) -> None:
-        """Some steps, then a look at their losses. Raises DivergedError."""
+        """Take a block of steps, then check their losses. Raises DivergedError."""
         began, first = time.monotonic(), self.step
         losses = self._steps.go(first, self._block_end(), stop)
         self.step += len(losses)
         for nth, loss in enumerate(losses):
             if not math.isfinite(loss):
                 raise self._diverged(f"the loss is {loss}", first + nth)
-        took = max(time.monotonic() - began, 1e-9)  # a clock may stand still
+        took = max(time.monotonic() - began, 1e-9)  # the clock may not have advanced
         self._block_steps = max(1, min(self._steps.most, int(BLOCK_SECONDS * len(losses) / took)))
-        self._carried = replace(
-            self._carried,
+        self._totals = replace(
+            self._totals,
             seconds=time.monotonic() - self._started,
-            # one by one, not sum(): the result must not depend on where blocks ended
-            loss_sum=reduce(add, losses, self._carried.loss_sum),
-            loss_count=self._carried.loss_count + len(losses),
+            # one by one, not sum(): the result must not depend on where blocks end
+            loss_sum=reduce(add, losses, self._totals.loss_sum),
+            loss_count=self._totals.loss_count + len(losses),
         )
         self._reporter.progress(self.step, losses[-1])
 
     def _block_end(self) -> int:
-        """The end of the next block: no later than anything that is due."""
+        """Return the end of the next block: no later than the next thing that is due."""
         settings, end = self._settings, self.step + self._block_steps
         for every in (settings.eval_every, settings.checkpoint_every, settings.verify_every):
             if every:
@@ -136,25 +136,25 @@ class Loop:
         return min(end, settings.steps)
 
     def _due(self, every: int | None) -> bool:
-        """Whether something done every so many steps, and at the end, is to be done now."""
+        """Return whether something that happens every `every` steps, and at the end, is due now."""
         assert every is not None
         return self.step % every == 0 or self.step == self._settings.steps
 
     def _add_row(self, metrics: MetricsFile) -> None:
-        carried = self._carried
+        totals = self._totals
         train, val = (self._loss(split, SAMPLE) for split in ("train", "val"))
         seconds = time.monotonic() - self._started
-        row = Row(
+        row = MetricsRow(
             self.step,
-            self._lr(self._settings, self.step - 1),
-            carried.loss_sum / carried.loss_count,
+            self._settings.learning_rate(self.step - 1),
+            totals.loss_sum / totals.loss_count,
             train.nats if train else None,
             val.nats if val else None,
             seconds,
         )
         metrics.add(row)
         self._reporter.row(row)
-        self._carried = Carried(seconds=seconds)
+        self._totals = RunningTotals(seconds=seconds)
 
     def _loss(self, split: str, limit: int | None = None) -> SplitLoss | None:
         steps, model = self._steps, self._run.model
@@ -165,20 +165,20 @@ class Loop:
         verify_gradients(self._run, now, self._dataset)
 
     def _save(self, finished: bool = False) -> None:
-        """Write a checkpoint, but never over a good one with numbers that are not."""
+        """Save a checkpoint, but never replace a good one by numbers that are not finite."""
         steps = self._steps
         for name, numbers in (steps.params | steps.state | steps.optimizer).items():
             if not all_finite(numbers):
                 raise self._diverged(f"{name} is not finite", self.step)
         content = Checkpoint(
-            self.step, steps.params, steps.state, steps.optimizer, finished, self._carried
+            self.step, steps.params, steps.state, steps.optimizer, finished, self._totals
         )
         checkpoints.save(self._run.folder, content)
         self._saved = self.step
         write_progress(self._run, self.step)
 
     def _diverged(self, what: str, step: int) -> DivergedError:
-        lr = self._lr(self._settings, step)
+        lr = self._settings.learning_rate(step)
         return DivergedError(
             f"{what} after {step} steps at learning rate {lr:g}; the last good checkpoint is "
             f"step {self._saved} in {self._run.folder}: train again with a smaller --lr"

@@ -1,4 +1,4 @@
-"""metrics.csv: one row a period of a run, what a loss curve is drawn from."""
+"""metrics.csv: one row for each period of a run, the data of the loss curve."""
 
 import csv
 import io
@@ -13,36 +13,36 @@ FILE = "metrics.csv"
 
 
 @dataclass(frozen=True)
-class Row:
+class MetricsRow:
     """The end of a period of steps. Losses in nats per character; None for an empty split."""
 
     step: int
-    """Updates made."""
+    """Number of updates made."""
     lr: float
     loss: float
-    """Mean batch loss since the row before."""
+    """Mean batch loss since the previous row."""
     train_loss: float | None
     val_loss: float | None
     seconds: float
-    """Time spent since the run began."""
+    """Training time since the start of the run."""
 
 
-HEADER = tuple(field.name for field in fields(Row))
+HEADER = tuple(field.name for field in fields(MetricsRow))
 
 
 class MetricsFile:
-    """metrics.csv, open for appending. Raises RunError, one line, where it cannot be written."""
+    """metrics.csv, open for appending. Raises RunError, one line, if it is not writable."""
 
     def __init__(self, folder: Path, resumed_at: int = 0) -> None:
-        """Keep the rows up to step `resumed_at`: a killed run may have written some beyond it."""
+        """Keep the rows up to step `resumed_at`: a killed run may have written later ones."""
         self._path = folder / FILE
         kept = [row for row in read_metrics(folder) if row.step <= resumed_at]
         write_atomic(
             self._path, "".join(_line(row) for row in (HEADER, *map(astuple, kept))).encode()
         )
 
-    def add(self, row: Row) -> None:
-        """Append a row and make it durable: a checkpoint that follows counts on it."""
+    def add(self, row: MetricsRow) -> None:
+        """Append a row and sync it to disk: a later checkpoint relies on it."""
         try:
             with open(self._path, "ab") as file:
                 file.write(_line(astuple(row)).encode())
@@ -52,19 +52,19 @@ class MetricsFile:
             raise RunError(f"cannot write {self._path}: {error.strerror}") from error
 
 
-def read_metrics(folder: Path) -> list[Row]:
-    """The rows of metrics.csv; a last row cut short by a full disk or a kill ends them."""
+def read_metrics(folder: Path) -> list[MetricsRow]:
+    """Return the rows of metrics.csv, up to a row that a full disk or a kill has cut short."""
     try:
         lines = (folder / FILE).read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
         return []
     except (OSError, ValueError) as error:
-        raise RunError(f"cannot read {folder / FILE}: delete it and go on without it") from error
-    rows: list[Row] = []
+        raise RunError(f"cannot read {folder / FILE}: delete it and continue without it") from error
+    rows: list[MetricsRow] = []
     for cells in csv.reader(lines[1:]):
         try:
             step, lr, loss, train_loss, val_loss, seconds = cells
-            row = Row(
+            row = MetricsRow(
                 int(step),
                 float(lr),
                 float(loss),

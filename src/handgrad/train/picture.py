@@ -1,4 +1,4 @@
-"""loss.png: a run's losses over its steps."""
+"""loss.png: the losses of a run by step."""
 
 import io
 import math
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from handgrad.files import write_atomic
-from handgrad.train.metrics import Row
+from handgrad.train.metrics import MetricsRow
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,11 +17,11 @@ CURVES = (
     ("train_loss", "train", "tab:blue", 1.8),
     ("val_loss", "val", "tab:orange", 1.8),
 )
-"""Field of Row, label, colour, line width; the noisy one lies below in grey."""
+"""Field of MetricsRow, label, colour, line width; the noisy curve is behind the others, in grey."""
 
 
-def draw_losses(folder: Path, title: str, rows: list[Row]) -> None:
-    """Write loss.png from the rows of metrics.csv. Raises RunError where it cannot be written."""
+def draw_losses(folder: Path, title: str, rows: list[MetricsRow]) -> None:
+    """Write loss.png from the rows of metrics.csv. Raises RunError if it cannot be written."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # no display, no global state
     from matplotlib.figure import Figure
 
@@ -33,13 +33,13 @@ def draw_losses(folder: Path, title: str, rows: list[Row]) -> None:
     write_atomic(folder / FILE, out.getvalue())
 
 
-def draw_curves(axes: "Axes", title: str, rows: list[Row]) -> None:
-    """Every loss over the steps, with axes that say what they are."""
+def draw_curves(axes: "Axes", title: str, rows: list[MetricsRow]) -> None:
+    """Draw every loss by step, with labelled axes."""
     axes.set_title(title, loc="left", fontsize=10)
     axes.set_xlabel("step")
     axes.set_ylabel("loss (nats per character)")
     axes.grid(alpha=0.3)
-    marker = "o" if len(rows) <= 20 else None  # a line of one point would not be seen
+    marker = "o" if len(rows) <= 20 else None  # a line of one point would be invisible
     values: list[float] = []
     for name, label, color, width in CURVES:
         points = [(row.step, getattr(row, name)) for row in rows if getattr(row, name) is not None]
@@ -59,7 +59,7 @@ def draw_curves(axes: "Axes", title: str, rows: list[Row]) -> None:
 
 
 def _top(values: list[float]) -> float | None:
-    """An upper limit where a bad start would press the rest flat, which it then runs out of."""
+    """Return an upper limit if a bad start would flatten the rest of the curve, else None."""
     values = sorted(value for value in values if math.isfinite(value))
     if len(values) < 20:
         return None

@@ -1,13 +1,13 @@
-"""Before the first step: settings that cannot work are named, a batch's gradients are verified."""
+"""Before the first step: reject settings that cannot work, verify the gradients of one batch."""
 
 from typing import TYPE_CHECKING
 
 from handgrad.errors import GradientError, SettingsError
-from handgrad.train.checkpoint import Checkpoint
-from handgrad.train.folder import Run, batches_of
-from handgrad.train.optimizer import OPTIMIZERS
-from handgrad.train.runtime import runtime_of
+from handgrad.optim import OPTIMIZERS
+from handgrad.train.backends import backend_of
+from handgrad.train.folder import RunFolder, batches_of
 from handgrad.train.settings import TrainSettings
+from handgrad.train.state import Checkpoint
 
 if TYPE_CHECKING:
     from handgrad.data import Dataset
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 
 def check_settings(settings: TrainSettings, model: "Model", dataset: "Dataset") -> None:
-    """Raise SettingsError where settings, model and data do not go together on this machine."""
-    from handgrad.engine import ENGINE_NAMES, PROCESSOR_ONLY
+    """Raise SettingsError if settings, model, data and this machine do not work together."""
+    from handgrad.engine import CPU_ONLY, ENGINE_NAMES
     from handgrad.engine.device import require_device
     from handgrad.models import INITIALISATIONS
 
@@ -31,18 +31,18 @@ def check_settings(settings: TrainSettings, model: "Model", dataset: "Dataset") 
             "use --batch-size 2 or more, or --no-batchnorm"
         )
     if dataset.n_examples("train") == 0:
-        raise SettingsError(f"{dataset.source} leaves nothing to train on: give it more words")
+        raise SettingsError(f"{dataset.source}: the train split is empty: add more words")
     require_device(settings.device)
-    if settings.engine in PROCESSOR_ONLY and settings.device != "cpu":
+    if settings.engine in CPU_ONLY and settings.device != "cpu":
         raise SettingsError(
-            f"engine {settings.engine} runs on the processor, and the device is {settings.device}: "
+            f"engine {settings.engine} runs on the CPU, but the device is {settings.device}: "
             "use --engine fused, or --device cpu"
         )
 
 
 def fresh(model: "Model", settings: TrainSettings) -> Checkpoint:
-    """The run before its first step. Raises SettingsError for an unknown initialisation."""
-    numbers = runtime_of(settings.engine).numbers
+    """Return the run before its first step. Raises SettingsError for an unknown initialisation."""
+    numbers = backend_of(settings.engine).numbers
     params, state = (
         numbers(arrays, settings) for arrays in model.initialise(settings.init, settings.seed)
     )
@@ -50,20 +50,20 @@ def fresh(model: "Model", settings: TrainSettings) -> Checkpoint:
 
 
 def verify_gradients(
-    run: Run, start: Checkpoint, dataset: "Dataset", *, again: bool = True
+    run: RunFolder, start: Checkpoint, dataset: "Dataset", *, again: bool = True
 ) -> None:
-    """Hold the gradients of `start`'s next batch to the truth.
+    """Verify the gradients of `start`'s next batch against autograd and float64.
 
-    What is remembered to be right is not looked at, unless `again`. Raises GradientError, which
-    names the worst.
+    Gradients that were verified before are skipped, unless `again`. Raises GradientError, which
+    names the worst gradient.
     """
-    runtime = runtime_of(run.settings.engine)
-    if again or not runtime.is_verified(run):
+    backend = backend_of(run.settings.engine)
+    if again or not backend.is_verified(run):
         _verify(run, start, dataset)
-        runtime.remember(run)
+        backend.remember(run)
 
 
-def _verify(run: Run, start: Checkpoint, dataset: "Dataset") -> None:
+def _verify(run: RunFolder, start: Checkpoint, dataset: "Dataset") -> None:
     import torch
 
     from handgrad.engine import Batch
@@ -75,15 +75,17 @@ def _verify(run: Run, start: Checkpoint, dataset: "Dataset") -> None:
         {name: torch.as_tensor(value) for name, value in numbers.items()}
         for numbers in (start.params, start.state)
     )
-    engine = runtime_of(run.settings.engine).engine(run)
+    engine = backend_of(run.settings.engine).engine(run)
     rows = verify_batch(engine, run.model, params, state, Batch(inputs, targets))
     wrong = [row for row in rows if not row.ok]
     if not wrong:
         return
     worst = max(wrong, key=lambda row: row.ratio or 0.0)
-    others = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+    which = f"gradient of {worst.node} is"
+    if len(wrong) > 1:
+        which = f"gradients of {worst.node} and {len(wrong) - 1} more are"
     raise GradientError(
         f"engine {run.settings.engine}, step {start.step}: "
-        f"the gradient of {worst.node}{others} is wrong ({worst.verdict}): "
-        "`handgrad verify` shows where"
+        f"the {which} wrong ({worst.verdict}): "
+        "`handgrad verify` shows the line"
     )

@@ -1,4 +1,4 @@
-"""Who hears of a run as it goes: a bar on a terminal, plain lines elsewhere, TensorBoard."""
+"""How a run reports progress: a bar on a terminal, plain lines elsewhere, TensorBoard."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -9,43 +9,43 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
 
 from handgrad.errors import SettingsError
-from handgrad.train.metrics import Row
+from handgrad.train.metrics import MetricsRow
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 BAR_SECONDS = 0.2
-"""Between two drawings of the bar; rich's own thread would take the interpreter from the loop."""
+"""Time between two updates of the bar; rich's own thread would hold the interpreter's lock."""
 
 
 class Reporter(Protocol):
-    """Hears of every block of steps, of every row of metrics.csv, and what else is to be told."""
+    """Receives every block of steps, every row of metrics.csv, and other lines for the user."""
 
     def progress(self, step: int, loss: float) -> None:
-        """`step` updates are made; the last batch's loss was `loss`."""
+        """`step` updates are done; the last batch's loss is `loss`."""
 
-    def row(self, row: Row) -> None:
-        """A row was written."""
+    def row(self, row: MetricsRow) -> None:
+        """A row of metrics.csv was written."""
 
     def say(self, line: str) -> None:
-        """Something else that whoever trains should know."""
+        """Print another line that the user should see."""
 
 
 class Silent:
-    """Hears and says nothing."""
+    """Reports nothing."""
 
     def progress(self, step: int, loss: float) -> None:
         pass
 
-    def row(self, row: Row) -> None:
+    def row(self, row: MetricsRow) -> None:
         pass
 
     def say(self, line: str) -> None:
         pass
 
 
-class Several:
-    """Passes everything on, in order."""
+class ReporterGroup:
+    """Passes everything on to several reporters, in order."""
 
     def __init__(self, reporters: Sequence[Reporter]) -> None:
         self._reporters = tuple(reporters)
@@ -54,7 +54,7 @@ class Several:
         for reporter in self._reporters:
             reporter.progress(step, loss)
 
-    def row(self, row: Row) -> None:
+    def row(self, row: MetricsRow) -> None:
         for reporter in self._reporters:
             reporter.row(row)
 
@@ -64,7 +64,7 @@ class Several:
 
 
 class Lines:
-    """One plain line a row."""
+    """Prints one plain line per row."""
 
     def __init__(self, say: Callable[[str], None], steps: int) -> None:
         self.say = say
@@ -73,7 +73,7 @@ class Lines:
     def progress(self, step: int, loss: float) -> None:
         pass
 
-    def row(self, row: Row) -> None:
+    def row(self, row: MetricsRow) -> None:
         self.say(row_line(row, self._steps))
 
 
@@ -90,7 +90,7 @@ class Bar:
             self._drawn = now
             self._progress.update(self._task, completed=step, loss=f"{loss:.4f}", refresh=True)
 
-    def row(self, row: Row) -> None:
+    def row(self, row: MetricsRow) -> None:
         self._progress.update(self._task, completed=row.step)
         self._lines.row(row)
 
@@ -99,18 +99,18 @@ class Bar:
 
 
 class TensorBoard:
-    """Scalars under our tags and makemore's, whose "test" is the split it watches, here val."""
+    """Writes scalars under our tags and makemore's, whose "test" is our val split."""
 
     def __init__(self, folder: Path, resumed_at: int) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
-        purge = resumed_at + 1 if resumed_at else None  # rows that a killed run wrote are redone
+        purge = resumed_at + 1 if resumed_at else None  # a killed run may have written later rows
         self._writer = SummaryWriter(str(folder / "tensorboard"), purge_step=purge)
 
     def progress(self, step: int, loss: float) -> None:
         pass
 
-    def row(self, row: Row) -> None:
+    def row(self, row: MetricsRow) -> None:
         scalars = {
             "Loss/train": row.train_loss,
             "Loss/test": row.val_loss,
@@ -134,13 +134,13 @@ class TensorBoard:
 
 
 def check_tensorboard() -> None:
-    """Raise SettingsError where TensorBoard is not installed; to be asked before a run begins."""
+    """Raise SettingsError if TensorBoard is not installed; call this before a run begins."""
     if find_spec("tensorboard") is None:
         raise SettingsError("tensorboard is not installed: pip install 'handgrad[tensorboard]'")
 
 
-def row_line(row: Row, steps: int) -> str:
-    """A row as text; losses in nats per character."""
+def row_line(row: MetricsRow, steps: int) -> str:
+    """Return a row as text; losses in nats per character."""
     losses = {"batches": row.loss, "train": row.train_loss, "val": row.val_loss}
     shown = "  ".join(f"{name} {loss:.4f}" for name, loss in losses.items() if loss is not None)
     return (
@@ -152,7 +152,7 @@ def row_line(row: Row, steps: int) -> str:
 def console_reporter(
     say: Callable[[str], None], steps: int, done: int, to_stderr: bool
 ) -> Iterator[Reporter]:
-    """A bar where the output is a terminal; plain lines by `say` where it is none."""
+    """Yield a progress bar if the output is a terminal, else plain lines printed by `say`."""
     from rich.console import Console
 
     console = Console(stderr=to_stderr)
@@ -174,7 +174,7 @@ def console_reporter(
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, auto_refresh=False, transient=True) as progress:
-        # as it is: a loss is no markup, and a line is the terminal's to wrap
+        # unchanged: a line is not markup, and the terminal wraps it
         above = partial(progress.console.print, markup=False, highlight=False, soft_wrap=True)
         task = progress.add_task("train", total=steps, completed=done, loss="-")
         yield Bar(progress, task, Lines(above, steps))

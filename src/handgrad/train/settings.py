@@ -1,6 +1,6 @@
-"""What a training run is told: one frozen record, checked in one place, the same in JSON.
+"""The settings of a training run: one frozen record, checked in one place, the same in JSON.
 
-The model's sizes are the model's own record (`handgrad.models`); both are kept in the run folder.
+The model's sizes are a separate record (`handgrad.models`); both are saved in the run folder.
 """
 
 import math
@@ -9,25 +9,24 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Self
 
 from handgrad.errors import SettingsError
-from handgrad.train.optimizer import OPTIMIZERS
-from handgrad.train.schedule import SCHEDULES
+from handgrad.optim import OPTIMIZERS, SCHEDULES, Hyperparameters
 
 DTYPES = ("float32", "float64")
-MAX_SEED = 2**63 - 1  # torch's and NumPy's generators both take it
+MAX_SEED = 2**63 - 1  # accepted by torch's and NumPy's generators
 
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """Settings of one run. None is a default that depends on the others; `resolved` fills it in."""
+    """Settings of one run. None is a default that depends on others; `resolved` fills it in."""
 
     steps: int = 200_000
     batch_size: int = 32
     lr: float | None = None
     """Learning rate of the first step; by default the optimizer's own."""
     lr_decay: float = 0.1
-    """The schedule "step" multiplies the learning rate by this ..."""
+    """The schedule "step" multiplies the learning rate by this factor ..."""
     lr_decay_at: int | None = None
-    """... from this step on (counted from 0); by default half the steps."""
+    """... from this step on (counted from 0); by default half of the steps."""
     schedule: str = "step"
     optimizer: str = "sgd"
     weight_decay: float | None = None
@@ -36,49 +35,61 @@ class TrainSettings:
     eps: float = 1e-8
     seed: int = 42
     engine: str = "auto"
-    """"auto" is compiled on the processor, fused elsewhere."""
+    """`auto` is compiled on the CPU, fused on a GPU."""
     device: str = "cpu"
     threads: int | None = None
-    """Of the processor. The compiled engine uses up to so many where they help, by default up to as
-    many as there are, and its bits do not depend on it. Others use so many, by default one, and
-    bits may depend on their number."""
+    """CPU threads. The compiled engine uses up to this many where they help, by default up to the
+    number of CPUs; its bits do not depend on it. Other engines use exactly this many, by default
+    one, and their bits may depend on it."""
     dtype: str = "float32"
     init: str = "batchnorm"
     eval_every: int | None = None
     """Steps between rows of metrics.csv."""
     checkpoint_every: int | None = None
     verify_every: int = 0
-    """Steps between verifications of one batch's gradients; 0: before the first step only."""
+    """Steps between verifications of a batch's gradients; 0: only before the first step."""
 
     def __post_init__(self) -> None:
-        complaint = next(_complaints(self), None)
-        if complaint is not None:
-            raise SettingsError(complaint)
+        problem = next(_problems(self), None)
+        if problem is not None:
+            raise SettingsError(problem)
 
     def resolved(self) -> Self:
-        """The same settings with every None, and "auto", replaced by what it stands for."""
-        row = OPTIMIZERS[self.optimizer]
+        """Return the same settings with every None, and "auto", replaced by its value."""
+        optimizer = OPTIMIZERS[self.optimizer]
         automatic = "compiled" if self.device == "cpu" else "fused"
-        chosen: dict[str, Any] = {
-            "lr": row.lr,
-            "weight_decay": row.weight_decay,
+        defaults: dict[str, Any] = {
+            "lr": optimizer.lr,
+            "weight_decay": optimizer.weight_decay,
             "lr_decay_at": max(1, self.steps // 2),
-            # 10 to 50 rows make a readable curve; 50 cost a few per cent of the lecture's run
+            # 10 to 50 rows make a readable curve; 50 take a few per cent of the lecture's run
             "eval_every": max(1, self.steps // 50, min(self.steps // 10, 1000)),
-            # often enough that little is lost, rarely enough that writing is not felt
+            # often enough to lose little in a crash, rarely enough to cost no noticeable time
             "checkpoint_every": max(1000, self.steps // 20),
         }
-        missing = {k: v for k, v in chosen.items() if getattr(self, k) is None}
+        missing = {k: v for k, v in defaults.items() if getattr(self, k) is None}
         engine = automatic if self.engine == "auto" else self.engine
         return replace(self, engine=engine, **missing)
 
+    @property
+    def hyperparameters(self) -> Hyperparameters:
+        """The optimizer's numbers; the settings must be resolved."""
+        assert self.weight_decay is not None
+        return Hyperparameters(self.weight_decay, self.beta1, self.beta2, self.eps)
+
+    def learning_rate(self, step: int) -> float:
+        """Return the learning rate of a step, counted from 0; the settings must be resolved."""
+        assert self.lr is not None
+        assert self.lr_decay_at is not None
+        return SCHEDULES[self.schedule](self.lr, self.lr_decay, self.lr_decay_at, step)
+
     def to_json(self) -> dict[str, Any]:
-        """A plain dict that `from_json` turns into equal settings."""
+        """Return a plain dict from which `from_json` makes equal settings."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> Self:
-        """Settings from `to_json`'s dict. Raises SettingsError for names or values unknown."""
+        """Return settings from `to_json`'s dict. Raises SettingsError for unknown names, values."""
         known = {field.name for field in fields(cls)}
         for name in content:
             if name not in known:
@@ -86,8 +97,8 @@ class TrainSettings:
         return cls(**content)
 
 
-def _complaints(settings: TrainSettings) -> Iterator[str]:
-    """What is wrong with each value by itself, one line each."""
+def _problems(settings: TrainSettings) -> Iterator[str]:
+    """Yield one line for each value that is invalid by itself."""
     yield from _whole_numbers(settings)
     yield from _numbers(settings)
     tables: dict[str, Iterable[str]] = {

@@ -1,6 +1,6 @@
-"""Inputs that are awkward for a layer: sizes of 1, primes, ties, duplicates, strides, 3-D.
+"""Awkward inputs for each layer: sizes of 1, primes, ties, duplicates, strides, three dimensions.
 
-No parameter is all 0 or all 1, no upstream gradient is: either would mask a mistake.
+No parameter and no upstream gradient is all 0 or all 1, because that could hide a mistake.
 """
 
 from collections.abc import Callable
@@ -14,14 +14,14 @@ from handgrad.layers import LAYERS
 
 @dataclass(frozen=True)
 class Case:
-    """A layer's inputs in the order of its INPUTS, floats in float64, named for what is odd."""
+    """A layer's inputs in the order of its INPUTS, floats in float64; the name says why."""
 
     name: str
     inputs: tuple[Tensor, ...]
 
 
 def layer_cases(layer: str, seed: int = 0) -> list[Case]:
-    """The cases of one layer, the same for the same seed."""
+    """Return the cases of one layer, determined by the seed."""
     generator = torch.Generator().manual_seed(seed)
 
     def normal(*shape: int) -> Tensor:
@@ -34,17 +34,17 @@ def layer_cases(layer: str, seed: int = 0) -> list[Case]:
 
 
 def upstream(layer: str, case: Case, seed: int = 1) -> Tensor:
-    """A random gradient of the layer's output, float64; random for the loss too, never 1."""
+    """Return a random gradient of the layer's output, float64; for a loss too, in place of 1."""
     out, _ = LAYERS[layer].forward(*case.inputs)
     generator = torch.Generator().manual_seed(seed)
     return torch.randn(out.shape, generator=generator, dtype=torch.float64)
 
 
 Normal = Callable[..., Tensor]
-Inputs = dict[str, tuple[Tensor, ...]]
+CaseInputs = dict[str, tuple[Tensor, ...]]
 
 
-def _embedding(normal: Normal, integers: Normal) -> Inputs:
+def _embedding(normal: Normal, integers: Normal) -> CaseInputs:
     return {
         "lecture": (integers(27, 32, 3), normal(27, 10)),
         "ones": (integers(1, 1, 1), normal(1, 1)),
@@ -54,7 +54,7 @@ def _embedding(normal: Normal, integers: Normal) -> Inputs:
     }
 
 
-def _join(normal: Normal, integers: Normal) -> Inputs:
+def _join(normal: Normal, integers: Normal) -> CaseInputs:
     return {
         "lecture": (normal(32, 3, 10),),
         "ones": (normal(1, 1, 1),),
@@ -63,7 +63,7 @@ def _join(normal: Normal, integers: Normal) -> Inputs:
     }
 
 
-def _linear(normal: Normal, integers: Normal) -> Inputs:
+def _linear(normal: Normal, integers: Normal) -> CaseInputs:
     return {
         "lecture": (normal(32, 30), normal(30, 200), normal(200)),
         "ones": (normal(1, 1), normal(1, 1), normal(1)),
@@ -74,7 +74,7 @@ def _linear(normal: Normal, integers: Normal) -> Inputs:
     }
 
 
-def _batchnorm(normal: Normal, integers: Normal) -> Inputs:
+def _batchnorm(normal: Normal, integers: Normal) -> CaseInputs:
     return {
         "lecture": (normal(32, 200), normal(1, 200), normal(1, 200)),
         "two rows": (normal(2, 3), normal(1, 3), normal(1, 3)),
@@ -86,7 +86,7 @@ def _batchnorm(normal: Normal, integers: Normal) -> Inputs:
     }
 
 
-def _tanh(normal: Normal, integers: Normal) -> Inputs:
+def _tanh(normal: Normal, integers: Normal) -> CaseInputs:
     return {
         "lecture": (normal(32, 200),),
         "ones": (normal(1, 1),),
@@ -97,7 +97,7 @@ def _tanh(normal: Normal, integers: Normal) -> Inputs:
     }
 
 
-def _softmax_cross_entropy(normal: Normal, integers: Normal) -> Inputs:
+def _softmax_cross_entropy(normal: Normal, integers: Normal) -> CaseInputs:
     tied = normal(13, 7)
     tied[:, 3] = tied[:, 5] = tied.max() + 1
     return {
@@ -111,7 +111,7 @@ def _softmax_cross_entropy(normal: Normal, integers: Normal) -> Inputs:
     }
 
 
-_CASES: dict[str, Callable[[Normal, Normal], Inputs]] = {
+_CASES: dict[str, Callable[[Normal, Normal], CaseInputs]] = {
     "embedding": _embedding,
     "join": _join,
     "linear": _linear,

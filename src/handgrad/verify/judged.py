@@ -12,14 +12,14 @@ from handgrad.checker.records import VerdictName
 
 Tensors = dict[str, Tensor]
 Differentiate = Callable[[Tensors], Mapping[str, Tensor]]
-"""From leaves by name to gradients by name."""
+"""(leaves by name) -> gradients by name."""
 
 
 @dataclass(frozen=True)
-class Judged:
-    """One row of `handgrad verify`: `engine` wrote the gradient of `node` in `model`.
+class JudgedGradient:
+    """One row of `handgrad verify`: the gradient of `node` in `model`, computed by `engine`.
 
-    `ratio` is R of the design: the error in units of autograd's own, or of the rounding noise.
+    `ratio` is R: the error in units of autograd's error, or of the rounding noise.
     """
 
     model: str
@@ -31,46 +31,47 @@ class Judged:
 
     @property
     def ok(self) -> bool:
+        """Whether the gradient is correct."""
         return self.verdict in ("exact", "rounding")
 
 
 def judge_all(
     hand: Differentiate, reference: Differentiate, leaves: Tensors
 ) -> dict[str, tuple[VerdictName, float | None]]:
-    """A verdict and R for every gradient that `hand` gives, in its order.
+    """Return a verdict and R for every gradient of `hand`, in its order.
 
-    `leaves` are what both differentiate from, in the dtype that is judged. `reference` uses
-    autograd; in float64 it is the truth. Noise is what every operation's rounding does to either of
-    the two ways: where terms cancel along the one and not along the other (batchnorm of two rows,
-    closed form), the one alone would see none.
+    Both functions differentiate with respect to `leaves`, in the dtype that is judged. `reference`
+    uses autograd; in float64 it is the truth. The noise is the effect of every operation's
+    rounding, the larger of the two functions': where terms cancel in only one of them (batchnorm of
+    two rows, closed form), the other alone would show no noise.
     """
     exact_leaves = {name: leaf.double() for name, leaf in leaves.items()}
-    by_hand, formula = hand(leaves), hand(exact_leaves)
+    gradients, formula = hand(leaves), hand(exact_leaves)
     autograd, truth = reference(leaves), reference(exact_leaves)
-    names = list(by_hand)
+    names = list(gradients)
     dtype = next(iter(leaves.values())).dtype
 
-    def noise(way: Differentiate, still: Mapping[str, Tensor]) -> list[Tensor]:
-        def moved(move: Callable[[Tensor], Tensor]) -> list[Tensor]:
-            gradients = way({name: move(leaf) for name, leaf in exact_leaves.items()})
-            return [gradients[name] for name in names]
+    def noise(differentiate: Differentiate, exact: Mapping[str, Tensor]) -> list[Tensor]:
+        def perturbed(perturb: Callable[[Tensor], Tensor]) -> list[Tensor]:
+            moved = differentiate({name: perturb(leaf) for name, leaf in exact_leaves.items()})
+            return [moved[name] for name in names]
 
-        found = noise_of(moved, [still[name] for name in names], torch.finfo(dtype).eps)
-        return [_known(own) for own in found]
+        every = noise_of(perturbed, [exact[name] for name in names], torch.finfo(dtype).eps)
+        return [_not_none(noise) for noise in every]
 
     pairs = zip(noise(reference, truth), noise(hand, formula), strict=True)
-    most = dict(zip(names, (_most(*pair) for pair in pairs), strict=True))
+    largest = dict(zip(names, (_larger(*pair) for pair in pairs), strict=True))
     return {
-        name: judge(by_hand[name], autograd[name], truth[name], most[name], formula[name])
+        name: judge(gradients[name], autograd[name], truth[name], largest[name], formula[name])
         for name in names
     }
 
 
-def _most(theirs: Tensor, ours: Tensor) -> Tensor:
-    """The larger, elementwise; the reference's where ours has another shape, a slip of its own."""
+def _larger(theirs: Tensor, ours: Tensor) -> Tensor:
+    """Return the larger, elementwise; the reference's if ours has a wrong shape."""
     return torch.maximum(theirs, ours) if theirs.shape == ours.shape else theirs
 
 
-def _known(noise: Tensor | None) -> Tensor:
-    assert noise is not None, "noise_of gives noise wherever it is given a truth"
+def _not_none(noise: Tensor | None) -> Tensor:
+    assert noise is not None, "noise_of returns noise wherever there is a truth"
     return noise

@@ -1,4 +1,4 @@
-"""Where the line stands that writes a gradient, so that a verdict can point at it."""
+"""The line that computes a gradient, so that a verdict can point at it."""
 
 import inspect
 from pathlib import Path
@@ -8,7 +8,7 @@ from handgrad.models import Model
 
 
 def line_of(layer: str, node: str) -> str | None:
-    """`tanh.py:34: dhpreact = ...`: the last line of the chunked backward that writes d<node>."""
+    """Return `tanh.py:34: dhpreact = ...`, the last line of the chunked backward for d<node>."""
     function = LAYERS[layer].backward_chunked
     lines, first = inspect.getsourcelines(function)
     writes = [(i, text.strip()) for i, text in enumerate(lines) if _writes(text, f"d{node}")]
@@ -19,13 +19,13 @@ def line_of(layer: str, node: str) -> str | None:
 
 
 def line_in_model(model: Model, node: str) -> str | None:
-    """The same by a model's name of a node; for a parameter, the line of the call that reads it."""
+    """Return the line for a model's node; for a parameter, that of the call that reads it."""
     for call in model.calls():
         layer = LAYERS[call.layer]
         names = [*zip(call.nodes[:-1], layer.NODES, strict=False)]
         names += zip(call.inputs, layer.INPUTS, strict=False)
-        for own, local in names:
-            if own == node:
+        for name, local in names:
+            if name == node:
                 return line_of(call.layer, local)
     return None
 

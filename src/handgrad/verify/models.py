@@ -1,4 +1,4 @@
-"""The models that `handgrad verify` and the spine's test go through, by name."""
+"""The models that `handgrad verify` and the test of all engines cover, by name."""
 
 from handgrad.models import MLP, Model
 

@@ -6,28 +6,32 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from handgrad.engine import ENGINES, PROCESSOR_ONLY, Batch, Engine, State, to_tensors
+from handgrad.engine import CPU_ONLY, ENGINES, Batch, Engine, State, to_tensors
 from handgrad.engine.autograd import Autograd
 from handgrad.engine.chunked import Chunked
 from handgrad.layers import LAYERS, Layer
 from handgrad.models import Model
 from handgrad.verify.cases import Case, layer_cases, upstream
-from handgrad.verify.judged import Judged, Tensors, judge_all
+from handgrad.verify.judged import JudgedGradient, Tensors, judge_all
 from handgrad.verify.models import MODEL_CASES
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
-def verify_layers(dtype: torch.dtype, device: str = "cpu", seed: int = 0) -> Iterator[Judged]:
-    """Every layer, chunked and fused, on every awkward case."""
+def verify_layers(
+    dtype: torch.dtype, device: str = "cpu", seed: int = 0
+) -> Iterator[JudgedGradient]:
+    """Verify every layer, chunked and fused, on every awkward case."""
     for name in LAYERS:
         for case in layer_cases(name, seed):
             for engine in ("chunked", "fused"):
                 yield from _verify_layer(name, case, engine, dtype, device)
 
 
-def verify_models(dtype: torch.dtype, device: str = "cpu", seed: int = 0) -> Iterator[Judged]:
-    """Every model of `MODEL_CASES`, every hand-written engine, from a start that masks nothing."""
+def verify_models(
+    dtype: torch.dtype, device: str = "cpu", seed: int = 0
+) -> Iterator[JudgedGradient]:
+    """Verify every model of `MODEL_CASES` with every hand-written engine, no parameter zero."""
     for case, (model, batch_size) in MODEL_CASES.items():
         params, state = (
             to_tensors(arrays, dtype, device) for arrays in model.initialise("exercise", seed)
@@ -38,23 +42,23 @@ def verify_models(dtype: torch.dtype, device: str = "cpu", seed: int = 0) -> Ite
         targets = torch.randint(0, model.vocab_size, shape[:1], generator=generator)
         batch = Batch(inputs.to(device), targets.to(device))
         for engine in ENGINES:
-            if engine != "autograd" and (device == "cpu" or engine not in PROCESSOR_ONLY):
+            if engine != "autograd" and (device == "cpu" or engine not in CPU_ONLY):
                 yield from verify_batch(ENGINES[engine](model), model, params, state, batch, case)
 
 
 def verify_batch(
     engine: Engine, model: Model, params: Tensors, state: State, batch: Batch, case: str = "batch"
-) -> list[Judged]:
-    """The gradients of `engine` on one batch: of every node where it keeps them, else of params.
+) -> list[JudgedGradient]:
+    """Judge the gradients of `engine` on one batch: of all nodes if it keeps them, else of params.
 
-    The compiled engine's formulas in float64 are the fused engine's, which specifies it, unless
-    float64 is what is verified: compiling them too would take as long again.
+    In float64 the fused engine, its specification, stands in for the compiled engine, unless
+    float64 is what is verified: a second compilation would double the time.
     """
-    reference, own = Autograd(model), _dtype(params)
+    reference, dtype = Autograd(model), _dtype(params)
     formulas = ENGINES["fused"](model) if engine.name == "compiled" else engine
 
     def hand(leaves: Tensors) -> Tensors:
-        used = engine if _dtype(leaves) == own else formulas
+        used = engine if _dtype(leaves) == dtype else formulas
         run = used.loss_and_all_grads if isinstance(used, Chunked) else used.loss_and_grads
         return run(leaves, _like(state, leaves), batch)[1]
 
@@ -62,12 +66,15 @@ def verify_batch(
         return reference.loss_and_all_grads(leaves, _like(state, leaves), batch)[1]
 
     verdicts = judge_all(hand, autograd, params)
-    return [Judged(model.name, case, engine.name, node, *found) for node, found in verdicts.items()]
+    return [
+        JudgedGradient(model.name, case, engine.name, node, *verdict)
+        for node, verdict in verdicts.items()
+    ]
 
 
 def _verify_layer(
     name: str, case: Case, engine: str, dtype: torch.dtype, device: str
-) -> list[Judged]:
+) -> list[JudgedGradient]:
     layer = LAYERS[name]
     fixed: Tensors = {}
     leaves: Tensors = {"dout": upstream(name, case).to(device, dtype)}
@@ -78,11 +85,14 @@ def _verify_layer(
             fixed[key] = x.to(device)
     hand = _by_chunks if engine == "chunked" else _by_closed_form
     verdicts = judge_all(partial(hand, layer, fixed), partial(_by_autograd, layer, fixed), leaves)
-    return [Judged(name, case.name, engine, node, *found) for node, found in verdicts.items()]
+    return [
+        JudgedGradient(name, case.name, engine, node, *verdict)
+        for node, verdict in verdicts.items()
+    ]
 
 
 def _inputs(layer: Layer, named: Tensors) -> list[Tensor]:
-    """In the order of INPUTS; an absent bias is left off."""
+    """Return the inputs in the order of INPUTS, without a missing bias."""
     return [named[name] for name in layer.INPUTS if name in named]
 
 
@@ -109,7 +119,7 @@ def _by_autograd(layer: Layer, fixed: Tensors, leaves: Tensors) -> Tensors:
 
 
 def _like(state: State, leaves: Tensors) -> State:
-    """`state` in the dtype of `leaves`."""
+    """Return `state` in the dtype of `leaves`."""
     return {name: value.to(_dtype(leaves)) for name, value in state.items()}
 
 

@@ -1,4 +1,4 @@
-"""Forward passes run in this process, and exercises checked in it."""
+"""Run forward passes and check exercises in this process."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -19,14 +19,14 @@ Cells = str | Sequence[str]
 
 
 def recorded(code: Cells) -> tuple[Session, list[CellError]]:
-    """A session that has seen a script, or the cells of a notebook, run."""
+    """Return a session that has recorded a script or the cells of a notebook, and the errors."""
     session = Session()
     return session, run_all(session, code, {})
 
 
 @pytest.fixture
 def forward() -> Callable[..., Forward]:
-    """What an exercise is told of the forward pass in a script, or in cells."""
+    """Return a function that describes the forward pass of a script or of cells."""
 
     def run(code: Cells, solved: bool = False) -> Forward:
         session, errors = recorded(code)
@@ -37,14 +37,14 @@ def forward() -> Callable[..., Forward]:
 
 
 def code_cells(file: Path) -> list[str]:
-    """The code of a notebook, but for the cell with magics."""
+    """Return the code cells of a notebook, except the one with magics."""
     cells = json.loads(file.read_text())["cells"]
     sources = [cell["source"] for cell in cells if cell["cell_type"] == "code"]
     return [source for source in sources if "%load_ext" not in source]
 
 
 def checked(cells: Cells) -> Report:
-    """The report of a file that raises nothing."""
+    """Return the report of a file that raises no error."""
     session, errors = recorded(cells)
     assert errors == []
     return session.finish("it")

@@ -1,4 +1,4 @@
-"""An exercise from end to end: written, checked untouched, in part and filled in."""
+"""An exercise from end to end: written, then checked untouched, partly and completely filled in."""
 
 import ast
 import json
@@ -32,7 +32,7 @@ SMALL = "import torch\nx = torch.ones(3, requires_grad=True)\ny = x**2\nloss = y
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The exercise of a script that has its backward pass already."""
+    """Return the exercise of a script that already has its backward pass."""
     folder = tmp_path_factory.mktemp("exercise")
     (folder / "forward.py").write_text(PROGRAM)
     made = write_exercise(folder / "forward.py", folder / "e.ipynb")
@@ -42,7 +42,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def filled(file: Path, n: int) -> list[str]:
-    """The cells of an exercise, the first `n` blanks filled in."""
+    """Return the cells of an exercise with the first `n` blanks filled in."""
     lines: dict[str, list[str]] = {}
     for node in ast.parse(BACKWARD).body:
         lines.setdefault(target_of(node), []).append(ast.unparse(node))
@@ -60,7 +60,7 @@ def test_it_is_a_notebook_with_the_forward_pass_alone(written: Path) -> None:
     assert {cell.split(" ")[0] for cell in cells[5:]} == set(hand_names())
 
 
-def test_untouched_nothing_is_wrong(written: Path) -> None:
+def test_an_untouched_exercise_has_no_mistakes(written: Path) -> None:
     report = checked(code_cells(written))
     assert report.ok
     assert report.counts == {"exact": 0, "rounding": 0, "shape": 0, "wrong": 0, "missing": 26}
@@ -68,19 +68,19 @@ def test_untouched_nothing_is_wrong(written: Path) -> None:
 
 
 @pytest.mark.parametrize("n", [1, 10, 25])
-def test_in_part_it_is_graded_as_far_as_it_goes(n: int, written: Path) -> None:
+def test_a_partly_filled_exercise_is_graded(n: int, written: Path) -> None:
     counts = checked(filled(written, n)).counts
     assert (counts["exact"] + counts["rounding"], counts["missing"]) == (n, 26 - n)
 
 
-def test_filled_in_all_of_it_is_right(written: Path) -> None:
+def test_a_filled_exercise_is_right(written: Path) -> None:
     counts = checked(filled(written, 26)).counts
     assert (counts["exact"] + counts["rounding"], sum(counts.values())) == (26, 26)
 
 
 @pytest.mark.parametrize("blank", ["...", "None"])
-def test_blanks_of_another_hand(blank: str) -> None:
-    """The blank may be None; one that belongs to no tensor is no exercise."""
+def test_blanks_that_are_not_ours(blank: str) -> None:
+    """A blank may be None. A blank that belongs to no tensor does not make an exercise."""
     backward = f"loss.backward()\ndy = {blank}  # here\ndz = {blank}"
     report = checked([SMALL + backward])
     assert [(row.node, row.verdict) for row in report.rows] == [("y", "missing")]
@@ -90,7 +90,7 @@ def test_blanks_of_another_hand(blank: str) -> None:
 
 
 def test_the_command_with_a_notebook(tmp_path: Path, capsys: Captured) -> None:
-    """Its own text stays, what follows the loss goes; the check of it is exit code 0."""
+    """The notebook keeps its text up to the loss, and the exercise checks with exit code 0."""
     cells = [
         nbformat.v4.new_markdown_cell("# Mine"),
         nbformat.v4.new_code_cell(""),
@@ -102,7 +102,8 @@ def test_the_command_with_a_notebook(tmp_path: Path, capsys: Captured) -> None:
     assert run(["exercise", str(tmp_path / "n.ipynb"), "--hint", "what"]) == 0
     out = tmp_path / "n-exercise.ipynb"
     assert capsys.readouterr().out == (
-        f"{out}: 2 gradients to write, dy to dx.\nCheck it with: handgrad check {out} --hint what\n"
+        f"{out}: 2 gradients to write, from dy to dx.\n"
+        f"Check it with: handgrad check {out} --hint what\n"
     )
     assert not (tmp_path / "ran").exists()
     sources = [cell["source"] for cell in json.loads(out.read_text())["cells"]]
@@ -116,7 +117,7 @@ def test_the_solution(tmp_path: Path, capsys: Captured) -> None:
     (tmp_path / "f.py").write_text(SMALL)
     assert run(["exercise", str(tmp_path / "f.py"), "--solution"]) == 0
     out = tmp_path / "f-solution.ipynb"
-    assert f"{out}: 2 of 2 gradients written, dy to dx.\n" in capsys.readouterr().out
+    assert f"{out}: 2 of 2 gradients written, from dy to dx.\n" in capsys.readouterr().out
     assert checked(code_cells(out)).counts["missing"] == 0
 
 

@@ -1,4 +1,4 @@
-"""What an exercise is told of a forward pass: its loss, and its nodes in the backward's order."""
+"""The description of a forward pass: its loss, and its tensors in backward order."""
 
 import re
 from collections.abc import Callable
@@ -43,8 +43,8 @@ def test_the_lectures_forward_pass(forward: Run) -> None:
     )
 
 
-def test_each_gradient_stands_below_those_that_it_needs(forward: Run) -> None:
-    """A line can be undone once the gradient of what it sets is there."""
+def test_each_gradient_follows_those_that_it_needs(forward: Run) -> None:
+    """A line can be differentiated once the gradient of its result is known."""
     nodes = forward(PROGRAM).tensors
     there = {"loss"}
     for node in nodes:
@@ -53,7 +53,7 @@ def test_each_gradient_stands_below_those_that_it_needs(forward: Run) -> None:
         there.add(node.name)
 
 
-def test_a_name_in_the_order_of_its_lines_text(forward: Run) -> None:
+def test_tensors_of_a_line_are_in_the_order_of_its_text(forward: Run) -> None:
     names = [node.name for node in forward(PROGRAM).tensors]
     assert names[names.index("h") : names.index("h") + 3] == ["h", "W2", "b2"]
     assert names[-5:] == ["embcat", "W1", "b1", "emb", "C"]
@@ -83,7 +83,7 @@ def test_gradients_by_hand_are_named(forward: Run) -> None:
 
 
 def test_only_names_that_a_line_can_read(forward: Run) -> None:
-    """Neither what a function keeps to itself nor the elements of a list."""
+    """Local variables of a function and elements of a list have no blank."""
     code = SMALL.replace(
         "h = x @ w", "def f(x):\n    z = x @ w\n    return z * 2\nh = f(x)\nhs = [h * 1]"
     )
@@ -104,7 +104,7 @@ def test_a_name_set_twice_is_the_last(forward: Run) -> None:
     ]
 
 
-def test_the_solution_comes_along(forward: Run) -> None:
+def test_the_solution_is_derived_on_request(forward: Run) -> None:
     assert forward(SMALL).derived == ()
     assert any(line.startswith("dw = ") for line in forward(SMALL, solved=True).derived)
 

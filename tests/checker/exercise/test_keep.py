@@ -66,7 +66,7 @@ print(twice)
 loss = y"""
 
 
-def test_gradients_by_hand_and_what_hangs_on_them_are_left_out() -> None:
+def test_gradients_by_hand_and_lines_that_depend_on_them_are_left_out() -> None:
     assert keeper(20, None, None, "dx").keep(BY_HAND, None) == KEPT
 
 
@@ -77,7 +77,7 @@ def test_from_cell_to_cell() -> None:
     assert kept.keep("loss = x\nloss.backward()", 3) == "loss = x"
 
 
-def test_lines_for_ipython_stand_in_nobodys_way() -> None:
+def test_magics_are_kept() -> None:
     source = "%matplotlib inline\n!ls\nif x:\n    %time y = 1\ndx = 1\nloss = y\n%who"
     assert keeper(6, 1, None, "dx").keep(source, 1) == (
         "%matplotlib inline\n!ls\nif x:\n    %time y = 1\nloss = y"

@@ -41,13 +41,13 @@ def test_it_is_a_valid_notebook(hint: Hint) -> None:
     ]
 
 
-def test_lines_stand_in_the_place_of_blanks() -> None:
+def test_lines_replace_blanks() -> None:
     made = exercise("f.py", "e.ipynb", [], "loss", [H, W], "fix", {"dw": "dw = x.T @ dh"})
     code_cells = [c["source"] for c in made["cells"] if c["cell_type"] == "code"]
     assert code_cells[-2:] == ["dh = ...  # your line", "dw = x.T @ dh"]
 
 
-def test_a_files_name_is_no_markup() -> None:
+def test_a_file_name_is_never_markup() -> None:
     made = exercise("a`b\n# c.py", "`\n```.ipynb", [], "loss", [H], "fix", {})
     assert made["cells"][0]["source"].startswith(
         "# The backward pass of `ab# c.py`, by hand\n\nThe forward pass is given."
@@ -56,7 +56,7 @@ def test_a_files_name_is_no_markup() -> None:
 
 
 def test_names_of_gradients() -> None:
-    """Neither a word of Python's nor a name that the forward pass has set."""
+    """A gradient's name is not a keyword, nor a name that the forward pass sets."""
     found = blanks(forward("h", "el", "ir", "ata", "x"), {"data", "dir", "dx", "d_x"})
     assert [blank.name for blank in found] == ["dh", "d_el", "d_ir", "d_ata", "grad_x"]
     every = {"dh", "d_h", "grad_h", "h_grad"}
@@ -82,7 +82,7 @@ def test_the_lines_of_a_solution() -> None:
     }
 
 
-def test_the_cell_with_magics_is_python_but_for_them() -> None:
+def test_the_setup_cell_is_python_without_its_magics() -> None:
     made = exercise("f.py", "e.ipynb", [], "loss", [H], "where", {})
     source = made["cells"][1]["source"]
     ast.parse(source.replace("%load_ext handgrad", "pass").replace("%handgrad where", "pass"))

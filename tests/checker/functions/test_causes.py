@@ -5,7 +5,7 @@ import textwrap
 
 import pytest
 
-from checker.functions.wrong import MATCH, NEAR, SAYS
+from checker.functions.wrong import MATCH, NEAR, ONE_OF_EACH, SAYS, VARIED
 from checker.functions.wrong.case import Case
 from handgrad.checker.functions.causes import FUNCTION_CAUSES
 
@@ -23,17 +23,22 @@ RIGHT_NEAR = {  # the near misses that are right
 
 @pytest.mark.parametrize(("code", "case"), MATCHES)
 def test_a_mistake_is_one_failure_with_its_cause(code: str, case: Case) -> None:
-    first = case is MATCH[code][0]
-    report = case.report() if first else case.quick_report()
+    report = case.quick_report(*VARIED[code])
     assert [failure.code for failure in report.failures] == [code], str(report)
-    if first:
+    if case is MATCH[code][0]:
         (failure,) = report.failures
         assert (", ".join(failure.quantities), failure.message, failure.fix) == SAYS[code]
 
 
+@pytest.mark.parametrize("code", ONE_OF_EACH)
+def test_a_mistake_is_one_failure_over_the_whole_grid(code: str) -> None:
+    report = ONE_OF_EACH[code].report()
+    assert [failure.code for failure in report.failures] == [code], str(report)
+
+
 @pytest.mark.parametrize(("code", "case"), NEARS)
 def test_a_near_miss_does_not_get_the_code(code: str, case: Case) -> None:
-    report = case.quick_report()
+    report = case.quick_report(*VARIED[code])
     assert code not in [failure.code for failure in report.failures], str(report)
     right = NEAR[code].index(case) in RIGHT_NEAR.get(code, [])
     assert report.ok == right, str(report)

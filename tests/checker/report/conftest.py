@@ -1,4 +1,4 @@
-"""The browser, for what must hold in one."""
+"""The browser for tests that need one."""
 
 from browser import chromium
 

@@ -1,4 +1,4 @@
-"""Reports to render, and HTML taken apart."""
+"""Reports to render, and a parser for their HTML."""
 
 from dataclasses import fields, is_dataclass, replace
 from html.parser import HTMLParser
@@ -24,7 +24,7 @@ dz = dpre.sum(0, keepdim=True)
 
 
 def row(node: str, verdict: str, line: int, **more: object) -> Row:
-    """A gradient at a line of SOURCE."""
+    """Return a gradient at a line of SOURCE."""
     usual: dict[str, object] = {
         "hand": f"d{node}",
         "place": Place(line),
@@ -68,7 +68,7 @@ REPORT = Report(
 
 
 def everywhere(report: Report, text: str) -> Report:
-    """`report` with `text` for every string that the user's file has a say in."""
+    """Return `report` with `text` for every string that comes from the user's file."""
 
     def put(value: Any) -> Any:
         if isinstance(value, str):
@@ -89,7 +89,7 @@ def everywhere(report: Report, text: str) -> Report:
 
 
 class Elements(HTMLParser):
-    """All elements of a page with their attributes, and its text."""
+    """All elements of a page, their attributes, and its text."""
 
     VOID = ("meta",)
 

@@ -1,4 +1,4 @@
-"""What somebody means harm with, in a real browser: it must do nothing."""
+"""Malicious text in a report, in a real browser: it must not run."""
 
 import pytest
 
@@ -22,8 +22,8 @@ HOST = "<!DOCTYPE html><html><head><title>ours</title></head><body>{}</body></ht
 
 
 @pytest.mark.parametrize("planted", PLANTED[:3])
-def test_the_browser_would_show_it(chromium: Browser, planted: str) -> None:
-    """The check below can fail: put into a page as it is, this runs."""
+def test_the_browser_runs_unescaped_scripts(chromium: Browser, planted: str) -> None:
+    """The tests below can fail: inserted unescaped, these scripts run."""
     assert 'id="planted"' in chromium(HOST.format(planted))
 
 
@@ -32,7 +32,7 @@ def test_nothing_runs_in_the_page(chromium: Browser) -> None:
     assert_harmless(document)
 
 
-def test_nothing_runs_in_the_fragment_on_somebodys_page(chromium: Browser) -> None:
+def test_nothing_runs_in_the_fragment_on_another_page(chromium: Browser) -> None:
     """A notebook has no policy that forbids scripts."""
     document = chromium(HOST.format(everywhere(REPORT, ALL).to_html()))
     assert_harmless(document)
@@ -49,8 +49,8 @@ def assert_harmless(document: str) -> None:
     assert elements.text.count("document.title='planted'") > 50
 
 
-def test_the_style_applies_under_the_pages_own_policy(chromium: Browser, tmp_path) -> None:
-    """A browser that refused it would show the page unstyled, and only a person would see."""
+def test_the_policy_of_the_page_allows_its_style(chromium: Browser, tmp_path) -> None:
+    """If the browser refused the style, only a person would notice."""
     page = REPORT.to_html(page=True)
     probe = "<script>document.body.id = getComputedStyle(document.body).margin</script></body>"
     loose = page.replace("default-src 'none'", "default-src 'none'; script-src 'unsafe-inline'")

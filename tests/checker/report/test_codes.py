@@ -1,4 +1,4 @@
-"""The pages of codes: every code that the source can say has one, and how pages are found."""
+"""The pages of codes: every code in the source has one, and how pages are found."""
 
 import re
 from pathlib import Path
@@ -15,7 +15,7 @@ NOTE = re.compile(r'"(HG2\d\d)"')
 
 
 def said(pattern: re.Pattern[str]) -> set[str]:
-    """The codes in the source, but for the pages themselves."""
+    """Return the codes in the source, except in the pages."""
     files = [path for path in SOURCE.rglob("*.py") if "note_pages" not in path.parts]
     return {code for path in files for code in pattern.findall(path.read_text())}
 
@@ -24,7 +24,7 @@ def test_every_note_has_a_page() -> None:
     assert {code for code in pages() if code.startswith("HG2")} == said(NOTE)
 
 
-def test_the_causes_pages_are_those_of_the_tables() -> None:
+def test_the_pages_of_causes_are_those_in_the_tables() -> None:
     tables = {cause.code: (cause.name, cause.page) for cause in CAUSES}
     tables |= {cause.code: (cause.name, cause.__doc__) for cause in FUNCTION_CAUSES}
     read = {code: page.name for code, page in pages().items() if code.startswith("HG1")}
@@ -120,7 +120,7 @@ def test_near(asked: str, codes: list[str]) -> None:
     assert [page.code for page in near(asked, KNOWN)] == codes
 
 
-def test_a_heading_is_one_only_at_the_start_of_a_line_and_alone_or_with_a_colon() -> None:
+def test_a_heading_starts_a_line_and_ends_it_or_has_a_colon() -> None:
     text = "What lies there.\n\nWhat: this.\nWhy\n    Whatever: Why not.\nRight:\n\n    Right: x"
     assert list(Page("", "", text).lines()) == [
         ("", "What lies there."),

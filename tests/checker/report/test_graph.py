@@ -1,4 +1,4 @@
-"""The graph of a report: verdicts at the nodes, and the way of an error."""
+"""The graph of a report: the verdicts of the nodes, and the paths of errors."""
 
 import re
 from dataclasses import replace
@@ -17,7 +17,7 @@ def way(report: Report) -> set[tuple[str, str]]:
     return inherited_along(report, nodes_of(report), report.edges)
 
 
-def test_each_node_has_its_gradients_verdict() -> None:
+def test_each_node_shows_the_verdict_on_its_gradient() -> None:
     assert states(REPORT) == {
         "W": "inherited",
         "pre": "inherited",
@@ -28,17 +28,17 @@ def test_each_node_has_its_gradients_verdict() -> None:
     }
 
 
-def test_an_error_goes_up_from_its_root() -> None:
+def test_an_error_spreads_from_its_root() -> None:
     assert way(REPORT) == {("W", "pre"), ("pre", "h")}
 
 
-def test_an_error_goes_through_what_a_fused_gradient_passes_over() -> None:
+def test_an_error_passes_nodes_that_a_fused_gradient_skips() -> None:
     rows = tuple(r for r in REPORT.rows if r.node != "pre")
     assert way(replace(REPORT, rows=rows)) == {("W", "pre"), ("pre", "h")}
 
 
-def test_each_of_two_errors_goes_its_own_way() -> None:
-    """`b` inherits from `two` alone, through `mid`, which has it from both."""
+def test_two_errors_have_two_paths() -> None:
+    """`b` inherits from `two` only, through `mid`, which inherits from both."""
     two = {"blame": "inherited", "blamed_on": ("done", "dtwo")}
     report = Report(
         "s.py",
@@ -111,7 +111,7 @@ def test_a_long_name_is_cut_and_kept_in_the_tooltip() -> None:
     assert ">attention_scores_before_t…</text>" in html
 
 
-def test_an_edge_back_bends_round_the_right_of_both() -> None:
+def test_a_backward_edge_passes_both_boxes_on_the_right() -> None:
     report = Report("s.py", (), edges=(("x", "a"), ("a", "h"), ("h", "a")))
     html = part("graph", report, {})
     assert "C" in html.split('class="edges" d="')[1].split('"')[0]

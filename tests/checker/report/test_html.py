@@ -30,7 +30,7 @@ BOTH = pytest.mark.parametrize("page", [False, True], ids=["fragment", "page"])
 
 
 @BOTH
-def test_nothing_of_a_notebook_is_anything_but_text(page: bool) -> None:
+def test_text_of_a_notebook_is_never_markup(page: bool) -> None:
     elements = Elements(everywhere(REPORT, HOSTILE).to_html(page))
     assert set(elements.tags) <= TAGS
     assert {name for name, _ in elements.attributes} <= ATTRIBUTES
@@ -76,7 +76,7 @@ def test_the_page_allows_its_own_style_and_nothing_else() -> None:
     assert f'<meta http-equiv="Content-Security-Policy" content="{policy}">' in page
 
 
-def test_a_finding_whole() -> None:
+def test_a_whole_card() -> None:
     assert part("card", REPORT, ROOT, "a-1") == (
         '<div class="finding wrong" id="a-1"><div class="head">'
         '<span class="mark" aria-hidden="true">✗</span><b>dh</b><span class="fact">line 9</span>'
@@ -95,13 +95,13 @@ def test_a_finding_whole() -> None:
     )
 
 
-def test_a_line_to_add_says_below_which() -> None:
+def test_a_line_to_add_names_the_line_above_it() -> None:
     added = replace(ROOT, fix="dh += dq", fix_at=Place(4, 2), fix_adds=True, checked="rounding")
     said = Elements(part("card", REPORT, added, "a")).words
     assert "add below cell 2, line 4: dh += dq (checked: right but for rounding) to" in said
 
 
-def test_the_fragment_says_little_and_folds_the_rest() -> None:
+def test_the_fragment_folds_what_needs_no_attention() -> None:
     html = REPORT.to_html()
     outside = re.sub(r"<details>.*?</details>", "", html, flags=re.DOTALL)
     assert Elements(outside).words == (
@@ -116,12 +116,12 @@ def test_the_fragment_says_little_and_folds_the_rest() -> None:
     assert re.findall(r"<summary>(.*?)</summary>", html) == [
         "Every gradient (5)",
         "The graph",
-        "Worth knowing",
+        "Notes",
         "Errors in the file",
     ]
 
 
-def test_the_table_of_every_gradient_whole() -> None:
+def test_the_whole_table_of_gradients() -> None:
     page = REPORT.to_html(page=True)
     (table,) = re.findall(r"Every gradient</h2>(.*?)</table>", page, re.DOTALL)
     lines = [Elements(f"<tr>{line}").words for line in re.findall(r"<tr.*?>(.*?)</tr>", table)]
@@ -135,7 +135,7 @@ def test_the_table_of_every_gradient_whole() -> None:
     ]
 
 
-def test_what_inherits_from_no_line_shown_is_in_sight() -> None:
+def test_a_gradient_that_inherits_from_no_visible_line_is_not_folded() -> None:
     lost = row("h", "wrong", 9, blame="inherited", blamed_on=("dq",), max_abs_diff=0.5)
     html = Report("s.py", (lost,)).to_html()
     outside = re.sub(r"<details>.*?</details>", "", html, flags=re.DOTALL)
@@ -143,7 +143,7 @@ def test_what_inherits_from_no_line_shown_is_in_sight() -> None:
     assert "✗ dh line 9 f32[32,27] inherits from dq 0.5" in Elements(outside).words
 
 
-def test_what_is_right_by_accident_has_a_card() -> None:
+def test_a_gradient_that_is_right_by_accident_has_a_card() -> None:
     lucky = row("h", "exact", 9, blame="root", message="Correct only for these inputs.")
     html = Report("s.py", (lucky,)).to_html()
     assert Elements(html).words.startswith(
@@ -159,7 +159,7 @@ def test_all_right_is_one_line() -> None:
 
 
 @pytest.mark.parametrize(("page", "level"), [*product([False, True], HINTS)])
-def test_nobody_is_shown_the_answer_before_asking(page: bool, level: str) -> None:
+def test_each_level_of_detail_hides_the_next(page: bool, level: str) -> None:
     html = REPORT.hinted(level).to_html(page)  # type: ignore[arg-type]
     assert ("counts * dcounts" in html) == (level == "fix")
     assert ("checked" in html) == (level == "fix")
@@ -169,7 +169,7 @@ def test_nobody_is_shown_the_answer_before_asking(page: bool, level: str) -> Non
     assert "only column 1" in html  # where it is off, at every level
 
 
-def test_the_picture_of_what_is_no_number() -> None:
+def test_the_picture_marks_values_that_are_not_finite() -> None:
     html = part("picture", Spread(("x0",), "only column 0"), "dh")
     assert '<path class="lx" d="M0 0h1v1h-1z"></path>' in html
 
@@ -190,7 +190,7 @@ def luminance(colour: str) -> float:
     ("sheet", "block"), [("style.css", 0), ("style.css", 1), ("page.css", 0)], ids=str
 )
 def test_every_text_is_legible(sheet: str, block: int) -> None:
-    """4.5 to 1 is what WCAG 2 asks for at level AA."""
+    """WCAG 2 requires a contrast of 4.5 to 1 at level AA."""
     found = re.findall(r"\{([^{}]*--fg[^{}]*)\}", style_sheet(sheet))[block]
     colours = dict(re.findall(r"--(\w+):\s*(?:var\([\w-]+, )?(#\w+)", found))
     for ground, colour in product(GROUNDS, COLOURS):
@@ -199,14 +199,14 @@ def test_every_text_is_legible(sheet: str, block: int) -> None:
 
 
 @BOTH
-def test_where_nothing_is_written_yet_there_is_no_table(page: bool) -> None:
+def test_no_table_if_nothing_is_written_yet(page: bool) -> None:
     html = Report("s.py", (Row("h", None, "missing"), Row("W", None, "missing"))).to_html(page)
     assert "<table" not in html
     assert "Not written yet: dh, dW" in Elements(html).words
 
 
 def test_a_page_of_200_gradients_is_small() -> None:
-    """Under a quarter of a megabyte, all of them wrong: a class of such pages is a small folder."""
+    """A page with 200 wrong gradients takes less than a quarter of a megabyte."""
     picture = Spread(("5432101234" * 2,) * 24, "all of it")
     names = [f"node{i}" for i in range(200)]
     rows = tuple(

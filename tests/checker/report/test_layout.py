@@ -1,4 +1,4 @@
-"""Where the nodes of a graph go."""
+"""The layout of a graph."""
 
 import random
 from itertools import pairwise
@@ -35,20 +35,20 @@ def test_a_chain_is_straight() -> None:
     assert {x for x, _ in drawn(CHAIN).places.values()} == {30.0}
 
 
-def test_a_parameter_stands_right_above_what_it_goes_into() -> None:
+def test_a_parameter_is_in_the_layer_above_its_reader() -> None:
     layout = drawn([("x", "a"), ("a", "b"), ("b", "c"), ("W", "c"), ("c", "loss")])
     assert layout.places["W"][1] == layout.places["b"][1]
 
 
 def test_edges_that_need_not_cross_do_not() -> None:
-    """In the order in which they are named they would."""
+    """In the order of their names they would cross."""
     edges = [("a", "z"), ("b", "y"), ("c", "x"), ("x", "l"), ("y", "l"), ("z", "l")]
     at = {name: x for name, (x, _) in drawn(edges).places.items()}
     order = sorted("abc", key=at.__getitem__)
     assert [dict(edges)[name] for name in order] == sorted("xyz", key=at.__getitem__)
 
 
-def test_a_circle_is_broken_at_the_edge_that_closes_it() -> None:
+def test_a_cycle_is_broken_at_the_edge_that_closes_it() -> None:
     edges = [("x", "a"), ("a", "h"), ("h", "a"), ("h", "loss")]
     assert against(["x", "a", "h", "loss"], edges) == {("h", "a")}
     layout = drawn(edges)
@@ -56,7 +56,7 @@ def test_a_circle_is_broken_at_the_edge_that_closes_it() -> None:
     assert ("h", "a") not in layout.paths
 
 
-def test_many_in_a_layer_stand_side_by_side() -> None:
+def test_nodes_of_a_layer_do_not_overlap() -> None:
     edges = [(f"w{i}", "sum") for i in range(100)]
     layout = drawn(edges)
     assert layout.width == pytest.approx(100 * 60 + 99 * GAP)
@@ -93,13 +93,13 @@ def test_any_graph_runs_down_and_nothing_overlaps(edges: list[Edge], rng: random
     assert lay_out(widths, edges) == layout
 
 
-def test_depths_are_the_longest_ways_to_the_end() -> None:
+def test_depths_are_the_longest_paths_to_the_end() -> None:
     edges = [("a", "b"), ("b", "c"), ("a", "c"), ("d", "c")]
     assert depths("abcd", edges) == {"a": 2, "b": 1, "c": 0, "d": 1}
 
 
-def test_those_that_would_overlap_share_the_room() -> None:
-    """Two want the same place: each gives way by half; the heavier gives way less."""
+def test_nodes_that_would_overlap_share_the_space() -> None:
+    """Two nodes want the same place: both move, the heavier one less."""
     width = dict.fromkeys("abc", 22.0)
     assert spaced("abc", {"a": (0.0, 1), "b": (0.0, 1), "c": (500.0, 1)}, width) == {
         "a": -20.0, "b": 20.0, "c": 500.0,

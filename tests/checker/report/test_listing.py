@@ -1,4 +1,4 @@
-"""The user's lines, marked."""
+"""The user's source with its marks."""
 
 import re
 from dataclasses import replace
@@ -18,14 +18,14 @@ def listing(report: Report) -> str:
 
 
 def shown(report: Report) -> list[str]:
-    """Each line as it reads, those folded too."""
+    """Return the text of each line, including folded ones."""
     parts = re.findall(
         r'<div class="ln.*?</div>|<summary>.*?</summary>|<div class="more">.*?<', listing(report)
     )
     return [Elements(part.removesuffix("<")).words for part in parts]
 
 
-def test_every_line_that_makes_a_gradient_is_marked() -> None:
+def test_every_line_that_computes_a_gradient_is_marked() -> None:
     assert shown(REPORT) == [
         "4 lines",
         "1 import torch",
@@ -59,8 +59,8 @@ def test_every_line_to_blame_is_marked() -> None:
     ]
 
 
-def test_a_source_whose_lines_are_others_is_not_marked() -> None:
-    """Two functions that are checked together may count their lines alike."""
+def test_a_line_with_another_text_is_not_marked() -> None:
+    """Two functions that are checked together may have the same line numbers."""
     other = Listing(None, SOURCE.replace("dh = h", "dq = h"))
     lines = shown(replace(REPORT, rows=(ROOT,), listings=(other,)))
     assert lines[0] == "12 lines"
@@ -75,7 +75,7 @@ def test_cells_have_their_numbers_and_indentation_stays() -> None:
     assert "<code>    dh = h</code>" in html
 
 
-def test_very_many_lines_are_counted_alone() -> None:
+def test_very_many_lines_are_counted_only() -> None:
     lines = ["x = 1"] * 1000
     row = replace(ROOT, place=Place(1), places=(), statement="x = 1")
     report = Report("s.py", (row,), listings=(Listing(None, "\n".join(lines)),))

@@ -1,4 +1,4 @@
-"""What is said of a class's files: the table, the sheet of grades, the JSON, the pages."""
+"""The results of a class: the table, the CSV, the JSON, the pages."""
 
 import csv
 import io

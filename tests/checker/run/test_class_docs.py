@@ -1,4 +1,4 @@
-"""docs/class.md shows what its commands print, and says what there is to say."""
+"""docs/class.md shows what its commands print, and describes every result and column."""
 
 import re
 import subprocess
@@ -31,7 +31,7 @@ def test_the_commands_of_the_page(
 
 
 def test_the_code_of_the_page(tmp_path: Path) -> None:
-    """Real files, several at a time, by the public name."""
+    """Check several files through the public function."""
     for name, source in SCRIPTS.findall(PAGE)[1:]:
         (tmp_path / name).write_text(source)
     (code,) = re.findall(r"(?<!`:)\n\n```python\n(.*?)```", PAGE, re.DOTALL)

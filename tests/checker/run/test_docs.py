@@ -1,4 +1,4 @@
-"""docs/check.md shows what the commands in it print, but for figures."""
+"""docs/check.md shows what its commands print, except for numbers."""
 
 import json
 import re
@@ -17,7 +17,7 @@ COMMANDS = re.compile(r"```\n\$ handgrad (.*?)\n(.*?)```", re.DOTALL)
 
 
 def shown(text: str) -> str:
-    """`text` as far as it has to agree: figures differ with processors and versions of torch."""
+    """Return `text` without numbers, which differ between CPUs and versions of torch."""
     return FIGURE.sub("#", text)
 
 

@@ -1,4 +1,4 @@
-"""Files that hang or die: an answer in time, and nothing left running."""
+"""Files that hang or crash: the answer comes in time, and nothing is left running."""
 
 import os
 import signal
@@ -58,9 +58,7 @@ STUBBORN = {
 
 
 @pytest.mark.parametrize("stubborn", STUBBORN.values(), ids=STUBBORN)
-def test_code_that_cannot_be_left_is_graded_where_it_stands(
-    notebook: Writer, stubborn: str
-) -> None:
+def test_code_that_does_not_stop_is_graded_while_it_runs(notebook: Writer, stubborn: str) -> None:
     report = check_file(notebook("da = 1", stubborn), timeout=0.5).report
     assert [row.hand for row in report.rows] == ["da"]
     assert [(error.cell, error.error) for error in report.errors] == [
@@ -98,7 +96,7 @@ def test_deaths(notebook: Writer, death: str, line: str) -> None:
     assert refusal(notebook("da = 1", death)) == f"Python {line}, so nothing was graded"
 
 
-def test_the_last_words_are_told(notebook: Writer) -> None:
+def test_the_last_output_is_reported(notebook: Writer) -> None:
     death = "import os, sys\nprint('one', file=sys.stderr)\nprint('\\x1b[31mtwo\\n')\nos._exit(1)"
     assert refusal(notebook("da = 1", death)) == (
         "Python exited in cell 2 (status 1, as from os._exit), so nothing was graded;"
@@ -114,7 +112,7 @@ def test_out_of_memory_is_the_users_error_where_python_sees_it(notebook: Writer)
 
 
 def is_alive(pid: int) -> bool:
-    """A process that is there and no zombie."""
+    """Return whether a process exists and is not a zombie."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
@@ -134,7 +132,7 @@ needs_proc = pytest.mark.skipif(
 
 
 @needs_proc
-def test_what_the_file_started_is_gone_at_the_end(notebook: Writer, tmp_path: Path) -> None:
+def test_processes_that_the_file_started_are_ended(notebook: Writer, tmp_path: Path) -> None:
     start = (
         "import subprocess\n"
         "sleeper = subprocess.Popen(['sleep', '60'])\n"
@@ -166,7 +164,7 @@ def test_the_child_ends_with_its_parent(notebook: Writer, tmp_path: Path) -> Non
 
 
 def with_fake(code: str) -> list[str]:
-    """The fake child's command, with `code` run before it serves."""
+    """Return the fake child's command; it runs `code` before it serves a request."""
     return [
         *fake.COMMAND[:-1],
         fake.COMMAND[-1].replace("from handgrad", f"\n{code}\nfrom handgrad"),
@@ -196,7 +194,7 @@ fake.Session.finish = watch
 """
 
 
-def test_code_that_cannot_be_left_stands_still(
+def test_code_that_does_not_stop_is_paused_while_it_is_graded(
     notebook: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loop = "  try:\n    while True:\n      builtins.n += 1; time.sleep(0.001)\n  except: pass"
@@ -206,7 +204,7 @@ def test_code_that_cannot_be_left_stands_still(
 
 
 @pytest.mark.parametrize("part", ["finish", "transform"])
-def test_our_own_failure_is_one_line(
+def test_a_failure_of_handgrad_is_one_line(
     part: str, notebook: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(process, "COMMAND", with_fake(f"fake.Session.{part} = lambda *_: 1 / 0"))
@@ -251,13 +249,13 @@ def test_a_python_that_dies_at_once(notebook: Writer, monkeypatch: pytest.Monkey
         ({"max_steps": 0}, "--max-steps 0: must be 1 or more"),
     ],
 )
-def test_settings_that_cannot_work(notebook: Writer, settings: dict[str, float], line: str) -> None:
+def test_invalid_settings(notebook: Writer, settings: dict[str, float], line: str) -> None:
     with pytest.raises(SettingsError) as caught:
         check_file(notebook("da = 1"), **settings)  # type: ignore[arg-type]
     assert str(caught.value) == line
 
 
-def test_this_process_stays_where_it_is(notebook: Writer) -> None:
+def test_this_process_keeps_its_folder_and_environment(notebook: Writer) -> None:
     before = os.getcwd(), dict(os.environ)
     check_file(notebook("import os\nda = os.chdir('/')"))
     assert (os.getcwd(), dict(os.environ)) == before

@@ -1,4 +1,4 @@
-"""A class's files: one that hangs, dies or is no file at all costs only itself."""
+"""A class's files: one that hangs or crashes does not affect the others."""
 
 import os
 import signal
@@ -59,7 +59,7 @@ ENDS: dict[str, tuple[str, FileStatus, str | None]] = {
 }
 
 
-def test_each_file_has_its_own_end(tmp_path: Path) -> None:
+def test_each_file_has_its_own_result(tmp_path: Path) -> None:
     for name, (source, _, _) in ENDS.items():
         (tmp_path / name).write_text(source)
     (tmp_path / "folder").mkdir()
@@ -79,7 +79,7 @@ def test_each_file_has_its_own_end(tmp_path: Path) -> None:
     assert all(checked.seconds > 0 for checked in done)
 
 
-def test_they_come_as_they_are_done(tmp_path: Path) -> None:
+def test_results_come_when_they_are_done(tmp_path: Path) -> None:
     (tmp_path / "slow.py").write_text("import time\ntime.sleep(60)\nda = 1")
     (tmp_path / "quick.py").write_text("da = 1\nprint('said')")
     begin = time.monotonic()
@@ -90,7 +90,7 @@ def test_they_come_as_they_are_done(tmp_path: Path) -> None:
 
 
 def test_more_files_than_jobs_run_in_turn(tmp_path: Path) -> None:
-    """Two never overlap where one job is asked for."""
+    """With one job, two files never overlap."""
     source = (
         "import os, time\nassert not os.path.exists('busy')\nopen('busy', 'w').close()\n"
         "time.sleep(0.2)\nos.remove('busy')\nda = 1"
@@ -124,7 +124,7 @@ def test_a_file_named_twice_is_checked_once(
     assert [checked.file for checked in check_files(named)] == ["a.py"]
 
 
-def test_no_process_to_be_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_cannot_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.py").write_text("da = 1")
     monkeypatch.setattr(process, "COMMAND", ["/no/such/program"])
     (checked,) = check_files([tmp_path / "a.py"])
@@ -135,7 +135,7 @@ def test_no_process_to_be_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 @needs_proc
-def test_closing_ends_what_still_runs(tmp_path: Path) -> None:
+def test_closing_the_generator_ends_running_files(tmp_path: Path) -> None:
     (tmp_path / "slow.py").write_text(
         "import os, subprocess, time\nda = 1\nsleeper = subprocess.Popen(['sleep', '60'])\n"
         "open('pids', 'w').write(f'{os.getpid()} {sleeper.pid}')\n"
@@ -167,7 +167,7 @@ next.py  unchecked
 
 @needs_proc
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_writes_what_is_done_and_leaves_nothing_running(
+def test_ctrl_c_writes_the_results_and_leaves_nothing_running(
     tmp_path: Path, number: signal.Signals
 ) -> None:
     hang = "import os, time\nda = 1\nopen('NAME.tmp', 'w').write(str(os.getpid()))\n"
@@ -227,7 +227,7 @@ LATE = CellError(1, 1, "Timeout: still running after 5 s (--timeout); the rest d
         (report(Row("h", "dh", "wrong"), errors=(LATE,)), "timeout"),
     ],
 )
-def test_what_a_report_comes_to(found: Report, status: FileStatus) -> None:
+def test_the_status_of_a_report(found: Report, status: FileStatus) -> None:
     assert status_of(found) == status
 
 
@@ -240,7 +240,7 @@ def test_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
         check_files(["a.py"], timeout=0)
 
 
-def test_a_hint_hides_what_was_not_asked_for() -> None:
+def test_a_hint_hides_details() -> None:
     row = Row("h", "dh", "wrong", blame="root", cause="HG104", message="Off.", fix="dh = 1")
     hinted = FileResult(0, "a.py", "wrong", report=report(row)).hinted("where")
     assert hinted.report is not None

@@ -1,4 +1,4 @@
-"""Cells run as in Jupyter: what is the same, what is left out, what is reported."""
+"""Cells run as in Jupyter, except for what is skipped or reported."""
 
 import hashlib
 import json
@@ -61,7 +61,7 @@ def test_errors_say_where(notebook: Writer, source: str, line: int, error: str) 
     assert outcome.report.errors == (CellError(2, line, error),)
 
 
-def test_missing_data_file_is_named_whole(notebook: Writer, tmp_path: Path) -> None:
+def test_a_missing_data_file_is_named_with_its_path(notebook: Writer, tmp_path: Path) -> None:
     outcome = check_file(notebook("open('data/names.txt')", "da = 1"))
     assert outcome.report.errors == (
         CellError(
@@ -73,7 +73,7 @@ def test_missing_data_file_is_named_whole(notebook: Writer, tmp_path: Path) -> N
     )
 
 
-def test_nothing_graded_says_what_failed_first(notebook: Writer, tmp_path: Path) -> None:
+def test_a_refusal_names_the_first_error(notebook: Writer, tmp_path: Path) -> None:
     path = notebook("words = open('names.txt').read()", "da = words + 1")
     with pytest.raises(CheckError) as caught:
         check_file(path)
@@ -84,8 +84,8 @@ def test_nothing_graded_says_what_failed_first(notebook: Writer, tmp_path: Path)
     )
 
 
-def test_half_a_character_in_a_cell(tmp_path: Path) -> None:
-    """JSON can hold what UTF-8 cannot; it must stop that cell and no other, nor the report."""
+def test_a_lone_surrogate_in_a_cell(tmp_path: Path) -> None:
+    """JSON can contain what UTF-8 cannot. Only that cell may fail, not the report."""
     cells = [{"cell_type": "code", "source": text} for text in ("x = '\ud800'", "da = 1")]
     path = tmp_path / "t.ipynb"
     path.write_text(json.dumps({"nbformat": 4, "metadata": {}, "cells": cells}))
@@ -101,7 +101,7 @@ def test_half_a_character_in_a_cell(tmp_path: Path) -> None:
     )
 
 
-def test_lines_for_the_system_are_noted_not_run(notebook: Writer, tmp_path: Path) -> None:
+def test_shell_commands_are_skipped_and_noted(notebook: Writer, tmp_path: Path) -> None:
     outcome = check_file(
         notebook(
             "!touch made\nfiles = !touch made\nda = len(files)",
@@ -125,14 +125,14 @@ def test_lines_for_the_system_are_noted_not_run(notebook: Writer, tmp_path: Path
     assert not (tmp_path / "made").exists()
 
 
-def test_lines_are_counted_as_written(notebook: Writer) -> None:
+def test_line_numbers_are_those_of_the_cell(notebook: Writer) -> None:
     """IPython drops blank lines at the top and wraps a cell under `%%time`."""
     outcome = check_file(notebook("\n\nda = 1", "%%time\ndb = 1", "x = 1\n%time dc = 1"))
     assert graded(outcome) == ["da (1, 3)", "db (2, 2)", "dc (3, 2)"]
     assert [row.statement for row in outcome.report.rows] == ["da = 1", "db = 1", "dc = 1"]
 
 
-def test_plots_are_drawn_nowhere(notebook: Writer) -> None:
+def test_plots_are_not_drawn(notebook: Writer) -> None:
     plot = "import matplotlib.pyplot as plt\nplt.plot([1])\nplt.show()\nda = len(plt.get_fignums())"
     magics = "%matplotlib inline\n%config InlineBackend.figure_format = 'retina'\n"
     outcome = check_file(notebook(magics + plot, "print('open:', plt.get_fignums())"))
@@ -140,7 +140,7 @@ def test_plots_are_drawn_nowhere(notebook: Writer) -> None:
     assert "open: []" in outcome.output
 
 
-def test_jupyter_habits(notebook: Writer, tmp_path: Path) -> None:
+def test_features_of_jupyter(notebook: Writer, tmp_path: Path) -> None:
     """Last-expression display, `_`, `display`, `get_ipython`, source of functions, await."""
     outcome = check_file(
         notebook(
@@ -163,7 +163,7 @@ def test_jupyter_habits(notebook: Writer, tmp_path: Path) -> None:
     ]
 
 
-def test_exit_ends_it(notebook: Writer) -> None:
+def test_exit_ends_the_run(notebook: Writer) -> None:
     outcome = check_file(notebook("da = 1", "x = 1\nexit()", "db = 1"))
     assert graded(outcome) == ["da (1, 1)"]
     assert outcome.report.notes == (
@@ -171,7 +171,9 @@ def test_exit_ends_it(notebook: Writer) -> None:
     )
 
 
-def test_a_module_beside_the_file_is_the_users_not_ours(notebook: Writer, tmp_path: Path) -> None:
+def test_a_module_beside_the_file_is_imported_by_the_file_only(
+    notebook: Writer, tmp_path: Path
+) -> None:
     (tmp_path / "handgrad.py").write_text("raise RuntimeError('imported')")
     (tmp_path / "json.py").write_text("raise RuntimeError('imported')")
     (tmp_path / "helper.py").write_text("value = 7")
@@ -187,7 +189,7 @@ def test_the_file_is_not_changed(notebook: Writer, tmp_path: Path) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == ["t.ipynb"]
 
 
-def test_nothing_lands_in_the_home_folder(
+def test_nothing_is_written_to_the_home_folder(
     notebook: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = tmp_path / "home"
@@ -197,7 +199,7 @@ def test_nothing_lands_in_the_home_folder(
     assert list(home.iterdir()) == []
 
 
-def test_no_gradient_by_hand_is_said_before_anything_runs(notebook: Writer, tmp_path: Path) -> None:
+def test_a_file_without_a_gradient_by_hand_does_not_run(notebook: Writer, tmp_path: Path) -> None:
     path = notebook("open('ran', 'w')\nx = 1")
     with pytest.raises(CheckError) as caught:
         check_file(path)
@@ -209,7 +211,7 @@ def test_no_gradient_by_hand_is_said_before_anything_runs(notebook: Writer, tmp_
 
 
 def test_a_gradient_in_a_cell_that_python_cannot_parse_counts(notebook: Writer) -> None:
-    """Magics, and mistakes: the rest of the notebook may be graded all the same."""
+    """Magics and syntax errors: the rest of the notebook can still be graded."""
     for source in ("%%time\nda = 1", "!ls\nda = 1", "x = (", "if True:\n  %time da = 1"):
         report = check_file(notebook("da = 0", source)).report
         assert report.rows[0].hand == "da"
@@ -217,14 +219,14 @@ def test_a_gradient_in_a_cell_that_python_cannot_parse_counts(notebook: Writer) 
         check_file(notebook("da = 1\nx = ("))
 
 
-def test_with_a_pair_it_is_run_in_any_case(notebook: Writer, tmp_path: Path) -> None:
+def test_a_file_with_a_pair_always_runs(notebook: Writer, tmp_path: Path) -> None:
     with pytest.raises(CheckError, match=r"nothing was graded$"):
         check_file(notebook("open('ran', 'w').close()\nx = 1"), pairs={"g": "x"})
     assert (tmp_path / "ran").exists()
 
 
-def test_our_own_extension_is_for_a_screen(notebook: Writer) -> None:
-    """Notebooks load it for Jupyter; in a check it would watch what is watched already."""
+def test_the_extension_does_nothing_in_a_check(notebook: Writer) -> None:
+    """Notebooks load it for Jupyter; in a check it would record everything twice."""
     setup = "try:\n    %load_ext handgrad\n    %handgrad where\nexcept Exception:\n    1 / 0"
     report = check_file(notebook(setup, "da = 1\n%handgrad off")).report
     assert ([row.hand for row in report.rows], report.notes, report.errors) == (["da"], (), ())

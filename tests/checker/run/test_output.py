@@ -1,4 +1,4 @@
-"""What a file prints is held in bounded memory, however much it is."""
+"""The output of a file takes bounded memory, however long it is."""
 
 import io
 import tracemalloc
@@ -11,8 +11,8 @@ from handgrad.checker.run.run import check_file
 
 
 @pytest.mark.usefixtures("faked")
-def test_a_flood_is_held_to_its_ends(notebook: Writer) -> None:
-    """50 MB through the pipe; what the parent holds is counted while it happens."""
+def test_a_long_output_keeps_its_beginning_and_end(notebook: Writer) -> None:
+    """Count what the parent keeps while 50 MB pass through the pipe."""
     flood = "print('first')\nfor _ in range(50 * 1024):\n    print('x' * 1023)\nprint('last')"
     path = notebook("da = 1", flood)
     tracemalloc.start()
@@ -40,13 +40,13 @@ def test_head_and_tail_do_not_depend_on_the_chunks(chunk: int) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1, HEAD, HEAD + 1, HEAD + TAIL])
-def test_what_fits_is_whole(size: int) -> None:
+def test_a_short_output_is_complete(size: int) -> None:
     kept = HeadTail()
     kept.add(b"x" * size)
     assert kept.text() == "x" * size
 
 
-def test_what_is_held_against_saved_output_is_bounded() -> None:
+def test_what_is_kept_of_a_cell_is_bounded() -> None:
     echo = Echo(io.BytesIO())
     echo.write("x" * (KEPT_OF_CELL - 1))
     for _ in range(5):

@@ -1,4 +1,4 @@
-"""A report as text, HTML and JSON, and over the wire."""
+"""A report as text, HTML and JSON, and sent between processes."""
 
 import json
 import math
@@ -16,7 +16,7 @@ SHAPE = (32, 27)
 
 
 def row(node: str, verdict: str, line: int, **more: object) -> Row:
-    """A gradient of the usual shape at a line of cell 6."""
+    """Return a gradient of the usual shape at a line of cell 6."""
     usual = {"hand": f"d{node}", "place": Place(line, 6), "statement": f"d{node} = ..."}
     shapes = {"shape": SHAPE, "expected_shape": SHAPE, "dtype": "float32"}
     return Row(node=node, verdict=verdict, **{**usual, **shapes, **more})  # type: ignore[arg-type]
@@ -101,7 +101,7 @@ Right
 
 Not written yet: dW1, dC
 
-Worth knowing
+Notes
   cell 6, line 9  dlogits is dnorm_logits itself [HG201]
                   words are shuffled and never read again [HG211]
 
@@ -114,7 +114,7 @@ blame); 2 not written yet; 2 errors in the file.
 """
 
 
-def test_text_whole() -> None:
+def test_the_whole_text() -> None:
     assert REPORT.to_text() == str(REPORT) == TEXT
 
 
@@ -148,7 +148,7 @@ def test_text_of_all_right() -> None:
 
 
 def test_text_of_an_inherited_error_whose_root_is_not_among_the_rows() -> None:
-    """It must not vanish: what is wrong is always shown."""
+    """A wrong gradient is always shown."""
     lost = row("h", "wrong", 3, blame="inherited", blamed_on=("dz",), max_abs_diff=0.5, ratio=70.0)
     assert Report("s.py", (lost,)).to_text() == (
         "s.py\n\nWrong because of earlier lines\n  ✗ dh    cell 6, line 3  f32[32,27]\n\n"
@@ -169,7 +169,7 @@ def test_every_gradient_is_in_the_text() -> None:
     assert [r for r in REPORT.rows if (r.hand or f"d{r.node}") not in TEXT] == []
 
 
-def test_plain_marks_where_the_terminal_has_no_others() -> None:
+def test_ascii_marks_for_terminals_without_utf8() -> None:
     plain = to_text(Report("s.py", (row("h", "exact", 3),)), marks=ASCII_MARKS)
     assert plain.isascii()
     assert MARKS.keys() == ASCII_MARKS.keys()
@@ -179,7 +179,7 @@ HOSTILE = "<img src=x onerror=alert(1)>\"'&\x1b]0;title\x07\u202e"
 
 
 def hostile() -> Report:
-    """A report in which every text came from somebody who means harm."""
+    """Return a report in which every text is malicious."""
     bad = row(HOSTILE, "wrong", 1, hand=HOSTILE, statement=HOSTILE, blame="root", message=HOSTILE)
     rest = [
         row(HOSTILE, verdict, 1, hand=HOSTILE, message=HOSTILE) for verdict in ("exact", "shape")
@@ -189,12 +189,12 @@ def hostile() -> Report:
     return Report(HOSTILE, (bad, *rest, missing), (note,), (CellError(1, 1, HOSTILE),))
 
 
-def test_nothing_of_a_notebook_steers_the_terminal() -> None:
+def test_text_of_a_notebook_cannot_control_the_terminal() -> None:
     text = hostile().to_text()
     assert {c for c in text if not c.isprintable()} == {"\n"}
 
 
-def test_html_says_what_the_text_says() -> None:
+def test_html_has_the_same_content_as_the_text() -> None:
     said = Elements(REPORT.to_html(page=True)).words
     for line in TEXT.split("\n"):
         for part in line.strip().split("   "):
@@ -203,7 +203,7 @@ def test_html_says_what_the_text_says() -> None:
                 assert words in said
 
 
-def test_json_whole() -> None:
+def test_the_whole_json() -> None:
     few = Report("a.ipynb", (REPORT.rows[2], REPORT.rows[5], REPORT.rows[9]), *TAIL)
     assert json.dumps(few.to_json(), ensure_ascii=False, allow_nan=False) == JSON
 
@@ -230,14 +230,14 @@ def test_wire_keeps_everything() -> None:
     assert unpack(json.loads(json.dumps(pack(REPORT)))) == REPORT
 
 
-def test_wire_keeps_what_is_not_finite() -> None:
+def test_wire_keeps_values_that_are_not_finite() -> None:
     nan = Report("s.py", (row("h", "wrong", 1, max_abs_diff=math.nan, ratio=math.inf),))
     back = unpack(json.loads(json.dumps(pack(nan)))).rows[0]
     assert math.isnan(back.max_abs_diff or 0.0)
     assert back.ratio == math.inf
 
 
-def test_ok_is_about_gradients() -> None:
+def test_ok_depends_on_gradients_only() -> None:
     right = Report(
         "s.py", (row("h", "rounding", 1), Row("W", None, "missing")), errors=REPORT.errors
     )

@@ -1,4 +1,4 @@
-"""Saved output that a clean run does not give is noted, and figures that differ are not."""
+"""Different verdicts in the saved output are noted, different numbers are not."""
 
 from pathlib import Path
 
@@ -66,7 +66,7 @@ def test_one_note_of_a_kind() -> None:
 
 @pytest.mark.usefixtures("faked")
 def test_of_a_whole_run(tmp_path: Path) -> None:
-    """Each cell's own output is held against what was saved with it."""
+    """The output of each cell is compared with its saved output."""
     outputs = [nbformat.v4.new_output("stream", text="True\n")]
     result = [nbformat.v4.new_output("execute_result", {"text/plain": "True"}, execution_count=3)]
     cells = [

@@ -1,4 +1,4 @@
-"""Scripts run as `python script.py` would run them."""
+"""Scripts run as with `python script.py`."""
 
 import subprocess
 import sys
@@ -22,7 +22,7 @@ def script(tmp_path: Path) -> Path:
 
 
 def test_as_main_in_its_own_folder(script: Path, tmp_path: Path) -> None:
-    """What a script sees of itself is what Python alone shows it."""
+    """A script sees the same about itself as under Python."""
     script.write_text(
         "import os, sys, __main__, helper\n"
         "print(__name__, __file__, sys.argv, sys.path[0], os.getcwd(), helper.value)\n"
@@ -53,14 +53,14 @@ def test_as_main_in_its_own_folder(script: Path, tmp_path: Path) -> None:
     ],
 )
 def test_ends(script: Path, end: str, errors: tuple[CellError, ...]) -> None:
-    """Graded as far as it went; the line is the deepest one in the script itself."""
+    """The script is graded up to its error, whose line is the deepest one in the script."""
     script.write_text(f"da = 1\ndef f():\n    1 / 0\n\n{end}\ndnever = 1\n")
     report = check_file(script).report
     assert [row.hand for row in report.rows] == ["da"]
     assert report.errors == errors
 
 
-def test_its_own_import_that_does_not_parse(script: Path, tmp_path: Path) -> None:
+def test_an_imported_module_with_a_syntax_error(script: Path, tmp_path: Path) -> None:
     (tmp_path / "broken.py").write_text("\n\nx = (")
     script.write_text("da = 1\nimport broken\n")
     assert check_file(script).report.errors == (
@@ -68,7 +68,7 @@ def test_its_own_import_that_does_not_parse(script: Path, tmp_path: Path) -> Non
     )
 
 
-def test_a_fork_that_leaves_its_code_does_not_answer(script: Path) -> None:
+def test_only_one_of_two_forks_answers(script: Path) -> None:
     script.write_text(
         "import os\nda = 1\nif os.fork() == 0:\n    raise SystemExit\nos.wait()\ndb = 1\n"
     )
@@ -90,7 +90,7 @@ def test_processes_that_spawn_find_the_script(script: Path) -> None:
     assert (outcome.report.errors, outcome.output) == ((), "[42]\n")
 
 
-def test_threads_left_behind_do_not_hold_it_up(script: Path) -> None:
+def test_running_threads_do_not_delay_the_answer(script: Path) -> None:
     script.write_text(
         "import threading, time\nthreading.Thread(target=time.sleep, args=[60]).start()\nda = 1"
     )

@@ -58,7 +58,7 @@ def test_unfinished_work(seed: Any, capsys: Captured) -> None:
     assert report["errors"] == ([] if importlib.util.find_spec("pandas") else [NO_PANDAS])
 
 
-def test_graded_though_its_own_comparison_dies(seed: Any, capsys: Captured) -> None:
+def test_graded_although_its_comparison_raises(seed: Any, capsys: Captured) -> None:
     code, report = checked(seed("002"), capsys)
     assert code == 1
     assert report["ok"]
@@ -70,7 +70,7 @@ def test_graded_though_its_own_comparison_dies(seed: Any, capsys: Captured) -> N
     assert pairs["da", "apreact"] in ("exact", "rounding")
 
 
-def test_trained_by_autograd_is_refused_unrun(seed: Any, capsys: Captured) -> None:
+def test_a_file_trained_by_autograd_is_refused_without_running(seed: Any, capsys: Captured) -> None:
     path = seed("003")
     assert run(["check", str(path)]) == 2
     assert capsys.readouterr().err == (
@@ -79,7 +79,7 @@ def test_trained_by_autograd_is_refused_unrun(seed: Any, capsys: Captured) -> No
     )
 
 
-def test_all_right_but_a_shape(seed: Any, capsys: Captured) -> None:
+def test_one_wrong_shape(seed: Any, capsys: Captured) -> None:
     code, report = checked(seed("004"), capsys)
     assert code == 1
     assert [g["hand"] for g in report["gradients"] if g["verdict"] == "shape"] == ["dbnmeani"]
@@ -88,10 +88,10 @@ def test_all_right_but_a_shape(seed: Any, capsys: Captured) -> None:
     assert report["errors"] == []
 
 
-def test_modules_in_the_folder_one_stands_in_are_not_ours(
+def test_modules_in_the_working_folder_are_not_imported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
-    """A learner's torch.py beside the notebook breaks the notebook, never the check of another."""
+    """A student's torch.py breaks the notebook beside it, not the check of another."""
     for name in ("json", "torch", "handgrad"):
         (tmp_path / f"{name}.py").write_text("raise RuntimeError('not this one')")
     (tmp_path / "elsewhere").mkdir()
@@ -131,7 +131,7 @@ dw = x.T @ dh
 
 @pytest.mark.parametrize("hung", ["", "while True: pass\n"])
 def test_a_script(tmp_path: Path, capsys: Captured, hung: str) -> None:
-    """Its wrong line is named, also where the script would never have ended."""
+    """The wrong line is named even if the script never ends."""
     path = tmp_path / "s.py"
     path.write_text(SCRIPT + hung)
     timeout = "2" if hung else "60"

@@ -21,7 +21,7 @@ Captured = pytest.CaptureFixture[str]
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working folder, with right.py, raised.py and refused.py in it."""
+    """Return the working folder, which contains right.py, raised.py and refused.py."""
     (tmp_path / "right.py").write_text("da = 1\nprint('said')")
     (tmp_path / "raised.py").write_text("da = 1\n1 / 0")
     (tmp_path / "refused.py").write_text("x = 1")
@@ -102,7 +102,7 @@ def test_exit_codes(statuses: tuple[FileStatus, ...], code: int) -> None:
 
 
 @pytest.mark.parametrize("several", [False, True])
-def test_a_hint_level_holds_for_every_form(
+def test_a_hint_level_applies_to_every_form(
     several: bool, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
     row = Row("h", "dh", "wrong", blame="root", cause="HG104", message="Off.", fix="dh = secret")
@@ -134,7 +134,7 @@ def test_one_file_has_a_row_and_a_page_too(folder: Path, capsys: Captured) -> No
     assert (folder / "a.html").read_text().startswith("<!DOCTYPE html>")
 
 
-def test_one_file_that_is_refused_has_a_row_all_the_same(folder: Path, capsys: Captured) -> None:
+def test_a_single_file_that_is_refused_has_a_row(folder: Path, capsys: Captured) -> None:
     assert run(["check", "refused.py", "--csv", "a.csv", "--html", "a.html", "--json", "a"]) == 2
     assert capsys.readouterr().err == f"handgrad: refused.py: {REFUSAL}\n"
     row = (folder / "a.csv").read_text(encoding="utf-8-sig").splitlines()[1]
@@ -172,7 +172,7 @@ def test_refused_before_anything_runs(
     assert not (folder / "ran").exists()
 
 
-def test_a_file_in_the_place_of_the_folder_of_pages(folder: Path, capsys: Captured) -> None:
+def test_the_folder_of_pages_is_a_file(folder: Path, capsys: Captured) -> None:
     (folder / "page.html").write_text("")
     assert run(["check", *FILES, "--html", "page.html"]) == 2
     assert capsys.readouterr().err == (
@@ -180,10 +180,10 @@ def test_a_file_in_the_place_of_the_folder_of_pages(folder: Path, capsys: Captur
     )
 
 
-def test_what_cannot_be_written_costs_nothing_else(
+def test_other_targets_are_written_if_one_fails(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
-    """The pages' folder vanishes while the files run: the sheet and the table are there."""
+    """The folder of the pages disappears meanwhile: the CSV and the table are written."""
     (folder / "right.py").write_text("da = 1\nimport os\nos.rmdir('gone')")
     (folder / "gone").mkdir()
     assert run(["check", *FILES, "--html", "gone/pages", "--csv", "a.csv"]) == 2

@@ -1,4 +1,4 @@
-"""Files that are refused before any of their code runs, each with its whole line."""
+"""Files that are refused before any of their code runs."""
 
 import json
 import os
@@ -19,7 +19,7 @@ TAKES = "expected a notebook (.ipynb) or a script (.py)"
 
 
 def refusal(path: str | Path) -> str:
-    """The line that `path` is refused with, the folder of the test taken out."""
+    """Return the refusal of `path` without the folder of the test."""
     with pytest.raises(CheckError) as caught:
         read_source(path)
     return str(caught.value).replace(f"{Path(path).parent}{os.sep}", "")
@@ -108,7 +108,9 @@ def test_missing(tmp_path: Path) -> None:
     assert refusal(path) == "a.py: no such file; looked for a.py"
 
 
-def test_missing_says_the_whole_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_file_is_named_with_its_absolute_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(CheckError, match=r"^a") as caught:
         read_source("a.py")
@@ -143,12 +145,12 @@ def test_cells_are_numbered_as_jupyter_numbers_them(tmp_path: Path) -> None:
     assert read_source(path).cells == (Cell(1, "a"), Cell(2, "b\nc"))
 
 
-def test_a_byte_order_mark_is_no_damage(tmp_path: Path) -> None:
+def test_a_byte_order_mark_is_accepted(tmp_path: Path) -> None:
     content = b"\xef\xbb\xbf" + json.dumps(v4(code("a"))).encode()
     assert read_source(as_file(tmp_path, "a.ipynb", content)).cells == (Cell(1, "a"),)
 
 
-def test_saved_output_is_what_the_author_saw(tmp_path: Path) -> None:
+def test_saved_output_is_read(tmp_path: Path) -> None:
     cell = code("a")
     cell["outputs"] = [
         {"output_type": "stream", "name": "stdout", "text": ["1\n", "2\n"]},
@@ -172,7 +174,7 @@ def test_script_in_its_own_encoding(tmp_path: Path) -> None:
     assert read_source(path).cells == (Cell(None, "# coding: latin-1\nx = 'ä'\n"),)
 
 
-def test_symlink_runs_where_it_lies(tmp_path: Path, notebook: Writer) -> None:
+def test_a_symlink_runs_in_its_own_folder(tmp_path: Path, notebook: Writer) -> None:
     (tmp_path / "here").mkdir()
     link = tmp_path / "here" / "t.ipynb"
     link.symlink_to(notebook("a"))

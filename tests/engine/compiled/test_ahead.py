@@ -1,4 +1,4 @@
-"""What a first run compiles, side by side; where that cannot be, nothing is lost."""
+"""What a first run compiles in two processes, and the fallback without them."""
 
 import subprocess
 import sys
@@ -26,8 +26,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
-def test_both_are_on_the_disk_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ahead, "Step", None)  # not by this process
+def test_both_are_cached_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ahead, "TrainingStep", None)  # not by this process
     compile_ahead(MODEL, "sgd", "float32")
     assert is_compiled(STEP, "float32")
     assert is_compiled(inference_source(MODEL), "float32")
@@ -42,7 +42,7 @@ def test_a_second_process_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not is_compiled(STEP, "float32")
 
 
-def test_an_interrupted_one_leaves_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interruption_leaves_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[subprocess.Popen[bytes]] = []
 
     def start(*arguments: Any, **options: Any) -> "subprocess.Popen[bytes]":
@@ -61,9 +61,7 @@ def test_an_interrupted_one_leaves_no_process(monkeypatch: pytest.MonkeyPatch) -
     assert started[0].poll() is not None
 
 
-def test_one_processor_or_nowhere_to_keep_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_cpu_or_a_read_only_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ahead, "compile_inference", None)  # would be called
     with monkeypatch.context() as patched:
         patched.setattr(ahead, "available", lambda: 1)

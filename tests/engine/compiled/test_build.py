@@ -1,4 +1,4 @@
-"""What is kept on disk: found again, made anew where it must be, harmless where it cannot be."""
+"""The cache on disk: reused, renewed when needed, optional."""
 
 import subprocess
 import sys
@@ -28,7 +28,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
-def test_the_source_is_kept_and_so_is_its_machine_code(folder: Path) -> None:
+def test_source_and_machine_code_are_cached(folder: Path) -> None:
     assert not is_compiled(SOURCE, "float32")
     assert build(SOURCE, "float32")(1) == 2
     assert is_compiled(SOURCE, "float32")
@@ -55,7 +55,7 @@ def test_a_cache_folder_that_cannot_be_written(
     assert (tmp_path / "file").read_text() == "no folder"
 
 
-def test_processes_that_start_together(folder: Path) -> None:
+def test_processes_that_start_at_the_same_time(folder: Path) -> None:
     program = (
         "import sys\n"
         "from handgrad.engine.compiled.build import build\n"

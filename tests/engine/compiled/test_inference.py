@@ -1,4 +1,4 @@
-"""Evaluation mode on kernels, beside the same by torch."""
+"""Evaluation mode on kernels against torch."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import pytest
 from handgrad.engine import to_tensors
 from handgrad.engine.compiled.inference import CompiledInference
 from handgrad.engine.compiled.inference_source import ROWS
-from handgrad.engine.inference import TorchInference
+from handgrad.engine.torch_inference import TorchInference
 from handgrad.models import MLP
 
 MODELS = [
@@ -54,7 +54,7 @@ def test_losses_logits_and_statistics(model: MLP) -> None:
         np.testing.assert_allclose(ours[name], value.numpy(), **TIGHT)
 
 
-def test_calibrated_statistics_serve_at_once() -> None:
+def test_calibrated_statistics_are_used_at_once() -> None:
     model = MLP(27, n_hidden=64)
     compiled, by_torch = pair(model)
     inputs, _ = tokens(model, 500)
@@ -66,8 +66,8 @@ def test_calibrated_statistics_serve_at_once() -> None:
     assert np.abs(before - after).max() > 1e-3
 
 
-def test_a_row_never_depends_on_its_neighbours() -> None:
-    """Nor on how many are computed with it: samples are told by their number alone."""
+def test_a_row_does_not_depend_on_other_rows() -> None:
+    """Nor on the number of rows: sample i depends on (seed, i) alone."""
     model = MLP(27, n_hidden=64)
     inputs, _ = tokens(model, 200)
     whole = pair(model, 64)[0].logits(inputs)

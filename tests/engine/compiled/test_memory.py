@@ -1,4 +1,4 @@
-"""Arrays side by side: each on a line of its own, none over another."""
+"""Arrays side by side: each starts a cache line, none overlap."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ SHAPES = {"C": (27, 10), "b": (3,), "none": (0, 4), "scalar": (), "W": (10, 20)}
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_each_begins_a_line_and_ends_before_the_next(dtype: str) -> None:
+def test_each_array_starts_a_cache_line(dtype: str) -> None:
     arrays = side_by_side(SHAPES, dtype)
     for name, shape in SHAPES.items():
         assert arrays[name].shape == shape
@@ -23,7 +23,7 @@ def test_each_begins_a_line_and_ends_before_the_next(dtype: str) -> None:
         assert (array == number).all()
 
 
-def test_copies_hold_the_numbers_and_nothing_of_the_original() -> None:
+def test_copies_share_no_memory() -> None:
     given = {"W": np.arange(6.0).reshape(2, 3), "b": np.ones(3)}
     made = copied(given, "float64")
     given["W"][0, 0] = 7

@@ -1,4 +1,4 @@
-"""The ends of every range of sizes, beside the fused engine in float64."""
+"""The limits of every range of sizes, against the fused engine in float64."""
 
 import pytest
 import torch
@@ -23,7 +23,7 @@ CASES = {
 
 
 @pytest.mark.parametrize(("model", "rows"), CASES.values(), ids=CASES)
-def test_it_is_the_fused_engine(model: MLP, rows: int) -> None:
+def test_it_agrees_with_the_fused_engine(model: MLP, rows: int) -> None:
     params, state = (to_tensors(x, torch.float64) for x in model.initialise("exercise", 1))
     generator = torch.Generator().manual_seed(1)
     inputs = torch.randint(0, model.vocab_size, (rows, model.block_size), generator=generator)

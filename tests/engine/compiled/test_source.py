@@ -1,4 +1,4 @@
-"""The text of the compiled step, which a reader may want to see."""
+"""The source of the compiled step."""
 
 import pytest
 
@@ -13,7 +13,7 @@ LECTURE = """\
             wait(thread, team)
         embedding.forward(inputs, C, emb, thread, team)
         wait(thread, team)
-        # embcat is emb, its rows side by side
+        # embcat is a view of emb
         linear.forward(embcat, W1, b1, hprebn, thread, team)
         wait(thread, team)
         batchnorm.forward(
@@ -26,8 +26,8 @@ LECTURE = """\
         linear.forward(h, W2, b2, logits, thread, team)
         wait(thread, team)
         softmax_cross_entropy.forward(
-            logits, targets, probs, others_loss, per_row_loss, turned_loss, of_rows_loss, thread,
-            team,
+            logits, targets, probs, others_loss, per_row_loss, transposed_loss, of_rows_loss,
+            thread, team,
         )
         wait(thread, team)
         loss = softmax_cross_entropy.mean(per_row_loss)
@@ -77,7 +77,7 @@ INFERENCE = """\
         if len(scores):
             put(logits, count, scores, first)
         total += softmax_cross_entropy.loss_sum(
-            logits, targets_part, count, turned_loss, of_rows_loss,
+            logits, targets_part, count, transposed_loss, of_rows_loss,
         )
     return total
 """
@@ -103,6 +103,6 @@ def test_every_name_is_an_argument_once(optimizer: str, n_layer: int) -> None:
     assert all(len(line) <= 100 for line in step_source(model, optimizer).splitlines())
 
 
-def test_sizes_are_not_in_it() -> None:
+def test_sizes_are_not_in_the_source() -> None:
     small = MLP(3, block_size=1, n_embd=2, n_hidden=4)
     assert step_source(small, "sgd") == step_source(MLP(27), "sgd")

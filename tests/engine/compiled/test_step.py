@@ -1,4 +1,4 @@
-"""Many steps in one call, beside the fused engine's, one at a time."""
+"""Many steps in one call against single steps of the fused engine."""
 
 from pathlib import Path
 
@@ -8,11 +8,10 @@ import torch
 
 from handgrad.data import Batches, Dataset, open_dataset
 from handgrad.engine import Batch, to_tensors
-from handgrad.engine.compiled.step import Step
+from handgrad.engine.compiled.step import TrainingStep
 from handgrad.engine.fused import Fused
 from handgrad.models import MLP
-from handgrad.train.optimizer import OPTIMIZERS
-from handgrad.train.settings import TrainSettings
+from handgrad.optim import OPTIMIZERS, Hyperparameters
 
 RATE = 0.1
 
@@ -32,7 +31,7 @@ def begun(model: MLP, dtype: type) -> tuple[dict[str, np.ndarray], dict[str, np.
 
 def compiled_losses(dataset: Dataset, model: MLP, dtype: type, steps: int) -> np.ndarray:
     batches = Batches(dataset, "train", 32, model.block_size, seed=1)
-    step = Step(model, 32, *begun(model, dtype))
+    step = TrainingStep(model, 32, *begun(model, dtype))
     positions = batches.positions(0, steps).reshape(steps, 32)
     return step.run(dataset.tokens, positions, np.full((steps, 3), RATE))
 
@@ -44,11 +43,11 @@ def fused_losses(dataset: Dataset, model: MLP, dtype: type, steps: int) -> np.nd
         for arrays in begun(model, dtype)
     )
     engine, update, losses = Fused(model), OPTIMIZERS["sgd"].update, []
-    settings, rates = TrainSettings().resolved(), (-RATE,)
+    hyper, rates = Hyperparameters(), (-RATE,)
     for at in range(steps):
         batch = Batch(*map(torch.from_numpy, batches.at(at)))
         loss, grads, state = engine.loss_and_grads(params, state, batch)
-        update(params, grads, {}, rates, settings)
+        update(params, grads, {}, rates, hyper)
         losses.append(loss.item())
     return np.array(losses)
 
@@ -63,7 +62,7 @@ def test_a_thousand_losses_are_the_fused_engines(names: Dataset) -> None:
 
 
 def test_in_float32_they_are_as_far_from_the_truth_as_the_fused_engines(names: Dataset) -> None:
-    """Sums in another order: neither is nearer to float64 than the other."""
+    """Sums run in another order: neither engine is closer to float64."""
     model = MLP(27, n_hidden=64)
     truth = fused_losses(names, model, np.float64, 200)
     ours = np.abs(compiled_losses(names, model, np.float32, 200) - truth)
@@ -75,7 +74,7 @@ def test_in_float32_they_are_as_far_from_the_truth_as_the_fused_engines(names: D
 def test_it_stops_after_the_first_loss_that_is_not_finite(names: Dataset) -> None:
     model = MLP(27, n_hidden=64)
     params, state = begun(model, np.float32)
-    step = Step(model, 32, params, state)
+    step = TrainingStep(model, 32, params, state)
     batches = Batches(names, "train", 32, model.block_size, seed=1)
     schedule = np.full((50, 3), RATE)
     schedule[7] = 1e30
@@ -88,11 +87,11 @@ def test_it_stops_after_the_first_loss_that_is_not_finite(names: Dataset) -> Non
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 @pytest.mark.parametrize("name", ["C", "W1", "b2", "bngain"])
-def test_no_kernel_hides_what_is_not_finite(name: str, bad: float) -> None:
+def test_no_kernel_hides_non_finite_numbers(name: str, bad: float) -> None:
     model = MLP(27, n_hidden=64)
     params, state = begun(model, np.float32)
     params[name].flat[3] = bad
-    step = Step(model, 32, params, state)
+    step = TrainingStep(model, 32, params, state)
     rows = np.arange(32)
     inputs = np.stack([rows % 27, (rows + 1) % 27, (rows + 2) % 27], axis=1)
     loss = step.loss_and_grads(inputs, rows % 27)
@@ -105,11 +104,11 @@ def test_no_kernel_hides_what_is_not_finite(name: str, bad: float) -> None:
         assert not hidden.any(), key
 
 
-def test_a_losss_gradients_are_left_and_nothing_moves_without_updates() -> None:
+def test_without_updates_no_parameter_changes() -> None:
     model = MLP(27, n_hidden=64)
     params, state = begun(model, np.float64)
     before = {name: value.copy() for name, value in {**params, **state}.items()}
-    step = Step(model, 5, params, state)
+    step = TrainingStep(model, 5, params, state)
     inputs, targets = np.arange(15).reshape(5, 3), np.arange(5)
     loss = step.loss_and_grads(inputs, targets)
     assert loss == step.loss_and_grads(inputs, targets)
@@ -126,9 +125,9 @@ def test_a_losss_gradients_are_left_and_nothing_moves_without_updates() -> None:
 
 
 def test_one_compilation_serves_verifying_and_training(names: Dataset, tmp_path: Path) -> None:
-    """Tokens are read-only, and mapped from a file where they are many."""
+    """Tokens are read-only, and mapped from a file if there are many."""
     model = MLP(27, n_hidden=64)
-    step = Step(model, 32, *begun(model, np.float32))
+    step = TrainingStep(model, 32, *begun(model, np.float32))
     step.loss_and_grads(np.zeros((32, 3), np.int64), np.zeros(32, np.int64))
     positions = Batches(names, "train", 32, 3, seed=1).positions(0, 3).reshape(3, 32)
     names.tokens.tofile(tmp_path / "tokens")

@@ -1,4 +1,4 @@
-"""Threads of Python's: all run, all end, whatever happens."""
+"""Python threads: all run, and all end, whatever happens."""
 
 import threading
 
@@ -7,7 +7,7 @@ import pytest
 from handgrad.engine.compiled.team import Team
 
 
-def test_every_thread_runs_once_and_the_firsts_result_is_returned() -> None:
+def test_every_thread_runs_once_and_the_first_result_is_returned() -> None:
     team, ran = Team(4), []
     for threads in (4, 1, 3, 4):
         ran.clear()
@@ -31,9 +31,7 @@ def test_an_error_is_raised_when_all_have_ended() -> None:
 
 
 @pytest.mark.parametrize("there", [0, 1, 2])
-def test_where_the_system_has_too_few_threads_one_does_it(
-    there: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_too_few_threads_fall_back_to_one(there: int, monkeypatch: pytest.MonkeyPatch) -> None:
     started, start = [], threading.Thread.start
 
     def limited(self: threading.Thread) -> None:

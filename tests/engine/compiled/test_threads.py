@@ -1,4 +1,4 @@
-"""How many threads there are, which number is taken, and that no digit depends on it."""
+"""The limit of threads, the chosen number, and that no bit depends on it."""
 
 import subprocess
 import sys
@@ -12,10 +12,10 @@ from threadpoolctl import threadpool_info
 from handgrad.data import Batches, open_dataset
 from handgrad.engine.compiled.inference import CompiledInference
 from handgrad.engine.compiled.memory import copied
-from handgrad.engine.compiled.step import Step
+from handgrad.engine.compiled.step import TrainingStep
 from handgrad.engine.compiled.threads import Pace, at_most, has_large_products, threads
 from handgrad.models import MLP
-from handgrad.train.optimizer import OPTIMIZERS
+from handgrad.optim import OPTIMIZERS, Hyperparameters
 
 WIDE = MLP(27, n_hidden=1024, n_layer=2)
 
@@ -26,7 +26,7 @@ def test_which_products_are_large() -> None:
     assert has_large_products(WIDE, 32)
 
 
-def test_within_it_there_are_as_many_as_set() -> None:
+def test_the_limit_applies_within_the_block() -> None:
     before = at_most()
     with threads(3, MLP(27), 32):
         assert at_most() == 3
@@ -36,13 +36,13 @@ def test_within_it_there_are_as_many_as_set() -> None:
     assert at_most() == before
 
 
-def test_without_it_there_is_one() -> None:
+def test_the_default_is_one_thread() -> None:
     command = "from handgrad.engine.compiled.threads import at_most; assert at_most() == 1"
     subprocess.run([sys.executable, "-c", command], check=True)
 
 
 @pytest.mark.parametrize("n", [1, 2])
-def test_a_blas_has_one_in_each(n: int) -> None:
+def test_blas_has_one_thread(n: int) -> None:
     with threads(n, WIDE, 32):
         pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
         assert any("scipy" in pool["filepath"] for pool in pools)
@@ -58,7 +58,7 @@ with threads(2, MLP(27), 32):
 """
 
 
-def test_a_small_model_loads_none() -> None:
+def test_a_small_model_loads_no_blas() -> None:
     subprocess.run([sys.executable, "-c", WITHOUT_SCIPY], check=True)
 
 
@@ -84,8 +84,8 @@ def test_training_and_its_losses_are_the_same_to_the_last_bit(
         params, state = (copied(arrays, dtype) for arrays in model.initialise("exercise", seed=1))
         moments = OPTIMIZERS["adamw"].tensors(params)
         with threads(n, model, rows):
-            numbers = (0.01, 0.9, 0.999, 1e-8)
-            step = Step(model, rows, params, state, moments, "adamw", numbers)
+            hyper = Hyperparameters(weight_decay=0.01)
+            step = TrainingStep(model, rows, params, state, moments, "adamw", hyper)
         step._pace.timed = lambda steps_by, n=n: steps_by(n)  # all of them, whether they help
         losses = step.run(dataset.tokens, positions, np.full((steps, 3), 0.1))
         results.append({**params, **state, **moments, "losses": losses})
@@ -95,7 +95,7 @@ def test_training_and_its_losses_are_the_same_to_the_last_bit(
 
 
 @pytest.mark.parametrize("model", [MLP(27), WIDE], ids=["lecture", "wide"])
-def test_evaluation_is_too(model: MLP) -> None:
+def test_evaluation_is_the_same_to_the_last_bit(model: MLP) -> None:
     rng = np.random.default_rng(1)
     inputs, targets = rng.integers(0, 27, (5000, 3)), rng.integers(0, 27, 5000)
     results = []
@@ -111,7 +111,7 @@ def test_evaluation_is_too(model: MLP) -> None:
 
 
 class Machine:
-    """Steps that take `seconds(threads)` each, by its own clock."""
+    """Steps that take `seconds(threads)` each, by a simulated clock."""
 
     def __init__(self, seconds: Callable[[int], float]) -> None:
         self.seconds, self.time = seconds, 0.0
@@ -119,7 +119,7 @@ class Machine:
         self.spent: dict[int, float] = Counter()
 
     def calls(self, pace: Pace, count: int) -> list[int]:
-        """The numbers of threads that so many calls are given."""
+        """Return the numbers of threads of that many calls."""
         self.taken = []
         for _ in range(count):
             steps = pace.steps(100)
@@ -145,9 +145,7 @@ class Machine:
         (8, lambda n: 1e-6 / n, 1),  # too short to tell
     ],
 )
-def test_the_number_that_is_quickest_is_found(
-    most: int, seconds: Callable[[int], float], best: int
-) -> None:
+def test_the_fastest_number_is_found(most: int, seconds: Callable[[int], float], best: int) -> None:
     machine = Machine(seconds)
     pace = Pace(most, lambda: machine.time)
     machine.calls(pace, 100)
@@ -157,7 +155,7 @@ def test_the_number_that_is_quickest_is_found(
     assert taken.count(best) >= 0.97 * len(taken)
 
 
-def test_a_trial_takes_little_time_whatever_a_step_takes() -> None:
+def test_a_probe_takes_little_time() -> None:
     machine = Machine(lambda n: 0.001 * n**3)  # the more threads, the slower by far
     pace = Pace(2, lambda: machine.time)
     machine.calls(pace, 8)

@@ -6,16 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from handgrad.checker.records import CellError, Place, ReportData, Row
-from handgrad.text import printable
+from handgrad.text import array_text, printable
 
-DTYPES = {
-    "float16": "f16",
-    "bfloat16": "bf16",
-    "float32": "f32",
-    "float64": "f64",
-    "complex64": "c64",
-    "complex128": "c128",
-}
 COUNTED = {
     "exact": "exact",
     "rounding": "right but for rounding",
@@ -35,7 +27,7 @@ SECTIONS = {
     "inherited": "Wrong because of earlier lines",
     "accident": "Right by accident",
     "right": "Right",
-    "notes": "Worth knowing",
+    "notes": "Notes",
     "errors": "Errors in the file",
 }
 
@@ -106,8 +98,7 @@ def array(row: Row, shape: tuple[int, ...] | None) -> str:
     """Return a shape as `f32[32,64]`."""
     if shape is None:
         return ""
-    dtype = (row.dtype or "").removeprefix("torch.")
-    return f"{DTYPES.get(dtype, dtype)}[{','.join(map(str, shape))}]"
+    return array_text(row.dtype or "", shape)
 
 
 def shapes(row: Row) -> str:

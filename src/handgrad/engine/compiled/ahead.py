@@ -1,5 +1,8 @@
-"""What a first run has to compile, side by side: the step in a process of its own, its evaluation
-and torch in this one. Each process finds on disk what the other has made."""
+"""Compile everything for a first run, in two processes at once.
+
+One compiles the step; this one compiles its evaluation and loads torch. Each process finds on disk
+what the other has compiled.
+"""
 
 import json
 import subprocess
@@ -15,15 +18,18 @@ from handgrad.engine.compiled.build import is_compiled, is_kept
 from handgrad.engine.compiled.inference import CompiledInference
 from handgrad.engine.compiled.memory import zeros_of
 from handgrad.engine.compiled.source import step_source
-from handgrad.engine.compiled.step import Step
+from handgrad.engine.compiled.step import TrainingStep
 from handgrad.models import MODELS, Model
+from handgrad.optim import OPTIMIZERS
 from handgrad.processors import available
-from handgrad.train.optimizer import OPTIMIZERS
 
 
 def compile_ahead(model: Model, optimizer: str, dtype: str) -> None:
-    """Compile what training takes and load torch, which verifies it; nothing where only one
-    processor is to be had, or where nothing can be kept: it is then done when it is needed."""
+    """Compile what training needs, and load torch, which verifies it.
+
+    Do nothing if there is only one CPU or if the cache folder is not writable: everything is then
+    compiled at its first use.
+    """
     source = step_source(model, optimizer)
     if is_compiled(source, dtype) or not is_kept(source, dtype) or available() < 2:
         return
@@ -33,22 +39,24 @@ def compile_ahead(model: Model, optimizer: str, dtype: str) -> None:
 
 
 def compile_step(model: Model, optimizer: str, dtype: str) -> None:
-    """Compile a step, or find it: sizes do not matter, so it is done for a batch of two."""
+    """Compile a step unless it is cached. Sizes do not matter, so the batch size is two."""
     params, state = zeros_of(model, dtype)
-    step = Step(model, 2, params, state, OPTIMIZERS[optimizer].tensors(params), optimizer)
+    step = TrainingStep(model, 2, params, state, OPTIMIZERS[optimizer].tensors(params), optimizer)
     step.loss_and_grads(np.zeros((2, model.block_size), np.int64), np.zeros(2, np.int64))
 
 
 def compile_inference(model: Model, dtype: str) -> None:
-    """Compile the model in evaluation mode, or find it."""
+    """Compile the model in evaluation mode unless it is cached."""
     rows = np.zeros((1, model.block_size), np.int64)
     CompiledInference(model, *zeros_of(model, dtype)).logits(rows)
 
 
 @contextmanager
 def _second_process(model: Model, optimizer: str, dtype: str) -> Iterator[None]:
-    """A process that compiles the step, waited for. Where it fails, the step is compiled by who
-    needs it, and says there what is wrong."""
+    """Compile the step in another process, and wait for it at the end of the block.
+
+    If it fails, this process compiles the step at its first use and reports the error there.
+    """
     sizes: dict[str, Any] = asdict(model)  # type: ignore[call-overload]
     job = json.dumps([model.name, sizes, optimizer, dtype])
     command = [sys.executable, "-m", __name__, job]
@@ -56,7 +64,7 @@ def _second_process(model: Model, optimizer: str, dtype: str) -> Iterator[None]:
     try:
         yield
         process.wait()
-    finally:  # Ctrl-C too
+    finally:  # also after Ctrl-C
         process.kill()
         process.wait()
 

@@ -1,8 +1,8 @@
-"""The generated step compiled, and kept on disk for the next process.
+"""The generated step, compiled and cached on disk for the next process.
 
-The text is written into the cache folder under a name that says what it was made from; numba keeps
-the machine code beside it and knows for which processor it is. Files are renamed into place whole,
-so that processes that start together do no harm but compile twice.
+The source is written to the cache folder under a name that contains its fingerprint; numba stores
+the machine code beside it, with the CPU that it is for. Files are renamed into place when complete,
+so processes that start at the same time do no harm: each compiles for itself.
 """
 
 import hashlib
@@ -22,32 +22,32 @@ from handgrad.data.sources import cache_folder
 from handgrad.files import write_atomic
 from handgrad.kernels.jit import VECTOR_BYTES
 
-Compiled = Callable[..., Any]
+CompiledFunction = Callable[..., Any]
 _NAME = re.compile(r"^def (\w+)", re.MULTILINE)
 
 
 @cache
-def build(source: str, dtype: str) -> Compiled:
-    """The last function of `source` for `dtype`: compiled when it is first called, or before."""
+def build(source: str, dtype: str) -> CompiledFunction:
+    """Return the last function of `source` for `dtype`; it is compiled at its first call."""
     path = _place(source, dtype)
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module  # numba finds there what it has kept
+    sys.modules[path.stem] = module  # numba looks it up there
     spec.loader.exec_module(module)
-    function: Compiled = getattr(module, _NAME.findall(source)[-1])
+    function: CompiledFunction = getattr(module, _NAME.findall(source)[-1])
     return function
 
 
 def is_compiled(source: str, dtype: str) -> bool:
-    """Whether machine code of `source` is on the disk, for some processor."""
+    """Return whether machine code of `source` is on disk, for any CPU."""
     path = _place(source, dtype)
     return any((path.parent / "__pycache__").glob(f"{path.stem}.*.nbc"))
 
 
 def is_kept(source: str, dtype: str) -> bool:
-    """Whether what is compiled of `source` stays on the disk for later processes."""
+    """Return whether the machine code of `source` is cached for later processes."""
     return _place(source, dtype).parent == _folder()
 
 
@@ -56,8 +56,10 @@ def _folder() -> Path:
 
 
 def _place(source: str, dtype: str) -> Path:
-    """The file that holds `source`: in the cache folder, or for this process where that is
-    read-only. One for each dtype, so that it is seen which are compiled."""
+    """Return the file of `source`: in the cache folder, or temporary if that is read-only.
+
+    There is one file for each dtype, so that `is_compiled` can tell them apart.
+    """
     name = f"handgrad_{_NAME.findall(source)[-1]}_{dtype}_{fingerprint(source)}.py"
     path = _folder() / name
     try:
@@ -78,14 +80,16 @@ def _temporary_folder() -> "tempfile.TemporaryDirectory[str]":
 
 
 def fingerprint(source: str) -> str:
-    """Of all that the machine code depends on and numba does not look at: kernels are other files
-    than the one that it keeps beside."""
-    made_of = f"{numba.__version__} {VECTOR_BYTES} {_kernels()}\n{source}"
-    return hashlib.sha256(made_of.encode()).hexdigest()[:16]
+    """Return a digest of what the machine code depends on and numba does not track.
+
+    numba tracks the generated file alone, not the files of the kernels.
+    """
+    inputs = f"{numba.__version__} {VECTOR_BYTES} {_kernels()}\n{source}"
+    return hashlib.sha256(inputs.encode()).hexdigest()[:16]
 
 
 @cache
 def _kernels() -> str:
-    """A digest of all kernels' text, which one process reads once."""
+    """Return a digest of the source of all kernels; a process reads it once."""
     files = sorted(Path(handgrad.kernels.__file__).parent.glob("*.py"))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()

@@ -1,13 +1,12 @@
-"""A model in evaluation mode on compiled kernels. Specification: engine/inference.py."""
+"""A model in evaluation mode on compiled kernels. Specification: engine/torch_inference.py."""
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
 from handgrad.constants import BATCHNORM_EPS
 from handgrad.engine.compiled.build import build
@@ -19,30 +18,31 @@ from handgrad.engine.compiled.inference_source import (
     inference_names,
     inference_source,
 )
-from handgrad.engine.compiled.memory import side_by_side
+from handgrad.engine.compiled.memory import Array, Arrays, side_by_side
 from handgrad.engine.compiled.names import bind, joins
 from handgrad.engine.compiled.team import ALONE, Team
 from handgrad.engine.compiled.threads import at_most
-from handgrad.engine.evaluation import Moments, calibrated_names
+from handgrad.engine.inference import Moments, calibrated_names
 from handgrad.models import Model
 
-Array = npt.NDArray[Any]
-Arrays = Mapping[str, Array]
 _T = TypeVar("_T")
 PIECE = 2**19
-"""Numbers in the widest activation of what a thread takes at once: milliseconds."""
+"""Size of the widest activation in a thread's piece of work: it takes milliseconds."""
 
 
 class CompiledInference:
-    """`model` with `params` and the statistics in `state`, calibrated where it has them.
+    """`model` with `params` and the statistics in `state`, calibrated ones if it has them.
 
-    Statistics are folded into a scale and a shift here: gain and bias must not change after."""
+    Statistics are folded into a scale and a shift here: gain and bias must not change afterwards.
+    """
 
     def __init__(
         self, model: Model, params: Arrays, state: Arrays, rows: int | None = None
     ) -> None:
-        """`rows` are computed together, by default ROWS; as many threads as are set take pieces of
-        a batch. Raises SettingsError as `bind` does."""
+        """`rows` rows are computed together, by default ROWS; threads share the pieces of a batch.
+
+        Raises SettingsError as `bind` does.
+        """
         rows = rows or ROWS
         self._bound = bind(model, rows)
         self._norms = [one for one in self._bound if one.call.state]
@@ -54,19 +54,21 @@ class CompiledInference:
         self._free: deque[list[Array]] = deque()
 
     def loss_sum(self, inputs: Array, targets: Array) -> float:
-        """The sum of the losses of inputs (N, T), targets (N,), in nats."""
+        """Return the sum of the losses of inputs (N, T), targets (N,), in nats."""
         pieces = self._pieces(len(inputs))
         return math.fsum(self._map(lambda one: self._call(inputs[one], targets[one]), pieces))
 
     def logits(self, inputs: Array) -> Array:
-        """(N, V) from inputs (N, T)."""
+        """Return the logits (N, V) of inputs (N, T)."""
         scores = np.empty((len(inputs), self._model.vocab_size), self._dtype)
         self._call(inputs, np.zeros(len(inputs), np.int64), scores=scores)
         return scores
 
     def calibrate(self, batches: Callable[[], Iterable[Array]]) -> dict[str, Array]:
-        """The state with the statistics of all of `batches()` added, as engine/inference.py has
-        them; they serve from now on."""
+        """Return the state with the statistics of all `batches()`, and use them from now on.
+
+        See `calibrate` in engine/torch_inference.py.
+        """
         for nth, one in enumerate(self._norms):
             width = (1, one.shapes[one.names["scale"]][1])
             moments = Moments()
@@ -78,26 +80,25 @@ class CompiledInference:
             for name, value in zip(names, moments.statistics(), strict=True):
                 self._state[name] = value.astype(self._dtype)
             self._statistics = self._folded()
-            self._free.clear()  # they hold those of before
+            self._free.clear()  # their arguments hold the old statistics
         return self._state
 
     def _moments(
         self, nth: int, width: tuple[int, int], batch: Array, piece: slice
     ) -> tuple[int, Array, Array]:
-        """How many rows the piece has, and what the nth batchnorm is given: its mean, and the
-        squared differences from that."""
+        """Return the piece's number of rows, and the moments of the nth batchnorm's input."""
         inputs, mean, square = batch[piece], np.zeros(width), np.zeros(width)
         self._call(inputs, np.zeros(len(inputs), np.int64), nth, mean, square)
         return len(inputs), mean, square
 
     def _pieces(self, count: int) -> list[slice]:
-        """Of a batch, each one thread's; they do not depend on how many there are, nor do sums."""
+        """Return the pieces of a batch; pieces and sums do not depend on the number of threads."""
         widest = max(max(shape) for shape in self._model.shapes().values())
         size = max(self._rows, PIECE // widest)
         return [slice(first, first + size) for first in range(0, count, size)]
 
     def _map(self, function: Callable[[slice], _T], pieces: list[slice]) -> Iterable[_T]:
-        """Of each piece, in their order."""
+        """Return the function's results in the order of the pieces."""
         pool = self._team.pool() if len(pieces) > 1 else None
         return pool.map(function, pieces) if pool else map(function, pieces)
 
@@ -115,21 +116,21 @@ class CompiledInference:
             scores = np.empty((0, self._model.vocab_size), self._dtype)
         mean, square = (nothing if x is None else x for x in (mean, square))
         try:
-            held = self._free.pop()
-        except IndexError:  # all are in use: as many are made as threads work at once
-            held = self._arguments()
+            arguments = self._free.pop()
+        except IndexError:  # all are in use: there is one list for each thread at work
+            arguments = self._arguments()
         fixed = (*ALONE, inputs, targets, until, mean, square, scores)
-        loss = float(self._inference(*fixed, *held))
-        self._free.append(held)
+        loss = float(self._inference(*fixed, *arguments))
+        self._free.append(arguments)
         return loss
 
     def _arguments(self) -> list[Array]:
-        """What one thread's calls are given: memory, parameters, the folded statistics of now."""
-        held = {**self._allocated(), **self._statistics, **self._params}
-        return [held[name] for name in inference_names(self._model)[len(CALL) :]]
+        """Return one thread's arguments: memory, parameters, the current folded statistics."""
+        arrays = {**self._allocated(), **self._statistics, **self._params}
+        return [arrays[name] for name in inference_names(self._model)[len(CALL) :]]
 
     def _folded(self) -> dict[str, Array]:
-        """Each batchnorm's scale and shift (1, H)."""
+        """Return each batchnorm's scale and shift (1, H)."""
         folded = {}
         for one in self._norms:
             gain, bias = (self._params[name] for name in one.call.inputs[1:])

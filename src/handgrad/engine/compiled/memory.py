@@ -1,6 +1,6 @@
-"""Arrays side by side in one piece of memory, each at the start of a cache line.
+"""Arrays side by side in one block of memory, each at the start of a cache line.
 
-NumPy puts an array at any multiple of 16 bytes: every second vector then lies across two lines.
+NumPy aligns arrays to 16 bytes: every second vector can then cross a cache line.
 """
 
 from collections.abc import Mapping
@@ -12,12 +12,15 @@ import numpy.typing as npt
 
 from handgrad.models import Model
 
+Array = npt.NDArray[Any]
+Arrays = Mapping[str, Array]
+"""Arrays by name."""
 LINE = 64
-"""Bytes of a cache line."""
+"""Bytes in a cache line."""
 
 
-def side_by_side(shapes: Mapping[str, tuple[int, ...]], dtype: Any) -> dict[str, npt.NDArray[Any]]:
-    """Zeros of these shapes."""
+def side_by_side(shapes: Mapping[str, tuple[int, ...]], dtype: Any) -> dict[str, Array]:
+    """Return arrays of zeros of these shapes."""
     size = np.dtype(dtype).itemsize
     lines = {name: -(-prod(shape) * size // LINE) for name, shape in shapes.items()}
     memory = np.zeros((sum(lines.values()) + 1) * LINE, np.uint8)
@@ -30,15 +33,13 @@ def side_by_side(shapes: Mapping[str, tuple[int, ...]], dtype: Any) -> dict[str,
     return arrays
 
 
-def zeros_of(
-    model: Model, dtype: Any
-) -> tuple[dict[str, npt.NDArray[Any]], dict[str, npt.NDArray[Any]]]:
-    """Parameters and state of `model`, of zeros."""
+def zeros_of(model: Model, dtype: Any) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Return parameters and state of `model`, all zero."""
     return side_by_side(model.shapes(), dtype), side_by_side(model.state_shapes(), dtype)
 
 
-def copied(arrays: Mapping[str, npt.NDArray[Any]], dtype: Any) -> dict[str, npt.NDArray[Any]]:
-    """The same numbers, side by side."""
+def copied(arrays: Arrays, dtype: Any) -> dict[str, Array]:
+    """Return copies, side by side."""
     copies = side_by_side({name: array.shape for name, array in arrays.items()}, dtype)
     for name, array in arrays.items():
         copies[name][...] = array

@@ -1,4 +1,4 @@
-"""Which array each parameter of each kernel is: the model's own names, and memory to hold them.
+"""Which array each kernel parameter is: the model's names, and the shapes of the memory.
 
 Letters in shapes are those of `handgrad.layers`.
 """
@@ -11,29 +11,29 @@ from types import ModuleType
 from handgrad.errors import SettingsError
 from handgrad.kernels import KERNELS
 from handgrad.kernels.shapes import Shape
-from handgrad.models import Call, Model
+from handgrad.models import LayerCall, Model
 
 BATCH = ("inputs", "targets")
 TEAM = ("thread", "team")
-"""What kernels whose work is shared out take beside arrays of the model."""
+"""Parameters of kernels that several threads share, besides the model's arrays."""
 
 
 @dataclass(frozen=True)
 class Bound:
-    """A call of the model with its kernel; `names`: the kernel's names -> the model's."""
+    """A layer call of the model with its kernel; `names`: the kernel's names -> the model's."""
 
-    call: Call
+    call: LayerCall
     kernel: ModuleType
     names: dict[str, str]
     shapes: dict[str, Shape]
-    """What the call needs memory for, by the model's names; gradients are shaped as their nodes."""
+    """Shapes of the memory that the call needs, by the model's names. A gradient has its node's."""
     again: tuple[str, ...] = ()
-    """Inputs that later calls read too: their gradients are added to what those have written."""
+    """Inputs that later calls read as well: this call adds to the gradients that those wrote."""
 
     def arguments(self, function: str) -> list[str]:
-        """The model's names of what the kernel's "forward" or "backward" takes, in its order."""
-        found = inspect.signature(getattr(self.kernel, function).py_func)
-        return [self._model_name(local) for local in found.parameters]
+        """Return the model's names of the parameters of the kernel's "forward" or "backward"."""
+        signature = inspect.signature(getattr(self.kernel, function).py_func)
+        return [self._model_name(local) for local in signature.parameters]
 
     def _model_name(self, local: str) -> str:
         if local in TEAM:
@@ -44,15 +44,15 @@ class Bound:
         return self.part(name) if name in self.again else f"d{name}"
 
     def part(self, name: str) -> str:
-        """This call's part of the gradient of `name`, which several calls read."""
+        """Return the name of this call's contribution to the gradient of `name`."""
         return f"d{name}_by_{self.call.output}"
 
 
 def bind(model: Model, batch_size: int) -> tuple[Bound, ...]:
-    """Every call of `model` for batches of `batch_size`.
+    """Return every call of `model`, bound to its kernel, for batches of `batch_size`.
 
-    Raises SettingsError where what is joined is read by another call too: its gradient would have
-    to be a view and a sum.
+    Raises SettingsError if another call reads the input of a join: its gradient would have to be
+    both a view and a sum.
     """
     shapes: dict[str, Shape] = {
         **model.shapes(),
@@ -66,35 +66,38 @@ def bind(model: Model, batch_size: int) -> tuple[Bound, ...]:
         later = {name for other in calls[nth + 1 :] for name in other.inputs}
         again = tuple(name for name in call.inputs if name in later and name not in BATCH)
         if call.layer == "join" and again:
-            raise SettingsError(f"engine compiled: {again[0]} is read twice; use --engine fused")
+            raise SettingsError(
+                f"engine compiled: two calls read {again[0]}, the input of a join; "
+                "use --engine fused"
+            )
         one = _bind_call(call, shapes, again)
         shapes |= one.shapes
         bound.append(one)
     return tuple(bound)
 
 
-def _bind_call(call: Call, shapes: dict[str, Shape], again: tuple[str, ...]) -> Bound:
+def _bind_call(call: LayerCall, shapes: dict[str, Shape], again: tuple[str, ...]) -> Bound:
     kernel = KERNELS[call.layer]
     inputs = tuple(inspect.signature(kernel.memory).parameters)
-    # an absent bias shortens call.inputs: memory() then asks for one, of zeros
+    # without a bias, call.inputs is shorter: memory() then requests one, of zeros
     names = dict(zip(inputs, call.inputs, strict=False))
     names |= dict(zip(kernel.NODES, call.nodes, strict=True))
     needed = kernel.memory(*(shapes[name] for name in call.inputs))
     for local in needed:
         name = _scratch_name(local, names, call.output)
         names.setdefault(local, f"{name}_{call.output}" if name in shapes else name)
-    own = {names[local]: shape for local, shape in needed.items()}
-    return Bound(call, kernel, names, own, again)
+    memory = {names[local]: shape for local, shape in needed.items()}
+    return Bound(call, kernel, names, memory, again)
 
 
 def _scratch_name(local: str, names: dict[str, str], output: str) -> str:
-    """W_t is W1_t where W is W1; what belongs to no input is named for the call's output."""
+    """Return W1_t for W_t if W is W1; other scratch is named after the call's output."""
     base, _, rest = local.partition("_")
     return f"{names[base]}_{rest}" if rest and base in names else f"{local}_{output}"
 
 
 def gradient_shapes(bound: tuple[Bound, ...], params: dict[str, Shape]) -> dict[str, Shape]:
-    """d + name -> shape, of the parameters and of every call's output but the loss."""
+    """Return d + name -> shape, of the parameters and of every call's output except the loss."""
     outputs = {
         one.call.output: one.shapes[one.call.output]
         for one in bound
@@ -106,21 +109,21 @@ def gradient_shapes(bound: tuple[Bound, ...], params: dict[str, Shape]) -> dict[
 
 
 def joins(bound: tuple[Bound, ...]) -> Iterator[tuple[str, str, Shape]]:
-    """(name, name of the view, its shape) of every join, which is no more than a view."""
+    """Yield (name, name of the view, its shape) of every join: a join is only a view."""
     for one in bound:
         if one.call.layer == "join":
             yield one.call.inputs[0], one.call.output, one.shapes[one.call.output]
 
 
-def own_scratch(bound: tuple[Bound, ...]) -> dict[str, Shape]:
-    """What every thread has its own of, and its shape."""
+def thread_scratch(bound: tuple[Bound, ...]) -> dict[str, Shape]:
+    """Return name -> shape of the scratch that every thread needs a copy of."""
     return {
         one.names[local]: one.shapes[one.names[local]]
         for one in bound
-        for local in getattr(one.kernel, "OWN", ())
+        for local in getattr(one.kernel, "PER_THREAD", ())
     }
 
 
 def kernel_names(bound: tuple[Bound, ...]) -> Iterator[str]:
-    """The kernels used, each once, in the order of the calls."""
+    """Yield the names of the kernels, each once, in the order of the calls."""
     yield from dict.fromkeys(one.call.layer for one in bound)

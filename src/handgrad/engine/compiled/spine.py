@@ -1,13 +1,13 @@
-"""The compiled engine behind the spine: tensors in and out, copied to the step's own memory."""
+"""The compiled engine with the signature of every engine: it copies tensors to its arrays."""
 
 from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
 from handgrad.engine.compiled.memory import zeros_of
-from handgrad.engine.compiled.step import Step
+from handgrad.engine.compiled.step import TrainingStep
 from handgrad.models import Model
-from handgrad.train.optimizer import OPTIMIZERS
+from handgrad.optim import OPTIMIZERS
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 
 
 class Compiled:
-    """Hand-written gradients in closed form, as one compiled function, on the processor."""
+    """Hand-written gradients in closed form, as one compiled function, on the CPU."""
 
     name = "compiled"
 
     def __init__(self, model: Model, optimizer: str = "sgd") -> None:
-        """Steps with another optimizer are other machine code."""
+        """The machine code depends on the optimizer."""
         self._model, self._optimizer = model, optimizer
-        self._steps: dict[tuple[int, Any], tuple[Step, dict[str, npt.NDArray[Any]]]] = {}
+        self._steps: dict[tuple[int, Any], tuple[TrainingStep, dict[str, npt.NDArray[Any]]]] = {}
 
     def loss_and_grads(
         self, params: "Params", state: "State", batch: "Batch"
     ) -> "tuple[Tensor, Grads, State]":
-        """The loss, nats per character, a gradient a parameter, the new state."""
+        """Return the loss in nats per character, one gradient per parameter, the new state."""
         import torch
 
         first = next(iter(params.values()))
@@ -40,10 +40,10 @@ class Compiled:
         moved = {name: torch.from_numpy(value) for name, value in step.moved_state().items()}
         return torch.tensor(loss, dtype=first.dtype), grads, {**state, **moved}
 
-    def _step(self, rows: int, dtype: Any) -> tuple[Step, dict[str, npt.NDArray[Any]]]:
+    def _step(self, rows: int, dtype: Any) -> tuple[TrainingStep, dict[str, npt.NDArray[Any]]]:
         if (rows, dtype) not in self._steps:
             params, state = zeros_of(self._model, dtype)
             moments = OPTIMIZERS[self._optimizer].tensors(params)
-            step = Step(self._model, rows, params, state, moments, self._optimizer)
-            self._steps = {(rows, dtype): (step, {**params, **state})}  # one, not all there were
+            step = TrainingStep(self._model, rows, params, state, moments, self._optimizer)
+            self._steps = {(rows, dtype): (step, {**params, **state})}  # only the latest
         return self._steps[rows, dtype]

@@ -1,6 +1,5 @@
-"""A model's compiled step with the memory that it works on."""
+"""A model's compiled step with its memory."""
 
-from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -9,22 +8,23 @@ import numpy.typing as npt
 
 from handgrad.data.vocabulary import token_dtype
 from handgrad.engine.compiled.build import build
-from handgrad.engine.compiled.memory import side_by_side
-from handgrad.engine.compiled.names import Bound, bind, gradient_shapes, joins, own_scratch
+from handgrad.engine.compiled.memory import Arrays, side_by_side
+from handgrad.engine.compiled.names import Bound, bind, gradient_shapes, joins, thread_scratch
 from handgrad.engine.compiled.source import FIXED, argument_names, step_source
 from handgrad.engine.compiled.team import Team
 from handgrad.engine.compiled.threads import Pace, at_most
 from handgrad.models import Model
+from handgrad.optim import Hyperparameters
 
-Arrays = Mapping[str, npt.NDArray[Any]]
+NO_HYPERPARAMETERS = Hyperparameters(0.0, 0.0, 0.0, 0.0)
 
 
-class Step:
-    """Steps of `model` at one batch size and dtype, on arrays that are given once.
+class TrainingStep:
+    """Steps of `model` at one batch size and dtype, on a fixed set of arrays.
 
     `params`, `state` and `optimizer` (its tensors, `first.W1`, ...) are C-contiguous, of one float
-    type, and are written to by `run`. `grads` are the gradients of the last step. Up to as many
-    threads as are set when it is made work on it.
+    type, and change in-place in `run`. `grads` are the gradients of the last step. The limit of
+    threads is the one in force at construction.
     """
 
     def __init__(
@@ -35,29 +35,29 @@ class Step:
         state: Arrays,
         optimizer: Arrays | None = None,
         optimizer_name: str = "sgd",
-        numbers: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0),
+        hyper: Hyperparameters = NO_HYPERPARAMETERS,
     ) -> None:
-        """Raises SettingsError where the model cannot be compiled."""
-        kept = {name.replace(".", "_", 1): array for name, array in (optimizer or {}).items()}
+        """Raises SettingsError if the model cannot be compiled."""
+        moments = {name.replace(".", "_", 1): array for name, array in (optimizer or {}).items()}
         self.dtype = next(iter(params.values())).dtype
         bound = bind(model, batch_size)
         memory = _memory(model, batch_size, bound, self.dtype)
         self.inputs, self.targets = memory["inputs"], memory["targets"]
         self.grads = {name: memory[f"d{name}"] for name in params}
         self._steps = build(step_source(model, optimizer_name), self.dtype.name)
-        self._numbers = np.array(numbers, dtype=np.float64)
+        self._numbers = np.array(hyper, dtype=np.float64)
         self._momentum = model.momentum
         self._memory, self._state = memory, state
         self._no_tokens = _read_only(np.zeros(0, token_dtype(model.vocab_size)))
         self._norms = [one for one in bound if one.call.state]
         self._team, self._pace = Team(at_most()), Pace(at_most())
-        held = {**memory, **params, **state, **kept}
+        arrays = {**memory, **params, **state, **moments}
         names = argument_names(model, optimizer_name)[len(FIXED) :]
-        scratch = own_scratch(bound)
-        self._held: list[list[npt.NDArray[Any]]] = []
+        scratch = thread_scratch(bound)
+        self._arguments: list[list[npt.NDArray[Any]]] = []  # of each thread
         for _ in range(self._team.most):
-            self._held.append([held[name] for name in names])
-            held |= side_by_side(scratch, self.dtype)
+            self._arguments.append([arrays[name] for name in names])
+            arrays |= side_by_side(scratch, self.dtype)
 
     def run(
         self,
@@ -65,22 +65,22 @@ class Step:
         positions: npt.NDArray[np.int64],
         schedule: npt.NDArray[np.float64],
     ) -> npt.NDArray[np.float64]:
-        """Train on the examples at `positions` (S, B) of `tokens`: the losses, nats per character,
-        (S,) or fewer: up to the first that is not finite.
+        """Train on the examples at `positions` (S, B) of `tokens`; return the losses.
 
-        `schedule` (S, 3): learning rates and the two corrections of kernels/optimizers.py.
+        Losses are in nats per character, (S,) or fewer: up to the first that is not finite.
+        `schedule` (S, 3): learning rates and the two bias corrections of kernels/optimizers.py.
         """
         losses, read_only, done = np.empty(len(positions)), _read_only(tokens), 0
         while done < len(losses):
-            some = slice(done, done + self._pace.steps(len(losses) - done))
-            of_step = (positions[some], schedule[some], self._numbers, losses[some])
-            done += self._pace.timed(partial(self._call, (read_only, *of_step, True)))
+            block = slice(done, done + self._pace.steps(len(losses) - done))
+            of_block = (positions[block], schedule[block], self._numbers, losses[block])
+            done += self._pace.timed(partial(self._call, (read_only, *of_block, True)))
             if not np.isfinite(losses[done - 1]):
                 break
         return losses[:done]
 
     def loss_and_grads(self, inputs: npt.NDArray[Any], targets: npt.NDArray[Any]) -> float:
-        """The loss of the batch; its gradients are in `grads`. Nothing is updated."""
+        """Return the loss of the batch; its gradients are in `grads`. No parameter changes."""
         self.inputs[...], self.targets[...] = inputs, targets
         losses = np.empty(1)
         fixed = (self._no_tokens, _NO_POSITIONS, _NO_SCHEDULE, self._numbers, losses, False)
@@ -88,27 +88,28 @@ class Step:
         return float(losses[0])
 
     def moved_state(self) -> dict[str, npt.NDArray[Any]]:
-        """What the state would be after the batch of `loss_and_grads`."""
+        """Return the state after the batch of `loss_and_grads`."""
         moved = {}
         for one in self._norms:
             statistics = (self._memory[one.names[local]] for local in ("bnmeani", "bnvar"))
             for name, statistic in zip(one.call.state, statistics, strict=True):
-                held = self._state[name]
-                moved[name] = held + self.dtype.type(self._momentum) * (statistic - held)
+                running = self._state[name]
+                weight = self.dtype.type(self._momentum)
+                moved[name] = running + weight * (statistic - running)
         return moved
 
     def _call(self, fixed: tuple[Any, ...], threads: int) -> int:
-        """With what FIXED names, but for the team before and the momentum after."""
+        """Call the steps with the arguments of FIXED, between the team and the momentum."""
 
-        def part(thread: int, team: npt.NDArray[np.int64]) -> int:
-            done: int = self._steps(thread, team, *fixed, self._momentum, *self._held[thread])
+        def task(thread: int, team: npt.NDArray[np.int64]) -> int:
+            done: int = self._steps(thread, team, *fixed, self._momentum, *self._arguments[thread])
             return done
 
-        return self._team.run(part, threads)
+        return self._team.run(task, threads)
 
 
 def _read_only(tokens: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The same memory, mapped from a file or not, as one type: each is compiled for anew."""
+    """Return a read-only view: numba compiles writable and read-only arrays separately."""
     view = np.asarray(tokens).view()
     view.flags.writeable = False
     return view
@@ -121,16 +122,16 @@ _NO_SCHEDULE = np.zeros((1, 3))
 def _memory(
     model: Model, batch_size: int, bound: tuple[Bound, ...], dtype: Any
 ) -> dict[str, npt.NDArray[Any]]:
-    """The batch, every node, gradient and scratch by name. What is only ever read is 0."""
+    """Return batch, nodes, gradients and scratch by name. Arrays that are only read are 0."""
     batch = {"inputs": (batch_size, model.block_size), "targets": (batch_size,)}
     memory = {name: np.zeros(shape, np.int64) for name, shape in batch.items()}
     shapes = gradient_shapes(bound, model.shapes())
     for one in bound:
         shapes |= one.shapes
     memory |= side_by_side(shapes, dtype)
-    # the gradient of what no backward reads takes its place: a smaller step stays in nearer caches
+    # a value that no backward reads shares its memory with its gradient: less memory, faster caches
     read = {name for one in bound if one.call.layer != "join" for name in one.arguments("backward")}
-    read |= {source for source, _, _ in joins(bound)}  # by way of the view
+    read |= {source for source, _, _ in joins(bound)}  # through the view
     for one in bound:
         output = one.call.output
         if output in shapes and output not in read:

@@ -1,4 +1,4 @@
-"""Threads of Python's that run a compiled step together, and hold no lock of it while they do."""
+"""Python threads that run a compiled step together, without the global interpreter lock."""
 
 import threading
 from collections.abc import Callable
@@ -10,8 +10,8 @@ import numpy.typing as npt
 from handgrad.engine.compiled.memory import LINE, side_by_side
 
 Table = npt.NDArray[np.int64]
-Part = Callable[[int, Table], int]
-"""part(thread, team): what kernels/team.py calls by these names."""
+ThreadTask = Callable[[int, Table], int]
+"""task(thread, team): the two parameters of kernels/team.py."""
 
 
 def _table(threads: int) -> Table:
@@ -19,54 +19,54 @@ def _table(threads: int) -> Table:
 
 
 ALONE = (0, _table(1))
-"""The only thread of a team, and its team."""
+"""The only thread of a team of one, and its team."""
 
 
 class Team:
-    """Up to `most` threads, started when they are first wanted."""
+    """Up to `most` threads, started at first use."""
 
     def __init__(self, most: int) -> None:
         self.most = most
         self._pool: ThreadPoolExecutor | None = None
 
-    def run(self, part: Part, threads: int) -> int:
-        """`part` on all of `threads` threads at once; what that of the first returns.
+    def run(self, task: ThreadTask, threads: int) -> int:
+        """Run `task` on `threads` threads at once; return the first thread's result.
 
-        It goes to its end on Ctrl-C too. Where the system has no more threads, on one.
+        It runs to its end even after Ctrl-C. If the system has no more threads, one is used.
         """
         pool = self.pool() if threads > 1 else None
         if pool is None:
-            return part(*ALONE)
-        # one call, that no Ctrl-C comes between: a team that is not complete would wait for ever
-        first = pool.submit(self._first, pool, part, threads)
+            return task(*ALONE)
+        # one call that Ctrl-C cannot interrupt: an incomplete team would wait forever
+        first = pool.submit(self._first, pool, task, threads)
         try:
             return first.result()
         finally:
             wait([first])
 
     def pool(self) -> ThreadPoolExecutor | None:
-        """The threads; None for a team of one, and where the system has no more."""
+        """Return the threads; None for a team of one, or if the system has no more threads."""
         if self.most > 1 and self._pool is None:
             self._pool = _started(self.most)
             self.most = self.most if self._pool else 1
         return self._pool
 
-    def _first(self, pool: ThreadPoolExecutor, part: Part, threads: int) -> int:
+    def _first(self, pool: ThreadPoolExecutor, task: ThreadTask, threads: int) -> int:
         table = _table(threads)
-        others = [pool.submit(part, thread, table) for thread in range(1, threads)]
+        others = [pool.submit(task, thread, table) for thread in range(1, threads)]
         try:
-            return part(0, table)
+            return task(0, table)
         finally:
             wait(others)
 
 
 def _started(threads: int) -> ThreadPoolExecutor | None:
-    """A pool whose threads are all there, or None where the system does not give so many."""
+    """Return a pool whose threads all run, or None if the system does not provide that many."""
     pool, all_here = ThreadPoolExecutor(threads, "handgrad"), threading.Barrier(threads)
     try:
         wait([pool.submit(all_here.wait) for _ in range(threads)])
     except RuntimeError:
         return None
     finally:
-        all_here.abort()  # who still waits, waits for one that does not come
+        all_here.abort()  # release threads that wait for one that did not start
     return pool

@@ -1,6 +1,6 @@
-"""How many threads work on a step or an evaluation: as many as help, up to a number that is set.
+"""How many threads run a step or an evaluation: as many as help, up to a limit.
 
-The bits do not depend on it (kernels/team.py), so it may change from one call to the next.
+The bits do not depend on the number (kernels/team.py), so it may change from call to call.
 """
 
 import math
@@ -17,14 +17,17 @@ _most = 1
 
 
 def at_most() -> int:
-    """What `threads` has set; else 1."""
+    """Return the limit that `threads` has set; 1 by default."""
     return _most
 
 
 @contextmanager
 def threads(n: int, model: Model, batch_size: int) -> Iterator[None]:
-    """Up to `n` threads for all that is made within it; SciPy is loaded if `model` has products
-    that are large enough for a BLAS, which is one thread of its own in each."""
+    """Allow up to `n` threads within the block.
+
+    If `model` has products large enough for BLAS, load SciPy and limit BLAS to one thread, because
+    each of our threads calls it.
+    """
     global _most
     before, _most = _most, n
     try:
@@ -39,7 +42,7 @@ def threads(n: int, model: Model, batch_size: int) -> Iterator[None]:
 
 @contextmanager
 def _blas_of_one_thread() -> Iterator[None]:
-    import scipy.linalg.cython_blas  # noqa: F401  # what is not loaded is not told
+    import scipy.linalg.cython_blas  # noqa: F401  # the limit applies to loaded libraries only
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1, user_api="blas"):
@@ -47,64 +50,65 @@ def _blas_of_one_thread() -> Iterator[None]:
 
 
 def has_large_products(model: Model, batch_size: int) -> bool:
-    """Whether a step or an evaluation of `model` has products that BLAS does."""
+    """Return whether a step or an evaluation of `model` has products for BLAS."""
     largest = max(math.prod(shape) for shape in model.shapes().values() if len(shape) > 1)
     return max(batch_size, ROWS) * largest >= LARGE
 
 
-TELLING = 0.003
-"""Seconds from which on a call tells how fast steps are: threads begin 0.0002 late, and the first
-steps fill the caches."""
+MEASURABLE = 0.003
+"""Minimum seconds of a call that is measured: threads start 0.0002 s late, and the first steps fill
+the caches."""
 FIRST = 8
-"""Steps of the first call, of which nothing is known yet."""
+"""Steps in the first call, before any measurement."""
 GAIN = 1.1
-"""What twice the threads must at least gain: they are somebody's."""
-LOOKS = 3
-"""Calls by each number before it is judged, by the quickest of them."""
-TRIAL = 0.02
-"""Seconds of a call while numbers are tried, so that a bad one costs little."""
+"""Minimum gain from twice the threads: other programs can use them."""
+CALLS = 3
+"""Calls with each candidate before it is judged by its fastest call."""
+PROBE = 0.02
+"""Seconds of a call while candidates are probed, to limit the cost of a bad one."""
 SLOWER, HOPELESS = 1.5, 4.0
-"""Steps that take so many times as long as before: somebody else has come; and that need no second
-look."""
+"""Factors of a step's time: slower than before means that another program runs; hopeless rejects
+a candidate after one call."""
 PATIENCE = 4, 1024
-"""Calls until another number is tried again, and at most: each time in vain, twice as many. Soon at
-first: threads that have just been started may have to share a processor for many milliseconds.
-Rarely later: where others want it, a step by two threads can take ten times as long as by one."""
+"""First and maximum number of calls until the next probe; it doubles after each failed one. It is
+short at first, because threads that have just started may share a CPU for many milliseconds. It is
+long later, because on a busy machine a step with two threads can take ten times as long as with
+one."""
 
 
 class Pace:
-    """How many threads take the least time a step, found by trying."""
+    """The number of threads with the least time per step, found by probing."""
 
     def __init__(self, most: int, now: Callable[[], float] = time.perf_counter) -> None:
-        """1, 2, 4, ... and `most` are tried."""
+        """The candidates are 1, 2, 4, ... and `most`."""
         self._numbers = [n for n in (2**k for k in range(most.bit_length())) if n < most] + [most]
         self._now = now
         self._best, self._at = 0, 0
-        self._recent: deque[float] = deque(maxlen=LOOKS)
+        self._recent: deque[float] = deque(maxlen=CALLS)
         self._seconds, self._last = math.inf, math.inf
         self._upwards = True
         self._patience, self._left = PATIENCE[0], 0
 
     def steps(self, most: int) -> int:
-        """How many the next call should take: few while numbers are tried, else `most`."""
-        tried = self._at != self._best or len(self._recent) < LOOKS
-        if len(self._numbers) == 1 or not tried:
+        """Return the number of steps of the next call: few during a probe, else `most`."""
+        probing = self._at != self._best or len(self._recent) < CALLS
+        if len(self._numbers) == 1 or not probing:
             return most
         if self._last == math.inf:
             return min(FIRST, most)
-        return max(1, min(most, math.ceil(TRIAL / self._last)))
+        return max(1, min(most, math.ceil(PROBE / self._last)))
 
     def timed(self, steps_by: Callable[[int], int]) -> int:
-        """`steps_by` some number of threads, which returns how many it did; so does this."""
+        """Call `steps_by` with a number of threads; return its result, the number of steps."""
         began = self._now()
         steps = steps_by(self._numbers[self._at])
         seconds = self._now() - began
         self._last = seconds / max(1, steps)
-        if len(self._numbers) > 1 and seconds >= TELLING:
+        if len(self._numbers) > 1 and seconds >= MEASURABLE:
             self._recent.append(self._last)
             self._left -= 1
             hopeless = self._at != self._best and self._last > HOPELESS * self._seconds
-            if len(self._recent) == LOOKS or hopeless:
+            if len(self._recent) == CALLS or hopeless:
                 self._judge(min(self._recent))
         return steps
 
@@ -116,7 +120,8 @@ class Pace:
             else:
                 self._upwards = not self._upwards
                 self._patience = min(2 * self._patience, PATIENCE[1])
-            self._left = 0 if better else self._patience  # and on, the same way
+            # on success continue in the same direction
+            self._left = 0 if better else self._patience
             self._move(self._best)
         elif self._left <= 0 or seconds > SLOWER * self._seconds:
             self._seconds = seconds

@@ -1,4 +1,4 @@
-"""What was verified, remembered beside the kernels: verifying takes torch, training does not."""
+"""Remember beside the kernels what was verified: verifying needs torch, training does not."""
 
 import hashlib
 import platform
@@ -7,21 +7,21 @@ from pathlib import Path
 
 import llvmlite.binding as llvm
 
-from handgrad import __version__
 from handgrad.data.sources import cache_folder
 from handgrad.engine.compiled.build import fingerprint
 from handgrad.engine.compiled.source import step_source
 from handgrad.files import write_atomic
 from handgrad.models import Model
+from handgrad.version import __version__
 
 
 def is_verified(model: Model, optimizer: str, batch_size: int, dtype: str) -> bool:
-    """Whether a step of these was held to the truth, by this version on this processor."""
+    """Return whether such a step was verified by this version on this CPU."""
     return _mark(model, optimizer, batch_size, dtype).exists()
 
 
 def remember(model: Model, optimizer: str, batch_size: int, dtype: str) -> None:
-    """It was; next time is_verified says so, unless the cache folder cannot be written."""
+    """Make `is_verified` return True from now on, unless the cache folder is read-only."""
     with suppress(OSError):
         path = _mark(model, optimizer, batch_size, dtype)
         path.parent.mkdir(parents=True, exist_ok=True)

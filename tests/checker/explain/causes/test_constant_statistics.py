@@ -87,8 +87,8 @@ CASES = [
         "dx = dout / rms",
         "dx",
         (
-            "The mean in rms_norm is treated as constant: it is computed from x, and part of the "
-            "gradient flows through it."
+            "The mean in rms_norm is treated as constant: it is computed from x, and part of "
+            "the gradient flows through it."
         ),
         (
             "dx = ((x**2).mean(-1, keepdim=True) + 1e-5) ** -0.5 * (dout - x * "

@@ -31,3 +31,9 @@ NEAR: dict[str, list[Case]] = _merged([family.NEAR for family in _FAMILIES])
 """Near misses of each cause: wrong in another way, or right."""
 SAYS: dict[str, tuple[str, str, str]] = _merged([family.SAYS for family in _FAMILIES])
 """Where each cause's first mistake fails, the message, and the fix."""
+VARIED: dict[str, tuple[str, ...]] = {
+    code: family.VARIED for family in _FAMILIES for code in family.MATCH
+}
+"""The circumstances that may show each mistake, and its near misses."""
+ONE_OF_EACH = {code: family.MATCH[code][0] for family in _FAMILIES for code in [min(family.MATCH)]}
+"""One mistake of each file, to be checked over the whole grid."""

@@ -60,6 +60,8 @@ def linear_both_or_none(ctx, dout):
     return Linear.backward(ctx, dout)
 
 
+VARIED = ("grad",)
+
 SAYS = {
     "HG150": (
         "backward",

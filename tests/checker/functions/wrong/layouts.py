@@ -32,6 +32,8 @@ def flat(u):
     return u.view(-1).view(u.shape)
 
 
+VARIED = ("layout", "upstream")
+
 SAYS = {
     "HG154": (
         "output, gradient of x",

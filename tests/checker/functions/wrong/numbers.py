@@ -52,6 +52,8 @@ def half_twice(dx):
     return (dx,)
 
 
+VARIED = ("sizes",)
+
 SAYS = {
     "HG152": (
         "gradient of x",

@@ -111,6 +111,8 @@ class LowMeanSquare(MeanSquare):
 SINC_REF = lambda x: torch.sinc(x / torch.pi)  # noqa: E731
 UNIT_REF = lambda x: F.normalize(x, dim=-1, eps=1e-12)  # noqa: E731
 
+VARIED = ("sizes", "long sums", "zeros")
+
 SAYS = {
     "HG165": (
         "gradient of weight",

@@ -53,6 +53,8 @@ class SoftmaxSaved(Softmax):
 
 TWICE = {"double_backward": True, **QUICK}
 
+VARIED = ("upstream",)
+
 SAYS = {
     "HG167": (
         "second gradient of the upstream gradient, second gradient of x",

@@ -98,6 +98,8 @@ class PaddedCumsum(Cumsum):
 
 SUM_REF = lambda x: x.sum(-1)  # noqa: E731
 
+VARIED = ("sizes",)
+
 SAYS = {
     "HG153": (
         "output, gradient of weight",

@@ -65,6 +65,8 @@ def norm_writes_weight(ctx, dout):
     return gradients
 
 
+VARIED = ("upstream",)
+
 SAYS = {
     "HG163": (
         "gradient of x",

@@ -50,6 +50,8 @@ def sin_alone(ctx, dsin, dcos):
     return None if dsin is None else dsin * x.cos() - (0 if dcos is None else dcos * x.sin())
 
 
+VARIED = ("upstream", "output")
+
 SAYS = {
     "HG151": (
         "gradient of x",

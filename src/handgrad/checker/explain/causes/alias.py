@@ -1,9 +1,9 @@
-"""Two names for one tensor: writing to the one changes the other.
+"""Two names share one tensor: writing to one changes the other.
 
-What: a gradient was right until a later line wrote into its memory under another name.
+What: a gradient was correct until a later line wrote to its memory under another name.
 
-Why: `dhprebn = dbndiff` copies nothing, both names stand for the same tensor, and `+=`, `*=` and
-functions with a trailing underscore write to it. `.clone()` makes a tensor of its own.
+Why: `dhprebn = dbndiff` copies nothing. Both names refer to the same tensor, and `+=`, `*=` and
+functions with a trailing underscore modify it in-place. `.clone()` makes an independent copy.
 
 Wrong:
 

@@ -1,11 +1,11 @@
-"""A term of the softmax's or attention's closed form is wrong.
+"""A term of the softmax or attention gradient is wrong.
 
-What: with P = softmax(S) and S = Q @ K.T / sqrt(d), dS = P * (dP - (dP * P).sum(-1, keepdim=True));
-the sum is missing or off, or the scale 1 / sqrt(d) or the mask of the forward is not applied to the
-gradient.
+What: with P = softmax(S) and S = Q @ K.T / sqrt(d), dS = P * (dP - (dP * P).sum(-1, keepdim=True)).
+The sum is missing or wrong, or the scale 1 / sqrt(d) or the mask of the forward pass is not applied
+to the gradient.
 
-Why: all probabilities of a row are divided by one sum, so each score moves all of them. The scale
-and the mask are operations of the forward like any other, and have a backward of their own.
+Why: all probabilities of a row are divided by one sum, so each score changes all of them. The scale
+and the mask are operations of the forward pass and have a backward of their own.
 
 Wrong:
 

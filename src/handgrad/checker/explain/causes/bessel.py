@@ -1,8 +1,8 @@
-"""Bessel's correction in the forward and not in the backward, or the reverse.
+"""Bessel's correction in the forward pass and not in the backward pass, or the reverse.
 
-What: a variance that divides by n - 1 has a backward that divides by n, or the other way round.
+What: a variance that divides by n - 1 has a backward that divides by n, or the reverse.
 
-Why: the backward divides by whatever the forward divided by. Only the mean divides by n.
+Why: the backward divides by the same number as the forward. Only the mean divides by n.
 
 Wrong:
 

@@ -1,9 +1,9 @@
-"""A branch is added twice.
+"""A contribution is added twice.
 
-What: what comes back through one consumer is in the gradient two times.
+What: the gradient contains the contribution of one consumer two times.
 
-Why: a tensor that is used in two places gets one part from each. A cell run again, a line copied or
-a sum written out beside its `+=` adds a part that is there already.
+Why: a tensor that is used in two places gets one contribution from each. A cell that runs twice, a
+copied line, or a sum written out next to its `+=` adds a contribution that is already there.
 
 Wrong:
 

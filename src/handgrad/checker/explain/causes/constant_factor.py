@@ -1,8 +1,8 @@
-"""Off by a constant factor.
+"""Wrong by a constant factor.
 
-What: everything is the same number of times too large, or one expression in the line is.
+What: the whole gradient, or one expression in the line, is too large or too small by one factor.
 
-Why: a factor of the forward is forgotten or doubled: the 2 of a square, the 1/n of a mean, the
+Why: a factor of the forward pass is missing or doubled: the 2 of a square, the 1/n of a mean, the
 batch size, the square root of a width.
 
 Wrong:

@@ -1,10 +1,10 @@
 """A statistic is treated as a constant.
 
-What: the gradient goes past a mean, a variance, a maximum or the sum of a softmax as if it were a
-number that does not depend on the input.
+What: the gradient ignores a mean, a variance, a maximum or the sum of a softmax, as if it did not
+depend on the input.
 
-Why: every input moves the statistic, and by it every output of its column or row. Only in
-evaluation, where stored statistics are used, are they constants.
+Why: every input changes the statistic, and through it every output of its column or row. Statistics
+are constants only in evaluation mode, where stored ones are used.
 
 Wrong:
 

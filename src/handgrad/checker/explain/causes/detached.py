@@ -1,10 +1,10 @@
-"""The forward pass detaches a path, and the backward goes along it.
+"""The forward pass detaches a path, but the backward pass sends a gradient along it.
 
-What: the gradient holds what comes back through .detach(), .data or torch.no_grad(), where autograd
-stops.
+What: the gradient contains the contribution through .detach(), .data or torch.no_grad(), where
+autograd stops.
 
-Why: what is detached is a constant to everything after it: no gradient goes back there. Either the
-forward must not detach, or the backward must leave that branch out.
+Why: a detached tensor is a constant for everything after it, so no gradient flows through it.
+Either the forward pass must not detach, or the backward pass must leave out that contribution.
 
 Wrong:
 

@@ -1,10 +1,10 @@
-"""`*` for `@`, or `@` for `*`.
+"""`*` instead of `@`, or `@` instead of `*`.
 
-What: a matrix product where the forward pass multiplies element by element, or the reverse.
+What: the line has a matrix product where the forward pass multiplies elementwise, or the reverse.
 
-Why: for y = x @ W each element of dx collects from a whole row of dy, dx = dy @ W.T; for y = a * b
-each element of da gets from one alone, da = dy * b. Where the shapes broadcast, or a matrix is
-square, the wrong one runs.
+Why: for y = x @ W each element of dx sums over a whole row of dy, dx = dy @ W.T; for y = a * b each
+element of da depends on one element only, da = dy * b. Where the shapes broadcast, or a matrix is
+square, the wrong product runs without an error.
 
 Wrong:
 

@@ -1,10 +1,10 @@
-"""A small number forgotten, or another one than in the forward.
+"""A small constant is missing, or differs from the forward pass.
 
-What: the eps that keeps a root or a division away from 0 is missing here, is another, or stands
-where the forward has none; or a number is mistyped (1.001, or 0.01 for the slope 0.1).
+What: the eps that keeps a root or a division away from 0 is missing, has another value, or appears
+where the forward pass has none; or a number is mistyped (1.001, or 0.01 for the slope 0.1).
 
-Why: the derivative of (x + eps)**-0.5 is -0.5 * (x + eps)**-1.5. Without eps it is off by a little,
-everywhere, and by a lot where x is small.
+Why: the derivative of (x + eps)**-0.5 is -0.5 * (x + eps)**-1.5. Without eps it is slightly wrong
+everywhere, and very wrong where x is small.
 
 Wrong:
 

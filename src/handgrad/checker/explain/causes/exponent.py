@@ -1,9 +1,9 @@
-"""The power rule: the exponent, or the factor that it brings down.
+"""The power rule: the exponent or the factor in front is wrong.
 
-What: the derivative of x**p is p * x**(p-1). Here the exponent or the factor is another.
+What: the derivative of x**p is p * x**(p-1). The exponent or the factor in this line is different.
 
-Why: the exponent comes down as a factor and is one less afterwards; for a negative p it grows in
-size: x**-1 gives -x**-2, and (v + eps)**-0.5 gives -0.5 * (v + eps)**-1.5.
+Why: the exponent becomes a factor and then decreases by one. A negative p grows in magnitude: x**-1
+gives -x**-2, and (v + eps)**-0.5 gives -0.5 * (v + eps)**-1.5.
 
 Wrong:
 

@@ -1,9 +1,9 @@
-"""A sum over a dimension that was never broadcast.
+"""A sum over a dimension that the forward pass does not broadcast.
 
-What: the gradient is summed where each element has a gradient of its own.
+What: the gradient is summed where each element has its own gradient.
 
-Why: a sum undoes a broadcast. Where the forward did not broadcast, elements keep what came back to
-them, and a sum with keepdim spreads the same total over all by broadcasting.
+Why: a sum undoes a broadcast. Where the forward pass did not broadcast, each element keeps its own
+gradient; a sum with keepdim gives all of them the same total.
 
 Wrong:
 

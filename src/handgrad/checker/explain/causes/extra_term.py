@@ -1,10 +1,10 @@
 """A term too many in a sum.
 
-What: something is added to the gradient, or subtracted from it, that does not come back from any
-consumer: a bias copied from the forward, a weight decay that the loss does not have.
+What: the line adds or subtracts a term that no consumer contributes: a bias copied from the forward
+pass, or a weight decay that the loss does not have.
 
-Why: for y = g * x + b, x gets g * dy; b adds nothing, since it does not change with x. A penalty on
-the weights comes back only if it is in the loss.
+Why: for y = g * x + b the gradient of x is g * dy; b adds nothing, since it does not depend on x. A
+penalty on the weights contributes to their gradient only if it is part of the loss.
 
 Wrong:
 

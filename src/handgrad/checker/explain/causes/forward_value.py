@@ -1,9 +1,9 @@
-"""A forward value in the place of its gradient, or a gradient in the place of its value.
+"""A forward value instead of its gradient, or a gradient instead of its value.
 
-What: the d is forgotten (bnvar for dbnvar), or stands where it does not belong.
+What: the d is missing (bnvar for dbnvar), or is there where it does not belong.
 
-Why: the chain rule multiplies a local derivative, made of forward values, by the gradient that
-comes back. A value and its gradient have the same shape, and their names differ by one letter.
+Why: the chain rule multiplies a local derivative, computed from forward values, by the upstream
+gradient. A value and its gradient have the same shape, and their names differ by one letter.
 
 Wrong:
 

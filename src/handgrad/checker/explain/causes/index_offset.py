@@ -1,9 +1,9 @@
 """An index is off by one.
 
-What: the step before or after is read or written, or the range ends one early.
+What: the line reads or writes the step before or after, or a range ends one step early.
 
-Why: the gradient of what was read at t - 1 goes with what stood at t - 1; Python counts from 0 and
-a range leaves its end out.
+Why: the gradient of a value that was read at t - 1 belongs to t - 1. Python counts from 0, and a
+range excludes its end.
 
 Wrong:
 

@@ -1,9 +1,9 @@
-"""The local derivative is missing, or is another function's.
+"""The local derivative is missing, or belongs to another function.
 
-What: the gradient that comes back is there, what it must be multiplied by is not, or is wrong.
+What: the upstream gradient is there, but its factor, the local derivative, is missing or wrong.
 
-Why: a gradient is the local derivative times what comes back: for h = tanh(x) that is 1 - h**2, for
-y = a * b it is the other factor.
+Why: a gradient is the local derivative times the upstream gradient. For h = tanh(x) the local
+derivative is 1 - h**2; for y = a * b it is the other factor.
 
 Wrong:
 

@@ -1,9 +1,10 @@
-"""A matrix product with the wrong sides: transposed, or the factors the other way round.
+"""A matrix product with a wrong transpose, or with its operands swapped.
 
-What: a `.T` too many or too few, the factors swapped, or an einsum whose letters are.
+What: a `.T` is missing or should not be there, the operands are swapped, or the subscripts of an
+einsum are.
 
-Why: for y = x @ W the shapes leave one way only: dx = dy @ W.T is (n, in), dW = x.T @ dy is
-(in, out). Where a matrix is square, a wrong one passes without an error.
+Why: for y = x @ W the shapes allow only one form: dx = dy @ W.T is (n, in), dW = x.T @ dy is
+(in, out). Where a matrix is square, a wrong form runs without an error.
 
 Wrong:
 

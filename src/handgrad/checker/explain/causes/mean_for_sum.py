@@ -1,9 +1,9 @@
-"""A mean where a sum belongs, or a sum where the forward takes a mean.
+"""A mean instead of a sum, or a sum where the forward pass takes a mean.
 
-What: a broadcast is undone by a mean; or the division by n of a mean in the forward is forgotten.
+What: a mean undoes a broadcast, or the division by n of a mean in the forward pass is missing.
 
-Why: what was broadcast collects the sum of what comes back to its copies. Only a mean in the
-forward divides, and then the backward divides by the same count.
+Why: the gradient of a broadcast tensor is the sum of the gradients of its copies. Only a mean in
+the forward pass divides, and then the backward pass divides by the same count.
 
 Wrong:
 

@@ -1,9 +1,9 @@
-"""A gradient stored under another node's name.
+"""A gradient stored under the name of another tensor.
 
-What: the value is right, for another tensor: crossed names, or the wrong key.
+What: the value is correct, but for another tensor: two names are swapped, or the key is wrong.
 
-Why: `dgain, dbias = ...` and `grads["W1"] = ...` take whatever they are given. Where the shapes
-agree, the wrong parameter is updated without an error.
+Why: `dgain, dbias = ...` and `grads["W1"] = ...` accept any value. Where the shapes agree, the
+wrong parameter is updated without an error.
 
 Wrong:
 

@@ -1,9 +1,9 @@
-"""A branch is missing: a tensor used in several places gets a gradient from each of them.
+"""A contribution is missing: a tensor used in several places gets one from each of them.
 
-What: the gradient of a tensor is the sum of what comes back through all its consumers; here the
-part through one of them is absent, or nothing was ever written into the zeros that it began as.
+What: the gradient of a tensor is the sum of the contributions of all its consumers. Here one of
+them is absent, or nothing was ever added to the initial zeros.
 
-Why: `=` where `+=` is due throws away what stood there, or the second `+=` was never written.
+Why: `=` instead of `+=` replaces the previous value, or the second `+=` was never written.
 
 Wrong:
 

@@ -1,8 +1,9 @@
 """A sum over a broadcast dimension is missing.
 
-What: what came back to all the copies of a broadcast tensor is not added up.
+What: the gradients of the copies of a broadcast tensor are not added.
 
-Why: forward, one row served every row of the batch; backward, it collects from all of them.
+Why: in the forward pass one row served every row of the batch; in the backward pass its gradient is
+the sum over all of them.
 
 Wrong:
 

@@ -1,10 +1,10 @@
-"""A tensor of the forward pass that the backward has written to.
+"""The backward pass has overwritten a tensor of the forward pass.
 
-What: a line reads a forward value that an earlier line of the backward pass changed in place.
+What: a line reads a forward value that an earlier line of the backward pass changed in-place.
 
-Why: `bndiff += ...`, `h *= ...` and functions with a trailing underscore leave no copy of what the
-forward computed; every line below reads the new value. Often the d is forgotten, or a gradient was
-begun as `dlogits = probs`, which is a second name for probs and no copy.
+Why: `bndiff += ...`, `h *= ...` and functions with a trailing underscore keep no copy of the
+forward value; every line below reads the new one. Often the d is missing, or a gradient was started
+as `dlogits = probs`, which is a second name for probs and not a copy.
 
 Wrong:
 

@@ -1,8 +1,8 @@
-"""`**` for `*`, or `*` for `**`.
+"""`**` instead of `*`, or `*` instead of `**`.
 
-What: x**2 where 2 * x is meant, or x * 2 where x**2 is.
+What: x**2 instead of 2 * x, or x * 2 instead of x**2.
 
-Why: one star too many, or one too few, and both are valid.
+Why: there is one star too many or one too few, and both are valid Python.
 
 Wrong:
 

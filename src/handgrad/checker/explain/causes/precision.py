@@ -1,10 +1,10 @@
-"""Kept, or added up, in fewer digits than the forward's.
+"""Stored or accumulated with fewer digits than the forward pass.
 
-What: the formula is right, and the value is not: it went through float16, bfloat16, whole numbers,
-or float32 in a float64 program.
+What: the formula is correct, but the value went through float16, bfloat16, integers, or float32 in
+a float64 program.
 
-Why: float16 keeps 11 bits and bfloat16 8. A sum of many terms stops growing once a term is below
-the last bit of what stands there, and whole numbers drop all that is behind the point.
+Why: float16 keeps 11 bits and bfloat16 keeps 8. A sum of many terms stops growing once a term is
+smaller than the last bit of the total, and integers drop the fractional part.
 
 Wrong:
 

@@ -1,10 +1,10 @@
-"""A tensor computed again after the loss: the line reads the second, the loss came from the first.
+"""A tensor computed again after the loss: the line reads the new one, but the loss used the old.
 
-What: the backward pass reads a tensor of the right name that is not the forward's: run again with
-another dropout mask, another batch, or with parameters that were updated since.
+What: the backward pass reads a tensor that has the right name but is not the one of the forward
+pass: it was computed again with another dropout mask, another batch, or updated parameters.
 
-Why: a gradient is taken where the forward pass was. Whatever the second run changed is another
-place.
+Why: a gradient is taken at the point where the forward pass ran. The second computation is another
+point.
 
 Wrong:
 

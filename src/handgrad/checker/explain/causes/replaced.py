@@ -1,11 +1,11 @@
-"""`=` where `+=` is due: what was there is thrown away.
+"""`=` instead of `+=`: the previous value is replaced.
 
-What: several contributions go to one place, and only one of them arrives: the last turn of a loop,
-the last row that looked up an index, the second of two branches.
+What: several contributions go to one place, and only one of them remains: the last iteration of a
+loop, the last row that looked up an index, or the second of two contributions.
 
-Why: `=` replaces. `dC[Xb] += demb` replaces too: where Xb has an index twice, both rows are added
-to the same old value and the later one is kept. `index_put_(..., accumulate=True)`, `index_add_`
-and `scatter_add_` add up.
+Why: `=` replaces. `dC[Xb] += demb` replaces too: where Xb contains an index twice, both rows are
+added to the same old value and only the later one is kept. `index_put_(..., accumulate=True)`,
+`index_add_` and `scatter_add_` add all of them.
 
 Wrong:
 

@@ -1,10 +1,10 @@
-"""The wrong number of gradients returned, or None where one is due.
+"""The wrong number of gradients returned, or None where a gradient is expected.
 
 What: a backward function returns fewer gradients than there are inputs, or None for an input that
 the output depends on.
 
-Why: gradients are matched to inputs by their position: one for each, None for what has none (an
-index, a flag).
+Why: gradients are matched to inputs by position: one for each input, None for an input that has no
+gradient (an index, a flag).
 
 Wrong:
 

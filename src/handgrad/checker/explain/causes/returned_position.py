@@ -1,9 +1,10 @@
 """A gradient returned in the wrong position.
 
-What: a backward function returns the right gradients in an order that is not the inputs', or they
-are taken into names in another order than it returns them.
+What: a backward function returns correct gradients in a different order than its inputs, or the
+caller unpacks them in a different order.
 
-Why: nothing but the position says whose gradient it is. Where the shapes agree, no error tells.
+Why: only the position says which input a gradient belongs to. Where the shapes agree, there is no
+error.
 
 Wrong:
 

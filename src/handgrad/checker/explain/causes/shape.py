@@ -1,9 +1,9 @@
 """The right value in the wrong shape.
 
-What: every number is right, but there is a dimension of size 1 too many or too few.
+What: every number is correct, but there is one dimension of size 1 too many or too few.
 
 Why: sum(0) drops the dimension, sum(0, keepdim=True) keeps it with size 1. A gradient has the shape
-of its tensor; (64,) in the place of (1, 64) passes a comparison that broadcasts.
+of its tensor; (64,) instead of (1, 64) passes a comparison that broadcasts.
 
 Wrong:
 

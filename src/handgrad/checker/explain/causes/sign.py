@@ -1,8 +1,8 @@
-"""The sign is turned.
+"""Wrong sign.
 
-What: a minus too many or too few, or a plus where a minus belongs.
+What: a minus is missing or should not be there, or a plus is where a minus belongs.
 
-Why: y = a - b gives a what comes back, and b minus what comes back; y = -x turns the sign, and so
+Why: y = a - b passes the upstream gradient to a, and its negative to b; y = -x negates it, and so
 does the derivative of 1/x.
 
 Wrong:

@@ -1,10 +1,10 @@
-"""A name that stands for something else than it did in the forward pass.
+"""A name refers to a different value than in the forward pass.
 
-What: the line is right, but n, a batch or a gradient that it reads is another one than the forward
-pass used: set again in between, or left over from an earlier cell or batch.
+What: the line is correct, but it reads an n, a batch or a gradient that the forward pass did not
+use: it was assigned in between, or is left over from an earlier cell or batch.
 
 Why: a gradient belongs to one forward pass, with its batch, its targets and its sizes. In a
-notebook, cells run in any order, and names keep whatever they were given last.
+notebook, cells run in any order, and names keep the value of the last assignment.
 
 Wrong:
 

@@ -1,9 +1,9 @@
-"""Summed before it was multiplied.
+"""Summed before multiplying.
 
-What: a.sum(0) * b.sum(0), or a * b.sum(0), where (a * b).sum(0) is meant.
+What: a.sum(0) * b.sum(0), or a * b.sum(0), instead of (a * b).sum(0).
 
-Why: a factor that was broadcast collects the products of all the elements that it multiplied; the
-sum of products is not the product of sums.
+Why: the gradient of a broadcast factor is the sum of the products with all the elements that it
+multiplied; the sum of products is not the product of sums.
 
 Wrong:
 

@@ -1,9 +1,9 @@
-"""Off by a factor that is a tensor, or a power or function of one.
+"""Wrong by a factor that is a tensor, or a power or function of one.
 
-What: a factor is forgotten, stands there once too often, or is the wrong way up.
+What: a factor is missing, appears once too often, or multiplies instead of dividing.
 
-Why: the gradient of one factor of a product takes all the others, each once; below a fraction bar
-it is another power of them.
+Why: the gradient of one factor of a product contains all the other factors once; in a denominator
+it contains another power of them.
 
 Wrong:
 

@@ -1,10 +1,10 @@
-"""A tie or a kink, or the mask of one the other way round.
+"""A tie or a kink, or an inverted mask.
 
-What: the gradient is right except where two elements are both the largest, or where a relu, an
-absolute value or a clamp stands right at its corner.
+What: the gradient is correct except where two elements are both the largest, or where a relu, an
+absolute value or a clamp is exactly at its corner.
 
-Why: there is no one derivative at such a point, any share of it is a subgradient. To compare equal
-to autograd, do as it does: relu and abs give 0 at 0, clamp passes the gradient on at its borders,
+Why: there is no unique derivative at such a point; any share of it is a subgradient. To match
+autograd, use its convention: relu and abs give 0 at 0, clamp passes the gradient on at its borders,
 amax, max(), maximum and minimum share it evenly, max(dim) and max_pool give it to one element.
 
 Wrong:

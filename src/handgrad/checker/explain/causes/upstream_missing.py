@@ -1,8 +1,8 @@
-"""The gradient that comes back is missing: the local derivative alone.
+"""The upstream gradient is missing: the line has only the local derivative.
 
-What: the chain rule is forgotten, the line never reads the gradient of what the node went into.
+What: the line never reads the gradient of the consumer.
 
-Why: a gradient is the local derivative times what comes back from there.
+Why: the chain rule multiplies the local derivative by the upstream gradient.
 
 Wrong:
 

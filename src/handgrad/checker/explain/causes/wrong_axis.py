@@ -1,9 +1,9 @@
-"""Summed, or searched, along the other dimension.
+"""Summed, or searched, along the wrong dimension.
 
-What: sum(0) where sum(1) belongs, or the reverse; the same for max, softmax, mean.
+What: sum(0) instead of sum(1), or the reverse; the same for max, softmax and mean.
 
-Why: a sum undoes a broadcast, along the dimension that was broadcast: a row (1, H) that was added
-to every row of a batch collects over the batch, dimension 0.
+Why: a sum undoes a broadcast along the dimension that was broadcast. The gradient of a row (1, H)
+that was added to every row of a batch is the sum over the batch, dimension 0.
 
 Wrong:
 

@@ -1,10 +1,10 @@
-"""A line stands in the wrong loop.
+"""A line is in the wrong loop.
 
-What: the zeros that a gradient begins as are made in every turn, or what is to be added in every
-turn of a loop stands below it and is added once.
+What: the zeros that a gradient starts from are created in every iteration, or a line that should
+add in every iteration is below the loop and adds once.
 
 Why: a line runs as often as the innermost loop around it. Zeros belong above all the loops, `+=`
-into the innermost one.
+belongs in the innermost one.
 
 Wrong:
 

@@ -1,9 +1,9 @@
-"""A neighbour's name: another tensor of the same shape.
+"""Another tensor of the same shape.
 
-What: one of the names is not the one that belongs here, such as bnraw for bndiff.
+What: one of the names is wrong, such as bnraw for bndiff.
 
-Why: the gradient of one factor of a product takes the other factor, as the forward has it. Tensors
-of the same shape are exchanged without an error.
+Why: the gradient of one factor of a product contains the other factor of the forward pass. Tensors
+of the same shape can be mixed up without an error.
 
 Wrong:
 

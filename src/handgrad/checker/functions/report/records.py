@@ -27,7 +27,7 @@ class Failure:
 
 
 @dataclass(frozen=True)
-class FunctionResult:
+class FunctionReportData:
     """What `handgrad.check_function` found."""
 
     function: str

@@ -1,17 +1,17 @@
 """The report that `handgrad.check_function` returns."""
 
 from dataclasses import asdict, replace
-from typing import Any
+from typing import Any, Self
 
-from handgrad.checker.functions.report.records import FunctionResult
+from handgrad.checker.functions.report.records import FunctionReportData
 from handgrad.checker.functions.report.text import to_text
 from handgrad.checker.records import Hint
 
 
-class FunctionReport(FunctionResult):
+class FunctionReport(FunctionReportData):
     """What `handgrad.check_function` found. `ok` if nothing failed; print it to read it."""
 
-    def hinted(self, level: Hint) -> "FunctionReport":
+    def hinted(self, level: Hint) -> Self:
         """Return the report without the hints beyond `level`.
 
         "where": what fails, in which sample; "what": the cause too; "fix": the fix too.

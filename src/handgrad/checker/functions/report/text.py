@@ -4,13 +4,13 @@ import math
 import textwrap
 from collections.abc import Iterator
 
-from handgrad.checker.functions.report.records import Failure, FunctionResult
+from handgrad.checker.functions.report.records import Failure, FunctionReportData
 from handgrad.checker.functions.samples.sample import DTYPES
 
 INDENT = 4
 
 
-def to_text(result: FunctionResult, width: int = 100) -> str:
+def to_text(result: FunctionReportData, width: int = 100) -> str:
     """Return the result as text, `width` columns wide."""
     lines: list[str] = []
     for failure in result.failures:
@@ -42,12 +42,12 @@ def _error(failure: Failure) -> str:
     return f"{sentence}; {times} times what rounding explains."
 
 
-def _notes(result: FunctionResult, width: int) -> list[str]:
+def _notes(result: FunctionReportData, width: int) -> list[str]:
     lines = [line for note in result.notes for line in _wrapped(note, width, "- ", 0)]
     return [*lines, ""] if lines else []
 
 
-def _summary(result: FunctionResult) -> str:
+def _summary(result: FunctionReportData) -> str:
     dtypes = ", ".join(dtype for dtype in DTYPES if dtype in result.dtypes)
     samples = _counted(result.samples, "sample") + (f" ({dtypes})" if dtypes else "")
     if result.ok:

@@ -71,7 +71,7 @@ def explore(
     }
     last = [top[letter] for letter in slow]
     last += huge(base, working, [letter for letter in free if saved[letter] <= MANY])
-    for sample in (*samples_around(base, working, names, _outputs(bench, base), tried), *last):
+    for sample in (*samples_around(base, working, names, known[base].outputs, tried), *last):
         if sample not in known:
             known[sample] = run(bench, sample).forget()
     trials = tuple(known.values())
@@ -134,11 +134,6 @@ def _mostly_broken(value: Tensor) -> bool:
     if not value.numel() or not value.is_floating_point():
         return False
     return float(value.isfinite().double().mean()) < 0.5
-
-
-def _outputs(bench: Bench, base: CheckSample) -> int:
-    truth = run(bench, base).truth
-    return len(truth.outputs) if truth is not None else 0
 
 
 def _saved(bench: Bench, sample: CheckSample) -> int:

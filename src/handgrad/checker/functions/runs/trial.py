@@ -60,6 +60,8 @@ class Trial:
     faults: list[Fault] = field(default_factory=list)
     results: Results = field(default_factory=dict)
     """What the function returned."""
+    outputs: int = 0
+    """How many outputs had an upstream gradient."""
     single: bool = False
     """In float64 the results have only the precision of float32."""
     truth: Truth | None = None
@@ -100,6 +102,7 @@ def run(bench: Bench, sample: CheckSample) -> Trial:
     trial.call = call
     _compare_outputs(trial, truth, call)
     outputs = _differentiated(truth, call)
+    trial.outputs = len(outputs)
     truth.second = truth.second and _largest(truth) <= SECOND_SIZE
     if outputs and _backward(trial, truth, call, outputs):
         _second(trial, truth, call)

@@ -46,10 +46,11 @@ def added(suspect: Suspect, text: Text) -> Iterator[Edit]:
 
 def _parts(text: Text, part: ast.expr, around: ast.expr, others: list[str]) -> Iterator[Edit]:
     """Put each of the others for a part of an expression; the message shows the expression."""
-    start, end = (at - text.span(around)[0] for at in text.span(part))
-    whole = text.segment(around)
+    span, whole = text.span(part), text.span(around)
     for other in others:
-        yield Edit(text.replace_all([part], [other]), whole, whole[:start] + other + whole[end:])
+        patch = (*span, other)  # a slice is no expression, and an index needs no parentheses
+        now = text.patched([patch], around)
+        yield Edit(text.patched([patch]), text.text[slice(*whole)], now)
 
 
 def _is_size(node: ast.Subscript) -> bool:

@@ -1,10 +1,10 @@
-"""Steps as one graph of kernels, captured once and replayed: what a launch costs is paid once.
+"""Steps as one captured graph of kernels that is replayed: one launch in place of fifty.
 
 A step of the lecture's sizes is some fifty small kernels, and launching one from Python takes
-longer than it runs. A captured graph launches them all at once, but what it was captured with it
-keeps: addresses, shapes and every number that Python had. So all that differs between two steps
-lies in tensors that stay where they are: batches and rates of all steps until the next look, a row
-each, and the row that is next.
+longer than running it. A captured graph launches them all at once, but it keeps the addresses,
+shapes and Python numbers that it was captured with. Everything that differs between two steps is
+therefore in tensors that keep their addresses: the batches and rates of all steps of a block, one
+row per step, and the number of the next row.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -15,45 +15,44 @@ import torch
 from torch import Tensor
 
 from handgrad.engine import Batch
-from handgrad.train.folder import batches_of
-from handgrad.train.optimizer import OPTIMIZERS
-from handgrad.train.runtime import tensors
-from handgrad.train.schedule import SCHEDULES
+from handgrad.optim import OPTIMIZERS
+from handgrad.train.backends.eager import engine_of
+from handgrad.train.folder import RunFolder, batches_of
+from handgrad.train.settings import TrainSettings
+from handgrad.train.state import Checkpoint
 
 if TYPE_CHECKING:
     from handgrad.data import Dataset
-    from handgrad.train.checkpoint import Checkpoint
-    from handgrad.train.folder import Run
     from handgrad.train.interrupt import Stop
-    from handgrad.train.settings import TrainSettings
 
 Capture = Callable[[Callable[[], None], torch.device], Callable[[], None]]
-"""(step, device) -> what does the step again. May take LEAST_STEPS itself before it returns."""
+"""(step, device) -> a function that repeats the step. It may take up to LEAST_STEPS steps first."""
 
 TOKENS = 2**19
-"""In the batches until the next look: 4 MiB on the device."""
+"""Maximum number of tokens in the batches of a block: 4 MiB on the GPU."""
 LEAST_STEPS, MOST_STEPS = 8, 500
-"""Until the next look: as many as a capture may take, and as make waiting for the losses cheap."""
+"""Bounds of the steps in a block: a capture may take 8, and after 500 waiting for the losses costs
+little."""
 WARM_UP = 3
-"""Steps before the capture, as torch's documentation takes them: libraries set themselves up."""
+"""Steps before the capture, as in torch's documentation: libraries initialise themselves."""
 
 
 def cuda_graph(step: Callable[[], None], device: torch.device) -> Callable[[], None]:
-    """Capture `step` on a stream of its own; replays run on the stream that is then current.
+    """Capture `step` on a new stream; replays run on the stream that is current then.
 
-    Raises RuntimeError, torch's own, where it cannot be captured.
+    Raises RuntimeError, torch's own, if the step cannot be captured.
     """
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.device(device):
         stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         stream.wait_stream(torch.cuda.current_stream())
-        # cuBLAS keeps its workspace by stream: that of the warm-up must be the capture's. And where
-        # a capture fails, torch.cuda.graph leaves its stream current; this one puts the old back.
+        # cuBLAS has one workspace per stream, so the warm-up must use the capture's stream. And if
+        # a capture fails, torch.cuda.graph leaves its stream current; this one restores the old.
         with torch.cuda.stream(stream):
             try:
                 for _ in range(WARM_UP):
                     step()
-            finally:  # what the caller then puts back, no step of these shall overwrite
+            finally:  # no step may still be running when the caller restores the tensors
                 stream.synchronize()
             with torch.cuda.graph(graph, stream=stream):
                 step()
@@ -61,13 +60,13 @@ def cuda_graph(step: Callable[[], None], device: torch.device) -> Callable[[], N
 
 
 CAPTURES: dict[str, Capture] = {"cuda": cuda_graph}
-"""Type of device -> how a step is captured there."""
+"""Device type -> how a step is captured on it."""
 
 
-def capture_of(settings: "TrainSettings") -> Capture | None:
-    """How the run's steps are captured, or None where they are not.
+def capture_of(settings: TrainSettings) -> Capture | None:
+    """Return how the run's steps are captured, or None if they are not.
 
-    The fused engine's alone: the others are there to be compared with, not to be fast.
+    Only those of the fused engine are: the other torch engines are references for comparison.
     """
     if settings.engine != "fused":
         return None
@@ -75,9 +74,9 @@ def capture_of(settings: "TrainSettings") -> Capture | None:
 
 
 @contextmanager
-def unchanged(held: Iterable[Tensor]) -> Iterator[None]:
-    """Whatever is done to the tensors within, they are then as they were, and where they were."""
-    before = [(tensor, tensor.clone()) for tensor in held]
+def unchanged(tensors: Iterable[Tensor]) -> Iterator[None]:
+    """Restore the values of `tensors`, in-place, at the end of the block."""
+    before = [(tensor, tensor.clone()) for tensor in tensors]
     try:
         yield
     finally:
@@ -86,7 +85,7 @@ def unchanged(held: Iterable[Tensor]) -> Iterator[None]:
 
 
 class GraphSteps:
-    """S steps at most from look to look, each a replay: nothing is computed or copied in between.
+    """Blocks of at most S steps, each step a replay; nothing is computed or copied in between.
 
     B batch size, T block_size, k rates of an update.
     """
@@ -94,17 +93,16 @@ class GraphSteps:
     most: int
 
     def __init__(
-        self, run: "Run", dataset: "Dataset", start: "Checkpoint", capture: Capture
+        self, run: RunFolder, dataset: "Dataset", start: Checkpoint, capture: Capture
     ) -> None:
-        """Captures a step; the run stays where it is. Raises what `capture` raises."""
+        """Capture a step; the run stays at its step. Raises what `capture` raises."""
         settings, block_size = run.settings, run.model.block_size
         size, self._block_size = settings.batch_size, block_size
         self.params, self.state, self.optimizer = start.params, start.state, start.optimizer
         self.most = max(LEAST_STEPS, min(MOST_STEPS, TOKENS // (size * (block_size + 1))))
         self._settings, self._dataset = settings, dataset
-        self._engine = tensors.engine(run)
+        self._engine = engine_of(run)
         self._optimizer = OPTIMIZERS[settings.optimizer]
-        self._lr = SCHEDULES[settings.schedule]
         self._batches = batches_of(run, dataset)
         device, dtype = torch.device(settings.device), getattr(torch, settings.dtype)
         n_rates = len(self._rates_at(0))
@@ -118,41 +116,42 @@ class GraphSteps:
             self._replay = capture(self._step, device)
 
     def go(self, first: int, end: int, stop: "Stop") -> list[float]:
-        """At most `most` steps."""
+        """Take the steps `first` to `end`, at most `most`, fewer if `stop` is requested."""
         self._fill(first, end)
         done = 0
-        while done < end - first and not (done and stop.asked):
+        while done < end - first and not (done and stop.requested):
             self._replay()
             done += 1
-        # only here is the device waited for
+        # the only place that waits for the GPU
         return [float(loss) for loss in self._losses[:done].tolist()]
 
     def _fill(self, first: int, end: int) -> None:
-        """Batches and rates of the steps, from row 0 on."""
+        """Write the batches and rates of the steps, from row 0 on."""
         count, size = end - first, self._settings.batch_size
         positions = self._batches.positions(first, count)
         inputs, targets = self._dataset.contexts(positions, self._block_size)
         rates = [self._rates_at(step) for step in range(first, end)]
         self._inputs[:count].copy_(torch.from_numpy(inputs).view(count, size, -1))
         self._targets[:count].copy_(torch.from_numpy(targets).view(count, size))
-        # rounded from float64 once, as a number that is handed to torch is
+        # rounded from float64 once, like a Python number that is passed to torch
         self._rates[:count].copy_(torch.tensor(rates, dtype=self._rates.dtype))
         self._row.zero_()
 
     def _rates_at(self, step: int) -> tuple[float, ...]:
         settings = self._settings
-        return self._optimizer.rates(self._lr(settings, step), step, settings)
+        return self._optimizer.rates(settings.learning_rate(step), step, settings.hyperparameters)
 
     def _step(self) -> None:
-        """The row's step and then the next row, all of it on the device."""
+        """Take the row's step and select the next row, all of it on the device."""
         row, params, state = self._row, self.params, self.state
         inputs, targets, rates = (
             rows.index_select(0, row).squeeze(0)
             for rows in (self._inputs, self._targets, self._rates)
         )
         loss, grads, new = self._engine.loss_and_grads(params, state, Batch(inputs, targets))
-        self._optimizer.update(params, grads, self.optimizer, rates.unbind(), self._settings)
-        if state:  # a model without batchnorm has none
+        hyper = self._settings.hyperparameters
+        self._optimizer.update(params, grads, self.optimizer, rates.unbind(), hyper)
+        if state:  # empty for a model without batchnorm
             torch._foreach_copy_(list(state.values()), [new[name] for name in state])
         self._losses.index_copy_(0, row, loss.view(1))
         row.add_(1)

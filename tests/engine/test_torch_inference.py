@@ -3,7 +3,7 @@
 import torch
 
 from handgrad.engine import to_tensors
-from handgrad.engine.inference import calibrate, logits
+from handgrad.engine.torch_inference import calibrate, logits
 from handgrad.verify.models import MODEL_CASES
 
 
@@ -15,7 +15,7 @@ def start() -> tuple:
     return model, to_tensors(params, torch.float64), to_tensors(state, torch.float64), inputs
 
 
-def test_a_row_never_depends_on_its_neighbours() -> None:
+def test_a_row_does_not_depend_on_other_rows() -> None:
     model, params, state, inputs = start()
     together = logits(model, params, state, inputs)
     apart = torch.cat([logits(model, params, state, row[None]) for row in inputs])
@@ -26,7 +26,7 @@ def test_a_row_never_depends_on_its_neighbours() -> None:
     assert torch.equal(logits(model, params, state, changed)[0], together[0])
 
 
-def test_calibration_does_not_depend_on_how_the_split_is_cut() -> None:
+def test_calibration_does_not_depend_on_the_batches() -> None:
     model, params, state, inputs = start()
     whole = calibrate(model, params, state, lambda: [inputs])
     parts = calibrate(model, params, state, lambda: inputs.split(17))
@@ -36,8 +36,8 @@ def test_calibration_does_not_depend_on_how_the_split_is_cut() -> None:
         torch.testing.assert_close(whole[name], parts[name], rtol=1e-12, atol=1e-12)
 
 
-def test_calibrated_statistics_are_those_of_one_great_batch() -> None:
-    """So that evaluation on the split is training mode on all of it at once, Bessel included."""
+def test_calibrated_statistics_are_those_of_one_large_batch() -> None:
+    """Evaluation on the split is then training mode on all of it at once, with Bessel's n - 1."""
     model, params, state, inputs = start()
     calibrated = calibrate(model, params, state, lambda: inputs.split(50))
     x = params["C"][inputs].flatten(1)
@@ -52,7 +52,7 @@ def test_calibrated_statistics_are_those_of_one_great_batch() -> None:
     torch.testing.assert_close(logits(model, params, calibrated, inputs), expected)
 
 
-def test_running_statistics_serve_where_nothing_is_calibrated() -> None:
+def test_running_statistics_are_used_without_calibration() -> None:
     model, params, state, inputs = start()
     moved = {name: value + 1 for name, value in state.items()}
     assert not torch.equal(

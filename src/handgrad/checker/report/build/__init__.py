@@ -1,0 +1,1 @@
+"""What was found, as the rows, notes and edges of a report."""
