@@ -4,14 +4,15 @@ RUN := $(VENV)/bin
 READY := $(VENV)/.ready
 OUT ?=
 
-.PHONY: train test check format bench published clean
+.PHONY: train test check prove format bench published clean
 
 # `make train` with OUT=FOLDER writes there; without it, into the next free folder under runs/.
 train: $(READY)
 	$(RUN)/handgrad train $(if $(OUT),--out $(OUT))
 
+# worksteal: a worker takes neighbouring tests, which share fixtures and compiled kernels.
 test: $(READY)
-	$(RUN)/pytest -n 2
+	$(RUN)/pytest -n 2 --dist worksteal
 
 check: $(READY)
 	$(RUN)/ruff format --check .
@@ -19,11 +20,15 @@ check: $(READY)
 	$(RUN)/mypy
 	$(RUN)/lint-imports --no-logo
 
+# The complete proving ground, of which `make test` runs a part; rewrites the tables of docs/proving.md.
+prove: $(READY)
+	$(RUN)/python -m benchmarks.faults --write docs/proving.md
+
 format: $(READY)
 	$(RUN)/ruff format .
 	$(RUN)/ruff check --fix .
 
-# JAX is one of the peers; where it cannot be installed it is left out of the table.
+# JAX is one of the peers; where it cannot be installed, the table leaves it out.
 bench: $(READY)
 	-$(RUN)/pip install --quiet --constraint constraints.txt --editable '.[dev,bench]'
 	$(RUN)/python -m benchmarks.peers
@@ -37,7 +42,7 @@ published: $(READY)
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "handgrad needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
 	$(PYTHON) -m venv $(VENV)
-	$(RUN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(RUN)/pip install --quiet --no-compile --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
 clean:

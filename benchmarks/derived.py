@@ -1,7 +1,9 @@
-"""How many random forward passes `handgrad derive` writes a right backward pass for.
+"""Count the random forward passes for which `handgrad derive` writes a correct backward pass.
 
-python -m benchmarks.derived [N] [--fused]: the first N passes of benchmarks.proving.correct, 200
-unless said otherwise; each one that is not wholly derived, exact or within rounding, is printed.
+    python -m benchmarks.derived [N] [--fused]
+
+Takes the first N passes of benchmarks.proving.correct (200) and prints each one that is not derived
+completely, exact or within rounding.
 """
 
 import ast
@@ -17,7 +19,7 @@ from handgrad.checker.write.derive.records import Derivation
 
 
 def derived(seed: int, fused: bool) -> Derivation:
-    """Return what is derived of the random pass number `seed`, its own backward lines left out."""
+    """Return the derivation of the random pass number `seed` without its backward lines."""
     given = correct(seed)
     source = given.source.partition("loss.backward()\n")[0] + "loss.backward()\n"
     session = Session()
@@ -39,7 +41,7 @@ def main() -> None:
         verdicts.update(gradient.verdict or "not derived" for gradient in found.gradients)
         if not found.ok:
             print(f"{seed}: {found.summary()} {[step.why for step in found.missing]}")
-    print(f"{right} of {n} passes wholly right; gradients: {dict(verdicts)}")
+    print(f"{right} of {n} passes completely right; gradients: {dict(verdicts)}")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""The checker and its peers on planted faults and on correct code: who finds what, who cries wolf.
+"""Measure what the checker and other tools find in planted faults, and their false alarms.
 
     python -m benchmarks.faults [--faults] [--dtypes] [--pairs] [--false-alarms] [--peers]
                                 [--random-pairs 500] [--passes 1000] [--write docs/proving.md]
 
-Without a choice, all five. Exit code 1 if the checker misses a fault, blames a line that is right,
-or raises a false alarm. One core; everything together takes some minutes.
+Runs all five parts unless some are named. The exit code is 1 if the checker misses a fault, blames
+a correct line or raises a false alarm. It takes one core and, for all parts, some minutes.
 """
 
 import argparse
@@ -29,16 +29,16 @@ from benchmarks.proving.pairs import Pair, at_random, every_two, sample
 from benchmarks.proving.peers import PEERS, planted, random_pass
 
 AFFORDABLE = 16
-"""The largest batch at which slow gradcheck is run on correct passes: beyond, it takes minutes."""
+"""The largest batch size for slow gradcheck on correct passes: beyond this it takes minutes."""
 
 
 Named = tuple[str, str, dict[str, Any], Sequence[str]]
-"""A program: what to call it, its source, what it runs with, its gradients."""
+"""A program: its title, its source, the names that it starts with, its gradients."""
 
 
 @dataclass(frozen=True)
 class Given:
-    """The programs that every part works on."""
+    """The programs that all parts share."""
 
     generated: Generated
     passes: list[Correct]
@@ -60,7 +60,10 @@ def singles(given: Given) -> tuple[str, int]:
 
 
 def dtypes(given: Given) -> tuple[str, int]:
-    """Return the table of single faults in other dtypes; what float64 misses is our failure."""
+    """Return the table of single faults in other dtypes, and the number of failures.
+
+    Faults that float64 misses are failures; bfloat16 has too few bits for the smallest ones.
+    """
     rows, failed = [], 0
     for dtype in (torch.float64, torch.bfloat16):
         reports = [(check_program(f.source, f.sizes, dtype), f) for f in given.generated.faults]
@@ -79,7 +82,7 @@ def dtypes(given: Given) -> tuple[str, int]:
 
 
 def pairs(given: Given) -> tuple[str, int]:
-    """Return the table on pairs of faults, and the number that are not named exactly."""
+    """Return the table of pairs of faults, and the number that are not named exactly."""
     faults = given.generated.faults
     every, drawn = list(every_two(sample(faults))), list(at_random(faults, given.random_pairs))
     missed = [_missed(every), _missed(drawn)]
@@ -97,7 +100,7 @@ def _missed(given: list[Pair]) -> int:
 
 
 def false_alarms(given: Given) -> tuple[str, int]:
-    """Return the table on correct code, and how many correct programs are called wrong."""
+    """Return the table of correct programs, and the number that are called wrong."""
     made, layers = given.passes, [p for dtype in DTYPES.values() for p in layer_passes(dtype)]
     random = [(f"seed {c.seed}", c.source, c.names(), gradient_names(c.source)) for c in made]
     own = [(f"{p.layer}, {p.case}, {p.form}", p.source, p.names, p.hands) for p in layers]
@@ -110,7 +113,7 @@ def false_alarms(given: Given) -> tuple[str, int]:
 
 
 def _cried(programs: Sequence[Named]) -> tuple[Counter[str], int]:
-    """Return the verdicts on correct programs, and in how many of them something is turned down."""
+    """Return the verdicts on correct programs, and the number with a false alarm."""
     verdicts: Counter[str] = Counter()
     cried = 0
     for what, source, names, hands in programs:
@@ -124,7 +127,7 @@ def _cried(programs: Sequence[Named]) -> tuple[Counter[str], int]:
 
 
 def peers(given: Given) -> tuple[str, int]:
-    """Return the table of the checker beside its peers; what they miss is not our failure."""
+    """Return the table of the checker beside other tools, whose misses are not failures."""
     faults, passes = given.generated.faults, given.passes
     two = list(every_two(sample(faults)))
     rows = [["handgrad", *_handgrad(faults, two, passes)]]
@@ -133,7 +136,7 @@ def peers(given: Given) -> tuple[str, int]:
 
 
 def _handgrad(faults: list[Fault], two: list[Pair], passes: list[Correct]) -> Iterator[str]:
-    """Yield: found, named, both of two named, false alarms, milliseconds a program."""
+    """Yield faults found, faults named, pairs named, false alarms and CPU ms per program."""
     start = time.process_time()
     reports = [(check_program(f.source, f.sizes), f) for f in faults]
     seconds = time.process_time() - start
@@ -147,7 +150,11 @@ def _handgrad(faults: list[Fault], two: list[Pair], passes: list[Correct]) -> It
 
 
 def _peer(name: str, faults: list[Fault], two: list[Pair], passes: list[Correct]) -> Iterator[str]:
-    """Yield the same for a peer: it names what it points at first, or of two faults, all."""
+    """Yield the same for another tool.
+
+    A tool names a fault if it is the first gradient that the tool rejects, and a pair if these two
+    are all that it rejects.
+    """
     peer = PEERS[name]
     start = time.process_time()
     found = [(peer(planted(f.source, f.sizes)), f) for f in faults]
@@ -156,7 +163,7 @@ def _peer(name: str, faults: list[Fault], two: list[Pair], passes: list[Correct]
     yield str(sum(failing[:1] == [fault.root.hand] for failing, fault in found))
     both = ((peer(planted(p.source, p.sizes)), {f.root.hand for f in p.faults}) for p in two)
     yield str(sum(set(failing) == roots for failing, roots in both))
-    if name == "gradcheck, slow":  # two forward passes an element of every parameter
+    if name == "gradcheck, slow":  # two forward passes per parameter element
         passes = [given for given in passes if given.n <= AFFORDABLE]
     cried = sum(bool(peer(random_pass(given))) for given in passes)
     yield f"{cried} of {len(passes)}" if name == "gradcheck, slow" else str(cried)
@@ -170,7 +177,7 @@ PARTS: dict[str, Callable[[Given], tuple[str, int]]] = {
     "false-alarms": false_alarms,
     "peers": peers,
 }
-"""What the flags choose: each returns its table and how often the checker failed."""
+"""Name of the flag -> its part, which returns a table and the number of failures."""
 
 
 def _say(faults: Sequence[Fault], found: list[str]) -> None:
@@ -179,7 +186,7 @@ def _say(faults: Sequence[Fault], found: list[str]) -> None:
 
 
 def main() -> int:
-    """Run what was asked for, print it, and put it into the docs."""
+    """Run the chosen parts, print their tables, and write them into the docs with --write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     for part in PARTS:
         parser.add_argument(f"--{part}", action="store_true")
@@ -188,7 +195,7 @@ def main() -> int:
     parser.add_argument("--write", type=Path)
     asked = parser.parse_args()
     chosen = [part for part in PARTS if getattr(asked, part.replace("-", "_"))] or list(PARTS)
-    if hasattr(os, "sched_setaffinity"):  # Linux alone
+    if hasattr(os, "sched_setaffinity"):  # only on Linux
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     torch.set_num_threads(1)
     given = Given(generate(), [correct(seed) for seed in range(asked.passes)], asked.random_pairs)

@@ -1,14 +1,14 @@
-"""How the published table's batchnorm row came about: a parenthesis in the wrong place.
+"""Reproduce the published table's batchnorm row, which comes from a misplaced parenthesis.
 
-The row stands in a notebook whose evaluation keeps, commented out, the line that made it,
+The row is in a notebook whose evaluation still has, as a comment, the line that produced it,
 
     hpreact = bngain * (hpreact - mean / std) + bnbias
 
-which divides the mean by the standard deviation and not the difference: no batch normalisation,
-only a shift. Trained and evaluated so, with the notebook's own generator and order of draws, the
-row comes out to its last digit (2.0459063053131104 on the machine that this was written on).
-With the parenthesis where it belongs, the same program ends at 2.0668270587921143 and
-2.104844808578491, which is what the lecture prints.
+which divides the mean, not the difference, by the standard deviation. That is a shift, no batch
+normalisation. Training and evaluating with this line, with the notebook's generator and order of
+draws, gives the row to its last digit (2.0459063053131104 where this was written). With the
+correct parenthesis the same program ends at 2.0668270587921143 and 2.104844808578491, as the
+lecture prints.
 """
 
 import numpy as np
@@ -57,7 +57,7 @@ def _start(vocab_size: int, generator: torch.Generator) -> dict[str, Tensor]:
 
 
 def _loss(p: dict[str, Tensor], inputs: Tensor, targets: Tensor) -> Tensor:
-    """By the statistics of these very inputs, in training and in evaluation."""
+    """Return the loss; batchnorm always uses the statistics of these inputs."""
     prebn = p["C"][inputs].flatten(1) @ p["W1"] + p["b1"]
     mean, std = prebn.mean(0, keepdim=True), prebn.std(0, keepdim=True)
     h = torch.tanh(p["bngain"] * (prebn - mean / std) + p["bnbias"])

@@ -1,9 +1,9 @@
-"""Our figures beside the published ones, on makemore's names.txt.
+"""Compare our figures with published ones, on makemore's names.txt.
 
     python -m benchmarks.published [--data makemore|FILE] [--only TEXT] [--seed N] [--write FILE]
 
-The losses are those of `handgrad train` and `handgrad evaluate`, run as a user would run them.
-Takes some minutes on one core. Exit code 1 if any figure is off by more than it may be.
+The losses come from `handgrad train` and `handgrad evaluate`, run as a user would run them. This
+takes some minutes on one core. The exit code is 1 if a figure is out of bounds.
 """
 
 import argparse
@@ -47,7 +47,7 @@ compares ours with the lecture's.
 
 @dataclass(frozen=True)
 class Line:
-    """One line of the table; `ok` None where there is nothing to hold it to."""
+    """One line of the table. `ok` is None if there is nothing to compare with."""
 
     figure: str
     published: str
@@ -95,7 +95,7 @@ def first_loss(data: str) -> Line:
 
 
 def misplaced(data: str) -> Line:
-    """The table's row that is no batch normalisation."""
+    """The table's row that is not batch normalisation."""
     row = FIGURES["misplaced_parenthesis"]
     ours = misplaced_parenthesis(data)
     pairs = zip(ours, row["published"], strict=True)
@@ -135,7 +135,7 @@ def _handgrad(*arguments: str) -> dict[str, Any]:
 
 
 def lines(arguments: argparse.Namespace) -> Iterator[Line]:
-    """All of the table that `--only` asks for, as it is made."""
+    """Yield the lines of the table that `--only` selects, as they are ready."""
     if not arguments.only:
         yield from splits(arguments.data)
         yield from parameters(open_dataset(arguments.data).vocabulary.size)
@@ -154,10 +154,12 @@ def main() -> int:
     """Print the table as it grows; 1 if a figure is missed."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", default="makemore", help="makemore, or the path of its names.txt")
-    parser.add_argument("--only", default="", help="only the trained figures whose name has this")
+    parser.add_argument(
+        "--only", default="", help="only the trained figures whose names contain this text"
+    )
     parser.add_argument("--seed", type=int, default=42)
     parser.add_argument("--engine", default="auto")
-    parser.add_argument("--write", type=Path, help="write the table there as well")
+    parser.add_argument("--write", type=Path, help="also write the table to this file")
     arguments = parser.parse_args()
     table = ["| figure | published | ours | bound | |", "| --- | --- | --- | --- | --- |"]
     print("\n".join(table), flush=True)

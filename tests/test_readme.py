@@ -12,8 +12,8 @@ import torch
 from handgrad.cli import main
 from handgrad.engine import Batch, to_tensors
 from handgrad.models import MLP
+from paths import ROOT
 
-ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 
 

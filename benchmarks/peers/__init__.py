@@ -1,7 +1,7 @@
-"""The training step beside its peers, each written the best way its own users would.
+"""Time the training step beside other implementations, each written as well as its users would.
 
-PEERS: name -> how it is set up. A peer that cannot run here raises Absent and is left out, with
-the reason.
+PEERS: name -> its set-up. A peer that cannot run on this machine raises Absent and is left out,
+with the reason.
 """
 
 from benchmarks.peers import compiled_torch, eager, jax_scan, ours, tiled_c

@@ -1,4 +1,4 @@
-"""The training step beside its peers, in turn on the same batches.
+"""Time the training step beside its peers, which take turns on the same batches.
 
     python -m benchmarks.peers [--seconds 20] [--threads 2] [--sweep] [--only TEXT] [--without TEXT]
                                [--json FILE] [--markdown FILE] [--picture FILE]
@@ -7,11 +7,11 @@
     python -m benchmarks.peers --job [--steps 20000] [--engine NAME] [--repeats 3] [--json FILE]
     python -m benchmarks.peers --cuda [--seconds 20] [--json FILE]
 
-Every peer is first held to float64 autograd. A step is all that the loop does: gather the batch,
-forward, backward, update, running statistics. A peer that cannot run here is left out and said so.
-Ctrl-C ends a sweep after the cells that are measured. `--after` times what follows training, all
-splits' losses and samples; `--memory` holds a run's peak to a bound; `--job` is a run as a whole;
-`--cuda` is the step on a GPU, where there is one.
+Every peer is first compared with float64 autograd. A step is everything that the loop does: gather
+the batch, forward, backward, update, running statistics. A peer that cannot run on this machine is
+left out, with the reason. Ctrl-C ends a sweep and keeps the cells measured so far. `--after` times
+what follows training: the losses of all splits and samples. `--memory` compares a run's peak with a
+bound, `--job` times a whole run, `--cuda` times the step on a GPU.
 """
 
 import argparse
@@ -50,7 +50,7 @@ def main() -> int:
     except KeyboardInterrupt:
         return 130
     except WrongPeer as wrong:
-        print(f"wrong, so nothing is timed: {wrong}", file=sys.stderr)
+        print(f"not timed, because a peer is wrong: {wrong}", file=sys.stderr)
         return 1
     except RuntimeError as failed:
         print(failed, file=sys.stderr)
@@ -77,11 +77,11 @@ def _cuda(arguments: argparse.Namespace) -> str:
 
 
 BESIDE = {"after": _after, "memory": _memory, "job": _job, "cuda": _cuda}
-"""What is asked for beside the step, by the option's name: each gives a text to print."""
+"""Other measurements, by the name of the option. Each returns a text to print."""
 
 
 def _steps(arguments: argparse.Namespace) -> None:
-    machine.hold(arguments.threads)  # before any peer is set up: each sizes its pool by it
+    machine.hold(arguments.threads)  # before any peer starts its thread pool
     session = _session(arguments)
     print(table.text(session), end="")
     if arguments.json:
@@ -114,7 +114,7 @@ def _session(arguments: argparse.Namespace) -> table.Session:
     except KeyboardInterrupt:
         if not cells:
             raise
-        _say(f"stopped: {len(cells)} of {len(sizes)} cells are measured")
+        _say(f"stopped: {len(cells)} of {len(sizes)} cells measured")
     versions = {package: _version(package) for package in ("torch", "jax", "numba")}
     peak = machine.gemm_peak(now)
     return table.Session(
@@ -128,7 +128,7 @@ def _session(arguments: argparse.Namespace) -> table.Session:
 
 
 def _say(what: str) -> None:
-    """On standard error: compiling a peer takes minutes on a slow machine."""
+    """Print progress on standard error: compiling a peer takes minutes on a slow machine."""
     print(f"... {what}", file=sys.stderr)
 
 
@@ -143,24 +143,32 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.peers", description=__doc__.splitlines()[0] if __doc__ else None
     )
-    parser.add_argument("--seconds", type=float, default=20, help="a cell, or a task of --after")
-    parser.add_argument("--threads", type=int, default=1, help="and cores held")
-    parser.add_argument("--sweep", action="store_true", help="widths, batches and depths")
-    parser.add_argument("--only", action="append", default=[], help="peers whose name has this")
     parser.add_argument(
-        "--without", action="append", default=[], help="not peers whose name has it"
+        "--seconds", type=float, default=20, help="seconds per cell, or per task of --after"
+    )
+    parser.add_argument(
+        "--threads", type=int, default=1, help="number of threads and of cores to use"
+    )
+    parser.add_argument(
+        "--sweep", action="store_true", help="several widths, batch sizes and depths"
+    )
+    parser.add_argument(
+        "--only", action="append", default=[], help="only peers with this in the name"
+    )
+    parser.add_argument(
+        "--without", action="append", default=[], help="no peers with this in the name"
     )
     parser.add_argument("--json", type=Path)
     parser.add_argument("--markdown", type=Path)
     parser.add_argument("--picture", type=Path)
     beside = parser.add_mutually_exclusive_group()
-    beside.add_argument("--after", action="store_true", help="evaluation and samples")
-    beside.add_argument("--memory", action="store_true", help="a run's peak, beside a bound")
-    beside.add_argument("--job", action="store_true", help="a whole run, process start to samples")
-    beside.add_argument("--cuda", action="store_true", help="the step on a GPU")
-    parser.add_argument("--steps", type=int, default=20_000, help="of the job")
-    parser.add_argument("--engine", help="of the job; handgrad's default if not given")
-    parser.add_argument("--repeats", type=int, default=3, help="of the job, or a run of --memory")
+    beside.add_argument("--after", action="store_true", help="time evaluation and sampling")
+    beside.add_argument("--memory", action="store_true", help="a run's peak memory")
+    beside.add_argument("--job", action="store_true", help="time a whole run")
+    beside.add_argument("--cuda", action="store_true", help="time the step on a GPU")
+    parser.add_argument("--steps", type=int, default=20_000, help="steps of --job")
+    parser.add_argument("--engine", help="engine of --job")
+    parser.add_argument("--repeats", type=int, default=3, help="runs of --job or --memory")
     return parser.parse_args()
 
 

@@ -1,6 +1,6 @@
-"""After training: the loss of every split, and words, by handgrad beside the lecture's notebooks.
+"""Time evaluation and sampling after training, by handgrad and by the lecture's notebooks.
 
-A short run of the lecture's model, calibrated. Both sides must agree before they are timed.
+Trains the lecture's model briefly and calibrates it. Both sides must agree before they are timed.
 """
 
 import json
@@ -24,7 +24,7 @@ from handgrad.train.evaluate import Contexts, calibrated, split_loss
 
 OURS, LECTURE = "handgrad, compiled", "lecture, eager"
 STEPS = 2048
-"""Until words end as names do: those of a new model are three times as long."""
+"""Enough for words as long as names: those of a new model are three times as long."""
 WORDS = 512
 AGREE = 1e-5
 """Nats between two means of a hundred thousand float32 losses: each is off by less than 1e-6."""
@@ -32,7 +32,7 @@ AGREE = 1e-5
 
 @dataclass(frozen=True)
 class Trained:
-    """A model after training, and what both sides are given."""
+    """A trained model and the data that both sides use."""
 
     work: Work
     params: Arrays
@@ -45,7 +45,7 @@ class Trained:
 
 @dataclass(frozen=True)
 class Compared:
-    """Two ways to do the same. Ratios are of times in the same round, by the faster's own."""
+    """The times of two ways to do the same, and their ratios within a round."""
 
     what: str
     unit: str
@@ -60,7 +60,7 @@ class Compared:
 def compare(
     dataset: Dataset, seconds: float, clock: tuple[str, Callable[[], float]], write: Path | None
 ) -> str:
-    """Both tasks, `seconds` each. Raises WrongPeer where the sides do not agree."""
+    """Time both tasks for `seconds` each. Raises WrongPeer if the sides do not agree."""
     name, now = clock
     trained = train(dataset, Cell(), STEPS)
     rows = [
@@ -100,7 +100,7 @@ def sampling(trained: Trained, n: int, seconds: float, now: Callable[[], float])
 
 
 def our_losses(trained: Trained) -> Callable[[], list[float]]:
-    """As `handgrad evaluate` does: contexts are gathered from the tokens as they are needed."""
+    """As in `handgrad evaluate`, which gathers contexts from the tokens when it needs them."""
     dataset, model = trained.dataset, trained.work.model
     contexts = Contexts(dataset, model, dataset.vocabulary)
 
@@ -114,7 +114,7 @@ def our_losses(trained: Trained) -> Callable[[], list[float]]:
 
 
 def lectures_losses(trained: Trained) -> Callable[[], list[float]]:
-    """As the notebooks do: each split, built before, in one forward pass."""
+    """As in the notebooks: each split in one forward pass, on contexts built beforehand."""
     logits, dataset = _lectures_logits(trained), trained.dataset
     splits = []
     for split in SPLITS:
@@ -125,7 +125,7 @@ def lectures_losses(trained: Trained) -> Callable[[], list[float]]:
 
 
 def our_words(trained: Trained, n: int) -> Callable[[], list[str]]:
-    """Other words at each call."""
+    """Different words at each call."""
     vocabulary, seeds = trained.dataset.vocabulary, iter(range(10**9))
 
     def words() -> list[str]:
@@ -137,7 +137,7 @@ def our_words(trained: Trained, n: int) -> Callable[[], list[str]]:
 
 
 def lectures_words(trained: Trained, n: int) -> Callable[[], list[str]]:
-    """As the notebooks do: word after word, a context at a time. Other words at each call."""
+    """As in the notebooks: one word and one context at a time. Different words at each call."""
     logits, vocabulary = _lectures_logits(trained), trained.dataset.vocabulary
     block_size, generator = trained.work.model.block_size, torch.Generator().manual_seed(1)
 
@@ -156,14 +156,14 @@ def lectures_words(trained: Trained, n: int) -> Callable[[], list[str]]:
 
 
 def check_losses(theirs: list[float], ours: list[float]) -> None:
-    """Raise WrongPeer where a split's losses differ."""
+    """Raise WrongPeer if the losses of a split differ."""
     for split, one, other in zip(SPLITS, theirs, ours, strict=True):
         if not abs(one - other) <= AGREE:
             raise WrongPeer(f"the loss of {split} is {other:.7f}, the lecture has {one:.7f}")
 
 
 def check_words(theirs: list[str], ours: list[str]) -> None:
-    """Raise WrongPeer where words differ in length by more than chance explains: one in 10**6."""
+    """Raise WrongPeer if the mean word lengths differ by more than chance explains (1 in 10**6)."""
     lengths = [np.array([len(word) for word in words]) for words in (theirs, ours)]
     one, other = (float(of_words.mean()) for of_words in lengths)
     spread = sum(float(of_words.var()) / len(of_words) for of_words in lengths) ** 0.5
@@ -194,14 +194,14 @@ def _timed(
     now: Callable[[], float],
 ) -> Compared:
     peers = {name: _peer(call) for name, call in both.items()}
-    times = in_turn(peers, count, 1, seconds, now)  # seconds an example, or a word
+    times = in_turn(peers, count, 1, seconds, now)  # seconds per example, or per word
     low, middle, high = ratio_quartiles(times[LECTURE], times[OURS])
     a_second = {name: 1 / statistics.median(taken) for name, taken in times.items()}
     return Compared(what, unit, a_second, middle, low, high, len(times[OURS]))
 
 
 def _peer(call: Callable[[], object]) -> Peer:
-    """A call in the place of a block of steps."""
+    """A call in place of a block of steps."""
 
     def run(first: int) -> float:
         call()

@@ -1,4 +1,4 @@
-"""Another process of this interpreter, on as many cores as it is given."""
+"""Run another process of this interpreter on a given number of cores."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 def run(
     arguments: Sequence[str], environment: Mapping[str, str] | None = None, cores: int = 1
 ) -> str:
-    """What it says on standard output. Raises RuntimeError with its last line where it fails."""
+    """Return its standard output. Raises RuntimeError with its last line if it fails."""
     command = [sys.executable, *arguments]
     with _held(cores):
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
@@ -22,8 +22,10 @@ def run(
 
 @contextmanager
 def _held(cores: int) -> Iterator[None]:
-    """This thread, and what it starts, on `cores` cores: code between fork and exec is unsafe where
-    there are threads, and torch's are."""
+    """Keep this thread and its children on `cores` cores.
+
+    The alternative, code between fork and exec, is unsafe with threads, and torch has threads.
+    """
     if not hasattr(os, "sched_setaffinity"):
         yield
         return

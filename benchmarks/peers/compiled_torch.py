@@ -1,7 +1,7 @@
 """torch.compile (Inductor): whole steps, update included, from autograd and from hand-written
-gradients; several steps a call where that pays.
+gradients, with several steps per call where that is faster.
 
-reduce-overhead is CUDA graphs and does nothing on a processor.
+The mode reduce-overhead means CUDA graphs, so it does nothing on a CPU.
 """
 
 from collections.abc import Callable, Iterator
@@ -40,9 +40,9 @@ def by_hand(model: MLP) -> Gradients:
 
 
 def compiled(make: Callable[[MLP], Gradients], unroll: int = 1, **options: Any) -> Build:
-    """A peer whose call runs `unroll` steps of the block at a time (one where it does not divide).
+    """A peer that runs `unroll` steps of the block per call (one if it does not divide the block).
 
-    Raises Absent where Inductor cannot work, mostly for want of a compiler.
+    Raises Absent where Inductor cannot work, usually because there is no compiler.
     """
 
     def build(work: Work, steps: int) -> Peer:
@@ -61,10 +61,10 @@ def compiled(make: Callable[[MLP], Gradients], unroll: int = 1, **options: Any) 
             return loss
 
         if options.get("mode") == "reduce-overhead":
-            # a graph may write to what it is given only where that is known to stay where it is
+            # a graph may write to its inputs only if their addresses are known to be fixed
             for tensor in (*params.values(), *state.values()):
                 torch._dynamo.mark_static_address(tensor)
-        torch._dynamo.reset()  # what another cell compiled would count against a limit
+        torch._dynamo.reset()  # what another cell compiled would count towards a limit
         step = torch.compile(several, fullgraph=True, dynamic=False, **options)
         with torch.no_grad():
             try:

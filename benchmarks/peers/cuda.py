@@ -1,7 +1,7 @@
 """The training step on a GPU: launched kernel by kernel, replayed as one graph, and compiled.
 
-Wall time: a block of steps ends when its last loss is read. As on the processor, every peer is
-first held to float64 autograd, and all take turns on the same batches.
+Times are wall time: a block of steps ends when its last loss is read. As on the CPU, every peer is
+first compared with float64 autograd, and all take turns on the same batches.
 """
 
 import json
@@ -26,7 +26,7 @@ PEERS: dict[str, Build] = {
         compiled_torch.autograd, mode="reduce-overhead"
     ),
 }
-"""All but "replayed", which is all of a training step, find the data set on the GPU."""
+"""The data set is on the GPU for all but "replayed", which is a complete training step."""
 SIZES = (Cell(), Cell(1024, 32), Cell(512, 256, 6), Cell(2048, 2048))
 NOT_HERE = "no CUDA device is here: the step on a GPU is not measured"
 
@@ -34,9 +34,9 @@ NOT_HERE = "no CUDA device is here: the step on a GPU is not measured"
 def compare(
     cells: Sequence[Cell], seconds: float, write: Path | None, say: Callable[[str], None]
 ) -> str:
-    """Each cell, `seconds` of turns; one line where there is no GPU.
+    """Time each cell for `seconds`; return one line if there is no GPU.
 
-    Raises WrongPeer where a peer's step is not float64 autograd's.
+    Raises WrongPeer if a peer's step differs from float64 autograd's.
     """
     if not torch.cuda.is_available():
         return NOT_HERE

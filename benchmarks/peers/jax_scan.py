@@ -61,7 +61,7 @@ def scan(work: Work, steps: int) -> Peer:
 
 
 def _import_jax() -> Any:
-    # one process, one machine: a JAX that looks for accelerators would start slowly and warn
+    # CPU only: a JAX that looks for accelerators starts slowly and warns
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
     try:
         import jax

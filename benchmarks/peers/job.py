@@ -1,4 +1,4 @@
-"""The whole job, from the start of a process to its samples: handgrad beside a plain script."""
+"""Time the whole job, from the start of a process to its samples: handgrad and a plain script."""
 
 import json
 import os
@@ -17,7 +17,7 @@ SCRIPT = Path(__file__).parent / "lecture_script.py"
 
 @dataclass(frozen=True)
 class Spent:
-    """Seconds of one process."""
+    """Wall time and CPU time of one process, in seconds."""
 
     wall: float
     processor: float
@@ -25,10 +25,10 @@ class Spent:
 
 @dataclass(frozen=True)
 class Job:
-    """Both sides on one core, in turn, and ours on all: cold runs begin with empty caches."""
+    """Both sides on one core, in turn, and ours on all cores. Cold runs start with empty caches."""
 
     cores: int
-    """That the machine gives."""
+    """The number of cores of the machine."""
     cold: Spent
     taken: list[tuple[Spent, Spent]]
     """(ours, the lecture's script)."""
@@ -37,10 +37,10 @@ class Job:
 
 
 def compare(steps: int, engine: str | None, repeats: int, write: Path | None) -> str:
-    """Both in turn on one core, then ours on all that the machine gives, `repeats` times each;
-    before either, ours once with its caches empty.
+    """Run both in turn on one core, then ours on all cores, `repeats` times each.
 
-    Raises RuntimeError with the process's last line where one fails.
+    Before each part, ours runs once with empty caches. Raises RuntimeError with the process's last
+    line if one fails.
     """
     cores = available()
     with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as all_of_them:
@@ -70,10 +70,10 @@ def _lines(steps: int, engine: str | None, job: Job) -> list[str]:
         "one core: the lecture's script": theirs,
         f"one core: handgrad train, {engine or 'its default engine'}": ours,
         "one core: the same with empty caches": [job.cold],
-        f"all cores, {job.cores}: the same, not empty": job.on_all,
+        f"all cores, {job.cores}: the same with filled caches": job.on_all,
         f"all cores, {job.cores}: the same with empty caches": [job.cold_on_all],
     }
-    lines = [f"{f'{steps} steps, process start to samples':50s}  wall s  processor s"]
+    lines = [f"{f'{steps} steps, process start to samples':50s}  wall s        CPU s"]
     for name, spent in rows.items():
         wall = statistics.median(one.wall for one in spent)
         processor = statistics.median(one.processor for one in spent)
@@ -81,12 +81,12 @@ def _lines(steps: int, engine: str | None, job: Job) -> list[str]:
     ratio = statistics.median(other.processor / own.processor for own, other in job.taken)
     return [
         *lines,
-        f"times faster on one core, by processor time, median of {len(job.taken)}: {ratio:.2f}",
+        f"times faster on one core, by CPU time, median of {len(job.taken)}: {ratio:.2f}",
     ]
 
 
 def _ours(steps: int, engine: str | None, folder: str, cores: int) -> Spent:
-    """A run with caches under `folder`: a cold start is cold, and nobody's cache is relied on."""
+    """Run handgrad with its caches under `folder`, so that a cold start is cold."""
     environment = {
         "XDG_CACHE_HOME": f"{folder}/cache",
         "NUMBA_CACHE_DIR": f"{folder}/numba",
@@ -103,5 +103,5 @@ def _run(arguments: list[str], environment: dict[str, str], cores: int) -> Spent
     before, start = os.times(), time.perf_counter()
     child.run(arguments, {**os.environ, **environment}, cores)
     wall, after = time.perf_counter() - start, os.times()
-    processor = sum(after[2:4]) - sum(before[2:4])  # of children that have ended
+    processor = sum(after[2:4]) - sum(before[2:4])  # of finished children
     return Spent(wall, processor)

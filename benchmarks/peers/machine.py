@@ -1,4 +1,4 @@
-"""The machine: cores held, their peak, and how processor time is read."""
+"""The machine: pinning to cores, peak speed, and the clock."""
 
 import os
 import platform
@@ -10,22 +10,25 @@ import torch
 
 
 def hold(threads: int) -> None:
-    """Keep this process, and what it starts, on `threads` cores, before any peer makes its pool."""
-    if hasattr(os, "sched_setaffinity"):  # Linux alone
+    """Keep this process and its children on `threads` cores. Call before a peer starts its pool."""
+    if hasattr(os, "sched_setaffinity"):  # only on Linux
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-threads:])
     torch.set_num_threads(threads)
 
 
 def clock(threads: int) -> tuple[str, Callable[[], float]]:
-    """(its name, seconds): processor time on one core, so that neighbours do not count; wall time
-    on several, where waiting for one another is part of the step."""
+    """Return the clock's name and the clock, in seconds.
+
+    It is CPU time on one core, so that other processes do not count, and wall time on several,
+    where waiting for other threads is part of the step.
+    """
     if threads == 1:
-        return "processor time", time.process_time
+        return "CPU time", time.process_time
     return "wall time", time.perf_counter
 
 
 def gemm_peak(now: Callable[[], float], n: int = 1024, seconds: float = 1.0) -> float:
-    """GFlop/s of the best float32 product of two n x n matrices, torch's."""
+    """Return the GFlop/s of torch's float32 product of two n x n matrices, at best."""
     a, b, out = torch.randn(n, n), torch.randn(n, n), torch.empty(n, n)
     best, end = float("inf"), time.perf_counter() + seconds
     while time.perf_counter() < end:
@@ -36,7 +39,7 @@ def gemm_peak(now: Callable[[], float], n: int = 1024, seconds: float = 1.0) -> 
 
 
 def processor() -> str:
-    """The processor's name and its vector width, as far as the system tells."""
+    """Return the CPU's name and vector width, as far as the system reports them."""
     name = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
@@ -48,7 +51,7 @@ def processor() -> str:
 
 
 def load() -> str:
-    """How busy the machine is before anything is timed."""
+    """Return how busy the machine is before anything is timed."""
     if not hasattr(os, "getloadavg"):
         return "load unknown"
     return f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores before the run"

@@ -1,7 +1,8 @@
-"""Peak resident memory of a run beyond interpreter, libraries and data.
+"""Measure a run's peak resident memory, without interpreter, libraries and data.
 
-`handgrad train` in a process of its own, less what the same command takes with the smallest model.
-Before that each has run once, so that nothing is compiled and torch, which verifies, is not loaded.
+It is the peak of `handgrad train` in its own process, minus that of the same command with the
+smallest model. Each has run once before, so that nothing is compiled, and nothing verified, which
+would load torch.
 """
 
 import json
@@ -23,16 +24,16 @@ from handgrad.models import MLP
 
 SCRIPT = Path(__file__).parent / "resident.py"
 WORDS = 4000
-"""Of names, the first: enough to fill an evaluation's chunk, and wide models take seconds."""
+"""The number of names: enough to fill one chunk of an evaluation; wide models take seconds."""
 MAIN = "from handgrad.cli import main; main()"
 BLAS = "import scipy.linalg.cython_blas"
-"""What large products load: a library, so the smallest model is measured with it too."""
+"""The library that large products load, so the smallest model is measured with it too."""
 TIMES_PARAMETERS, TIMES_ACTIVATIONS = 6, 3
 
 
 @dataclass(frozen=True)
 class Size:
-    """Of a run; steps enough for blocks of the length that long runs have."""
+    """Steps of a run: enough for blocks as long as those of long runs."""
 
     n_hidden: int = 200
     batch_size: int = 32
@@ -51,7 +52,7 @@ class Size:
 
     @property
     def options(self) -> list[str]:
-        """Of `handgrad train`; one evaluation and one checkpoint beside the last ones."""
+        """Options of `handgrad train`: one evaluation and one checkpoint besides the last ones."""
         named = {**asdict(self), "eval_every": self.steps, "checkpoint_every": self.steps}
         return [word for k, v in named.items() for word in (f"--{k.replace('_', '-')}", str(v))]
 
@@ -66,16 +67,16 @@ SIZES = (
 
 @dataclass(frozen=True)
 class Held:
-    """Of one size; numbers in MB (10**6 bytes)."""
+    """The measurement of one size, in MB (10**6 bytes)."""
 
     title: str
     parameters: float
     activations: float
-    """Of one batch: all of the model's nodes."""
+    """All nodes of the model for one batch."""
     measured: float
-    """Beyond the smallest model's, median of the runs."""
+    """The peak minus that of the smallest model, median of the runs."""
     peak: float
-    """All of the process, interpreter and libraries included."""
+    """The whole process, with interpreter and libraries."""
 
     @property
     def bound(self) -> float:
@@ -92,7 +93,7 @@ def compare(
     write: Path | None,
     say: Callable[[str], None] = lambda _: None,
 ) -> str:
-    """A line for each of `sizes`. Raises RuntimeError where a run fails."""
+    """Return a line for each of `sizes`. Raises RuntimeError if a run fails."""
     rows = []
     with _some_words() as words:
         vocab_size = open_dataset(words).vocabulary.size
@@ -127,7 +128,7 @@ def _held(size: Size, vocab_size: int, words: str, repeats: int) -> Held:
 
 
 def activation_numbers(model: MLP, batch_size: int) -> int:
-    """Of all nodes that have a row for each example of a batch; no gradients and no scratch."""
+    """Return the size of all nodes with a row per example, without gradients and scratch."""
     return sum(
         prod(shape)
         for one, other in zip(bind(model, batch_size), bind(model, batch_size + 1), strict=True)
@@ -137,7 +138,7 @@ def activation_numbers(model: MLP, batch_size: int) -> int:
 
 
 def _peak(start: str, size: Size, words: str, repeats: int) -> float:
-    """Bytes, the median of `repeats` runs after one that compiles and verifies."""
+    """Return the median peak in bytes of `repeats` runs, after one that compiles and verifies."""
     found = [_run(start, size, words) for _ in range(repeats + 1)]
     return statistics.median(found[1:])
 
@@ -150,13 +151,13 @@ def _run(start: str, size: Size, words: str) -> float:
 
 
 def resident(*arguments: str) -> float:
-    """Peak resident memory, in bytes, of this interpreter run with `arguments`."""
+    """Return the peak resident memory, in bytes, of this interpreter run with `arguments`."""
     return 1024 * float(child.run([str(SCRIPT), *arguments]))
 
 
 @contextmanager
 def _some_words() -> Iterator[str]:
-    """The path of a file of some of the names."""
+    """Write a file with some of the names and return its path."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "words.txt"
         with locate("names").open(encoding="utf-8") as names:

@@ -19,13 +19,13 @@ from handgrad.train.settings import TrainSettings
 from handgrad.train.state import Checkpoint
 
 _SET = ExitStack()
-"""Entered for good: a BLAS has one thread where its caller has several, and no peer uses it."""
+"""Never left: the compiled engine's BLAS has one thread, and no peer uses it."""
 FOUND = 32
-"""Calls in which the compiled engine finds out how many threads help: the start of a long run."""
+"""Calls in which the compiled engine measures how many threads help, as at the start of a run."""
 
 
 def engine(name: str) -> Build:
-    """A step by ENGINES[name], called from Python, with handgrad's own update."""
+    """A step of ENGINES[name], called from Python, with handgrad's update."""
 
     def build(work: Work, steps: int) -> Peer:
         made, optimizer = ENGINES[name](work.model), OPTIMIZERS["sgd"]
@@ -49,9 +49,9 @@ def engine(name: str) -> Build:
 
 
 def trained(work: Work, steps: int) -> Peer:
-    """As `handgrad train --engine fused` takes steps on the device, batches from the host included.
+    """The steps of `handgrad train --engine fused` on the device, with batches from the host.
 
-    Raises Absent where something that it uses there cannot be used here.
+    Raises Absent if something that it needs is missing here.
     """
     settings = TrainSettings(
         batch_size=work.cell.batch_size,
@@ -78,8 +78,10 @@ def trained(work: Work, steps: int) -> Peer:
 
 
 def compiled(work: Work, steps: int) -> Peer:
-    """Blocks of steps in one call, on the positions of the same batches; by as many threads as it
-    then finds to help, up to the cores held."""
+    """Blocks of steps in one call, on the same batches.
+
+    It uses as many threads as it measures to help, up to the number of cores.
+    """
     params, state = (copied(of, "float32") for of in (work.params, work.state))
     _SET.enter_context(threads(available(), work.model, work.cell.batch_size))
     step = TrainingStep(work.model, work.cell.batch_size, params, state)

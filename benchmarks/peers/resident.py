@@ -1,9 +1,10 @@
-"""A small process between the one that measures and the one that is measured.
+"""Start a process from a small one and print its peak memory.
 
     python resident.py ARGUMENTS
 
-Runs this interpreter with ARGUMENTS and prints the peak of its resident memory in KiB. Linux counts
-into a process's peak what its parent held when it was started: this one holds no libraries.
+Runs this interpreter with ARGUMENTS and prints the peak of its resident memory in KiB. Linux
+includes in a process's peak what its parent held when it started the process; this parent holds no
+libraries.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""What was measured, as text, Markdown and JSON."""
+"""Render measurements as text, Markdown and JSON."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -31,13 +31,13 @@ cancels; GFlop/s counts the products alone, whatever a peer does besides.
 
 @dataclass(frozen=True)
 class Session:
-    """All cells of one run of the program, and the machine that it ran on."""
+    """All cells of one run of the benchmark, and its machine."""
 
     machine: str
     threads: int
     clock: str
     peak: float
-    """GFlop/s of a large float32 product, on as many threads."""
+    """GFlop/s of a large float32 product on the same number of threads."""
     versions: dict[str, str]
     cells: tuple[Measured, ...]
 
@@ -59,7 +59,7 @@ def markdown(session: Session) -> str:
 
 
 def absent(session: Session) -> dict[str, str]:
-    """Peers left out of any cell, with the first reason given."""
+    """Return the peers that are left out of any cell, each with the first reason."""
     found: dict[str, str] = {}
     for cell in session.cells:
         for name, reason in cell.absent.items():
@@ -108,7 +108,7 @@ def _cell_rows(cell: Measured, peak: float) -> list[Row]:
 
 
 def _sweep_rows(session: Session) -> list[Row]:
-    """Each cell's fastest peer, and ours beside the fastest that is not ours and not the limit."""
+    """Return each cell's fastest peer, and our time over that of the best other peer."""
     rows: list[Row] = [
         ("cell", "fastest", "us a step", "GFlop/s", "of peak", "our time / best peer's")
     ]
@@ -128,7 +128,7 @@ def _sweep_rows(session: Session) -> list[Row]:
 
 
 def _ours_over_best(cell: Measured) -> str:
-    """The limit counts as no peer: it is written for these sizes alone, and nobody would."""
+    """The C program is no peer: it is written for exactly these sizes, as a limit."""
     by_time = sorted(cell.timed, key=lambda name: cell.timed[name].microseconds)
     ours = [name for name in by_time if name.startswith("ours")]
     others = [name for name in by_time if not name.startswith(("ours", "C,"))]

@@ -1,4 +1,4 @@
-"""The step by hand in C, compiled for this processor when it is asked for: the limit."""
+"""The step in hand-written C, compiled for this CPU on demand: the limit."""
 
 import ctypes
 import os
@@ -18,7 +18,7 @@ FLOATS = ctypes.POINTER(ctypes.c_float)
 
 
 def tiled(work: Work, steps: int) -> Peer:
-    """Raises Absent without a C compiler."""
+    """A peer for this cell. Raises Absent without a C compiler."""
     library = _compile(work)
     model = work.model
     held = _padded(work.params | work.state, library.row_length)
@@ -37,7 +37,7 @@ def tiled(work: Work, steps: int) -> Peer:
     sizes = {name: array.shape for name, array in (work.params | work.state).items()}
 
     def run(first: int) -> float:
-        assert arrays  # held by this function, as the pointers into them must not outlive them
+        assert arrays  # kept alive by this function, because C holds pointers into them
         assert held
         numbers = (first, steps, len(work.rows), LR, model.momentum)
         return float(library.run(ctypes.byref(pointers), *addresses, *numbers))
@@ -76,7 +76,7 @@ def _compile(work: Work) -> ctypes.CDLL:
 
 
 def _parameters(layers: int) -> type[ctypes.Structure]:
-    """The struct `parameters` of step.c for that many hidden layers."""
+    """Return the struct `parameters` of step.c for that many hidden layers."""
     fields: Sequence[tuple[str, type]] = [
         ("C", FLOATS),
         ("W", FLOATS * (layers + 1)),
@@ -87,7 +87,7 @@ def _parameters(layers: int) -> type[ctypes.Structure]:
 
 
 def _padded(arrays: Arrays, row_length: Callable[[int], int]) -> Arrays:
-    """Copies, each axis but those of C made as long as step.c has it, with zeros."""
+    """Return copies, padded with zeros to the axes of step.c (except for C)."""
     return {
         name: array.copy()
         if name == "C"
@@ -103,5 +103,5 @@ def _pointer(array: np.ndarray) -> "ctypes._Pointer[ctypes.c_float]":
 
 
 def _cut(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Without the padding."""
+    """Return the values without the padding."""
     return array[tuple(slice(n) for n in shape)].copy()

@@ -1,4 +1,4 @@
-"""Peers in turn, in blocks of the same steps within one process; medians of ratios in a round."""
+"""Time peers in turn, in blocks of the same steps in one process. Ratios are taken per round."""
 
 import gc
 import statistics
@@ -18,17 +18,17 @@ from benchmarks.peers.work import (
 )
 
 BLOCK_FLOPS = 1e9
-"""In a block: tens of milliseconds, so that neither a call from Python weighs much, nor its first
-steps, which find in the caches what the peer before has left. Training is one long block."""
+"""Work in a block: tens of milliseconds, so that the call from Python weighs little, and so do the
+first steps, which run with the previous peer's data in the caches. Training is one long block."""
 ON_SEVERAL_CORES = 16
-"""Times as many there: a peer's threads wait busily for milliseconds after its turn, and the next
-peer's take as long to come by processors of their own."""
+"""The factor on BLOCK_FLOPS for several threads: a peer's threads spin for milliseconds after its
+turn, and the next peer's threads need as long to get cores of their own."""
 MOST_STEPS = 256
 
 
 @dataclass(frozen=True)
 class Timed:
-    """One peer in one cell. `microseconds` a step; ratios are the reference's time over its own."""
+    """One peer in one cell: microseconds per step, and the reference's time over its own."""
 
     microseconds: float
     times_faster: float
@@ -40,7 +40,7 @@ class Timed:
 
 @dataclass
 class Measured:
-    """One cell: peers that were timed, and those that are left out, with the reason."""
+    """One cell: the peers that were timed, and those left out, with the reason."""
 
     cell: Cell
     steps_a_block: int
@@ -49,14 +49,14 @@ class Measured:
     timed: dict[str, Timed] = field(default_factory=dict)
     absent: dict[str, str] = field(default_factory=dict)
     times: dict[str, list[float]] = field(default_factory=dict)
-    """Seconds a step, one a round; round i of every peer is the same batches."""
+    """Seconds per step, one value per round. Round i has the same batches for every peer."""
 
     @property
     def title(self) -> str:
         return self.cell.title
 
     def ratio(self, slower: str, faster: str) -> float:
-        """The median over the rounds of one peer's time over another's."""
+        """Return the median over the rounds of one peer's time over another's."""
         return ratio_quartiles(self.times[slower], self.times[faster])[1]
 
     @property
@@ -65,7 +65,7 @@ class Measured:
 
 
 def steps_a_block(flops: int, threads: int = 1) -> int:
-    """A power of two, so that peers that unroll divide it."""
+    """Return the number of steps in a block: a power of two, which unrolling divides."""
     wanted = BLOCK_FLOPS * (ON_SEVERAL_CORES if threads > 1 else 1)
     fitting = max(1, min(MOST_STEPS, int(wanted / flops)))
     return 1 << (fitting.bit_length() - 1)
@@ -80,10 +80,10 @@ def measure(
     say: Callable[[str], None] = lambda _: None,
     threads: int = 1,
 ) -> Measured:
-    """Verify every peer, then time those that can run here, on `threads` cores. `reference` must be
-    one of them.
+    """Verify every peer, then time those that can run here, on `threads` cores.
 
-    Raises WrongPeer where a peer's step is not float64 autograd's.
+    `reference` must be one of them. Raises WrongPeer if a peer's step differs from float64
+    autograd's.
     """
     steps = steps_a_block(work.flops, threads)
     measured = Measured(work.cell, steps, flops=work.flops)
@@ -99,7 +99,7 @@ def measure(
             raise WrongPeer(f"{name}, {work.cell.title}, {steps} steps: {wrong}") from None
     say(f"{work.cell.title}: {seconds:.0f} seconds of turns")
     gc.collect()
-    gc.freeze()  # nobody's step shall pay for looking through what the other peers hold
+    gc.freeze()  # so that no collection looks through the objects of other peers
     times = measured.times = in_turn(peers, steps, len(work.rows), seconds, now)
     measured.rounds = len(times[reference])
     for name, taken in times.items():
@@ -110,7 +110,7 @@ def measure(
 
 
 def ratio_quartiles(slower: Sequence[float], faster: Sequence[float]) -> list[float]:
-    """The first quartile, the median and the third of one's time over the other's in a round."""
+    """Return first quartile, median and third quartile of the ratios of times in a round."""
     ratios = [one / other for one, other in zip(slower, faster, strict=True)]
     return statistics.quantiles(ratios, n=4, method="inclusive")
 
@@ -118,7 +118,7 @@ def ratio_quartiles(slower: Sequence[float], faster: Sequence[float]) -> list[fl
 def in_turn(
     peers: Mapping[str, Peer], steps: int, pool: int, seconds: float, now: Callable[[], float]
 ) -> dict[str, list[float]]:
-    """Seconds a step, a list of rounds for each peer; three rounds at least."""
+    """Return seconds per step, a list of at least three rounds for each peer."""
     times: dict[str, list[float]] = {name: [] for name in peers}
     first, end, rounds = steps, time.perf_counter() + seconds, 0
     while rounds < 3 or time.perf_counter() < end:

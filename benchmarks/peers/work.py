@@ -1,4 +1,4 @@
-"""What every peer is given, and the float64 step that each is held to before it is timed.
+"""The work that every peer gets, and the float64 step that verifies it before it is timed.
 
 B batch size, T block_size, N examples in the train split, S steps in the pool of batches.
 """
@@ -20,9 +20,9 @@ Arrays = dict[str, np.ndarray]
 Tensors = dict[str, Tensor]
 LR = 0.1
 SEED = 1
-"""Of the batches."""
+"""The seed of the batches."""
 EPS = 1e-5
-"""Within batchnorm's root, as the lecture's exercise has it."""
+"""Batchnorm's epsilon, as in the lecture's exercise."""
 
 
 class Absent(Exception):
@@ -30,7 +30,7 @@ class Absent(Exception):
 
 
 class WrongPeer(Exception):
-    """This peer does not compute the step; its time would mean nothing."""
+    """This peer does not compute the step, so its time would mean nothing."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Work:
     rows: np.ndarray
     """int64 (S, B): step s trains on the examples `rows[s % S]`."""
     device: str = "cpu"
-    """Where peers of torch keep all of it."""
+    """The device on which torch's peers keep the data."""
 
     def tensors(self) -> tuple[Tensor, Tensor, Tensor]:
         """(inputs, targets, rows) on the device."""
@@ -78,20 +78,20 @@ class Work:
 
     @property
     def flops(self) -> int:
-        """Of one step's matrix products: forward, and twice that backward."""
+        """The operations of one step's matrix products: forward, and twice as many backward."""
         weights = [shape for name, shape in self.model.shapes().items() if name.startswith("W")]
         return sum(3 * 2 * self.cell.batch_size * rows * columns for rows, columns in weights)
 
 
 @dataclass(frozen=True)
 class Peer:
-    """A peer that is set up. Its step is everything that the loop does: gather, gradients, update,
+    """A peer, ready to run. A step is everything that the loop does: gather, gradients, update,
     running statistics."""
 
     run: Callable[[int], float]
-    """run(first): as many steps as it was built for, on the batches from `first` on; last loss."""
+    """run(first): run a block of steps on the batches from `first` on and return the last loss."""
     values: Callable[[], Arrays]
-    """Parameters and batchnorm's running means as they are now, by the model's names."""
+    """Return the current parameters and batchnorm's running means, by the model's names."""
 
 
 Build = Callable[[Work, int], Peer]
@@ -99,7 +99,7 @@ Build = Callable[[Work, int], Peer]
 
 
 def arrays(tensors: Tensors) -> Arrays:
-    """Copies, from wherever they are."""
+    """Return copies in CPU memory."""
     return {name: tensor.detach().cpu().numpy().copy() for name, tensor in tensors.items()}
 
 
@@ -110,17 +110,17 @@ def prepare(dataset: Dataset, cell: Cell, pool: int, device: str = "cpu") -> Wor
     inputs, targets = dataset.contexts(np.arange(start, end), model.block_size)
     batches = Batches(dataset, "train", cell.batch_size, model.block_size, SEED)
     rows = (batches.positions(0, pool) - start).reshape(pool, cell.batch_size)
-    params, state = model.initialise("exercise")  # nothing 0, so that no mistake is masked
+    params, state = model.initialise("exercise")  # nothing is 0, so that no mistake is hidden
     return Work(cell, model, dataset, params, state, inputs, targets, rows, device)
 
 
 def suffixes(model: MLP) -> list[str]:
-    """What the names of each hidden layer's batchnorm end in."""
+    """Return the suffixes of the names of each hidden layer's batchnorm."""
     return [name.removeprefix("bngain") for name in model.shapes() if name.startswith("bngain")]
 
 
 def forward(p: Tensors, model: MLP, x: Tensor, y: Tensor) -> tuple[Tensor, list[Any]]:
-    """The loss in the lecture's own terms, and each layer's batch statistics."""
+    """Return the loss, as the lecture computes it, and each layer's batch statistics."""
     h = p["C"][x].view(x.shape[0], -1)
     statistics = []
     for layer, suffix in enumerate(suffixes(model), 1):
@@ -135,7 +135,7 @@ def forward(p: Tensors, model: MLP, x: Tensor, y: Tensor) -> tuple[Tensor, list[
 
 @dataclass(frozen=True)
 class Truth:
-    """What float64 autograd has after `steps` steps from the start."""
+    """The result of float64 autograd after `steps` steps from the start."""
 
     steps: int
     loss: float
@@ -163,11 +163,11 @@ def reference_steps(work: Work, steps: int) -> Truth:
 
 
 STORED = 4 * float(np.finfo(np.float32).eps)
-"""Of a value: it is rounded when it is updated and when it is stored."""
+"""Relative tolerance of a value, which is rounded when it is updated and when it is stored."""
 
 
 def tolerance(steps: int) -> float:
-    """Of how far a tensor's entries moved at most.
+    """Tolerance relative to the largest change in a tensor.
 
     A float32 sum of n products, in any order, is off by about sqrt(n) * 6e-8 of their size, so by
     1e-5 at n = 2048 and through seven layers; later steps start from that. A wrong formula, a batch
@@ -177,7 +177,7 @@ def tolerance(steps: int) -> float:
 
 
 def complaint(work: Work, truth: Truth, loss: float, values: Arrays) -> str | None:
-    """What is wrong with a peer that has done `truth.steps` steps, or None."""
+    """Return what is wrong with a peer after `truth.steps` steps, or None."""
     bound = tolerance(truth.steps)
     if not abs(loss - truth.loss) <= bound * truth.loss:
         return f"loss {loss:.7f}, float64 autograd has {truth.loss:.7f}"
@@ -186,7 +186,7 @@ def complaint(work: Work, truth: Truth, loss: float, values: Arrays) -> str | No
     for name, expected in truth.values.items():
         if name not in values:
             return f"{name} is missing"
-        # before batchnorm a bias's gradient is a sum that cancels to 0: its weight's tells the size
+        # the gradient of a bias before batchnorm cancels to 0: use the size of its weight's
         hidden = name.startswith("b") and name[1:].isdecimal()
         may = bound * moved[f"W{name[1:]}" if hidden else name] + STORED * np.abs(expected)
         off = np.abs(values[name].astype(np.float64).reshape(expected.shape) - expected) / may
@@ -196,7 +196,10 @@ def complaint(work: Work, truth: Truth, loss: float, values: Arrays) -> str | No
 
 
 def verified(work: Work, build: Build, truth: Truth) -> Peer:
-    """The peer after its first call, held to float64 autograd. Raises WrongPeer, Absent."""
+    """Return the peer after its first call, if it agrees with float64 autograd.
+
+    Raises WrongPeer and Absent.
+    """
     peer = build(work, truth.steps)
     wrong = complaint(work, truth, peer.run(0), peer.values())
     if wrong:

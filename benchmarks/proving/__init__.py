@@ -1,17 +1,18 @@
 """The checker's proving ground: faults in a correct program, random correct programs.
 
-    program     a flat forward and backward pass in the notebooks' manner, correct
-    lines       a line of it as a syntax tree
-    kinds       KINDS: name -> how a line of it goes wrong
-    generate    every fault of every kind at every line, less what is none, with the count of those
+    program     a correct forward and backward pass, written as in the lecture's notebooks
+    lines       one of its backward lines as a syntax tree
+    kinds       KINDS: name -> the ways in which a line goes wrong
+    generate    all faults of every kind at every line; counts candidates that are no faults
     pairs       two faults at a time
-    grade       a program through the checker, and what of its report is not as it must be
+    grade       check a program, and list what is wrong with its report
+    causes      whether a report names the right cause and offers a verified line
     steps       STEPS: forward lines with their correct backward lines
-    more_steps  the rest of them, and the table
-    correct     random correct passes made of them, at all sizes, dtypes and scales
+    more_steps  more of them, and the table
+    correct     random correct passes made of STEPS, at all sizes, dtypes and scales
     own_layers  the library's own layers as such programs
     peers       the same programs through gradcheck, assert_close and the notebooks' cmp
     report      the tables
 
-tests/checker/faults runs a part of it, `python -m benchmarks.faults` the whole.
+tests/checker/faults runs a part of this; `python -m benchmarks.faults` runs all of it.
 """

@@ -1,13 +1,10 @@
-"""Whether the report on a planted fault says why, and offers a line that is right."""
+"""Whether the report on a planted fault names the right cause and offers a correct line."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
-
 from benchmarks.proving.generate import Fault
-from benchmarks.proving.grade import check_program
 from handgrad.checker.records import Row
 from handgrad.checker.report.report import Report
 
@@ -31,18 +28,18 @@ EXPECTED: dict[str, frozenset[str]] = {
     "alias written to": frozenset({"HG126"}),
     "0.1 % off": frozenset({"HG103"}),
 }
-"""Kind -> the causes that say what is the matter with a fault of it.
+"""Kind of fault -> the causes that describe it correctly.
 
-Several where one slip has two right names. Of two terms one left out: in n - 1 it is a factor, in
-1 - h**2 the local derivative. The minus of an exponent is the power rule's; a power forgotten
-leaves another derivative; a neighbour may be the forward value of the gradient that is meant; the
-local derivative of a mean is the factor 1 / n.
+A kind has several where one mistake has two correct names. If one of two terms is missing, that is
+a constant factor in n - 1 but the local derivative in 1 - h**2. A wrong sign of an exponent belongs
+to the power rule. A missing power gives another derivative. A neighbouring tensor may be the
+forward value of the intended gradient. The local derivative of a mean is the factor 1 / n.
 """
 
 
 @dataclass(frozen=True)
 class Explained:
-    """How many faults there are, of how many the cause is right, and a right line is offered."""
+    """The number of faults, of those with the right cause, and of those with a correct line."""
 
     faults: int
     right: int
@@ -50,28 +47,22 @@ class Explained:
 
 
 def row_of(report: Report, fault: Fault) -> Row | None:
-    """Return the row of the gradient that the fault is in."""
+    """Return the row of the gradient that the fault changes."""
     return next((row for row in report.rows if row.hand == fault.root.hand), None)
 
 
 def is_right(fault: Fault, row: Row | None) -> bool:
-    """Tell whether the cause is one that the fault's kind may have."""
+    """Return whether the cause is one of those expected for the fault's kind."""
     return row is not None and row.cause in EXPECTED[fault.kind]
 
 
 def is_offered(row: Row | None) -> bool:
-    """Tell whether a line is offered; none is that has not been run and found right."""
+    """Return whether a verified line is offered."""
     return row is not None and row.fix is not None and row.checked is not None
 
 
-def explained(faults: Iterable[Fault], dtype: torch.dtype = torch.float32) -> dict[str, Explained]:
-    """Return, kind by kind, how many of the faults are explained."""
-    found = [(f, row_of(check_program(f.source, f.sizes, dtype), f)) for f in faults]
-    return counted(found)
-
-
 def counted(found: Sequence[tuple[Fault, Row | None]]) -> dict[str, Explained]:
-    """Return the counts by kind of rows that are there already."""
+    """Return the counts by kind, given each fault with the row of its gradient."""
     faults = Counter(fault.kind for fault, _ in found)
     right = Counter(fault.kind for fault, row in found if is_right(fault, row))
     offered = Counter(fault.kind for fault, row in found if is_offered(row))

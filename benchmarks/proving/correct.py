@@ -1,7 +1,7 @@
-"""Random correct passes: forward graphs made of STEPS, backward lines by their templates.
+"""Random correct passes: forward graphs made of STEPS, with the backward lines of their templates.
 
-Everything follows from the seed: steps, sizes (batch 2 to 4096), dtype, and a scale on the loss so
-that the largest gradient lies anywhere from 1e-12 to 1e6.
+The seed determines everything: steps, sizes (batch 2 to 4096), dtype, and a factor on the loss that
+puts the largest gradient anywhere between 1e-12 and 1e6.
 """
 
 import random
@@ -20,7 +20,7 @@ DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.
 
 @dataclass(frozen=True)
 class Correct:
-    """A correct program and what it runs with. Its forward pass is after `begins` lines."""
+    """A correct program and its settings. Its forward pass starts after `begins` lines."""
 
     seed: int
     source: str
@@ -30,7 +30,7 @@ class Correct:
     scale: float
 
     def names(self, dtype: torch.dtype | None = None) -> dict[str, Any]:
-        """Return the names that the source finds there when it begins."""
+        """Return the names that the source starts with."""
         return {
             "torch": torch,
             "F": F,
@@ -42,7 +42,7 @@ class Correct:
 
 
 def correct(seed: int, steps: Sequence[str] | None = None) -> Correct:
-    """Return the random correct pass number `seed`, of two to seven of STEPS or of those given."""
+    """Return the random correct pass number `seed`: two to seven of STEPS, or the given steps."""
     rng = random.Random(seed)
     n = round(2 ** rng.uniform(1, 12))
     dtype = DTYPES[rng.choice(sorted(DTYPES))]
@@ -60,7 +60,7 @@ def correct(seed: int, steps: Sequence[str] | None = None) -> Correct:
 
 
 def gradient_names(source: str) -> list[str]:
-    """Return the gradients that a program of `correct` has, in the order of their first line."""
+    """Return the gradients of a program of `correct`, in the order of their first lines."""
     found = [
         line.split(" ")[0].split("[")[0]
         for line in source.split("loss.backward()\n")[1].splitlines()
@@ -69,7 +69,7 @@ def gradient_names(source: str) -> list[str]:
 
 
 def _source(rng: random.Random, steps: Sequence[str]) -> tuple[str, int]:
-    """Return setup, forward, loss.backward() and the backward lines; how many are the setup."""
+    """Return the source (setup, forward, loss.backward(), backward) and the length of its setup."""
     d = Draft(rng, ["g = torch.Generator().manual_seed(seed)"])
     x = _start(d)
     for step in steps:
@@ -81,7 +81,7 @@ def _source(rng: random.Random, steps: Sequence[str]) -> tuple[str, int]:
 
 
 def _start(d: Draft) -> Node:
-    """Begin with an embedding, with data, or with a leaf that has a gradient itself."""
+    """Start with an embedding, with data, or with a leaf that has a gradient of its own."""
     wide, how = d.rng.randint(2, 12), d.rng.choice(["embedding", "data", "leaf"])
     if how == "embedding":
         C = d.parameter("C", 7, wide, around=0.01)
@@ -116,7 +116,7 @@ def _loss(d: Draft, x: Node) -> None:
 
 
 def _backward(d: Draft) -> list[str]:
-    """Return the lines: the first for a name sets it, later ones add, an index adds to zeros."""
+    """Return the lines: a name's first line sets it, later ones add; an index adds to zeros."""
     lines: list[str] = []
     begun: set[str] = set()
     for out, parts in reversed(d.undo):

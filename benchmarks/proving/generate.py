@@ -1,4 +1,4 @@
-"""Every fault of every kind at every line, run in float64 so that what is no fault is left out."""
+"""All faults of every kind at every line. Candidates run in float64 first; some are no faults."""
 
 import ast
 from collections import Counter
@@ -25,14 +25,14 @@ from benchmarks.proving.program import (
 )
 
 SAME = 1e-12
-"""Gradients in float64 that differ by less are the same: the largest element of each is between
-0.003 and 3, its rounding below 1e-15, and the smallest fault (1e-5 forgotten in bnvar + 1e-5) moves
-its gradient by more than 1e-8."""
+"""float64 gradients that differ by less than this are the same. The largest element of each is
+between 0.003 and 3, with a rounding error below 1e-15. The smallest fault (bnvar + 1e-5 without the
+1e-5) moves its gradient by more than 1e-8."""
 
 
 @dataclass(frozen=True)
 class Root:
-    """What a checker must name. `lines` has several where the faulty line is not there any more."""
+    """What a checker must name. `lines` has several entries if the faulty line was left out."""
 
     hand: str
     lines: frozenset[int]
@@ -40,7 +40,7 @@ class Root:
 
 @dataclass(frozen=True)
 class Fault:
-    """One wrong line. `effect` says of each gradient how it comes out: see `effects`."""
+    """One wrong line. `effect` has the effect on each gradient (see `effects`)."""
 
     kind: str
     line: int
@@ -54,17 +54,17 @@ class Fault:
 
 @dataclass
 class Generated:
-    """The faults, and how many candidates of each kind were none, with the reason."""
+    """The faults, and the number of candidates of each kind that are no faults, by reason."""
 
     faults: list[Fault] = field(default_factory=list)
     raises: Counter[str] = field(default_factory=Counter)
-    """Python or torch says so already."""
+    """Python or torch already reports these."""
     unchanged: Counter[str] = field(default_factory=Counter)
-    """All 26 gradients come out the same: nothing is wrong with these numbers."""
+    """All 26 gradients come out the same."""
 
 
 def generate(kinds: Sequence[str] = tuple(KINDS)) -> Generated:
-    """Return all faults of these kinds, in the order of lines within kinds."""
+    """Return all faults of these kinds, ordered by kind, then by line."""
     found = Generated()
     for kind, line, text in candidates():
         if kind in kinds:
@@ -73,7 +73,7 @@ def generate(kinds: Sequence[str] = tuple(KINDS)) -> Generated:
 
 
 def candidates() -> Iterator[tuple[str, Line, str]]:
-    """Yield every wrong text with its kind and line; a text that two kinds give is the first's."""
+    """Yield every wrong text with its kind and line. A text of two kinds counts for the first."""
     seen: set[tuple[int, str]] = set()
     for kind, mutate in KINDS.items():
         for line in lines():
@@ -118,11 +118,12 @@ def _try(found: Generated, kind: str, line: Line, text: str) -> None:
 
 
 def effects(source: str, sizes: Sizes) -> dict[str, str] | None:
-    """Return what becomes of each gradient, a word each; None where the program raises.
+    """Return the effect on each gradient, one word each, or None if the program raises.
 
-    "same"; "grown": the same in float64, while in float32 a sum that cancels has terms that have
-    grown, and their rounding with them; "faint": less than half a thousandth of the gradient's
-    largest element, which need not show in float32; "clear"; "shape": of another.
+    "same": no change. "grown": the same in float64, but in float32 the terms of a cancelling sum
+    have grown, and their rounding errors with them. "faint": off by less than 0.0005 of the
+    gradient's largest element, which need not show in float32. "clear": off by more. "shape": wrong
+    shape.
     """
     try:
         mutated, single = gradients(source, sizes), gradients(source, sizes, torch.float32)
@@ -152,12 +153,12 @@ def _furthest(value: Tensor, right: Tensor) -> float:
 
 
 def _root(kind: str, line: Line, text: str) -> Root:
-    """Return what is to blame: the line itself, but for two mechanisms that move it."""
+    """Return what is to blame: the line itself, except where a mechanism moves the blame."""
     if kind == "alias written to":
         upstream, in_place = text.split(";")[0].split(" = ")[1], ";" in text
         later = [o.number for o in lines() if o.target == line.target and o.number > line.number]
         return Root(upstream, frozenset([line.number] if in_place else later))
-    if not text:  # what is left of the gradient's statements
+    if not text:  # the gradient's remaining statements
         rest = [o.number for o in lines() if o.target == line.target and o.number != line.number]
         return Root(line.target, frozenset(rest))
     return Root(line.target, frozenset([line.number]))

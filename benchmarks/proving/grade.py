@@ -1,4 +1,4 @@
-"""A program through the checker, and what of its report is not as it must be."""
+"""Check a program, and list what is wrong with the report."""
 
 import ast
 from collections.abc import Sequence
@@ -25,15 +25,15 @@ def check(source: str, names: dict[str, object]) -> Report:
 
 
 def check_program(source: str, sizes: Sizes, dtype: torch.dtype = torch.float32) -> Report:
-    """Return the report on a program of program.py, faults and all."""
+    """Return the report on program.py's program, with or without faults."""
     return check(source, settings(sizes, dtype))
 
 
 def blamed(report: Report) -> dict[str, set[int]]:
-    """Return what the report blames: each gradient that is a root, with the lines it names.
+    """Return what the report blames: each root gradient, with the lines that are named for it.
 
-    A slip of shape that a line makes itself is named in a class of its own, and counts. So does a
-    value that is right only because two mistakes cancel, or by luck.
+    A wrong shape that its own line causes has a verdict of its own, and counts. So does a value
+    that is right only because two mistakes cancel, or by luck.
     """
     roots = [
         row
@@ -44,9 +44,9 @@ def blamed(report: Report) -> dict[str, set[int]]:
 
 
 def complaints(report: Report, faults: Sequence[Fault], effect: dict[str, str]) -> list[str]:
-    """Return, a line each, where the report on a program with `faults` is off. Empty: all right.
+    """Return one line for each error in the report on a program with `faults`; empty if correct.
 
-    `effect` is what the faults together do to each gradient (`generate.effects`).
+    `effect` is the effect of all faults together on each gradient (`generate.effects`).
     """
     expected = {fault.root.hand for fault in faults}
     roots = blamed(report)
@@ -67,7 +67,7 @@ def complaints(report: Report, faults: Sequence[Fault], effect: dict[str, str]) 
 
 
 def alarms(report: Report, hands: Sequence[str]) -> list[str]:
-    """Return, a line each, what the report says against a correct program, or does not grade."""
+    """Return one line for each false alarm on a correct program, and for each ungraded gradient."""
     graded = {row.hand for row in report.rows}
     found = [f"{hand}: not graded" for hand in hands if hand not in graded]
     against = [r for r in report.rows if r.verdict in ("wrong", "shape") or r.blame is not None]
@@ -75,7 +75,7 @@ def alarms(report: Report, hands: Sequence[str]) -> list[str]:
 
 
 def _inherits(row: Row, effect: str, roots: set[str]) -> list[str]:
-    """Check a gradient whose own line is right: wrong only by inheritance, and from the roots."""
+    """Check a gradient whose own line is correct: it may only inherit, and only from the roots."""
     right = row.verdict in RIGHT
     if effect == "same" and not right:
         return [f"{row.hand}: {row.verdict}, and is right"]

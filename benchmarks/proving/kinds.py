@@ -1,7 +1,7 @@
-"""KINDS: name -> how a line of the backward pass goes wrong, as a function of the line.
+"""KINDS: name -> a function that yields the wrong texts of a backward line.
 
-Each yields the line's wrong texts; "" where the line is left out. Nobody here knows whether a text
-runs or changes anything: generate.py runs it.
+"" stands for a line that is left out. generate.py finds out whether a text runs and changes
+anything.
 """
 
 import ast
@@ -11,7 +11,7 @@ from benchmarks.proving.lines import Line, calls, products, quotients, with_part
 
 
 def missing_branch(line: Line) -> Iterator[str]:
-    """A use of the node is forgotten: `+=` left out or written `=`, one term of two."""
+    """A contribution is missing: `+=` left out or written as `=`, or one of two terms left out."""
     if isinstance(line.node, ast.AugAssign):
         yield ""
         yield f"{line.target} = {ast.unparse(line.value)}"
@@ -28,7 +28,7 @@ def missing_branch(line: Line) -> Iterator[str]:
 
 
 def sign(line: Line) -> Iterator[str]:
-    """A minus too many, too few, or for a plus."""
+    """A minus too many, a minus too few, or a minus for a plus."""
     yield from with_value(line, "-")
     for part in line.within(ast.UnaryOp):
         assert isinstance(part, ast.UnaryOp)
@@ -42,7 +42,7 @@ def sign(line: Line) -> Iterator[str]:
 
 
 def factor_two(line: Line) -> Iterator[str]:
-    """Twice or half as much; a number in a product forgotten."""
+    """Twice or half as much, or a number missing from a product."""
     yield from with_value(line, "2 * ")
     yield from with_value(line, "0.5 * ")
     for product, left, right in products(line):
@@ -53,7 +53,7 @@ def factor_two(line: Line) -> Iterator[str]:
 
 
 def n_for_n_minus_one(line: Line) -> Iterator[str]:
-    """Bessel's correction where it does not belong, or not where it does."""
+    """Bessel's correction in the wrong place, or missing."""
     corrected: set[int] = set()
     for part in line.within(ast.BinOp):
         if isinstance(part, ast.BinOp) and ast.unparse(part) == "n - 1":
@@ -67,7 +67,7 @@ def n_for_n_minus_one(line: Line) -> Iterator[str]:
 
 
 def forward_for_gradient(line: Line) -> Iterator[str]:
-    """The forward value where its gradient should stand: the d forgotten."""
+    """The forward value in place of its gradient: a missing d."""
     for part in line.within(ast.Name):
         name = line.gradient(part)
         if name is not None:
@@ -96,13 +96,13 @@ def wrong_operand(line: Line) -> Iterator[str]:
 
 
 def missing_sum(line: Line) -> Iterator[str]:
-    """A broadcast dimension not summed over."""
+    """A missing sum over a broadcast dimension."""
     for call, tensor in calls(line, "sum"):
         yield with_part(line, call, tensor)
 
 
 def extra_sum(line: Line) -> Iterator[str]:
-    """A dimension summed over that was never broadcast."""
+    """A sum over a dimension that was not broadcast."""
     yield from with_value(line, "", ".sum(0, keepdim=True)")
     yield from with_value(line, "", ".sum(1, keepdim=True)")
     for part in line.within(ast.Name):
@@ -113,7 +113,7 @@ def extra_sum(line: Line) -> Iterator[str]:
 
 
 def wrong_axis(line: Line) -> Iterator[str]:
-    """Summed or searched along the other dimension."""
+    """A sum or an argmax along the other dimension."""
     for method in ("sum", "max"):
         for call, _ in calls(line, method):
             axis = call.args[0]
@@ -121,14 +121,14 @@ def wrong_axis(line: Line) -> Iterator[str]:
 
 
 def no_keepdim(line: Line) -> Iterator[str]:
-    """The summed dimension gone, where broadcasting hides that it is."""
+    """keepdim missing, where broadcasting hides it."""
     for call, tensor in calls(line, "sum"):
         if call.keywords:
             yield with_part(line, call, f"({ast.unparse(tensor)}).sum({ast.unparse(call.args[0])})")
 
 
 def mean_for_sum(line: Line) -> Iterator[str]:
-    """An average where broadcasting asks for a sum."""
+    """A mean in place of a sum."""
     for call, _ in calls(line, "sum"):
         assert isinstance(call.func, ast.Attribute)
         yield with_part(line, call.func, f"({ast.unparse(call.func.value)}).mean")
@@ -147,7 +147,7 @@ def sum_before_multiply(line: Line) -> Iterator[str]:
 
 
 def matmul(line: Line) -> Iterator[str]:
-    """Transposed, not transposed, the other way round, or elementwise."""
+    """A transpose too many or too few, swapped operands, or an elementwise product."""
     for part in line.within(ast.BinOp):
         if not isinstance(part, ast.BinOp) or not isinstance(part.op, ast.MatMult):
             continue
@@ -160,7 +160,7 @@ def matmul(line: Line) -> Iterator[str]:
 
 
 def exponent(line: Line) -> Iterator[str]:
-    """Slips of the power rule: the exponent not lowered or lowered twice, the factor not taken."""
+    """Mistakes in the power rule: a wrong exponent or a missing factor."""
     for part in line.within(ast.BinOp):
         if isinstance(part, ast.BinOp) and isinstance(part.op, ast.Pow):
             power = float(ast.unparse(part.right))
@@ -171,7 +171,7 @@ def exponent(line: Line) -> Iterator[str]:
 
 
 def upstream_missing(line: Line) -> Iterator[str]:
-    """The local derivative alone, the chain rule forgotten."""
+    """The local derivative without the upstream gradient."""
     for product, left, right in products(line):
         for factor, other in ((left, right), (right, left)):
             if line.gradient(factor) is not None:
@@ -181,7 +181,7 @@ def upstream_missing(line: Line) -> Iterator[str]:
 
 
 def local_missing(line: Line) -> Iterator[str]:
-    """The upstream gradient alone, the local derivative forgotten; a copy, or it were an alias."""
+    """A copy of the upstream gradient, without the local derivative. (An alias is another kind.)"""
     for product, left, right in products(line):
         for factor in (left, right):
             if line.gradient(factor) is not None:
@@ -191,7 +191,7 @@ def local_missing(line: Line) -> Iterator[str]:
 
 
 def alias(line: Line) -> Iterator[str]:
-    """The upstream gradient's own memory, written to: by a later line, or by this one."""
+    """The upstream gradient's memory, which this line or a later one writes to."""
     for call, tensor in calls(line, "clone"):
         if line.gradient(tensor) is not None:
             yield with_part(line, call, tensor)
@@ -217,7 +217,7 @@ def per_mille(line: Line) -> Iterator[str]:
 
 
 def _arguments(line: Line) -> Iterator[ast.expr]:
-    """Yield the gradients that a call in place is given."""
+    """Yield the gradients among the arguments of an in-place call."""
     if isinstance(line.node, ast.Expr):
         yield from (part for part in line.within(ast.Name) if line.gradient(part) is not None
                     and line.gradient(part) != line.target)  # fmt: skip

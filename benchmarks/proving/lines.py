@@ -1,4 +1,4 @@
-"""One line of the backward pass, to be read and rewritten as a syntax tree."""
+"""One line of the backward pass as a syntax tree, to read and to rewrite."""
 
 import ast
 import copy
@@ -10,7 +10,7 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 @dataclass(frozen=True)
 class Line:
-    """One statement of the backward pass. `shapes` are those of all names, in program order."""
+    """One statement of the backward pass. `shapes` has all names, in program order."""
 
     number: int
     text: str
@@ -18,7 +18,7 @@ class Line:
     target: str
     shapes: Shapes
     earlier: frozenset[str]
-    """The gradients that stand before this line."""
+    """The gradients assigned before this line."""
 
     @property
     def value(self) -> ast.expr:
@@ -26,18 +26,18 @@ class Line:
         return self.node.value
 
     def within(self, kind: type[ast.expr]) -> Iterator[ast.expr]:
-        """Yield the expressions of that kind that the line computes with."""
+        """Yield the expressions of that kind in the line's value."""
         for part in ast.walk(self.value):
             if isinstance(part, kind):
                 yield part
 
     def gradient(self, part: ast.expr) -> str | None:
-        """Return the name if `part` is a gradient by hand."""
+        """Return the name if `part` is a hand-written gradient."""
         return part.id if isinstance(part, ast.Name) and part.id in self.earlier else None
 
 
 def with_part(line: Line, old: ast.AST, new: ast.expr | str) -> str:
-    """Return the line's text with one expression for another."""
+    """Return the line's text with `old` replaced by `new`."""
     index = next(i for i, part in enumerate(ast.walk(line.node)) if part is old)
     tree = copy.deepcopy(line.node)
     found = list(ast.walk(tree))[index]
@@ -51,7 +51,7 @@ def with_part(line: Line, old: ast.AST, new: ast.expr | str) -> str:
 
 
 def with_value(line: Line, before: str, after: str = "") -> Iterator[str]:
-    """Yield the line with text around its whole value; nothing where it is a call in place."""
+    """Yield the line with text around its whole value; nothing for an in-place call."""
     if not isinstance(line.node, ast.Expr):
         yield with_part(line, line.value, f"{before}({ast.unparse(line.value)}){after}")
 
@@ -64,7 +64,7 @@ def products(line: Line) -> Iterator[tuple[ast.BinOp, ast.expr, ast.expr]]:
 
 
 def calls(line: Line, method: str) -> Iterator[tuple[ast.Call, ast.expr]]:
-    """Yield each call of a tensor's method with the tensor."""
+    """Yield each call of that method, with the tensor."""
     for part in line.within(ast.Call):
         assert isinstance(part, ast.Call)
         if isinstance(part.func, ast.Attribute) and part.func.attr == method:
@@ -72,7 +72,7 @@ def calls(line: Line, method: str) -> Iterator[tuple[ast.Call, ast.expr]]:
 
 
 def quotients(line: Line) -> Iterator[tuple[ast.BinOp, ast.expr]]:
-    """Yield each division of a gradient by hand, with that gradient."""
+    """Yield each division of a hand-written gradient, with that gradient."""
     for part in line.within(ast.BinOp):
         if (
             isinstance(part, ast.BinOp)

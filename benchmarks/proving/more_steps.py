@@ -19,7 +19,7 @@ from benchmarks.proving.steps import (
 
 
 def broadcast(d: Draft, x: Node) -> Node:
-    """A vector over the rows, or a column over the columns, times or plus."""
+    """Multiply by, or subtract, a broadcast row, column or number."""
     shape, total = d.rng.choice(
         [
             ((x.width,), "sum(0)"),
@@ -36,7 +36,7 @@ def broadcast(d: Draft, x: Node) -> Node:
 
 
 def residual(d: Draft, x: Node) -> Node:
-    """An earlier node again: two branches meet."""
+    """Use an earlier node again, so that two branches meet."""
     z = d.older(x.width)
     if d.rng.random() < 0.5:
         parts = ((x.name, "D.clone()"), (z.name, "0.5 * D"))
@@ -48,7 +48,7 @@ def residual(d: Draft, x: Node) -> Node:
 
 
 def centred(d: Draft, x: Node) -> Node:
-    """Less its mean, maximum or sum along the row, kept or not."""
+    """Subtract each row's mean, maximum or last element."""
     i, how = x.name, d.rng.choice(["mean", "amax", "last"])
     if how == "mean":
         m = d.line(
@@ -67,7 +67,7 @@ def centred(d: Draft, x: Node) -> Node:
 
 
 def rows(d: Draft, x: Node) -> Node:
-    """Rows looked up, some several times, some never."""
+    """Look up rows, some several times, some never."""
     ix, out = d.constant("ix", "torch.randint(0, n, (n,), generator=g)"), d.name("rows")
     way = d.rng.choice(
         [
@@ -79,7 +79,7 @@ def rows(d: Draft, x: Node) -> Node:
 
 
 def gathered(d: Draft, x: Node) -> Node:
-    """One column a row chosen, several times over."""
+    """Choose one column per row, several times."""
     wide = d.rng.randint(2, 6)
     ix = d.constant("ix", f"torch.randint(0, {x.width}, (n, {wide}), generator=g)")
     part = (x.name, f"torch.zeros_like({x.name}).scatter_add_(1, {ix}, D)")
@@ -87,7 +87,7 @@ def gathered(d: Draft, x: Node) -> Node:
 
 
 def sliced(d: Draft, x: Node) -> Node:
-    """The first columns, or every other."""
+    """Take the first columns, or every other one."""
     if x.width < 3:
         return elementwise(d, x)
     cut = d.rng.choice([":-1", "1:", "::2"])
@@ -96,7 +96,7 @@ def sliced(d: Draft, x: Node) -> Node:
 
 
 def joined(d: Draft, x: Node) -> Node:
-    """Beside an earlier node."""
+    """Concatenate with an earlier node."""
     z = d.older()
     if x.width + z.width > 24:
         return linear(d, x)
@@ -106,7 +106,7 @@ def joined(d: Draft, x: Node) -> Node:
 
 
 def halves(d: Draft, x: Node) -> Node:
-    """Split in two, one half the gate of the other."""
+    """Split into halves; one gates the other."""
     if x.width % 2:
         return elementwise(d, x)
     a, b, i = d.name("left"), d.name("right"), x.name
@@ -117,7 +117,7 @@ def halves(d: Draft, x: Node) -> Node:
 
 
 def masked(d: Draft, x: Node) -> Node:
-    """Some elements replaced."""
+    """Replace some elements."""
     mask, i = d.constant("mask", f"torch.rand((n, {x.width}), generator=g) < 0.3"), x.name
     if d.rng.random() < 0.5:
         part = (i, f"torch.where({mask}, 0, D)")
@@ -159,7 +159,7 @@ def attention(d: Draft, x: Node) -> Node:
 
 
 def across(d: Draft, x: Node) -> Node:
-    """Transposed there and back, scaled on the way."""
+    """Transpose, scale, and transpose back."""
     v = d.parameter("v", x.width, 1, around=1.0)
     t = d.line(
         d.name("turned"),

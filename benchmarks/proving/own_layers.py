@@ -1,4 +1,4 @@
-"""The library's own layers as programs: correct, and to be found so by the checker."""
+"""The library's own layers as correct programs, on which the checker must raise no alarm."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ def _as(value: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
 
 
 def _hands(layer: str, case: Case, form: str) -> tuple[str, ...]:
-    """Return the gradients that the form gives: of the inputs, and of every step if chunked."""
+    """Return the gradients of a form: those of the inputs and, if chunked, of every step."""
     module = LAYERS[layer]
     pairs = zip(module.INPUTS, case.inputs, strict=False)
     floats = [name for name, value in pairs if value.is_floating_point()]
@@ -52,7 +52,7 @@ def _hands(layer: str, case: Case, form: str) -> tuple[str, ...]:
 
 
 def _source(layer: str, case: Case, form: str, hands: tuple[str, ...]) -> str:
-    """Return the program: every step named, then every gradient that the form has."""
+    """Return the program: every step with a name, then every gradient of the form."""
     module = LAYERS[layer]
     inputs, out = module.INPUTS[: len(case.inputs)], module.NODES[-1]
     leaves = {n: ".requires_grad_()" if f"d{n}" in hands else "" for n in inputs}

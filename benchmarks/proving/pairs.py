@@ -1,4 +1,4 @@
-"""Two faults at a time: every two of a sample with one of each kind, and pairs at random."""
+"""Two faults at a time: all pairs of a sample with one fault of each kind, and random pairs."""
 
 import random
 from collections import Counter
@@ -12,7 +12,7 @@ from benchmarks.proving.program import Sizes, with_lines
 
 @dataclass(frozen=True)
 class Pair:
-    """A program with two faults, and what becomes of each gradient."""
+    """A program with two faults, and their effect on each gradient."""
 
     faults: tuple[Fault, Fault]
     source: str
@@ -21,9 +21,9 @@ class Pair:
 
 
 def sample(faults: Sequence[Fault]) -> list[Fault]:
-    """Return one fault of each kind, no two in one line or in one gradient's fate.
+    """Return one fault of each kind, with no line in common.
 
-    Kinds with few lines choose first; each takes its fault furthest from those taken.
+    Kinds with few faults choose first; each takes the fault furthest from those already chosen.
     """
     kinds = Counter(fault.kind for fault in faults)
     chosen: list[Fault] = []
@@ -36,7 +36,7 @@ def sample(faults: Sequence[Fault]) -> list[Fault]:
 
 
 def every_two(faults: Sequence[Fault]) -> Iterator[Pair]:
-    """Yield every two of `faults` that run together."""
+    """Yield each pair of `faults` that runs."""
     for one, two in combinations(faults, 2):
         made = pair(one, two)
         if made is not None:
@@ -44,7 +44,7 @@ def every_two(faults: Sequence[Fault]) -> Iterator[Pair]:
 
 
 def at_random(faults: Sequence[Fault], count: int, seed: int = 0) -> Iterator[Pair]:
-    """Yield `count` random pairs that run together, in different lines."""
+    """Yield `count` random pairs in different lines that run."""
     rng = random.Random(seed)
     while count:
         one, two = rng.sample(faults, 2)
@@ -55,7 +55,7 @@ def at_random(faults: Sequence[Fault], count: int, seed: int = 0) -> Iterator[Pa
 
 
 def pair(one: Fault, two: Fault) -> Pair | None:
-    """Return the program with both faults, at the first of their sizes at which both are wrong."""
+    """Return the program with both faults, at the first of their sizes where both count."""
     source = with_lines({one.line: one.mutated, two.line: two.mutated})
     for sizes in dict.fromkeys((one.sizes, two.sizes)):
         effect = effects(source, sizes)
@@ -65,5 +65,5 @@ def pair(one: Fault, two: Fault) -> Pair | None:
 
 
 def _masked(fault: Fault, other: Fault, effect: dict[str, str]) -> bool:
-    """Tell whether an alias makes another fault right: both names then mean the same memory."""
+    """Return whether an alias makes `fault` correct: both names then mean the same memory."""
     return other.kind == "alias written to" and effect[fault.root.hand] == "same"

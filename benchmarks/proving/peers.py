@@ -1,9 +1,9 @@
-"""The same programs through the tools that people have: PEERS, name -> what it says of a program.
+"""The same programs through other tools. PEERS: name -> the gradients that the tool rejects.
 
-Each is used as its own users would. gradcheck: float64, on an autograd.Function whose backward is
-the program's; it sees the gradients of the parameters alone, and stops at the first that it turns
-down. assert_close and the notebooks' cmp: float32 or whatever the program runs in, on every pair
-after the whole backward pass, in the order in which the gradients are finished.
+Each tool is used as its users would. gradcheck runs in float64 on an autograd.Function whose
+backward is the program's; it sees only the gradients of the parameters and stops at the first that
+it rejects. assert_close and the notebooks' cmp run in the program's dtype on every pair after the
+whole backward pass, in the order in which the gradients are finished.
 """
 
 from collections.abc import Callable
@@ -17,12 +17,12 @@ from benchmarks.proving.correct import Correct, gradient_names
 from benchmarks.proving.program import FORWARD, PARAMETERS, SETUP, Sizes, hand_names, settings
 
 Failing = list[str]
-"""The gradients that a peer turns down, in its order; "" where it does not say which."""
+"""The gradients that a tool rejects, in its order; "" if it does not say which."""
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A program in its three parts, and what the peers need to know of it."""
+    """A program in three parts, and what the tools need to know about it."""
 
     setup: str
     forward: str
@@ -30,11 +30,11 @@ class Subject:
     leaves: tuple[str, ...]
     hands: tuple[str, ...]
     names: Callable[[torch.dtype | None], dict[str, Any]]
-    """What the setup finds there when it begins: in the given dtype, or in the program's own."""
+    """The names that the setup starts with, in the given dtype or in the program's own."""
 
 
 def planted(source: str, sizes: Sizes) -> Subject:
-    """Return program.py's program, or one of its faults, for the peers."""
+    """Return program.py's program, with or without faults, for the other tools."""
     backward = source.removeprefix(SETUP + FORWARD).split("\n", 1)[1]
 
     def names(dtype: torch.dtype | None) -> dict[str, Any]:
@@ -44,7 +44,7 @@ def planted(source: str, sizes: Sizes) -> Subject:
 
 
 def random_pass(given: Correct) -> Subject:
-    """Return a correct pass for the peers."""
+    """Return a correct pass for the other tools."""
     before, backward = given.source.split("loss.backward()\n")
     lines = before.splitlines()
     setup, forward = "\n".join(lines[: given.begins]), "\n".join(lines[given.begins :])
@@ -54,7 +54,7 @@ def random_pass(given: Correct) -> Subject:
 
 
 def gradcheck(subject: Subject, fast: bool) -> Failing:
-    """Return what torch.autograd.gradcheck turns down, its defaults else."""
+    """Return what torch.autograd.gradcheck rejects with its defaults."""
     start = subject.names(torch.float64)
     exec(subject.setup, start)
     forward_code = compile(subject.forward, "forward.py", "exec")
@@ -77,14 +77,14 @@ def gradcheck(subject: Subject, fast: bool) -> Failing:
     leaves = tuple(start[name].detach().requires_grad_() for name in subject.leaves)
     try:
         torch.autograd.gradcheck(Program.apply, leaves, fast_mode=fast)
-    except RuntimeError as error:  # GradcheckError is one; so is the engine's word on a shape
+    except RuntimeError as error:  # a GradcheckError, or the engine's error about a shape
         _, found, rest = str(error).partition("with respect to input ")
         return [f"d{subject.leaves[int(rest.split(',')[0])]}" if found else ""]
     return []
 
 
 def assert_close(subject: Subject) -> Failing:
-    """Return what torch.testing.assert_close turns down, with its defaults."""
+    """Return what torch.testing.assert_close rejects with its defaults."""
 
     def passes(hand: Tensor, own: Tensor) -> bool:
         try:
@@ -119,7 +119,7 @@ def _failing(subject: Subject, passes: Callable[[Tensor, Tensor], bool]) -> Fail
     for hand, node in nodes.items():
         try:
             right = passes(names[hand].detach(), node.grad)
-        except RuntimeError:  # cmp dies where shapes do not broadcast: the user is told
+        except RuntimeError:  # cmp raises where shapes do not broadcast, so its user notices
             right = False
         if not right:
             failing.append(hand)

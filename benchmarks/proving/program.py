@@ -1,7 +1,7 @@
-"""A flat forward and backward pass in the notebooks' manner, correct: what faults are planted in.
+"""The program in which faults are planted: a correct forward and backward pass, one step a line.
 
 Data and parameters come from a seeded generator; no parameter is 0 or constant, since that would
-mask mistakes. Letters: n batch, T block_size, E n_embd, H n_hidden, V vocab_size.
+hide mistakes. Letters: n batch, T block_size, E n_embd, H n_hidden, V vocab_size.
 """
 
 import ast
@@ -15,7 +15,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Sizes:
-    """What the program is run with."""
+    """The sizes of the program."""
 
     n: int
     block_size: int
@@ -25,9 +25,9 @@ class Sizes:
 
 
 PLAIN = Sizes(n=13, block_size=2, n_embd=5, n_hidden=9, vocab_size=7)
-"""No two dimensions alike: a slip that needs equal sizes raises."""
+"""No two dimensions are equal, so a mistake that needs equal sizes raises."""
 SQUARE = Sizes(n=12, block_size=3, n_embd=4, n_hidden=12, vocab_size=12)
-"""Every matrix square: whatever is transposed or multiplied elementwise still runs."""
+"""Every matrix is square, so a wrong transpose or an elementwise product still runs."""
 
 SETUP = """\
 g = torch.Generator().manual_seed(seed)
@@ -109,11 +109,11 @@ dC.index_put_((Xb,), demb, accumulate=True)
 PARAMETERS = ("C", "W1", "b1", "W2", "b2", "bngain", "bnbias")
 SOURCE = SETUP + FORWARD + AUTOGRAD + BACKWARD
 BEFORE = len((SETUP + FORWARD + AUTOGRAD).splitlines())
-"""Lines of SOURCE before the first of BACKWARD."""
+"""The number of lines of SOURCE before BACKWARD."""
 
 
 def with_lines(changed: dict[int, str]) -> str:
-    """Return SOURCE with the lines of these numbers, from 1, replaced; no line moves."""
+    """Return SOURCE with the lines of these numbers (from 1) replaced. No line moves."""
     lines = SOURCE.splitlines()
     for number, text in changed.items():
         lines[number - 1] = text
@@ -141,7 +141,7 @@ def hand_names() -> list[str]:
 
 
 def settings(sizes: Sizes, dtype: torch.dtype = torch.float32, seed: int = 1) -> dict[str, Any]:
-    """Return the names that SOURCE finds there when it begins."""
+    """Return the names that SOURCE starts with."""
     return {"torch": torch, "F": F, "dtype": dtype, "seed": seed, **asdict(sizes)}
 
 
@@ -157,6 +157,6 @@ def run(
 def gradients(
     source: str, sizes: Sizes, dtype: torch.dtype = torch.float64, seed: int = 1
 ) -> dict[str, Tensor]:
-    """Return what a program gives for the 26 gradients, autograd's own left out."""
+    """Return a program's 26 gradients, computed without autograd's."""
     names = run(source.replace(AUTOGRAD, "\n"), sizes, dtype, seed)
     return {name: names[name].detach() for name in hand_names()}

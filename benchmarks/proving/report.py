@@ -1,4 +1,4 @@
-"""What the proving ground found, as Markdown, and into the docs between markers."""
+"""The proving ground's tables as Markdown, written into the docs between markers."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from benchmarks.proving.generate import Generated
 
 
 def by_kind(generated: Generated, missed: Counter[str], explained: Mapping[str, Explained]) -> str:
-    """Return a row a kind: faults, named exactly, explained, and the candidates that are none."""
+    """Return a table with a row per kind: faults, named exactly, explained, and left out."""
     counts = Counter(fault.kind for fault in generated.faults)
     rows = [
         [kind, str(n), str(n - missed[kind]), str(explained[kind].right),
@@ -26,7 +26,7 @@ def by_kind(generated: Generated, missed: Counter[str], explained: Mapping[str, 
 
 
 def on_pairs(kinds: int, every: int, drawn: int, missed: Sequence[int]) -> str:
-    """Return a row a way of pairing."""
+    """Return a table with a row per way of pairing."""
     rows = [
         [f"every two of one fault of each of {kinds} kinds", str(every), str(every - missed[0])],
         ["any two faults, at random", str(drawn), str(drawn - missed[1])],
@@ -35,7 +35,7 @@ def on_pairs(kinds: int, every: int, drawn: int, missed: Sequence[int]) -> str:
 
 
 def on_alarms(families: dict[str, tuple[int, Counter[str], int]]) -> str:
-    """Return a row a family of correct programs: how many, the verdicts, the false alarms."""
+    """Return a table with a row per family of correct programs."""
     rows = [
         [name, str(n), str(found["exact"] + found["rounding"]), str(found["exact"]), str(cried)]
         for name, (n, found, cried) in families.items()
@@ -45,20 +45,20 @@ def on_alarms(families: dict[str, tuple[int, Counter[str], int]]) -> str:
 
 
 def beside(rows: Sequence[Sequence[str]], faults: int, pairs: int, passes: int) -> str:
-    """Return the checker beside its peers."""
+    """Return the table of the checker beside other tools."""
     head = ["", f"found, of {faults}", f"named, of {faults}", f"both named, of {pairs}",
-            f"false alarms, of {passes}", "ms of processor a program"]  # fmt: skip
+            f"false alarms, of {passes}", "CPU ms per program"]  # fmt: skip
     return table(head, rows)
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a Markdown table; numbers to the right."""
+    """Return a Markdown table with right-aligned numbers."""
     rule = ["---", *("---:" for _ in head[1:])]
     return "\n".join(f"| {' | '.join(row)} |" for row in (head, rule, *rows))
 
 
 def write(path: Path, parts: dict[str, str]) -> None:
-    """Put each part between its markers in the file. Raises ValueError where one is missing."""
+    """Write each part between its markers in the file. Raises ValueError if a marker is missing."""
     text = path.read_text()
     for name, part in parts.items():
         begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->"

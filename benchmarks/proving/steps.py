@@ -1,7 +1,7 @@
-"""STEPS: forward lines of the field with their correct backward lines, to be strung together.
+"""STEPS: common forward lines with their correct backward lines, for chains of any length.
 
-A step takes the node x (n, H), adds its lines to a Draft, and returns the node that goes on, also
-(n, some H). Values stay near 1, so that chains of any length stay finite in bfloat16 too.
+A step takes the node x (n, H), adds its lines to a Draft, and returns the next node, again (n, H)
+with some H. Values stay near 1, so that long chains stay finite in bfloat16 too.
 """
 
 import random
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 Parts = list[tuple[str, str]]
-"""What each input gets: its name, with an index if it gets a part, and the expression."""
+"""Contributions: the input's name, with an index if only a part gets it, and an expression."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Node:
 
 @dataclass
 class Draft:
-    """A program in the making."""
+    """A program under construction."""
 
     rng: random.Random
     setup: list[str] = field(default_factory=list)
@@ -33,31 +33,31 @@ class Draft:
     count: int = 0
 
     def name(self, stem: str) -> str:
-        """Return a name of its own."""
+        """Return a new name."""
         self.count += 1
         return f"{stem}{self.count}"
 
     def line(self, out: str, expression: str, *parts: tuple[str, str]) -> str:
-        """Add `out = expression` and what its inputs get; `D` in a part stands for d`out`."""
+        """Add `out = expression` and contributions to its inputs; in them `D` stands for d`out`."""
         self.forward.append(f"{out} = {expression}")
         self.undo.append((out, [(name, part.replace("D", f"d{out}")) for name, part in parts]))
         return out
 
     def parameter(self, stem: str, *shape: int | str, around: float = 0.0) -> str:
-        """Add a leaf; no two elements are the same."""
+        """Add a leaf without equal elements."""
         name, spread = self.name(stem), (0.3 if around else f"{shape[0]} ** -0.5")
         drawn = f"torch.randn(({', '.join(map(str, shape))},), generator=g) * {spread} + {around}"
         self.setup.append(f"{name} = ({drawn}).to(dtype).requires_grad_()")
         return name
 
     def constant(self, stem: str, expression: str) -> str:
-        """Add what needs no gradient."""
+        """Add a tensor that needs no gradient."""
         name = self.name(stem)
         self.setup.append(f"{name} = {expression}")
         return name
 
     def older(self, width: int | None = None) -> Node:
-        """Return an earlier node, of that width if one is given: there is always the last."""
+        """Return a random earlier node, of the given width if any. The last node always fits."""
         fitting = [node for node in self.nodes if width in (None, node.width)]
         return self.rng.choice(fitting)
 
@@ -74,7 +74,7 @@ def linear(d: Draft, x: Node) -> Node:
 
 
 def einsum(d: Draft, x: Node) -> Node:
-    """The same without a bias, as einsum."""
+    """x @ W, written as einsum."""
     wide = d.rng.randint(2, 12)
     W = d.parameter("W", x.width, wide)
     parts = (
@@ -138,7 +138,7 @@ def standardised(d: Draft, x: Node) -> Node:
 
 
 def layernorm(d: Draft, x: Node) -> Node:
-    """Over each row, as PyTorch has it, with gain and bias."""
+    """Layernorm over each row, as in PyTorch, with gain and bias."""
     gain, bias = d.parameter("gain", x.width, around=1.0), d.parameter("bias", x.width)
     i = x.name
     mean = d.line(
@@ -163,7 +163,7 @@ def layernorm(d: Draft, x: Node) -> Node:
 
 
 def rmsnorm(d: Draft, x: Node) -> Node:
-    """Divided by the root of the row's mean square."""
+    """RMS norm over each row."""
     i = x.name
     ms = d.line(
         d.name("ms"), f"({i}**2).mean(-1, keepdim=True) + 0.1", (i, f"2 * {i} / {x.width} * D")
@@ -188,11 +188,11 @@ ELEMENTWISE = {
     "recip": ("1 / (1 + x * x)", "-2 * x * y**2 * D"),
     "sin": ("torch.sin(x)", "torch.cos(x) * D"),
 }
-"""Name: forward of x, and what x gets where y is the result."""
+"""Name -> forward expression of x, and the gradient of x where y is the result."""
 
 
 def elementwise(d: Draft, x: Node) -> Node:
-    """One of ELEMENTWISE, whichever."""
+    """Apply a random function of ELEMENTWISE."""
     return function(d.rng.choice(sorted(ELEMENTWISE)))(d, x)
 
 
@@ -209,7 +209,7 @@ def function(stem: str) -> Step:
 
 
 def softmax(d: Draft, x: Node) -> Node:
-    """The lecture's steps, the maximum subtracted."""
+    """Softmax in the lecture's steps, with the maximum subtracted."""
     i = x.name
     top = d.line(
         d.name("maxes"),
@@ -232,12 +232,12 @@ def softmax(d: Draft, x: Node) -> Node:
 
 
 def log_softmax(d: Draft, x: Node) -> Node:
-    """In one function."""
+    """Softmax in one function."""
     name = d.name("logp")
     part = (x.name, f"D - {name}.exp() * D.sum(1, keepdim=True)")
     return Node(d.line(name, f"F.log_softmax({x.name}, dim=1)", part), x.width)
 
 
 def _filled(text: str, **names: str) -> str:
-    """Put names for the letters that stand alone."""
+    """Replace the letters that stand alone by names."""
     return re.sub(r"\b[xy]\b", lambda m: names[m[0]], text)

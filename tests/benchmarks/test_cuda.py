@@ -1,4 +1,4 @@
-"""The step on a GPU: its peers are right on the processor; without a GPU there is a line."""
+"""The step on a GPU: its peers are right on the CPU; without a GPU there is a line."""
 
 import sys
 from pathlib import Path
@@ -35,7 +35,7 @@ def test_without_a_gpu_there_is_one_line_and_no_failure(
 
 
 @pytest.mark.parametrize("name", QUICK)
-def test_its_peers_are_right_on_the_processor(
+def test_its_peers_are_right_on_the_cpu(
     dataset: Dataset, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setitem(CAPTURES, "cpu", recorded)

@@ -27,7 +27,7 @@ from handgrad.data import Dataset, open_dataset
 QUICK = {name: build for name, build in PEERS.items() if "torch.compile" not in name}
 CELLS = {
     "the lecture's": (Cell(), 1),
-    "primes, deep": (Cell(n_hidden=37, batch_size=5, n_layer=3), 4),
+    "primes, two layers": (Cell(n_hidden=37, batch_size=5, n_layer=2), 4),
     "wide": (Cell(n_hidden=256, batch_size=101), 2),
 }
 """Sizes, and steps a call."""
@@ -139,17 +139,17 @@ def test_tables_and_pictures_are_made_of_one_cell_and_of_many(
     assert "n_hidden 16, batch 4, depth 6" in table.text(many)
 
 
-def test_the_jobs_ratio_is_by_processor_time() -> None:
+def test_the_jobs_ratio_is_of_cpu_time() -> None:
     runs = [(Spent(9.0, 1.0), Spent(9.0, 8.0)), (Spent(9.0, 2.0), Spent(9.0, 8.0))]
     job = Job(4, Spent(5.0, 4.0), [*runs, runs[0]], Spent(3.0, 6.0), [Spent(2.0, 1.5)])
     assert _lines(10, None, job) == [
-        "10 steps, process start to samples                  wall s  processor s",
+        "10 steps, process start to samples                  wall s        CPU s",
         "one core: the lecture's script                         9.0          8.0",
         "one core: handgrad train, its default engine           9.0          1.0",
         "one core: the same with empty caches                   5.0          4.0",
-        "all cores, 4: the same, not empty                      2.0          1.5",
+        "all cores, 4: the same with filled caches              2.0          1.5",
         "all cores, 4: the same with empty caches               3.0          6.0",
-        "times faster on one core, by processor time, median of 3: 8.00",
+        "times faster on one core, by CPU time, median of 3: 8.00",
     ]
 
 

@@ -33,14 +33,14 @@ def test_the_list(capsys: Captured) -> None:
     assert capsys.readouterr().out == "HG104  power rule\nHG201  [alias]\n"
 
 
-@pytest.mark.parametrize("requested", [["HG104"], ["104"], ["power", "rule"], ["Power rule"]])
+@pytest.mark.parametrize("asked", [["HG104"], ["104"], ["power", "rule"], ["Power rule"]])
 def test_a_page(asked: list[str], capsys: Captured) -> None:
     assert run(["explain", *asked]) == 0
     assert capsys.readouterr().out == f"HG104  power rule\n\n{PAGE}"
 
 
 @pytest.mark.parametrize(
-    ("requested", "line"),
+    ("asked", "line"),
     [
         ("HG105", "did you mean HG104 (power rule), HG201 ([alias])?"),
         ("poer rule", "did you mean HG104 (power rule)?"),

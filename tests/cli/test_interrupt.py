@@ -11,7 +11,7 @@ import pytest
 
 from tiny import FLAGS, write_words
 
-STEPS = 8_000
+STEPS = 3_000
 TIMEOUT = 60.0  # seconds; a loaded machine may take some to import torch
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from handgrad.data.dataset import open_dataset
 from handgrad.data.sources import EMBEDDED
+from paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "scripts" / "make_names.py"
 
 

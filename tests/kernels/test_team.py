@@ -57,7 +57,7 @@ def _meet(rounds, written, late, thread, team):
     return rounds
 
 
-@pytest.mark.parametrize("threads", [1, 2, 5])  # five are more than many a machine has processors
+@pytest.mark.parametrize("threads", [1, 2, 5])  # more than many machines have CPUs
 def test_after_wait_all_writes_are_visible(threads: int) -> None:
     written, late = np.zeros((threads, LINE), np.int64), np.full(threads, -1)
     team = Team(threads)

@@ -1,13 +1,13 @@
 """docs/jupyter.md: a kernel shows what the page says below each of its cells."""
 
 import re
-from pathlib import Path
 
 from handgrad.notebook.journal import DEFAULT
 from handgrad.notebook.magic import SUBCOMMANDS
 from notebook.conftest import Kernel
+from paths import DOCS
 
-PAGE = (Path(__file__).parents[2] / "docs" / "jupyter.md").read_text()
+PAGE = (DOCS / "jupyter.md").read_text()
 CELLS = re.findall(r"```python\n(.*?)\n```\n(?:\n```\n(.*?)\n```\n)?", PAGE, re.DOTALL)
 
 

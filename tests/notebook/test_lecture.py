@@ -1,13 +1,12 @@
 """examples/lecture.ipynb, from top to bottom in a kernel."""
 
-from pathlib import Path
-
 import nbformat
 import pytest
 
 from notebook.conftest import Kernel, Ran
+from paths import ROOT
 
-FILE = Path(__file__).parents[2] / "examples" / "lecture.ipynb"
+FILE = ROOT / "examples" / "lecture.ipynb"
 CELLS = nbformat.read(FILE, as_version=4).cells
 SOURCES = [cell.source for cell in CELLS if cell.cell_type == "code"]
 NOTHING_ELSE = {"exact", "right but for rounding"}

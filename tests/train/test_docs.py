@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-PAGE = Path(__file__).parents[2] / "docs" / "train.md"
+from paths import DOCS
+
+PAGE = DOCS / "train.md"
 
 
 def test_the_example_runs(

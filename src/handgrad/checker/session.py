@@ -20,11 +20,11 @@ from handgrad.checker.record.gradient_names import LIKELY, hand_names
 from handgrad.checker.record.instrument import Instrumenter, Statement
 from handgrad.checker.record.trace import Bind, Compared
 from handgrad.checker.records import CellError, Listing, Note, Place, Row
-from handgrad.checker.report.build.edges import edges_of
-from handgrad.checker.report.build.notes import NoteEvidence, find_notes
-from handgrad.checker.report.build.rows import missing_rows, row_of
-from handgrad.checker.report.build.shuffles import unread_shuffles
-from handgrad.checker.report.build.unwritten import unwritten
+from handgrad.checker.report.entries.edges import edges_of
+from handgrad.checker.report.entries.notes import NoteEvidence, find_notes
+from handgrad.checker.report.entries.rows import missing_rows, row_of
+from handgrad.checker.report.entries.shuffles import unread_shuffles
+from handgrad.checker.report.entries.unwritten import unwritten
 from handgrad.checker.report.report import Report
 from handgrad.errors import CheckError
 

@@ -1,27 +1,16 @@
 """Planted faults are explained by the right cause, and a right line is offered."""
 
-from benchmarks.proving.causes import EXPECTED, counted, explained, row_of
+from benchmarks.proving.causes import EXPECTED, counted, row_of
 from benchmarks.proving.generate import generate
 from benchmarks.proving.grade import check_program
 from benchmarks.proving.kinds import KINDS
 
 from handgrad.checker.explain.causes import CAUSES
 
-EVERY = 9
-"""All of them are for `python -m benchmarks.faults`; no two in a row are alike enough to miss."""
-
 
 def test_every_kind_has_its_causes() -> None:
     assert list(EXPECTED) == list(KINDS)
     assert set().union(*EXPECTED.values()) <= {cause.code for cause in CAUSES}
-
-
-def test_most_faults_are_explained_and_most_lines_offered() -> None:
-    found = explained(generate().faults[::EVERY]).values()
-    faults = sum(each.faults for each in found)
-    assert faults == 45
-    assert sum(each.right for each in found) >= 0.95 * faults
-    assert sum(each.offered for each in found) >= 0.9 * faults
 
 
 def test_another_cause_is_not_the_right_one() -> None:

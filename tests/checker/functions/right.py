@@ -1,4 +1,4 @@
-"""Hand-written functions that are right: (function, reference, inputs) by name."""
+"""Right hand-written functions: (function, reference, inputs) by name."""
 
 import torch
 import torch.nn.functional as F

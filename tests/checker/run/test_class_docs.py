@@ -11,8 +11,9 @@ from checker.run.test_docs import COMMANDS, SCRIPTS
 from handgrad.checker.report.file_result import STATUSES
 from handgrad.checker.report.sheet import COLUMNS
 from handgrad.cli import run
+from paths import DOCS
 
-PAGE = (Path(__file__).parents[3] / "docs" / "class.md").read_text()
+PAGE = (DOCS / "class.md").read_text()
 
 
 def test_the_commands_of_the_page(

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from handgrad.cli import run
+from paths import DOCS
 
-PAGE = Path(__file__).parents[3] / "docs" / "check.md"
+PAGE = DOCS / "check.md"
 FIGURE = re.compile(r"-?\d+(?:\.\d+)?(?:e[-+]?\d+)?")
 SCRIPTS = re.compile(r"`(\w+\.py)`:\n\n```python\n(.*?)```", re.DOTALL)
 COMMANDS = re.compile(r"```\n\$ handgrad (.*?)\n(.*?)```", re.DOTALL)

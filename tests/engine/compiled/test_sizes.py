@@ -17,7 +17,7 @@ CASES = {
     "4096 wide": (MLP(27, n_hidden=4096), 32),
     "65,536 rows": (MLP(27, n_hidden=64), 65_536),
     "no hidden layer": (MLP(5, n_layer=0), 32),
-    "twelve": (MLP(27, n_hidden=30, n_layer=12), 7),
+    "five": (MLP(27, n_hidden=30, n_layer=5, hidden_bias=False, batchnorm_output=True), 7),
     "products by BLAS": (MLP(27, n_hidden=513, n_layer=2), 65),
 }
 

@@ -14,7 +14,7 @@ from handgrad.checker.passes.forward import ForwardPass, find_passes
 from handgrad.checker.passes.truth import Pass, differentiated
 from handgrad.checker.record.trace import Bind, Op, Trace
 from handgrad.checker.records import CellError
-from handgrad.checker.report.build.rows import missing_rows
+from handgrad.checker.report.entries.rows import missing_rows
 from handgrad.checker.write.derive.derive import derive_pass
 from handgrad.errors import CheckError
 

@@ -20,6 +20,7 @@ from handgrad.checker.report.words import error_place
 from handgrad.checker.run.cells import Cell
 from handgrad.checker.run.deadline import Deadline, Timeout
 from handgrad.checker.run.failure import cell_name
+from handgrad.checker.run.forks import SERVE, serve
 from handgrad.checker.run.output import Echo
 from handgrad.errors import CheckError
 from handgrad.text import one_line
@@ -73,7 +74,7 @@ class Channel:
 
 def main() -> NoReturn:
     """Serve one request, then exit at once, even if the user's code left threads running."""
-    channel = Channel(int(sys.argv[1]))
+    channel = Channel(_events())
     try:
         answer = Work(channel, channel.request()).run()
     except CheckError as refusal:
@@ -81,6 +82,15 @@ def main() -> NoReturn:
     except BaseException as error:  # a fault of ours: the user's were caught where they were raised
         answer = _failure(error)
     _exit(channel, answer)
+
+
+def _events() -> int:
+    """Return the descriptor of the pipe of events; in a fork server, that of each child."""
+    if sys.argv[1] != SERVE:
+        return int(sys.argv[1])
+    events = serve(int(sys.argv[2]), sys.argv[3])
+    sys.argv[1:] = [str(events)]
+    return events
 
 
 def _exit(channel: Channel, answer: dict[str, Any]) -> NoReturn:

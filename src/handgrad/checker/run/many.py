@@ -5,11 +5,15 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import closing
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from handgrad.checker.report.file_result import FileResult, FileStatus
 from handgrad.checker.report.report import Report
 from handgrad.checker.run.deadline import TIMED_OUT
+from handgrad.checker.run.process import Forks, fresh
 from handgrad.checker.run.run import CHECK, TIMEOUT, require_settings, run_source
 from handgrad.checker.run.source import read_source
 from handgrad.checker.run.wire import unpack
@@ -57,23 +61,28 @@ def check_files(
     named = each_once(files)
     jobs = default_jobs(len(named)) if jobs is None else required_jobs(jobs)
 
+    return _check_all(named, timeout, jobs, {"pairs": pairs, "max_steps": max_steps})
+
+
+def _check_all(
+    files: Sequence[str | Path], timeout: float, jobs: int, settings: Mapping[str, Any]
+) -> Generator[FileResult, None, None]:
+    """Check `files`, forking their children from one server if there are several."""
+    forks = Forks()
+    start = forks if len(files) > 1 else partial(fresh, alone=False)
+
     def check(number: int, file: str | Path, stop: threading.Event) -> FileResult:
         begin = time.monotonic()
         try:
             answer, output = run_source(
-                read_source(file),
-                CHECK,
-                timeout,
-                pairs=pairs,
-                max_steps=max_steps,
-                stop=stop,
-                alone=False,
+                read_source(file), CHECK, timeout, stop=stop, start=start, **settings
             )
         except (CheckError, OSError) as error:
             return failed(number, file, time.monotonic() - begin, error)
         return graded(number, file, time.monotonic() - begin, unpack(answer["report"]), output)
 
-    return _as_completed(named, check, jobs)
+    with closing(forks):
+        yield from _as_completed(files, check, jobs)
 
 
 def _as_completed(

@@ -14,9 +14,11 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Self
 
+from handgrad.checker.run.forks import AVAILABLE, ForkedChild, ForkServer
 from handgrad.checker.run.output import OutputReader
 
 COMMAND = [sys.executable, "-P", "-m", "handgrad.checker.run.child"]
@@ -29,33 +31,77 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 """For a child beside others; torch, MKL and OpenBLAS all read it. The user's own setting wins."""
 
 Message = dict[str, Any]
+Process = subprocess.Popen[bytes] | ForkedChild
+Start = Callable[[str, int, threading.Event], Process]
+"""Starts a child for a kind of file, which writes its events to a descriptor, unless stopped."""
 
 
 class Stopped(Exception):
     """Raised in whoever waits for a child when its answer is no longer wanted."""
 
 
+def fresh(kind: str, events: int, stop: threading.Event, alone: bool = True) -> Process:
+    """Start a new Python.
+
+    `alone` is False for one of several files that run at the same time; each uses one thread.
+    """
+    return subprocess.Popen(
+        [*COMMAND, str(events)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        pass_fds=[events],
+        start_new_session=True,  # its own process group, so that all of it can be killed
+        env=environment(alone),
+    )
+
+
+def environment(alone: bool) -> dict[str, str]:
+    """Return the environment of a child."""
+    return {**({} if alone else ONE_THREAD), **os.environ, **SHOW_NOTHING}
+
+
+class Forks:
+    """Starts the children of several files, forked from one server for each kind of file.
+
+    `close` ends the servers.
+    """
+
+    def __init__(self) -> None:
+        self._servers: dict[str, ForkServer] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, kind: str, events: int, stop: threading.Event) -> Process:
+        """Start a child: a fork if possible, else a new Python."""
+        with self._lock:
+            if kind not in self._servers and AVAILABLE:
+                self._servers[kind] = ForkServer(COMMAND, kind, environment(alone=False))
+        child = self._servers[kind].fork(events, stop) if AVAILABLE else None
+        if child is None and stop.is_set():
+            raise Stopped
+        return child or fresh(kind, events, stop, alone=False)
+
+    def close(self) -> None:
+        """End the servers."""
+        for server in self._servers.values():
+            server.close()
+
+
 class Child:
     """A running child process. Leaving its context ends it and all that it started.
 
-    Setting `stop` ends the wait for an answer with Stopped. `alone` is False for one of several
-    files that run at the same time; each of those uses one thread.
+    Setting `stop` ends the wait for an answer with Stopped. `start` starts the process.
     """
 
     def __init__(
-        self, request: dict[str, Any], stop: threading.Event | None = None, alone: bool = True
+        self,
+        request: dict[str, Any],
+        stop: threading.Event | None = None,
+        start: Start | None = None,
     ) -> None:
         self._stop = stop or threading.Event()
         events_in, events_out = os.pipe()
-        self._process = subprocess.Popen(
-            [*COMMAND, str(events_out)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            pass_fds=[events_out],
-            start_new_session=True,  # its own process group, so that all of it can be killed
-            env={**({} if alone else ONE_THREAD), **os.environ, **SHOW_NOTHING},
-        )
+        self._process = (start or fresh)(request["kind"], events_out, self._stop)
         os.close(events_out)
         assert self._process.stdin is not None
         assert self._process.stdout is not None

@@ -13,7 +13,7 @@ from typing import Any
 from handgrad.checker.report.report import Report
 from handgrad.checker.run import process
 from handgrad.checker.run.cells import Source
-from handgrad.checker.run.process import Child, Message
+from handgrad.checker.run.process import Child, Message, Start
 from handgrad.checker.run.source import read_source
 from handgrad.checker.run.wire import unpack
 from handgrad.errors import CheckError, LostError, SettingsError
@@ -62,12 +62,12 @@ def run_source(
     pairs: Mapping[str, str] | None = None,
     max_steps: int | None = None,
     stop: threading.Event | None = None,
-    alone: bool = True,
+    start: Start | None = None,
     **more: Any,
 ) -> tuple[Message, str]:
     """Run `source` in a child process; return the child's answer and what the file printed.
 
-    `task` names what the child does (task.py); `more` goes into its request. `stop` and `alone`
+    `task` names what the child does (task.py); `more` goes into its request. `stop` and `start`
     are those of Child. Raises CheckError if the child refuses, LostError if it dies or hangs,
     Stopped if `stop` is set meanwhile.
     """
@@ -84,7 +84,7 @@ def run_source(
             "scratch": scratch,
             **more,
         }
-        with Child(request, stop, alone) as child:
+        with Child(request, stop, start) as child:
             answer = _answer(child, source, timeout)
         if answer["event"] == "failed":
             raise LostError(f"{source.shown}: {answer['message']}", timed_out=False)

@@ -1,1 +1,1 @@
-"""Hand-written functions with right backward passes, from which the wrong ones are made."""
+"""Hand-written functions with right backward passes, in which mistakes are planted."""

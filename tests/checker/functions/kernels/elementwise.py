@@ -1,4 +1,4 @@
-"""Functions of each element alone: right backward passes, and references."""
+"""Elementwise functions: right backward passes, and references."""
 
 import math
 
@@ -35,7 +35,7 @@ class Square(Function):
 
 
 class Tanh(Function):
-    """In the style of setup_context."""
+    """Uses setup_context."""
 
     @staticmethod
     def forward(x):
@@ -52,7 +52,7 @@ class Tanh(Function):
 
 
 class Relu(Function):
-    """At 0 it passes on, where torch does not: both are right."""
+    """Has gradient 1 at 0, where torch has 0: both are right."""
 
     @staticmethod
     def forward(ctx, x):
@@ -94,7 +94,7 @@ class SwiGLU(Function):
 
 
 class SinCos(Function):
-    """Two outputs, of which either may be without a gradient."""
+    """Has two outputs, either of which may be unused."""
 
     @staticmethod
     def forward(ctx, x):
@@ -111,7 +111,7 @@ class SinCos(Function):
 
 
 class NumpyExp(Function):
-    """NumPy inside; no second derivative."""
+    """Uses NumPy, and has no second derivative."""
 
     @staticmethod
     def forward(ctx, x):

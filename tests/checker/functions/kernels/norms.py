@@ -24,7 +24,7 @@ class LayerNorm(Function):
 
 
 class LayerNorm32(Function):
-    """As kernels do it: everything inside in float32."""
+    """Computes in float32, as kernels do."""
 
     @staticmethod
     def forward(ctx, x, weight, bias):

@@ -29,7 +29,7 @@ class Mul(Function):
 
 
 class ScaledRows(Function):
-    """A scale for each token, as dequantising has it."""
+    """Multiplies each row by its scale, as dequantisation does."""
 
     @staticmethod
     def forward(ctx, x, scale):
@@ -43,7 +43,7 @@ class ScaledRows(Function):
 
 
 class Picky(Function):
-    """A kernel that says what it does not take."""
+    """Refuses layouts, dtypes and sizes that it does not support."""
 
     @staticmethod
     def forward(ctx, x, weight):
@@ -62,7 +62,7 @@ class Picky(Function):
 
 
 class Needed(Function):
-    """Computes what is asked for, alone."""
+    """Computes only the gradients that are wanted."""
 
     @staticmethod
     def forward(ctx, x, weight):

@@ -1,4 +1,4 @@
-"""Sums along rows, and what picks or moves elements: right backward passes, and references."""
+"""Reductions of rows, and functions that move elements: right backward passes, and references."""
 
 import torch
 from torch.autograd import Function
@@ -27,7 +27,7 @@ class Cumsum(Function):
 
 
 class Maximum(Function):
-    """The largest of each row; at a tie its first."""
+    """Returns the maximum of each row. At a tie the first element gets the gradient."""
 
     @staticmethod
     def forward(ctx, x):
@@ -43,7 +43,7 @@ class Maximum(Function):
 
 
 class SortedValues(Function):
-    """Two outputs, one of which has no gradient."""
+    """Has two outputs, one of which has no gradient."""
 
     @staticmethod
     def forward(ctx, x):

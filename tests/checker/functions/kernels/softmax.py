@@ -1,4 +1,4 @@
-"""Softmax and what is made of it: right backward passes, and references."""
+"""Softmax, cross-entropy and attention: right backward passes, and references."""
 
 import functools
 
@@ -21,7 +21,7 @@ class Softmax(Function):
 
 
 class CrossEntropy(Function):
-    """Mean over the rows, as a fused kernel has it: the gradient is made in forward."""
+    """Averages over the rows, and computes the gradient in forward, as fused kernels do."""
 
     @staticmethod
     def forward(ctx, logits, targets):
@@ -39,7 +39,7 @@ class CrossEntropy(Function):
 
 
 class CrossEntropyRows(Function):
-    """One loss a row."""
+    """Returns one loss per row."""
 
     @staticmethod
     def forward(ctx, logits, targets):

@@ -1,4 +1,4 @@
-"""Gradients in the wrong number, order or shape, or not there: matches and near misses."""
+"""Gradients in the wrong number, order or shape, or None: mistakes and near misses."""
 
 import torch.nn.functional as F
 
@@ -24,7 +24,7 @@ SMALL = {"sizes": {"T": (3, 1), "D": (5, 1)}, "dtypes": ONE}
 
 
 class MulSame(Mul):
-    """Both of one shape."""
+    """Returns two gradients of the same shape."""
 
     @staticmethod
     def backward(ctx, dout):
@@ -33,7 +33,7 @@ class MulSame(Mul):
 
 
 class ForgetfulMul(Needed):
-    """Saves each operand for its own gradient, where it is the other's that needs it."""
+    """Saves each operand if its own gradient is wanted, although the other gradient needs it."""
 
     @staticmethod
     def forward(ctx, x, weight):
@@ -124,11 +124,11 @@ MATCH = {
 
 NEAR = {
     "HG150": [
-        linear(wrapped(Linear, lambda dx, dw, db: (dx, dw, db, None))),  # one None more is right
+        linear(wrapped(Linear, lambda dx, dw, db: (dx, dw, db, None))),  # an extra None is right
         linear(wrapped(Linear, lambda dx, dw, db: (dx, dw.T, db))),
     ],
     "HG159": [
-        Case(CrossEntropy.apply, F.cross_entropy, ROWS, QUICK_ROWS),  # None for whole numbers
+        Case(CrossEntropy.apply, F.cross_entropy, ROWS, QUICK_ROWS),  # None for integers
         linear(wrapped(Linear, lambda dx, dw, db: (dx, dw * 0, db))),
     ],
     "HG160": [
@@ -136,7 +136,7 @@ NEAR = {
         linear(wrapped(Linear, lambda dx, dw, db: (dx, dw.T, db))),
     ],
     "HG161": [
-        mul(changed(Mul, mul_kept_dim)),  # autograd sums that itself
+        mul(changed(Mul, mul_kept_dim)),  # autograd sums it
         linear(wrapped(Linear, lambda dx, dw, db: (dx, 2 * dw.T, db))),
     ],
     "HG171": [

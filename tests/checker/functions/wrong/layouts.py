@@ -1,4 +1,4 @@
-"""Strides that are not looked at: matches and near misses."""
+"""Strides that are ignored: mistakes and near misses."""
 
 import torch
 
@@ -10,7 +10,7 @@ from checker.functions.wrong.planting import changed, forwarded, upstreamed
 
 
 def read_in_order(value):
-    """What a kernel reads that is told no strides; beyond the last element there is 0."""
+    """Return what a kernel reads that ignores strides; 0 beyond the last element."""
     if not value.dim() or not value.numel() or value.is_contiguous():
         return value
     flat = value.new_zeros(value.numel())
@@ -21,7 +21,7 @@ def read_in_order(value):
 
 
 def tanh_by_first(ctx, dout):
-    """Takes the upstream gradient along the strides of what was saved."""
+    """Ignores the strides of the saved output."""
     (y,) = ctx.saved_tensors
     if not y.is_contiguous():
         y = read_in_order(y)

@@ -1,4 +1,4 @@
-"""Formulas that are wrong: matches and near misses."""
+"""Wrong formulas: mistakes and near misses."""
 
 from checker.functions.kernels.elementwise import SQUARE_REF, Square
 from checker.functions.kernels.norms import NORM, LayerNorm, RMSNorm, layer_norm_steps, rms_norm

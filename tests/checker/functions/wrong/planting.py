@@ -1,15 +1,15 @@
-"""How a mistake is put into a right Function."""
+"""Ways to plant a mistake in a right Function."""
 
 import torch
 
 
 def changed(right, backward):
-    """A right Function with another backward, which takes ctx."""
+    """Return the apply of a right Function with another backward."""
     return type(right.__name__, (right,), {"backward": staticmethod(backward)}).apply
 
 
 def wrapped(right, change):
-    """A right Function whose gradients are changed: `change` takes and returns them as a tuple."""
+    """Return a right Function whose gradients `change` takes and returns as a tuple."""
 
     def backward(ctx, *upstream):
         gradients = right.backward(ctx, *upstream)
@@ -19,12 +19,12 @@ def wrapped(right, change):
 
 
 def upstreamed(right, change):
-    """A right Function that gets its upstream gradient changed."""
+    """Return a right Function whose upstream gradients are changed."""
     return changed(right, lambda ctx, *upstream: right.backward(ctx, *map(change, upstream)))
 
 
 def forwarded(right, change, *positions):
-    """A right Function that reads some of its inputs changed."""
+    """Return a right Function in which the inputs at `positions` (or all) are changed."""
 
     def forward(ctx, *inputs):
         read = [change(v) if i in positions or not positions else v for i, v in enumerate(inputs)]
@@ -34,7 +34,7 @@ def forwarded(right, change, *positions):
 
 
 def blocks(value, size, dim=-1):
-    """The value with its last block, where it is not whole, set to 0."""
+    """Return the value with its last block, if incomplete, set to 0."""
     value = value.clone()
     whole = value.shape[dim] // size * size
     value.narrow(dim, whole, value.shape[dim] - whole).zero_()
@@ -46,7 +46,7 @@ def padded(n):
 
 
 def low_sum(value, dim=0):
-    """A running sum in the value's own dtype."""
+    """Return a running sum in the dtype of the value."""
     total = torch.zeros_like(value.select(dim, 0)) if value.shape[dim] else value.sum(dim)
     for row in value.unbind(dim):
         total = total + row

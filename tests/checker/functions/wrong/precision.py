@@ -1,4 +1,4 @@
-"""Digits that are lost, and forwards that differ: matches and near misses."""
+"""Lost precision, and forward passes that differ: mistakes and near misses."""
 
 import torch
 import torch.nn.functional as F
@@ -16,7 +16,7 @@ LOW = ("float64", "bfloat16")
 
 
 class Unit(Function):
-    """Each row over its norm, without a floor."""
+    """Divides each row by its norm, without eps."""
 
     @staticmethod
     def forward(ctx, x):

@@ -1,4 +1,4 @@
-"""Second derivatives: matches and near misses."""
+"""Second derivatives: mistakes and near misses."""
 
 import torch
 import torch.nn.functional as F
@@ -26,7 +26,7 @@ class Silu(Function):
 
 
 class SiluSaved(Silu):
-    """The sigmoid of forward is a constant to a second differentiation."""
+    """The sigmoid that forward saves is a constant in the second derivative."""
 
     @staticmethod
     def forward(ctx, x):

@@ -1,4 +1,4 @@
-"""Sizes that are not thought of: matches and near misses."""
+"""Sizes that break a kernel: mistakes and near misses."""
 
 import torch
 import torch.nn.functional as F
@@ -17,7 +17,7 @@ EMBED = {"sizes": {"B": (3, 16), "V": (5, 16), "C": (7, 0)}, "dtypes": ONE}
 
 
 class Embed(Embedding):
-    """Fails without columns."""
+    """Fails if there are no columns."""
 
     @staticmethod
     def backward(ctx, dout):
@@ -27,7 +27,7 @@ class Embed(Embedding):
 
 
 class HalvedSum(Function):
-    """A sum by halves, whose odd elements are forgotten."""
+    """Sums by halving, and drops odd elements."""
 
     @staticmethod
     def forward(ctx, x):
@@ -57,7 +57,7 @@ def one_row_is_nothing(right):
 
 
 def crashing(right):
-    """Reads its first element, whether there is one or not."""
+    """Return a Function that reads the first element even of an empty input."""
 
     def forward(ctx, *inputs):
         inputs[0].reshape(-1)[0]
@@ -67,7 +67,7 @@ def crashing(right):
 
 
 def refusing(right):
-    """Says that it takes nothing empty."""
+    """Return a Function that refuses empty inputs."""
 
     def forward(ctx, *inputs):
         if not inputs[0].numel():
@@ -84,7 +84,7 @@ def first_lost(dx):
 
 
 class PaddedCumsum(Cumsum):
-    """Scans what is padded by repeating the last element."""
+    """Scans the padding too, which repeats the last element."""
 
     @staticmethod
     def backward(ctx, dout):

@@ -1,4 +1,4 @@
-"""Memory written to that is another's, and memory never written: matches and near misses."""
+"""Caller memory that is overwritten, and memory that is never written: mistakes, near misses."""
 
 import torch
 
@@ -11,7 +11,7 @@ from checker.functions.wrong.planting import blocks, changed, forwarded
 
 
 class Zeroed(Mul):
-    """Sets the rows of its input to 0 where they are negative, for good."""
+    """Sets negative elements of its input to 0 in place."""
 
     @staticmethod
     def forward(ctx, x, weight):
@@ -23,7 +23,7 @@ _CALLS = iter(range(1, 10**9))
 
 
 def scratch(right, at):
-    """Leaves the rest beyond blocks of 8 in one gradient as memory was, other in every call."""
+    """Return a Function that leaves part of one gradient uninitialised, different in every call."""
 
     def backward(ctx, *upstream):
         gradients = right.backward(ctx, *upstream)

@@ -1,4 +1,4 @@
-"""Upstream gradients not used as they are: matches and near misses."""
+"""Upstream gradients that are changed or dropped: mistakes and near misses."""
 
 import torch
 import torch.nn.functional as F
@@ -15,7 +15,7 @@ SINCOS_REF = lambda x: (x.sin(), x.cos())  # noqa: E731
 
 
 class Lse(Function):
-    """Softmax and the logarithm of its sum."""
+    """Softmax, and the logarithm of the sum of exponentials."""
 
     @staticmethod
     def forward(ctx, x):
@@ -30,7 +30,7 @@ class Lse(Function):
 
 
 def unmaterialised(right, backward):
-    """A Function that gets None for outputs that are not used, and `backward` does not look."""
+    """Return a Function that gets None for unused outputs."""
 
     def forward(ctx, *inputs):
         ctx.set_materialize_grads(False)

@@ -7,8 +7,9 @@ import pytest
 
 from handgrad.checker.write.derive.blocks import RECOGNISED
 from handgrad.cli import run
+from paths import DOCS
 
-PAGE = (Path(__file__).parents[4] / "docs" / "derive.md").read_text()
+PAGE = (DOCS / "derive.md").read_text()
 FORWARD, CODE, SHOWN = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 
 

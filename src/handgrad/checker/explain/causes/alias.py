@@ -37,12 +37,12 @@ def find(suspect: Suspect) -> Finding | None:
     if second is None:
         return Finding(f"{name} was correct until this line wrote to its memory.")
     since = max(second, suspect.hand.binds[0], key=lambda bind: bind.index)
-    said = (
+    message = (
         f"{name} and {second.name} share memory since `{since.statement.text}`, so this line "
         "writes to both. Use .clone() to copy."
     )
     fix = cloned(second)
-    return Finding(said, fix, None if fix is None else second.statement.place)
+    return Finding(message, fix, None if fix is None else second.statement.place)
 
 
 def _second(suspect: Suspect) -> Bind | None:

@@ -70,14 +70,14 @@ def _terms(suspect: Suspect) -> Finding | None:
             "by the same sum, and part of the gradient flows through that sum.",
             fix,
         )
-    said = [(term.name, c, *called(suspect, c)) for term, c in fit.off]
-    if fix is None and not all(known or is_near(c, -1.0) for _, c, _, known in said):
+    amounts = [(term.name, c, *called(suspect, c)) for term, c in fit.off]
+    if fix is None and not all(known or is_near(c, -1.0) for _, c, _, known in amounts):
         return None
     sentence = " and ".join(
         f"the sign of the {_term(name)} is wrong"
         if is_near(c, -1.0)
         else f"the {_term(name)} is {number} times the correct value"
-        for name, c, number, _ in said
+        for name, c, number, _ in amounts
     )
     return Finding(f"In the softmax gradient, {sentence}.", fix)
 

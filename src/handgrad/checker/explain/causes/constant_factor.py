@@ -49,9 +49,9 @@ def find(suspect: Suspect) -> Finding | None:
     whole = None
     if off is not None:
         sign = "-" if off < 0 else ""
-        said = names[0].factor if names else fraction(abs(off))
-        said = names[0].spoken if names and off > 0 else f"{sign}{said}"
-        whole = f"Off by the factor {said}."
+        factor = names[0].factor if names else fraction(abs(off))
+        factor = names[0].spoken if names and off > 0 else f"{sign}{factor}"
+        whole = f"Off by the factor {factor}."
     if found is not None:
         exact = "counts" in str(found.message)
         return found if whole is None or exact else replace(found, message=whole)

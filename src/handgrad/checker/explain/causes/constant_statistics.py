@@ -44,10 +44,10 @@ def find(suspect: Suspect) -> Finding | None:
         return None  # written step by step: a branch is missing
     names, many = statistics(fit.lost), len(fit.lost) > 1
     node = suspect.node.name
-    said = (
+    message = (
         f"{names} {'are' if many else 'is'} treated as constant: "
         f"{'they are' if many else 'it is'} computed from {node}, and part of the gradient flows "
         f"through {'them' if many else 'it'}."
     )
-    said = f"The {said[4:]}" if said.startswith("the ") else said
-    return Finding(said, suspect.first(norm_lines(suspect)))
+    message = f"The {message[4:]}" if message.startswith("the ") else message
+    return Finding(message, suspect.first(norm_lines(suspect)))

@@ -49,13 +49,13 @@ def find(suspect: Suspect) -> Finding | None:
     if not suspect.is_right(suspect.made - whole + suspect.right):
         return None
     where = _statement(suspect, stops)
-    said = f"The forward pass detaches a path to {suspect.node.name}"
+    message = f"The forward pass detaches a path to {suspect.node.name}"
     at = "" if where is None else f" (`{where.statement.text}`, line {where.statement.place.line})"
     left = edited(suspect, ((terms.without_branch, ""),))
     fix = None if left is None else left.fix
     what = "this line" if fix is not None and fix.startswith("#") else "it"
     return Finding(
-        f"{said}{at}, but this line sends a gradient along it; autograd does not. Leave {what} "
+        f"{message}{at}, but this line sends a gradient along it; autograd does not. Leave {what} "
         "out, or do not detach there.",
         fix,
     )

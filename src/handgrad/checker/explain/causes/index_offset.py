@@ -35,9 +35,9 @@ ORDER = 140
 def find(suspect: Suspect) -> Finding | None:
     """Move each index by one, then the ends of the loops around the statement."""
     text = suspect.text or _unrepeated(suspect)
-    for fix, said in _moved(suspect, text) if text is not None else ():
+    for fix, message in _moved(suspect, text) if text is not None else ():
         if suspect.mends(fix) or (suspect.text is None and _in_loop(suspect, fix)):
-            return Finding(said, fix)
+            return Finding(message, fix)
     return mended_later(suspect, lambda text: _moved(suspect, text)) or _range(suspect)
 
 

@@ -60,17 +60,17 @@ def find(suspect: Suspect) -> Finding | None:
 
 def _missing(suspect: Suspect, part: Contribution, own: Derivative | None) -> str:
     node, line = suspect.node.name, forward_line(suspect, part.consumer)
-    said = (
+    message = (
         f"The local derivative is missing: this is {part.hand} alone, as if {part.consumer} were "
     )
-    said += f"{node} itself."
+    message += f"{node} itself."
     if own is not None:
         slope = _slope(own, node, part.consumer)
-        return f"{said} The derivative of `{line or own.name}` is {slope}."
+        return f"{message} The derivative of `{line or own.name}` is {slope}."
     power = _power(suspect, part)
     if power is not None:
-        return f"{said} The derivative of `{line}` is {power}."
-    return said if line is None else f"{said} The forward pass has `{line}`."
+        return f"{message} The derivative of `{line}` is {power}."
+    return message if line is None else f"{message} The forward pass has `{line}`."
 
 
 def _wrong(
@@ -78,18 +78,18 @@ def _wrong(
 ) -> str:
     node, consumer = suspect.node.name, part.consumer
     line = forward_line(suspect, consumer)
-    told = f"in `{line}`" if line else f"of {consumer} by {node}"
+    where = f"in `{line}`" if line else f"of {consumer} by {node}"
     if own is None:
         return (
             f"The local derivative is wrong: {part.hand} is not multiplied by the derivative of "
-            f"{consumer} with respect to {node}" + (f" {told}." if line else ".")
+            f"{consumer} with respect to {node}" + (f" {where}." if line else ".")
         )
-    said = f"The derivative {told} is {_slope(own, node, consumer)}"
+    message = f"The derivative {where} is {_slope(own, node, consumer)}"
     what = _recognised(suspect, part, own, made)
     return (
-        f"{said}; this line has {what}."
+        f"{message}; this line has {what}."
         if what
-        else f"{said}; {part.hand} is multiplied by something else."
+        else f"{message}; {part.hand} is multiplied by something else."
     )
 
 

@@ -49,16 +49,16 @@ def find(suspect: Suspect) -> Finding | None:
     order = {b.name: b.index for b in reversed(suspect.forward.nodes())}
     lost = tuple(sorted(lost, key=lambda part: order.get(part.consumer, 0)))
     names = " and ".join(part.consumer for part in lost)
-    said, text = f"{suspect.hand.name} lacks the contribution through {names}", suspect.text
+    message, text = f"{suspect.hand.name} lacks the contribution through {names}", suspect.text
     if text is not None and isinstance(text.tree, ast.Assign):
         fix = f"{text.segment(text.tree.targets[0])} += {text.segment(text.tree.value)}"
         if suspect.mends(fix) or suspect.mends(f"{_earlier(suspect)}\n{fix}"):
-            return Finding(f"{said}: `=` replaces the previous value, `+=` adds to it.", fix)
+            return Finding(f"{message}: `=` replaces the previous value, `+=` adds to it.", fix)
     if len(lost) > 1:
-        return Finding(f"{said}.")
-    found = addition(suspect, f"{said}.", _lines(suspect, lost[0]), lost[0].hand)
+        return Finding(f"{message}.")
+    found = addition(suspect, f"{message}.", _lines(suspect, lost[0]), lost[0].hand)
     joined = _joined(suspect) if found.fix is None else None
-    return found if joined is None else Finding(f"{said}.", joined)
+    return found if joined is None else Finding(f"{message}.", joined)
 
 
 def _joined(suspect: Suspect) -> str | None:
@@ -145,12 +145,12 @@ def _is_zeros(suspect: Suspect) -> bool:
 
 def _unfilled(suspect: Suspect) -> Finding:
     part = suspect.parts[0] if len(suspect.parts) == 1 else None
-    said = (
+    message = (
         f"{suspect.hand.name} keeps these zeros: the line that adds the contribution through "
         f"{' and '.join(p.consumer for p in suspect.parts) or 'the forward pass'} is missing."
     )
     reads = part.hand if part is not None else None
-    return addition(suspect, said, _fillings(suspect, reads), reads)
+    return addition(suspect, message, _fillings(suspect, reads), reads)
 
 
 def _fillings(suspect: Suspect, back: str | None) -> Iterator[str]:

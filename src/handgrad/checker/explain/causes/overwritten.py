@@ -41,17 +41,17 @@ def find(suspect: Suspect) -> Finding | None:
     if found is None or writer is None:
         return None
     text, place = writer.statement.text.split("\n")[0], writer.statement.place
-    said = (
+    message = (
         f"{found.name} no longer holds what the forward pass computed: `{text}`, {where(place)}, "
     )
     gradient = suspect.gradients.get(found.name)
     if gradient is not None and (fix := _with_d(suspect, writer, found.name, gradient)):
-        return Finding(f"{said}writes to it. Use {gradient} there.", fix, place)
+        return Finding(f"{message}writes to it. Use {gradient} there.", fix, place)
     second = _second(suspect, found, writer) if writer.alias else None
     if second is not None and (fix := cloned(second)):
-        own = f"{said}writes to it too, since {second.name} is the same tensor. "
+        own = f"{message}writes to it too, since {second.name} is the same tensor. "
         return Finding(f"{own}Use .clone() to copy.", fix, second.statement.place)
-    return Finding(f"{said}writes to it. Store the result under a new name there.")
+    return Finding(f"{message}writes to it. Store the result under a new name there.")
 
 
 def _lost(suspect: Suspect) -> Finding | None:

@@ -38,7 +38,7 @@ def message(
     """Return what to say of an input without a gradient: `asked` are those that may have one."""
     count = len(returned)
 
-    def said(name: str) -> str:
+    def message_for(name: str) -> str:
         if count in (len(inputs), len(asked)):
             return f"{function} returns None for {name}, but the output depends on it."
         many = f"{count} gradient{'' if count == 1 else 's'}"
@@ -47,4 +47,4 @@ def message(
             f"{', '.join(asked)}."
         )
 
-    return said
+    return message_for

@@ -39,13 +39,13 @@ def find(suspect: Suspect) -> Finding | None:
         return None
     name = suspect.node.name
     if returns:
-        said = message(other.name, name)
+        sentence = message(other.name, name)
     else:
-        said = (
+        sentence = (
             f"{suspect.hand.name} gets the gradient of {other.name}: the function returns its "
             "gradients in a different order than these names."
         )
-    return Finding(said, in_order(suspect))
+    return Finding(sentence, in_order(suspect))
 
 
 def message(other: str, name: str) -> str:

@@ -50,8 +50,8 @@ def _rebound(suspect: Suspect, found: Changed) -> Finding:
         return Finding(
             f"{name} is not what the forward pass used: it was set again in between{at}."
         )
-    said = f"{name} was {found.then!r} in the forward pass and is {found.now!r} here."
-    return Finding(said, suspect.first(_sized(suspect, found)))
+    message = f"{name} was {found.then!r} in the forward pass and is {found.now!r} here."
+    return Finding(message, suspect.first(_sized(suspect, found)))
 
 
 def _sized(suspect: Suspect, found: Changed) -> Iterator[str]:
@@ -66,7 +66,7 @@ def _sized(suspect: Suspect, found: Changed) -> Iterator[str]:
 def _left_over(suspect: Suspect, found: Changed) -> Finding:
     assert found.node is not None
     made = found.node.statement
-    said = (
+    message = (
         f"{found.name} is left over from an earlier forward pass: {found.node.name} was computed "
         f"again since ({where(made.place)}), {found.name} was not."
     )
@@ -76,13 +76,13 @@ def _left_over(suspect: Suspect, found: Changed) -> Finding:
     last = suspect.forward.trace.events[suspect.forward.end]
     loss = next((b for b in suspect.forward.trace.events[last.index :] if type(b) is Bind), None)
     if len(texts) != 1 or loss is None:
-        return Finding(said)
+        return Finding(message)
     again = next(iter(texts))
     try:
         value = suspect.views[0].runner.run(again, found.name, None)
     except Exception:
-        return Finding(said)
+        return Finding(message)
     right = suspect.forward.truth[found.node.index]
     if value is None or value.shape != right.shape or not torch.allclose(value, right.to(value)):
-        return Finding(said)
-    return Finding(said, again, loss.statement.place, True)
+        return Finding(message)
+    return Finding(message, again, loss.statement.place, True)

@@ -69,8 +69,8 @@ def find(suspect: Suspect) -> Finding | None:
     text, at = suspect.text, _KINKS[_name(op)]
     if _name(op) in ("max", "min") and not _along(op):
         at = at.replace(_ONE, _SHARED)
-    said = f"Correct except at {at}. Any share is a subgradient there."
-    return Finding(said, None if text is None else suspect.first(_ways(suspect, text, op)))
+    message = f"Correct except at {at}. Any share is a subgradient there."
+    return Finding(message, None if text is None else suspect.first(_ways(suspect, text, op)))
 
 
 def _kink(suspect: Suspect) -> Op | None:

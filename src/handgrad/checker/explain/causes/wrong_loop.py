@@ -50,11 +50,11 @@ def _reset(suspect: Suspect) -> Finding | None:
 
     if not makes_right(suspect, [changed(outer, without)], outer.lineno):
         return None
-    said = (
+    message = (
         f"`{first.text}` is inside the loop: each iteration discards what earlier iterations "
         f"added. Move it above `{_head(outer)}`, line {outer.lineno}."
     )
-    return Finding(said, first.text, Place(outer.lineno - 1, first.place.cell), adds=True)
+    return Finding(message, first.text, Place(outer.lineno - 1, first.place.cell), adds=True)
 
 
 def _below(suspect: Suspect) -> Finding | None:
@@ -75,11 +75,11 @@ def _below(suspect: Suspect) -> Finding | None:
     if not makes_right(suspect, [changed(outer, moved)], outer.lineno):
         return None
     last = innermost.body[-1].end_lineno or innermost.lineno
-    said = (
+    message = (
         f"This line is below `{_head(innermost)}`, so it adds only the last iteration: move it "
         f"into that loop, below line {last}."
     )
-    return Finding(said, suspect.statement.text, Place(last, suspect.statement.place.cell), True)
+    return Finding(message, suspect.statement.text, Place(last, suspect.statement.place.cell), True)
 
 
 def _innermost(loop: Loop) -> Loop:

@@ -41,9 +41,9 @@ class Count:
 
 @dataclass(frozen=True)
 class Constant:
-    """A factor: `said` alone, `factor` in a product; `over` where it is 1 / that."""
+    """A factor: `text` alone, `factor` in a product; `over` where it is 1 / that."""
 
-    said: str
+    text: str
     factor: str
     over: bool
     count: Count
@@ -51,8 +51,8 @@ class Constant:
     @property
     def spoken(self) -> str:
         """Return `n = 32 (the rows of logits)`, or `1 / n, where n = 32 (the rows of logits)`."""
-        plain = not self.over and self.said == self.count.name
-        if self.said == number(self.count.value):
+        plain = not self.over and self.text == self.count.name
+        if self.text == number(self.count.value):
             return fraction(1 / self.count.value if self.over else self.count.value)
         what = f" ({self.count.what})" if self.count.what else ""
         if self.is_number:
@@ -61,8 +61,8 @@ class Constant:
             own = f"{self.count.name} = {number(self.count.value)}{what}"
         if plain:
             return own
-        said = f"1 / {self.factor}" if self.over else self.said
-        return f"{said}, where {own}" if own else said
+        text = f"1 / {self.factor}" if self.over else self.text
+        return f"{text}, where {own}" if own else text
 
     @property
     def is_number(self) -> bool:
@@ -82,7 +82,7 @@ def named(suspect: Suspect, constant: float) -> Iterator[Constant]:
 
 def _rank(found: Constant) -> int:
     """Names before forms of names before numbers; but a 2 is a 2 first."""
-    plain, known = found.said == found.count.name, not found.is_number
+    plain, known = found.text == found.count.name, not found.is_number
     if plain:
         small = found.count.value <= SMALL and found.count.value.is_integer()
         if small and not found.count.taken:
@@ -97,10 +97,10 @@ def _matching(suspect: Suspect, constant: float) -> Iterator[Constant]:
             if same_constant(constant, 1 / whole if over else whole):
                 plain = Count(float(whole), str(whole), "", False)
                 yield Constant(plain.name, plain.name, over, plain)
-    for said, factor, form in FORMS:
+    for text, factor, form in FORMS:
         for count in counts(suspect):
             bare = count.name == number(count.value)
-            if (not count.what and said != "{}") or (bare and said not in ("{}", "{}**0.5")):
+            if (not count.what and text != "{}") or (bare and text not in ("{}", "{}**0.5")):
                 continue  # of a number of the forward's that counts nothing
             try:
                 value = form(count.value)
@@ -111,7 +111,7 @@ def _matching(suspect: Suspect, constant: float) -> Iterator[Constant]:
             for over in (False, True):
                 if same_constant(constant, 1 / value if over else value):
                     name = count.name
-                    yield Constant(said.format(name), factor.format(name), over, count)
+                    yield Constant(text.format(name), factor.format(name), over, count)
 
 
 def fraction(value: float) -> str:

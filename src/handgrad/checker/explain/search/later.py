@@ -22,11 +22,11 @@ def mended_later(suspect: Suspect, edits: Edits) -> Finding | None:
     at = next((i for i, s in enumerate(groups) if s is suspect.statement), len(groups))
     later = groups[at + 1 :]
     for i, statement in enumerate(later if suspect.text is not None else ()):
-        for fix, said in _of(statement.text, edits):
+        for fix, message in _of(statement.text, edits):
             rows = [s.text for s in later]
             rows[i] = fix
             if suspect.mends_later("\n".join(rows)):
-                return Finding(said, fix, statement.place)
+                return Finding(message, fix, statement.place)
     return None
 
 

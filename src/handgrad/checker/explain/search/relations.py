@@ -50,14 +50,14 @@ def factors(suspect: Suspect, value: float) -> Iterator[tuple[str, str]]:
         if constant.over:
             yield f"{{}} / {constant.factor}", f"1 / {constant.factor}"
         else:  # n / (n - 1) * x needs no parentheses more
-            factor = constant.said if " / " in constant.said else constant.factor
-            yield f"{factor} * {{}}", constant.said
+            factor = constant.text if " / " in constant.text else constant.factor
+            yield f"{factor} * {{}}", constant.text
 
 
 def called(suspect: Suspect, value: float) -> tuple[str, bool]:
     """Return a number by the name that it goes by here (n, 1 / n), and whether it has one."""
     sign = "-" if value < 0 else ""
-    name = next((said for _, said in factors(suspect, abs(value))), None)
+    name = next((name for _, name in factors(suspect, abs(value))), None)
     return (number(value), False) if name is None else (f"{sign}{name}", True)
 
 

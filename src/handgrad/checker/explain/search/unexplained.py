@@ -10,14 +10,14 @@ from handgrad.checker.explain.search.suspect import Suspect
 
 
 def unexplained(suspect: Suspect) -> Finding:
-    """Return what can be said without a cause."""
+    """Return what is known without a cause."""
     made, right = suspect.made, suspect.right
     if made.shape != right.shape:
         got, expected = (tuple(value.shape) for value in (made, right))
-        said = [f"This line gives shape {got}; {suspect.node.name} has shape {expected}."]
+        sentences = [f"This line gives shape {got}; {suspect.node.name} has shape {expected}."]
     else:
-        said = [f"No known cause matches. {_ratio(made, right, suspect.noise)}"]
-    return Finding(" ".join([*said, *_due(suspect)]))
+        sentences = [f"No known cause matches. {_ratio(made, right, suspect.noise)}"]
+    return Finding(" ".join([*sentences, *_due(suspect)]))
 
 
 def _ratio(made: Tensor, right: Tensor, noise: Tensor) -> str:

@@ -36,31 +36,11 @@ def last_block(e: FunctionEvidence) -> FunctionFinding | None:
     """
     if e.kind not in ("wrong", "unsteady") or e.quantity not in e.trial.results:
         return None
-    samples = [e.sample, *(s for s in e.failing() if _plain(s, e))]
     for letter in e.sample.size_of:
-        if not any(e.fails(_base(e).sized({letter: n})) is False for n in WHOLE):
-            continue  # wrong for complete blocks too
-        cuts: list[tuple[int, str, CheckSample]] = []
-        for sample in sorted(dict.fromkeys(samples), key=lambda s: s.size_of[letter]):
-            if sample.size_of[letter] <= SMALLEST or len(cuts) == 3:
-                continue
-            there = e.at(sample)
-            cut = _cut(there, sample.size_of[letter]) if there else None
-            cuts += [(*cut, sample)] if cut else []
+        cuts = _cuts(e, letter)
         block = _least(e, letter, _block([cut for cut, _, _ in cuts]))
         if block:
-            first, where, sample = cuts[0]
-            size = sample.size_of[letter]
-            rest = f"index {first}" if size - first == 1 else f"indices {first} to {size - 1}"
-            verb = "is" if size - first == 1 else "are"
-            return FunctionFinding(
-                f"The last block of {letter} is lost: at {letter}={size}, "
-                f"{where.format(rest, verb)}; at {letter}={block} the result is right. The block "
-                f"size is {block}.",
-                f"Round the number of blocks up, ({letter} + {block - 1}) // {block}, and mask the "
-                f"remainder.",
-                sample,
-            )
+            return _lost(letter, block, *cuts[0])
     return None
 
 
@@ -156,6 +136,37 @@ def _plain(sample: CheckSample, e: FunctionEvidence) -> bool:
 
 def _base(e: FunctionEvidence) -> CheckSample:
     return replace(e.sample, sizes=e.explored.base.sizes)
+
+
+def _cuts(e: FunctionEvidence, letter: str) -> list[tuple[int, str, CheckSample]]:
+    """Return where up to three failing samples lose their remainder: index, effect, sample.
+
+    Empty if complete blocks fail too.
+    """
+    samples = [e.sample, *(sample for sample in e.failing() if _plain(sample, e))]
+    larger = [s for s in dict.fromkeys(samples) if s.size_of[letter] > SMALLEST]
+    if not larger or not any(e.fails(_base(e).sized({letter: n})) is False for n in WHOLE):
+        return []
+    cuts: list[tuple[int, str, CheckSample]] = []
+    for sample in sorted(larger, key=lambda s: s.size_of[letter]):
+        there = e.at(sample) if len(cuts) < 3 else None
+        cut = _cut(there, sample.size_of[letter]) if there else None
+        cuts += [(*cut, sample)] if cut else []
+    return cuts
+
+
+def _lost(letter: str, block: int, first: int, effect: str, sample: CheckSample) -> FunctionFinding:
+    size = sample.size_of[letter]
+    one = size - first == 1
+    rest = f"index {first}" if one else f"indices {first} to {size - 1}"
+    return FunctionFinding(
+        f"The last block of {letter} is lost: at {letter}={size}, "
+        f"{effect.format(rest, 'is' if one else 'are')}; at {letter}={block} the result is right. "
+        f"The block size is {block}.",
+        f"Round the number of blocks up, ({letter} + {block - 1}) // {block}, and mask the "
+        f"remainder.",
+        sample,
+    )
 
 
 def _block(cuts: list[int]) -> int | None:

@@ -31,6 +31,6 @@ def edited(suspect: Suspect, rules: Rules) -> Finding | None:
             if suspect.mends(edit.text):
                 consumers = " and ".join(part.consumer for part in suspect.parts) or "the loss"
                 names = {"node": suspect.node.name, "hand": suspect.hand.name}
-                said = message.format(was=edit.was, now=edit.now, consumers=consumers, **names)
-                return Finding(said, edit.text)
+                sentence = message.format(was=edit.was, now=edit.now, consumers=consumers, **names)
+                return Finding(sentence, edit.text)
     return None

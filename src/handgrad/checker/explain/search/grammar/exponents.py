@@ -109,19 +109,19 @@ def _rule(power: float) -> str:
 
 def _local(power: Power, got: float) -> str:
     """Return the power with the constants around it, its base called x."""
-    text, said = power.text, "x" if got == 1 else f"x**{number(got)}"
+    text, local = power.text, "x" if got == 1 else f"x**{number(got)}"
     inner: ast.AST = power.node
     top = text.parent(inner)
     while top is not None:
         if isinstance(top, ast.UnaryOp) and isinstance(top.op, ast.USub):
-            said = f"-{said}"
+            local = f"-{local}"
         elif isinstance(top, ast.BinOp) and _scales(top, inner):
             sign = "*" if isinstance(top.op, ast.Mult) else "/"
-            said = f"{text.segment(top.left)} {sign} {said}"
+            local = f"{text.segment(top.left)} {sign} {local}"
         else:
             break
         inner, top = top, text.parent(top)
-    return said
+    return local
 
 
 def _scales(product: ast.BinOp, inner: ast.AST) -> bool:

@@ -107,9 +107,9 @@ def terms(suspect: Suspect, text: Text) -> Iterator[Edit]:
         for term in (node.left, node.right):
             written = text.segment(term)
             for count in _counts(suspect):
-                said = f"{written} is off by the factor {count.name} = {number(count.value)}"
+                message = f"{written} is off by the factor {count.name} = {number(count.value)}"
                 fix = text.scaled(term, f"{{}} / {count.name}")
-                yield Edit(fix, f"{said} ({count.what}).")
+                yield Edit(fix, f"{message} ({count.what}).")
 
 
 def with_eps(suspect: Suspect, text: Text) -> Iterator[Edit]:
@@ -167,8 +167,8 @@ def _formed(
 
 
 def _exchanged(text: Text, node: ast.expr, other: str, more: str = "") -> Edit:
-    said = f"{text.segment(node)} is used where {other} belongs{more}."
-    return Edit(text.replace(node, other), said)
+    message = f"{text.segment(node)} is used where {other} belongs{more}."
+    return Edit(text.replace(node, other), message)
 
 
 def _times(text: Text, part: ast.expr, factor: float) -> str:

@@ -118,13 +118,13 @@ def _adding(text: Text, call: ast.Call) -> Iterator[Edit]:
     adds = "adds all values for one index"
     if name in _ADDING:
         function = text.segment(call.func).removesuffix(name) + _ADDING[name]
-        said = f"{name} keeps only the last value; {_ADDING[name]} {adds}"
-        yield Edit(text.replace(call.func, function), said)
+        message = f"{name} keeps only the last value; {_ADDING[name]} {adds}"
+        yield Edit(text.replace(call.func, function), message)
     if name in ("index_put_", "index_put", "put_"):
-        said = f"Without accumulate=True, {name} keeps only the last value; with it, it {adds}"
+        message = f"Without accumulate=True, {name} keeps only the last value; with it, it {adds}"
         for keyword in call.keywords:
             if keyword.arg == "accumulate":
-                yield Edit(text.replace(keyword.value, "True"), said)
+                yield Edit(text.replace(keyword.value, "True"), message)
         if not call.keywords:
             whole = text.segment(call)[:-1].rstrip()
-            yield Edit(text.replace(call, f"{whole}, accumulate=True)"), said)
+            yield Edit(text.replace(call, f"{whole}, accumulate=True)"), message)

@@ -3,11 +3,11 @@
 import re
 from collections.abc import Iterable, Sequence
 
-from handgrad.checker.record.gradient_names import hand_names
 from handgrad.checker.passes.forward import ForwardPass
 from handgrad.checker.passes.truth import differentiated
-from handgrad.checker.report.build.rows import missing_rows
+from handgrad.checker.record.gradient_names import hand_names
 from handgrad.checker.records import Row
+from handgrad.checker.report.entries.rows import missing_rows
 
 BLANK = re.compile(r"^(\w+) *= *(?:\.\.\.|None) *(?:#.*)?$", re.MULTILINE)
 """`dh = ...`, or `dh = None`, at the top level: a gradient to be written here."""

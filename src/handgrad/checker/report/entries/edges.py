@@ -11,12 +11,12 @@ def edges_of(
 ) -> list[tuple[str, str]]:
     """Return each named tensor with each that is computed directly from it, in program order.
 
-    `consumers` has them by the ids of the tensors. A tensor with several names gets the one that its
-    gradient is shown under. A name that a loop binds again counts once, and no edge leads from a
-    name to itself.
+    `consumers` has them by the ids of the tensors. A tensor with several names gets the one that
+    its gradient is shown under. A name that a loop binds again counts once, and no edge leads from
+    a name to itself.
     """
     names = {id(b.value): b.name for b in reversed(forward.nodes()) if b.kind != "param"}
-    names |= {id(g.hand.node.value): g.hand.node.name for g in grades }
+    names |= {id(g.hand.node.value): g.hand.node.name for g in grades}
     order = list(reversed(names))
     pairs = [
         (names[source], names[made])

@@ -32,7 +32,7 @@ def unread_shuffles(sources: Sequence[tuple[int | None, str]]) -> list[Note]:
 
 
 def _shuffled(statement: ast.stmt) -> Iterator[str]:
-    """Yield the list in `random.shuffle(words)`. Not in a loop: there, earlier lines may read it."""
+    """Yield the list in `random.shuffle(words)`; not in a loop, where earlier lines may read it."""
     if isinstance(statement, ast.Expr):
         for call in _calls(statement, "shuffle"):
             if call.args and isinstance(call.args[0], ast.Name):

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from handgrad.checker.passes.compare import LIMITS, ratio_of
 from handgrad.checker.judge.grade import Grade
-from handgrad.checker.passes.truth import Pass
+from handgrad.checker.passes.compare import LIMITS, ratio_of
 from handgrad.checker.passes.replay import OWN_GRAD
+from handgrad.checker.passes.truth import Pass
 from handgrad.checker.record.trace import Barrier, Bind, Compared, Event, Op, Trace, key_of
 from handgrad.checker.records import Note, Place
 from handgrad.text import listed
@@ -75,8 +75,8 @@ def rebuilt(evidence: NoteEvidence) -> Iterator[Note]:
         if nodes.get(event.name, id(event.value)) != id(event.value):
             yield Note(
                 "HG203",
-                f"{event.name} is computed again after the loss. Gradients that read it from here on "
-                f"do not use the tensor that the loss was computed from.",
+                f"{event.name} is computed again after the loss. Gradients that read it from here "
+                f"on do not use the tensor that the loss was computed from.",
                 event.name,
                 event.statement.place,
             )
@@ -131,8 +131,8 @@ def lucky(evidence: NoteEvidence) -> Iterator[Note]:
         if grade.lucky is not None:
             yield Note(
                 "HG207",
-                f"{grade.hand.name} is correct only for these inputs: with other upstream gradients "
-                f"this line gives a wrong result.",
+                f"{grade.hand.name} is correct only for these inputs: with other upstream "
+                f"gradients this line gives a wrong result.",
                 _node(grade),
                 _place(grade),
             )
@@ -143,7 +143,11 @@ def masking(evidence: NoteEvidence) -> Iterator[Note]:
     noted: set[int] = set()
     for bind in evidence.forward.nodes():
         value = bind.value
-        if key_of(value) not in evidence.forward.leaves or id(value) in noted or bind.kind == "param":
+        if (
+            key_of(value) not in evidence.forward.leaves
+            or id(value) in noted
+            or bind.kind == "param"
+        ):
             continue
         noted.add(id(value))
         if not value.requires_grad:
@@ -153,8 +157,8 @@ def masking(evidence: NoteEvidence) -> Iterator[Note]:
             level = float(start.flatten()[0])
             yield Note(
                 "HG208",
-                f"All elements of {bind.name} are {level:.4g}: a mistake in a gradient that reads it "
-                f"may not show. Initialise it with random numbers while checking.",
+                f"All elements of {bind.name} are {level:.4g}: a mistake in a gradient that reads "
+                f"it may not show. Initialise it with random numbers while checking.",
                 bind.name,
                 bind.statement.place,
             )
