@@ -67,8 +67,8 @@ def _is_stop(event: Op) -> bool:
 
 
 def _property(op: Op) -> str:
-    own = getattr(op.func, "__self__", None)
-    return str(getattr(own, "__name__", "")) if _name(op) == "__get__" else ""
+    owner = getattr(op.func, "__self__", None)
+    return str(getattr(owner, "__name__", "")) if _name(op) == "__get__" else ""
 
 
 def _name(op: Op) -> str:
@@ -92,9 +92,9 @@ def _attached(suspect: Suspect, stops: list[Op]) -> Tensor | None:
     if replay.failures or edge is None:
         return None
     try:
-        own = [replay.get(t, forward.end) for t in forward.outputs]
+        outputs = [replay.get(t, forward.end) for t in forward.outputs]
         given = [None if s is None else replay.get(s, forward.end).detach() for s in forward.seeds]
-        return torch.autograd.grad(own, [edge], given, allow_unused=True)[0]
+        return torch.autograd.grad(outputs, [edge], given, allow_unused=True)[0]
     except RuntimeError:
         return None
 
@@ -104,8 +104,8 @@ class _Attached(Replay):
 
     def _call(self, op: Op) -> Any:
         if _is_stop(op) and op.grad_enabled:
-            own = self._map(op.args, op, set())[0]
-            return own.view_as(own)
+            tensor = self._map(op.args, op, set())[0]
+            return tensor.view_as(tensor)
         return super()._call(op)
 
 

@@ -23,7 +23,7 @@ from handgrad.checker.explain.search.edits import Text
 from handgrad.checker.explain.search.finding import Finding
 from handgrad.checker.explain.search.grammar.places import moved
 from handgrad.checker.explain.search.later import mended_later
-from handgrad.checker.explain.search.looping import changed, makes_right
+from handgrad.checker.explain.search.looping import loop_mends
 from handgrad.checker.explain.search.suspect import Suspect
 from handgrad.checker.records import Place
 
@@ -56,47 +56,25 @@ def _unrepeated(suspect: Suspect) -> Text | None:
 
 def _in_loop(suspect: Suspect, fix: str) -> bool:
     body = Body(suspect.statement)
-    node, outer = body.node, body.loops[0]
-    if node is None:
-        return False
-    made = ast.parse(fix).body
-
-    def with_fix(rows: list[ast.stmt]) -> list[ast.stmt]:
-        same = [(r.lineno, r.col_offset) == (node.lineno, node.col_offset) for r in rows]
-        return [x for row, own in zip(rows, same, strict=True) for x in (made if own else [row])]
-
-    return makes_right(suspect, [changed(outer, with_fix)], outer.lineno)
+    rows = ast.parse(fix).body
+    return body.node is not None and loop_mends(suspect, body.loops[0], {body.node: rows})
 
 
 def _range(suspect: Suspect) -> Finding | None:
     """Start or end each loop around the statement one step earlier or later."""
     body = Body(suspect.statement)
-    if not body.loops:
-        return None
-    outer = body.loops[0]
     for loop in body.loops:
         if not isinstance(loop, ast.For):
             continue
-        got = ast.unparse(loop.iter)
+        got, target = ast.unparse(loop.iter), ast.unparse(loop.target)
         text = Text(f"_ = {got}", ast.parse(f"_ = {got}").body[0])
         for edit in moved(suspect, text):
             right = edit.text.removeprefix("_ = ").replace("range(0, ", "range(")
-
-            def ranged(
-                rows: list[ast.stmt], line: int = loop.lineno, to: str = right
-            ) -> list[ast.stmt]:
-                for row in rows:
-                    if isinstance(row, ast.For) and row.lineno == line:
-                        row.iter = ast.parse(to, mode="eval").body
-                return rows
-
-            new = changed(ast.If(ast.Constant(True), [outer], []), ranged)
-            assert isinstance(new, ast.If)
-            if makes_right(suspect, new.body, outer.lineno):
-                target, place = ast.unparse(loop.target), suspect.statement.place
+            other = ast.For(loop.target, ast.parse(right, mode="eval").body, loop.body, loop.orelse)
+            if loop_mends(suspect, body.loops[0], {loop: [other]}):
                 return Finding(
                     f"Off by one: the loop over {got} must run over {right}.",
                     f"for {target} in {right}:",
-                    Place(loop.lineno, place.cell),
+                    Place(loop.lineno, suspect.statement.place.cell),
                 )
     return None

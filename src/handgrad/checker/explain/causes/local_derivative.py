@@ -45,28 +45,28 @@ def find(suspect: Suspect) -> Finding | None:
     """Divide the result by the upstream gradient: all scenes must give the same quotient."""
     for part in suspect.parts:
         above = upstream(suspect, part)
-        own = known(suspect, part)
+        derivative = known(suspect, part)
         if not above or (len(suspect.parts) > 1 and suspect.grade.blamed.missing):
             continue
         if is_upstream_alone(suspect, part):
-            return Finding(_missing(suspect, part, own), _fix(suspect, part, own))
+            return Finding(_missing(suspect, part, derivative), _fix(suspect, part, derivative))
         views = range(len(suspect.views))
         made = agreed([(gave(suspect, i), above[i]) for i in views if i < len(above)])
         right = agreed([(part.values[i], above[i]) for i in views if i < len(part.values)])
         if made is not None and right is not None:
-            return Finding(_wrong(suspect, part, own, made), _fix(suspect, part, own))
+            return Finding(_wrong(suspect, part, derivative, made), _fix(suspect, part, derivative))
     return None
 
 
-def _missing(suspect: Suspect, part: Contribution, own: Derivative | None) -> str:
+def _missing(suspect: Suspect, part: Contribution, derivative: Derivative | None) -> str:
     node, line = suspect.node.name, forward_line(suspect, part.consumer)
     message = (
         f"The local derivative is missing: this is {part.hand} alone, as if {part.consumer} were "
     )
     message += f"{node} itself."
-    if own is not None:
-        slope = _slope(own, node, part.consumer)
-        return f"{message} The derivative of `{line or own.name}` is {slope}."
+    if derivative is not None:
+        slope = _slope(derivative, node, part.consumer)
+        return f"{message} The derivative of `{line or derivative.name}` is {slope}."
     power = _power(suspect, part)
     if power is not None:
         return f"{message} The derivative of `{line}` is {power}."
@@ -74,18 +74,18 @@ def _missing(suspect: Suspect, part: Contribution, own: Derivative | None) -> st
 
 
 def _wrong(
-    suspect: Suspect, part: Contribution, own: Derivative | None, made: tuple[Tensor, Tensor]
+    suspect: Suspect, part: Contribution, derivative: Derivative | None, made: tuple[Tensor, Tensor]
 ) -> str:
     node, consumer = suspect.node.name, part.consumer
     line = forward_line(suspect, consumer)
     where = f"in `{line}`" if line else f"of {consumer} by {node}"
-    if own is None:
+    if derivative is None:
         return (
             f"The local derivative is wrong: {part.hand} is not multiplied by the derivative of "
             f"{consumer} with respect to {node}" + (f" {where}." if line else ".")
         )
-    message = f"The derivative {where} is {_slope(own, node, consumer)}"
-    what = _recognised(suspect, part, own, made)
+    message = f"The derivative {where} is {_slope(derivative, node, consumer)}"
+    what = _recognised(suspect, part, derivative, made)
     return (
         f"{message}; this line has {what}."
         if what
@@ -111,9 +111,9 @@ def _power(suspect: Suspect, part: Contribution) -> str | None:
     return None
 
 
-def _slope(own: Derivative, x: str, y: str) -> str:
-    text = own.text.format(x=x, y=y)
-    return text if len(text) <= 60 else f"that of {own.name}"
+def _slope(derivative: Derivative, x: str, y: str) -> str:
+    text = derivative.text.format(x=x, y=y)
+    return text if len(text) <= 60 else f"that of {derivative.name}"
 
 
 def known(suspect: Suspect, part: Contribution) -> Derivative | None:
@@ -130,7 +130,7 @@ def known(suspect: Suspect, part: Contribution) -> Derivative | None:
 
 
 def _recognised(
-    suspect: Suspect, part: Contribution, own: Derivative, made: tuple[Tensor, Tensor]
+    suspect: Suspect, part: Contribution, derivative: Derivative, made: tuple[Tensor, Tensor]
 ) -> str | None:
     """Return what the line multiplies by instead, if it is recognised."""
     x, y = suspect.tensor(suspect.node.name), suspect.tensor(part.consumer)
@@ -140,14 +140,14 @@ def _recognised(
     for text, value in ((f"the output {part.consumer}", y), (f"the input {suspect.node.name}", x)):
         if _is(got, value, at):
             return f"{text} itself"
-    slope = own.text.format(x=part.consumer, y=suspect.node.name)
-    crossed = own.local(y, x)
+    slope = derivative.text.format(x=part.consumer, y=suspect.node.name)
+    crossed = derivative.local(y, x)
     if _is(got, crossed, at):
-        if "{y}" in own.text:
+        if "{y}" in derivative.text:
             return f"{slope}, the input {suspect.node.name} for the output {part.consumer}"
         return f"{slope}, the output {part.consumer} for the input {suspect.node.name}"
     for row in DERIVATIVES:
-        if row is not own:
+        if row is not derivative:
             for value, whose in ((x, suspect.node.name), (y, part.consumer)):
                 if _is(got, row.local(value, row.function(value)), at):
                     return f"the derivative of {row.name} at {whose}"
@@ -158,11 +158,11 @@ def _is(got: Tensor, value: Tensor, at: Tensor) -> bool:
     return bool(value[at].isfinite().all()) and same_numbers(got[at], value[at])
 
 
-def _fix(suspect: Suspect, part: Contribution, own: Derivative | None) -> str | None:
+def _fix(suspect: Suspect, part: Contribution, derivative: Derivative | None) -> str | None:
     if suspect.text is None or part.hand is None:
         return None
     slope = _power(suspect, part)
-    if slope is None and own is not None:
-        slope = own.text.format(x=suspect.node.name, y=part.consumer)
+    if slope is None and derivative is not None:
+        slope = derivative.text.format(x=suspect.node.name, y=part.consumer)
     sides = suspect.first(upside_down(suspect.text))
     return sides or (slope and suspect.first(sloped(suspect.text, part.hand, slope)))

@@ -71,9 +71,13 @@ def _joined(suspect: Suspect) -> str | None:
     if text is None or value is None:
         return None
     for name in names:
-        own = suspect.tensor(name)
-        same = own is not None and own.shape == suspect.made.shape and name != suspect.hand.name
-        if own is not None and same and suspect.is_right(suspect.made + own.double()):
+        candidate = suspect.tensor(name)
+        same = (
+            candidate is not None
+            and candidate.shape == suspect.made.shape
+            and name != suspect.hand.name
+        )
+        if candidate is not None and same and suspect.is_right(suspect.made + candidate.double()):
             return text.replace(value, f"{text.segment(value)} + {name}")
     return None
 
@@ -108,19 +112,19 @@ def _without(suspect: Suspect, lost: tuple[Contribution, ...], view: int) -> boo
 
 def _lines(suspect: Suspect, part: Contribution) -> Iterator[str]:
     """Yield lines that may add the contribution of one consumer."""
-    own, back = suspect.hand.name, part.hand
+    gradient, back = suspect.hand.name, part.hand
     if back is None:
         return
     values = [back, f"-{back}", *(f"{w} * {back}" for w in _beside(suspect, part))]
     values += [v for w in _beside(suspect, part) for v in _products(w, back)]
-    yield from (f"{own} += {value}" for value in values)
+    yield from (f"{gradient} += {value}" for value in values)
     for dim in range(suspect.right.dim()):
         for value in values:
             whole = value if value == back else f"({value})"
-            yield f"{own} += {whole}.sum({dim}, keepdim=True)"
+            yield f"{gradient} += {whole}.sum({dim}, keepdim=True)"
     if suspect.right.dim() == 1:
-        yield f"{own} += {back}.sum(0)"
-    yield f"{own} += {back}.view({suspect.node.name}.shape)"
+        yield f"{gradient} += {back}.sum(0)"
+    yield f"{gradient} += {back}.view({suspect.node.name}.shape)"
 
 
 def _products(w: str, back: str) -> tuple[str, ...]:
@@ -155,18 +159,18 @@ def _unfilled(suspect: Suspect) -> Finding:
 
 def _fillings(suspect: Suspect, back: str | None) -> Iterator[str]:
     """Yield lines that may fill the zeros: rows that are looked up, classes that are picked."""
-    own, right = suspect.hand.name, suspect.right
+    gradient, right = suspect.hand.name, suspect.right
     for name, index in _indices(suspect):
         if back is not None:
-            yield f"{own}.index_put_(({name},), {back}, accumulate=True)"
+            yield f"{gradient}.index_put_(({name},), {back}, accumulate=True)"
         elif right.dim() == 2 and index.shape == right.shape[:1] and _fits(index, right):
             value = float(right[0, index[0]])
             for template, _ in factors(suspect, abs(value)):
                 sign = "-" if value < 0 else ""
                 rows = f"range({count_named(suspect, len(index))})"
-                yield f"{own}[{rows}, {name}] = {sign}{template.format('1')}"
+                yield f"{gradient}[{rows}, {name}] = {sign}{template.format('1')}"
     if back is not None:
-        yield f"{own} += {back}"
+        yield f"{gradient} += {back}"
 
 
 def _fits(index: Tensor, right: Tensor) -> bool:

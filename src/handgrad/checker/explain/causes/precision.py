@@ -73,8 +73,8 @@ def of_right_formula(suspect: Suspect) -> Finding | None:
 
 def _why(suspect: Suspect, dtype: str) -> str:
     if "float" in dtype:
-        own = f"{suspect.node.name} is {_name(suspect.node.value.dtype)}"
-        return f"The formula is correct, but {dtype} keeps too few digits. {own}."
+        node_dtype = f"{suspect.node.name} is {_name(suspect.node.value.dtype)}"
+        return f"The formula is correct, but {dtype} keeps too few digits. {node_dtype}."
     return f"Rounding to {dtype} drops the fractional part."
 
 
@@ -101,8 +101,8 @@ def _kept(text: Text) -> Iterator[tuple[str, str]]:
             dtype = next(k.value for k in call.keywords if k.arg == "dtype")
             listed = [text.segment(a) for a in call.args]
             listed += [f"{k.arg}={text.segment(k.value)}" for k in kept]
-            own = f"{text.segment(call.func)}({', '.join(listed)})"
-            yield text.replace(call, own), _dtype(text.segment(dtype))
+            plain = f"{text.segment(call.func)}({', '.join(listed)})"
+            yield text.replace(call, plain), _dtype(text.segment(dtype))
 
 
 def _all_kept(text: Text) -> Iterator[tuple[str, str]]:
@@ -124,11 +124,11 @@ def _dtype(source: str) -> str:
 
 def _is_right(suspect: Suspect, fix: str) -> bool:
     """Tell whether a line is correct in the dtypes of the program."""
-    own = suspect.forward.autograd.get(suspect.node.index)
+    autograd = suspect.forward.autograd.get(suspect.node.index)
     made = suspect.natively(fix)
     if made is None or made.shape != suspect.right.shape:
         return False
     if _bits(made.dtype) < _bits(suspect.node.value.dtype):
         return False  # less is asked of fewer digits
     truth = suspect.forward.truth[suspect.node.index]
-    return judge(made, own, truth, suspect.noise)[0] != "wrong"
+    return judge(made, autograd, truth, suspect.noise)[0] != "wrong"

@@ -23,12 +23,13 @@ from handgrad.checker.explain.search.body import Body
 from handgrad.checker.explain.search.finding import Finding
 from handgrad.checker.explain.search.grammar.edit import edited
 from handgrad.checker.explain.search.grammar.places import added
-from handgrad.checker.explain.search.looping import changed, makes_right, starts_from
+from handgrad.checker.explain.search.looping import loop_mends, starts_from
 from handgrad.checker.explain.search.suspect import Suspect
 
 CODE = "HG124"
 NAME = "= where += is due"
 ORDER = 170
+_TARGETS = ast.Name | ast.Subscript | ast.Attribute
 
 
 def find(suspect: Suspect) -> Finding | None:
@@ -40,14 +41,11 @@ def _every_turn(suspect: Suspect) -> Finding | None:
     """Find `dW = ...` in a loop: each iteration discards what earlier iterations added."""
     body = Body(suspect.statement)
     node = body.node
-    if not body.loops or not isinstance(node, ast.Assign):
+    target = node.targets[0] if isinstance(node, ast.Assign) else None
+    if not body.loops or not isinstance(node, ast.Assign) or not isinstance(target, _TARGETS):
         return None
     outer = body.loops[0]
-
-    def adds(rows: list[ast.stmt]) -> list[ast.stmt]:
-        return [_augmented(row) if _is_same(row, node) else row for row in rows]
-
-    if not makes_right(suspect, [changed(outer, adds)], outer.lineno):
+    if not loop_mends(suspect, outer, {node: [ast.AugAssign(target, ast.Add(), node.value)]}):
         return None
     head, _, value = suspect.statement.text.partition("=")
     fix = f"{head.rstrip()} += {value.lstrip()}"
@@ -55,14 +53,3 @@ def _every_turn(suspect: Suspect) -> Finding | None:
     return Finding(
         f"`=` keeps only the last iteration of the loop; `+=` adds all of them{zeros}.", fix
     )
-
-
-def _augmented(row: ast.stmt) -> ast.stmt:
-    assert isinstance(row, ast.Assign)
-    target = row.targets[0]
-    assert isinstance(target, ast.Name | ast.Subscript | ast.Attribute)
-    return ast.AugAssign(target, ast.Add(), row.value)
-
-
-def _is_same(row: ast.stmt, node: ast.stmt) -> bool:
-    return row.lineno == node.lineno and row.col_offset == node.col_offset

@@ -36,7 +36,7 @@ EDITS = tuple(
 def find(suspect: Suspect) -> Finding | None:
     """Change one sign after another; then compare with the negative of the gradient."""
     found = edited(suspect, EDITS)
+    if found is None:
+        return Finding(WHOLE) if constant(suspect) == -1 else None
     whole = suspect.made.shape == suspect.right.shape and suspect.is_right(-suspect.made)
-    if found is not None:
-        return replace(found, message=WHOLE) if whole else found
-    return Finding(WHOLE) if constant(suspect) == -1 else None
+    return replace(found, message=WHOLE) if whole else found

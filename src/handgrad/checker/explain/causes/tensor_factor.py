@@ -77,10 +77,10 @@ def _functions(suspect: Suspect, found: tuple[Tensor, Tensor]) -> Iterator[tuple
         if value is None or value.ndim > off.ndim or value.numel() < 2:
             continue
         try:
-            own = value.double().expand_as(off)
+            expanded = value.double().expand_as(off)
         except RuntimeError:
             continue
-        some, mine = off[known][:SAMPLE], own[known][:SAMPLE]
+        some, mine = off[known][:SAMPLE], expanded[known][:SAMPLE]
         for template, function in FUNCTIONS:
             for over in (False, True):
                 made = 1 / function(mine) if over else function(mine)

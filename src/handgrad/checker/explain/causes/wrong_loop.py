@@ -23,7 +23,7 @@ import ast
 
 from handgrad.checker.explain.search.body import Body, Loop
 from handgrad.checker.explain.search.finding import Finding
-from handgrad.checker.explain.search.looping import changed, makes_right
+from handgrad.checker.explain.search.looping import loop_mends
 from handgrad.checker.explain.search.suspect import Suspect
 from handgrad.checker.judge.statements import grouped
 from handgrad.checker.records import Place
@@ -40,15 +40,11 @@ def find(suspect: Suspect) -> Finding | None:
 
 def _reset(suspect: Suspect) -> Finding | None:
     first = grouped(suspect.hand)[0][0]
-    body, own = Body(first), Body(suspect.statement)
-    if not body.loops or not own.loops or body.node is None or first is suspect.statement:
+    body, inner = Body(first), Body(suspect.statement)
+    if not body.loops or not inner.loops or body.node is None or first is suspect.statement:
         return None
-    outer, line = body.loops[0], body.node.lineno
-
-    def without(rows: list[ast.stmt]) -> list[ast.stmt]:
-        return [row for row in rows if row.lineno != line]
-
-    if not makes_right(suspect, [changed(outer, without)], outer.lineno):
+    outer = body.loops[0]
+    if not loop_mends(suspect, outer, {body.node: [ast.Pass()]}):
         return None
     message = (
         f"`{first.text}` is inside the loop: each iteration discards what earlier iterations "
@@ -60,21 +56,14 @@ def _reset(suspect: Suspect) -> Finding | None:
 def _below(suspect: Suspect) -> Finding | None:
     body = Body(suspect.statement)
     above, node = body.before, body.node
-    while above is not None and not isinstance(above, Loop):
-        return None
-    if above is None or node is None or isinstance(node, ast.Assign):
+    if not isinstance(above, Loop) or node is None or isinstance(node, ast.Assign):
         return None
     outer: ast.stmt = body.loops[0] if body.loops else above
     innermost = _innermost(above)
-
-    def moved(rows: list[ast.stmt]) -> list[ast.stmt]:
-        rows = [row for row in rows if not _at(row, node)]
-        into = any(_at(row, innermost.body[-1]) for row in rows)
-        return [*rows, node] if into else rows
-
-    if not makes_right(suspect, [changed(outer, moved)], outer.lineno):
+    end = innermost.body[-1]
+    if not loop_mends(suspect, outer, {node: [ast.Pass()], end: [end, node]}):
         return None
-    last = innermost.body[-1].end_lineno or innermost.lineno
+    last = end.end_lineno or innermost.lineno
     message = (
         f"This line is below `{_head(innermost)}`, so it adds only the last iteration: move it "
         f"into that loop, below line {last}."
@@ -91,7 +80,3 @@ def _head(loop: Loop) -> str:
     if isinstance(loop, ast.For):
         return f"for {ast.unparse(loop.target)} in {ast.unparse(loop.iter)}:"
     return f"while {ast.unparse(loop.test)}:"
-
-
-def _at(row: ast.stmt, other: ast.stmt) -> bool:
-    return (row.lineno, row.col_offset) == (other.lineno, other.col_offset)

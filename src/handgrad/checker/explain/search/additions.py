@@ -20,10 +20,10 @@ def addition(suspect: Suspect, message: str, lines: Iterable[str], reads: str | 
 
 def below(suspect: Suspect, reads: str | None) -> Place:
     """Return the place below which a line that reads the gradient `reads` can be added."""
-    own = suspect.hand.own_final()
+    final = suspect.hand.own_final()
     hand = hand_of(suspect, reads)
-    other = own if hand is None else hand.own_final()
-    return max((own, other), key=_index).statement.place
+    other = final if hand is None else hand.own_final()
+    return max((final, other), key=_index).statement.place
 
 
 def hand_of(suspect: Suspect, name: str | None) -> Pair | None:

@@ -60,26 +60,23 @@ class FunctionCall:
         if self.dims is not None:
             return self.text.replace(self.dims, dims)
         key = "dim=" if any(k.arg not in KEEPS for k in self.node.keywords) else ""
-        whole, given = self.text.segment(self.node), [*self.node.args, *self.node.keywords]
-        if self.is_method or not given:
-            head = whole[: len(self.text.segment(self.function))]
-            rest = whole[len(head) + 1 :]
-            return self.text.replace(
-                self.node, f"{head}({key}{dims}{', ' if rest.strip() != ')' else ''}{rest}"
-            )
-        first = f"{self.inner}, {key}{dims}"
-        return self.text.replace(self.node, self.text.within(self.node, self.operand, first))
+        if not self.is_method:
+            end = self.text.span(self.operand)[1]
+            return self.text.patched([(end, end, f", {key}{dims}")])
+        start = self.text.span(self.function)[1] + len("(")
+        comma = ", " if self.node.args or self.node.keywords else ""
+        return self.text.patched([(start, start, f"{key}{dims}{comma}")])
 
     def kept(self) -> str:
         """Return the statement with keepdim=True in the call, or without it where it is present."""
         whole = self.text.segment(self.node)
-        own = next((k for k in self.node.keywords if k.arg in KEEPS), None)
-        if own is None:
+        keyword = next((k for k in self.node.keywords if k.arg in KEEPS), None)
+        if keyword is None:
             comma = ", " if self.node.args or self.node.keywords else ""
             word = keepdim_in(self.text)
             return self.text.replace(self.node, f"{whole[:-1].rstrip()}{comma}{word}=True)")
-        value = re.escape(self.text.segment(own.value))
-        gone = rf",?\s*{own.arg}\s*=\s*{value}(?=\s*[,)])"
+        value = re.escape(self.text.segment(keyword.value))
+        gone = rf",?\s*{keyword.arg}\s*=\s*{value}(?=\s*[,)])"
         return self.text.replace(self.node, re.sub(gone, "", whole).replace("(, ", "("))
 
 

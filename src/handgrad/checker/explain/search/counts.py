@@ -11,7 +11,7 @@ from handgrad.checker.closeness import CONSTANTS, same_constant
 from handgrad.checker.explain.search.edits import number
 from handgrad.checker.explain.search.shares import forward_lines, forward_ops
 from handgrad.checker.explain.search.suspect import Suspect
-from handgrad.checker.record.trace import Op
+from handgrad.checker.record.trace import Bind, Op
 
 FORMS: tuple[tuple[str, str, Callable[[float], float]], ...] = (
     ("{}", "{}", lambda n: n),
@@ -56,13 +56,13 @@ class Constant:
             return fraction(1 / self.count.value if self.over else self.count.value)
         what = f" ({self.count.what})" if self.count.what else ""
         if self.is_number:
-            own = f"{self.count.name} is {self.count.what}" if what else ""
+            definition = f"{self.count.name} is {self.count.what}" if what else ""
         else:
-            own = f"{self.count.name} = {number(self.count.value)}{what}"
+            definition = f"{self.count.name} = {number(self.count.value)}{what}"
         if plain:
-            return own
+            return definition
         text = f"1 / {self.factor}" if self.over else self.text
-        return f"{text}, where {own}" if own else text
+        return f"{text}, where {definition}" if definition else text
 
     @property
     def is_number(self) -> bool:
@@ -162,8 +162,7 @@ def _scalars(op: Op) -> Iterator[float]:
 
 def _sizes(suspect: Suspect) -> Iterator[tuple[float, str]]:
     """Yield the sizes of this node and of its consumers."""
-    nodes = [suspect.node, *(suspect.names[p.consumer] for p in suspect.parts
-                             if p.consumer in suspect.names)]  # fmt: skip
+    nodes = _nodes(suspect)
     for node in nodes:
         for i, size in enumerate(node.value.shape):
             if size > 1:
@@ -171,6 +170,12 @@ def _sizes(suspect: Suspect) -> Iterator[tuple[float, str]]:
     for node in nodes:
         if node.value.ndim > 1:
             yield float(node.value.numel()), f"the elements of {node.name}"
+
+
+def _nodes(suspect: Suspect) -> list[Bind]:
+    """Return this node and its consumers."""
+    names = [part.consumer for part in suspect.parts]
+    return [suspect.node, *(suspect.names[name] for name in names if name in suspect.names)]
 
 
 def _size_of(suspect: Suspect, given: Tensor, each: float) -> str:
@@ -192,9 +197,9 @@ def _dimension(name: str, i: int, rank: int) -> str:
 def _names(suspect: Suspect, value: float) -> list[str]:
     """Return the user's names for a number, those used in the backward pass first."""
     names, lines = suspect.views[0].moment.names, _lines(suspect)
-    own = [n for n in names if _is(names.given(n), value) and not n.startswith("_")]
-    seen = {n: len(re.findall(rf"\b{re.escape(n)}\b", lines)) for n in own}
-    order = sorted(own, key=lambda n: -seen[n])
+    candidates = [n for n in names if _is(names.given(n), value) and not n.startswith("_")]
+    uses = {n: len(re.findall(rf"\b{re.escape(n)}\b", lines)) for n in candidates}
+    order = sorted(candidates, key=lambda n: -uses[n])
     if value <= SMALL and value.is_integer():
         return [number(value), *order]
     return order or shapes(suspect, value) or _written(suspect, value) or [number(value)]
@@ -225,8 +230,7 @@ def _is(found: object, value: float) -> bool:
 
 def shapes(suspect: Suspect, value: float) -> list[str]:
     """Return an expression of the node's or its consumers' sizes for this number: `x.shape[0]`."""
-    nodes = [suspect.node, *(suspect.names[p.consumer] for p in suspect.parts
-                             if p.consumer in suspect.names)]  # fmt: skip
+    nodes = _nodes(suspect)
     found = [f"{node.name}.shape[{i}]" for node in nodes for i, size in
              enumerate(node.value.shape) if size == value]  # fmt: skip
     return found[:1] or [f"{n.name}.numel()" for n in nodes if n.value.numel() == value][:1]

@@ -72,8 +72,8 @@ class Text:
     def segment(self, node: ast.AST) -> str:
         """Return the text of an expression, without parentheses around it unless it needs them."""
         start, end = self.span(node)
-        own = self.text[start:end]
-        return f"({own})" if isinstance(node, ast.NamedExpr) else own
+        inner = self.text[start:end]
+        return f"({inner})" if isinstance(node, ast.NamedExpr) else inner
 
     def replace(self, node: ast.AST, new: str) -> str:
         """Return the statement with `new` in the place of an expression, in parentheses if need be.
@@ -124,9 +124,9 @@ class Text:
 
     def operator(self, node: ast.BinOp, sign: str) -> Patch:
         """Return the patch that puts another operator there, spaced as the user's is."""
-        left, own, _ = self.sides(node)
+        left, operator, _ = self.sides(node)
         at = self.span(node)[0] + len(left)
-        return at, at + len(own), own.replace(own.strip(), sign)
+        return at, at + len(operator), operator.replace(operator.strip(), sign)
 
     def exchanged(self, node: ast.BinOp, sign: str) -> str:
         """Return the statement with another operator there."""
@@ -135,8 +135,8 @@ class Text:
     def augmented(self, operator: str) -> str:
         """Return an augmented assignment with another operator: `-` makes `-=` of `+=`."""
         assert isinstance(self.tree, ast.AugAssign)
-        at, own = len(self.segment(self.tree.target)), _SIGNS[type(self.tree.op)]
-        return self.text[:at] + self.text[at:].replace(f"{own}=", f"{operator}=", 1)
+        at, current = len(self.segment(self.tree.target)), _SIGNS[type(self.tree.op)]
+        return self.text[:at] + self.text[at:].replace(f"{current}=", f"{operator}=", 1)
 
     def factor(self, node: ast.AST) -> str:
         """Return the text of an expression as a factor: a sum in parentheses."""

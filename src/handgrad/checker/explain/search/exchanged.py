@@ -66,9 +66,9 @@ def _order(suspect: Suspect, names: Sequence[str]) -> list[str] | None:
     """Return, for each position of the statement, the name whose gradient is there."""
     found: list[str] = []
     shared = suspect.backward
-    own = {h.name: h for h in shared.hands.values() if _made_by(suspect, h.binds)}
+    gradients = {h.name: h for h in shared.hands.values() if _made_by(suspect, h.binds)}
     for name in names:
-        hand = own.get(name)
+        hand = gradients.get(name)
         if hand is None or hand.node is None:
             found.append(name)
             continue

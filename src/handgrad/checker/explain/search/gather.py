@@ -19,8 +19,8 @@ from handgrad.checker.record.trace import Bind, key_of
 def suspects(grade: Grade, backward: BackwardContext) -> Iterator[Suspect]:
     """Yield the statements to blame for one gradient, each with its evidence."""
     groups = grouped(grade.hand)
-    own = [grade.hand.own_final().statement, *(s for s, _ in groups)]
-    for statement in grade.blamed.statements or dict.fromkeys(own):
+    statements = [grade.hand.own_final().statement, *(s for s, _ in groups)]
+    for statement in grade.blamed.statements or dict.fromkeys(statements):
         at = next((i for i, (s, _) in enumerate(groups) if s is statement), None)
         if at is not None:
             yield _suspect(grade, at, backward)
@@ -61,10 +61,10 @@ def _suspect(grade: Grade, at: int, backward: BackwardContext) -> Suspect:
         v for scene, right in scenes
         if (v := _view(scene, binds, final, right, torch.float64, unit)) is not None
     )  # fmt: skip
-    own = forward.autograd.get(hand.node.index)
+    autograd = forward.autograd.get(hand.node.index)
     native = None
-    if backward.native is not None and own is not None:
-        native = _view(backward.native, binds, final, own, None, unit)
+    if backward.native is not None and autograd is not None:
+        native = _view(backward.native, binds, final, autograd, None, unit)
     names = {b.name: b for b in forward.nodes() if b.kind != "param" or not hand.is_local()}
     gradients = {h.node.name: h.name for h in backward.hands.values() if h.node is not None}
     names_late = backward.scenes[0].late
@@ -82,13 +82,13 @@ def _view(
     dtype: torch.dtype | None,
     unit: Unit | None,
 ) -> View | None:
-    first, own = scene.moments.get(binds[0].index), scene.moments.get(binds[-1].index)
+    first, moment = scene.moments.get(binds[0].index), scene.moments.get(binds[-1].index)
     last = scene.moments.get(final.index)
-    if first is None or own is None or last is None:
+    if first is None or moment is None or last is None:
         return None
     loop = None if unit is None or unit.loop is None else first.loops.get(unit.loop)
-    runner = LineRunner(loop or own.names, dtype)
-    return View(own, runner, LineRunner(last.names, dtype), first.before, right)
+    runner = LineRunner(loop or moment.names, dtype)
+    return View(moment, runner, LineRunner(last.names, dtype), first.before, right)
 
 
 def _parts(number: int, backward: BackwardContext) -> tuple[Contribution, ...]:

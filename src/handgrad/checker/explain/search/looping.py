@@ -2,7 +2,8 @@
 
 import ast
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,24 +15,28 @@ from handgrad.checker.explain.search.unit import calls_only_libraries
 from handgrad.checker.record.trace import Bind
 
 
-def changed(loop: ast.stmt, change: Callable[[list[ast.stmt]], list[ast.stmt]]) -> ast.stmt:
-    """Return a copy of a loop with `change` applied to every block in it."""
-    own = copy.deepcopy(loop)
-    for node in ast.walk(own):
-        for name in ("body", "orelse"):
-            rows = getattr(node, name, None)
-            if isinstance(rows, list) and rows:
-                setattr(node, name, change(rows) or [ast.Pass()])
-    return ast.fix_missing_locations(own)
+class _Replace(ast.NodeTransformer):
+    """Puts statements in the place of others, identified by their positions."""
+
+    def __init__(self, rows: Mapping[ast.stmt, Sequence[ast.stmt]]) -> None:
+        self.rows = {(old.lineno, old.col_offset): new for old, new in rows.items()}
+
+    def visit(self, node: ast.AST) -> Any:
+        """Return the statements to put in the place of `node`, or `node` with others inside."""
+        at = (node.lineno, node.col_offset) if isinstance(node, ast.stmt) else None
+        return list(self.rows[at]) if at in self.rows else self.generic_visit(node)
 
 
-def makes_right(suspect: Suspect, rows: list[ast.stmt], line: int) -> bool:
-    """Tell whether statements, run with the values above `line`, add up to the correct gradient.
+def loop_mends(
+    suspect: Suspect, loop: ast.stmt, rows: Mapping[ast.stmt, Sequence[ast.stmt]]
+) -> bool:
+    """Tell whether a loop with other `rows` for some of its own gives the correct gradient.
 
-    Only with true upstream gradients: a loop over time computes its own upstream gradients, so
-    random ones at every step correspond to no run of the loop.
+    It runs with the values above it, and only with true upstream gradients: a loop over time
+    computes its own, so random ones at every step correspond to no run of the loop.
     """
-    tree = ast.Module(body=rows, type_ignores=[])
+    tree = _Replace(rows).visit(ast.Module([copy.deepcopy(loop)], []))
+    line = loop.lineno
     first, late = _above(suspect, line), suspect.backward.scenes[0].late
     if first is None or late is None or not suspect.views:
         return False
@@ -61,10 +66,10 @@ def _above(suspect: Suspect, line: int) -> Bind | None:
 
 def _earlier(suspect: Suspect, line: int) -> Iterator[Bind]:
     """Yield the assignments above that line in the same function, the latest first."""
-    own = suspect.statement
+    statement = suspect.statement
     for bind in reversed(suspect.forward.trace.of(Bind)):
         other = bind.statement
-        if other.source != own.source or other.function != own.function:
+        if other.source != statement.source or other.function != statement.function:
             continue
         if other.place.line < line and bind.index < suspect.hand.own_final().index:
             yield bind

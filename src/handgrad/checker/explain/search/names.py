@@ -54,7 +54,7 @@ class NamesAt:
         return iter(self._given)
 
     def __getitem__(self, name: str) -> Any:
-        return self.own(self._given[name])
+        return self.stand_in(self._given[name])
 
     def get(self, name: str) -> Any:
         """Return the value of a name, None if it has none."""
@@ -78,7 +78,7 @@ class NamesAt:
             return found
         return value if isinstance(value, tuple | list | dict) else attributes(value)
 
-    def own(self, value: Any, tensor: Callable[[Tensor, Tensor], Tensor] | None = None) -> Any:
+    def stand_in(self, value: Any, tensor: Callable[[Tensor, Tensor], Tensor] | None = None) -> Any:
         """Return the stand-in for one of the user's values. Raise KeyError if there is none.
 
         `tensor` maps each tensor inside, the user's and its stand-in, to the one to use.
@@ -97,7 +97,7 @@ class NamesAt:
         held = self.held(value)
         if held is None:
             raise KeyError(f"{type(value).__name__} is not to be run on")
-        return StandIn(held, lambda inner: self.own(inner, tensor))
+        return StandIn(held, lambda inner: self.stand_in(inner, tensor))
 
     def _collection(self, value: Any, tensor: Any) -> Any:
         if len(value) > MANY:
@@ -114,7 +114,7 @@ class NamesAt:
 
     def _element(self, value: Any, tensor: Any) -> Any:
         try:
-            return self.own(value, tensor)
+            return self.stand_in(value, tensor)
         except KeyError:
             return StandIn({}, _itself)
 
@@ -129,12 +129,12 @@ class NamesAt:
 class StandIn:
     """The attributes of one of the user's objects, without its methods and properties."""
 
-    def __init__(self, held: dict[str, Any], own: Callable[[Any], Any]) -> None:
-        self.__dict__["_held"], self.__dict__["_own"] = held, own
+    def __init__(self, held: dict[str, Any], stand_in: Callable[[Any], Any]) -> None:
+        self.__dict__["_held"], self.__dict__["_stand_in"] = held, stand_in
 
     def __getattr__(self, name: str) -> Any:
         try:
-            value = self._own(self._held[name])
+            value = self._stand_in(self._held[name])
         except KeyError as error:
             raise AttributeError(name) from error
         self.__dict__[name] = value

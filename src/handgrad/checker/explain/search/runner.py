@@ -57,9 +57,9 @@ class LineRunner:
     def _given(self, code: CodeType, writes: bool, read: CodeType | None = None) -> dict[str, Any]:
         clones: dict[int, Tensor] = {}
 
-        def clone(value: Tensor, own: Tensor) -> Tensor:
+        def clone(value: Tensor, stand_in: Tensor) -> Tensor:
             if id(value) not in clones:  # what has two names has them here too
-                clones[id(value)] = own.clone()
+                clones[id(value)] = stand_in.clone()
             return clones[id(value)]
 
         found: dict[str, Any] = {"__builtins__": builtins}
@@ -68,7 +68,7 @@ class LineRunner:
                 continue
             with contextlib.suppress(KeyError):  # where a line needs it, it raises a NameError
                 given = self._names.given(name)
-                found[name] = self._names.own(given, clone if writes else None)
+                found[name] = self._names.stand_in(given, clone if writes else None)
         return found
 
     def _run(self, code: CodeType, names: dict[str, Any], how: Any) -> Any:
@@ -87,8 +87,8 @@ def _writes(tree: ast.Module, target: str, is_own: bool) -> bool:
     """Tell whether anything but the target is modified in-place; `is_own`: the target is a copy."""
     written = {ast.unparse(t) for t in _written(tree)}
     simple = len(tree.body) == 1 and isinstance(tree.body[0], ast.Assign | ast.AugAssign)
-    own = {target, target.split("[")[0]} if simple and is_own else set[str]()
-    return bool(written - own)
+    targets = {target, target.split("[")[0]} if simple and is_own else set[str]()
+    return bool(written - targets)
 
 
 def _written(tree: ast.AST) -> Iterator[ast.AST]:

@@ -14,25 +14,25 @@ def shares(suspect: Suspect) -> list[tuple[Tensor, Tensor]]:
     """
     found = []
     for i, view in enumerate(suspect.views):
-        made, right, own = suspect.makes(i), view.right, suspect.added(i)
+        made, right, contribution = suspect.makes(i), view.right, suspect.added(i)
         if made.shape != right.shape:
             return []
-        alone = view.before is None or own.shape != made.shape
-        found.append((made, right) if alone else (own, right - (made - own)))
+        alone = view.before is None or contribution.shape != made.shape
+        found.append((made, right) if alone else (contribution, right - (made - contribution)))
     return found
 
 
 def constant(suspect: Suspect) -> float | None:
     """Return the constant factor by which the contribution is wrong in every scene, or None."""
     found: list[float] = []
-    for view, (own, due) in enumerate(shares(suspect)):
+    for view, (contribution, due) in enumerate(shares(suspect)):
         if view == 0 and bool((due.abs() <= suspect.noise).all()):
             continue  # any multiple of 0 is right
-        own, due = own.double(), due.double()
+        contribution, due = contribution.double(), due.double()
         square = (due * due).sum()
-        factor = float((own * due).sum() / square) if square else 0.0
+        factor = float((contribution * due).sum() / square) if square else 0.0
         if factor == factor and abs(factor) not in (0.0, float("inf")):
-            mended = suspect.makes(view) - own + own / factor
+            mended = suspect.makes(view) - contribution + contribution / factor
             if suspect.is_right(mended, view):
                 found.append(factor)
                 continue
@@ -47,7 +47,7 @@ def quotient(suspect: Suspect) -> tuple[Tensor, Tensor] | None:
 
     The second tensor is True where the quotient is known; None if the scenes differ.
     """
-    return agreed([(own, due) for own, due in shares(suspect)])
+    return agreed([(contribution, due) for contribution, due in shares(suspect)])
 
 
 def agreed(pairs: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor] | None:

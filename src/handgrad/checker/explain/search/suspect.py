@@ -77,16 +77,16 @@ class Suspect:
 
     def added(self, view: int) -> Tensor:
         """Return what the statement alone added to the previous value."""
-        seen = self.views[view]
-        after, before = seen.moment.after, seen.before
+        scene = self.views[view]
+        after, before = scene.moment.after, scene.before
         return after - before if before is not None and before.shape == after.shape else after
 
     def makes(self, view: int) -> Tensor:
         """Return the gradient with this statement in a scene."""
         if view not in self._made:
-            seen = self.views[view]
-            after = seen.moment.after
-            found = self._finished(after, seen) if self.is_safe else after
+            scene = self.views[view]
+            after = scene.moment.after
+            found = self._finished(after, scene) if self.is_safe else after
             self._made[view] = after if found is None else found
         return self._made[view]
 
@@ -141,14 +141,14 @@ class Suspect:
 
     def with_names(self, given: Mapping[str, Any], view: int) -> Tensor | None:
         """Return the result of the statement with other values for some names."""
-        seen = self.views[view]
+        scene = self.views[view]
         assert self.unit is not None
         try:
             source = self.unit.source(self.unit.text)
-            found = seen.runner.run(source, self.unit.target, seen.before, given)
+            found = scene.runner.run(source, self.unit.target, scene.before, given)
             if found is None or not self.rest:
                 return found
-            return seen.finish.run(self.rest, self.unit.target, found, given)
+            return scene.finish.run(self.rest, self.unit.target, found, given)
         except Exception:  # a shape that does not fit, say
             return None
 
@@ -200,8 +200,8 @@ class Suspect:
 
     def checked(self, finding: Finding) -> Literal["exact", "rounding"]:
         """Return the verdict on the corrected line in the user's dtype, by autograd's bits."""
-        own = self.forward.autograd.get(self.node.index)
-        if self.native is None or own is None or finding.fix is None or self.unit is None:
+        autograd = self.forward.autograd.get(self.node.index)
+        if self.native is None or autograd is None or finding.fix is None or self.unit is None:
             return "rounding"
         text = finding.fix
         if finding.adds:
@@ -211,7 +211,7 @@ class Suspect:
             return "rounding"
         else:
             found = self.natively(text)
-        return "exact" if found is not None and same_bits(found, own) else "rounding"
+        return "exact" if found is not None and same_bits(found, autograd) else "rounding"
 
     def mends_later(self, rest: str) -> bool:
         """Tell whether other later statements make the gradient correct."""

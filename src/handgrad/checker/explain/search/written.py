@@ -108,8 +108,8 @@ def _value(late: LineRunner, expression: str) -> object:
 
 def _below(suspect: Suspect, branch: Branch) -> Place:
     """Return the later of the gradient's last statement and the upstream gradient's."""
-    own = suspect.hand.own_final()
+    final = suspect.hand.own_final()
     consumer = branch.consumer
     other = suspect.backward.hands.get(id(consumer.value)) if consumer is not None else None
-    last = own if other is None else max(own, other.own_final(), key=lambda bind: bind.index)
+    last = final if other is None else max(final, other.own_final(), key=lambda bind: bind.index)
     return last.statement.place

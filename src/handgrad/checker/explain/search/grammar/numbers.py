@@ -126,12 +126,12 @@ def other_eps(suspect: Suspect, text: Text) -> Iterator[Edit]:
     known = list(dict.fromkeys(_added(suspect).values()))
     for node in text.of(ast.BinOp):
         if _adds_eps(suspect, text, node):
-            own, to = text.segment(node.right), text.segment(node.left)
+            written, to = text.segment(node.right), text.segment(node.left)
             other = [
-                Edit(text.replace(node.right, eps), f"The forward pass adds {eps} to {to}", own)
+                Edit(text.replace(node.right, eps), f"The forward pass adds {eps} to {to}", written)
                 for eps in dict.fromkeys([*known, *_USUAL])
             ]
-            none = Edit(text.replace(node, to), f"The forward pass adds nothing to {to}", own)
+            none = Edit(text.replace(node, to), f"The forward pass adds nothing to {to}", written)
             yield from [*other[: len(known)], none, *other[len(known) :]]
 
 

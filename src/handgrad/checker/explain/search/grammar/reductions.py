@@ -104,8 +104,8 @@ def along(suspect: Suspect, text: Text) -> Iterator[Edit]:
                 yield _along(call, "", kept, other)
 
 
-def _along(call: FunctionCall, own: str, fix: str, other: str) -> Edit:
-    return Edit(fix, f"{call.name} runs along {_named(own)}", _named(other))
+def _along(call: FunctionCall, current: str, fix: str, other: str) -> Edit:
+    return Edit(fix, f"{call.name} runs along {_named(current)}", _named(other))
 
 
 def _named(axis: str) -> str:
