@@ -125,11 +125,11 @@ def test_a_second_signal_stops_at_once(whole: Path) -> None:
         "    return step(self, params, state, batch)\n"
         "Fused.loss_and_grads = held\n"
         "from handgrad.train import loop\n"
-        "go = loop.Loop.go\n"
+        "go = loop.TrainingLoop.go\n"
         "def started(self, stop):\n"
         "    sys.argv[0] = 'hold'\n"
         "    go(self, stop)\n"
-        "loop.Loop.go = started\n"
+        "loop.TrainingLoop.go = started\n"
         "main()\n"
     )
     done = subprocess.run(

@@ -120,15 +120,19 @@ def test_compiled_steps_limit_the_positions_per_call(
     assert watching.longest() == 2
 
 
+WRONG = (
+    r"^engine fused, step {step}: the gradients of \w+ and 3 more are wrong \(wrong\): "
+    r"`handgrad verify` shows the line$"
+)
+"""All below tanh; which one comes first depends on rounding."""
+
+
 def test_a_wrong_gradient_stops_before_the_first_step(
     tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tanh, "backward", lambda dout, cache: (dout * 2,))
-    with pytest.raises(GradientError) as caught:
+    with pytest.raises(GradientError, match=WRONG.format(step=0)):
         train_tiny(tmp_path / "run", dataset)
-    line = str(caught.value)
-    assert line.startswith("engine fused, step 0: the gradient of ")
-    assert line.endswith(" is wrong (wrong): `handgrad verify` shows the line")
     assert not (tmp_path / "run").exists()
 
 
@@ -139,7 +143,7 @@ def test_verify_every_finds_a_gradient_that_becomes_wrong(
         def row(self, row: MetricsRow) -> None:
             monkeypatch.setattr(tanh, "backward", lambda dout, cache: (dout * 2,))
 
-    with pytest.raises(GradientError, match=r"^engine fused, step 20: the gradient of "):
+    with pytest.raises(GradientError, match=WRONG.format(step=20)):
         train_tiny(tmp_path / "run", dataset, reporter=Breaking(), eval_every=15, verify_every=20)
 
 

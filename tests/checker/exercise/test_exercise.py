@@ -89,6 +89,7 @@ def test_blanks_that_are_not_ours(blank: str) -> None:
         session.finish("it")
 
 
+@pytest.mark.usefixtures("fresh_children")
 def test_the_command_with_a_notebook(tmp_path: Path, capsys: Captured) -> None:
     """The notebook keeps its text up to the loss, and the exercise checks with exit code 0."""
     cells = [

@@ -14,6 +14,7 @@ from checker.functions.kernels.softmax import attention
 from checker.functions.right import RIGHT
 from checker.functions.wrong.case import Case
 from handgrad import LAYERS, check_function
+from handgrad.checker.functions.inputs.isolation import threads
 from handgrad.checker.functions.samples.sample import DTYPES
 
 NOTES = {
@@ -148,6 +149,21 @@ def test_dropout_is_compared_only_where_both_draw_the_same_numbers() -> None:
         "float32 upstream=random': ValueError: it draws random numbers, which differ between "
         "dtypes and layouts (only float64 contiguous is compared); pass the mask as an input",
     )
+
+
+def test_the_function_has_the_callers_threads_and_the_reference_one() -> None:
+    counts: dict[str, set[int]] = {"function": set(), "reference": set()}
+
+    def counted(name: str):
+        def run(x: torch.Tensor) -> torch.Tensor:
+            counts[name].add(torch.get_num_threads())
+            return x.exp()
+
+        return run
+
+    with threads(2):
+        check_function(counted("function"), counted("reference"), {"x": "N"}, sizes={"N": (3,)})
+    assert counts == {"function": {2}, "reference": {1}}
 
 
 def test_a_check_leaves_random_state_and_threads_unchanged() -> None:

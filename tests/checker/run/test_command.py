@@ -17,6 +17,7 @@ pytestmark = pytest.mark.usefixtures("faked")
 Captured = pytest.CaptureFixture[str]
 
 
+@pytest.mark.usefixtures("fresh_children")
 def test_all_right(notebook: Writer, capsys: Captured) -> None:
     path = notebook("da = 1")
     assert run(["check", str(path)]) == 0

@@ -78,13 +78,16 @@ def test_only_one_of_two_forks_answers(script: Path) -> None:
 
 def test_processes_that_spawn_find_the_script(script: Path) -> None:
     """`multiprocessing` imports the script again under another name, instrumented or not."""
+    # freed with its semaphores, about which multiprocessing may else warn while the child ends
     script.write_text(
-        "import multiprocessing\n"
+        "import gc, multiprocessing\n"
         "def double(x):\n    return 2 * x\n"
         "if __name__ == '__main__':\n"
         "    with multiprocessing.get_context('spawn').Pool(1) as pool:\n"
         "        da = pool.map(double, [21])\n"
         "    print(da)\n"
+        "    del pool\n"
+        "    gc.collect()\n"
     )
     outcome = check_file(script)
     assert (outcome.report.errors, outcome.output) == ((), "[42]\n")

@@ -68,15 +68,15 @@ class Blank:
 def blanks(forward: Forward, taken: Iterable[str]) -> list[Blank]:
     """Return a blank for each tensor: `dh` for `h`, or another usual name if `dh` is `taken`."""
     used = set(taken)
-    found = []
+    written = []
     for tensor in forward.tensors:
         of = tensor.name
         names = (f"d{of}", f"d_{of}", f"grad_{of}", f"{of}_grad")
         name = next((n for n in names if n not in used and not iskeyword(n)), None)
         if name is not None:
             used.add(name)
-            found.append(Blank(name, tensor))
-    return found
+            written.append(Blank(name, tensor))
+    return written
 
 
 def exercise(

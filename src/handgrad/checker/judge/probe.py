@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from handgrad.checker.closeness import TENSORS, close
 from handgrad.checker.judge.cut import Cut
 from handgrad.checker.judge.lines import Line, Lines
 from handgrad.checker.pairs.backward import BackwardReplay
@@ -20,10 +21,8 @@ from handgrad.checker.passes.compare import LIMITS
 from handgrad.checker.passes.truth import Pass
 from handgrad.checker.record.trace import key_of
 
-TOLERANCE = 1e-5
-"""Both sides are float64, but constants that went through float32 (`.item()`) are 1e-7 off; those
-that went through the user's own dtype are off by a few of its eps."""
 EPS = 8.0
+"""Both sides are float64, but constants from the user's dtype are a few of its eps off."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +75,7 @@ def _lucky(
     expected = cut.sent_back({id(p.node.value): random[p.node.index] for p in pairs})
     run = BackwardReplay(forward, pairs, substitute=True, truth=random).run()
     shared = _shared_memory(pairs)
-    limit = max(TOLERANCE, EPS * forward.eps)
+    limit = max(TENSORS, EPS * forward.eps)
     lucky: dict[int, tuple[Tensor, Tensor]] = {}
     for pair in pairs:
         line, node = lines.by_number[pair.number], nodes[pair.number]
@@ -88,7 +87,7 @@ def _lucky(
             continue  # it may read a tensor of the forward pass, which cannot be replaced
         if key_of(pair.final().value) in shared:
             continue  # gradients that share memory cannot all be replaced
-        if not _close(outcome, right, limit):
+        if not close(outcome, right, limit):
             lucky[pair.number] = (outcome, right)
     return lucky
 
@@ -152,7 +151,7 @@ def _unrecorded_reads(
         if right is None or right.shape != value.shape or not consumers <= upstream.keys():
             continue
         limit = LIMITS.get(value.dtype, 16.0) * torch.finfo(value.dtype).eps
-        if _close(value.double(), right, limit):
+        if close(value.double(), right, limit):
             reads[pair.number] = frozenset(n for n, other in nodes.items() if other in consumers)
     return reads
 
@@ -183,8 +182,3 @@ def random_gradients(forward: Pass, pairs: Sequence[Pair]) -> dict[int, Tensor]:
             by_node[node] = draw.to(like.device)
         gradients[pair.node.index] = by_node[node]
     return gradients
-
-
-def _close(a: Tensor, b: Tensor, within: float) -> bool:
-    scale = a.abs() + b.abs()
-    return bool(((a - b).abs() <= within * (scale + scale.mean())).all())

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from handgrad.checker.pairs.hands import Definition
-from handgrad.checker.passes.compare import FORMULA_LIMIT
+from handgrad.checker.passes.compare import FORMULA_LIMIT, multiple_of, near
 from handgrad.checker.record.instrument import Statement
 from handgrad.checker.record.trace import Bind, Op
 
@@ -106,7 +106,7 @@ def responsible(
     after = [torch.stack(sums[: k + 1]).sum(0) for k in range(len(sums))]
     later = range(1, len(sums))
     scaling = [k for k in later if multiple_of(after[k], after[k - 1], noise) is not None]
-    wrong = ~_near(after[-1], truth, noise)
+    wrong = ~near(after[-1], truth, noise)
     masks = [k for k in later if _replaces(groups[k][0]) and not (after[k] * sums[k]).any()]
     if scaling and multiple_of(after[-1], truth, noise) is not None:
         return (groups[scaling[-1]][0],)  # off by one factor everywhere
@@ -131,7 +131,9 @@ def matching(
         sizes = sorted({1, len(order) - 1, len(order)})  # type: ignore[assignment]
     for subset in chain.from_iterable(combinations(order, size) for size in sizes):
         total = _total([values[i] for i in subset])
-        if total is not None and total.shape == change.shape and _close(change, total, noise):
+        if total is None or total.shape != change.shape:
+            continue
+        if bool(near(change, total, noise).all()):
             return set(subset)
     return None
 
@@ -163,22 +165,6 @@ def _total(values: Sequence[Tensor]) -> Tensor | None:
 
 def _replaces(statement: Statement) -> bool:
     return statement.scales or statement.sets
-
-
-def _close(a: Tensor, b: Tensor, noise: Tensor) -> bool:
-    return bool(_near(a, b, noise).all())
-
-
-def _near(a: Tensor, b: Tensor, noise: Tensor) -> Tensor:
-    rounding = 8 * torch.finfo(torch.float32).eps * (a.abs() + b.abs())
-    return (a - b).abs() <= FORMULA_LIMIT * noise + rounding
-
-
-def multiple_of(a: Tensor, b: Tensor, noise: Tensor) -> float | None:
-    """Return the number f for which a = f b, None where there is none."""
-    square = (b * b).sum()
-    factor = float((a * b).sum() / square) if square else 0.0
-    return factor if _close(a, factor * b, noise * max(1.0, abs(factor))) else None
 
 
 def _matters(part: Tensor, noise: Tensor) -> bool:

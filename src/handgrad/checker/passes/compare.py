@@ -102,6 +102,19 @@ def same_bits(a: Tensor, b: Tensor | None) -> bool:
     return bool(((a == b) | (a.isnan() & b.isnan())).all())
 
 
+def near(a: Tensor, b: Tensor, noise: Tensor) -> Tensor:
+    """Return which elements of two float64 values agree within the noise of the gradient."""
+    rounding = 8 * torch.finfo(torch.float32).eps * (a.abs() + b.abs())
+    return (a - b).abs() <= FORMULA_LIMIT * noise + rounding
+
+
+def multiple_of(a: Tensor, b: Tensor, noise: Tensor) -> float | None:
+    """Return the number f for which a = f b, None where there is none."""
+    square = (b * b).sum()
+    factor = float((a * b).sum() / square) if square else 0.0
+    return factor if bool(near(a, factor * b, noise * max(1.0, abs(factor))).all()) else None
+
+
 def fits(hand: Tensor, shape: torch.Size) -> Iterator[Fit]:
     """Yield `hand` in `shape` by each plausible way: sizes of 1, reshape, transpose, sum.
 

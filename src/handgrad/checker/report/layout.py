@@ -62,7 +62,7 @@ def lay_out(widths: Mapping[str, float], edges: Sequence[Edge]) -> GraphLayout:
 def against(nodes: Iterable[str], edges: Sequence[Edge]) -> set[Edge]:
     """Return the edges that close a cycle: a name that a loop binds again is one node."""
     after = _after(edges)
-    found: set[Edge] = set()
+    backward: set[Edge] = set()
     begun: set[str] = set()
     ended: set[str] = set()
     for start in nodes:
@@ -78,8 +78,8 @@ def against(nodes: Iterable[str], edges: Sequence[Edge]) -> set[Edge]:
                 begun.add(other)
                 todo.append((other, iter(after.get(other, ()))))
             elif other not in ended:
-                found.add((name, other))
-    return found
+                backward.add((name, other))
+    return backward
 
 
 def depths(nodes: Iterable[str], edges: Sequence[Edge]) -> dict[str, int]:
@@ -153,8 +153,8 @@ def _order(layers: list[list[Name]], links: Mapping[tuple[Name, Name], None]) ->
         beside, order = (above, layers) if sweep % 2 == 0 else (below, layers[::-1])
         for fixed, layer in pairwise(order):
             place = {name: i for i, name in enumerate(fixed)}
-            own = {name: i * len(fixed) / len(layer) for i, name in enumerate(layer)}
-            layer.sort(key=_mean_place(beside, place, own))
+            current = {name: i * len(fixed) / len(layer) for i, name in enumerate(layer)}
+            layer.sort(key=_mean_place(beside, place, current))
         crossings = _crossings(layers, below)
         if crossings < fewest:
             best, fewest = [list(layer) for layer in layers], crossings
@@ -164,11 +164,11 @@ def _order(layers: list[list[Name]], links: Mapping[tuple[Name, Name], None]) ->
 
 
 def _mean_place(
-    beside: Neighbours, place: Mapping[Name, int], own: Mapping[Name, float]
+    beside: Neighbours, place: Mapping[Name, int], current: Mapping[Name, float]
 ) -> Callable[[Name], float]:
     def mean(name: Name) -> float:
-        found = [place[other] for other in beside.get(name, ())]
-        return sum(found) / len(found) if found else own[name]
+        places = [place[other] for other in beside.get(name, ())]
+        return sum(places) / len(places) if places else current[name]
 
     return mean
 
@@ -177,12 +177,12 @@ def _crossings(layers: Sequence[Sequence[Name]], below: Neighbours) -> int:
     count = 0
     for upper, lower in pairwise(layers):
         place = {name: i for i, name in enumerate(lower)}
-        seen: list[int] = []
+        ends_so_far: list[int] = []
         for name in upper:
             ends = [place[other] for other in below.get(name, ())]
-            count += sum(len(seen) - bisect_right(seen, end) for end in ends)
+            count += sum(len(ends_so_far) - bisect_right(ends_so_far, end) for end in ends)
             for end in ends:
-                insort(seen, end)
+                insort(ends_so_far, end)
     return count
 
 

@@ -28,6 +28,12 @@ def tanh_by_first(ctx, dout):
     return dout * (1 - y * y)
 
 
+def exp_doubles_equal_rows(ctx, dout):
+    """Wrong for expanded inputs because their rows are equal, not because of their strides."""
+    (y,) = ctx.saved_tensors
+    return dout * y * (2 if len(y) > 1 and bool((y == y[:1]).all()) else 1)
+
+
 def flat(u):
     return u.view(-1).view(u.shape)
 
@@ -68,6 +74,7 @@ NEAR = {
     "HG154": [
         mul(Picky.apply, sizes={"B": (3,), "C": (5, 16)}, dtypes=("float32",)),
         unary(upstreamed(Exp, read_in_order), torch.exp),
+        unary(changed(Exp, exp_doubles_equal_rows), torch.exp),
     ],
     "HG157": [
         unary(forwarded(Exp, read_in_order), torch.exp),

@@ -42,6 +42,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.usefixtures("fresh_children")
 def test_it_prints_the_lines_and_the_counts(capsys: Captured) -> None:
     assert command(capsys, "derive", "forward.py") == (0, f"{LINES}\n{COUNTS}", "")
     assert Path("forward.py").read_text() == FORWARD

@@ -8,8 +8,7 @@ from torch import Tensor
 from handgrad.checker.explain.search.finding import Explanation
 from handgrad.checker.judge.grade import Grade
 from handgrad.checker.judge.spread import spread_of
-from handgrad.checker.judge.statements import multiple_of
-from handgrad.checker.passes.compare import fits
+from handgrad.checker.passes.compare import fits, multiple_of
 from handgrad.checker.passes.truth import Pass
 from handgrad.checker.record.trace import Bind, Op
 from handgrad.checker.records import BlameName, Place, Row
