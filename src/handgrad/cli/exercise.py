@@ -28,7 +28,7 @@ def exercise(
         str,
         typer.Option(
             metavar="where|what|fix",
-            help="The notebook shows where each mistake is, also what it is, or also how to fix it.",
+            help="Let it show where each mistake is, also what it is, or also how to fix it.",
         ),
     ] = "where",
     only: Annotated[
