@@ -80,8 +80,7 @@ gradient of this forward pass is graded. You can check the two halves of a Funct
 What: recording the file failed in part. The file itself ran normally; what was not recorded is not
 graded.
 
-Why: this is a bug in handgrad, not in the file. Please report it, if possible with
-the line.
+Why: this is a bug in handgrad, not in the file. Please report it, if possible with the line.
 """,
     ),
     "HG218": (
@@ -127,8 +126,8 @@ and run all cells.
         """\
 What: a cell raises an error in a clean run, but its saved output shows none.
 
-Why: it depends on a later or deleted cell, or on a file or package that is missing here. To
-reproduce it, restart the kernel and run all cells.
+Why: the cell depends on a later or deleted cell, or on a file or package that is missing here. To
+reproduce the error, restart the kernel and run all cells.
 """,
     ),
 }
