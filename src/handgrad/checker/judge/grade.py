@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 
 from handgrad.checker.judge.cut import Cut
-from handgrad.checker.judge.lines import Line, JudgedLines, judged_lines
+from handgrad.checker.judge.lines import JudgedLines, Line, judged_lines
 from handgrad.checker.judge.probe import Probe, probed
 from handgrad.checker.judge.statements import Blame
 from handgrad.checker.pairs.hands import Pair

@@ -1,4 +1,4 @@
-"""JudgedLines that are right by luck of these inputs, and contributions that a gradient leaves out.
+"""Lines that are right by luck of these inputs, and contributions that a gradient leaves out.
 
 The true upstream gradient may hide what a line does: where it is 0 (the softmax's maximum, a bias
 before batchnorm), twice nothing is still nothing. So the graph is cut at its named nodes, each gets
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from handgrad.checker.closeness import TENSORS, close
 from handgrad.checker.judge.cut import Cut
-from handgrad.checker.judge.lines import Line, JudgedLines
+from handgrad.checker.judge.lines import JudgedLines, Line
 from handgrad.checker.pairs.backward import BackwardReplay
 from handgrad.checker.pairs.hands import Pair
 from handgrad.checker.passes.compare import LIMITS
