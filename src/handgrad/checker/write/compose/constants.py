@@ -65,18 +65,12 @@ class Spellings:
 
     def _evaluated(self, node: ast.expr, index: bool = False) -> list[tuple[ast.expr, Any]]:
         code = ast.Subscript(ast.Name("__key__", ast.Load()), node, ast.Load()) if index else node
-        names = {"__key__": _Key(), **self._names}
         try:
             with torch._C.DisableTorchFunction(), torch.no_grad():
-                value = eval(_compiled(code), names)
+                value = eval(ast.unparse(code), {"__key__": _Key(), **self._names})
         except Exception:  # a local name of a function that has returned
             return []
         return [(node, value)] if _is_value(value) else []
-
-
-def _compiled(node: ast.expr) -> Any:
-    tree = ast.fix_missing_locations(ast.Expression(ast.parse(ast.unparse(node), mode="eval").body))
-    return compile(tree, "<line>", "eval")
 
 
 def _is_value(value: Any) -> bool:
@@ -116,16 +110,10 @@ def same(a: Any, b: Any) -> bool:
             and torch.equal(a, b)
         )
     if isinstance(a, slice) and isinstance(b, slice):
-        return all(same(x, y) for x, y in zip(_ends(a), _ends(b), strict=True))
+        return same((a.start, a.stop, a.step), (b.start, b.stop, b.step))
     if isinstance(a, tuple | list) and isinstance(b, tuple | list):
         return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
-    if isinstance(a, bool) != isinstance(b, bool):
-        return False
     try:
         return bool(type(a) is type(b) and a == b)
     except Exception:  # the == of a user's class
         return False
-
-
-def _ends(value: slice) -> tuple[Any, Any, Any]:
-    return value.start, value.stop, value.step

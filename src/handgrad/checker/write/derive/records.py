@@ -1,6 +1,7 @@
 """The result of `derive`: the lines, and a verdict on each of their gradients."""
 
 from dataclasses import dataclass, field
+from textwrap import indent
 from typing import Any
 
 from handgrad.checker.records import CellError, VerdictName
@@ -103,8 +104,5 @@ class Derivation:
         }
 
     def __str__(self) -> str:
-        if self.head is None:
-            return "\n".join(self.lines) + "\n"
-        return (
-            "\n".join([self.head, *(f"    {line}" if line else "" for line in self.lines)]) + "\n"
-        )
+        body = "\n".join(self.lines) + "\n"
+        return body if self.head is None else f"{self.head}\n{indent(body, '    ')}"

@@ -8,6 +8,7 @@ from handgrad.checker.write.closed_forms import closed_form
 from handgrad.checker.write.rules.rule import Forms, NoRule, OpCall, Rule, whole
 
 Dims = int | tuple[int, ...]
+NORM = "norm_of_means"
 
 
 def _normalised(dims: Dims, x: str = "input") -> dict[str, str]:
@@ -16,10 +17,6 @@ def _normalised(dims: Dims, x: str = "input") -> dict[str, str]:
         "$rstd": closed_form("rstd", x=x, dims=dims, correction=0, eps="eps"),
         "$xhat": closed_form("xhat", x=x, dims=dims, rstd="rstd"),
     }
-
-
-def _closed(dims: Dims) -> str:
-    return closed_form("norm_of_means", d="dxhat", dims=dims)
 
 
 def _last(c: OpCall) -> Dims:
@@ -37,7 +34,7 @@ def _layer_norm(c: OpCall) -> Forms:
     return {
         **_normalised(dims),
         **_gained(c, "weight"),
-        "input": _closed(dims),
+        "input": closed_form(NORM, d="dxhat", dims=dims),
         "weight": "xhat * d",
         "bias": "d",
     }
@@ -49,20 +46,18 @@ def _batch_norm(c: OpCall) -> Forms:
     view = f".view(1, -1{', 1' * (rank - 2)})" if rank > 2 else ""
     total = f".sum({dims})"
     if not c["training"]:
-        slope = "(running_var + eps) ** -0.5"
-        slope = f"({slope}){view}" if view else slope
+        rstd = "(running_var + eps) ** -0.5"
         gain = f"weight{view} * " if c.get("weight") is not None else ""
-        mean = f"running_mean{view}"
         return {
-            "$rstd": slope,
+            "$rstd": f"({rstd}){view}" if view else rstd,
             "input": f"{gain}rstd * d",
-            "weight": f"((input - {mean}) * rstd * d){total}",
+            "weight": f"((input - running_mean{view}) * rstd * d){total}",
             "bias": f"d{total}",
         }
     return {
         **_normalised(dims),
         **_gained(c, f"weight{view}"),
-        "input": _closed(dims),
+        "input": closed_form(NORM, d="dxhat", dims=dims),
         "weight": f"(xhat * d){total}",
         "bias": f"d{total}",
     }
@@ -80,8 +75,8 @@ def _group_norm(c: OpCall) -> Forms:
         "$groups": f"input.reshape({n}, {groups}, -1)",
         **_normalised(2, "groups"),
         "$dxhat": f"({gain}).reshape({n}, {groups}, -1)",
-        "input": f"({_closed(2)}).reshape({c.size('input')})",
-        "weight": f"(xhat.reshape({c.size('input')}) * d){total}",
+        "input": f"({closed_form(NORM, d='dxhat', dims=2)}).reshape({c.size()})",
+        "weight": f"(xhat.reshape({c.size()}) * d){total}",
         "bias": f"d{total}",
     }
 
@@ -117,9 +112,10 @@ def _attention(c: OpCall) -> Forms:
     """Differentiate softmax(q @ k.mT * scale) @ v."""
     if c["attn_mask"] is not None or c["dropout_p"] or c["enable_gqa"]:
         raise NoRule("scaled_dot_product_attention with a mask, dropout or grouped heads")
-    scale = "scale" if c["scale"] is not None else f"{c.shape('query')[-1]} ** -0.5"
-    if c["scale"] is None and math.sqrt(c.shape("query")[-1]).is_integer():
-        scale = f"{1 / math.sqrt(c.shape('query')[-1])}"
+    width = c.shape("query")[-1]
+    scale = "scale" if c["scale"] is not None else f"{width} ** -0.5"
+    if c["scale"] is None and math.sqrt(width).is_integer():
+        scale = f"{1 / math.sqrt(width)}"
     scores = f"query @ key.mT * {scale}"
     if c["is_causal"]:
         rows, columns = c.shape("query")[-2], c.shape("key")[-2]

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
 from torch import Tensor
 
 
@@ -20,14 +19,13 @@ class NoRule(Exception):
 
 @dataclass(frozen=True)
 class AtIndex:
-    """A gradient of some elements: `dinput[index] = value`, and 0 elsewhere.
+    """A gradient of some elements: `dinput[index] = d`, and 0 elsewhere.
 
-    `index` and `value` are templates. `whole` is the whole gradient as one expression. `unique` is
-    False if the index may repeat elements, whose contributions must be added up.
+    `index` is a template. `whole` is the whole gradient as one expression. `unique` is False if the
+    index may repeat elements, whose contributions must be added up.
     """
 
     index: str
-    value: str
     whole: str
     unique: bool = True
 
@@ -101,17 +99,17 @@ class OpCall:
     def __getitem__(self, name: str) -> Any:
         return self.values[name]
 
-    def get(self, name: str, default: Any = None) -> Any:
-        return self.values.get(name, default)
+    def get(self, name: str) -> Any:
+        return self.values.get(name)
 
     def shape(self, name: str = "input") -> tuple[int, ...]:
         """Return the shape of an argument; () for a number."""
         value = self.values[name]
         return tuple(value.shape) if isinstance(value, Tensor) else ()
 
-    def dims(self, name: str = "dim", of: str = "input") -> tuple[int, ...]:
-        """Return the dimensions that the argument `name` selects, all if it is None or empty."""
-        dims, rank = self.values.get(name), len(self.shape(of))
+    def dims(self) -> tuple[int, ...]:
+        """Return the dimensions that the argument `dim` selects, all if it is None or empty."""
+        dims, rank = self.get("dim"), len(self.shape())
         if dims is None or (isinstance(dims, Sequence) and not len(dims)):
             return tuple(range(rank))
         several = dims if isinstance(dims, Sequence) else (dims,)
@@ -244,8 +242,3 @@ ALIASES = {
     "bfloat16": "to", "type": "to", "cpu": "to", "cuda": "to", "type_as": "to",
     "contiguous": "clone", "alias": "clone", "view_copy": "reshape", "linalg_vecdot": "vecdot",
 }  # fmt: skip
-
-
-def size_of(value: Any) -> torch.Size:
-    """Return the shape of a tensor or a number."""
-    return value.shape if isinstance(value, Tensor) else torch.Size(())
