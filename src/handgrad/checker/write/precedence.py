@@ -28,15 +28,11 @@ def needs_parentheses(new: ast.expr, place: ast.AST, parent: ast.AST | None) -> 
         isinstance(new, ast.UnaryOp) and place is parent.right  # x**-2, a * -b
     ):
         return False
-    outer, inner = _level(parent.op), _level_of(new)
+    outer, inner = _level(parent.op), 3 if isinstance(new, ast.UnaryOp) else 0
+    if isinstance(new, ast.BinOp):
+        inner = _level(new.op)
     is_power = isinstance(parent.op, ast.Pow)
     return is_power or outer > inner or (outer == inner and place is parent.right)
-
-
-def _level_of(node: ast.expr) -> int:
-    if isinstance(node, ast.BinOp):
-        return _level(node.op)
-    return 3 if isinstance(node, ast.UnaryOp) else 0
 
 
 def _level(op: ast.operator) -> int:

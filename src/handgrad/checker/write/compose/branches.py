@@ -57,11 +57,10 @@ def branches(
 
 def loss_names(graph: Graph) -> dict[str, object]:
     """Return the value of every name at the time when the loss had been computed."""
-    loss = graph.output()
-    scopes = [b.scope for b in loss.binds if b.scope is not None and b.scope.names]
+    scopes = [b.scope for b in graph.output().binds if b.scope is not None and b.scope.names]
     if not scopes:
-        binds = [e for e in graph.forward.events if type(e) is Bind and e.scope is not None]
-        scopes = [b.scope for b in binds[-1:] if b.scope is not None]
+        binds = (e for e in graph.forward.events if type(e) is Bind)
+        scopes = [b.scope for b in binds if b.scope is not None][-1:]
     return dict(scopes[0].names) if scopes else {}
 
 

@@ -216,7 +216,6 @@ class _RuleApplication:
 
 
 def _first(d: Sequence[Expr | None]) -> int:
-    """Return the index of the first gradient that is there."""
     return next((i for i, gradient in enumerate(d) if gradient is not None), 0)
 
 

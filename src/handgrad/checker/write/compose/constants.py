@@ -5,7 +5,7 @@ Of the parts that equal the value, the simplest is taken.
 """
 
 import ast
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -47,30 +47,29 @@ class Spellings:
         equal = [node for node, constant in parts if same(constant, value)]
         return min(equal, key=_plainness, default=None)
 
-    def _parts(self, text: str) -> Sequence[tuple[ast.expr, Any]]:
+    def _parts(self, text: str) -> Iterator[tuple[ast.expr, Any]]:
         try:
             tree = ast.parse(text)
         except SyntaxError:  # the first line of a statement with a body
-            return []
-        parts: list[tuple[ast.expr, Any]] = []
+            return
         signed = {id(n.operand) for n in ast.walk(tree) if isinstance(n, ast.UnaryOp)}
         for node in ast.walk(tree):
             if id(node) in signed:  # not the 0.5 of -0.5
                 continue
             if isinstance(node, ast.Subscript) and _is_safe(node.slice):
-                parts += self._evaluated(node.slice, index=True)
+                yield from self._evaluated(node.slice, index=True)
             if isinstance(node, ast.expr) and not isinstance(node, ast.Slice) and _is_safe(node):
-                parts += self._evaluated(node)
-        return parts
+                yield from self._evaluated(node)
 
-    def _evaluated(self, node: ast.expr, index: bool = False) -> list[tuple[ast.expr, Any]]:
+    def _evaluated(self, node: ast.expr, index: bool = False) -> Iterator[tuple[ast.expr, Any]]:
         code = ast.Subscript(ast.Name("__key__", ast.Load()), node, ast.Load()) if index else node
         try:
             with torch._C.DisableTorchFunction(), torch.no_grad():
                 value = eval(ast.unparse(code), {"__key__": _Key(), **self._names})
         except Exception:  # a local name of a function that has returned
-            return []
-        return [(node, value)] if _is_value(value) else []
+            return
+        if _is_value(value):
+            yield node, value
 
 
 def _is_value(value: Any) -> bool:

@@ -30,14 +30,10 @@ def choose_pass(trace: Trace, file: str, loss: str | None = None) -> ForwardPass
 
     Passes on which backward() was called come first. Raises CheckError if there is none.
     """
-    passes = [(p, _loss_name(p)) for p in _passes(trace, file)]
-    if loss is not None:
-        passes = [(p, name) for p, name in passes if name == loss]
-        if not passes:
-            raise CheckError(f"{file}: no loss is named {loss}")
+    passes = [p for p in _passes(trace, file) if loss in (None, _loss_name(p))]
     if not passes:
-        raise CheckError(f"{file}: {NO_LOSS}")
-    return max((p for p, _ in passes), key=lambda p: (p.backward is not None, len(p.nodes())))
+        raise CheckError(f"{file}: {NO_LOSS if loss is None else f'no loss is named {loss}'}")
+    return max(passes, key=lambda p: (p.backward is not None, len(p.nodes())))
 
 
 def latest_pass(trace: Trace, names: Mapping[str, Any], file: str) -> ForwardPass:

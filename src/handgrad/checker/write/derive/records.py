@@ -1,6 +1,6 @@
 """The result of `derive`: the lines, and a verdict on each of their gradients."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from textwrap import indent
 from typing import Any
 
@@ -96,10 +96,7 @@ class Derivation:
                 }
                 for g in self.gradients
             ],
-            "missing": [
-                {"statement": s.statement, "line": s.line, "cell": s.cell, "why": s.why}
-                for s in self.missing
-            ],
+            "missing": [asdict(step) for step in self.missing],
             "errors": [{"cell": e.cell, "line": e.line, "error": e.error} for e in self.errors],
         }
 

@@ -217,7 +217,6 @@ class Writer:
         self.derived.lines.append(text)
 
     def _miss(self, op: Op, error: Exception) -> None:
-        """Report an operation that cannot be undone."""
         statement = self.graph.statement(op)
         self._open(statement)
         reason = f"{'no rule for' if isinstance(error, NoRule) else 'cannot be written:'} {error}"
@@ -241,7 +240,6 @@ def seed_of(graph: Graph) -> Expr:
 
 
 def _named(name: str, value: Value) -> Expr:
-    """Return the gradient of a value by its name."""
     return Expr(parsed(name), zeros_as(value.tensor))
 
 

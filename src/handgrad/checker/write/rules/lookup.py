@@ -76,12 +76,11 @@ def _mixed(c: OpCall, parts: Sequence[Any]) -> str:
     """
     dims = [i for i, p in enumerate(parts) if _is_advanced(p)]
     rest = [p for p in parts if not _is_advanced(p)]
-    if len(dims) == 1 and all(p == slice(None) for p in rest if isinstance(p, slice)):
-        part = parts[dims[0]]
-        plain = isinstance(part, Tensor) and part.dim() == 1 and part.dtype == torch.int64
-        if plain and all(isinstance(p, slice) for p in rest):
-            c.extra["where"] = part
-            return f"torch.zeros_like(input).index_add_({dims[0]}, where, d)"
+    part = parts[dims[0]]
+    plain = isinstance(part, Tensor) and part.dim() == 1 and part.dtype == torch.int64
+    if plain and len(dims) == 1 and all(p == slice(None) for p in rest):
+        c.extra["where"] = part
+        return f"torch.zeros_like(input).index_add_({dims[0]}, where, d)"
     return ""
 
 
@@ -93,40 +92,41 @@ def _basic(c: OpCall, parts: Sequence[Any]) -> str:
     for part in parts:
         full += [slice(None)] * (rank - indexed) if part is Ellipsis else [part]
     value, dim = "d", 0
-    steps: list[tuple[str, int, tuple[int, ...]]] = []
+    slices: list[tuple[int, tuple[int, int, int]]] = []
+    ints: list[tuple[int, int]] = []
     for at, part in enumerate(full):
         if part is None:
             position = sum(isinstance(p, slice) for p in full[:at])  # of the result's dimensions
             value = f"{value}.squeeze({position})"
         elif isinstance(part, slice) and part != slice(None):
-            begin, end, step = part.indices(c.shape()[dim])
-            steps.append(("slice_scatter", dim, (begin, end, step)))
+            slices.append((dim, part.indices(c.shape()[dim])))
         elif not isinstance(part, slice):
-            steps.append(("select_scatter", dim, (int(part),)))
+            ints.append((dim, int(part)))
         dim += part is not None
-    return _scattered(c, value, steps) if steps else value
+    return _scattered(rank, value, slices, ints)
 
 
-def _scattered(c: OpCall, text: str, steps: Sequence[tuple[str, int, Any]]) -> str:
+def _scattered(
+    rank: int,
+    text: str,
+    slices: Sequence[tuple[int, tuple[int, int, int]]],
+    ints: Sequence[tuple[int, int]],
+) -> str:
     """Undo slices and then integers, which dropped dimensions; `input[...]` has each shape."""
-    slices = [s for s in steps if s[0] == "slice_scatter"]
-    ints = [s for s in steps if s[0] == "select_scatter"]
-    rank = len(c.shape())
-    dropped = [dim for _, dim, _ in ints]
-    for k, (_, dim, (begin, end, step)) in enumerate(slices):
+    for k, (dim, (begin, end, step)) in enumerate(slices):
         index = [":"] * rank
-        for _, other, (b, e, s) in slices[k + 1 :]:
+        for other, (b, e, s) in slices[k + 1 :]:
             index[other] = f"{b}:{e}:{s}" if s != 1 else f"{b}:{e}"
-        for _, other, (at,) in ints:
+        for other, at in ints:
             index[other] = str(at)
-        at = dim - sum(d < dim for d in dropped)
+        at = dim - sum(d < dim for d, _ in ints)
         span = f"{begin}, {end}, {step}" if step != 1 else f"{begin}, {end}"
         text = f"torch.zeros_like({_like(index)}).slice_scatter({text}, {at}, {span})"
-    for k, (_, dim, (at,)) in enumerate(ints):
+    for k, (dim, at) in enumerate(ints):
         index = [":"] * rank
-        for _, other, (b,) in ints[k + 1 :]:
+        for other, b in ints[k + 1 :]:
             index[other] = str(b)
-        shift = sum(d < dim for _, d, _ in ints[k + 1 :])
+        shift = sum(d < dim for d, _ in ints[k + 1 :])
         text = f"torch.zeros_like({_like(index)}).select_scatter({text}, {dim - shift}, {at})"
     return text
 

@@ -17,45 +17,31 @@ def _averaged(c: OpCall, slope: str) -> str:
     return f"{slope} * d / {c.number(n, 'input.numel()' if c.plain('input') else None)}"
 
 
-def _pairwise(slope: str) -> Decide:
-    """Return the rule of a loss of `input - target`: the target's gradient is the negative."""
+def _elementwise(slope: str, target: str | None = None) -> Decide:
+    """Return the rule of an elementwise loss. The target's gradient is `target`, or `-slope`."""
 
     def decide(c: OpCall) -> Forms:
         _require_plain(c)
-        return {"input": _averaged(c, slope), "target": _averaged(c, f"-{slope}")}
+        return {"input": _averaged(c, slope), "target": _averaged(c, target or f"-{slope}")}
 
     return decide
 
 
 def _require_plain(c: OpCall) -> None:
     """Raise NoRule for weights, deprecated arguments, and operands that broadcast."""
-    c.require(weight=None, size_average=None, reduce=None)
+    c.require(pos_weight=None, weight=None, size_average=None, reduce=None)
     if c.shape("input") != c.shape("target"):
         raise NoRule(f"{c.name} that broadcasts")
 
 
 def _smooth_l1(c: OpCall) -> Forms:
     slope = "((input - target) / beta).clamp(-1, 1)" if c["beta"] else "torch.sign(input - target)"
-    return _pairwise(slope)(c)
+    return _elementwise(slope)(c)
 
 
 def _huber(c: OpCall) -> Forms:
     clamped = "(input - target).clamp(-delta, delta)"
-    return _pairwise(clamped if c["delta"] else "torch.sign(input - target)")(c)
-
-
-def _bce(c: OpCall) -> Forms:
-    _require_plain(c)
-    slope = "(input - target) / (input * (1 - input))"
-    other = "(torch.log(1 - input) - torch.log(input))"
-    return {"input": _averaged(c, slope), "target": _averaged(c, other)}
-
-
-def _bce_with_logits(c: OpCall) -> Forms:
-    c.require(pos_weight=None)
-    _require_plain(c)
-    slope = "(torch.sigmoid(input) - target)"
-    return {"input": _averaged(c, slope), "target": _averaged(c, "-input")}
+    return _elementwise(clamped if c["delta"] else "torch.sign(input - target)")(c)
 
 
 def _kl_div(c: OpCall) -> Forms:
@@ -126,13 +112,19 @@ RULES: dict[str, Rule] = {
         "reduction='mean'",
         _nll_loss,
     ),
-    "mse_loss": each(PAIR, _pairwise("2 * (input - target)")),
-    "l1_loss": each(PAIR, _pairwise("torch.sign(input - target)")),
+    "mse_loss": each(PAIR, _elementwise("2 * (input - target)")),
+    "l1_loss": each(PAIR, _elementwise("torch.sign(input - target)")),
     "smooth_l1_loss": each(f"input, target, {MEAN}, beta=1.0", _smooth_l1),
     "huber_loss": each("input, target, reduction='mean', delta=1.0, weight=None", _huber),
-    "binary_cross_entropy": each(f"input, target, weight=None, {MEAN}", _bce),
+    "binary_cross_entropy": each(
+        f"input, target, weight=None, {MEAN}",
+        _elementwise(
+            "(input - target) / (input * (1 - input))", "(torch.log(1 - input) - torch.log(input))"
+        ),
+    ),
     "binary_cross_entropy_with_logits": each(
-        f"input, target, weight=None, {MEAN}, pos_weight=None", _bce_with_logits
+        f"input, target, weight=None, {MEAN}, pos_weight=None",
+        _elementwise("(torch.sigmoid(input) - target)", "-input"),
     ),
     "kl_div": each(f"input, target, {MEAN}, log_target=False", _kl_div),
     "cosine_similarity": whole(

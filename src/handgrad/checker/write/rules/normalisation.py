@@ -8,14 +8,15 @@ from handgrad.checker.write.closed_forms import closed_form
 from handgrad.checker.write.rules.rule import Forms, NoRule, OpCall, Rule, whole
 
 Dims = int | tuple[int, ...]
-NORM = "norm_of_means"
 
 
-def _normalised(dims: Dims, x: str = "input") -> dict[str, str]:
-    """Return the steps that the closed form needs, over `dims` of `x`."""
+def _normalised(dims: Dims, dxhat: str, x: str = "input") -> dict[str, str]:
+    """Return the closed form over `dims` of `x`, and the steps that it needs."""
     return {
         "$rstd": closed_form("rstd", x=x, dims=dims, correction=0, eps="eps"),
         "$xhat": closed_form("xhat", x=x, dims=dims, rstd="rstd"),
+        "$dxhat": dxhat,
+        "input": closed_form("norm_of_means", d="dxhat", dims=dims),
     }
 
 
@@ -25,19 +26,12 @@ def _last(c: OpCall) -> Dims:
     return -1 if n_dims == 1 else tuple(range(-n_dims, 0))
 
 
-def _gained(c: OpCall, weight: str) -> dict[str, str]:
-    return {"$dxhat": f"{weight} * d"} if c.get("weight") is not None else {"$dxhat": "d"}
+def _gained(c: OpCall, weight: str) -> str:
+    return f"{weight} * d" if c.get("weight") is not None else "d"
 
 
 def _layer_norm(c: OpCall) -> Forms:
-    dims = _last(c)
-    return {
-        **_normalised(dims),
-        **_gained(c, "weight"),
-        "input": closed_form(NORM, d="dxhat", dims=dims),
-        "weight": "xhat * d",
-        "bias": "d",
-    }
+    return {**_normalised(_last(c), _gained(c, "weight")), "weight": "xhat * d", "bias": "d"}
 
 
 def _batch_norm(c: OpCall) -> Forms:
@@ -55,9 +49,7 @@ def _batch_norm(c: OpCall) -> Forms:
             "bias": f"d{total}",
         }
     return {
-        **_normalised(dims),
-        **_gained(c, f"weight{view}"),
-        "input": closed_form(NORM, d="dxhat", dims=dims),
+        **_normalised(dims, _gained(c, f"weight{view}")),
         "weight": f"(xhat * d){total}",
         "bias": f"d{total}",
     }
@@ -70,12 +62,12 @@ def _group_norm(c: OpCall) -> Forms:
     view = f".view(1, -1{', 1' * len(rest)})"
     dims = (0, *range(2, 2 + len(rest)))
     total = f".sum({dims if len(dims) > 1 else 0})"
-    gain = f"weight{view} * d" if c.get("weight") is not None else "d"
+    dxhat = f"({_gained(c, f'weight{view}')}).reshape({n}, {groups}, -1)"
+    steps = _normalised(2, dxhat, "groups")
     return {
         "$groups": f"input.reshape({n}, {groups}, -1)",
-        **_normalised(2, "groups"),
-        "$dxhat": f"({gain}).reshape({n}, {groups}, -1)",
-        "input": f"({closed_form(NORM, d='dxhat', dims=2)}).reshape({c.size()})",
+        **steps,
+        "input": f"({steps['input']}).reshape({c.size()})",
         "weight": f"(xhat.reshape({c.size()}) * d){total}",
         "bias": f"d{total}",
     }
@@ -87,7 +79,7 @@ def _rms_norm(c: OpCall) -> Forms:
     return {
         "$rstd": f"((input**2).mean({dims}, keepdim=True) + {eps}) ** -0.5",
         "$xhat": "input * rstd",
-        **_gained(c, "weight"),
+        "$dxhat": _gained(c, "weight"),
         "input": closed_form("rms_norm", d="dxhat", dims=dims),
         "weight": "xhat * d",
     }

@@ -98,15 +98,11 @@ def _stack(c: OpCall) -> Forms:
 
 
 def _joined(c: OpCall) -> Forms:
-    """Concatenate the gradients of the parts."""
+    """Concatenate the gradients of the parts, or stack those of unbind."""
     parts = ", ".join(f"d{i}" for i in range(len(c.outs)))
-    return {"input": f"torch.cat([{parts}], dim)"}
-
-
-def _stacked(c: OpCall) -> Forms:
-    parts = ", ".join(f"d{i}" for i in range(len(c.outs)))
-    dim = "" if c["dim"] == 0 else ", dim"
-    return {"input": f"torch.stack([{parts}]{dim})"}
+    if c.name != "unbind":
+        return {"input": f"torch.cat([{parts}], dim)"}
+    return {"input": f"torch.stack([{parts}]{'' if c['dim'] == 0 else ', dim'})"}
 
 
 def _narrow(c: OpCall) -> Forms:
@@ -166,7 +162,7 @@ RULES: dict[str, Rule] = {
     "split_with_sizes": whole("input, split_sizes, dim=0", _joined),
     "tensor_split": whole("input, sections, dim=0", _joined),
     "chunk": whole("input, chunks, dim=0", _joined),
-    "unbind": whole("input, dim=0", _stacked),
+    "unbind": whole("input, dim=0", _joined),
     "narrow": whole("input, dim, start, length", _narrow),
     "diagonal": whole(
         "input, offset=0, dim1=0, dim2=1",
