@@ -45,11 +45,7 @@ def latest_pass(trace: Trace, names: Mapping[str, Any], file: str) -> ForwardPas
     if not passes:
         raise CheckError(f"{file}: {NO_LOSS}")
     values = {id(value) for value in names.values()}
-
-    def rank(p: ForwardPass) -> tuple[bool, bool, int]:
-        return id(p.outputs[0]) in values, p.backward is not None, p.end
-
-    return max(passes, key=rank)
+    return max(passes, key=lambda p: (id(p.outputs[0]) in values, p.backward is not None, p.end))
 
 
 def _passes(trace: Trace, file: str) -> list[ForwardPass]:
