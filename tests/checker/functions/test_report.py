@@ -193,3 +193,9 @@ def test_a_cause_that_fits_only_one_draw_of_the_numbers_is_not_named(
         monkeypatch.setattr(diagnose, "FUNCTION_CAUSES", (declare(find),))
         (failure,) = check_function(CONSTANT, layer_norm, NORM, **QUICK).failures
         assert failure.code == code
+
+
+def test_a_wrong_gradient_of_an_input_too_large_to_differentiate_twice_is_reported():
+    sample = "B=65 C=65 float64 upstream=random"
+    report = check_function(CONSTANT, layer_norm, NORM, double_backward=True, sample=sample)
+    assert [failure.code for failure in report.failures] == ["HG152"]

@@ -170,10 +170,10 @@ def _sizes(sizes: Mapping[str, Sequence[int]], letters: Sequence[str]) -> dict[s
 
 
 NOTES = {
-    "unsupported": "{dtype} is not supported: {reason}",
-    "refused": "{count} of {total} samples were refused, such as '{sample}': {reason}",
+    "unsupported": "{trial.sample.dtype} is not supported: {trial.reason}",
+    "refused": "{count} of {total} samples were refused, such as '{trial.sample}': {trial.reason}",
     "void": "{count} of {total} samples were skipped because the reference cannot run them, such "
-    "as '{sample}': {reason}",
+    "as '{trial.sample}': {trial.reason}",
 }
 SINGLE = "float64 has only the precision of float32"
 
@@ -188,18 +188,11 @@ def _notes(explored: Explored) -> list[str]:
         if status != "judged":
             key = trial.sample.dtype if status == "unsupported" else reason
             reasons.setdefault((status, key), []).append(trial)
-    notes = []
-    for (status, _), trials in reasons.items():
-        first, total = trials[0], len(explored.trials)
-        notes.append(
-            NOTES[status].format(
-                dtype=first.sample.dtype,
-                reason=first.reason,
-                count=len(trials),
-                total=total,
-                sample=first.sample,
-            )
-        )
+    total = len(explored.trials)
+    notes = [
+        NOTES[status].format(count=len(trials), total=total, trial=trials[0])
+        for (status, _), trials in reasons.items()
+    ]
     if any(trial.single for trial in explored.judged()):
         notes.append(SINGLE)
     return notes
@@ -207,8 +200,7 @@ def _notes(explored: Explored) -> list[str]:
 
 def _nothing(explored: Explored) -> Failure:
     """Return the failure of a function that refuses every sample."""
-    trial = explored.trials[0]
-    tried = len(explored.trials)
+    trial, tried = explored.trials[0], len(explored.trials)
     return Failure(
         quantities=("function",),
         sample=str(trial.sample),

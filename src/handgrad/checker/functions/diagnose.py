@@ -38,8 +38,12 @@ class Diagnosis:
     """One way of failing, with its cause if one explains it."""
 
     evidence: FunctionEvidence
-    cause: FunctionCause | None
-    finding: FunctionFinding | None
+    cause: FunctionCause | None = None
+    finding: FunctionFinding | None = None
+
+    @property
+    def code(self) -> str | None:
+        return self.cause.code if self.cause else None
 
 
 def diagnose(bench: Bench, explored: Explored, rerun: Rerun) -> list[Failure]:
@@ -61,26 +65,22 @@ def explained(evidence: FunctionEvidence) -> Diagnosis:
         finding = cause.find(evidence)
         if finding is not None and (other is None or cause.find(other) is not None):
             return Diagnosis(evidence, cause, finding)
-    return Diagnosis(evidence, None, None)
+    return Diagnosis(evidence)
 
 
 def _follows(one: Diagnosis, diagnoses: Sequence[Diagnosis]) -> bool:
     """Return whether another diagnosis already explains this one."""
     evidence, others = one.evidence, [d for d in diagnoses if d is not one]
     known = [d for d in others if d.cause is not None]
-    code = one.cause.code if one.cause else ""
+    same_quantity = {d.evidence.kind for d in known if d.evidence.quantity == evidence.quantity}
     if evidence.kind == "unsteady":  # report it only for results that are otherwise right
-        return any(
-            d.evidence.quantity == evidence.quantity and d.evidence.kind != evidence.kind
-            for d in known
-        )
-    if any(d.cause is not None and d.cause.code == WRITES for d in known):
-        return code != WRITES and (evidence.kind in ("again", "raised") or code in ("", DIFFERS))
+        return bool(same_quantity - {"unsteady"})
+    if any(d.code == WRITES for d in known):
+        breaks = evidence.kind in ("again", "raised") or one.code in (None, DIFFERS)
+        return breaks and one.code != WRITES
     if one.cause is not None:
         return False
-    if any(
-        d.evidence.quantity == evidence.quantity and d.evidence.kind == "unsteady" for d in known
-    ):
+    if "unsteady" in same_quantity:
         return True
     kind = evidence.quantity.kind
     if kind == "gradient" and any(d.evidence.kind == "raised" for d in known):
@@ -93,11 +93,8 @@ def _grouped(diagnoses: Sequence[Diagnosis]) -> list[list[Diagnosis]]:
     """Group diagnoses with the same cause and the same message."""
     groups: dict[object, list[Diagnosis]] = {}
     for one in diagnoses:
-        key: object = id(one)
-        if one.cause is not None and one.finding is not None:
-            message = "" if one.cause.code in MERGED else one.finding.message
-            key = one.cause.code, message
-        groups.setdefault(key, []).append(one)
+        message = one.finding.message if one.finding and one.code not in MERGED else ""
+        groups.setdefault((one.code, message) if one.code else id(one), []).append(one)
     return list(groups.values())
 
 
@@ -108,15 +105,16 @@ def _failure(group: Sequence[Diagnosis], rerun: Rerun) -> Failure:
         evidence = evidence.at(finding.sample) or evidence
     keys = {one.evidence.key for one in group}
     failing, passing = _split(evidence.explored, keys)
+    inputs = zip(evidence.bench.inputs.names, evidence.truth.values, strict=True)
     ratio = evidence.fault.ratio
     return Failure(
         quantities=tuple(dict.fromkeys(_label(one.evidence) for one in group)),
         sample=str(evidence.sample),
-        arrays=_arrays(evidence),
+        arrays=tuple(f"{name} {as_text(v)}" for name, v in inputs if isinstance(v, Tensor)),
         error=_error(evidence),
         failed=pattern(failing, passing),
         ratio=ratio if ratio is not None and math.isfinite(ratio) else None,
-        code=cause.code if cause else None,
+        code=first.code,
         name=cause.name if cause else None,
         message=finding.message if finding else None,
         fix=finding.fix if finding else None,
@@ -152,12 +150,6 @@ def _label(evidence: FunctionEvidence) -> str:
         return "output" if len(outputs) < 2 else f"output {index}"
     name = evidence.name(index) if index >= 0 else "the upstream gradient"
     return f"gradient of {name}" if kind == "gradient" else f"second gradient of {name}"
-
-
-def _arrays(evidence: FunctionEvidence) -> tuple[str, ...]:
-    """Return the tensors among the inputs: `x f32[3,65]`."""
-    pairs = zip(evidence.bench.inputs.names, evidence.truth.values, strict=True)
-    return tuple(f"{name} {as_text(v)}" for name, v in pairs if isinstance(v, Tensor))
 
 
 def _error(evidence: FunctionEvidence) -> str:

@@ -28,18 +28,16 @@ def needs_parentheses(new: ast.expr, place: ast.AST, parent: ast.AST | None) -> 
         isinstance(new, ast.UnaryOp) and place is parent.right  # x**-2, a * -b
     ):
         return False
-    outer, inner = _level(parent.op), _level_of(new)
+    outer, inner = _level(parent), _level(new)
     is_power = isinstance(parent.op, ast.Pow)
     return is_power or outer > inner or (outer == inner and place is parent.right)
 
 
-def _level_of(node: ast.expr) -> int:
-    if isinstance(node, ast.BinOp):
-        return _level(node.op)
-    return 3 if isinstance(node, ast.UnaryOp) else 0
-
-
-def _level(op: ast.operator) -> int:
-    if isinstance(op, ast.Pow):
+def _level(node: ast.expr) -> int:
+    if isinstance(node, ast.UnaryOp):
+        return 3
+    if not isinstance(node, ast.BinOp):
+        return 0
+    if isinstance(node.op, ast.Pow):
         return 4
-    return 1 if isinstance(op, ast.Add | ast.Sub) else 2
+    return 1 if isinstance(node.op, ast.Add | ast.Sub) else 2

@@ -1,6 +1,6 @@
 """What causes look at: one failing sample, the reference to run on changed inputs, and the grid."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from handgrad.checker.functions.inputs.values import is_floating
 from handgrad.checker.functions.runs.bench import Bench, Quantity, doubles
 from handgrad.checker.functions.runs.explore import Explored
 from handgrad.checker.functions.runs.ratio import limit_of, ratio_to_truth
 from handgrad.checker.functions.runs.trial import Fault, Key, Trial, key_of, run
-from handgrad.checker.functions.runs.truth import Truth
+from handgrad.checker.functions.runs.truth import Results, Truth
 from handgrad.checker.functions.samples.sample import CheckSample
 from handgrad.checker.passes.compare import ratio_of
 
@@ -108,10 +109,9 @@ class FunctionEvidence:
 
     def with_upstream(self, change: Callable[[Tensor], Tensor | None]) -> Tensor | None:
         """Return the right quantity with every upstream gradient changed."""
-        changed = [change(u) for u in doubles(self.truth.upstream)]
-        if any(u is None for u in changed):
-            return None
-        return self.with_changes(upstream=[u for u in changed if u is not None])
+        upstream = self.truth.upstream
+        changed = [u for u in map(change, doubles(upstream)) if u is not None]
+        return self.with_changes(upstream=changed) if len(changed) == len(upstream) else None
 
     def with_value(self, index: int, value: Tensor) -> Tensor | None:
         """Return the right quantity with the value of one input changed."""
@@ -138,24 +138,39 @@ class FunctionEvidence:
         """Return the samples of the grid that fail in the same way."""
         return [trial.sample for trial in self.explored.judged() if trial.has(self.key)]
 
+    def results_with(self, change: Callable[[Tensor], Tensor]) -> Results | None:
+        """Return what the function gives for changed inputs and upstream gradients.
+
+        None if it raises. Gradients are left out if the quantity is an output.
+        """
+        truth = self.truth
+        values = [change(v) if isinstance(v, Tensor) else v for v in truth.values]
+        try:
+            call = self.bench.run_function(values, truth.wanted)
+            results = {Quantity("output", i): t.detach() for i, t in enumerate(call.outputs)}
+            if self.quantity.kind != "output":
+                gradients = call.gradients(truth.outputs, [change(u) for u in truth.upstream])
+                pairs = zip(truth.wanted, gradients, strict=True)
+                results |= {Quantity("gradient", i): g for i, g in pairs if g is not None}
+        except Exception:
+            return None
+        return results
+
     def right_if_contiguous(self) -> bool:
         """Return whether the function is right for the same numbers, all contiguous."""
-        values = [v.contiguous() if isinstance(v, Tensor) else v for v in self.truth.values]
-        try:
-            call = self.bench.run_function(values, self.truth.wanted)
-            results: Sequence[Tensor | None] = call.outputs
-            if self.quantity.kind != "output":
-                upstream = [u.contiguous() for u in self.truth.upstream]
-                results = call.gradients(self.truth.outputs, upstream)
-        except Exception:  # then the memory layout is not the reason
-            return False
-        if self.quantity.kind == "run":
-            return True
-        kind, index = self.quantity
-        value = results[index if kind == "output" else self.truth.wanted.index(index)]
-        if value is None:
-            return False
-        return ratio_to_truth(self.truth, self.quantity, value.detach()) <= limit_of(self.sample)
+        results = self.results_with(Tensor.contiguous)
+        if results is None or self.quantity.kind == "run":
+            return results is not None
+        value = results.get(self.quantity)
+        return value is not None and (
+            ratio_to_truth(self.truth, self.quantity, value) <= limit_of(self.sample)
+        )
+
+    def floating_inputs(self) -> Iterator[tuple[int, Tensor]]:
+        """Yield the position and the value, in float64, of each floating input."""
+        for i, value in enumerate(doubles(self.truth.values)):
+            if is_floating(value):
+                yield i, value
 
     @cached_property
     def mask(self) -> Tensor:

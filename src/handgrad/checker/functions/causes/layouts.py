@@ -4,7 +4,6 @@ from torch import Tensor
 
 from handgrad.checker.functions.causes.cause import Turn, cause
 from handgrad.checker.functions.causes.evidence import FunctionEvidence, FunctionFinding
-from handgrad.checker.functions.runs.bench import doubles
 from handgrad.checker.functions.samples.memory import in_storage_order
 
 LAYOUT = {
@@ -18,6 +17,7 @@ UPSTREAM = {
     "expanded": "is expanded (stride 0, as from .sum())",
     "ones": "is expanded ones (stride 0, as from .sum())",
 }
+READ_IN_ORDER = "its memory is read in order and its strides are ignored"
 
 
 @cause("HG154", "only right for contiguous inputs", turn=Turn.CONDITION)
@@ -44,12 +44,9 @@ def contiguous_only(e: FunctionEvidence) -> FunctionFinding | None:
     fix = f"Make it contiguous first, {name} = {name}.contiguous(), or pass its strides on."
     if e.kind == "raised":
         return FunctionFinding(f"{e.phase} raises this {condition}.", fix)
-    read = [in_storage_order(v) if isinstance(v, Tensor) else None for v in e.truth.values]
-    values = [v if misread is None else misread
-              for v, misread in zip(e.truth.values, read, strict=True)]  # fmt: skip
-    effect = "the result is wrong"
-    if e.comparable and e.explains(e.with_changes(values=values)):
-        effect = "its memory is read in order and its strides are ignored"
+    values = [in_storage_order(v) if isinstance(v, Tensor) else v for v in e.truth.values]
+    is_read_in_order = e.comparable and e.explains(e.with_changes(values=values))
+    effect = READ_IN_ORDER if is_read_in_order else "the result is wrong"
     return FunctionFinding(f"Only right for contiguous inputs: {condition}, {effect}.", fix)
 
 
@@ -72,20 +69,15 @@ def upstream_strides(e: FunctionEvidence) -> FunctionFinding | None:
         return None
     if e.quantity.kind == "output" or not e.right_if_contiguous():
         return None
-    condition = f"if it {UPSTREAM[e.sample.upstream]}"
+    layout = UPSTREAM[e.sample.upstream]
     fix = "Begin backward with dout = dout.contiguous()."
     if e.kind == "raised":
-        condition = f"if the upstream gradient {UPSTREAM[e.sample.upstream]}"
-        return FunctionFinding(f"{e.phase} raises this {condition}.", fix)
+        return FunctionFinding(f"{e.phase} raises this if the upstream gradient {layout}.", fix)
     if not e.comparable and e.kind != "unsteady":
         return None
-    plain = doubles(e.truth.upstream)
-    read = [in_storage_order(u) for u in e.truth.upstream]
-    upstream = [p if misread is None else misread
-                for p, misread in zip(plain, read, strict=True)]  # fmt: skip
-    effect = "the result is wrong"
-    if e.comparable and e.explains(e.with_changes(upstream=upstream)):
-        effect = "its memory is read in order and its strides are ignored"
+    upstream = list(map(in_storage_order, e.truth.upstream))
+    is_read_in_order = e.comparable and e.explains(e.with_changes(upstream=upstream))
+    effect = READ_IN_ORDER if is_read_in_order else "the result is wrong"
     return FunctionFinding(
-        f"Only right for a contiguous upstream gradient: {condition}, {effect}.", fix
+        f"Only right for a contiguous upstream gradient: if it {layout}, {effect}.", fix
     )

@@ -9,7 +9,6 @@ from torch import Tensor
 from handgrad.checker.functions.causes.cause import Turn, cause
 from handgrad.checker.functions.causes.constants import DetachedReductions
 from handgrad.checker.functions.causes.evidence import FunctionEvidence, FunctionFinding
-from handgrad.checker.functions.runs.bench import Quantity, doubles
 from handgrad.checker.functions.samples.sample import CheckSample
 from handgrad.text import listed
 
@@ -65,10 +64,8 @@ def vector_as_scalar(e: FunctionEvidence) -> FunctionFinding | None:
     """
     if not e.comparable:
         return None
-    for i, value in enumerate(doubles(e.truth.values)):
-        if not isinstance(value, Tensor) or not value.is_floating_point() or value.numel() < 2:
-            continue
-        if Quantity("gradient", i) == e.quantity and not e.right.numel():
+    for i, value in e.floating_inputs():
+        if value.numel() < 2:
             continue
         for effect, scalar in _scalars_of(value):
             if e.explains(e.with_value(i, scalar.expand_as(value).clone())):
@@ -93,9 +90,7 @@ def constant_factor(e: FunctionEvidence) -> FunctionFinding | None:
     Right
         return 2 * x * dout
     """
-    if not e.comparable or e.hand.shape != e.right.shape or not e.right.numel():
-        return None
-    factor = _factor(e)
+    factor = _factor(e) if e.comparable else None
     if factor is None:
         return None
     for sizes in ((4, 9, 6, 5), (6, 4, 7, 3)):
@@ -106,19 +101,16 @@ def constant_factor(e: FunctionEvidence) -> FunctionFinding | None:
             break
     else:
         return _unnamed(factor) if e.right.numel() > 1 else None
+    factors_there = dict(_named_factors(other.sample))
     for text, value in _named_factors(e.sample):
-        if _same(factor, value) and any(
-            text == t and _same(second, v) for t, v in _named_factors(other.sample)
-        ):
+        if _same(factor, value) and _same(second, factors_there[text]):
             return _named(text, _reciprocal(text))
     return _unnamed(factor) if _same(factor, second) else None
 
 
 def _subsets(count: int) -> Iterator[tuple[int, ...]]:
-    numbers = range(count)
-    sizes = range(1, count + 1) if count <= FEW else (1, count)
-    for size in sizes:
-        yield from combinations(numbers, size)
+    for size in range(1, count + 1) if count <= FEW else (1, count):
+        yield from combinations(range(count), size)
 
 
 def _ordinal(names: list[str], index: int) -> str:
@@ -167,13 +159,9 @@ def _reciprocal(text: str) -> str:
     if text in known:
         return known[text]
     top, _, bottom = text.partition("/")
-    return (
-        f"{bottom}/{top}".removesuffix("/1")
-        if bottom
-        else f"1/({text})"
-        if " " in text
-        else f"1/{text}"
-    )
+    if bottom:
+        return f"{bottom}/{top}".removesuffix("/1")
+    return f"1/({text})" if " " in text else f"1/{text}"
 
 
 def _named(factor: str, inverse: str) -> FunctionFinding:
@@ -188,6 +176,6 @@ def _unnamed(factor: float) -> FunctionFinding:
     return _named(f"{factor:.6g}", f"{1 / factor:.6g}")
 
 
-def _same(a: float | None, b: float) -> bool:
+def _same(a: float, b: float) -> bool:
     """Return whether two factors agree as far as bfloat16 determines a factor of many elements."""
-    return a is not None and abs(a - b) <= 1e-3 * abs(b)
+    return abs(a - b) <= 1e-3 * abs(b)

@@ -4,7 +4,6 @@ from dataclasses import replace
 from math import inf
 
 import torch
-from torch import Tensor
 
 from handgrad.checker.functions.causes.cause import Turn, cause
 from handgrad.checker.functions.causes.evidence import FunctionEvidence, FunctionFinding
@@ -115,9 +114,8 @@ def _growing(e: FunctionEvidence) -> FunctionFinding | None:
                 break
             ratios.append(ratio_to_truth(trial.truth, e.quantity, trial.results[e.quantity]))
         if len(ratios) == 3 and max(ratios) < inf and ratios[2] > GROWTH * max(ratios[0], 1.0):
-            shown = ", ".join(
-                f"{r:.0f} at {letter}={n}" for n, r in zip(GROWING_SIZES, ratios, strict=True)
-            )
+            pairs = zip(GROWING_SIZES, ratios, strict=True)
+            shown = ", ".join(f"{r:.0f} at {letter}={n}" for n, r in pairs)
             return FunctionFinding(
                 f"The error grows with {letter}: R is {shown}. In {e.explored.base.dtype} the "
                 f"result is right: sums are accumulated in {e.sample.dtype}.",
@@ -132,18 +130,8 @@ def _moves_in_steps(e: FunctionEvidence, dtype: torch.dtype) -> bool:
     A formula that is slightly wrong is smooth: its results move with the inputs.
     """
     by = 1 + torch.finfo(dtype).eps / 64
-    moved = [v * by if isinstance(v, Tensor) and v.is_floating_point() else v
-             for v in e.truth.values]  # fmt: skip
-    try:
-        call = e.bench.run_function(moved, e.truth.wanted)
-        if e.quantity.kind == "output":
-            result: Tensor | None = call.outputs[e.quantity.number].detach()
-        else:
-            upstream = [u * by for u in e.truth.upstream]
-            gradients = call.gradients(e.truth.outputs, upstream)
-            result = gradients[e.truth.wanted.index(e.quantity.number)]
-    except Exception:
-        return False
+    results = e.results_with(lambda v: v * by if v.is_floating_point() else v)
+    result = results.get(e.quantity) if results else None
     if result is None or result.shape != e.hand.shape:
         return False
     nonzero = e.hand != 0

@@ -19,8 +19,7 @@ def not_twice(e: FunctionEvidence) -> FunctionFinding | None:
         backward in torch operations, or a second autograd.Function called from backward
     """
     if e.quantity.kind == "second" and e.comparable:
-        second = [t for q, t in e.trial.results.items() if q.kind == "second"]
-        if any(bool((t != 0).any()) for t in second):
+        if any(bool(t.any()) for q, t in e.trial.results.items() if q.kind == "second"):
             return None
         return FunctionFinding(
             "All second gradients are 0: backward is cut off from autograd.",

@@ -1,7 +1,5 @@
 """Sizes at which a function is wrong: incomplete blocks, no power of two, one, zero."""
 
-from dataclasses import replace
-from functools import partial
 from math import gcd
 
 import torch
@@ -9,7 +7,6 @@ from torch import Tensor
 
 from handgrad.checker.functions.causes.cause import Turn, cause
 from handgrad.checker.functions.causes.evidence import FunctionEvidence, FunctionFinding
-from handgrad.checker.functions.runs.bench import doubles
 from handgrad.checker.functions.samples.sample import CheckSample
 from handgrad.text import listed
 
@@ -38,7 +35,7 @@ def last_block(e: FunctionEvidence) -> FunctionFinding | None:
         return None
     for letter in e.sample.size_of:
         cuts = _cuts(e, letter)
-        block = _least(e, letter, _block([cut for cut, _, _ in cuts]))
+        block = _block(e, letter, [cut for cut, _, _ in cuts])
         if block:
             return _lost(letter, block, *cuts[0])
     return None
@@ -59,10 +56,10 @@ def powers_of_two(e: FunctionEvidence) -> FunctionFinding | None:
     """
     if not e.comparable and e.kind != "raised":
         return None
-    base = _base(e)
     for letter in e.sample.size_of:
-        at = partial(_fails_at, e, base, letter)
-        if not any(at(n) is not False for n in ROUND) and all(map(at, UNEVEN)):
+        sized = {n: _base(e).sized({letter: n}) for n in (*ROUND, *UNEVEN)}
+        right = all(e.fails(sized[n]) is False for n in ROUND)
+        if right and all(e.fails(sized[n]) for n in UNEVEN):
             return FunctionFinding(
                 f"Only right if {letter} is a power of two: right for {listed(ROUND)}, wrong for "
                 f"{listed(UNEVEN)}.",
@@ -125,17 +122,8 @@ def size_one(e: FunctionEvidence) -> FunctionFinding | None:
     )
 
 
-def _fails_at(e: FunctionEvidence, base: CheckSample, letter: str, size: int) -> bool | None:
-    return e.fails(base.sized({letter: size}))
-
-
-def _plain(sample: CheckSample, e: FunctionEvidence) -> bool:
-    base = e.explored.base
-    return replace(sample, sizes=base.sizes) == base
-
-
 def _base(e: FunctionEvidence) -> CheckSample:
-    return replace(e.sample, sizes=e.explored.base.sizes)
+    return e.sample.sized(e.explored.base.size_of)
 
 
 def _cuts(e: FunctionEvidence, letter: str) -> list[tuple[int, str, CheckSample]]:
@@ -143,7 +131,8 @@ def _cuts(e: FunctionEvidence, letter: str) -> list[tuple[int, str, CheckSample]
 
     Empty if complete blocks fail too.
     """
-    samples = [e.sample, *(sample for sample in e.failing() if _plain(sample, e))]
+    base = e.explored.base
+    samples = [e.sample, *(s for s in e.failing() if s.sized(base.size_of) == base)]
     larger = [s for s in dict.fromkeys(samples) if s.size_of[letter] > SMALLEST]
     if not larger or not any(e.fails(_base(e).sized({letter: n})) is False for n in WHOLE):
         return []
@@ -169,19 +158,11 @@ def _lost(letter: str, block: int, first: int, effect: str, sample: CheckSample)
     )
 
 
-def _block(cuts: list[int]) -> int | None:
-    """Return the largest power of two that divides all the cuts, if it can be a block size."""
-    if not cuts:
-        return None
-    common = gcd(*cuts)
-    block = common & -common
-    return block if block >= SMALLEST else None
-
-
-def _least(e: FunctionEvidence, letter: str, block: int | None) -> int | None:
-    """Return the smallest block size, at most `block`, for which 1 and 3 blocks are right."""
-    right = None
-    while block is not None and block >= SMALLEST:
+def _block(e: FunctionEvidence, letter: str, cuts: list[int]) -> int | None:
+    """Return the smallest power of two that divides the cuts, if 1 and 3 such blocks are right."""
+    common, right = gcd(*cuts), None
+    block = common & -common  # the largest power of two
+    while block >= SMALLEST:
         complete = (_base(e).sized({letter: n * block}) for n in (1, 3))
         if any(e.fails(sample) is not False for sample in complete):
             break
@@ -216,9 +197,7 @@ def _unsummed(e: FunctionEvidence, size: int) -> tuple[int, str] | None:
                 e.with_upstream(lambda u, cut=cut: _zeroed(u, size, cut))  # type: ignore[misc]
             ):
                 return cut, "{} {} missing in its sum"
-            for i, value in enumerate(doubles(e.truth.values)):
-                if not isinstance(value, Tensor) or not value.is_floating_point():
-                    continue
+            for i, value in e.floating_inputs():
                 for fill in (0.0, -torch.inf):
                     changed = _zeroed(value, size, cut, fill)
                     if changed is not None and e.explains(e.with_value(i, changed)):

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from handgrad.checker.functions.inputs.values import drawn_like
+from handgrad.checker.functions.inputs.values import drawn_like, whole_numbers
 from handgrad.errors import CheckError
 
 Sizes = Mapping[str, int]
@@ -52,9 +52,7 @@ class Spec:
         if self.example is not None:
             return drawn_like(self.example, shape, limit, generator)
         if limit is not None:
-            if limit == 0 and torch.Size(shape).numel():
-                raise ValueError("there is no whole number below 0 to draw")
-            return torch.randint(max(limit, 1), shape, generator=generator)
+            return whole_numbers(limit, shape, generator)
         value = torch.randn(shape, generator=generator, dtype=torch.float64)
         return value.abs() + 0.1 if self.positive else value
 

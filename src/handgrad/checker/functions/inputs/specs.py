@@ -16,6 +16,7 @@ from torch import Tensor
 
 from handgrad.checker.functions.inputs.isolation import reseed
 from handgrad.checker.functions.inputs.shapes import Dim, Letters, Sizes, Spec, parsed, word
+from handgrad.checker.functions.inputs.values import is_floating
 from handgrad.errors import CheckError
 
 
@@ -58,7 +59,7 @@ def specified(
     values = _values(inputs)
     specs = _specs(names, values, _given_dims(names, values, dims))
     known = _known(names, specs)
-    kept = _letters_of(fixed)
+    kept = fixed.split() if isinstance(fixed, str) else list(fixed)
     unknown = [k for k in kept if k not in known]
     if unknown:
         raise CheckError(f"fixed={' '.join(kept)}: no example has a size {unknown[0]!r}")
@@ -69,9 +70,7 @@ def specified(
         generator = torch.Generator().manual_seed(seed)
         return tuple(spec.draw(sizes, generator) for spec in specs)
 
-    floating = [spec.floating for spec in specs]
-    requires = [isinstance(v, Tensor) and v.requires_grad for v in values]
-    chosen = _wrt(names, floating, requires, wrt)
+    chosen = _wrt(names, values, [spec.floating for spec in specs], wrt)
     return Inputs(tuple(names), tuple(letters), known, chosen, draw)
 
 
@@ -88,24 +87,18 @@ def _from_function(
         return (result,) if isinstance(result, Tensor) else result
 
     def draw(sizes: Sizes, seed: int) -> tuple[Any, ...]:
-        return tuple(_double(v) for v in _values(call(sizes, seed)))
+        values = _values(call(sizes, seed))
+        return tuple(v.detach().double() if is_floating(v) else v for v in values)
 
     with torch.random.fork_rng(devices=[]):
         first = call(dict.fromkeys(letters, 16), 0)
     names, values = _named(first, parameters), _values(first)
-    floating = [isinstance(v, Tensor) and v.is_floating_point() for v in values]
-    requires = [isinstance(v, Tensor) and v.requires_grad for v in values]
-    return Inputs(tuple(names), letters, {}, _wrt(names, floating, requires, wrt), draw)
+    chosen = _wrt(names, values, list(map(is_floating, values)), wrt)
+    return Inputs(tuple(names), letters, {}, chosen, draw)
 
 
 def _values(inputs: Any) -> list[Any]:
     return list(inputs.values() if isinstance(inputs, Mapping) else inputs)
-
-
-def _double(value: Any) -> Any:
-    if isinstance(value, Tensor):
-        return value.detach().double() if value.is_floating_point() else value.detach()
-    return value
 
 
 def _named(inputs: Any, parameters: Sequence[str]) -> list[str]:
@@ -116,10 +109,7 @@ def _named(inputs: Any, parameters: Sequence[str]) -> list[str]:
 
 
 def _wrt(
-    names: Sequence[str],
-    floating: Sequence[bool],
-    requires: Sequence[bool],
-    wrt: Sequence[str] | None,
+    names: list[str], values: list[Any], floating: list[bool], wrt: Sequence[str] | None
 ) -> tuple[int, ...]:
     """Return the inputs to differentiate by: `wrt`, those that require a gradient, or all."""
     known = ", ".join(name for name, yes in zip(names, floating, strict=True) if yes)
@@ -128,15 +118,12 @@ def _wrt(
             raise CheckError(f"wrt: no floating input is named {name!r}; floating inputs: {known}")
     if wrt is not None:
         return tuple(names.index(name) for name in wrt)
+    requires = [isinstance(v, Tensor) and v.requires_grad for v in values]
     chosen = requires if any(requires) else floating
     positions = tuple(i for i, yes in enumerate(chosen) if yes)
     if not positions:
         raise CheckError("no input is a floating tensor, so there is no gradient to check")
     return positions
-
-
-def _letters_of(text: Iterable[str]) -> list[str]:
-    return text.split() if isinstance(text, str) else list(text)
 
 
 def _given_dims(names: list[str], values: list[Any], dims: Any) -> dict[str, str]:
@@ -197,10 +184,8 @@ def _known(names: list[str], specs: list[Spec]) -> dict[str, int]:
             if dim.letter is None:
                 fits = size == dim.factor
             else:
-                fits = size % dim.factor == 0
-                fits = fits and known.setdefault(dim.letter, size // dim.factor) == (
-                    size // dim.factor
-                )
+                count, rest = divmod(size, dim.factor)
+                fits = not rest and known.setdefault(dim.letter, count) == count
             if not fits:
                 raise CheckError(
                     f"dims: {name} has shape {tuple(spec.example.shape)}, which does not fit "

@@ -5,7 +5,7 @@ Constants (weights of 1, biases of 0) vary: all ones would hide a mistake.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor
@@ -27,10 +27,24 @@ def drawn_like(
     if example.is_floating_point():
         drawn = _floating(example.detach().double().cpu().flatten(), shape, generator)
     elif example.dtype == torch.bool:
-        drawn = _picked(_bools(example), shape, generator)
+        pool = example.detach().cpu().flatten()
+        both = torch.tensor([False, True])
+        drawn = _picked(pool if pool.numel() else both, shape, generator)
     else:
         drawn = _whole(example.detach().cpu().flatten(), shape, limit, generator)
     return drawn.to(example.device)
+
+
+def is_floating(value: object) -> TypeGuard[Tensor]:
+    """Return whether a value is a tensor of floating-point numbers."""
+    return isinstance(value, Tensor) and value.is_floating_point()
+
+
+def whole_numbers(limit: int, shape: Sequence[int], generator: torch.Generator) -> Tensor:
+    """Return whole numbers below `limit`. Raises ValueError if there is none, but an element."""
+    if limit == 0 and torch.Size(shape).numel():
+        raise ValueError("there is no whole number below 0 to draw")
+    return torch.randint(max(limit, 1), list(shape), generator=generator)
 
 
 def _floating(pool: Tensor, shape: Sequence[int], generator: torch.Generator) -> Tensor:
@@ -55,23 +69,15 @@ def _whole(
         return torch.zeros(list(shape), dtype=pool.dtype)
     if limit is None:
         return _picked(pool, shape, generator)
-    if limit == 0 and torch.Size(shape).numel():
-        raise ValueError("there is no whole number below 0 to draw")
-    drawn = torch.randint(max(limit, 1), list(shape), generator=generator).to(pool.dtype)
+    drawn = whole_numbers(limit, shape, generator).to(pool.dtype)
     one = _picked(pool, shape, generator)
     return torch.where(one < 0, one, drawn)  # -100 and the like have a meaning
 
 
 def as_text(value: Any) -> str:
     """Return `f32[3,65]` for a tensor, its repr for anything else."""
-    if not isinstance(value, Tensor):
-        return repr(value)
-    return array_text(str(value.dtype), value.shape)
-
-
-def _bools(example: Tensor) -> Tensor:
-    pool = example.detach().cpu().flatten()
-    return pool if pool.numel() else torch.tensor([False, True])
+    is_tensor = isinstance(value, Tensor)
+    return array_text(str(value.dtype), value.shape) if is_tensor else repr(value)
 
 
 def _picked(pool: Tensor, shape: Sequence[int], generator: torch.Generator) -> Tensor:

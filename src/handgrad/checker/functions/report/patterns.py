@@ -1,6 +1,7 @@
 """What failing samples have in common, and where in a tensor the error is."""
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -36,6 +37,20 @@ _FIXED: tuple[tuple[str, Predicate], ...] = (
 )  # fmt: skip
 
 
+_SIZES: tuple[tuple[str, Callable[[int, int], bool]], ...] = (
+    ("with {letter}={least}", lambda size, least: size == least),
+    ("in which {letter} is not a multiple of 128", lambda size, least: size % 128 != 0),
+    ("in which {letter} is not a multiple of 64", lambda size, least: size % 64 != 0),
+    ("in which {letter} is not a multiple of 32", lambda size, least: size % 32 != 0),
+    ("in which {letter} is not a multiple of 16", lambda size, least: size % 16 != 0),
+    ("in which {letter} is not a multiple of 8", lambda size, least: size % 8 != 0),
+    ("in which {letter} is not a power of two", lambda size, least: size & (size - 1) != 0),
+    ("in which {letter} is odd", lambda size, least: size % 2 != 0),
+    ("in which {letter} is {least} or more", lambda size, least: size >= least),
+)
+"""Circumstances of one size, given the least size that fails."""
+
+
 def pattern(failing: Sequence[CheckSample], passing: Sequence[CheckSample]) -> str:
     """Return how many samples fail, and which, if one circumstance tells them apart."""
     total = len(failing) + len(passing)
@@ -50,25 +65,13 @@ def pattern(failing: Sequence[CheckSample], passing: Sequence[CheckSample]) -> s
 
 def _by_size(failing: Sequence[CheckSample]) -> Iterator[tuple[str, Predicate]]:
     for letter in failing[0].size_of:
-        sizes = sorted({s.size_of[letter] for s in failing})
-        yield f"with {letter}={sizes[0]}", lambda s, k=letter, n=sizes[0]: s.size_of[k] == n  # type: ignore[misc]
-        for block in (128, 64, 32, 16, 8):
-            yield (
-                f"in which {letter} is not a multiple of {block}",
-                lambda s, k=letter, b=block: s.size_of[k] % b != 0,  # type: ignore[misc]
-            )
-        yield (
-            f"in which {letter} is not a power of two",
-            lambda s, k=letter: s.size_of[k] & (s.size_of[k] - 1) != 0,  # type: ignore[misc]
-        )
-        yield (
-            f"in which {letter} is odd",
-            lambda s, k=letter: s.size_of[k] % 2 != 0,  # type: ignore[misc]
-        )
-        yield (
-            f"in which {letter} is {sizes[0]} or more",
-            lambda s, k=letter, n=sizes[0]: s.size_of[k] >= n,  # type: ignore[misc]
-        )
+        least = min(sample.size_of[letter] for sample in failing)
+        for text, holds in _SIZES:
+            yield text.format(letter=letter, least=least), partial(_holds, holds, letter, least)
+
+
+def _holds(holds: Callable[[int, int], bool], letter: str, least: int, sample: CheckSample) -> bool:
+    return holds(sample.size_of[letter], least)
 
 
 def place(mask: Tensor) -> str:
@@ -78,17 +81,13 @@ def place(mask: Tensor) -> str:
         return "every element" if total > 1 else "its only element"
     for dim, length in enumerate(mask.shape if count else ()):
         others = [d for d in range(mask.dim()) if d != dim]
-        wrong = (mask.any(dim=others[0]) if len(others) == 1 else _any(mask, others)).nonzero()
-        bad = wrong.flatten().tolist()
+        wrong = mask.sum(others) > 0 if others else mask
+        bad = wrong.nonzero().flatten().tolist()
         span = list(range(bad[0], bad[-1] + 1))
         if bad == span and len(bad) < length and 2 * count > len(bad) * (total // length):
             only = f"index {bad[0]}" if len(bad) == 1 else f"indices {bad[0]} to {bad[-1]}"
             return f"only {only} of dimension {dim}, {count} of {total} elements"
     return f"{count} of {total} elements"
-
-
-def _any(mask: Tensor, dims: Sequence[int]) -> Tensor:
-    return mask.sum(list(dims)) > 0 if dims else mask
 
 
 def worst(hand: Tensor, right: Tensor) -> tuple[tuple[int, ...], float, float]:

@@ -1,6 +1,5 @@
 """A result as text: each failure with its cause and the command to rerun it, notes, a summary."""
 
-import math
 import textwrap
 from collections.abc import Iterator
 
@@ -15,7 +14,8 @@ def to_text(result: FunctionReportData, width: int = 100) -> str:
     lines: list[str] = []
     for failure in result.failures:
         lines += [*_failure(failure, width), ""]
-    lines += _notes(result, width)
+    notes = [line for note in result.notes for line in _wrapped(note, width, "- ", 0)]
+    lines += [*notes, ""] if notes else []
     lines.append(_summary(result))
     return "\n".join(lines)
 
@@ -36,23 +36,17 @@ def _failure(failure: Failure, width: int) -> Iterator[str]:
 
 def _error(failure: Failure) -> str:
     sentence = failure.error[0].upper() + failure.error[1:]
-    if failure.ratio is None or not math.isfinite(failure.ratio) or sentence[:3] != "Off":
+    if failure.ratio is None or sentence[:3] != "Off":
         return f"{sentence}."
     times = "over a million" if failure.ratio > 1e6 else f"{failure.ratio:,.0f}"
     return f"{sentence}; {times} times what rounding explains."
 
 
-def _notes(result: FunctionReportData, width: int) -> list[str]:
-    lines = [line for note in result.notes for line in _wrapped(note, width, "- ", 0)]
-    return [*lines, ""] if lines else []
-
-
 def _summary(result: FunctionReportData) -> str:
     dtypes = ", ".join(dtype for dtype in DTYPES if dtype in result.dtypes)
     samples = _counted(result.samples, "sample") + (f" ({dtypes})" if dtypes else "")
-    if result.ok:
-        return f"{result.function}: correct in {samples}."
-    return f"{result.function}: {_counted(len(result.failures), 'failure')} in {samples}."
+    verdict = "correct" if result.ok else _counted(len(result.failures), "failure")
+    return f"{result.function}: {verdict} in {samples}."
 
 
 def _counted(count: int, noun: str) -> str:

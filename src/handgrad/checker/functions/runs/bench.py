@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from handgrad.checker.functions.inputs.specs import Inputs
+from handgrad.checker.functions.inputs.values import is_floating
 from handgrad.checker.functions.runs.calls import FunctionCall
 from handgrad.checker.functions.samples import memory
 from handgrad.checker.functions.samples.sample import CheckSample
@@ -79,7 +80,7 @@ def doubles(values: Sequence[Any]) -> list[Any]:
     """Return contiguous float64 copies of the floating tensors, and everything else unchanged."""
     return [
         v.detach().to(torch.float64, copy=True, memory_format=torch.contiguous_format)
-        if isinstance(v, Tensor) and v.is_floating_point()
+        if is_floating(v)
         else v
         for v in values
     ]

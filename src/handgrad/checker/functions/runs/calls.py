@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from handgrad.checker.functions.inputs.isolation import reseed, threads
+from handgrad.checker.functions.inputs import isolation
 from handgrad.checker.functions.samples.memory import twin
 
 Gradients = tuple[Tensor | None, ...]
@@ -34,16 +34,15 @@ class FunctionCall:
         self.leaves = [_leaf(value, i in wanted, copy) for i, value in enumerate(values)]
         self.wanted = tuple(wanted)
         self.threads = threads
-        reseed(0)  # dropout draws the same numbers in every call; `isolated` restores the state
+        isolation.reseed(
+            0
+        )  # dropout draws the same numbers in every call; `isolated` restores the state
         before = torch.default_generator.get_state()
-        with torch.enable_grad(), self._threads():
+        with torch.enable_grad(), isolation.threads(threads):
             result = function(*self.leaves)
         self.random = not torch.equal(before, torch.default_generator.get_state())
         self.outputs = tensors_of(result)
         self.structure = structure_of(result)
-
-    def _threads(self) -> Any:
-        return threads(self.threads)
 
     def differentiable(self) -> list[int]:
         """Return the positions of the outputs that have a gradient."""
@@ -53,7 +52,7 @@ class FunctionCall:
         self, outputs: Sequence[int], upstream: Sequence[Tensor], create_graph: bool = False
     ) -> Gradients:
         """Return the gradients of the wanted inputs. Keeps the graph for further calls."""
-        with self._threads():
+        with isolation.threads(self.threads):
             return torch.autograd.grad(
                 [self.outputs[i] for i in outputs],
                 [self.leaves[i] for i in self.wanted],
@@ -72,7 +71,7 @@ class FunctionCall:
         parts = [(g * v).sum() for g, v in zip(first, along, strict=True) if g is not None]
         total = torch.stack(parts).sum()
         by = [*(self.leaves[i] for i in self.wanted), *given]
-        with self._threads():
+        with isolation.threads(self.threads):
             return torch.autograd.grad(total, by, allow_unused=True)
 
 
@@ -118,17 +117,16 @@ class InDouble(TorchFunctionMode):
     def __init__(self) -> None:
         super().__init__()
         self.used = False
-        self._default: list[torch.dtype] = []
+        self._default = torch.get_default_dtype()
 
     def __enter__(self) -> "InDouble":
-        self._default.append(torch.get_default_dtype())
         torch.set_default_dtype(torch.float64)
         super().__enter__()  # type: ignore[no-untyped-call]
         return self
 
     def __exit__(self, *error: object) -> None:
         super().__exit__(*error)  # type: ignore[no-untyped-call]
-        torch.set_default_dtype(self._default.pop())
+        torch.set_default_dtype(self._default)
 
     def __torch_function__(
         self,

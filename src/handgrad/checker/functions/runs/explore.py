@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import prod
 
 import torch
 from torch import Tensor
@@ -35,10 +36,8 @@ class Explored:
         return [trial for trial in self.trials if trial.status == "judged"]
 
     def trial(self, bench: Bench, sample: CheckSample) -> Trial:
-        """Return the trial of any sample, without its tensors. A sample runs once."""
-        if sample not in self.known:
-            self.known[sample] = run(bench, sample).forget()
-        return self.known[sample]
+        """Return the trial of any sample, without its tensors."""
+        return _ran(bench, sample, self.known)
 
 
 def explore(
@@ -52,30 +51,29 @@ def explore(
     base = _base(bench, dtypes, sizes, known)
     if base is None:
         return Explored(next(iter(known)), (), tuple(known.values()), known)
-    for dtype in dtypes:
-        sample = replace(base, dtype=dtype)
-        if sample not in known:
-            known[sample] = run(bench, sample).forget()
-    working = [d for d in dtypes if known[replace(base, dtype=d)].status == "judged"]
+    in_dtype = {dtype: _ran(bench, replace(base, dtype=dtype), known) for dtype in dtypes}
+    working = [dtype for dtype, trial in in_dtype.items() if trial.status == "judged"]
     letters = bench.inputs.letters
     names = [bench.inputs.names[i] for i in bench.inputs.wrt]
     free = [letter for letter in letters if letter not in sizes]
     top = {k: replace(base, dtype=working[0]).sized({k: max(SIZES)}) for k in free}
     saved = {letter: _saved(bench, sample) for letter, sample in top.items()}
     slow = [letter for letter in free if saved[letter] > MOST]
-    tried = {
-        letter: tuple(
-            sizes.get(letter, [n for n in SIZES if n != max(SIZES) or letter not in slow])
-        )
-        for letter in letters
-    }
+    quick = [size for size in SIZES if size != max(SIZES)]
+    tried = {k: tuple(sizes.get(k, quick if k in slow else SIZES)) for k in letters}
     last = [top[letter] for letter in slow]
     last += huge(base, working, [letter for letter in free if saved[letter] <= MANY])
     for sample in (*samples_around(base, working, names, known[base].outputs, tried), *last):
-        if sample not in known:
-            known[sample] = run(bench, sample).forget()
+        _ran(bench, sample, known)
     trials = tuple(known.values())
     return Explored(replace(base, dtype=working[0]), tuple(working), trials, known)
+
+
+def _ran(bench: Bench, sample: CheckSample, known: dict[CheckSample, Trial]) -> Trial:
+    """Return the trial of a sample, without its tensors. A sample runs once."""
+    if sample not in known:
+        known[sample] = run(bench, sample).forget()
+    return known[sample]
 
 
 def _base(
@@ -175,10 +173,7 @@ def simplest(bench: Bench, explored: Explored, key: Key) -> list[CheckSample]:
 
 
 def _weight(sample: CheckSample, base: CheckSample) -> tuple[int, int]:
-    elements = 1
-    for _, size in sample.sizes:
-        elements *= max(size, 1)
-    return len(_special(sample, base)), elements
+    return len(_special(sample, base)), prod(max(size, 1) for _, size in sample.sizes)
 
 
 def _special(sample: CheckSample, base: CheckSample) -> list[str]:

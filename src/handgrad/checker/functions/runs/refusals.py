@@ -24,14 +24,9 @@ def error_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {message or _source_line(error) or 'no message'}"
 
 
-def refuses_dtype(error: BaseException) -> bool:
-    """Return whether the error says that a dtype is not supported."""
-    return not isinstance(error, _CRASHES) and bool(DTYPE_WORDS.search(error_line(error)))
-
-
-def refuses_layout(error: BaseException) -> bool:
-    """Return whether the error asks for another memory layout."""
-    return not isinstance(error, _CRASHES) and bool(LAYOUT_WORDS.search(error_line(error)))
+def refuses_in(words: re.Pattern[str], error: BaseException) -> bool:
+    """Return whether the error says in these words that something is not supported."""
+    return not isinstance(error, _CRASHES) and bool(words.search(error_line(error)))
 
 
 def refuses(error: BaseException) -> bool:

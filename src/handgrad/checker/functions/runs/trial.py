@@ -1,8 +1,7 @@
 """One sample run by the function under test: its results, and which of them are wrong."""
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import torch
@@ -12,10 +11,11 @@ from handgrad.checker.functions.runs.bench import Bench, Quantity, doubles
 from handgrad.checker.functions.runs.calls import FunctionCall, InDouble
 from handgrad.checker.functions.runs.ratio import limit_of, ratio_in_dtype, ratio_to_truth
 from handgrad.checker.functions.runs.refusals import (
+    DTYPE_WORDS,
+    LAYOUT_WORDS,
     error_line,
     refuses,
-    refuses_dtype,
-    refuses_layout,
+    refuses_in,
 )
 from handgrad.checker.functions.runs.truth import Results, Truth, second_quantities
 from handgrad.checker.functions.samples.sample import CheckSample
@@ -26,9 +26,6 @@ FaultKind = Literal[
     "wrong", "shape", "missing", "raised", "changed", "again", "unsteady", "infinite"
 ]
 TrialStatus = Literal["judged", "refused", "unsupported", "void"]
-SECOND_SIZE = 4096
-"""Inputs of more elements than this are not differentiated twice: it is slow, and a second gradient
-that is wrong for them is wrong for smaller ones."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +34,10 @@ class Fault:
 
     quantity: Quantity
     kind: FaultKind
-    ratio: float | None = None
     detail: str = ""
     phase: str = ""
+    ratio: float | None = None
+    """R of a wrong result."""
 
 
 Key = tuple[FaultKind, Quantity, str]
@@ -68,10 +66,12 @@ class Trial:
     call: FunctionCall | None = None
 
     def forget(self) -> "Trial":
-        """Release all tensors, and return the trial."""
-        self.truth = self.call = None
-        self.results = {}
-        return self
+        """Return the trial without its tensors."""
+        return replace(self, truth=None, call=None, results={})
+
+    def crash(self, error: Exception, phase: str) -> None:
+        """Add the fault of a call that raised."""
+        self.faults.append(Fault(Quantity("run"), "raised", error_line(error), phase))
 
     def has(self, key: Key) -> bool:
         """Return whether the sample fails in this way."""
@@ -96,25 +96,25 @@ def run(bench: Bench, sample: CheckSample) -> Trial:
     if truth is None:
         return trial
     trial.truth = truth
-    call = _forward(bench, truth, trial)
+    trial.call = call = _forward(trial, truth)
     if call is None:
         return trial
-    trial.call = call
     _compare_outputs(trial, truth, call)
-    outputs = _differentiated(truth, call)
+    outputs = [i for i in truth.outputs if call.outputs[i].requires_grad]
+    outputs = [i for i in outputs if call.outputs[i].shape == truth.call.outputs[i].shape]
+    if outputs != list(truth.outputs):
+        truth.differentiate(outputs)  # those that both can differentiate
     trial.outputs = len(outputs)
-    truth.second = truth.second and _largest(truth) <= SECOND_SIZE
-    if outputs and _backward(trial, truth, call, outputs):
+    if outputs and _backward(trial, truth, call) and truth.second:
         _second(trial, truth, call)
     if not sample.zeros:
-        _repeat(bench, trial, truth)
+        _repeat(trial, truth)
     return trial
 
 
 def _reference(bench: Bench, sample: CheckSample, trial: Trial) -> Truth | None:
     try:
-        values = bench.values(sample)
-        wanted = bench.wanted(sample)
+        values, wanted = bench.values(sample), bench.wanted(sample)
         with InDouble() as mode:
             call = bench.run_reference(doubles(values), wanted)
         if call.random and (sample.dtype != "float64" or sample.layout != "contiguous"):
@@ -131,9 +131,9 @@ def _reference(bench: Bench, sample: CheckSample, trial: Trial) -> Truth | None:
     return truth
 
 
-def _forward(bench: Bench, truth: Truth, trial: Trial) -> FunctionCall | None:
+def _forward(trial: Trial, truth: Truth) -> FunctionCall | None:
     try:
-        call = bench.run_function(truth.values, truth.wanted)
+        call = truth.bench.run_function(truth.values, truth.wanted)
     except Exception as error:
         _raised(trial, error, "forward")
         return None
@@ -150,21 +150,12 @@ def _raised(trial: Trial, error: Exception, phase: str) -> None:
     """Classify an error: an unsupported dtype, a deliberate refusal, or a crash."""
     trial.reason = error_line(error)
     uneven = trial.sample.layout != "contiguous"
-    if refuses_dtype(error):
+    if refuses_in(DTYPE_WORDS, error):
         trial.status = "unsupported"
-    elif phase == "forward" and (refuses(error) or (uneven and refuses_layout(error))):
+    elif phase == "forward" and (refuses(error) or (uneven and refuses_in(LAYOUT_WORDS, error))):
         trial.status = "refused"
     else:
-        trial.faults.append(Fault(Quantity("run"), "raised", math.inf, trial.reason, phase))
-
-
-def _differentiated(truth: Truth, call: FunctionCall) -> list[int]:
-    """Return the outputs that both can differentiate; recompute the truth if they are fewer."""
-    outputs = [i for i in truth.outputs if call.outputs[i].requires_grad]
-    fitting = [i for i in outputs if call.outputs[i].shape == truth.call.outputs[i].shape]
-    if fitting != list(truth.outputs):
-        truth.differentiate(fitting)
-    return fitting
+        trial.crash(error, phase)
 
 
 def _compare_outputs(trial: Trial, truth: Truth, call: FunctionCall) -> None:
@@ -173,23 +164,23 @@ def _compare_outputs(trial: Trial, truth: Truth, call: FunctionCall) -> None:
         trial.results[quantity] = value.detach().clone()
         if value.shape != right.shape:
             detail = f"{tuple(value.shape)}, expected {tuple(right.shape)}"
-            trial.faults.append(Fault(quantity, "shape", math.inf, detail))
+            trial.faults.append(Fault(quantity, "shape", detail))
         elif right.is_floating_point() or trial.sample.dtype in ("float64", "float32"):
             _judge(trial, truth, quantity)  # in half precision ties may change indices
 
 
-def _backward(trial: Trial, truth: Truth, call: FunctionCall, outputs: Sequence[int]) -> bool:
+def _backward(trial: Trial, truth: Truth, call: FunctionCall) -> bool:
     upstream = [u.detach() for u in truth.upstream]
     originals = [u.clone() for u in upstream]
     try:
-        gradients = call.gradients(outputs, upstream)
+        gradients = call.gradients(truth.outputs, upstream)
     except Exception as error:
         _raised(trial, error, "backward")
         return False
     first = [None if g is None else g.detach().clone() for g in gradients]
     _check_inputs_unchanged(trial, truth, call, "backward")
     if not all(map(same_bits, upstream, originals)):
-        trial.faults.append(Fault(Quantity("run"), "changed", None, "the upstream gradient"))
+        trial.faults.append(Fault(Quantity("run"), "changed", "the upstream gradient"))
         upstream = originals
     for i, gradient in zip(truth.wanted, first, strict=True):
         quantity = Quantity("gradient", i)
@@ -197,7 +188,7 @@ def _backward(trial: Trial, truth: Truth, call: FunctionCall, outputs: Sequence[
             trial.results[quantity] = gradient
             _judge(trial, truth, quantity)
         elif bool((truth.results[quantity] != 0).any()):
-            trial.faults.append(Fault(quantity, "missing", math.inf))
+            trial.faults.append(Fault(quantity, "missing"))
     return _backward_again(trial, truth, call, upstream, first)
 
 
@@ -214,8 +205,7 @@ def _backward_again(
     try:
         second = call.gradients(truth.outputs, upstream)
     except Exception as error:
-        fault = Fault(Quantity("run"), "raised", math.inf, error_line(error), "backward again")
-        trial.faults.append(fault)
+        trial.crash(error, "backward again")
         return False
     wrong = {fault.quantity for fault in trial.faults}
     for i, before, after in zip(truth.wanted, first, second, strict=True):
@@ -224,20 +214,16 @@ def _backward_again(
             continue
         ratio = ratio_to_truth(truth, quantity, after)
         if ratio > limit_of(trial.sample) and not _in_single(truth, quantity, after):
-            trial.faults.append(Fault(quantity, "again", ratio))
+            trial.faults.append(Fault(quantity, "again", ratio=ratio))
     return True
 
 
 def _second(trial: Trial, truth: Truth, call: FunctionCall) -> None:
-    """Differentiate the gradients, if double_backward asks for it."""
-    if not truth.second:
-        return
     try:
         gradients = call.second_gradients(truth.outputs, truth.upstream, truth.along)
     except Exception as error:
         if any(bool((t != 0).any()) for q, t in truth.results.items() if q.kind == "second"):
-            line = error_line(error)
-            trial.faults.append(Fault(Quantity("run"), "raised", math.inf, line, "double backward"))
+            trial.crash(error, "double backward")
         return
     quantities = second_quantities(truth.wanted, truth.outputs)
     for quantity, gradient in zip(quantities, gradients, strict=True):
@@ -246,11 +232,11 @@ def _second(trial: Trial, truth: Truth, call: FunctionCall) -> None:
         _judge(trial, truth, quantity)
 
 
-def _repeat(bench: Bench, trial: Trial, truth: Truth) -> None:
+def _repeat(trial: Trial, truth: Truth) -> None:
     """Call the function again on the same numbers: a wrong result that differs was not written."""
     raised = any(fault.kind == "raised" for fault in trial.faults)
     try:
-        call = bench.run_function(truth.values, truth.wanted)
+        call = truth.bench.run_function(truth.values, truth.wanted)
         results = {Quantity("output", i): t.detach().clone() for i, t in enumerate(call.outputs)}
         if truth.outputs and not raised:
             gradients = call.gradients(truth.outputs, truth.upstream)
@@ -258,8 +244,8 @@ def _repeat(bench: Bench, trial: Trial, truth: Truth) -> None:
                 if gradient is not None:
                     results[Quantity("gradient", i)] = gradient
     except Exception as error:
-        fault = Fault(Quantity("run"), "raised", math.inf, error_line(error), "second call")
-        trial.faults += [] if raised else [fault]
+        if not raised:
+            trial.crash(error, "second call")
         return
     for quantity, value in results.items():
         before = trial.results.get(quantity)
@@ -267,14 +253,14 @@ def _repeat(bench: Bench, trial: Trial, truth: Truth) -> None:
             continue
         wrong = ratio_to_truth(truth, quantity, value) > limit_of(trial.sample)
         if wrong or any(fault.quantity == quantity for fault in trial.faults):
-            trial.faults.append(Fault(quantity, "unsteady", math.inf))
+            trial.faults.append(Fault(quantity, "unsteady"))
 
 
 def _judge(trial: Trial, truth: Truth, quantity: Quantity) -> None:
     value, right = trial.results[quantity], truth.results[quantity]
     if trial.sample.zeros:  # 0 is often a kink, where other subgradients are right too
         if not bool(value.isfinite().all()) and bool(right[~value.isfinite()].isfinite().any()):
-            trial.faults.append(Fault(quantity, "infinite", math.inf))
+            trial.faults.append(Fault(quantity, "infinite"))
         return
     ratio = ratio_to_truth(truth, quantity, value)
     if ratio <= limit_of(trial.sample):
@@ -283,7 +269,7 @@ def _judge(trial: Trial, truth: Truth, quantity: Quantity) -> None:
         trial.single = True
     else:
         truth.bench.wrong.add(quantity)
-        trial.faults.append(Fault(quantity, "wrong", ratio))
+        trial.faults.append(Fault(quantity, "wrong", ratio=ratio))
 
 
 def _in_single(truth: Truth, quantity: Quantity, value: Tensor) -> bool:
@@ -299,9 +285,4 @@ def _check_inputs_unchanged(trial: Trial, truth: Truth, call: FunctionCall, phas
         if not isinstance(value, Tensor) or name in reported:
             continue
         if not same_bits(leaf.detach(), value):
-            trial.faults.append(Fault(Quantity("run"), "changed", None, name, phase))
-
-
-def _largest(truth: Truth) -> int:
-    """Return the number of elements of the largest input."""
-    return max((v.numel() for v in truth.values if isinstance(v, Tensor)), default=0)
+            trial.faults.append(Fault(Quantity("run"), "changed", name, phase))

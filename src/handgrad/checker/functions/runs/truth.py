@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from handgrad.checker.functions.inputs.values import is_floating
 from handgrad.checker.functions.runs.bench import Bench, Quantity, doubles
 from handgrad.checker.functions.runs.calls import FunctionCall, InDouble
 from handgrad.checker.functions.samples import memory
@@ -16,6 +17,9 @@ from handgrad.checker.functions.samples.sample import CheckSample
 from handgrad.checker.passes.noise import DRAWS, noise_of
 
 Results = dict[Quantity, Tensor]
+SECOND_SIZE = 4096
+"""Inputs of more elements than this are not differentiated twice: it is slow, and a second gradient
+that is wrong for them is wrong for smaller ones."""
 
 
 @dataclass
@@ -54,7 +58,8 @@ class Truth:
             for v in (self.values[i] for i in self.wanted)
         )
         self._noise, self._native = {}, None
-        self.second = self.bench.double_backward and bool(self.outputs)
+        largest = max((v.numel() for v in self.values if isinstance(v, Tensor)), default=0)
+        self.second = self.bench.double_backward and bool(self.outputs) and largest <= SECOND_SIZE
         self.results = self._results(self.call, doubles(self.upstream))
 
     def with_changes(
@@ -93,7 +98,7 @@ class Truth:
 
     def _moved(self, move: Callable[[Tensor], Tensor]) -> list[Tensor]:
         """Return the results with every input and upstream gradient moved within its rounding."""
-        values = [_move(v, move) for v in doubles(self.values)]
+        values = [move(v) if is_floating(v) else v for v in doubles(self.values)]
         with InDouble() if self.casts else nullcontext():
             call = self.bench.run_reference(values, self.wanted)
         results = self._results(call, [move(u) for u in doubles(self.upstream)])
@@ -118,10 +123,8 @@ class Truth:
             return results
         gradients = call.gradients(self.outputs, upstream)
         for i, gradient in zip(self.wanted, gradients, strict=True):
-            value = call.leaves[i].detach()
-            results[Quantity("gradient", i)] = (
-                torch.zeros_like(value) if gradient is None else gradient
-            )
+            zeros = torch.zeros_like(call.leaves[i].detach())
+            results[Quantity("gradient", i)] = zeros if gradient is None else gradient
         if self.second:
             results.update(self._second(call, upstream))
         return results
@@ -145,8 +148,3 @@ class Truth:
 def second_quantities(wanted: Sequence[int], outputs: Sequence[int]) -> list[Quantity]:
     """Return the second gradients in the order of `FunctionCall.second_gradients`."""
     return [Quantity("second", i) for i in (*wanted, *(-1 - k for k in outputs))]
-
-
-def _move(value: Any, move: Callable[[Tensor], Tensor]) -> Any:
-    floating = isinstance(value, Tensor) and value.is_floating_point()
-    return move(value) if floating else value

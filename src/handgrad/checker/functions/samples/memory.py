@@ -56,12 +56,12 @@ def _like(value: Tensor, shape: tuple[int, ...], generator: torch.Generator) -> 
     """Return a tensor of similar, recognisably different numbers: reading them gives an error."""
     if not value.numel():
         return value.new_zeros(shape)
-    count = max(1, torch.Size(shape).numel())
-    picked = torch.randint(value.numel(), (count,), generator=generator)
+    count = torch.Size(shape).numel()
+    picked = torch.randint(value.numel(), (max(1, count),), generator=generator)
     other = value.flatten()[picked.to(value.device)]
     if value.is_floating_point():
         other = other * 1.5
-    return other[: torch.Size(shape).numel()].reshape(shape)
+    return other[:count].reshape(shape)
 
 
 def upstream(kind: str, out: Tensor, dtype: torch.dtype, generator: torch.Generator) -> Tensor:
@@ -76,15 +76,12 @@ def upstream(kind: str, out: Tensor, dtype: torch.dtype, generator: torch.Genera
     return transposed(value, generator) if kind == "strided" else value
 
 
-def in_storage_order(value: Tensor) -> Tensor | None:
-    """Return what a kernel reads that ignores strides; None beyond the storage, or if the same."""
-    if value.is_contiguous() or not value.numel():
-        return None
+def in_storage_order(value: Tensor) -> Tensor:
+    """Return what a kernel reads that ignores strides; the value if that is beyond its storage."""
+    size = value.untyped_storage().nbytes() // value.element_size()
+    if not value.numel() or value.storage_offset() + value.numel() > size:
+        return value
     stride = torch.empty(value.shape, device="meta").stride()
-    if value.storage_offset() + value.numel() > value.untyped_storage().nbytes() // (
-        value.element_size()
-    ):
-        return None
     return value.as_strided(value.shape, stride, value.storage_offset()).contiguous()
 
 

@@ -7,7 +7,7 @@ only input that requires a gradient. Random numbers are drawn from a seed made o
 """
 
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from handgrad.errors import CheckError
@@ -63,13 +63,12 @@ class CheckSample:
         return zlib.crc32(text.encode())
 
 
-def parse(text: str, letters: Iterable[str], names: Iterable[str]) -> CheckSample:
+def parse(text: str, letters: Sequence[str], names: Sequence[str]) -> CheckSample:
     """Return the sample that `text` stands for. Circumstances it omits have their defaults.
 
     `letters` and `names` are those of the check's inputs. Raises CheckError if `text` is not a
     sample of this check.
     """
-    letters, names = list(letters), list(names)
     sizes: dict[str, int] = {}
     sample = CheckSample(())
     for word in text.split():
@@ -93,7 +92,7 @@ def parse(text: str, letters: Iterable[str], names: Iterable[str]) -> CheckSampl
 
 _EXPECTED = "copy it from a failure, for example 'B=3 C=65 float32 upstream=random'"
 _READERS: dict[
-    str, tuple[Callable[[str, list[str]], bool], Callable[[CheckSample, str], CheckSample]]
+    str, tuple[Callable[[str, Sequence[str]], bool], Callable[[CheckSample, str], CheckSample]]
 ] = {
     "upstream": (lambda value, _: value in UPSTREAMS, lambda s, value: replace(s, upstream=value)),
     "grad": (lambda value, names: value in names, lambda s, value: replace(s, grad=value)),

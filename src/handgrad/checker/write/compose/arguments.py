@@ -28,8 +28,7 @@ class Arguments:
         self.graph, self.refs, self.op = graph, refs, op
         self.outs = list(graph.results[op.index])
         self.parts: dict[str, Expr] = {}
-        statement = self.graph.statement(op)
-        self.statements: Sequence[Statement] = [statement] if statement is not None else []
+        self.statements: Sequence[Statement | None] = [graph.statement(op)]
         """Where to look for the user's spelling of a number."""
         self.call = OpCall(
             name,
@@ -57,39 +56,32 @@ class Arguments:
     def filled(self, template: str) -> Expr:
         """Return the template with its names replaced by expressions, and its value."""
         tree = parsed(template)
-        parts, env = {}, {"torch": torch}
+        nodes, values = {}, {"torch": torch}
         for name in dict.fromkeys(names_in(tree)):
             part = self.part(name)
             if part is not None:
-                parts[name], env[name] = part.node, part.value
-        code = compile(template, "<rule>", "eval")
+                nodes[name], values[name] = part.node, part.value
         with torch._C.DisableTorchFunction(), torch.no_grad():
-            value = eval(code, env)
-        return Expr(filled(tree, parts), value)
+            value = eval(template, values)
+        return Expr(filled(tree, nodes), value)
 
     def part(self, name: str) -> Expr | None:
         """Return the expression for a name in a template; None for torch itself."""
-        if name in self.parts:
-            return self.parts[name]
-        if name in ("out", "indices"):
-            result = self.outs[1 if name == "indices" else 0]
-            recorded = self.at(result.tensor, self.op.index + 1)
-            expr = Expr(self.refs.expression(result), recorded)
-        elif name in self.call.extra or name in self.values:
-            argument = self.call.extra[name] if name in self.call.extra else self.values[name]
-            expr = Expr(self.refs.argument(argument, self.op), self.recorded(argument))
-        else:
-            return None
-        self.parts[name] = expr
-        return expr
+        if name not in self.parts:
+            if name in ("out", "indices"):
+                result = self.outs[1 if name == "indices" else 0]
+                recorded = self.at(result.tensor, self.op.index + 1)
+                self.parts[name] = Expr(self.refs.expression(result), recorded)
+            elif name in self.call.extra or name in self.values:
+                argument = self.call.extra[name] if name in self.call.extra else self.values[name]
+                node = self.refs.argument(argument, self.op)
+                self.parts[name] = Expr(node, self.recorded(argument))
+        return self.parts.get(name)
 
     def like(self, value: Value) -> str | None:
         """Return the name of a value, or of an argument of the same shape and dtype."""
-        name = self.refs.named(value)
-        if name is not None:
-            return printed(name)
         shape, dtype = value.tensor.shape, value.tensor.dtype
-        for other in self.graph.reads[self.op.index].values():
+        for other in (value, *self.graph.reads[self.op.index].values()):
             name = self.refs.named(other)
             if name is not None and (other.tensor.shape, other.tensor.dtype) == (shape, dtype):
                 return printed(name)

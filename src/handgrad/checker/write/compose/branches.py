@@ -57,11 +57,10 @@ def branches(
 
 def loss_names(graph: Graph) -> dict[str, object]:
     """Return the value of every name at the time when the loss had been computed."""
-    loss = graph.output()
-    scopes = [b.scope for b in loss.binds if b.scope is not None and b.scope.names]
+    scopes = [b.scope for b in graph.output().binds if b.scope is not None and b.scope.names]
     if not scopes:
-        binds = [e for e in graph.forward.events if type(e) is Bind and e.scope is not None]
-        scopes = [b.scope for b in binds[-1:] if b.scope is not None]
+        binds = (e for e in graph.forward.events if type(e) is Bind)
+        scopes = [b.scope for b in binds if b.scope is not None][-1:]
     return dict(scopes[0].names) if scopes else {}
 
 
@@ -111,37 +110,32 @@ def _through(
             continue
         d = [total(pending[id(v)]) if id(v) in pending else None for v in results]
         for contribution in composer.undo(op, d):
-            gradient = contribution.gradient
-            if isinstance(gradient, GradientExceptIndex):
+            part = contribution.gradient
+            if isinstance(part, GradientExceptIndex):
                 raise NoRule("a write by index")
-            if isinstance(gradient, GradientAtIndex):
-                if gradient.whole is None:
+            if isinstance(part, GradientAtIndex):
+                if part.whole is None:
                     raise NoRule("an index of slices and tensors, as one expression")
-                gradient = gradient.whole
+                part = part.whole
             if contribution.value is value:
-                contributions.append(gradient)
+                contributions.append(part)
             elif not _is_end(graph, contribution.value):
-                pending.setdefault(id(contribution.value), []).append(gradient)
+                pending.setdefault(id(contribution.value), []).append(part)
     if not contributions:
         raise NoRule("no operation that contributes to this gradient")
-    return _in_shape(composer, total(contributions[::-1]), value)
-
-
-def _in_shape(composer: Composer, expr: Expr, value: Value) -> Expr:
-    if expr.shape == tuple(value.tensor.shape) and not expr.is_number:
-        return expr
+    gradient = total(contributions[::-1])
+    if gradient.fills(value.tensor):
+        return gradient
     name = composer.refs.named(value)
-    return expanded(expr, printed(name) if name is not None else None, value.tensor)
+    return expanded(gradient, printed(name) if name is not None else None, value.tensor)
 
 
 def _seed(graph: Graph, consumer: Value, names: Mapping[int, str]) -> Expr:
     """Return the name of a consumer's gradient; the gradient of a loss without one is 1."""
-    gradient = names.get(id(consumer.tensor))
-    is_loss = consumer is graph.output() and graph.forward.seeds[0] is None
-    if gradient is None and is_loss:
+    name = names.get(id(consumer.tensor))
+    if name is None and consumer is graph.output() and graph.forward.seeds[0] is None:
         return Expr(parsed("1"), 1)
-    bind = consumer.bind
-    if gradient is None and bind is None:
+    if name is None and consumer.bind is None:
         raise NoRule("a loss without a name")
-    text = gradient if gradient is not None else f"d{bind.name if bind else ''}"
+    text = name or f"d{consumer.bind.name if consumer.bind else ''}"
     return Expr(parsed(text), zeros_as(consumer.tensor))

@@ -26,13 +26,9 @@ def is_short(expr: Expr, full: Shape, dims: list[int]) -> bool:
 def summed(expr: Expr, full: Shape, target: Shape) -> Expr:
     """Sum to the target shape: leading dimensions disappear, inner ones become 1."""
     lead = len(full) - len(target)
-    if len(expr.shape) < len(full):  # the missing leading dimensions have size 1: no sum
-        drop = len(full) - len(expr.shape)
-        inner = [i - drop for i in range(lead, len(full)) if not _kept_at(i, full, target)]
-        first = list(range(max(lead - drop, 0)))
-    else:
-        inner = [i for i in range(lead, len(full)) if not _kept_at(i, full, target)]
-        first = list(range(lead))
+    drop = max(len(full) - len(expr.shape), 0)  # missing leading dimensions have size 1: no sum
+    inner = [i - drop for i in range(lead, len(full)) if not _kept_at(i, full, target)]
+    first = list(range(max(lead - drop, 0)))
     if not target and len(first) == len(expr.shape):
         return _sum(expr, "")
     if first and inner and prod(target) == 1:
@@ -52,7 +48,7 @@ def squeezed(expr: Expr, target: Shape) -> Expr:
     """Drop leading dimensions of size 1 that the target lacks; broadcasting adds missing ones."""
     if len(expr.shape) <= len(target) or not isinstance(expr.value, Tensor):
         return expr
-    shape = tuple(expr.shape[len(expr.shape) - len(target) :]) if target else ()
+    shape = expr.shape[len(expr.shape) - len(target) :]
     node = ast.Call(ast.Attribute(expr.node, "reshape", ast.Load()), [literal(shape)], [])
     return Expr(node, expr.value.reshape(shape))
 
@@ -65,32 +61,26 @@ def broadcasts_to(target: Shape, full: Shape) -> bool:
     return all(a in (1, b) for a, b in zip(padded, full, strict=True))
 
 
-def expanded(
-    expr: Expr, like: str | None, tensor: Tensor, shape: tuple[int, ...] | None = None
-) -> Expr:
+def expanded(expr: Expr, like: str | None, tensor: Tensor, shape: Shape | None = None) -> Expr:
     """Return the expression in the shape of `tensor`, whose name is `like`, or None.
 
     Written as in the lecture: `torch.ones_like(counts) * dcounts_sum`, which changes no bit.
     """
     full = tuple(tensor.shape) if shape is None else shape
     value = zeros_as(tensor).new_zeros(full)
+    one = isinstance(expr.node, ast.Constant) and expr.node.value == 1
     if like is None or full != tuple(tensor.shape):
-        if expr.is_number:
-            one = isinstance(expr.node, ast.Constant) and expr.node.value == 1
-            plain = tensor.dtype == torch.get_default_dtype()
-            plain = plain and (one or isinstance(expr.value, float))
-            dtype = "" if plain else f", dtype={tensor.dtype}"
-            if one:
-                return Expr(parsed(f"torch.ones({full}{dtype})"), value)
-            node = filled(parsed(f"torch.full({full}, d{dtype})"), {"d": expr.node})
-        else:
-            node = filled(parsed(f"d.expand({full})"), {"d": expr.node})
+        if not expr.is_number:
             value = value.new_zeros(expr.shape).expand(full)  # view() fails on it, as in the run
-        return Expr(node, value)
+            return Expr(filled(parsed(f"d.expand({full})"), {"d": expr.node}), value)
+        plain = tensor.dtype == torch.get_default_dtype()
+        plain = plain and (one or isinstance(expr.value, float))
+        dtype = "" if plain else f", dtype={tensor.dtype}"
+        text = f"torch.ones({full}{dtype})" if one else f"torch.full({full}, d{dtype})"
+        return Expr(filled(parsed(text), {"d": expr.node}), value)
     if expr.is_number:
-        if isinstance(expr.node, ast.Constant) and expr.node.value == 1:
-            return Expr(parsed(f"torch.ones_like({like})"), value)
-        return Expr(filled(parsed(f"torch.full_like({like}, d)"), {"d": expr.node}), value)
+        text = f"torch.ones_like({like})" if one else f"torch.full_like({like}, d)"
+        return Expr(filled(parsed(text), {"d": expr.node}), value)
     ones, node = parsed(f"torch.ones_like({like})"), expr.node
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
         inner = ast.BinOp(node.left, ast.Mult(), ones)
@@ -98,16 +88,15 @@ def expanded(
     return Expr(ast.BinOp(ones, ast.Mult(), node), value)
 
 
-def _padded(shape: tuple[int, ...], rank: int) -> tuple[int, ...]:
+def _padded(shape: Shape, rank: int) -> Shape:
     return (1,) * (rank - len(shape)) + shape
 
 
-def _kept_at(i: int, full: tuple[int, ...], target: tuple[int, ...]) -> bool:
+def _kept_at(i: int, full: Shape, target: Shape) -> bool:
     lead = len(full) - len(target)
     return i >= lead and (target[i - lead] == full[i] or target[i - lead] != 1)
 
 
 def _sum(expr: Expr, how: str) -> Expr:
     text = f"d.sum({how})"
-    value = eval(text, {"d": expr.value})
-    return Expr(filled(parsed(text), {"d": expr.node}), value)
+    return Expr(filled(parsed(text), {"d": expr.node}), eval(text, {"d": expr.value}))

@@ -113,8 +113,10 @@ class _RuleApplication:
         """Add the upstream gradients d, d0, d1, ..., expanded unless the rule is lazy."""
         for i, (value, gradient) in enumerate(zip(self.outs, d, strict=True)):
             if gradient is None:
-                gradient = self._zeros(value)
-            elif not self.lazy and not _fills(gradient, value):
+                like, shape = self.args.like(value), tuple(value.tensor.shape)
+                text = f"torch.zeros_like({like})" if like else f"torch.zeros({shape})"
+                gradient = Expr(parsed(text), zeros_as(value.tensor))
+            elif not self.lazy and not gradient.fills(value.tensor):
                 gradient = self.expanded(gradient, value)
             self.args.parts[f"d{i}"] = gradient
         first = _first(d)
@@ -128,13 +130,8 @@ class _RuleApplication:
         methods = {method for text in texts for method in methods_of("d", text)}
         gradient, out = self.args.parts["d"], self.outs[_first(d)]
         rank_only = methods == {"unsqueeze"} and len(gradient.shape) == out.tensor.dim()
-        if methods and not rank_only and not _fills(gradient, out):
+        if methods and not rank_only and not gradient.fills(out.tensor):
             self.args.parts["d"] = self.expanded(gradient, out)
-
-    def _zeros(self, value: Value) -> Expr:
-        like = self.args.like(value)
-        text = f"torch.zeros_like({like})" if like else f"torch.zeros({tuple(value.tensor.shape)})"
-        return Expr(parsed(text), zeros_as(value.tensor))
 
     def _needed(self, forms: Mapping[str, Form], chosen: Mapping[str, Form]) -> dict[str, str]:
         """Return the intermediate steps ($rstd) that the chosen templates need."""
@@ -178,22 +175,18 @@ class _RuleApplication:
     ) -> Expr | GradientAtIndex | GradientExceptIndex:
         if isinstance(form, str):
             expr, d = self.args.filled(form), self.args.parts["d"]
-            if (
-                d.is_number
-                and isinstance(expr.value, Tensor)
-                and expr.value.dtype != value.tensor.dtype
-            ):
-                self.args.parts["d"] = self.expanded(
-                    d, self.outs[0], expr.shape
-                )  # a mask, times a number
+            is_tensor = isinstance(expr.value, Tensor)
+            if d.is_number and is_tensor and expr.value.dtype != value.tensor.dtype:
+                # a mask, times a number
+                self.args.parts["d"] = self.expanded(d, self.outs[0], expr.shape)
                 expr = self.args.filled(form)
             return self._fitted(expr, value)
         if isinstance(form, ExceptIndex):
             return GradientExceptIndex(self._index(form.index), self.args.parts["d"])
         index = self._index(form.index)
         whole = self._fitted(self.args.filled(form.whole), value) if form.whole else None
-        raw = self.args.parts["raw"] if form.value == "d" else self.args.filled(form.value)
-        return GradientAtIndex(index, raw, self.args.filled(form.value), whole, form.unique)
+        raw, d = self.args.parts["raw"], self.args.parts["d"]
+        return GradientAtIndex(index, raw, d, whole, form.unique)
 
     def _index(self, text: str) -> ast.expr:
         expr = self.args.part(text)
@@ -206,10 +199,6 @@ class _RuleApplication:
         if isinstance(tensor, Tensor) and not tensor.is_floating_point():  # a mask
             node = filled(parsed(f"d.to({value.tensor.dtype})"), {"d": expr.node})
             expr = Expr(node, tensor.to(value.tensor.dtype))
-        return self._reduced(expr, value)
-
-    def _reduced(self, expr: Expr, value: Value) -> Expr:
-        """Sum over the dimensions in which the argument was broadcast."""
         target = tuple(value.tensor.shape)
         full = tuple(self.outs[0].tensor.shape) if self.lazy else expr.shape
         if self.lazy and not broadcasts_to(target, full):
@@ -227,19 +216,13 @@ class _RuleApplication:
 
 
 def _first(d: Sequence[Expr | None]) -> int:
-    """Return the index of the first gradient that is there."""
     return next((i for i, gradient in enumerate(d) if gradient is not None), 0)
-
-
-def _fills(gradient: Expr, value: Value) -> bool:
-    """Tell whether a gradient has the full shape of a value."""
-    return not gradient.is_number and gradient.shape == tuple(value.tensor.shape)
 
 
 def _texts(form: Form) -> list[str]:
     if isinstance(form, ExceptIndex):
         return ["d"]
-    return [form] if isinstance(form, str) else [form.value, form.whole or "0"]
+    return [form] if isinstance(form, str) else ["d", form.whole or "0"]
 
 
 def _computes(node: ast.expr) -> bool:

@@ -5,7 +5,7 @@ Of the parts that equal the value, the simplest is taken.
 """
 
 import ast
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -47,36 +47,29 @@ class Spellings:
         equal = [node for node, constant in parts if same(constant, value)]
         return min(equal, key=_plainness, default=None)
 
-    def _parts(self, text: str) -> Sequence[tuple[ast.expr, Any]]:
+    def _parts(self, text: str) -> Iterator[tuple[ast.expr, Any]]:
         try:
             tree = ast.parse(text)
         except SyntaxError:  # the first line of a statement with a body
-            return []
-        parts: list[tuple[ast.expr, Any]] = []
+            return
         signed = {id(n.operand) for n in ast.walk(tree) if isinstance(n, ast.UnaryOp)}
         for node in ast.walk(tree):
             if id(node) in signed:  # not the 0.5 of -0.5
                 continue
             if isinstance(node, ast.Subscript) and _is_safe(node.slice):
-                parts += self._evaluated(node.slice, index=True)
+                yield from self._evaluated(node.slice, index=True)
             if isinstance(node, ast.expr) and not isinstance(node, ast.Slice) and _is_safe(node):
-                parts += self._evaluated(node)
-        return parts
+                yield from self._evaluated(node)
 
-    def _evaluated(self, node: ast.expr, index: bool = False) -> list[tuple[ast.expr, Any]]:
+    def _evaluated(self, node: ast.expr, index: bool = False) -> Iterator[tuple[ast.expr, Any]]:
         code = ast.Subscript(ast.Name("__key__", ast.Load()), node, ast.Load()) if index else node
-        names = {"__key__": _Key(), **self._names}
         try:
             with torch._C.DisableTorchFunction(), torch.no_grad():
-                value = eval(_compiled(code), names)
+                value = eval(ast.unparse(code), {"__key__": _Key(), **self._names})
         except Exception:  # a local name of a function that has returned
-            return []
-        return [(node, value)] if _is_value(value) else []
-
-
-def _compiled(node: ast.expr) -> Any:
-    tree = ast.fix_missing_locations(ast.Expression(ast.parse(ast.unparse(node), mode="eval").body))
-    return compile(tree, "<line>", "eval")
+            return
+        if _is_value(value):
+            yield node, value
 
 
 def _is_value(value: Any) -> bool:
@@ -116,16 +109,10 @@ def same(a: Any, b: Any) -> bool:
             and torch.equal(a, b)
         )
     if isinstance(a, slice) and isinstance(b, slice):
-        return all(same(x, y) for x, y in zip(_ends(a), _ends(b), strict=True))
+        return same((a.start, a.stop, a.step), (b.start, b.stop, b.step))
     if isinstance(a, tuple | list) and isinstance(b, tuple | list):
         return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
-    if isinstance(a, bool) != isinstance(b, bool):
-        return False
     try:
         return bool(type(a) is type(b) and a == b)
     except Exception:  # the == of a user's class
         return False
-
-
-def _ends(value: slice) -> tuple[Any, Any, Any]:
-    return value.start, value.stop, value.step

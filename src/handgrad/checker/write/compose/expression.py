@@ -33,6 +33,10 @@ class Expr:
     def text(self) -> str:
         return printed(self.node)
 
+    def fills(self, tensor: Tensor) -> bool:
+        """Tell whether the value has the shape of a tensor, without broadcasting."""
+        return not self.is_number and self.shape == tuple(tensor.shape)
+
 
 @lru_cache(maxsize=2048)
 def parsed(text: str) -> ast.expr:
@@ -79,7 +83,7 @@ class _Fill(ast.NodeTransformer):
         self.generic_visit(node)
         left, right = node.left, node.right
         if isinstance(node.op, ast.Mult):
-            return _product(node, left, right)
+            return _product(node)
         if isinstance(node.op, ast.Div):
             if _is(right, 1):
                 return left
@@ -108,7 +112,8 @@ class _Fill(ast.NodeTransformer):
         return node
 
 
-def _product(node: ast.BinOp, left: ast.expr, right: ast.expr) -> ast.expr:
+def _product(node: ast.BinOp) -> ast.expr:
+    left, right = node.left, node.right
     if _is(left, 1):
         return right
     if _is(right, 1):
@@ -122,8 +127,8 @@ def _product(node: ast.BinOp, left: ast.expr, right: ast.expr) -> ast.expr:
             return ast.BinOp(left, ast.Div(), right.right)
         if _is_negative_one(right.left):
             return ast.BinOp(_negative(left), ast.Div(), right.right)
-    if isinstance(right, ast.UnaryOp) and isinstance(right.op, ast.USub):
-        return _negative(_product(ast.BinOp(left, ast.Mult(), right.operand), left, right.operand))
+    if _is_negative(right):
+        return _negative(_product(ast.BinOp(left, ast.Mult(), right.operand)))
     if isinstance(right, ast.BinOp) and isinstance(right.op, ast.Mult) and _is_constant(right.left):
         inner = ast.BinOp(left, ast.Mult(), right.left)  # a * (2 * b): no parentheses needed
         return ast.BinOp(inner, ast.Mult(), right.right)
@@ -131,7 +136,7 @@ def _product(node: ast.BinOp, left: ast.expr, right: ast.expr) -> ast.expr:
 
 
 def _negative(node: ast.expr) -> ast.expr:
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+    if _is_negative(node):
         return node.operand
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult | ast.Div):
         return ast.BinOp(_negative(node.left), node.op, node.right)
@@ -143,13 +148,12 @@ def _is_constant(node: ast.expr) -> bool:
 
 
 def _is(node: ast.expr, number: float) -> bool:
-    return (
-        isinstance(node, ast.Constant) and type(node.value) in (int, float) and node.value == number
-    )
+    value = node.value if isinstance(node, ast.Constant) else None
+    return type(value) in (int, float) and value == number
 
 
 def _is_negative_one(node: ast.expr) -> bool:
-    return isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and _is(node.operand, 1)
+    return _is_negative(node) and _is(node.operand, 1)
 
 
 _EXPONENT = re.compile(r"\*\* \((-[\w.]+)\)")
@@ -160,10 +164,8 @@ _SMALL = re.compile(r"(?<=\d)e-0(\d)")
 def printed(node: ast.AST) -> str:
     """Return the source text, with the field's spacing."""
     text = ast.unparse(ast.fix_missing_locations(copy.deepcopy(node)))
-    if "'" in text or '"' in text:  # never change a string, such as an einsum equation
-        return _SMALL.sub(r"e-\1", text)
-    text = _EXPONENT.sub(r"** \1", text)
-    text = _HUGGED.sub(r"\1**\2", text)
+    if "'" not in text and '"' not in text:  # never change a string, such as an einsum equation
+        text = _HUGGED.sub(r"\1**\2", _EXPONENT.sub(r"** \1", text))
     return _SMALL.sub(r"e-\1", text)
 
 

@@ -5,6 +5,7 @@ differentiable operations lead to it from the leaves, so that it has a gradient.
 """
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -55,9 +56,6 @@ class Graph:
         """The number of times that a value is read: x * x reads x twice."""
         self.values: list[Value] = []
         self.current: dict[int, Value] = {}
-        self._earlier: dict[int, Op] | None = None
-        self._graded: set[int] | None = None
-        self._following: dict[int, Statement] | None = None
         for event in forward.events:
             if event.index > forward.end:
                 break
@@ -77,46 +75,54 @@ class Graph:
 
     def producer(self, value: Value) -> Op | None:
         """Return the operation that made a value, also for a constant from before the pass."""
-        if value.op is not None:
+        if value.op is not None or value.live:
             return value.op
-        if self._earlier is None:
-            trace = self.forward.trace.events[: self.forward.end + 1]
-            self._earlier = {id(t): op for op in trace if type(op) is Op for t in op.outputs}
-        op = self._earlier.get(id(value.tensor))
-        return None if value.live else op
+        return self._earlier.get(id(value.tensor))
 
     def statement(self, op: Op) -> Statement | None:
         """Return the statement that ran an operation: that of the next assignment."""
-        if self._following is None:
-            self._following = {}
-            following: Statement | None = None
-            for event in reversed(self.forward.trace.events):
-                if type(event) is Bind and event.kind != "param":
-                    following = event.statement
-                elif type(event) is Op and following is not None:
-                    self._following[event.index] = following
-        return self._following.get(op.index)
+        return self._statements.get(op.index)
+
+    @cached_property
+    def _history(self) -> list[Op]:
+        """All operations up to the end of the pass, those before it included."""
+        events = self.forward.trace.events[: self.forward.end + 1]
+        return [event for event in events if type(event) is Op]
+
+    @cached_property
+    def _earlier(self) -> dict[int, Op]:
+        return {id(t): op for op in self._history for t in op.outputs}
+
+    @cached_property
+    def _statements(self) -> dict[int, Statement]:
+        statements: dict[int, Statement] = {}
+        following: Statement | None = None
+        for event in reversed(self.forward.trace.events):
+            if type(event) is Bind and event.kind != "param":
+                following = event.statement
+            elif type(event) is Op and following is not None:
+                statements[event.index] = following
+        return statements
 
     def read(self, op: Op, tensor: Tensor) -> Value:
         """Return the value of an argument when the operation read it."""
         return self.reads[op.index][id(tensor)]
 
     def _value(self, tensor: Tensor, at: int) -> Value:
-        value = self.current.get(id(tensor))
-        if value is None:
-            value = self._new(tensor, at, live=self._is_leaf(tensor))
-        return value
+        current = self.current.get(id(tensor))
+        return current or self._new(tensor, at, live=self._is_leaf(tensor))
 
     def _is_leaf(self, tensor: Tensor) -> bool:
         """Tell whether a tensor is a leaf. A detached one shares a leaf's memory but is none."""
         key = key_of(tensor)
         if key not in self.forward.leaves or not tensor.is_floating_point():
             return False
-        if self._graded is None:
-            history = self.forward.trace.events[: self.forward.end + 1]
-            inputs = (t for e in history if type(e) is Op for t in e.inputs)
-            self._graded = {key_of(t) for t in inputs if t.requires_grad and t.is_leaf}
         return tensor.requires_grad or key not in self._graded
+
+    @cached_property
+    def _graded(self) -> set[int]:
+        inputs = (t for op in self._history for t in op.inputs)
+        return {key_of(t) for t in inputs if t.requires_grad and t.is_leaf}
 
     def _new(self, tensor: Tensor, at: int, **settings: object) -> Value:
         value = Value(tensor, at, **settings)  # type: ignore[arg-type]
@@ -163,8 +169,7 @@ class Graph:
                 break
 
     def _name(self, bind: Bind) -> None:
-        value = self._value(bind.value, bind.index)
-        value.binds.append(bind)
+        self._value(bind.value, bind.index).binds.append(bind)
 
 
 def zeros_as(tensor: Tensor) -> Tensor:

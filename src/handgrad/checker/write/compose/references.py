@@ -6,7 +6,9 @@ By its name, if the name still holds it; by its path through lists, dictionaries
 
 import ast
 import copy
+import math
 from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -16,7 +18,7 @@ from torch import Tensor
 from handgrad.checker.record.instrument import HOOK
 from handgrad.checker.record.trace import Op, tensors_in
 from handgrad.checker.write.compose.constants import Spellings
-from handgrad.checker.write.compose.expression import literal, printed
+from handgrad.checker.write.compose.expression import literal, parsed, printed
 from handgrad.checker.write.compose.graph import Graph, Value
 from handgrad.checker.write.rules.rule import canonical
 
@@ -31,6 +33,7 @@ _OPERATORS: dict[str, ast.operator] = {
 }  # fmt: skip
 _COMPARED: dict[str, ast.cmpop] = {"gt": ast.Gt(), "lt": ast.Lt(), "ge": ast.GtE(),
                                    "le": ast.LtE(), "eq": ast.Eq(), "ne": ast.NotEq()}  # fmt: skip
+_NUMBERED = torch.nn.ModuleList | torch.nn.Sequential | torch.nn.ParameterList
 _SPECIAL = {"special_": "torch.special.", "linalg_": "torch.linalg."}
 
 
@@ -52,7 +55,6 @@ class References:
         self.paths: dict[str, Tensor] = {}
         """The names and paths that were returned so far, and the tensors that they refer to."""
         self._direct = {id(v): k for k, v in reversed(self.names.items()) if isinstance(v, Tensor)}
-        self._deep: dict[int, str] | None = None
 
     def named(self, value: Value) -> ast.expr | None:
         """Return the name of a value or the path to it, or None."""
@@ -63,12 +65,12 @@ class References:
         for bind in value.binds:
             if self.names.get(bind.name) is value.tensor:
                 return self._noted(bind.name, value.tensor)
-        text = self._direct.get(id(value.tensor)) or self._nested().get(id(value.tensor))
+        text = self._direct.get(id(value.tensor)) or self._nested.get(id(value.tensor))
         return self._noted(text, value.tensor) if text is not None else None
 
     def _noted(self, text: str, tensor: Tensor) -> ast.expr:
         self.paths[text] = tensor
-        return ast.parse(text, mode="eval").body
+        return parsed(text)
 
     def text(self, node: ast.expr) -> str:
         """Return the source of an expression, with the scope's names of modules, such as F."""
@@ -99,17 +101,15 @@ class References:
 
     def argument(self, value: Any, op: Op) -> ast.expr:
         """Return the expression for an argument, tensor or not. Raises Unreachable."""
+        read = None
         if isinstance(value, Tensor):
             read = self.graph.reads.get(op.index, {}).get(id(value)) or Value(value, op.index)
-            if not read.live and self.named(read) is None:
-                spelled = self.spellings.of(value, self.graph.statement(op))
-                if spelled is not None:
-                    return spelled
-            return self.expression(read)
+            if read.live or self.named(read) is not None:
+                return self.expression(read)
         spelled = self.spellings.of(value, self.graph.statement(op))
         if spelled is not None:
             return spelled
-        return self._written(value, op)
+        return self._written(value, op) if read is None else self.expression(read)
 
     def _written(self, value: Any, op: Op) -> ast.expr:
         if isinstance(value, torch.Size):
@@ -123,11 +123,10 @@ class References:
                     for e in (value.start, value.stop, value.step)]  # fmt: skip
             return ast.Slice(*ends)
         if isinstance(value, torch.dtype | torch.device):
-            text = str(value) if isinstance(value, torch.dtype) else repr(str(value))
-            return ast.parse(text, mode="eval").body
+            return parsed(str(value) if isinstance(value, torch.dtype) else repr(str(value)))
         if value is Ellipsis or value is None or isinstance(value, int | float | str | range):
-            if isinstance(value, float) and not -1e400 < value < 1e400:
-                return ast.parse(f"float('{value}')", mode="eval").body
+            if isinstance(value, float) and not math.isfinite(value):
+                return parsed(f"float('{value}')")
             return literal(value) if value is not Ellipsis else ast.Constant(...)
         raise Unreachable(f"a {type(value).__name__}")
 
@@ -136,7 +135,7 @@ class References:
         if value.live or value.aliased_write or tensor.numel() > 4 or tensor.requires_grad:
             raise Unreachable(_lost(value, "a tensor"))
         elements = self.graph.forward.trace.at(tensor, value.at).tolist()
-        return ast.parse(f"torch.tensor({elements!r})", mode="eval").body
+        return parsed(f"torch.tensor({elements!r})")
 
     def _call(self, op: Op, value: Value, name: str, swapped: bool) -> ast.expr:
         args, kwargs = list(op.args), {k: v for k, v in op.kwargs.items() if not _is_default(k, v)}
@@ -147,9 +146,7 @@ class References:
         if isinstance(op.result, Tensor) or not results:
             return call
         at = next((i for i, t in enumerate(results) if t is value.tensor), 0)
-        fields = getattr(op.result, "_fields", None) or getattr(
-            type(op.result), "__match_args__", ()
-        )
+        fields = getattr(op.result, "_fields", None) or getattr(op.result, "__match_args__", ())
         if hasattr(op.result, "values") and hasattr(op.result, "indices"):
             fields = ("values", "indices")
         if fields:
@@ -161,14 +158,13 @@ class References:
     ) -> ast.expr | None:
         if kwargs:
             return None
-        if len(args) == 2 and name in _OPERATORS:
+        if len(args) == 2 and name in {*_OPERATORS, *_COMPARED, "getitem"}:
             left, right = (self.argument(a, op) for a in args)
-            return ast.BinOp(left, _OPERATORS[name], right)
-        if len(args) == 2 and name in _COMPARED:
-            left, right = (self.argument(a, op) for a in args)
-            return ast.Compare(left, [_COMPARED[name]], [right])
-        if len(args) == 2 and name == "getitem":
-            return ast.Subscript(self.argument(args[0], op), self.argument(args[1], op), ast.Load())
+            if name in _OPERATORS:
+                return ast.BinOp(left, _OPERATORS[name], right)
+            if name in _COMPARED:
+                return ast.Compare(left, [_COMPARED[name]], [right])
+            return ast.Subscript(left, right, ast.Load())
         if name == "neg":
             return ast.UnaryOp(ast.USub(), self.argument(args[0], op))
         if getattr(op.func, "__name__", "") == "__get__":
@@ -183,25 +179,23 @@ class References:
         where = getattr(op.func, "__qualname__", "")
         if where.startswith(("TensorBase.", "Tensor.")) and parts:
             return ast.Call(ast.Attribute(parts[0], function, ast.Load()), parts[1:], keywords)
-        module = str(getattr(op.func, "__module__", None))
-        home = (
-            "torch.nn.functional."
-            if module in ("torch.nn.functional", "torch._C._nn")
-            else "torch."
-        )
-        if home == "torch.nn.functional." and not hasattr(torch.nn.functional, function):
-            function = name  # F.logsigmoid is torch._C._nn.log_sigmoid
+        home = "torch."
+        if getattr(op.func, "__module__", None) in ("torch.nn.functional", "torch._C._nn"):
+            home = "torch.nn.functional."
+            if not hasattr(torch.nn.functional, function):
+                function = name  # F.logsigmoid is torch._C._nn.log_sigmoid
         for prefix, place in _SPECIAL.items():
             if function.startswith(prefix):
                 function, home = function.removeprefix(prefix), place
-        return ast.Call(ast.parse(home + function, mode="eval").body, parts, keywords)
+        return ast.Call(parsed(home + function), parts, keywords)
 
+    @cached_property
     def _nested(self) -> dict[int, str]:
-        if self._deep is None:
-            self._deep = {}
-            for text, tensor in _walk(self.names):
-                self._deep.setdefault(id(tensor), text)
-        return self._deep
+        """The paths to tensors inside objects, by the id of the tensor."""
+        paths: dict[int, str] = {}
+        for text, tensor in _walk(self.names):
+            paths.setdefault(id(tensor), text)
+        return paths
 
 
 class _Modules(ast.NodeTransformer):
@@ -234,11 +228,8 @@ def _lost(value: Value, otherwise: str) -> str:
 
 
 def _is_default(name: str, value: Any) -> bool:
-    return (
-        value is None
-        or name in ("_stacklevel", "inplace")
-        or (name, value) == ("approximate", "none")
-    )
+    unwritten = value is None or name in ("_stacklevel", "inplace")
+    return unwritten or (name, value) == ("approximate", "none")
 
 
 def _walk(names: Mapping[str, Any]) -> Iterator[tuple[str, Tensor]]:
@@ -271,9 +262,7 @@ def _inside(text: str, value: Any) -> list[tuple[str, Any]]:
     if isinstance(value, torch.nn.Module):
         parts = {**value._parameters, **value._buffers, **value._modules}
         plain = {k: v for k, v in vars(value).items() if not k.startswith("_") and k != "training"}
-        numbered = isinstance(
-            value, torch.nn.ModuleList | torch.nn.Sequential | torch.nn.ParameterList
-        )
+        numbered = isinstance(value, _NUMBERED)
         return [
             (f"{text}[{k}]" if numbered and k.isdigit() else f"{text}.{k}", v)
             for k, v in {**parts, **plain}.items()

@@ -57,8 +57,9 @@ def between(graph: Graph, start: Value, end: Value) -> Subgraph | None:
             if value.live and value is not start and id(value) not in results:
                 others[id(value)] = value
         for value in graph.results[op.index]:
-            live = [user for user in graph.users.get(id(value), ()) if _is_live(graph, user)]
-            if value is not end and any(user.index not in inside for user in live):
+            outside = (u for u in graph.users.get(id(value), ()) if u.index not in inside)
+            used = any(v.live for user in outside for v in graph.results[user.index])
+            if used and value is not end:
                 return None
     if len(others) > 2 or any(v.tensor.numel() > start.tensor.numel() for v in others.values()):
         return None
@@ -69,9 +70,8 @@ def _ops_between(graph: Graph, start: Value, end: Value) -> list[Op] | None:
     """Return the operations on the paths from `start` to `end`, or None if there is no path."""
     reached, downstream = {id(start)}, []
     for op in graph.ops:
-        if start.at <= op.index < end.at and any(
-            id(v) in reached for v in graph.reads[op.index].values()
-        ):
+        is_downstream = any(id(v) in reached for v in graph.reads[op.index].values())
+        if is_downstream and start.at <= op.index < end.at:
             downstream.append(op)
             reached |= {id(v) for v in graph.results[op.index] if v.live}
     needed, ops = {id(end)}, []
@@ -82,10 +82,6 @@ def _ops_between(graph: Graph, start: Value, end: Value) -> list[Op] | None:
     if id(start) not in needed or id(end) not in reached or not ops:
         return None
     return ops[::-1]
-
-
-def _is_live(graph: Graph, op: Op) -> bool:
-    return any(v.live for v in graph.results[op.index])
 
 
 class ExactValues:

@@ -20,9 +20,9 @@ def cross_entropy(graph: Graph, subgraph: Subgraph, exact: ExactValues) -> Block
     logits, loss = exact.of(subgraph.start), exact.of(subgraph.end)
     rows, classes = logits.shape
     for target in _integers(graph, subgraph):
-        if target.dtype != torch.int64 or target.shape != (rows,):
+        if target.shape != (rows,) or rows == 0:
             continue
-        if rows == 0 or int(target.min()) < 0 or int(target.max()) >= classes:
+        if int(target.min()) < 0 or int(target.max()) >= classes:
             continue
         for reduction in ("mean", "sum"):
             known = torch.nn.functional.cross_entropy(logits, target, reduction=reduction)

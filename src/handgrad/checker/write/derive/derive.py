@@ -30,14 +30,10 @@ def choose_pass(trace: Trace, file: str, loss: str | None = None) -> ForwardPass
 
     Passes on which backward() was called come first. Raises CheckError if there is none.
     """
-    passes = [(p, _loss_name(p)) for p in _passes(trace, file)]
-    if loss is not None:
-        passes = [(p, name) for p, name in passes if name == loss]
-        if not passes:
-            raise CheckError(f"{file}: no loss is named {loss}")
+    passes = [p for p in _passes(trace, file) if loss in (None, _loss_name(p))]
     if not passes:
-        raise CheckError(f"{file}: {NO_LOSS}")
-    return max((p for p, _ in passes), key=lambda p: (p.backward is not None, len(p.nodes())))
+        raise CheckError(f"{file}: {NO_LOSS if loss is None else f'no loss is named {loss}'}")
+    return max(passes, key=lambda p: (p.backward is not None, len(p.nodes())))
 
 
 def latest_pass(trace: Trace, names: Mapping[str, Any], file: str) -> ForwardPass:
@@ -49,11 +45,7 @@ def latest_pass(trace: Trace, names: Mapping[str, Any], file: str) -> ForwardPas
     if not passes:
         raise CheckError(f"{file}: {NO_LOSS}")
     values = {id(value) for value in names.values()}
-
-    def rank(p: ForwardPass) -> tuple[bool, bool, int]:
-        return id(p.outputs[0]) in values, p.backward is not None, p.end
-
-    return max(passes, key=rank)
+    return max(passes, key=lambda p: (id(p.outputs[0]) in values, p.backward is not None, p.end))
 
 
 def _passes(trace: Trace, file: str) -> list[ForwardPass]:
@@ -95,7 +87,7 @@ def derive_pass(
     lines = laid_out(derived)
     extra = {} if seed is None else {seed[0]: seed[1]}
     run = ExecutedLines(lines, refs, TensorValues(forward), extra)
-    exact = ExecutedLines(lines, refs, doubles, _double(extra))
+    exact = ExecutedLines(lines, refs, doubles, {k: v.double() for k, v in extra.items()})
     gradients = [
         _judged(forward, writer, value, bind, run, exact)
         for value, bind in nodes
@@ -113,7 +105,7 @@ def derive_pass(
 def nodes_of(graph: Graph, refs: References) -> list[tuple[Value, Bind]]:
     """Return the values that get a gradient, the last first, each with a name for its verdict."""
     nodes: list[tuple[Value, Bind]] = []
-    output, unnamed = graph.output(), 0
+    output, unnamed, upstream = graph.output(), 0, _upstream_of_output(graph)
     for value in reversed(graph.values):
         if not value.live or value is output or value.aliased_write:
             continue
@@ -124,27 +116,21 @@ def nodes_of(graph: Graph, refs: References) -> list[tuple[Value, Bind]]:
             bind = next(iter(value.binds), None)
             if bind is None and (node := refs.named(value)) is not None:
                 unnamed += 1
-                bind = Bind(
-                    -unnamed, printed(node), value.tensor, "assign", Statement(Place(0), "")
-                )
+                nowhere = Statement(Place(0), "")
+                bind = Bind(-unnamed, printed(node), value.tensor, "assign", nowhere)
                 value.binds.append(bind)
-        if bind is not None and _reaches_output(graph, value):
+        if bind is not None and id(value) in upstream:
             nodes.append((value, bind))
     return nodes
 
 
-def _reaches_output(graph: Graph, value: Value) -> bool:
-    """Tell whether the output depends on a value."""
-    todo, visited = [value], {id(value)}
-    while todo:
-        for op in graph.users.get(id(todo.pop()), ()):
-            for result in graph.results[op.index]:
-                if result is graph.output():
-                    return True
-                if result.live and id(result) not in visited:
-                    visited.add(id(result))
-                    todo.append(result)
-    return False
+def _upstream_of_output(graph: Graph) -> set[int]:
+    """Return the ids of the values on which the output depends."""
+    ids = {id(graph.output())}
+    for op in reversed(graph.ops):
+        if any(id(v) in ids for v in graph.results[op.index]):
+            ids |= {id(v) for v in graph.reads[op.index].values() if v.live}
+    return ids
 
 
 def _judged(
@@ -177,9 +163,8 @@ def laid_out(derived: DerivedLines) -> list[str]:
         following = derived.lines[i + 1] if i + 1 < len(derived.lines) else "#"
         is_idle = line.startswith("#") and following.startswith("#")
         is_idle = is_idle and not _is_reason(line) and not _is_reason(following)
-        if is_idle and not _heads_a_statement(derived.lines, i):
-            continue
-        lines.append(line)
+        if not is_idle or _heads_a_statement(derived.lines, i):
+            lines.append(line)
     return lines
 
 
@@ -189,9 +174,7 @@ def _is_reason(line: str) -> bool:
 
 def _heads_a_statement(lines: Sequence[str], i: int) -> bool:
     """Tell whether a statement follows a comment, perhaps after more comment lines."""
-    while i < len(lines) and lines[i].startswith("#"):
-        i += 1
-    return i < len(lines)
+    return not all(line.startswith("#") for line in lines[i:])
 
 
 def _missing_step(statement: Statement | None, reason: str) -> MissingStep:
@@ -202,9 +185,5 @@ def _missing_step(statement: Statement | None, reason: str) -> MissingStep:
 
 def _loss_name(forward: ForwardPass) -> str | None:
     ids = {id(t) for t in forward.outputs}
-    names = [b.name for b in forward.trace.of(Bind) if id(b.value) in ids and b.kind != "param"]
-    return names[0] if names else None
-
-
-def _double(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {k: v.double() if v.is_floating_point() else v for k, v in tensors.items()}
+    binds = (b for b in forward.trace.of(Bind) if id(b.value) in ids and b.kind != "param")
+    return next((b.name for b in binds), None)

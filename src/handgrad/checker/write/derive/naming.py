@@ -4,7 +4,6 @@ import keyword
 import re
 from io import StringIO
 from tokenize import COMMENT, TokenError, generate_tokens
-from typing import Any
 
 from torch import Tensor
 
@@ -31,9 +30,8 @@ class NameTable:
     def stem(self, value: Value) -> str:
         """Return the name of a value as an identifier, numbered if another value has it."""
         if id(value) not in self._stems:
-            node = self.refs.named(value)
+            node, bind = self.refs.named(value), value.bind or next(iter(value.binds), None)
             text = printed(node) if node is not None else ""
-            bind = next(iter([value.bind] if value.bind is not None else value.binds), None)
             stem = _identifier(text or (bind.name if bind is not None else "t"))
             if not text or stem in self._taken:  # the name now holds another tensor
                 stem = self.version(stem)
@@ -71,10 +69,9 @@ class NameTable:
         """Tell whether a name may be set: it is new, or holds a tensor of no forward pass."""
         if name in self._used or not name.isidentifier():
             return False
-        current: Any = self.refs.names.get(name)
-        if current is None:
-            return True
-        return isinstance(current, Tensor) and id(current) not in self._forward
+        current = self.refs.names.get(name)
+        is_other = isinstance(current, Tensor) and id(current) not in self._forward
+        return current is None or is_other
 
 
 def heading(statement: str) -> list[str]:
@@ -96,8 +93,6 @@ def _identifier(text: str) -> str:
     if text.isidentifier():
         return text
     words = re.findall(r"\w+", text)
-    if not words:
-        return "t"
-    if text.endswith("']") and not words[-1][0].isdigit():
+    if text.endswith("']") and words and not words[-1][0].isdigit():
         return str(words[-1])
-    return str("_".join(words))
+    return "_".join(words) or "t"

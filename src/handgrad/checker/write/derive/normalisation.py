@@ -40,18 +40,16 @@ class _Norm:
 
     name: str
     dims: tuple[int, ...]
+    count: int
+    """The number of elements that are normalised together."""
     correction: int
     eps: float
     xhat: Tensor
     rstd: Tensor
 
-    def count(self, x: Tensor) -> int:
-        """Return the number of elements that are normalised together."""
-        return int(x.shape[-1] if self.name == "layernorm" else x[..., 0].numel())
-
     @property
     def count_text(self) -> str | None:
-        """How to write that number, if it is one size of the input."""
+        """How to write `count`, if it is one size of the input."""
         if self.name == "layernorm":
             return "input.shape[-1]"
         return "input.shape[0]" if len(self.dims) == 1 else None
@@ -66,7 +64,7 @@ def _norms(subgraph: Subgraph, x: Tensor) -> Iterator[_Norm]:
             for eps in _epsilons(subgraph):
                 rstd = (x.var(dims, correction=correction, keepdim=True) + eps) ** -0.5
                 xhat = (x - x.mean(dims, keepdim=True)) * rstd
-                yield _Norm(name, dims, correction, eps, xhat, rstd)
+                yield _Norm(name, dims, count, correction, eps, xhat, rstd)
 
 
 def _epsilons(subgraph: Subgraph) -> list[float]:
@@ -81,11 +79,11 @@ def _affine(
 ) -> tuple[float, dict[str, Tensor]]:
     """Return the distance of the block from `gain * xhat + bias`, and gain and bias by name."""
     others, nearest = subgraph.others, (inf, dict[str, Tensor]())
+    if not all(broadcasts_to(tuple(v.tensor.shape), tuple(out.shape)) for v in others):
+        return nearest
     for order in permutations(others):
         for names in _ROLES[len(others)]:
             roles = dict(zip(names, order, strict=True))
-            if not all(broadcasts_to(tuple(v.tensor.shape), tuple(out.shape)) for v in order):
-                continue
             known = xhat
             if "gain" in roles:
                 known = known * exact.of(roles["gain"])
@@ -126,7 +124,7 @@ def _block(
         steps["$dxhat"], d = "gain * d", "dxhat"
 
     def forms(c: OpCall) -> Forms:
-        n = c.number(norm.count(c["input"]), norm.count_text)
+        n = c.number(norm.count, norm.count_text)
         bessel = closed_form("bessel", n=n) if norm.correction else ""
         sums = {"dims": f"{dims}{keepdim}", "xhat": "xhat", "bessel": bessel}
         dx = closed_form("norm", scale=scale, n=n, d=d, **sums)

@@ -1,6 +1,7 @@
 """The result of `derive`: the lines, and a verdict on each of their gradients."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from textwrap import indent
 from typing import Any
 
 from handgrad.checker.records import CellError, VerdictName
@@ -95,16 +96,10 @@ class Derivation:
                 }
                 for g in self.gradients
             ],
-            "missing": [
-                {"statement": s.statement, "line": s.line, "cell": s.cell, "why": s.why}
-                for s in self.missing
-            ],
+            "missing": [asdict(step) for step in self.missing],
             "errors": [{"cell": e.cell, "line": e.line, "error": e.error} for e in self.errors],
         }
 
     def __str__(self) -> str:
-        if self.head is None:
-            return "\n".join(self.lines) + "\n"
-        return (
-            "\n".join([self.head, *(f"    {line}" if line else "" for line in self.lines)]) + "\n"
-        )
+        body = "\n".join(self.lines) + "\n"
+        return body if self.head is None else f"{self.head}\n{indent(body, '    ')}"

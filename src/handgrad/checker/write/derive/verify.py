@@ -85,13 +85,9 @@ class TensorValues:
         if tensor.layout is not torch.strided:
             return tensor.detach()
         value = self.forward.trace.at(tensor, self.forward.end + 1).detach()
-        if self.replay is not None and value.is_floating_point():
+        if replay is not None and value.is_floating_point():
             return value.double()
-        return value.clone() if not _is_expanded(value) else value
-
-
-def _is_expanded(value: Tensor) -> bool:
-    return 0 in value.stride()
+        return value if 0 in value.stride() else value.clone()  # an expanded tensor stays so
 
 
 def verdict_of(
@@ -101,12 +97,11 @@ def verdict_of(
 
     `formula` is the gradient that the lines give in float64.
     """
-    truth = forward.truth.get(bind.index)
+    index, truth = bind.index, forward.truth.get(bind.index)
     if truth is None or not isinstance(value, Tensor):
         return None, None, None
-    verdict, ratio = judge(
-        value.detach(), forward.autograd.get(bind.index), truth, forward.noise[bind.index], formula
-    )
+    native, noise = forward.autograd.get(index), forward.noise[index]
+    verdict, ratio = judge(value.detach(), native, truth, noise, formula)
     max_abs_diff = None
     if value.shape == truth.shape:
         max_abs_diff = float((value.to(truth) - truth).abs().max()) if truth.numel() else 0.0

@@ -76,10 +76,9 @@ class Writer:
 
     def undo(self, op: Op) -> None:
         """Write what one operation contributes to the gradients of its arguments."""
-        results = self.graph.results[op.index]
+        results, broken = self.graph.results[op.index], self.derived.broken
         if not any(v.live for v in results):
             return
-        broken = self.derived.broken
         reason = next((broken[id(v)] for v in results if id(v) in broken), None)
         if reason is not None:
             self._break(op, reason)
@@ -133,14 +132,14 @@ class Writer:
         contributions = self._pending.get(id(value))
         if not contributions:
             return None
-        if len(contributions) > 1:
-            return self._on_own_line(f"d{self._stem(value)}", total(contributions[::-1]))
-        return contributions[0]
+        if len(contributions) == 1:
+            return contributions[0]
+        return self._on_own_line(f"d{self._stem(value)}", total(contributions[::-1]))
 
     def _add_line(self, value: Value, expr: Expr) -> None:
         """Write `dx = ...` for the first contribution, `dx += ...` for later ones."""
         name, first = self.names.gradient(value), id(value) not in self._named
-        if expr.shape != tuple(value.tensor.shape) or expr.is_number:
+        if not expr.fills(value.tensor):
             like = self.refs.named(value)
             expr = expanded(expr, None if like is None else self.refs.text(like), value.tensor)
         if first:
@@ -205,10 +204,9 @@ class Writer:
 
     def _open(self, statement: Statement | None) -> None:
         """Write the forward line that the next lines undo, as a comment."""
-        if statement is None or statement == self._header:
-            return
-        self._header = statement
-        self.derived.lines += heading(statement.text)
+        if statement is not None and statement != self._header:
+            self._header = statement
+            self.derived.lines += heading(statement.text)
 
     def comment(self, text: str) -> None:
         """Write a comment in the place of a forward line."""
@@ -219,7 +217,6 @@ class Writer:
         self.derived.lines.append(text)
 
     def _miss(self, op: Op, error: Exception) -> None:
-        """Report an operation that cannot be undone."""
         statement = self.graph.statement(op)
         self._open(statement)
         reason = f"{'no rule for' if isinstance(error, NoRule) else 'cannot be written:'} {error}"
@@ -243,21 +240,16 @@ def seed_of(graph: Graph) -> Expr:
 
 
 def _named(name: str, value: Value) -> Expr:
-    """Return the gradient of a value by its name."""
     return Expr(parsed(name), zeros_as(value.tensor))
 
 
 def _is_view(node: ast.expr) -> bool:
     """Tell whether an expression may share memory with a gradient that it names."""
-    if isinstance(node, ast.Name):
-        return True
-    if isinstance(node, ast.Subscript):
-        return _is_view(node.value)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        node = node.func
     if isinstance(node, ast.Attribute):
         return node.attr in _VIEWS and _is_view(node.value)
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-        return node.func.attr in _VIEWS and _is_view(node.func.value)
-    return False
+    return isinstance(node, ast.Name) or (isinstance(node, ast.Subscript) and _is_view(node.value))
 
 
 def _as_tensors(index: ast.expr) -> ast.Tuple:

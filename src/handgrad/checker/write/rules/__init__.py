@@ -31,5 +31,3 @@ RULES: dict[str, Rule] = {
     **losses.RULES,
     **normalisation.RULES,
 }
-
-__all__ = ["RULES", "Rule"]

@@ -6,10 +6,6 @@ SIGMOID = "torch.sigmoid(input)"
 SELU_SCALE, SELU_ALPHA = "1.0507009873554805", "1.7580993408473766"
 
 
-def _relu(c: OpCall) -> Forms:
-    return {"input": "(out > 0) * d"}
-
-
 def _gelu(c: OpCall) -> Forms:
     if c["approximate"] == "tanh":
         return {
@@ -49,17 +45,9 @@ def _prelu(c: OpCall) -> Forms:
     }
 
 
-def _glu(c: OpCall) -> Forms:
-    return {
-        "$left": "input.chunk(2, dim)[0]",
-        "$gate": "torch.sigmoid(input.chunk(2, dim)[1])",
-        "input": "torch.cat([gate * d, left * gate * (1 - gate) * d], dim)",
-    }
-
-
 RULES: dict[str, Rule] = {
     "sigmoid": each("input", input="out * (1 - out) * d"),
-    "relu": each("input", _relu),
+    "relu": each("input", input="(out > 0) * d"),
     "hardtanh": each(
         "input, min_val=-1.0, max_val=1.0", input="((input > min_val) & (input < max_val)) * d"
     ),
@@ -98,5 +86,12 @@ RULES: dict[str, Rule] = {
         "input", input="torch.where(torch.abs(input) < 3, input / 3 + 0.5, input >= 3) * d"
     ),
     "threshold": each("input, threshold, value", input="(input > threshold) * d"),
-    "glu": whole("input, dim=-1", _glu),
+    "glu": whole(
+        "input, dim=-1",
+        {
+            "$left": "input.chunk(2, dim)[0]",
+            "$gate": "torch.sigmoid(input.chunk(2, dim)[1])",
+            "input": "torch.cat([gate * d, left * gate * (1 - gate) * d], dim)",
+        },
+    ),
 }

@@ -8,15 +8,11 @@ from handgrad.checker.write.rules.rule import Forms, NoRule, OpCall, Rule, each
 
 
 def _add(c: OpCall) -> Forms:
-    if c["alpha"] == 1:
-        return {"input": "d", "other": "d"}
-    return {"input": "d", "other": "alpha * d"}
+    return {"input": "d", "other": "d" if c["alpha"] == 1 else "alpha * d"}
 
 
 def _sub(c: OpCall) -> Forms:
-    if c["alpha"] == 1:
-        return {"input": "d", "other": "-d"}
-    return {"input": "d", "other": "-alpha * d"}
+    return {"input": "d", "other": "-d" if c["alpha"] == 1 else "-alpha * d"}
 
 
 def _div(c: OpCall) -> Forms:
@@ -55,22 +51,15 @@ def _is_number(text: str) -> bool:
     return text.lstrip("-").replace(".", "", 1).isdigit()
 
 
-def _greater(c: OpCall) -> Forms:
-    return _larger(c, ">")
-
-
-def _smaller(c: OpCall) -> Forms:
-    return _larger(c, "<")
-
-
-def _larger(c: OpCall, sign: str) -> Forms:
+def _larger(c: OpCall) -> Forms:
     """Give each operand half where they are equal, as autograd does; only if that occurs."""
+    sign = ">" if c.name in ("maximum", "fmax") else "<"
     half = "0.5 * (input == other) * d"
     tied = bool((torch.as_tensor(c["input"]) == torch.as_tensor(c["other"])).any())
-    more = dict.fromkeys(("input", "other"), f" + {half}" if tied else "")
+    more = f" + {half}" if tied else ""
     return {
-        "input": f"(input {sign} other) * d{more['input']}",
-        "other": f"(other {sign} input) * d{more['other']}",
+        "input": f"(input {sign} other) * d{more}",
+        "other": f"(other {sign} input) * d{more}",
     }
 
 
@@ -90,10 +79,6 @@ def _clamp(c: OpCall) -> Forms:
 def _to(c: OpCall) -> Forms:
     same = c["input"].dtype == c.out.dtype and c["input"].device == c.out.device
     return {"input": "d" if same or not isinstance(c.d, torch.Tensor) else "d.to(input)"}
-
-
-def _lerp(c: OpCall) -> Forms:
-    return {"input": "(1 - weight) * d", "end": "weight * d", "weight": "(end - input) * d"}
 
 
 def _fmod(c: OpCall) -> Forms:
@@ -126,7 +111,12 @@ RULES: dict[str, Rule] = {
     "reciprocal": each("input", input="-(out**2) * d"),
     "remainder": each("input, other", _fmod),
     "fmod": each("input, other", _fmod),
-    "lerp": each("input, end, weight", _lerp),
+    "lerp": each(
+        "input, end, weight",
+        input="(1 - weight) * d",
+        end="weight * d",
+        weight="(end - input) * d",
+    ),
     "addcmul": each(
         "input, tensor1, tensor2, *, value=1",
         input="d",
@@ -184,10 +174,10 @@ RULES: dict[str, Rule] = {
     "digamma": each("input", input="torch.polygamma(1, input) * d"),
     # kinks and steps
     "abs": each("input", input="torch.sign(input) * d"),
-    "maximum": each("input, other", _greater),
-    "minimum": each("input, other", _smaller),
-    "fmax": each("input, other", _greater),
-    "fmin": each("input, other", _smaller),
+    "maximum": each("input, other", _larger),
+    "minimum": each("input, other", _larger),
+    "fmax": each("input, other", _larger),
+    "fmin": each("input, other", _larger),
     "clamp": each("input, min=None, max=None", _clamp),
     "clamp_min": each("input, min", input="(input >= min) * d"),
     "clamp_max": each("input, max", input="(input <= max) * d"),

@@ -22,21 +22,19 @@ def _getitem(c: OpCall) -> Forms:
     index = c["index"]
     parts = index if isinstance(index, tuple) else (index,)
     if not any(_is_advanced(p) for p in parts):
-        return {"input": AtIndex("index", "d", _basic(c, parts))}
+        return {"input": AtIndex("index", _basic(c, parts))}
     unique = _is_unique([p for p in parts if _is_advanced(p)])
     if not all(_is_advanced(p) for p in parts):
-        return {"input": AtIndex("index", "d", _mixed(c, parts), unique)}
+        return {"input": AtIndex("index", _mixed(c, parts), unique)}
     gradient = _one_hot_rows(c, parts)
     if gradient is None:
         accumulate = "" if unique else ", accumulate=True"
         gradient = f"torch.zeros_like(input).index_put_({_tensor_index(c, parts)}, d{accumulate})"
-    return {"input": AtIndex("index", "d", gradient, unique)}
+    return {"input": AtIndex("index", gradient, unique)}
 
 
 def _is_advanced(part: Any) -> bool:
-    if isinstance(part, Tensor):
-        return True
-    return isinstance(part, Sequence) and not isinstance(part, str)
+    return isinstance(part, Tensor | Sequence)
 
 
 def _tensor_index(c: OpCall, parts: Sequence[Any]) -> str:
@@ -78,12 +76,11 @@ def _mixed(c: OpCall, parts: Sequence[Any]) -> str:
     """
     dims = [i for i, p in enumerate(parts) if _is_advanced(p)]
     rest = [p for p in parts if not _is_advanced(p)]
-    if len(dims) == 1 and all(p == slice(None) for p in rest if isinstance(p, slice)):
-        part = parts[dims[0]]
-        plain = isinstance(part, Tensor) and part.dim() == 1 and part.dtype == torch.int64
-        if plain and all(isinstance(p, slice) for p in rest):
-            c.extra["where"] = part
-            return f"torch.zeros_like(input).index_add_({dims[0]}, where, d)"
+    part = parts[dims[0]]
+    plain = isinstance(part, Tensor) and part.dim() == 1 and part.dtype == torch.int64
+    if plain and len(dims) == 1 and all(p == slice(None) for p in rest):
+        c.extra["where"] = part
+        return f"torch.zeros_like(input).index_add_({dims[0]}, where, d)"
     return ""
 
 
@@ -95,46 +92,41 @@ def _basic(c: OpCall, parts: Sequence[Any]) -> str:
     for part in parts:
         full += [slice(None)] * (rank - indexed) if part is Ellipsis else [part]
     value, dim = "d", 0
-    steps: list[tuple[str, int, tuple[int, ...]]] = []
+    slices: list[tuple[int, tuple[int, int, int]]] = []
+    ints: list[tuple[int, int]] = []
     for at, part in enumerate(full):
         if part is None:
-            value = f"{value}.squeeze({_kept_before(full[:at])})"
+            position = sum(isinstance(p, slice) for p in full[:at])  # of the result's dimensions
+            value = f"{value}.squeeze({position})"
         elif isinstance(part, slice) and part != slice(None):
-            begin, end, step = part.indices(c.shape()[dim])
-            steps.append(("slice_scatter", dim, (begin, end, step)))
+            slices.append((dim, part.indices(c.shape()[dim])))
         elif not isinstance(part, slice):
-            steps.append(("select_scatter", dim, (int(part),)))
+            ints.append((dim, int(part)))
         dim += part is not None
-    return _scattered(c, value, steps) if steps else value
+    return _scattered(rank, value, slices, ints)
 
 
-def _kept_before(parts: Sequence[Any]) -> int:
-    """Return the position of a new dimension in the result, new ones before it not counted."""
-    return sum(isinstance(p, slice) for p in parts)
-
-
-def _scattered(c: OpCall, value: str, steps: Sequence[tuple[str, int, Any]]) -> str:
+def _scattered(
+    rank: int,
+    text: str,
+    slices: Sequence[tuple[int, tuple[int, int, int]]],
+    ints: Sequence[tuple[int, int]],
+) -> str:
     """Undo slices and then integers, which dropped dimensions; `input[...]` has each shape."""
-    slices = [s for s in steps if s[0] == "slice_scatter"]
-    ints = [s for s in steps if s[0] == "select_scatter"]
-    rank = len(c.shape())
-    text = value
-    dropped = [dim for _, dim, _ in ints]
-    for k, (_, dim, (begin, end, step)) in enumerate(slices):
+    for k, (dim, (begin, end, step)) in enumerate(slices):
         index = [":"] * rank
-        for _, other, (b, e, s) in slices[k + 1 :]:
+        for other, (b, e, s) in slices[k + 1 :]:
             index[other] = f"{b}:{e}:{s}" if s != 1 else f"{b}:{e}"
-        for _, other, (at,) in ints:
+        for other, at in ints:
             index[other] = str(at)
-        like = _like(index)
-        at = dim - sum(d < dim for d in dropped)
-        text = f"torch.zeros_like({like}).slice_scatter({text}, {at}, {begin}, {end}, {step})"
-        text = text.replace(", 1)", ")") if step == 1 and text.endswith(f"{end}, 1)") else text
-    for k, (_, dim, (at,)) in enumerate(ints):
+        at = dim - sum(d < dim for d, _ in ints)
+        span = f"{begin}, {end}, {step}" if step != 1 else f"{begin}, {end}"
+        text = f"torch.zeros_like({_like(index)}).slice_scatter({text}, {at}, {span})"
+    for k, (dim, at) in enumerate(ints):
         index = [":"] * rank
-        for _, other, (b,) in ints[k + 1 :]:
+        for other, b in ints[k + 1 :]:
             index[other] = str(b)
-        shift = sum(d < dim for _, d, _ in ints[k + 1 :])
+        shift = sum(d < dim for d, _ in ints[k + 1 :])
         text = f"torch.zeros_like({_like(index)}).select_scatter({text}, {dim - shift}, {at})"
     return text
 
@@ -145,16 +137,12 @@ def _like(parts: list[str]) -> str:
     return f"input[{', '.join(parts)}]" if parts else "input"
 
 
-def _setitem(c: OpCall) -> Forms:
-    return {"input": ExceptIndex("index"), "value": "d[index]"}
-
-
 def _embedding(c: OpCall) -> Forms:
     c.require(max_norm=None, scale_grad_by_freq=False)
     if c["padding_idx"] is not None and (c["input"] == c["padding_idx"]).any():
         raise NoRule("embedding with a padding_idx that occurs in the input")
     put = "torch.zeros_like(weight).index_put_((input,), d, accumulate=True)"
-    return {"weight": AtIndex("input", "d", put, unique=False)}
+    return {"weight": AtIndex("input", put, unique=False)}
 
 
 def _scatter(c: OpCall) -> Forms:
@@ -165,17 +153,14 @@ def _scatter(c: OpCall) -> Forms:
 def _index_put(c: OpCall) -> Forms:
     if c["accumulate"]:
         return {"input": "d", "values": "d[index]"}
-    return {
-        "input": "d.index_put(index, torch.zeros_like(values))",
-        "values": "d[index]",
-    }
+    return {"input": "d.index_put(index, torch.zeros_like(values))", "values": "d[index]"}
 
 
 ALONG = "input, dim, index"
 
 RULES: dict[str, Rule] = {
     "getitem": whole("input, index", _getitem),
-    "setitem": whole("input, index, value", _setitem),
+    "setitem": whole("input, index, value", input=ExceptIndex("index"), value="d[index]"),
     "select": whole(ALONG, input="torch.zeros_like(input).select_scatter(d, dim, index)"),
     "index_select": whole(ALONG, input="torch.zeros_like(input).index_add_(dim, index, d)"),
     "gather": whole(

@@ -9,62 +9,47 @@ SOFTMAX = closed_form("softmax", p="out", d="d", dim="dim")
 LOG_SOFTMAX = closed_form("log_softmax", out="out", d="d", dim="dim")
 
 
-def _averaged(c: OpCall, slope: str, of: str = "input") -> str:
+def _averaged(c: OpCall, slope: str) -> str:
     """Return `slope * d`, divided by the number of elements if the loss is a mean."""
     if c["reduction"] != "mean":
         return f"{slope} * d"
-    n = torch.Size(c.shape(of)).numel()
-    return f"{slope} * d / {c.number(n, f'{of}.numel()' if c.plain(of) else None)}"
+    n = torch.Size(c.shape()).numel()
+    return f"{slope} * d / {c.number(n, 'input.numel()' if c.plain('input') else None)}"
 
 
-def _pairwise(slope: str) -> Decide:
-    """Return the rule of a loss of `input - target`: the target's gradient is the negative."""
+def _elementwise(slope: str, target: str | None = None) -> Decide:
+    """Return the rule of an elementwise loss. The target's gradient is `target`, or `-slope`."""
 
     def decide(c: OpCall) -> Forms:
         _require_plain(c)
-        return {"input": _averaged(c, slope), "target": _averaged(c, f"-{slope}")}
+        return {"input": _averaged(c, slope), "target": _averaged(c, target or f"-{slope}")}
 
     return decide
 
 
 def _require_plain(c: OpCall) -> None:
     """Raise NoRule for weights, deprecated arguments, and operands that broadcast."""
-    c.require(weight=None, size_average=None, reduce=None)
+    c.require(pos_weight=None, weight=None, size_average=None, reduce=None)
     if c.shape("input") != c.shape("target"):
         raise NoRule(f"{c.name} that broadcasts")
 
 
 def _smooth_l1(c: OpCall) -> Forms:
-    beta = c["delta"] if c.name == "huber_loss" else c["beta"]
-    _require_plain(c)
-    inside = "(input - target)" if c.name == "huber_loss" else "(input - target) / beta"
-    limit = "delta" if c.name == "huber_loss" else "1"
-    slope = f"({inside}).clamp(-{limit}, {limit})" if beta else "torch.sign(input - target)"
-    return {"input": _averaged(c, slope), "target": _averaged(c, f"-{slope}")}
+    slope = "((input - target) / beta).clamp(-1, 1)" if c["beta"] else "torch.sign(input - target)"
+    return _elementwise(slope)(c)
 
 
-def _bce(c: OpCall) -> Forms:
-    _require_plain(c)
-    slope = "(input - target) / (input * (1 - input))"
-    other = "(torch.log(1 - input) - torch.log(input))"
-    return {"input": _averaged(c, slope), "target": _averaged(c, other)}
-
-
-def _bce_with_logits(c: OpCall) -> Forms:
-    c.require(pos_weight=None)
-    _require_plain(c)
-    slope = "(torch.sigmoid(input) - target)"
-    return {"input": _averaged(c, slope), "target": _averaged(c, "-input")}
+def _huber(c: OpCall) -> Forms:
+    clamped = "(input - target).clamp(-delta, delta)"
+    return _elementwise(clamped if c["delta"] else "torch.sign(input - target)")(c)
 
 
 def _kl_div(c: OpCall) -> Forms:
     _require_plain(c)
     weight = "torch.exp(target)" if c["log_target"] else "target"
-    forms = {"input": f"-{weight}"}
     if c["reduction"] == "batchmean":
-        rows = c.number(c.shape()[0], c.size_at(0))
-        return {name: f"{text} * d / {rows}" for name, text in forms.items()}
-    return {name: _averaged(c, text) for name, text in forms.items()}
+        return {"input": f"-{weight} * d / {c.number(c.shape()[0], c.size_at(0))}"}
+    return {"input": _averaged(c, f"-{weight}")}
 
 
 def _targets(c: OpCall) -> tuple[str, str]:
@@ -110,19 +95,6 @@ def _nll_loss(c: OpCall) -> Forms:
     return {"input": f"-{hot}{_scale(c, rows)}"}
 
 
-def _cosine_similarity(c: OpCall) -> Forms:
-    lengths = {
-        "$length1": "x1.norm(dim=dim, keepdim=True)",
-        "$length2": "x2.norm(dim=dim, keepdim=True)",
-        "$cosine": "out.unsqueeze(dim)",
-    }
-    return {
-        **lengths,
-        "x1": "(x2 / length2 - cosine * x1 / length1) / length1 * d.unsqueeze(dim)",
-        "x2": "(x1 / length1 - cosine * x2 / length2) / length2 * d.unsqueeze(dim)",
-    }
-
-
 MEAN = "size_average=None, reduce=None, reduction='mean'"
 PAIR = f"input, target, {MEAN}, weight=None"
 
@@ -140,14 +112,29 @@ RULES: dict[str, Rule] = {
         "reduction='mean'",
         _nll_loss,
     ),
-    "mse_loss": each(PAIR, _pairwise("2 * (input - target)")),
-    "l1_loss": each(PAIR, _pairwise("torch.sign(input - target)")),
+    "mse_loss": each(PAIR, _elementwise("2 * (input - target)")),
+    "l1_loss": each(PAIR, _elementwise("torch.sign(input - target)")),
     "smooth_l1_loss": each(f"input, target, {MEAN}, beta=1.0", _smooth_l1),
-    "huber_loss": each("input, target, reduction='mean', delta=1.0, weight=None", _smooth_l1),
-    "binary_cross_entropy": each(f"input, target, weight=None, {MEAN}", _bce),
+    "huber_loss": each("input, target, reduction='mean', delta=1.0, weight=None", _huber),
+    "binary_cross_entropy": each(
+        f"input, target, weight=None, {MEAN}",
+        _elementwise(
+            "(input - target) / (input * (1 - input))", "(torch.log(1 - input) - torch.log(input))"
+        ),
+    ),
     "binary_cross_entropy_with_logits": each(
-        f"input, target, weight=None, {MEAN}, pos_weight=None", _bce_with_logits
+        f"input, target, weight=None, {MEAN}, pos_weight=None",
+        _elementwise("(torch.sigmoid(input) - target)", "-input"),
     ),
     "kl_div": each(f"input, target, {MEAN}, log_target=False", _kl_div),
-    "cosine_similarity": whole("x1, x2, dim=1, eps=1e-8", _cosine_similarity),
+    "cosine_similarity": whole(
+        "x1, x2, dim=1, eps=1e-8",
+        {
+            "$length1": "x1.norm(dim=dim, keepdim=True)",
+            "$length2": "x2.norm(dim=dim, keepdim=True)",
+            "$cosine": "out.unsqueeze(dim)",
+            "x1": "(x2 / length2 - cosine * x1 / length1) / length1 * d.unsqueeze(dim)",
+            "x2": "(x1 / length1 - cosine * x2 / length2) / length2 * d.unsqueeze(dim)",
+        },
+    ),
 }

@@ -10,16 +10,14 @@ from handgrad.checker.write.rules.rule import Forms, NoRule, OpCall, Rule, whole
 Dims = int | tuple[int, ...]
 
 
-def _normalised(dims: Dims, x: str = "input") -> dict[str, str]:
-    """Return the steps that the closed form needs, over `dims` of `x`."""
+def _normalised(dims: Dims, dxhat: str, x: str = "input") -> dict[str, str]:
+    """Return the closed form over `dims` of `x`, and the steps that it needs."""
     return {
         "$rstd": closed_form("rstd", x=x, dims=dims, correction=0, eps="eps"),
         "$xhat": closed_form("xhat", x=x, dims=dims, rstd="rstd"),
+        "$dxhat": dxhat,
+        "input": closed_form("norm_of_means", d="dxhat", dims=dims),
     }
-
-
-def _closed(dims: Dims) -> str:
-    return closed_form("norm_of_means", d="dxhat", dims=dims)
 
 
 def _last(c: OpCall) -> Dims:
@@ -28,19 +26,12 @@ def _last(c: OpCall) -> Dims:
     return -1 if n_dims == 1 else tuple(range(-n_dims, 0))
 
 
-def _gained(c: OpCall, weight: str) -> dict[str, str]:
-    return {"$dxhat": f"{weight} * d"} if c.get("weight") is not None else {"$dxhat": "d"}
+def _gained(c: OpCall, weight: str) -> str:
+    return f"{weight} * d" if c.get("weight") is not None else "d"
 
 
 def _layer_norm(c: OpCall) -> Forms:
-    dims = _last(c)
-    return {
-        **_normalised(dims),
-        **_gained(c, "weight"),
-        "input": _closed(dims),
-        "weight": "xhat * d",
-        "bias": "d",
-    }
+    return {**_normalised(_last(c), _gained(c, "weight")), "weight": "xhat * d", "bias": "d"}
 
 
 def _batch_norm(c: OpCall) -> Forms:
@@ -49,20 +40,16 @@ def _batch_norm(c: OpCall) -> Forms:
     view = f".view(1, -1{', 1' * (rank - 2)})" if rank > 2 else ""
     total = f".sum({dims})"
     if not c["training"]:
-        slope = "(running_var + eps) ** -0.5"
-        slope = f"({slope}){view}" if view else slope
+        rstd = "(running_var + eps) ** -0.5"
         gain = f"weight{view} * " if c.get("weight") is not None else ""
-        mean = f"running_mean{view}"
         return {
-            "$rstd": slope,
+            "$rstd": f"({rstd}){view}" if view else rstd,
             "input": f"{gain}rstd * d",
-            "weight": f"((input - {mean}) * rstd * d){total}",
+            "weight": f"((input - running_mean{view}) * rstd * d){total}",
             "bias": f"d{total}",
         }
     return {
-        **_normalised(dims),
-        **_gained(c, f"weight{view}"),
-        "input": _closed(dims),
+        **_normalised(dims, _gained(c, f"weight{view}")),
         "weight": f"(xhat * d){total}",
         "bias": f"d{total}",
     }
@@ -75,13 +62,13 @@ def _group_norm(c: OpCall) -> Forms:
     view = f".view(1, -1{', 1' * len(rest)})"
     dims = (0, *range(2, 2 + len(rest)))
     total = f".sum({dims if len(dims) > 1 else 0})"
-    gain = f"weight{view} * d" if c.get("weight") is not None else "d"
+    dxhat = f"({_gained(c, f'weight{view}')}).reshape({n}, {groups}, -1)"
+    steps = _normalised(2, dxhat, "groups")
     return {
         "$groups": f"input.reshape({n}, {groups}, -1)",
-        **_normalised(2, "groups"),
-        "$dxhat": f"({gain}).reshape({n}, {groups}, -1)",
-        "input": f"({_closed(2)}).reshape({c.size('input')})",
-        "weight": f"(xhat.reshape({c.size('input')}) * d){total}",
+        **steps,
+        "input": f"({steps['input']}).reshape({c.size()})",
+        "weight": f"(xhat.reshape({c.size()}) * d){total}",
         "bias": f"d{total}",
     }
 
@@ -92,7 +79,7 @@ def _rms_norm(c: OpCall) -> Forms:
     return {
         "$rstd": f"((input**2).mean({dims}, keepdim=True) + {eps}) ** -0.5",
         "$xhat": "input * rstd",
-        **_gained(c, "weight"),
+        "$dxhat": _gained(c, "weight"),
         "input": closed_form("rms_norm", d="dxhat", dims=dims),
         "weight": "xhat * d",
     }
@@ -117,9 +104,10 @@ def _attention(c: OpCall) -> Forms:
     """Differentiate softmax(q @ k.mT * scale) @ v."""
     if c["attn_mask"] is not None or c["dropout_p"] or c["enable_gqa"]:
         raise NoRule("scaled_dot_product_attention with a mask, dropout or grouped heads")
-    scale = "scale" if c["scale"] is not None else f"{c.shape('query')[-1]} ** -0.5"
-    if c["scale"] is None and math.sqrt(c.shape("query")[-1]).is_integer():
-        scale = f"{1 / math.sqrt(c.shape('query')[-1])}"
+    width = c.shape("query")[-1]
+    scale = "scale" if c["scale"] is not None else f"{width} ** -0.5"
+    if c["scale"] is None and math.sqrt(width).is_integer():
+        scale = f"{1 / math.sqrt(width)}"
     scores = f"query @ key.mT * {scale}"
     if c["is_causal"]:
         rows, columns = c.shape("query")[-2], c.shape("key")[-2]

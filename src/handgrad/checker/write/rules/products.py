@@ -25,12 +25,8 @@ def _turned(c: OpCall, name: str) -> str:
 
 def _linear(c: OpCall) -> Forms:
     rank = len(c.shape("input"))
-    forms = {"input": "d @ weight", "bias": "d"}
-    if rank == 1:
-        forms["weight"] = "torch.outer(d, input)"
-    else:
-        forms["weight"] = f"d.{'T' if rank == 2 else 'mT'} @ input"
-    return forms
+    weight = f"d.{'T' if rank == 2 else 'mT'} @ input" if rank > 1 else "torch.outer(d, input)"
+    return {"input": "d @ weight", "bias": "d", "weight": weight}
 
 
 def _scaled(text: str, factor: str, value: object) -> str:
@@ -74,25 +70,12 @@ def _einsum(c: OpCall) -> Forms:
 
 
 def _inner(c: OpCall) -> Forms:
-    if len(c.shape("input")) == len(c.shape("other")) == 1:
+    left, right = len(c.shape("input")), len(c.shape("other"))
+    if left == right == 1:
         return {"input": "d * other", "other": "d * input"}
-    if len(c.shape("input")) == len(c.shape("other")) == 2:
+    if left == right == 2:
         return {"input": "d @ other", "other": "d.T @ input"}
-    raise NoRule(f"inner of {len(c.shape('input'))}-D and {len(c.shape('other'))}-D")
-
-
-def _vecdot(c: OpCall) -> Forms:
-    return {
-        "input": "other * d.unsqueeze(dim)",
-        "other": "input * d.unsqueeze(dim)",
-    }
-
-
-def _cross(c: OpCall) -> Forms:
-    return {
-        "input": "torch.linalg.cross(other, d, dim=dim)",
-        "other": "torch.linalg.cross(d, input, dim=dim)",
-    }
+    raise NoRule(f"inner of {left}-D and {right}-D")
 
 
 def _bilinear(c: OpCall) -> Forms:
@@ -111,18 +94,20 @@ def _conv(c: OpCall) -> Forms:
     if isinstance(c["padding"], str) or len(c.shape("input")) != rank + 2:
         raise NoRule(f"{c.name} with padding={c['padding']!r} on {len(c.shape('input'))}-D input")
     settings = "stride, padding, dilation, groups"
-    rest = ", ".join(str(i) for i in (0, *range(2, rank + 2)))
     return {
         "input": f"torch.nn.grad.{c.name}_input({c.size('input')}, weight, d, {settings})",
         "weight": f"torch.nn.grad.{c.name}_weight(input, {c.size('weight')}, d, {settings})",
-        "bias": f"d.sum(({rest}))",
+        "bias": f"d.sum({(0, *range(2, rank + 2))})",
     }
 
 
 SCALES = "*, beta=1, alpha=1"
-_BATCHED = _added(
-    mat1="d @ mat2.mT", mat2="mat1.mT @ d"
-)  # addbmm sums over the batch: d broadcasts
+_BATCHED = _added(mat1="d @ mat2.mT", mat2="mat1.mT @ d")
+"""Also for addbmm, which sums over the batch: d broadcasts."""
+_CROSS = {
+    "input": "torch.linalg.cross(other, d, dim=dim)",
+    "other": "torch.linalg.cross(d, input, dim=dim)",
+}
 CONV = "input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1"
 
 RULES: dict[str, Rule] = {
@@ -133,7 +118,11 @@ RULES: dict[str, Rule] = {
     "dot": each("input, other", input="d * other", other="d * input"),
     "vdot": each("input, other", input="d * other", other="d * input"),
     "inner": whole("input, other", _inner),
-    "vecdot": whole("input, other, *, dim=-1", _vecdot),
+    "vecdot": whole(
+        "input, other, *, dim=-1",
+        input="other * d.unsqueeze(dim)",
+        other="input * d.unsqueeze(dim)",
+    ),
     "outer": whole("input, vec2", input="d @ vec2", vec2="d.T @ input"),
     "linear": whole("input, weight, bias=None", _linear),
     "bilinear": whole("input1, input2, weight, bias=None", _bilinear),
@@ -145,8 +134,8 @@ RULES: dict[str, Rule] = {
     ),
     "addr": whole(f"input, vec1, vec2, {SCALES}", _added(vec1="d @ vec2", vec2="d.T @ vec1")),
     "einsum": whole("equation, *operands", _einsum),
-    "cross": whole("input, other, dim=-1", _cross),
-    "linalg_cross": whole("input, other, *, dim=-1", _cross),
+    "cross": whole("input, other, dim=-1", _CROSS),
+    "linalg_cross": whole("input, other, *, dim=-1", _CROSS),
     "conv1d": whole(CONV, _conv),
     "conv2d": whole(CONV, _conv),
 }

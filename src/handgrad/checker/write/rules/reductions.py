@@ -10,27 +10,24 @@ from handgrad.checker.write.rules.rule import Forms, NoRule, OpCall, Rule, each,
 REDUCED = "input, dim=None, keepdim=False"
 
 
-def kept(c: OpCall, name: str = "d", dim: str = "dim") -> str:
+def kept(c: OpCall, name: str = "d") -> str:
     """Return text for a reduced tensor in a shape that broadcasts over the input."""
-    rank, dims = len(c.shape()), c.dims(dim)
+    rank, dims, dim = len(c.shape()), c.dims(), c.get("dim")
     if c.get("keepdim") or dims == tuple(range(len(dims))) or not rank:
         return name  # only leading dimensions were reduced: broadcasting adds them
     if name == "d" and not isinstance(c.d, torch.Tensor):
         return name
-    text = name
-    for reduced in dims:
-        text += f".unsqueeze({c[dim] if isinstance(c[dim], int) else reduced})"
-    return text
+    return name + "".join(f".unsqueeze({dim if isinstance(dim, int) else d})" for d in dims)
 
 
-def count(c: OpCall, dim: str = "dim") -> int:
+def count(c: OpCall) -> int:
     """Return the number of input elements per element of the result."""
-    return math.prod(c.shape()[d] for d in c.dims(dim))
+    return math.prod(c.shape()[d] for d in c.dims())
 
 
-def counted(c: OpCall, dim: str = "dim") -> str:
+def counted(c: OpCall) -> str:
     """Return text for that number: as the user spells it, or from the shape, or its digits."""
-    dims, n = c.dims(dim), count(c, dim)
+    dims, n = c.dims(), count(c)
     sized = "input" if c.plain("input") else c.alike("input")
     if sized is None:
         return c.number(n)
@@ -38,14 +35,6 @@ def counted(c: OpCall, dim: str = "dim") -> str:
         return c.number(n, f"{sized}.numel()")
     parts = [f"{sized}.shape[{d}]" for d in dims]
     return c.number(n, parts[0] if len(parts) == 1 else f"({' * '.join(parts)})")
-
-
-def _sum(c: OpCall) -> Forms:
-    return {"input": kept(c)}
-
-
-def _mean(c: OpCall) -> Forms:
-    return {"input": f"{kept(c)} / {counted(c)}"}
 
 
 def _nanmean(c: OpCall) -> Forms:
@@ -93,10 +82,6 @@ def _settle_unbiased(c: OpCall) -> None:
         c.values["unbiased"], c.values["dim"] = c["dim"], None
 
 
-def _logsumexp(c: OpCall) -> Forms:
-    return {"input": f"torch.exp(input - {kept(c, 'out')}) * {kept(c)}"}
-
-
 def _norm(c: OpCall) -> Forms:
     order = 2 if c.get("p") in (None, "fro") else c["p"]
     if order == 1:
@@ -113,38 +98,34 @@ def _extreme(c: OpCall) -> Forms:
         return {"input": f"(input {sign} dim) * d", "dim": f"(dim {sign} input) * d"}
     if c["dim"] is None:
         return _shared(c)
-    return _picked(c, f"input.arg{c.name}({{dim}}, keepdim=True)")
+    return _picked(c)
 
 
 def _shared(c: OpCall) -> Forms:
     """Divide the gradient among equal extremes, as autograd does."""
-    out = kept(c, "out")
-    hits = c["input"] == _unreduced(c)
-    if c.dims() and (hits.sum(c.dims()) > 1).any():
-        dims = "" if len(c.dims()) == len(c.shape()) else f"{c['dim']}, keepdim=True"
-        return {"input": f"(input == {out}) * {kept(c)} / (input == {out}).sum({dims})"}
-    return {"input": f"(input == {out}) * {kept(c)}"}
+    hit, dims = f"(input == {kept(c, 'out')})", c.dims()
+    kept_shape = [1 if i in dims else s for i, s in enumerate(c.shape())]
+    hits = c["input"] == c.out.reshape(kept_shape)
+    if dims and (hits.sum(dims) > 1).any():
+        where = "" if len(dims) == len(c.shape()) else f"{c['dim']}, keepdim=True"
+        return {"input": f"{hit} * {kept(c)} / {hit}.sum({where})"}
+    return {"input": f"{hit} * {kept(c)}"}
 
 
-def _unreduced(c: OpCall) -> torch.Tensor:
-    shape = [1 if i in c.dims() else s for i, s in enumerate(c.shape())]
-    return c.out.reshape(shape)
-
-
-def _picked(c: OpCall, where: str) -> Forms:
+def _picked(c: OpCall) -> Forms:
     """Return the gradient at the index of the extreme along a dimension."""
-    dim = c["dim"] % max(len(c.shape()), 1)
-    index, value = where.format(dim=c["dim"]), "d"
-    if not c.get("keepdim"):
-        value = f"d.unsqueeze({c['dim']})" if isinstance(c.d, torch.Tensor) else "d"
     if not c.shape():
         return {"input": "d"}
+    dim, value = c["dim"] % len(c.shape()), "d"
+    if not c["keepdim"] and isinstance(c.d, torch.Tensor):
+        value = f"d.unsqueeze({c['dim']})"
     if dim == 1 and len(c.shape()) == 2 and c["input"].shape[0] and c.plain("input"):
-        index = index.replace(", keepdim=True", "")
+        index = f"input.arg{c.name}({c['dim']})"
         hot = closed_form("one_hot", index=index, classes="input.shape[1]")
         if c["input"].dtype != torch.get_default_dtype() and c.raw_is_number:
             hot += ".to(input)"
         return {"input": f"{hot} * {value}"}
+    index = f"input.arg{c.name}({c['dim']}, keepdim=True)"
     if isinstance(c.d, torch.Tensor) and c.d.shape != c.out.shape:
         value = f"({value}).expand_as({index})"  # scatter_ does not broadcast
     return {"input": f"torch.zeros_like(input).scatter_({c['dim']}, {index}, {value})"}
@@ -156,24 +137,14 @@ def _by_index(c: OpCall) -> Forms:
     if c["dim"] is None:
         return _shared(c)
     dim, keep = c["dim"], c.name in ("sort", "topk") or c.get("keepdim")
-    index, value = (
-        ("indices", "d") if keep else (f"indices.unsqueeze({dim})", f"d.unsqueeze({dim})")
-    )
-    return {"input": f"torch.zeros_like(input).scatter_({dim}, {index}, {value})"}
-
-
-def _cumsum(c: OpCall) -> Forms:
-    return {"input": "d.flip(dim).cumsum(dim).flip(dim)"}
+    back = "" if keep else f".unsqueeze({dim})"
+    return {"input": f"torch.zeros_like(input).scatter_({dim}, indices{back}, d{back})"}
 
 
 def _cumprod(c: OpCall) -> Forms:
     if (c["input"] == 0).any():
         raise NoRule("cumprod of a tensor with a 0 in it")
     return {"input": "(out * d).flip(dim).cumsum(dim).flip(dim) / input"}
-
-
-def _logcumsumexp(c: OpCall) -> Forms:
-    return {"input": "torch.exp(input) * (torch.exp(-out) * d).flip(dim).cumsum(dim).flip(dim)"}
 
 
 def _diff(c: OpCall) -> Forms:
@@ -193,15 +164,17 @@ def _var_mean(c: OpCall) -> Forms:
 SPREAD = "input, dim=None, unbiased=None, keepdim=False, *, correction=None"
 
 RULES: dict[str, Rule] = {
-    "sum": each(REDUCED + ", dtype=None", _sum),
+    "sum": each(REDUCED + ", dtype=None", lambda c: {"input": kept(c)}),
     "nansum": each(REDUCED, {"input": "(~input.isnan()) * d"}),
-    "mean": each(REDUCED + ", dtype=None", _mean),
+    "mean": each(REDUCED + ", dtype=None", lambda c: {"input": f"{kept(c)} / {counted(c)}"}),
     "nanmean": each(REDUCED, _nanmean),
     "prod": each(REDUCED, _prod),
     "var": each(SPREAD, _var),
     "std": each(SPREAD, _std),
     "var_mean": each(SPREAD, _var_mean),
-    "logsumexp": each(REDUCED, _logsumexp),
+    "logsumexp": each(
+        REDUCED, lambda c: {"input": f"torch.exp(input - {kept(c, 'out')}) * {kept(c)}"}
+    ),
     "norm": each("input, p=None, dim=None, keepdim=False, dtype=None, ord=None", _norm),
     "max": each(REDUCED, _extreme),
     "min": each(REDUCED, _extreme),
@@ -211,9 +184,12 @@ RULES: dict[str, Rule] = {
     "topk": whole("input, k, dim=-1, largest=True, sorted=True", _by_index),
     "kthvalue": whole("input, k, dim=-1, keepdim=False", _by_index),
     "median": each("input, dim=None, keepdim=False", _by_index),
-    "cumsum": whole("input, dim", _cumsum),
+    "cumsum": whole("input, dim", input="d.flip(dim).cumsum(dim).flip(dim)"),
     "cumprod": whole("input, dim", _cumprod),
-    "logcumsumexp": whole("input, dim", _logcumsumexp),
+    "logcumsumexp": whole(
+        "input, dim",
+        input="torch.exp(input) * (torch.exp(-out) * d).flip(dim).cumsum(dim).flip(dim)",
+    ),
     "diff": whole("input, n=1, dim=-1", _diff),
     "trace": each("input", input="torch.eye(*input.shape).to(input) * d"),
 }

@@ -8,9 +8,9 @@ dimensions, which are added when the rule is applied.
 import ast
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
-import torch
 from torch import Tensor
 
 
@@ -20,14 +20,13 @@ class NoRule(Exception):
 
 @dataclass(frozen=True)
 class AtIndex:
-    """A gradient of some elements: `dinput[index] = value`, and 0 elsewhere.
+    """A gradient of some elements: `dinput[index] = d`, and 0 elsewhere.
 
-    `index` and `value` are templates. `whole` is the whole gradient as one expression. `unique` is
-    False if the index may repeat elements, whose contributions must be added up.
+    `index` is a template. `whole` is the whole gradient as one expression. `unique` is False if the
+    index may repeat elements, whose contributions must be added up.
     """
 
     index: str
-    value: str
     whole: str
     unique: bool = True
 
@@ -59,11 +58,22 @@ class Rule:
     signature: str
     forms: Forms | Decide
     lazy: bool = False
-    parameters: tuple[tuple[str, Any, bool], ...] = field(init=False)
-    """Name, default (or REQUIRED), and whether the parameter takes all remaining arguments."""
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "parameters", _parameters(self.signature))
+    @cached_property
+    def parameters(self) -> list[tuple[str, Any, bool]]:
+        """Name, default (or REQUIRED), and whether the parameter takes all remaining arguments."""
+        definition = ast.parse(f"def f({self.signature}): 0").body[0]
+        assert isinstance(definition, ast.FunctionDef)
+        arguments = definition.args
+        missing = len(arguments.args) - len(arguments.defaults)
+        defaults = [REQUIRED] * missing + [ast.literal_eval(d) for d in arguments.defaults]
+        parameters = [(a.arg, d, False) for a, d in zip(arguments.args, defaults, strict=True)]
+        if arguments.vararg is not None:
+            parameters.append((arguments.vararg.arg, (), True))
+        for keyword, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
+            value = ast.literal_eval(default) if default else REQUIRED
+            parameters.append((keyword.arg, value, False))
+        return parameters
 
 
 REQUIRED = object()
@@ -101,17 +111,17 @@ class OpCall:
     def __getitem__(self, name: str) -> Any:
         return self.values[name]
 
-    def get(self, name: str, default: Any = None) -> Any:
-        return self.values.get(name, default)
+    def get(self, name: str) -> Any:
+        return self.values.get(name)
 
     def shape(self, name: str = "input") -> tuple[int, ...]:
         """Return the shape of an argument; () for a number."""
         value = self.values[name]
         return tuple(value.shape) if isinstance(value, Tensor) else ()
 
-    def dims(self, name: str = "dim", of: str = "input") -> tuple[int, ...]:
-        """Return the dimensions that the argument `name` selects, all if it is None or empty."""
-        dims, rank = self.values.get(name), len(self.shape(of))
+    def dims(self) -> tuple[int, ...]:
+        """Return the dimensions that the argument `dim` selects, all if it is None or empty."""
+        dims, rank = self.get("dim"), len(self.shape())
         if dims is None or (isinstance(dims, Sequence) and not len(dims)):
             return tuple(range(rank))
         several = dims if isinstance(dims, Sequence) else (dims,)
@@ -177,22 +187,6 @@ _SYNONYMS = {"self": "input", "tensor": "input", "x": "input", "axis": "dim", "k
 _IGNORED = {"_stacklevel", "out", "inplace", "non_blocking", "copy", "memory_format", "stable"}
 
 
-def _parameters(signature: str) -> tuple[tuple[str, Any, bool], ...]:
-    definition = ast.parse(f"def f({signature}): 0").body[0]
-    assert isinstance(definition, ast.FunctionDef)
-    arguments = definition.args
-    missing = len(arguments.args) - len(arguments.defaults)
-    defaults = [REQUIRED] * missing + [ast.literal_eval(d) for d in arguments.defaults]
-    parameters = [(a.arg, d, False) for a, d in zip(arguments.args, defaults, strict=True)]
-    if arguments.vararg is not None:
-        parameters.append((arguments.vararg.arg, (), True))
-    keywords = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
-    return (
-        *parameters,
-        *((a.arg, ast.literal_eval(d) if d else REQUIRED, False) for a, d in keywords),
-    )
-
-
 def canonical(func: Any) -> tuple[str, bool, bool]:
     """Return the canonical name of an operation, and two facts about its arguments.
 
@@ -203,17 +197,12 @@ def canonical(func: Any) -> tuple[str, bool, bool]:
     if name is not None:
         return name, False, False
     name = str(getattr(func, "__name__", "?"))
-    swapped = in_place = False
-    if name.startswith("__") and name.endswith("__"):
-        name = name.strip("_")
-        if name in _REFLECTED:
-            name, swapped = _REFLECTED[name], True
-        elif name in _AUGMENTED:
-            name, in_place = _AUGMENTED[name], True
-    elif name.endswith("_"):
-        name, in_place = name.rstrip("_"), True
-    if name == "rsub":
-        name, swapped = "sub", True
+    is_operator = name.startswith("__") and name.endswith("__")
+    in_place = name.endswith("_") and not is_operator
+    name = name.strip("_") if is_operator else name.rstrip("_")
+    swapped = name.startswith("r") and name[1:] in _ARITHMETIC  # __radd__, torch.rsub
+    if swapped or (name.startswith("i") and name[1:] in _ARITHMETIC):  # __iadd__
+        name, in_place = name[1:], not swapped
     return ALIASES.get(name, name), swapped, in_place or name == "setitem"
 
 
@@ -222,10 +211,7 @@ _ATTRIBUTES = {
     for name, alias in [("T", "t"), ("mT", "mT"), ("H", "t"), ("mH", "mT"), ("data", "detach"),
                         ("real", "real"), ("grad", "grad")]
 }  # fmt: skip
-_REFLECTED = {"radd": "add", "rsub": "sub", "rmul": "mul", "rdiv": "div", "rtruediv": "div",
-              "rpow": "pow", "rmatmul": "matmul"}  # fmt: skip
-_AUGMENTED = {"iadd": "add", "isub": "sub", "imul": "mul", "idiv": "div", "itruediv": "div",
-              "ipow": "pow", "imatmul": "matmul"}  # fmt: skip
+_ARITHMETIC = {"add", "sub", "mul", "div", "truediv", "pow", "matmul"}
 ALIASES = {
     "absolute": "abs", "arccos": "acos", "arccosh": "acosh", "arcsin": "asin", "arcsinh": "asinh",
     "arctan": "atan", "arctan2": "atan2", "arctanh": "atanh", "adjoint": "mT", "clip": "clamp",
@@ -244,8 +230,3 @@ ALIASES = {
     "bfloat16": "to", "type": "to", "cpu": "to", "cuda": "to", "type_as": "to",
     "contiguous": "clone", "alias": "clone", "view_copy": "reshape", "linalg_vecdot": "vecdot",
 }  # fmt: skip
-
-
-def size_of(value: Any) -> torch.Size:
-    """Return the shape of a tensor or a number."""
-    return value.shape if isinstance(value, Tensor) else torch.Size(())

@@ -7,14 +7,8 @@ from handgrad.checker.write.rules.rule import Forms, NoRule, OpCall, Rule, whole
 
 def _reshape(c: OpCall) -> Forms:
     how = "view" if c.spelling.startswith("view") and _viewable(c) else "reshape"
-    size = c.size("input")
-    if size.startswith("(") and c.shape():
-        size = ", ".join(map(str, c.shape()))
+    size = c.size() if c.plain("input") or not c.shape() else ", ".join(map(str, c.shape()))
     return {"input": f"d.{how}({size})"}
-
-
-def _reshape_as(c: OpCall) -> Forms:
-    return {**_reshape(c), "other": ""}
 
 
 def _viewable(c: OpCall) -> bool:
@@ -53,22 +47,21 @@ def _repeat_interleave(c: OpCall) -> Forms:
     if not isinstance(c["repeats"], int):
         raise NoRule("repeat_interleave by a tensor")
     if c["dim"] is None:
-        return {"input": f"d.reshape(-1, repeats).sum(1).reshape({c.size('input')})"}
+        return {"input": f"d.reshape(-1, repeats).sum(1).reshape({c.size()})"}
     dim, shape = c["dim"] % len(c.shape()), list(c.shape())
     split = (*shape[: dim + 1], c["repeats"], *shape[dim + 1 :])
     return {"input": f"d.reshape{split}.sum({dim + 1})"}
 
 
 def _roll(c: OpCall) -> Forms:
-    shifts = c["shifts"]
+    shifts, dims = c["shifts"], c["dim"]
     back = tuple(-s for s in shifts) if isinstance(shifts, tuple | list) else -shifts
-    dims = c["dim"]
     if dims is None or dims == ():
         return {"input": f"d.roll({back})"}
     return {"input": f"d.roll({back}, {dims if isinstance(dims, int) else tuple(dims)})"}
 
 
-def _cut(rank: int, dim: int, begin: int, end: int, size: int) -> str:
+def _cut(dim: int, begin: int, end: int, size: int) -> str:
     """Return text for the elements of d from begin to end along a dimension."""
     part = f"{begin or ''}:{'' if end == size else end}"
     if dim < 3:
@@ -83,8 +76,7 @@ def _cat(c: OpCall) -> Forms:
     sizes = [t.shape[dim] if t.dim() == rank else 0 for t in tensors]
     ends = list(accumulate(sizes))
     return {
-        f"tensors{i}": _cut(rank, dim, ends[i] - size, ends[i], ends[-1])
-        for i, size in enumerate(sizes)
+        f"tensors{i}": _cut(dim, ends[i] - size, ends[i], ends[-1]) for i, size in enumerate(sizes)
     }
 
 
@@ -106,29 +98,17 @@ def _stack(c: OpCall) -> Forms:
 
 
 def _joined(c: OpCall) -> Forms:
-    """Concatenate the gradients of the parts."""
+    """Concatenate the gradients of the parts, or stack those of unbind."""
     parts = ", ".join(f"d{i}" for i in range(len(c.outs)))
-    return {"input": f"torch.cat([{parts}], dim)"}
-
-
-def _stacked(c: OpCall) -> Forms:
-    parts = ", ".join(f"d{i}" for i in range(len(c.outs)))
-    dim = "" if c["dim"] == 0 else ", dim"
-    return {"input": f"torch.stack([{parts}]{dim})"}
+    if c.name != "unbind":
+        return {"input": f"torch.cat([{parts}], dim)"}
+    return {"input": f"torch.stack([{parts}]{'' if c['dim'] == 0 else ', dim'})"}
 
 
 def _narrow(c: OpCall) -> Forms:
     dim, start = c["dim"] % len(c.shape()), int(c["start"])
     end = start + c["length"]
-    return {
-        "input": f"torch.zeros_like(input).slice_scatter(d, {dim}, {start}, {end})",
-    }
-
-
-def _diagonal(c: OpCall) -> Forms:
-    return {
-        "input": "torch.zeros_like(input).diagonal_scatter(d, offset, dim1, dim2)",
-    }
+    return {"input": f"torch.zeros_like(input).slice_scatter(d, {dim}, {start}, {end})"}
 
 
 def _diag(c: OpCall) -> Forms:
@@ -143,8 +123,7 @@ def _tri(c: OpCall) -> Forms:
 
 def _pad(c: OpCall) -> Forms:
     c.require(mode="constant")
-    back = tuple(-p for p in c["pad"])
-    return {"input": f"torch.nn.functional.pad(d, {back})"}
+    return {"input": f"torch.nn.functional.pad(d, {tuple(-p for p in c['pad'])})"}
 
 
 def _rot90(c: OpCall) -> Forms:
@@ -153,7 +132,7 @@ def _rot90(c: OpCall) -> Forms:
 
 RULES: dict[str, Rule] = {
     "reshape": whole("input, *shape", _reshape),
-    "reshape_as": whole("input, other", _reshape_as),
+    "reshape_as": whole("input, other", lambda c: {**_reshape(c), "other": ""}),
     "flatten": whole("input, start_dim=0, end_dim=-1", _reshape),
     "unflatten": whole("input, dim, sizes", _reshape),
     "ravel": whole("input", _reshape),
@@ -183,9 +162,12 @@ RULES: dict[str, Rule] = {
     "split_with_sizes": whole("input, split_sizes, dim=0", _joined),
     "tensor_split": whole("input, sections, dim=0", _joined),
     "chunk": whole("input, chunks, dim=0", _joined),
-    "unbind": whole("input, dim=0", _stacked),
+    "unbind": whole("input, dim=0", _joined),
     "narrow": whole("input, dim, start, length", _narrow),
-    "diagonal": whole("input, offset=0, dim1=0, dim2=1", _diagonal),
+    "diagonal": whole(
+        "input, offset=0, dim1=0, dim2=1",
+        input="torch.zeros_like(input).diagonal_scatter(d, offset, dim1, dim2)",
+    ),
     "diag": whole("input, diagonal=0", _diag),
     "diag_embed": whole(
         "input, offset=0, dim1=-2, dim2=-1", input="d.diagonal(offset, dim1, dim2)"
