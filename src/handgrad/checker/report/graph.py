@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from handgrad.checker.records import ReportData, Row
 from handgrad.checker.report import words
-from handgrad.checker.report.layout import Edge, GraphLayout, lay_out
+from handgrad.checker.report.layout import Edge, GraphLayout, lay_out, successors
 from handgrad.checker.report.states import MARKS, STATES, state_of
 
 CHARACTER, PADDING, HEIGHT, MARGIN = 7.3, 16.0, 26.0, 8.0
@@ -119,9 +119,7 @@ def inherited_along(
 
     A fused gradient skips nodes; the path of the error goes through them.
     """
-    after: dict[str, list[str]] = {}
-    for one, other in edges:
-        after.setdefault(one, []).append(other)
+    after = successors(edges)
     passed: set[Edge] = set()
     for node in nodes.values():
         row = None if node.row is None else report.rows[node.row]

@@ -61,7 +61,7 @@ def lay_out(widths: Mapping[str, float], edges: Sequence[Edge]) -> GraphLayout:
 
 def against(nodes: Iterable[str], edges: Sequence[Edge]) -> set[Edge]:
     """Return the edges that close a cycle: a name that a loop binds again is one node."""
-    after = _after(edges)
+    after = successors(edges)
     backward: set[Edge] = set()
     begun: set[str] = set()
     ended: set[str] = set()
@@ -84,7 +84,7 @@ def against(nodes: Iterable[str], edges: Sequence[Edge]) -> set[Edge]:
 
 def depths(nodes: Iterable[str], edges: Sequence[Edge]) -> dict[str, int]:
     """Return the number of edges on each node's longest path to the end; there are no cycles."""
-    after, depth = _after(edges), dict[str, int]()
+    after, depth = successors(edges), dict[str, int]()
     for start in nodes:
         todo = [start]
         while todo:
@@ -97,7 +97,8 @@ def depths(nodes: Iterable[str], edges: Sequence[Edge]) -> dict[str, int]:
     return depth
 
 
-def _after(edges: Sequence[Edge]) -> dict[str, list[str]]:
+def successors(edges: Iterable[Edge]) -> dict[str, list[str]]:
+    """Return the ends of the edges that start at each node."""
     after: dict[str, list[str]] = {}
     for one, other in edges:
         after.setdefault(one, []).append(other)

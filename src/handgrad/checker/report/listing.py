@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from handgrad.checker.records import Listing, Place, ReportData
 from handgrad.checker.report.states import STATES, state_of
+from handgrad.checker.report.words import counted
 
 NEAR = 3
 """This many lines around a gradient stay visible; the others are folded."""
@@ -50,7 +51,7 @@ def blocks_of(listing: Listing, report: ReportData) -> list[LineBlock]:
 def _block(lines: Sequence[SourceLine], is_visible: bool) -> list[LineBlock]:
     if not lines or not (is_visible or any(line.text.strip() for line in lines)):
         return []
-    caption = f"{len(lines)} line{'' if len(lines) == 1 else 's'}"
+    caption = counted(len(lines), "line")
     is_left_out = not is_visible and len(lines) > FOLDED
     return [LineBlock(not is_visible, caption, () if is_left_out else tuple(lines))]
 
