@@ -14,7 +14,7 @@ def states(report: Report) -> dict[str, str]:
 
 
 def way(report: Report) -> set[tuple[str, str]]:
-    return inherited_along(report, nodes_of(report), report.edges)
+    return inherited_along(nodes_of(report), report.edges)
 
 
 def test_each_node_shows_the_verdict_on_its_gradient() -> None:

@@ -3,7 +3,7 @@
 import ast
 import builtins
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 
 from handgrad.checker.exercise.described import Forward
 from handgrad.checker.run.cells import parse
@@ -36,7 +36,8 @@ class Keeper:
         body = _body(source)
         if cell == self._forward.cell:
             body = self._up_to_loss(body)
-            source = "\n".join(source.split("\n")[: _last_line(body, self._forward)])
+            last = body[-1].end_lineno if body else self._forward.last_line
+            source = "\n".join(source.split("\n")[:last])
         dropped = [statement for statement in body if self._is_dropped(statement)]
         return _without(source, dropped)
 
@@ -91,10 +92,6 @@ def _body(source: str) -> list[ast.stmt]:
         return parse(MAGIC.sub(r"\1pass", source)).body
     except (SyntaxError, ValueError, RecursionError):
         return []
-
-
-def _last_line(body: Sequence[ast.stmt], forward: Forward) -> int:
-    return (body[-1].end_lineno or 0) if body else forward.last_line
 
 
 def _lines_of(statement: ast.stmt) -> range:

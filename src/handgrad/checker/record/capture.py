@@ -14,15 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from handgrad.checker.record.asking import asked, gradients_of
-from handgrad.checker.record.effects import (
-    BACKWARD,
-    FROM_LISTS,
-    PEEKS,
-    RANDOM,
-    rng_state,
-    targets_of,
-)
+from handgrad.checker.record.asking import SEEDS, asked, gradients_of
+from handgrad.checker.record.effects import FROM_LISTS, PEEKS, RANDOM, rng_state, targets_of
 from handgrad.checker.record.instrument import Statement
 from handgrad.checker.record.loops import LoopWatch
 from handgrad.checker.record.mode import Mode, top_mode
@@ -90,7 +83,7 @@ class Recorder:
         """Run one torch function for the user, and record it."""
         if self.paused_by is not None or func in PEEKS:
             return func(*args, **kwargs)
-        if func in BACKWARD or func is torch.autograd.grad:
+        if func in SEEDS:
             self.ask(*asked(func, args, kwargs))  # before the user's own call
             return func(*args, **kwargs)
         if func in FROM_LISTS:  # a constant, from lists that are too long to search
@@ -176,12 +169,8 @@ class Recorder:
         """Record that statement `number` has run in `frame` and set its targets to `values`."""
         if self.paused_by is not None or self.mode is None:
             return
-        if not self._names.written:  # most statements of most files set no tensor
-            for value in values:
-                if isinstance(value, _HOLDERS):
-                    break
-            else:
-                return
+        if not (self._names.written or any(isinstance(value, _HOLDERS) for value in values)):
+            return  # as most statements of most files
         with self._guarded():
             statement = self.statements[number]
             named: list[tuple[str, Kind, Tensor]] = []

@@ -8,7 +8,6 @@ from torch import Tensor
 
 from handgrad.checker.record.trace import tensors_in
 
-BACKWARD = (Tensor.backward, torch.autograd.backward)
 FROM_LISTS = {torch.tensor, torch.as_tensor, torch.asarray}
 RANDOM = ("dropout", "alpha_dropout", "feature_dropout", "feature_alpha_dropout", "dropout1d",
           "dropout2d", "dropout3d")  # fmt: skip

@@ -61,7 +61,7 @@ def by_parameter(
 ) -> dict[str, Any]:
     """Return the arguments by the names of the function's parameters."""
     names = inspect.signature(function).parameters
-    return dict(zip(names, positional, strict=False)) | keyword
+    return {**dict(zip(names, positional, strict=False)), **keyword}
 
 
 def first_output(function: Function, result: Any) -> Tensor:

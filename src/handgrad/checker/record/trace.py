@@ -122,18 +122,20 @@ class Trace:
         """Copy the bytes that event number len(self) is about to overwrite."""
         for value in values:
             storage = self._pinned.pop(key_of(value), None)
-            if storage is not None and self.kept_bytes + storage.nbytes() <= KEPT_BYTES:
-                self.kept_bytes += storage.nbytes()
-                self._kept.setdefault(key_of(value), []).append((len(self), _copy(storage)))
+            if storage is not None:
+                self._copy(storage)
 
     def keep_all(self) -> None:
         """Copy everything that is pinned: what follows is not recorded."""
-        for storage in list(self._pinned.values()):
-            key = storage._cdata
-            if self.kept_bytes + storage.nbytes() <= KEPT_BYTES:
-                self.kept_bytes += storage.nbytes()
-                self._kept.setdefault(key, []).append((len(self), _copy(storage)))
+        for storage in self._pinned.values():
+            self._copy(storage)
         self._pinned.clear()
+
+    def _copy(self, storage: torch.UntypedStorage) -> None:
+        if self.kept_bytes + storage.nbytes() <= KEPT_BYTES:
+            self.kept_bytes += storage.nbytes()
+            copy = storage.clone()  # type: ignore[no-untyped-call]
+            self._kept.setdefault(storage._cdata, []).append((len(self), copy))
 
     def keep(self, events: Sequence[Event]) -> set[int]:
         """Drop all other events, renumber these, and return the memory that they refer to."""
@@ -236,10 +238,6 @@ def needed(events: Sequence[Event], targets: Iterable[Tensor], stops: set[int]) 
 def _is_derived(value: Tensor) -> bool:
     """Tell a view of a leaf from the leaf itself."""
     return not is_leaf(value) or (value._is_view() and not value.requires_grad)
-
-
-def _copy(storage: torch.UntypedStorage) -> torch.UntypedStorage:
-    return storage.clone()  # type: ignore[no-untyped-call, no-any-return]
 
 
 def _is_unbacked(value: Tensor) -> bool:

@@ -47,7 +47,7 @@ def _note(note: Note) -> dict[str, Any]:
 
 
 def _place(place: Place | None) -> dict[str, int | None]:
-    return {"line": place and place.line, "cell": place and place.cell}
+    return {key: None if place is None else getattr(place, key) for key in ("line", "cell")}
 
 
 def _list(shape: tuple[int, ...] | None) -> list[int] | None:
