@@ -3,9 +3,8 @@
 import re
 from dataclasses import replace
 
-from checker.report.sample import REPORT, Elements, row
+from checker.report.sample import REPORT, Elements, part, row
 from handgrad.checker.report.graph import draw_graph, inherited_along, nodes_of
-from handgrad.checker.report.html import part
 from handgrad.checker.report.report import Report
 
 

@@ -55,11 +55,6 @@ class Box:
     text_x: str
     text_y: str
 
-    @property
-    def tag(self) -> str:
-        """The element: a link or a group."""
-        return "a" if self.anchor else "g"
-
 
 @dataclass(frozen=True)
 class GraphDrawing:
@@ -74,11 +69,6 @@ class GraphDrawing:
     error_heads: str
     boxes: tuple[Box, ...]
     states: tuple[str, ...]
-
-    @property
-    def has_error_path(self) -> bool:
-        """Whether an error spreads along an edge."""
-        return bool(self.error_edges)
 
 
 def nodes_of(report: ReportData) -> dict[str, DrawnNode]:
