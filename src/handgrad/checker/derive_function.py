@@ -9,7 +9,6 @@ from types import ModuleType
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from handgrad.checker.record import function
 from handgrad.checker.session import Session
@@ -60,8 +59,8 @@ def _as_function(
     """Add the def line, and a return of the gradients of the inputs."""
     names = [name for name in inspect.signature(forward).parameters if name in inputs]
     gradient_names = {g.node: g.name for g in derived.gradients if g.verdict is not None}
-    floating = [n for n in names if isinstance(inputs[n], Tensor) and inputs[n].is_floating_point()]
-    returned = ", ".join(gradient_names.get(name, "None") for name in floating)
+    floating = function.floating(inputs)
+    returned = ", ".join(gradient_names.get(name, "None") for name in names if name in floating)
     scope = {**vars(builtins), **inspect.getclosurevars(inspect.unwrap(forward)).globals}
     global_names = {k for k, v in scope.items() if k not in names and _is_global(v)}
     read = _read("\n".join(derived.lines)) - global_names - {"dout", "torch"}

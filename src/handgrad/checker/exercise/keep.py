@@ -80,18 +80,19 @@ def script_cells(source: str) -> list[str]:
 
 def docstring(source: str) -> str | None:
     """Return the docstring of a script, if it has one."""
-    try:
-        return ast.get_docstring(parse(source))
-    except (SyntaxError, ValueError, RecursionError):
-        return None
+    return ast.get_docstring(_parsed(source))
 
 
 def _body(source: str) -> list[ast.stmt]:
     """Return the statements, with `pass` for IPython's magics; none if it does not parse."""
+    return _parsed(MAGIC.sub(r"\1pass", source)).body
+
+
+def _parsed(source: str) -> ast.Module:
     try:
-        return parse(MAGIC.sub(r"\1pass", source)).body
+        return parse(source)
     except (SyntaxError, ValueError, RecursionError):
-        return []
+        return ast.Module([], [])
 
 
 def _lines_of(statement: ast.stmt) -> range:

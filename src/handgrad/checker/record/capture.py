@@ -211,7 +211,10 @@ class Recorder:
             return
         watch = self._loops.get(number)
         if watch is None:
-            watch = self._loops[number] = self._begun(sys._getframe(1), number)
+            frame, statement = sys._getframe(1), self.statements[number]
+            scope = self._scopes.of(frame, number, statement.text)
+            watch = LoopWatch(len(self.trace), statement.place.line, id(frame), scope)
+            self._loops[number] = watch
         if watch.tick(self.trace, self.limit):
             self._leave()  # if it cannot, calls pass through unrecorded
             self._barrier(f"after {watch.steps} steps", self.statements[number])
@@ -219,11 +222,6 @@ class Recorder:
             if self.stops and watch.steps >= self.limit:
                 self.enough = True
                 raise Enough
-
-    def _begun(self, frame: FrameType, number: int) -> LoopWatch:
-        statement = self.statements[number]
-        scope = self._scopes.of(frame, number, statement.text)
-        return LoopWatch(len(self.trace), statement.place.line, id(frame), scope)
 
     def _scope(self, frame: FrameType, number: int) -> Scope:
         scope = self._scopes.of(frame, number, self.statements[number].text)

@@ -64,6 +64,11 @@ def by_parameter(
     return {**dict(zip(names, positional, strict=False)), **keyword}
 
 
+def floating(inputs: Mapping[str, Any]) -> list[str]:
+    """Return the names of the floating-point tensors, the inputs that have gradients."""
+    return [n for n, x in inputs.items() if isinstance(x, Tensor) and x.is_floating_point()]
+
+
 def first_output(function: Function, result: Any) -> Tensor:
     """Return `out` of a `result` that is `out` or `(out, ...)`.
 

@@ -1,7 +1,8 @@
 """The page of each code, which `handgrad explain` prints.
 
-The pages of causes are the docstrings of the modules and functions that find them. They are read
-from the source, as importing them would import torch, which takes two seconds.
+The pages of notes are in note_pages.md. The pages of causes are the docstrings of the modules and
+functions that find them. They are read from the source, as importing them would import torch, which
+takes two seconds.
 """
 
 import ast
@@ -12,7 +13,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from handgrad.checker.report.note_pages import NOTE_PAGES
 from handgrad.text import printable
 
 CHECKER = Path(__file__).parents[1]
@@ -20,6 +20,7 @@ FOLDERS = (CHECKER / "explain" / "causes", CHECKER / "functions" / "causes")
 HEADING = re.compile(r"((?:What|Why|Wrong|Right)(?::|$))(.*)")
 CODE = re.compile(r"HG\d{1,9}")
 MOST_NEAR = 3
+PAGES_OF_NOTES = Path(__file__).with_name("note_pages.md")
 
 
 @dataclass(frozen=True)
@@ -39,11 +40,19 @@ class Page:
 
 def pages() -> dict[str, Page]:
     """Return all pages by their codes, in order."""
-    every = [Page(code, *page) for code, page in NOTE_PAGES.items()]
+    every = list(_in_text(PAGES_OF_NOTES.read_text(encoding="utf-8")))
     for folder in FOLDERS:
         for file in sorted(folder.glob("*.py")):
             every += _in_source(ast.parse(file.read_text(encoding="utf-8")))
     return {page.code: page for page in sorted(every, key=lambda page: page.code)}
+
+
+def _in_text(text: str) -> Iterator[Page]:
+    """Yield the pages in a text, each below a line `# HG201: name`."""
+    for section in text.removeprefix("# ").split("\n# "):
+        heading, _, body = section.partition("\n")
+        code, _, name = heading.partition(": ")
+        yield Page(code, name, body)
 
 
 def _in_source(module: ast.Module) -> Iterator[Page]:

@@ -63,18 +63,16 @@ def missing_rows(
     """
     nodes = [b for b in forward.nodes() if b.kind != "param" and b.index in forward.truth]
     nodes = [b for b in nodes if b.value.requires_grad or forward.backward is None]
-    whole = {id(g.hand.node.value) for g in graded if not g.unfinished}
-    done = whole | {id(g.hand.node.value) for g in graded}
+    passed = {id(g.hand.node.value) for g in graded if not g.unfinished}
     parents: dict[int, set[int]] = {}
     for source, made in consumers.items():
         for number in made:
             parents.setdefault(number, set()).add(source)
-    passed = set(whole)
     for node in nodes:  # in program order: what a node is computed from comes before it
         above = parents.get(id(node.value))
         if above and above <= passed:
             passed.add(id(node.value))
-    skipped = done | passed | {id(t) for t in forward.outputs}
+    skipped = passed | {id(g.hand.node.value) for g in graded} | {id(t) for t in forward.outputs}
     names = {g.hand.node.name for g in graded}
     rows: dict[str, Row] = {}
     for node in reversed(nodes):
