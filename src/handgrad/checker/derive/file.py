@@ -9,7 +9,7 @@ from handgrad.checker.run.wire import unpack
 from handgrad.checker.write.derive.records import Derivation
 from handgrad.errors import CheckError
 
-DERIVE = "handgrad.checker.derive_task:DeriveTask"
+DERIVE = "handgrad.checker.derive.task:DeriveTask"
 
 
 @dataclass(frozen=True)
