@@ -43,7 +43,7 @@ class Statement:
     """The whole text of its cell or file."""
 
 
-class Instrumenter(ast.NodeTransformer):
+class Instrumenter:
     """Instruments one module or cell; `statements` grows, and is shared by all cells of a file.
 
     `parameters` is the kind of functions' parameters: new names ("assign"), or second names for the

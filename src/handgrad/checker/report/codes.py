@@ -11,6 +11,7 @@ import inspect
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from heapq import nsmallest
 from pathlib import Path
 
 from handgrad.text import printable
@@ -83,9 +84,8 @@ def near(asked: str, known: dict[str, Page]) -> list[Page]:
     """Return up to three pages with a similar code or name."""
     plain = _plain(asked)
     if CODE.fullmatch(plain):
-        return sorted(known.values(), key=lambda page: abs(_number(page.code) - _number(plain)))[
-            :MOST_NEAR
-        ]
+        number = _number(plain)
+        return nsmallest(MOST_NEAR, known.values(), lambda page: abs(_number(page.code) - number))
     names = [page.name.upper() for page in known.values()]
     close = difflib.get_close_matches(plain, names, n=MOST_NEAR)
     within = [name for name in names if len(plain) > 2 and plain in name]
