@@ -57,14 +57,12 @@ def _as_function(
     derived: Derivation, forward: Callable[..., Any], inputs: Mapping[str, Any]
 ) -> Derivation:
     """Add the def line, and a return of the gradients of the inputs."""
-    names = [name for name in inspect.signature(forward).parameters if name in inputs]
     gradient_names = {g.node: g.name for g in derived.gradients if g.verdict is not None}
-    floating = function.floating(inputs)
-    returned = ", ".join(gradient_names.get(name, "None") for name in names if name in floating)
+    returned = ", ".join(gradient_names.get(n, "None") for n in function.floating(inputs))
     scope = {**vars(builtins), **inspect.getclosurevars(inspect.unwrap(forward)).globals}
-    global_names = {k for k, v in scope.items() if k not in names and _is_global(v)}
+    global_names = {k for k, v in scope.items() if k not in inputs and _is_global(v)}
     read = _read("\n".join(derived.lines)) - global_names - {"dout", "torch"}
-    order = [n for n in names if n in read] + sorted(read - set(names))
+    order = [n for n in inputs if n in read] + sorted(read - inputs.keys())
     head = f"def {forward.__name__}_backward({', '.join(['dout', *order])}):"
     lines = (*derived.lines, f"return {returned}")
     return replace(derived, lines=lines, head=head)

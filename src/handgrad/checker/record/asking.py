@@ -43,8 +43,7 @@ def gradients_of(trace: Trace, event: Backward) -> dict[int, Tensor]:
     )
     for tensor, grad in zip(retained, before, strict=True):
         tensor.grad = grad  # retain_grad has filled it in during this call too
-    found = zip(binds, gradients, strict=True)
-    return {b.index: g for b, g in found if g is not None}
+    return {b.index: g for b, g in zip(binds, gradients, strict=True) if g is not None}
 
 
 def _live_binds(trace: Trace) -> list[Bind]:

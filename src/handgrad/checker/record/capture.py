@@ -149,8 +149,7 @@ class Recorder:
 
     def keep(self, events: Sequence[Event]) -> None:
         """Forget everything but these events of the trace."""
-        spoken = self.trace.keep(events)
-        self._names.keep(events, spoken)
+        self._names.keep(events, self.trace.keep(events))
         self._scopes = Scopes()
 
     def ask(self, losses: tuple[Tensor, ...], seeds: tuple[Tensor | None, ...]) -> None:
@@ -225,8 +224,8 @@ class Recorder:
 
     def _scope(self, frame: FrameType, number: int) -> Scope:
         scope = self._scopes.of(frame, number, self.statements[number].text)
-        own = id(frame)
-        scope.loops = {w.line: w.scope for w in self._loops.values() if w.frame == own}
+        running = [watch for watch in self._loops.values() if watch.frame == id(frame)]
+        scope.loops = {watch.line: watch.scope for watch in running}
         return scope
 
     def end(self, number: int) -> None:

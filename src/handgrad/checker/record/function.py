@@ -59,9 +59,10 @@ def arguments(inputs: Sequence[Any] | Mapping[str, Any]) -> tuple[list[Any], dic
 def by_parameter(
     function: Function, positional: Sequence[Any], keyword: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return the arguments by the names of the function's parameters."""
+    """Return the arguments by the names of the function's parameters, in their order."""
     names = inspect.signature(function).parameters
-    return {**dict(zip(names, positional, strict=False)), **keyword}
+    given = {**dict(zip(names, positional, strict=False)), **keyword}
+    return {name: given[name] for name in names if name in given}
 
 
 def floating(inputs: Mapping[str, Any]) -> list[str]:

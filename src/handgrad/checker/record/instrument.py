@@ -190,12 +190,12 @@ def _text(lines: Sequence[str], node: ast.stmt) -> str:
     """Return the statement as written, or its first line if it has a body."""
     if isinstance(getattr(node, "body", None), list) or node.end_lineno is None:
         return lines[node.lineno - 1].strip()
-    own = list(lines[node.lineno - 1 : node.end_lineno])
+    shown = list(lines[node.lineno - 1 : node.end_lineno])
     before, after = beside(lines, node)
     if before or after.startswith(";"):  # it shares its lines with other statements
-        own[-1] = own[-1].encode()[: node.end_col_offset].decode()
-        own[0] = own[0].encode()[node.col_offset :].decode()
-    return textwrap.dedent("\n".join(own)).strip()
+        shown[-1] = shown[-1].encode()[: node.end_col_offset].decode()
+        shown[0] = shown[0].encode()[node.col_offset :].decode()
+    return textwrap.dedent("\n".join(shown)).strip()
 
 
 def beside(lines: Sequence[str], node: ast.stmt) -> tuple[str, str]:

@@ -141,7 +141,7 @@ class Trace:
         """Drop all other events, renumber these, and return the memory that they refer to."""
         old = [event.index for event in events]
         number = {index: n for n, index in enumerate(old)}
-        spoken = {key_of(t) for event in events for t in tensors_of(event)}
+        memory = {key_of(t) for event in events for t in tensors_of(event)}
         for event in events:
             event.index = number[event.index]
             if type(event) is Backward:
@@ -149,16 +149,16 @@ class Trace:
                 event.gradients = {number[i]: g for i, g in known if i in number}
         self.events = list(events)
         kept: dict[int, list[tuple[int, torch.UntypedStorage]]] = {}
-        for key in spoken & self._kept.keys():
+        for key in memory & self._kept.keys():
             for when, storage in self._kept[key]:
                 # before the event that wrote or, if that is dropped, the last one before it
                 before = bisect_left(old, when) - (when not in number)
                 if before >= 0:
                     kept.setdefault(key, []).append((before, storage))
         self._kept = kept
-        self._pinned = {key: s for key, s in self._pinned.items() if key in spoken}
+        self._pinned = {key: s for key, s in self._pinned.items() if key in memory}
         self.kept_bytes = sum(s.nbytes() for versions in kept.values() for _, s in versions)
-        return spoken
+        return memory
 
     def storage_at(self, value: Tensor, index: int) -> torch.UntypedStorage:
         """Return the bytes under `value` as they were just before event `index`."""

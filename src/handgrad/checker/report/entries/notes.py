@@ -50,10 +50,10 @@ def alias(evidence: NoteEvidence) -> Iterator[Remark]:
 
 def overwritten(evidence: NoteEvidence) -> Iterator[Remark]:
     """A forward tensor that the backward pass writes to."""
-    made = {key_of(t) for e in evidence.forward.events if type(e) is Op for t in e.outputs}
+    computed = {key_of(t) for e in evidence.forward.events if type(e) is Op for t in e.outputs}
     names = {b.name for b in evidence.forward.nodes() if b.kind != "param"}
     written = {key_of(t) for e in evidence.later if type(e) is Op for t in e.writes}
-    changed = (made & written) - evidence.forward.leaves
+    changed = (computed & written) - evidence.forward.leaves
     for event in evidence.later:
         if type(event) is not Bind or event.kind != "update" or event.name not in names:
             continue
@@ -70,9 +70,9 @@ def rebuilt(evidence: NoteEvidence) -> Iterator[Remark]:
     """A node that is computed again after the loss and then read by the backward pass."""
     nodes = {b.name: id(b.value) for b in evidence.forward.nodes() if b.kind != "param"}
     read = {id(t) for e in evidence.backward if type(e) is Op for t in e.inputs}
-    made = {id(t) for e in evidence.later if type(e) is Op for t in e.outputs}
+    computed = {id(t) for e in evidence.later if type(e) is Op for t in e.outputs} & read
     for event in evidence.later:
-        if type(event) is not Bind or event.kind != "assign" or id(event.value) not in read & made:
+        if type(event) is not Bind or event.kind != "assign" or id(event.value) not in computed:
             continue
         if nodes.get(event.name, id(event.value)) != id(event.value):
             message = (

@@ -65,8 +65,8 @@ def missing_rows(
     nodes = [b for b in nodes if b.value.requires_grad or forward.backward is None]
     passed = {id(g.hand.node.value) for g in graded if not g.unfinished}
     parents: dict[int, set[int]] = {}
-    for source, made in consumers.items():
-        for number in made:
+    for source, results in consumers.items():
+        for number in results:
             parents.setdefault(number, set()).add(source)
     for node in nodes:  # in program order: what a node is computed from comes before it
         above = parents.get(id(node.value))
