@@ -24,7 +24,7 @@ cancels; GFlop/s counts the products alone, whatever a peer does besides.
 | torch.compile, autograd | gradients by `torch.func`, update included, four steps a call |
 | torch.compile, by hand | the same with the fused layers' gradients, eight steps a call |
 | JAX, jit + scan | `lax.scan` over a block of steps, `value_and_grad`, donated buffers |
-| C, tiled | by hand for exactly these sizes, `cc -O3 -march=native`: the limit |
+| C, tiled | by hand for exactly these sizes, `cc -O3 -march=native` |
 
 """
 
@@ -128,7 +128,7 @@ def _sweep_rows(session: Session) -> list[Row]:
 
 
 def _ours_over_best(cell: Measured) -> str:
-    """The C program is no peer: it is written for exactly these sizes, as a limit."""
+    """The C program is no peer: it is written for exactly these sizes."""
     by_time = sorted(cell.timed, key=lambda name: cell.timed[name].microseconds)
     ours = [name for name in by_time if name.startswith("ours")]
     others = [name for name in by_time if not name.startswith(("ours", "C,"))]

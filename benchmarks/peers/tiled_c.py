@@ -1,4 +1,4 @@
-"""The step in hand-written C, compiled for this CPU on demand: the limit."""
+"""The step in hand-written C, compiled for this CPU on demand."""
 
 import ctypes
 import os

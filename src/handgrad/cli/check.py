@@ -31,14 +31,14 @@ def check(
         str,
         typer.Option(
             metavar="where|what|fix",
-            help="Show where the mistakes are, also what they are, or also how to fix them.",
+            help="Show where each mistake is, also what it is, or also how to fix it.",
         ),
     ] = "fix",
     timeout: Annotated[float, typer.Option(help="Time limit for each file, in seconds.")] = 600.0,
     max_steps: Annotated[
         int | None,
         typer.Option(
-            metavar="N", help="Number of steps of a training loop to record, 2 if not given."
+            metavar="N", help="Number of steps of a training loop to record.", show_default="2"
         ),
     ] = None,
     show_output: Annotated[

@@ -24,7 +24,7 @@ def derive(
         typer.Option("--fused", help="Use the closed form of known blocks, such as batchnorm."),
     ] = False,
     loss: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Name of the loss, if there are several.")
+        str | None, typer.Option(metavar="NAME", help="The loss to derive, if there are several.")
     ] = None,
     node: Annotated[
         str | None,
@@ -44,7 +44,7 @@ def derive(
 ) -> None:
     """Run FILE in its own process and derive the backward pass of its loss, line by line.
 
-    Each line runs and is graded as handgrad check does it. FILE is not changed.
+    Each line is run and graded as by handgrad check. FILE is not changed.
 
     Exit code 0: every gradient is derived and correct.
 

@@ -28,8 +28,7 @@ def exercise(
         str,
         typer.Option(
             metavar="where|what|fix",
-            help="Let the notebook show where the mistakes are, also what they are, or also how to "
-            "fix them.",
+            help="Let it show where each mistake is, also what it is, or also how to fix it.",
         ),
     ] = "where",
     only: Annotated[

@@ -185,5 +185,5 @@ JsonOption = Annotated[
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.", show_default=False)]
 OtherDataOption = Annotated[
     str | None,
-    _option("-i", "--data", help="Location of the words.", default="as in training"),
+    _option("-i", "--data", help="Words file.", default="as in training"),
 ]

@@ -22,7 +22,7 @@ def verify(
         typer.Option(metavar="FILE|-", help="Write the result as JSON; - is standard output."),
     ] = None,
 ) -> None:
-    """Verify our hand-written layers and models against autograd and float64.
+    """Verify handgrad's own layers and models against autograd and float64.
 
     The exit code is 1 if any gradient is wrong.
     """

@@ -23,7 +23,7 @@ def derive(
     """Write the backward pass of a function that names its steps, run it, and judge it.
 
     `forward(*inputs)` (or `**inputs` for a mapping) returns `out` or `(out, ...)`. The inputs are
-    copied. The pass is differentiated by the floating-point tensors among them.
+    copied. Gradients are those of the floating-point tensors among them.
 
     `str()` of the result is a function of the gradient of `out` and of the tensors that its lines
     read. `.lines` are its lines, and `.gradients` the verdicts for these inputs and a random

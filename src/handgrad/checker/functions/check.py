@@ -47,11 +47,11 @@ def check_function(
     kernel, a compiled module. `reference` computes the same with torch operations. Both are called
     with the inputs in their order, and return one or several tensors.
 
-    `inputs` are shapes in letters as above ("N < V": whole numbers below V; "N C > 0": positive
+    `inputs` are shapes in letters as above ("N < V": integers below V; "N C > 0": positive
     numbers); or example tensors, whose equal sizes vary together (`dims=("B T C", "C")` names their
     sizes, `fixed="C"` keeps one); or a function that makes the inputs from sizes. `sizes={"C": (64,
-    8)}` sets the sizes of a letter. `wrt` names the inputs to differentiate by; by default the
-    examples that require a gradient, or else every floating input. A dtype, size or layout that
+    8)}` sets the sizes of a letter. `wrt` names the inputs whose gradients are checked; by default
+    the examples that require a gradient, or else every floating input. A dtype, size or layout that
     the function refuses with a clear error is noted and does not fail. `sample` runs one sample,
     copied from a failure.
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 
 from handgrad.checker.judge.cut import Cut
-from handgrad.checker.judge.lines import Line, Lines, judged_lines
+from handgrad.checker.judge.lines import JudgedLines, Line, judged_lines
 from handgrad.checker.judge.probe import Probe, probed
 from handgrad.checker.judge.statements import Blame
 from handgrad.checker.pairs.hands import Pair
@@ -140,7 +140,7 @@ class _State:
         )
 
 
-def _blamed(states: Mapping[int, _State], lines: Lines) -> list[Grade]:
+def _blamed(states: Mapping[int, _State], lines: JudgedLines) -> list[Grade]:
     """Decide for each gradient whether its own line is to blame or what it inherits from."""
     roots = {number: state.wrong for number, state in states.items()}
     lost_at = {

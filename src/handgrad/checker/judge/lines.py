@@ -35,14 +35,14 @@ class Line:
 
 
 @dataclass(frozen=True, eq=False)
-class Lines:
+class JudgedLines:
     """The lines of one pass by the number of the pair, and the last replay that they come from."""
 
     by_number: Mapping[int, Line]
     run: BackwardRun
 
 
-def judged_lines(forward: Pass, pairs: Sequence[Pair]) -> Lines:
+def judged_lines(forward: Pass, pairs: Sequence[Pair]) -> JudgedLines:
     """Judge every gradient's own statements.
 
     A half-built gradient whose correct value is clear is corrected for a second replay, so that
@@ -54,7 +54,7 @@ def judged_lines(forward: Pass, pairs: Sequence[Pair]) -> Lines:
     if corrections:
         run = BackwardReplay(forward, pairs, True, corrections).run()
         lines |= {p.number: _line(p, run) for p in pairs if not lines[p.number].blame.corrections}
-    return Lines(lines, run)
+    return JudgedLines(lines, run)
 
 
 def _line(pair: Pair, run: BackwardRun) -> Line:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from handgrad.checker.closeness import TENSORS, close
 from handgrad.checker.judge.cut import Cut
-from handgrad.checker.judge.lines import Line, Lines
+from handgrad.checker.judge.lines import JudgedLines, Line
 from handgrad.checker.pairs.backward import BackwardReplay
 from handgrad.checker.pairs.hands import Pair
 from handgrad.checker.passes.compare import LIMITS
@@ -50,7 +50,7 @@ class Probes:
 
 
 def probed(
-    forward: Pass, pairs: Sequence[Pair], lines: Lines, values: Mapping[int, Tensor]
+    forward: Pass, pairs: Sequence[Pair], lines: JudgedLines, values: Mapping[int, Tensor]
 ) -> Probes:
     """Return what random upstream gradients show. `values` are the gradients that the user had."""
     cut = Cut(forward)
@@ -68,7 +68,7 @@ def probed(
 
 
 def _lucky(
-    forward: Pass, pairs: Sequence[Pair], lines: Lines, cut: Cut, nodes: Mapping[int, int]
+    forward: Pass, pairs: Sequence[Pair], lines: JudgedLines, cut: Cut, nodes: Mapping[int, int]
 ) -> dict[int, tuple[Tensor, Tensor]]:
     """Return what lines give and what is right for random gradients, where these differ."""
     random = random_gradients(forward, pairs)
@@ -124,7 +124,7 @@ def _branches(
 
 def _unrecorded_reads(
     pairs: Sequence[Pair],
-    lines: Lines,
+    lines: JudgedLines,
     cut: Cut,
     nodes: Mapping[int, int],
     values: Mapping[int, Tensor],

@@ -22,6 +22,6 @@ NAME = "power rule"
 ORDER = 130
 EDITS = (
     (exponents.other_exponents, "Off by the factor {was}: {now}."),
-    (exponents.derivatives, "The {was}, this line has {now}."),
+    (exponents.derivatives, "The {was}, not {now}."),
     (exponents.raised_again, "The {was}: {now} has no exponent here."),
 )

@@ -98,7 +98,7 @@ def _due(suspect: Suspect, power: Power, got: float, right: float) -> str:
     before = 1 - right if below else right + 1
     if before not in raised(suspect):
         return f"the exponent must be {number(right)}"
-    return f"the {_rule(before)}, this line has {_local(power, got)}"
+    return f"the {_rule(before)}, not {_local(power, got)}"
 
 
 def _rule(power: float) -> str:
