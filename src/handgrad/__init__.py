@@ -23,7 +23,7 @@ from handgrad.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from handgrad.checker.api import check, watch
-    from handgrad.checker.derive_function import derive
+    from handgrad.checker.derive.function import derive
     from handgrad.checker.functions.check import check_function
     from handgrad.checker.functions.report.report import FunctionReport
     from handgrad.checker.report.report import Report
@@ -61,7 +61,7 @@ _HOMES = {
     "check": "handgrad.checker.api",
     "check_file": "handgrad.checker.run.run",
     "check_files": "handgrad.checker.run.many",
-    "derive": "handgrad.checker.derive_function",
+    "derive": "handgrad.checker.derive.function",
     "check_function": "handgrad.checker.functions.check",
     "open_dataset": "handgrad.data",
     "watch": "handgrad.checker.api",

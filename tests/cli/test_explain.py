@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -21,11 +22,12 @@ Wrong:
 
 
 @pytest.fixture(autouse=True)
-def two(monkeypatch: pytest.MonkeyPatch) -> None:
+def two(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Two pages."""
     monkeypatch.setattr(codes, "FOLDERS", ())
-    known = {"HG104": ("power rule", PAGE), "HG201": ("[alias]", "What: a name.")}
-    monkeypatch.setattr(codes, "NOTE_PAGES", known)
+    notes = tmp_path / "notes.md"
+    notes.write_text(f"# HG104: power rule\n{PAGE}# HG201: [alias]\nWhat: a name.")
+    monkeypatch.setattr(codes, "PAGES_OF_NOTES", notes)
 
 
 def test_the_list(capsys: Captured) -> None:

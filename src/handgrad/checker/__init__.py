@@ -15,7 +15,8 @@ report      rows and notes from grades; text, HTML, JSON and CSV from reports
 session     one recorded file, from its passes to its report
 run         notebooks and scripts in child processes: time limits, output, several at once
 exercise    a forward pass as a notebook with blanks
-api, watch, returned, derive_*   the same in code, and `handgrad derive`
+derive      the backward pass of a file or a function, written and verified
+api, watch, returned   the check in code: functions, a `with` block
 
 docs/internals.md follows one check through these. The package is not called `check`, so that
 `handgrad.check` can be the function.

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from handgrad.checker.explain.causes import returned_number, returned_position
 from handgrad.checker.explain.search.edits import Text
+from handgrad.checker.record.function import floating
 from handgrad.checker.record.gradient_names import hand_names
 from handgrad.checker.record.instrument import Statement
 from handgrad.checker.record.trace import Backward, Bind
@@ -31,26 +32,24 @@ def unreturned(
     if session.recorder.returned is None:
         return report
     statement = session.recorder.returned[0]
-    asked = [n for n, x in inputs.items() if isinstance(x, Tensor) and x.is_floating_point()]
+    asked = floating(inputs)
     due = {name for name in asked if _is_due(session, inputs[name])}
     lacking = {r.node for r in report.rows if r.hand is None and r.node in due}
-    said = returned_number.message(function, list(inputs), asked, returned)
+    number_message = returned_number.message(function, list(inputs), asked, returned)
     crossed, fix = _crossed(session, placed(inputs, returned), statement)
     rows = []
     for row in report.rows:
         if row.node in lacking:
-            row = _wrong(row, statement, returned_number.CODE, said(row.node))
+            row = _wrong(row, statement, returned_number.CODE, number_message(row.node))
         elif row.node in crossed and row.verdict in ("exact", "rounding"):
-            told = returned_position.message(crossed[row.node], row.node)
-            row = replace(
-                _wrong(row, statement, returned_position.CODE, told),
-                fix=fix,
-                checked=row.verdict if fix is not None else None,  # its own line is right
-            )
+            message = returned_position.message(crossed[row.node], row.node)
+            checked = row.verdict if fix is not None else None  # its own line is right
+            row = _wrong(row, statement, returned_position.CODE, message)
+            row = replace(row, fix=fix, checked=checked)
         rows.append(row)
     notes = report.notes
     if len(returned) > len(inputs):
-        notes += (Note("HG219", said(""), place=statement.place),)
+        notes += (Note("HG219", number_message(""), place=statement.place),)
     return replace(report, rows=tuple(rows), notes=notes)
 
 
@@ -60,21 +59,18 @@ def placed(inputs: Mapping[str, Any], returned: Sequence[Any]) -> list[tuple[str
     There is one gradient for each input, or for each floating-point input. If the number differs,
     each gradient goes to the next input of its shape.
     """
-    asked = [n for n, x in inputs.items() if isinstance(x, Tensor) and x.is_floating_point()]
+    asked = floating(inputs)
     for names in (list(inputs), asked):
         if len(names) == len(returned):
             return list(zip(names, returned, strict=True))
-    found: list[tuple[str, Any]] = []
+    pairs: list[tuple[str, Any]] = []
     left = iter(asked)
     for gradient in returned:
-        name = next((n for n in left if _is_like(gradient, inputs[n])), None)
+        shape = gradient.shape if isinstance(gradient, Tensor) else None
+        name = next((n for n in left if inputs[n].shape == shape), None)
         if name is not None:
-            found.append((name, gradient))
-    return found
-
-
-def _is_like(gradient: Any, value: Tensor) -> bool:
-    return isinstance(gradient, Tensor) and gradient.shape == value.shape
+            pairs.append((name, gradient))
+    return pairs
 
 
 def _crossed(
@@ -87,7 +83,8 @@ def _crossed(
         if bind.kind != "param" and bind.statement.place != statement.place:
             hands[id(bind.value)] = hand_names({bind.name, *names}).get(bind.name)
     owners = [hands.get(id(gradient)) or name for name, gradient in pairs]
-    crossed = {n: own for n, own in zip(names, owners, strict=True) if own != n and own in names}
+    owner_of = dict(zip(names, owners, strict=True))
+    crossed = {n: owner for n, owner in owner_of.items() if owner != n and owner in names}
     tree = ast.parse(statement.text).body[0] if crossed else None
     parts = tree.value.elts if isinstance(getattr(tree, "value", None), ast.Tuple) else []  # type: ignore[union-attr]
     if tree is None or sorted(owners) != sorted(names) or len(parts) != len(names):

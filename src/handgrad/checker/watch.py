@@ -4,7 +4,7 @@ import ast
 import linecache
 import sys
 from collections.abc import Callable, Mapping
-from types import CodeType, FrameType, TracebackType
+from types import CodeType, FrameType
 from typing import Any
 
 from handgrad.checker.record.instrument import Instrumenter, Statement
@@ -38,16 +38,11 @@ class Watcher:
         sys.settrace(self._call)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: Any) -> None:
         sys.settrace(self._before)
         self._frame.f_trace = None
         self._finish(self._frame)
-        self._recording.__exit__(kind, error, traceback)
+        self._recording.__exit__(*error)
 
     def check(self) -> Report:
         """Judge what has run so far. Raises CheckError, one line, if there is nothing to judge."""

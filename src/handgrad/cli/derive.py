@@ -52,7 +52,7 @@ def derive(
 
     Exit code 2: there is nothing to derive, or an option is invalid.
     """
-    from handgrad.checker.derive_file import derive_file
+    from handgrad.checker.derive.file import derive_file
     from handgrad.cli.output import check_target
 
     check_target(json)

@@ -141,11 +141,9 @@ class Extension:
         self._lasting = self._lasting or LASTING.search(place.text) is not None
         assigned = self.shell.ast_node_interactivity == "last_expr_or_assign"
         shown = trees.assigned(tree) if assigned else None
-        if place.above:  # for the report; tracebacks keep the line numbers of IPython
-            ast.increment_lineno(tree, place.above)
+        ast.increment_lineno(tree, place.above)  # for the report
         self._hook(tree, place.text)
-        if place.above:
-            ast.increment_lineno(tree, -place.above)
+        ast.increment_lineno(tree, -place.above)  # tracebacks keep the line numbers of IPython
         tree.body += [shown] if shown is not None else []
 
     def _place_of(self, tree: ast.Module) -> TreePlace | None:

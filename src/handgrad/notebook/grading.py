@@ -92,7 +92,7 @@ def _cell(hand: HandGradient) -> int | None:
 
 def _used_by(trace: Trace, hands: Sequence[HandGradient]) -> set[int]:
     """Return the ids of the tensors that the gradients were computed from."""
-    stops = {key_of(t) for h in hands for b in h.forward.nodes() for t in (b.value,)}
+    stops = {key_of(b.value) for h in hands for b in h.forward.nodes()}
     targets = [b.value for h in hands for b in h.binds]
     ops = needed(trace.events, targets, stops - {key_of(t) for t in targets})
     return {id(t) for op in ops for t in op.inputs} | {id(t) for t in targets}

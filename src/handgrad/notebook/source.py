@@ -5,6 +5,7 @@ the lines below it, a line magic (`%time dh = f(x)`) its own line.
 """
 
 import ast
+import traceback
 from dataclasses import dataclass
 from types import FrameType
 
@@ -51,22 +52,18 @@ def _blank(lines: list[str]) -> int:
     return next((n for n, line in enumerate(lines) if line.strip()), 0)
 
 
-def line_of(frame: FrameType | None, names: dict[str, object]) -> int | None:
+def line_of(frame: FrameType, names: dict[str, object]) -> int | None:
     """Return the line of the running cell that led to `frame`, as IPython counts lines."""
-    while frame is not None:
-        if frame.f_globals is names and frame.f_code.co_name == "<module>":
-            return frame.f_lineno
-        frame = frame.f_back
+    for caller, line in traceback.walk_stack(frame):
+        if caller.f_globals is names and caller.f_code.co_name == "<module>":
+            return line
     return None
 
 
-def is_timing(frame: FrameType | None) -> bool:
+def is_timing(frame: FrameType) -> bool:
     """Return whether `%timeit` or a profiler is calling, which runs its statement many times."""
-    while frame is not None:
-        if frame.f_code.co_name in TIMING and "magic" in frame.f_code.co_filename:
-            return True
-        frame = frame.f_back
-    return False
+    callers = (caller.f_code for caller, _ in traceback.walk_stack(frame))
+    return any(code.co_name in TIMING and "magic" in code.co_filename for code in callers)
 
 
 TIMING = ("timeit", "prun", "lprun", "memit")

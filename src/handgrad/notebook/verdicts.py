@@ -4,12 +4,11 @@ One line of counts, below it the wrong gradients with their lines; correct ones 
 Gradients that are out of date come first: their cells must run again before they can be judged.
 """
 
-import io
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from markupsafe import Markup
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
@@ -76,10 +75,11 @@ class Verdicts:
             return self.line
         stale = [Text(""), *map(_as_text, self.stale.items())] if self.stale else []
         if self.whole and self._is_written:
-            return _rendered(Group(text.render(self.shown), *stale), self.width)
+            return text.plain(Group(text.render(self.shown), *stale), self.width).rstrip("\n")
         rows = tuple(row for row in self.shown.rows if row.verdict in ("wrong", "shape"))
         aside = replace(self.shown, rows=rows)
-        return _rendered(Group(Text(self.line), *stale, *text.body(aside)), self.width)
+        verdicts = Group(Text(self.line), *stale, *text.body(aside))
+        return text.plain(verdicts, self.width).rstrip("\n")
 
     def html(self) -> str:
         """Return the line and the report folded below it, unfolded if something is wrong."""
@@ -120,12 +120,3 @@ def _as_text(stale: tuple[str, list[Row]]) -> RenderableType:
 
 def _names(rows: list[Row]) -> str:
     return words.names(map(words.name, rows))
-
-
-def _rendered(what: RenderableType, width: int) -> str:
-    file = io.StringIO()
-    console = Console(
-        file=file, width=width, color_system=None, force_terminal=False, force_jupyter=False
-    )
-    console.print(what)
-    return "\n".join(line.rstrip() for line in file.getvalue().rstrip("\n").split("\n"))

@@ -182,6 +182,15 @@ def test_what_is_returned_without_a_name_is_graded_in_the_order_of_the_inputs():
     ]
 
 
+def test_what_is_returned_without_a_name_is_in_the_order_of_the_parameters():
+    x, W = LAYER
+    report = check(layer, layer_backward, {"W": W, "x": x})
+    assert {row.hand: row.verdict in ("exact", "rounding") for row in report.rows} == {
+        "dx": True,
+        "dW": True,
+    }
+
+
 def test_a_wrong_gradient_returned_without_a_name_is_blamed_on_the_return():
     report = check(layer, layer_backward_off, LAYER)
     assert {r.hand: r.verdict for r in report.rows if r.verdict == "wrong"} == {"dW": "wrong"}

@@ -1,9 +1,11 @@
 """The edges and the sources that a report carries."""
 
 import json
+from dataclasses import asdict
 
 from handgrad.checker.records import Listing
-from handgrad.checker.run.wire import pack, unpack
+from handgrad.checker.report.report import Report
+from handgrad.checker.run.wire import unpack
 
 CODE = """
 import torch
@@ -34,7 +36,7 @@ EDGES = (
 def test_edges_are_what_is_computed_directly_from_what(check):
     report = check(CODE)
     assert report.edges == EDGES
-    assert unpack(json.loads(json.dumps(pack(report)))) == report
+    assert unpack(Report, json.loads(json.dumps(asdict(report)))) == report
 
 
 def test_a_tensor_of_two_names_has_the_one_that_its_gradient_is_shown_under(check):

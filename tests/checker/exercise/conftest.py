@@ -12,7 +12,7 @@ from handgrad.checker.exercise.described import Forward
 from handgrad.checker.exercise.forward import described
 from handgrad.checker.records import CellError
 from handgrad.checker.report.report import Report
-from handgrad.checker.run.wire import unpack_as
+from handgrad.checker.run.wire import unpack
 from handgrad.checker.session import Session
 
 Cells = str | Sequence[str]
@@ -31,7 +31,7 @@ def forward() -> Callable[..., Forward]:
     def run(code: Cells, solved: bool = False) -> Forward:
         session, errors = recorded(code)
         made = described(session.recorder.trace, "f.py", errors, solved)
-        return unpack_as(Forward, json.loads(json.dumps(asdict(made))))
+        return unpack(Forward, json.loads(json.dumps(asdict(made))))
 
     return run
 

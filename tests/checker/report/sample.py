@@ -5,7 +5,9 @@ from html.parser import HTMLParser
 from typing import Any
 
 from handgrad.checker.records import CellError, Listing, Note, Place, Row, Spread
+from handgrad.checker.report.html import FUNCTIONS
 from handgrad.checker.report.report import Report
+from handgrad.checker.report.templates import environment
 
 SOURCE = """\
 import torch
@@ -123,3 +125,9 @@ class Elements(HTMLParser):
     def words(self) -> str:
         """The text, its spaces evened out."""
         return " ".join(self.text.split())
+
+
+def part(name: str, *arguments: Any) -> str:
+    """Return the output of one macro of parts.html."""
+    parts: Any = environment().get_template("parts.html").make_module(FUNCTIONS)
+    return str(getattr(parts, name)(*arguments))

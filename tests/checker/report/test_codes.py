@@ -15,9 +15,8 @@ NOTE = re.compile(r'"(HG2\d\d)"')
 
 
 def said(pattern: re.Pattern[str]) -> set[str]:
-    """Return the codes in the source, except in the pages."""
-    files = [path for path in SOURCE.rglob("*.py") if "note_pages" not in path.parts]
-    return {code for path in files for code in pattern.findall(path.read_text())}
+    """Return the codes in the source."""
+    return {code for path in SOURCE.rglob("*.py") for code in pattern.findall(path.read_text())}
 
 
 def test_every_note_has_a_page() -> None:
@@ -72,7 +71,9 @@ def test_pages_are_read_from_the_source(tmp_path: Path, monkeypatch: pytest.Monk
     (tmp_path / "fake.py").write_text(FAKE)
     (tmp_path / "own.py").write_text(OWN)
     monkeypatch.setattr(codes, "FOLDERS", (tmp_path, tmp_path / "none"))
-    monkeypatch.setattr(codes, "NOTE_PAGES", {"HG100": ("zeroth", "What: this.")})
+    notes = tmp_path / "notes.md"
+    notes.write_text("# HG100: zeroth\nWhat: this.")
+    monkeypatch.setattr(codes, "PAGES_OF_NOTES", notes)
     assert list(pages().values()) == [
         Page("HG100", "zeroth", "What: this."),
         Page("HG901", "first", "Says one.\n\nWhat\n    That."),

@@ -3,9 +3,8 @@
 import re
 from dataclasses import replace
 
-from checker.report.sample import REPORT, Elements, row
+from checker.report.sample import REPORT, Elements, part, row
 from handgrad.checker.report.graph import draw_graph, inherited_along, nodes_of
-from handgrad.checker.report.html import part
 from handgrad.checker.report.report import Report
 
 
@@ -14,7 +13,7 @@ def states(report: Report) -> dict[str, str]:
 
 
 def way(report: Report) -> set[tuple[str, str]]:
-    return inherited_along(report, nodes_of(report), report.edges)
+    return inherited_along(nodes_of(report), report.edges)
 
 
 def test_each_node_shows_the_verdict_on_its_gradient() -> None:

@@ -8,9 +8,8 @@ from itertools import pairwise, product
 
 import pytest
 
-from checker.report.sample import REPORT, ROOT, Elements, everywhere, row
+from checker.report.sample import REPORT, ROOT, Elements, everywhere, part, row
 from handgrad.checker.records import HINTS, Place, Row, Spread
-from handgrad.checker.report.html import part
 from handgrad.checker.report.report import Report
 from handgrad.checker.report.templates import style_sheet
 

@@ -3,9 +3,8 @@
 import re
 from dataclasses import replace
 
-from checker.report.sample import REPORT, ROOT, SOURCE, Elements
+from checker.report.sample import REPORT, ROOT, SOURCE, Elements, part
 from handgrad.checker.records import Listing, Place
-from handgrad.checker.report.html import part
 from handgrad.checker.report.report import Report
 
 TARGETS = {i: f"a-{i}" for i in range(6)}

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import asdict
 
 import pytest
 
@@ -10,7 +11,7 @@ from handgrad.checker.records import CellError, Note, Place, Row
 from handgrad.checker.report.report import Report
 from handgrad.checker.report.states import ASCII_MARKS, MARKS
 from handgrad.checker.report.text import to_text
-from handgrad.checker.run.wire import pack, unpack
+from handgrad.checker.run.wire import unpack
 
 SHAPE = (32, 27)
 
@@ -227,12 +228,12 @@ JSON = (
 
 
 def test_wire_keeps_everything() -> None:
-    assert unpack(json.loads(json.dumps(pack(REPORT)))) == REPORT
+    assert unpack(Report, json.loads(json.dumps(asdict(REPORT)))) == REPORT
 
 
 def test_wire_keeps_values_that_are_not_finite() -> None:
     nan = Report("s.py", (row("h", "wrong", 1, max_abs_diff=math.nan, ratio=math.inf),))
-    back = unpack(json.loads(json.dumps(pack(nan)))).rows[0]
+    back = unpack(Report, json.loads(json.dumps(asdict(nan)))).rows[0]
     assert math.isnan(back.max_abs_diff or 0.0)
     assert back.ratio == math.inf
 

@@ -3,7 +3,7 @@
 import ast
 import builtins
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 
 from handgrad.checker.exercise.described import Forward
 from handgrad.checker.run.cells import parse
@@ -36,7 +36,8 @@ class Keeper:
         body = _body(source)
         if cell == self._forward.cell:
             body = self._up_to_loss(body)
-            source = "\n".join(source.split("\n")[: _last_line(body, self._forward)])
+            last = body[-1].end_lineno if body else self._forward.last_line
+            source = "\n".join(source.split("\n")[:last])
         dropped = [statement for statement in body if self._is_dropped(statement)]
         return _without(source, dropped)
 
@@ -79,22 +80,19 @@ def script_cells(source: str) -> list[str]:
 
 def docstring(source: str) -> str | None:
     """Return the docstring of a script, if it has one."""
-    try:
-        return ast.get_docstring(parse(source))
-    except (SyntaxError, ValueError, RecursionError):
-        return None
+    return ast.get_docstring(_parsed(source))
 
 
 def _body(source: str) -> list[ast.stmt]:
     """Return the statements, with `pass` for IPython's magics; none if it does not parse."""
+    return _parsed(MAGIC.sub(r"\1pass", source)).body
+
+
+def _parsed(source: str) -> ast.Module:
     try:
-        return parse(MAGIC.sub(r"\1pass", source)).body
+        return parse(source)
     except (SyntaxError, ValueError, RecursionError):
-        return []
-
-
-def _last_line(body: Sequence[ast.stmt], forward: Forward) -> int:
-    return (body[-1].end_lineno or 0) if body else forward.last_line
+        return ast.Module([], [])
 
 
 def _lines_of(statement: ast.stmt) -> range:

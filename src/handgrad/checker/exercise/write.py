@@ -3,7 +3,7 @@
 import json
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from handgrad.checker.run.cells import Source
 from handgrad.checker.run.notebook import is_filled_code, read_raw, text_of
 from handgrad.checker.run.run import TIMEOUT, check_file, require_settings, run_source
 from handgrad.checker.run.source import read_source
-from handgrad.checker.run.wire import unpack_as
+from handgrad.checker.run.wire import unpack
 from handgrad.errors import CheckError, RunError, SettingsError
 from handgrad.files import write_atomic
 from handgrad.text import printable
@@ -57,7 +57,7 @@ def write_exercise(
     _require_out(forward, out, force)
     source = read_source(forward)
     answer, _ = run_source(source, EXERCISE, timeout, solved=solved)
-    described = unpack_as(Forward, answer["forward"])
+    described = unpack(Forward, answer["forward"])
     keeper = Keeper(source.shown, described)
     given = _given(source, described, keeper)
     every = blanks(described, keeper.names)
@@ -65,7 +65,8 @@ def write_exercise(
     lines = solution(described.derived, [blank.name for blank in chosen])
     notebook = exercise(source.path.name, out.name, given, described.loss, chosen, hint, lines)
     content = (json.dumps(notebook, indent=1, ensure_ascii=False) + "\n").encode()
-    _require_good(content, out, source.shown, chosen, lines, timeout)
+    blank = {b.tensor.name for b in chosen if b.name not in lines}
+    _require_good(content, out, source.shown, blank, timeout)
     write_atomic(out, content)
     return Exercise(out, tuple(blank.name for blank in chosen), len(lines))
 
@@ -128,15 +129,11 @@ def chosen_blanks(every: Sequence[Blank], only: Sequence[str], shown: str) -> li
     return [blank for blank in every if not only or blank.name in wanted]
 
 
-def _require_good(
-    content: bytes,
-    out: Path,
-    shown: str,
-    chosen: Sequence[Blank],
-    lines: Mapping[str, str],
-    timeout: float,
-) -> None:
-    """Check the notebook in its own folder, under a temporary name."""
+def _require_good(content: bytes, out: Path, shown: str, blank: set[str], timeout: float) -> None:
+    """Check the notebook in its own folder, under a temporary name.
+
+    `blank` are the tensors whose gradients are to be missing.
+    """
     try:
         descriptor, name = tempfile.mkstemp(dir=out.parent, prefix=".exercise.", suffix=".ipynb")
     except OSError as error:
@@ -151,17 +148,14 @@ def _require_good(
         raise _unfit(shown, out, reason) from error
     finally:
         trial.unlink(missing_ok=True)
-    _require_blanks(report, out, shown, chosen, lines)
+    _require_blanks(report, out, shown, blank)
 
 
-def _require_blanks(
-    report: Report, out: Path, shown: str, chosen: Sequence[Blank], lines: Mapping[str, str]
-) -> None:
+def _require_blanks(report: Report, out: Path, shown: str, blank: set[str]) -> None:
     """Raise CheckError if the notebook failed, or its gradients are not as expected."""
     if report.errors:
         error = report.errors[0]
         raise _unfit(shown, out, f"{words.error_place(error)} failed: {error.error}")
-    blank = {b.tensor.name for b in chosen if b.name not in lines}
     missing = {row.node for row in report.rows if row.verdict == "missing"}
     if not report.ok or not blank <= missing:
         names = ", ".join(sorted(blank - missing)) or words.summary(report)

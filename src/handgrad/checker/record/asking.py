@@ -9,18 +9,21 @@ from torch.autograd.graph import GradientEdge, get_gradient_edge
 
 from handgrad.checker.record.trace import Backward, Barrier, Bind, Trace, is_leaf
 
+SEEDS: Mapping[Any, tuple[int, str]] = {
+    Tensor.backward: (1, "gradient"),
+    torch.autograd.backward: (1, "grad_tensors"),
+    torch.autograd.grad: (2, "grad_outputs"),
+}
+"""The functions that run a backward pass: the position and the name of the upstream gradients."""
+
 
 def asked(
     func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> tuple[tuple[Tensor, ...], tuple[Tensor | None, ...]]:
     """Return the tensors that a backward() or grad() starts from, and their gradients (None: 1)."""
-    given = dict(zip(("tensors", "grad_tensors"), args, strict=False))
-    outputs = given.get("tensors", kwargs.get("tensors", kwargs.get("outputs")))
-    seeds = given.get("grad_tensors", kwargs.get("grad_tensors"))
-    if func is torch.autograd.grad:
-        seeds = args[2] if len(args) > 2 else kwargs.get("grad_outputs")
-    elif func is Tensor.backward:
-        seeds = given.get("grad_tensors", kwargs.get("gradient"))
+    outputs = args[0] if args else kwargs.get("tensors", kwargs.get("outputs"))
+    position, name = SEEDS[func]
+    seeds = args[position] if len(args) > position else kwargs.get(name)
     losses = (outputs,) if isinstance(outputs, Tensor) else tuple(outputs or ())
     grads = (seeds,) if isinstance(seeds, Tensor) else tuple(seeds or (None,) * len(losses))
     return losses, grads
@@ -40,8 +43,7 @@ def gradients_of(trace: Trace, event: Backward) -> dict[int, Tensor]:
     )
     for tensor, grad in zip(retained, before, strict=True):
         tensor.grad = grad  # retain_grad has filled it in during this call too
-    found = zip(binds, gradients, strict=True)
-    return {b.index: g for b, g in found if g is not None}
+    return {b.index: g for b, g in zip(binds, gradients, strict=True) if g is not None}
 
 
 def _live_binds(trace: Trace) -> list[Bind]:

@@ -14,15 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from handgrad.checker.record.asking import asked, gradients_of
-from handgrad.checker.record.effects import (
-    BACKWARD,
-    FROM_LISTS,
-    PEEKS,
-    RANDOM,
-    rng_state,
-    targets_of,
-)
+from handgrad.checker.record.asking import SEEDS, asked, gradients_of
+from handgrad.checker.record.effects import FROM_LISTS, PEEKS, RANDOM, rng_state, targets_of
 from handgrad.checker.record.instrument import Statement
 from handgrad.checker.record.loops import LoopWatch
 from handgrad.checker.record.mode import Mode, top_mode
@@ -90,7 +83,7 @@ class Recorder:
         """Run one torch function for the user, and record it."""
         if self.paused_by is not None or func in PEEKS:
             return func(*args, **kwargs)
-        if func in BACKWARD or func is torch.autograd.grad:
+        if func in SEEDS:
             self.ask(*asked(func, args, kwargs))  # before the user's own call
             return func(*args, **kwargs)
         if func in FROM_LISTS:  # a constant, from lists that are too long to search
@@ -156,8 +149,7 @@ class Recorder:
 
     def keep(self, events: Sequence[Event]) -> None:
         """Forget everything but these events of the trace."""
-        spoken = self.trace.keep(events)
-        self._names.keep(events, spoken)
+        self._names.keep(events, self.trace.keep(events))
         self._scopes = Scopes()
 
     def ask(self, losses: tuple[Tensor, ...], seeds: tuple[Tensor | None, ...]) -> None:
@@ -176,12 +168,8 @@ class Recorder:
         """Record that statement `number` has run in `frame` and set its targets to `values`."""
         if self.paused_by is not None or self.mode is None:
             return
-        if not self._names.written:  # most statements of most files set no tensor
-            for value in values:
-                if isinstance(value, _HOLDERS):
-                    break
-            else:
-                return
+        if not (self._names.written or any(isinstance(value, _HOLDERS) for value in values)):
+            return  # as most statements of most files
         with self._guarded():
             statement = self.statements[number]
             named: list[tuple[str, Kind, Tensor]] = []
@@ -222,7 +210,10 @@ class Recorder:
             return
         watch = self._loops.get(number)
         if watch is None:
-            watch = self._loops[number] = self._begun(sys._getframe(1), number)
+            frame, statement = sys._getframe(1), self.statements[number]
+            scope = self._scopes.of(frame, number, statement.text)
+            watch = LoopWatch(len(self.trace), statement.place.line, id(frame), scope)
+            self._loops[number] = watch
         if watch.tick(self.trace, self.limit):
             self._leave()  # if it cannot, calls pass through unrecorded
             self._barrier(f"after {watch.steps} steps", self.statements[number])
@@ -231,15 +222,10 @@ class Recorder:
                 self.enough = True
                 raise Enough
 
-    def _begun(self, frame: FrameType, number: int) -> LoopWatch:
-        statement = self.statements[number]
-        scope = self._scopes.of(frame, number, statement.text)
-        return LoopWatch(len(self.trace), statement.place.line, id(frame), scope)
-
     def _scope(self, frame: FrameType, number: int) -> Scope:
         scope = self._scopes.of(frame, number, self.statements[number].text)
-        own = id(frame)
-        scope.loops = {w.line: w.scope for w in self._loops.values() if w.frame == own}
+        running = [watch for watch in self._loops.values() if watch.frame == id(frame)]
+        scope.loops = {watch.line: watch.scope for watch in running}
         return scope
 
     def end(self, number: int) -> None:

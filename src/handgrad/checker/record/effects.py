@@ -8,7 +8,6 @@ from torch import Tensor
 
 from handgrad.checker.record.trace import tensors_in
 
-BACKWARD = (Tensor.backward, torch.autograd.backward)
 FROM_LISTS = {torch.tensor, torch.as_tensor, torch.asarray}
 RANDOM = ("dropout", "alpha_dropout", "feature_dropout", "feature_alpha_dropout", "dropout1d",
           "dropout2d", "dropout3d")  # fmt: skip
@@ -44,9 +43,9 @@ def set_rng_state(device: torch.device, state: Tensor) -> None:
 
 def targets_of(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[Tensor]:
     """Return the tensors that a function is about to write to, by torch's naming conventions."""
-    if name.endswith("_") and not name.endswith("__"):
-        return list(tensors_in(args[:1]))
-    if name == "__setitem__" or (name.startswith("__i") and name.endswith("__")):
+    is_in_place = name.endswith("_") and not name.endswith("__")
+    is_augmented = name.startswith("__i") and name.endswith("__")
+    if is_in_place or is_augmented or name == "__setitem__":
         return list(tensors_in(args[:1]))
     if name == "__set__" or name in _RUNNING or kwargs.get("inplace"):
         return list(tensors_in(args))

@@ -53,17 +53,17 @@ def _parts(value: Any) -> Sequence[Any]:
         return value
     if isinstance(value, dict):
         return list(value.values())
-    own = type(value).__module__ == "__main__" and getattr(value, "__dict__", None)
-    return list(own.values()) if isinstance(own, dict) else ()
+    attributes = type(value).__module__ == "__main__" and getattr(value, "__dict__", None)
+    return list(attributes.values()) if isinstance(attributes, dict) else ()
 
 
 def _slim(events: Sequence[Event], alive: set[int]) -> None:
     """Release tensors that only a scope still holds."""
-    spoken = {id(t) for event in events for t in tensors_of(event)} | alive
+    mentioned = {id(t) for event in events for t in tensors_of(event)} | alive
     for event in events:
         if type(event) is Bind and event.scope is not None:
             names = event.scope.names
-            lost = [n for n, v in names.items() if isinstance(v, Tensor) and id(v) not in spoken]
+            lost = [n for n, v in names.items() if isinstance(v, Tensor) and id(v) not in mentioned]
             for name in lost:
                 del names[name]
 
@@ -84,20 +84,20 @@ def _within_limits(ops: Sequence[Op]) -> Sequence[Op]:
 def _kept(events: Sequence[Event], ops: Sequence[Op], alive: set[int]) -> list[Event]:
     """Return the operations, and the other events about their tensors."""
     chosen = {op.index for op in ops}
-    spoken = {id(t) for op in ops for t in (*op.inputs, *op.outputs)}
+    mentioned = {id(t) for op in ops for t in (*op.inputs, *op.outputs)}
     start = ops[0].index if ops else len(events)
     kept: list[Event] = []
     latest: set[tuple[str, int]] = set()
     for event in reversed(events):
         if type(event) is Bind:
             known = (event.name, id(event.value))  # before the operations, only the name matters
-            matters = id(event.value) in spoken or id(event.value) in alive
+            matters = id(event.value) in mentioned or id(event.value) in alive
             matters = matters and (event.index >= start or known not in latest)
             latest.add(known)
         elif type(event) is Op:
             matters = event.index in chosen
         else:
-            whole = all(id(t) in spoken for t in tensors_of(event))
+            whole = all(id(t) in mentioned for t in tensors_of(event))
             matters = whole and event.index > start
         if matters:
             kept.append(event)

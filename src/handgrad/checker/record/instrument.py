@@ -9,7 +9,6 @@ import ast
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TypeGuard
 
 from handgrad.checker.record.targets import (
     Kind,
@@ -44,7 +43,7 @@ class Statement:
     """The whole text of its cell or file."""
 
 
-class Instrumenter(ast.NodeTransformer):
+class Instrumenter:
     """Instruments one module or cell; `statements` grows, and is shared by all cells of a file.
 
     `parameters` is the kind of functions' parameters: new names ("assign"), or second names for the
@@ -95,7 +94,7 @@ class Instrumenter(ast.NodeTransformer):
         if isinstance(node, ast.For | ast.AsyncFor | ast.While):
             return self._loop(node)
         if isinstance(node, ast.With | ast.AsyncWith):
-            targets = [t for item in node.items if item.optional_vars for t in [item.optional_vars]]
+            targets = [item.optional_vars for item in node.items if item.optional_vars]
             node.body = self._bound(node, targets) + self.block(node.body)
             return [node]
         if isinstance(node, ast.If | ast.Try | ast.TryStar | ast.Match):
@@ -108,8 +107,7 @@ class Instrumenter(ast.NodeTransformer):
                 return [*self._compared(node), _shown(node, hooks)]
             return [*self._compared(node), node, *hooks]
         if isinstance(node, ast.Return) and self.returns:
-            self.statements.append(self._record(node, ()))
-            return [_call(node, "returning", [len(self.statements) - 1]), node]
+            return [_call(node, "returning", self._record(node)), node]
         return [node, *self._after(node, written(node))]
 
     def _method(self, node: ast.stmt) -> list[ast.stmt]:
@@ -127,25 +125,19 @@ class Instrumenter(ast.NodeTransformer):
         self.functions.pop()
 
     def _loop(self, node: ast.For | ast.AsyncFor | ast.While) -> list[ast.stmt]:
-        number = len(self.statements)
-        self.statements.append(self._record(node, ()))
+        number = self._record(node)
         bound = [] if isinstance(node, ast.While) else self._bound(node, [node.target])
-        node.body = [_call(node, "tick", [number]), *bound, *self.block(node.body)]
+        node.body = [_call(node, "tick", number), *bound, *self.block(node.body)]
         node.orelse = self.block(node.orelse)
-        end = ast.Try(body=[node], handlers=[], orelse=[], finalbody=[_call(node, "end", [number])])
+        end = ast.Try(body=[node], handlers=[], orelse=[], finalbody=[_call(node, "end", number)])
         return [ast.copy_location(end, node)]
 
     def _branches(self, node: ast.If | ast.Try | ast.TryStar | ast.Match) -> list[ast.stmt]:
-        if isinstance(node, ast.Match):
-            for case in node.cases:
-                case.body = self.block(case.body)
-            return [node]
-        node.body, node.orelse = self.block(node.body), self.block(node.orelse)
-        if isinstance(node, ast.If):
-            return [node]
-        node.finalbody = self.block(node.finalbody)
-        for handler in node.handlers:
-            handler.body = self.block(handler.body)
+        for name in ("body", "orelse", "finalbody"):
+            if hasattr(node, name):
+                setattr(node, name, self.block(getattr(node, name)))
+        for branch in [*getattr(node, "handlers", []), *getattr(node, "cases", [])]:
+            branch.body = self.block(branch.body)
         return [node]
 
     def _bound(self, node: ast.stmt, targets: Sequence[ast.expr]) -> list[ast.stmt]:
@@ -163,46 +155,47 @@ class Instrumenter(ast.NodeTransformer):
     ) -> list[ast.stmt]:
         if not targets and not always:
             return []
-        self.statements.append(self._record(node, tuple(target for target, _ in targets)))
-        values = [value for _, value in targets]
-        number = len(self.statements) - 1
-        self.reads[number] = values
-        return [_call(node, "after", [number], values)]
+        number = self._record(node, tuple(target for target, _ in targets))
+        self.reads[number] = values = [value for _, value in targets]
+        return [_call(node, "after", number, values)]
 
     def _compared(self, node: ast.Expr) -> list[ast.stmt]:
         """The hook of `cmp('h', dh, h)` runs first, because the call may raise (no .grad)."""
         call = node.value
         if not isinstance(call, ast.Call) or any(isinstance(a, ast.Starred) for a in call.args):
             return []
-        words = [a.value for a in call.args if _is_text(a)]
+        constants = [a.value for a in call.args if isinstance(a, ast.Constant)]
+        words = [value for value in constants if isinstance(value, str)]
         names = [name for name in map(_subject, call.args) if name is not None]
         if len(names) != 2 or len(words) != 1:
             return []
-        self.statements.append(self._record(node, (), label=str(words[0])))
-        number = len(self.statements) - 1
-        return [_call(node, "compared", [number], [load(name) for name in names])]
+        number = self._record(node, label=words[0])
+        return [_call(node, "compared", number, [load(name) for name in names])]
 
     def _record(
-        self, node: ast.stmt, targets: tuple[Target, ...], label: str | None = None
-    ) -> Statement:
+        self, node: ast.stmt, targets: tuple[Target, ...] = (), label: str | None = None
+    ) -> int:
+        """Add the statement to the table, and return its number."""
         text = _text(self.lines, node)
         place = Place(node.lineno, self.cell)
         scales = isinstance(node, ast.AugAssign) and not isinstance(node.op, ast.Add | ast.Sub)
         sets = isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Subscript)
         function = ".".join(self.functions)
-        return Statement(place, text, targets, function, label, scales, sets, self.source)
+        statement = Statement(place, text, targets, function, label, scales, sets, self.source)
+        self.statements.append(statement)
+        return len(self.statements) - 1
 
 
 def _text(lines: Sequence[str], node: ast.stmt) -> str:
     """Return the statement as written, or its first line if it has a body."""
     if isinstance(getattr(node, "body", None), list) or node.end_lineno is None:
         return lines[node.lineno - 1].strip()
-    own = list(lines[node.lineno - 1 : node.end_lineno])
+    shown = list(lines[node.lineno - 1 : node.end_lineno])
     before, after = beside(lines, node)
     if before or after.startswith(";"):  # it shares its lines with other statements
-        own[-1] = own[-1].encode()[: node.end_col_offset].decode()
-        own[0] = own[0].encode()[node.col_offset :].decode()
-    return textwrap.dedent("\n".join(own)).strip()
+        shown[-1] = shown[-1].encode()[: node.end_col_offset].decode()
+        shown[0] = shown[0].encode()[node.col_offset :].decode()
+    return textwrap.dedent("\n".join(shown)).strip()
 
 
 def beside(lines: Sequence[str], node: ast.stmt) -> tuple[str, str]:
@@ -226,18 +219,11 @@ def _subject(argument: ast.expr) -> str | None:
     return argument.id if isinstance(argument, ast.Name) else None
 
 
-def _is_text(node: ast.expr) -> TypeGuard[ast.Constant]:
-    return isinstance(node, ast.Constant) and isinstance(node.value, str)
-
-
-def _call(
-    node: ast.stmt, method: str, numbers: Sequence[int], values: Sequence[ast.expr] = ()
-) -> ast.stmt:
-    arguments = [*(ast.Constant(n) for n in numbers), *values]
-    call = ast.Call(ast.Attribute(load(HOOK), method, ast.Load()), arguments, [])
-    made = ast.copy_location(ast.Expr(call), node)
-    for part in ast.walk(made):  # the hook of a whole loop must not span its lines
+def _call(node: ast.stmt, method: str, number: int, values: Sequence[ast.expr] = ()) -> ast.stmt:
+    function = ast.Attribute(load(HOOK), method, ast.Load())
+    hook = ast.Expr(ast.Call(function, [ast.Constant(number), *values], []))
+    for part in ast.walk(hook):  # the hook of a whole loop must not span its lines
         if isinstance(part, ast.expr | ast.stmt):
             part.lineno = part.end_lineno = node.lineno
-            part.col_offset, part.end_col_offset = node.col_offset, node.col_offset
-    return made
+            part.col_offset = part.end_col_offset = node.col_offset
+    return hook

@@ -56,14 +56,14 @@ class Names:
         self.written.clear()
         self._named.clear()
 
-    def keep(self, events: Sequence[Event], spoken: set[int]) -> None:
+    def keep(self, events: Sequence[Event], memory: set[int]) -> None:
         """Forget everything but these events and this memory."""
         binds = {id(event) for event in events}
-        self._versions = {key: v for key, v in self._versions.items() if key in spoken}
+        self._versions = {key: v for key, v in self._versions.items() if key in memory}
         named = {
             key: {name: bind for name, bind in others.items() if id(bind) in binds}
             for key, others in self._named.items()
-            if key in spoken
+            if key in memory
         }
         self._named = {key: others for key, others in named.items() if others}
 
@@ -74,10 +74,10 @@ class Names:
         scope: Scope | None,
     ) -> None:
         """Record the names that a statement set, and those that it changed through other names."""
-        own = {name for name, _, _ in named}
+        assigned = {name for name, _, _ in named}
         for key in self.written:
             for bind in list(self._named.get(key, {}).values()):
-                if bind.name not in own:
+                if bind.name not in assigned:
                     self.bind(bind.name, "update", bind.value, statement, scope, alias=True)
         self.written.clear()
         for name, kind, value in named:

@@ -25,8 +25,8 @@ class Scope:
     __slots__ = ("held", "loops", "names")
 
     def __init__(self, frame: FrameType, read: frozenset[str] = frozenset()) -> None:
-        own, outer = frame.f_locals, frame.f_globals
-        self.names: dict[str, Any] = dict(own) if own is outer else {**outer, **own}
+        inner, outer = frame.f_locals, frame.f_globals
+        self.names: dict[str, Any] = dict(inner) if inner is outer else {**outer, **inner}
         self.loops: Mapping[int, Scope] = {}
         self.held: dict[int, Any] = {}
         for name in read:
@@ -73,26 +73,26 @@ def attributes(value: Any) -> dict[str, Any] | None:
     None for anything else. Calls no code of the user's: neither a property nor __getattr__.
     """
     if isinstance(value, type | ModuleType):
-        found = dict(vars(value))
-        return found if not _foreign(value) and len(found) <= MANY else None
+        members = dict(vars(value))
+        return members if not _foreign(value) and len(members) <= MANY else None
     kind = type(value)
     if _foreign(kind) and not isinstance(value, nn.Module):
         return None
     try:
-        own = object.__getattribute__(value, "__dict__")
+        instance = object.__getattribute__(value, "__dict__")
     except AttributeError:
         return None
-    if type(own) is not dict or len(own) > MANY:
+    if type(instance) is not dict or len(instance) > MANY:
         return None
-    found = {}
+    every: dict[str, Any] = {}
     for base in reversed(kind.__mro__):
         if not _foreign(base):
-            found |= {k: v for k, v in vars(base).items() if isinstance(v, int | float | Tensor)}
-    found |= own
+            every |= {k: v for k, v in vars(base).items() if isinstance(v, int | float | Tensor)}
+    every |= instance
     if isinstance(value, nn.Module):
         for inner in ("_buffers", "_parameters", "_modules"):
-            found |= own.get(inner) or {}
-    return found
+            every |= instance.get(inner) or {}
+    return every
 
 
 def _foreign(value: type | ModuleType) -> bool:

@@ -28,9 +28,9 @@ def written(node: ast.stmt) -> list[tuple[Target, ast.expr]]:
     if not isinstance(node, ast.Assign):
         return []
     read = {n.id for n in ast.walk(node.value) if isinstance(n, ast.Name)}
-    found = [t for target in node.targets for t in named(target, "assign")]
+    bound = [t for target in node.targets for t in named(target, "assign")]
     # `dx = dx + ...` builds on the old value, as `dx += ...` does
-    return [(Target(t.name, "update", t.keyed), e) if t.name in read else (t, e) for t, e in found]
+    return [(Target(t.name, "update", t.keyed), e) if t.name in read else (t, e) for t, e in bound]
 
 
 def named(target: ast.expr, kind: Kind) -> list[tuple[Target, ast.expr]]:

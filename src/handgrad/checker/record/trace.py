@@ -122,24 +122,26 @@ class Trace:
         """Copy the bytes that event number len(self) is about to overwrite."""
         for value in values:
             storage = self._pinned.pop(key_of(value), None)
-            if storage is not None and self.kept_bytes + storage.nbytes() <= KEPT_BYTES:
-                self.kept_bytes += storage.nbytes()
-                self._kept.setdefault(key_of(value), []).append((len(self), _copy(storage)))
+            if storage is not None:
+                self._copy(storage)
 
     def keep_all(self) -> None:
         """Copy everything that is pinned: what follows is not recorded."""
-        for storage in list(self._pinned.values()):
-            key = storage._cdata
-            if self.kept_bytes + storage.nbytes() <= KEPT_BYTES:
-                self.kept_bytes += storage.nbytes()
-                self._kept.setdefault(key, []).append((len(self), _copy(storage)))
+        for storage in self._pinned.values():
+            self._copy(storage)
         self._pinned.clear()
+
+    def _copy(self, storage: torch.UntypedStorage) -> None:
+        if self.kept_bytes + storage.nbytes() <= KEPT_BYTES:
+            self.kept_bytes += storage.nbytes()
+            copy = storage.clone()  # type: ignore[no-untyped-call]
+            self._kept.setdefault(storage._cdata, []).append((len(self), copy))
 
     def keep(self, events: Sequence[Event]) -> set[int]:
         """Drop all other events, renumber these, and return the memory that they refer to."""
         old = [event.index for event in events]
         number = {index: n for n, index in enumerate(old)}
-        spoken = {key_of(t) for event in events for t in tensors_of(event)}
+        memory = {key_of(t) for event in events for t in tensors_of(event)}
         for event in events:
             event.index = number[event.index]
             if type(event) is Backward:
@@ -147,16 +149,16 @@ class Trace:
                 event.gradients = {number[i]: g for i, g in known if i in number}
         self.events = list(events)
         kept: dict[int, list[tuple[int, torch.UntypedStorage]]] = {}
-        for key in spoken & self._kept.keys():
+        for key in memory & self._kept.keys():
             for when, storage in self._kept[key]:
                 # before the event that wrote or, if that is dropped, the last one before it
                 before = bisect_left(old, when) - (when not in number)
                 if before >= 0:
                     kept.setdefault(key, []).append((before, storage))
         self._kept = kept
-        self._pinned = {key: s for key, s in self._pinned.items() if key in spoken}
+        self._pinned = {key: s for key, s in self._pinned.items() if key in memory}
         self.kept_bytes = sum(s.nbytes() for versions in kept.values() for _, s in versions)
-        return spoken
+        return memory
 
     def storage_at(self, value: Tensor, index: int) -> torch.UntypedStorage:
         """Return the bytes under `value` as they were just before event `index`."""
@@ -236,10 +238,6 @@ def needed(events: Sequence[Event], targets: Iterable[Tensor], stops: set[int]) 
 def _is_derived(value: Tensor) -> bool:
     """Tell a view of a leaf from the leaf itself."""
     return not is_leaf(value) or (value._is_view() and not value.requires_grad)
-
-
-def _copy(storage: torch.UntypedStorage) -> torch.UntypedStorage:
-    return storage.clone()  # type: ignore[no-untyped-call, no-any-return]
 
 
 def _is_unbacked(value: Tensor) -> bool:

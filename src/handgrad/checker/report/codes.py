@@ -1,7 +1,8 @@
 """The page of each code, which `handgrad explain` prints.
 
-The pages of causes are the docstrings of the modules and functions that find them. They are read
-from the source, as importing them would import torch, which takes two seconds.
+The pages of notes are in note_pages.md. The pages of causes are the docstrings of the modules and
+functions that find them. They are read from the source, as importing them would import torch, which
+takes two seconds.
 """
 
 import ast
@@ -10,9 +11,9 @@ import inspect
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from heapq import nsmallest
 from pathlib import Path
 
-from handgrad.checker.report.note_pages import NOTE_PAGES
 from handgrad.text import printable
 
 CHECKER = Path(__file__).parents[1]
@@ -20,6 +21,7 @@ FOLDERS = (CHECKER / "explain" / "causes", CHECKER / "functions" / "causes")
 HEADING = re.compile(r"((?:What|Why|Wrong|Right)(?::|$))(.*)")
 CODE = re.compile(r"HG\d{1,9}")
 MOST_NEAR = 3
+PAGES_OF_NOTES = Path(__file__).with_name("note_pages.md")
 
 
 @dataclass(frozen=True)
@@ -39,11 +41,19 @@ class Page:
 
 def pages() -> dict[str, Page]:
     """Return all pages by their codes, in order."""
-    every = [Page(code, *page) for code, page in NOTE_PAGES.items()]
+    every = list(_in_text(PAGES_OF_NOTES.read_text(encoding="utf-8")))
     for folder in FOLDERS:
         for file in sorted(folder.glob("*.py")):
             every += _in_source(ast.parse(file.read_text(encoding="utf-8")))
     return {page.code: page for page in sorted(every, key=lambda page: page.code)}
+
+
+def _in_text(text: str) -> Iterator[Page]:
+    """Yield the pages in a text, each below a line `# HG201: name`."""
+    for section in text.removeprefix("# ").split("\n# "):
+        heading, _, body = section.partition("\n")
+        code, _, name = heading.partition(": ")
+        yield Page(code, name, body)
 
 
 def _in_source(module: ast.Module) -> Iterator[Page]:
@@ -74,9 +84,8 @@ def near(asked: str, known: dict[str, Page]) -> list[Page]:
     """Return up to three pages with a similar code or name."""
     plain = _plain(asked)
     if CODE.fullmatch(plain):
-        return sorted(known.values(), key=lambda page: abs(_number(page.code) - _number(plain)))[
-            :MOST_NEAR
-        ]
+        number = _number(plain)
+        return nsmallest(MOST_NEAR, known.values(), lambda page: abs(_number(page.code) - number))
     names = [page.name.upper() for page in known.values()]
     close = difflib.get_close_matches(plain, names, n=MOST_NEAR)
     within = [name for name in names if len(plain) > 2 and plain in name]

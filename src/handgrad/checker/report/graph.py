@@ -4,12 +4,12 @@ The forward pass runs down, gradients run back up. The edges along which an erro
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from handgrad.checker.records import ReportData, Row
 from handgrad.checker.report import words
-from handgrad.checker.report.layout import Edge, GraphLayout, lay_out
+from handgrad.checker.report.layout import Edge, GraphLayout, lay_out, successors
 from handgrad.checker.report.states import MARKS, STATES, state_of
 
 CHARACTER, PADDING, HEIGHT, MARGIN = 7.3, 16.0, 26.0, 8.0
@@ -24,11 +24,19 @@ ONE_PAGE = 1800.0
 
 @dataclass(frozen=True)
 class DrawnNode:
-    """One named tensor. `row` is the place in the report of the gradient that is shown for it."""
+    """One named tensor, with the gradient that is shown for it and its place in the report."""
 
     name: str
-    state: str
-    row: int | None
+    state: str = "none"
+    row: Row | None = None
+    number: int | None = None
+
+    @property
+    def origins(self) -> frozenset[str]:
+        """The gradients to blame for the error of this node's gradient."""
+        if self.row is None or self.row.blame is None:
+            return frozenset()
+        return frozenset([self.row.hand or ""] if self.row.blame == "root" else self.row.blamed_on)
 
 
 @dataclass(frozen=True)
@@ -47,11 +55,6 @@ class Box:
     text_x: str
     text_y: str
 
-    @property
-    def tag(self) -> str:
-        """The element: a link or a group."""
-        return "a" if self.anchor else "g"
-
 
 @dataclass(frozen=True)
 class GraphDrawing:
@@ -67,21 +70,16 @@ class GraphDrawing:
     boxes: tuple[Box, ...]
     states: tuple[str, ...]
 
-    @property
-    def has_error_path(self) -> bool:
-        """Whether an error spreads along an edge."""
-        return bool(self.error_edges)
-
 
 def nodes_of(report: ReportData) -> dict[str, DrawnNode]:
     """Return the nodes by name; the elements of a list are one node, in their worst state."""
     names = dict.fromkeys(_plain(name) for edge in report.edges for name in edge)
-    nodes = {name: DrawnNode(name, "none", None) for name in names}
+    nodes = {name: DrawnNode(name) for name in names}
     order = list(STATES)
     for i, row in enumerate(report.rows):
         name, state = _plain(row.node), state_of(row)
         if name in nodes and order.index(state) < order.index(nodes[name].state):
-            nodes[name] = DrawnNode(name, state, i)
+            nodes[name] = DrawnNode(name, state, row, i)
     return nodes
 
 
@@ -96,7 +94,7 @@ def draw_graph(report: ReportData, anchors: Mapping[int, str]) -> GraphDrawing |
     if not edges:
         return None
     layout = lay_out({name: _width(name) for name in nodes}, edges)
-    of_errors = inherited_along(report, nodes, edges)
+    of_errors = inherited_along(nodes, edges)
     width, height = f"{layout.width + 2 * MARGIN:.0f}", f"{layout.height:.0f}"
     states = {node.state for node in nodes.values()}
     return GraphDrawing(
@@ -107,33 +105,27 @@ def draw_graph(report: ReportData, anchors: Mapping[int, str]) -> GraphDrawing |
         edges="".join(_path(layout, e) for e in edges if e not in of_errors),
         error_edges="".join(_path(layout, e) for e in edges if e in of_errors),
         error_heads="".join(_head(layout, e) for e in edges if e in of_errors),
-        boxes=tuple(_box(node, layout, report, anchors) for node in nodes.values()),
+        boxes=tuple(_box(node, layout, anchors) for node in nodes.values()),
         states=tuple(state for state in STATES if state in states),
     )
 
 
-def inherited_along(
-    report: ReportData, nodes: Mapping[str, DrawnNode], edges: Sequence[Edge]
-) -> set[Edge]:
+def inherited_along(nodes: Mapping[str, DrawnNode], edges: Iterable[Edge]) -> set[Edge]:
     """Return the edges along which an error spreads, from its root to the nodes that inherit it.
 
     A fused gradient skips nodes; the path of the error goes through them.
     """
-    after: dict[str, list[str]] = {}
-    for one, other in edges:
-        after.setdefault(one, []).append(other)
+    after = successors(edges)
     passed: set[Edge] = set()
     for node in nodes.values():
-        row = None if node.row is None else report.rows[node.row]
-        if row is not None and row.blame == "inherited":
-            passed |= _paths_to(node.name, frozenset(row.blamed_on), report, nodes, after)
+        if node.row is not None and node.row.blame == "inherited":
+            passed |= _paths_to(node.name, node.origins, nodes, after)
     return passed
 
 
 def _paths_to(
     start: str,
     roots: frozenset[str],
-    report: ReportData,
     nodes: Mapping[str, DrawnNode],
     after: Mapping[str, Sequence[str]],
 ) -> set[Edge]:
@@ -144,20 +136,12 @@ def _paths_to(
     while paths:
         path = paths.pop()
         for name in after.get(path[-1], ()):
-            if _origins(nodes[name], report) & roots:
+            if nodes[name].origins & roots:
                 passed.update(zip(path, [*path[1:], name], strict=True))
             elif nodes[name].row is None and name not in visited:
                 visited.add(name)
                 paths.append([*path, name])
     return passed
-
-
-def _origins(node: DrawnNode, report: ReportData) -> set[str]:
-    """Return the gradients to blame for the error of this node's gradient."""
-    row = None if node.row is None else report.rows[node.row]
-    if row is None or row.blame is None:
-        return set()
-    return {row.hand or ""} if row.blame == "root" else set(row.blamed_on)
 
 
 def _plain(name: str) -> str:
@@ -174,18 +158,15 @@ def _width(name: str) -> float:
     return CHARACTER * (wide + 2) + PADDING
 
 
-def _box(
-    node: DrawnNode, layout: GraphLayout, report: ReportData, anchors: Mapping[int, str]
-) -> Box:
+def _box(node: DrawnNode, layout: GraphLayout, anchors: Mapping[int, str]) -> Box:
     x, y = layout.places[node.name]
     width = _width(node.name)
-    row = None if node.row is None else report.rows[node.row]
-    mark = "" if row is None else f"{MARKS[row.verdict]} "
+    mark = "" if node.row is None else f"{MARKS[node.row.verdict]} "
     is_round = node.state in ("exact", "rounding", "missing", "none")
     return Box(
         node.state,
-        None if node.row is None else anchors.get(node.row),
-        tooltip=_tooltip(node, row),
+        None if node.number is None else anchors.get(node.number),
+        tooltip=_tooltip(node),
         label=f"{mark}{_label(node.name)}",
         x=f"{x - width / 2:.1f}",
         y=f"{y - HEIGHT / 2:.1f}",
@@ -197,10 +178,11 @@ def _box(
     )
 
 
-def _tooltip(node: DrawnNode, row: Row | None) -> str:
+def _tooltip(node: DrawnNode) -> str:
+    row, state = node.row, STATES[node.state]
     if row is None:
-        return f"{node.name}: {STATES[node.state]}"
-    facts = (words.name(row), STATES[node.state], words.places(row), words.shapes(row))
+        return f"{node.name}: {state}"
+    facts = (words.name(row), state, words.places(row), words.shapes(row))
     return f"{node.name}: {', '.join(fact for fact in facts if fact)}"
 
 

@@ -20,7 +20,7 @@ from handgrad.checker.report.graph import draw_graph
 from handgrad.checker.report.listing import blocks_of
 from handgrad.checker.report.picture import draw_picture
 from handgrad.checker.report.states import MARKS, STATE_MARKS, STATES, state_of
-from handgrad.checker.report.templates import environment, render, style_sheet
+from handgrad.checker.report.templates import render, style_sheet
 
 POLICY = "default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'"
 
@@ -34,12 +34,6 @@ def to_html(report: ReportData, page: bool = False) -> str:
     digest = b64encode(sha256(style.encode()).digest()).decode()
     policy = POLICY.format(hash=digest)
     return render("page.html", style=style, policy=Markup(policy), **_values(report))
-
-
-def part(name: str, *arguments: Any) -> str:
-    """Return the output of one macro of parts.html."""
-    parts: Any = environment().get_template("parts.html").make_module(FUNCTIONS)
-    return str(getattr(parts, name)(*arguments))
 
 
 def _values(report: ReportData) -> dict[str, Any]:

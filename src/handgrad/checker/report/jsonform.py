@@ -1,5 +1,6 @@
 """The JSON of a report, version 1: keys and their order do not change, as programs parse it."""
 
+from dataclasses import asdict
 from typing import Any
 
 from handgrad.checker.records import Note, Place, ReportData, Row
@@ -15,10 +16,7 @@ def to_json(report: ReportData) -> dict[str, Any]:
         "counts": report.counts,
         "gradients": [_gradient(row) for row in report.rows],
         "notes": [_note(note) for note in report.notes],
-        "errors": [
-            {"cell": error.cell, "line": error.line, "error": error.error}
-            for error in report.errors
-        ],
+        "errors": [asdict(error) for error in report.errors],
     }
 
 
@@ -26,7 +24,7 @@ def _gradient(row: Row) -> dict[str, Any]:
     return {
         "node": row.node,
         "hand": row.hand,
-        **_place(row.place, "line", "cell"),
+        **_place(row.place),
         "verdict": row.verdict,
         "blame": row.blame,
         "shape": _list(row.shape),
@@ -43,13 +41,13 @@ def _note(note: Note) -> dict[str, Any]:
     return {
         "code": note.code,
         "node": note.node,
-        **_place(note.place, "line", "cell"),
+        **_place(note.place),
         "message": note.message,
     }
 
 
-def _place(place: Place | None, *keys: str) -> dict[str, int | None]:
-    return {key: None if place is None else getattr(place, key) for key in keys}
+def _place(place: Place | None) -> dict[str, int | None]:
+    return {key: None if place is None else getattr(place, key) for key in ("line", "cell")}
 
 
 def _list(shape: tuple[int, ...] | None) -> list[int] | None:

@@ -14,6 +14,8 @@ from itertools import pairwise
 
 Name = str | tuple[str, int]
 """A node, or the point at which the edges of a node pass a layer."""
+Link = tuple[Name, Name]
+"""A part of an edge between adjacent layers, upper end first."""
 Edge = tuple[str, str]
 GAP, POINT, LAYER = 18.0, 10.0, 58.0
 """Pixels: between two boxes, the width of a point, from one layer to the next."""
@@ -44,7 +46,8 @@ def lay_out(widths: Mapping[str, float], edges: Sequence[Edge]) -> GraphLayout:
     backward = against(widths, edges)
     forward = [edge for edge in edges if edge not in backward]
     depth = depths(widths, forward)
-    links, paths = _links(forward, depth)
+    paths = {edge: _path(edge, depth) for edge in forward}
+    links = list(dict.fromkeys(link for path in paths.values() for link in pairwise(path)))
     layers = _layers(widths, paths, depth)
     _order(layers, links)
     x = _straightened(layers, links, widths)
@@ -61,7 +64,7 @@ def lay_out(widths: Mapping[str, float], edges: Sequence[Edge]) -> GraphLayout:
 
 def against(nodes: Iterable[str], edges: Sequence[Edge]) -> set[Edge]:
     """Return the edges that close a cycle: a name that a loop binds again is one node."""
-    after = _after(edges)
+    after = successors(edges)
     backward: set[Edge] = set()
     begun: set[str] = set()
     ended: set[str] = set()
@@ -84,7 +87,7 @@ def against(nodes: Iterable[str], edges: Sequence[Edge]) -> set[Edge]:
 
 def depths(nodes: Iterable[str], edges: Sequence[Edge]) -> dict[str, int]:
     """Return the number of edges on each node's longest path to the end; there are no cycles."""
-    after, depth = _after(edges), dict[str, int]()
+    after, depth = successors(edges), dict[str, int]()
     for start in nodes:
         todo = [start]
         while todo:
@@ -97,7 +100,8 @@ def depths(nodes: Iterable[str], edges: Sequence[Edge]) -> dict[str, int]:
     return depth
 
 
-def _after(edges: Sequence[Edge]) -> dict[str, list[str]]:
+def successors(edges: Iterable[Edge]) -> dict[str, list[str]]:
+    """Return the ends of the edges that start at each node."""
     after: dict[str, list[str]] = {}
     for one, other in edges:
         after.setdefault(one, []).append(other)
@@ -108,17 +112,10 @@ def _level(name: Name, depth: Mapping[str, int]) -> int:
     return depth[name] if isinstance(name, str) else name[1]
 
 
-def _links(
-    edges: Sequence[Edge], depth: Mapping[str, int]
-) -> tuple[dict[tuple[Name, Name], None], dict[Edge, list[Name]]]:
-    """Return the links between adjacent layers, upper end first, and each edge's points."""
-    links: dict[tuple[Name, Name], None] = {}
-    paths: dict[Edge, list[Name]] = {}
-    for one, other in edges:
-        points: list[Name] = [(one, level) for level in range(depth[one] - 1, depth[other], -1)]
-        paths[one, other] = path = [one, *points, other]
-        links |= dict.fromkeys(pairwise(path))
-    return links, paths
+def _path(edge: Edge, depth: Mapping[str, int]) -> list[Name]:
+    """Return an edge as its upper end, a point in each layer that it passes, and its lower end."""
+    one, other = edge
+    return [one, *((one, level) for level in range(depth[one] - 1, depth[other], -1)), other]
 
 
 def _layers(
@@ -135,7 +132,7 @@ def _layers(
 Neighbours = dict[Name, list[Name]]
 
 
-def _neighbours(links: Iterable[tuple[Name, Name]]) -> tuple[Neighbours, Neighbours]:
+def _neighbours(links: Iterable[Link]) -> tuple[Neighbours, Neighbours]:
     """Return the neighbours above and below each node and point."""
     above: Neighbours = {}
     below: Neighbours = {}
@@ -145,7 +142,7 @@ def _neighbours(links: Iterable[tuple[Name, Name]]) -> tuple[Neighbours, Neighbo
     return above, below
 
 
-def _order(layers: list[list[Name]], links: Mapping[tuple[Name, Name], None]) -> None:
+def _order(layers: list[list[Name]], links: Sequence[Link]) -> None:
     """Sort each layer, in place."""
     above, below = _neighbours(links)
     best, fewest = [list(layer) for layer in layers], _crossings(layers, below)
@@ -188,7 +185,7 @@ def _crossings(layers: Sequence[Sequence[Name]], below: Neighbours) -> int:
 
 def _straightened(
     layers: Sequence[Sequence[Name]],
-    links: Mapping[tuple[Name, Name], None],
+    links: Sequence[Link],
     widths: Mapping[str, float],
 ) -> dict[Name, float]:
     """Return the middles that keep links upright, first of all those through points.

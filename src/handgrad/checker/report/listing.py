@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from handgrad.checker.records import Listing, Place, ReportData
 from handgrad.checker.report.states import STATES, state_of
+from handgrad.checker.report.words import counted
 
 NEAR = 3
 """This many lines around a gradient stay visible; the others are folded."""
@@ -36,23 +38,15 @@ def blocks_of(listing: Listing, report: ReportData) -> list[LineBlock]:
     texts = listing.text.splitlines()
     marked = _marked(listing, texts, report)
     near = {n + d for n in marked for d in range(-NEAR, NEAR + 1)}
+    lines = [_line(n, text, marked.get(n, ()), report) for n, text in enumerate(texts, 1)]
     blocks: list[LineBlock] = []
-    lines: list[SourceLine] = []
-    for number, text in enumerate(texts, 1):
-        if lines and (number in near) != (lines[-1].number in near):
-            blocks += _block(lines, number not in near)
-            lines = []
-        lines.append(_line(number, text, marked.get(number, ()), report))
-    blocks += _block(lines, bool(lines) and lines[-1].number in near)
+    for is_visible, group in groupby(lines, key=lambda line: line.number in near):
+        block = tuple(group)
+        if is_visible or any(line.text.strip() for line in block):
+            is_left_out = not is_visible and len(block) > FOLDED
+            caption = counted(len(block), "line")
+            blocks.append(LineBlock(not is_visible, caption, () if is_left_out else block))
     return blocks
-
-
-def _block(lines: Sequence[SourceLine], is_visible: bool) -> list[LineBlock]:
-    if not lines or not (is_visible or any(line.text.strip() for line in lines)):
-        return []
-    caption = f"{len(lines)} line{'' if len(lines) == 1 else 's'}"
-    is_left_out = not is_visible and len(lines) > FOLDED
-    return [LineBlock(not is_visible, caption, () if is_left_out else tuple(lines))]
 
 
 def _line(number: int, text: str, rows: Sequence[int], report: ReportData) -> SourceLine:

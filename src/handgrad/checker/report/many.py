@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import Any
 
-from handgrad.checker.records import VERDICTS, Row
+from handgrad.checker.records import Row
 from handgrad.checker.report import words
 from handgrad.checker.report.file_result import STATUSES, FileResult, FileStatus
+from handgrad.checker.report.report import Report
 from handgrad.text import printable
 
 VERSION = 1
@@ -25,17 +26,10 @@ def to_json(results: Sequence[FileResult]) -> dict[str, Any]:
 
 def _file(result: FileResult) -> dict[str, Any]:
     """Return one file; if nothing was graded, the keys are the same and their values empty."""
-    empty: dict[str, Any] = {
-        "version": VERSION,
-        "file": result.file,
-        "ok": False,
-        "counts": dict.fromkeys(VERDICTS, 0),
-        "gradients": [],
-        "notes": [],
-        "errors": [],
-    }
+    report = result.report or Report(result.file, ())
     return {
-        **(empty if result.report is None else result.report.to_json()),
+        **report.to_json(),
+        "ok": report.ok and result.report is not None,
         "status": result.status,
         "seconds": round(result.seconds, 1),
         "error": result.message,
@@ -75,7 +69,7 @@ def score(result: FileResult) -> float | None:
 def summary(results: Sequence[FileResult]) -> str:
     """Return one line: `30 files: 12 all correct, 17 with wrong gradients, 1 out of time.`"""
     parts = (f"{n} {STATUSES[status]}" for status, n in counts(results).items() if n)
-    return f"{len(results)} file{'' if len(results) == 1 else 's'}: {', '.join(parts)}."
+    return f"{words.counted(len(results), 'file')}: {', '.join(parts)}."
 
 
 def most_blamed(results: Sequence[FileResult]) -> str:

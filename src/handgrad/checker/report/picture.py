@@ -1,6 +1,7 @@
 """The small picture of where a gradient is wrong: a box for each cell, darker for larger errors."""
 
 from dataclasses import dataclass
+from itertools import groupby
 
 SIDE, LARGEST = 120.0, 14.0
 """Pixels: the largest side of the picture, and of a box."""
@@ -32,11 +33,11 @@ def _paths(levels: tuple[str, ...]) -> dict[str, str]:
     """Return one path for each level, over the runs of that level in each row."""
     paths: dict[str, list[str]] = {}
     for y, row in enumerate(levels):
-        start = 0
-        for x in range(1, len(row) + 1):
-            if x == len(row) or row[x] != row[start]:
-                paths.setdefault(row[start], []).append(f"M{start} {y}h{x - start}v1h{start - x}z")
-                start = x
+        x = 0
+        for level, run in groupby(row):
+            width = len(list(run))
+            paths.setdefault(level, []).append(f"M{x} {y}h{width}v1h{-width}z")
+            x += width
     return {level: "".join(parts) for level, parts in sorted(paths.items())}
 
 

@@ -4,9 +4,11 @@ The renderers are imported when they are first used: the process that runs a che
 Report and never shows it.
 """
 
+from dataclasses import replace
 from typing import Any, Self
 
-from handgrad.checker.records import Hint, ReportData
+from handgrad.checker.records import Hint, ReportData, Row
+from handgrad.checker.report.words import WRONG_SHAPE
 
 
 class Report(ReportData):
@@ -21,9 +23,11 @@ class Report(ReportData):
 
         "where" names the lines to blame, "what" adds the causes, "fix" adds the corrected lines.
         """
-        from handgrad.checker.report.hints import hinted
-
-        return hinted(self, level)
+        rows = tuple(_hinted(row, level) for row in self.rows)
+        notes = self.notes
+        if level == "where":  # this note says how to correct the shape
+            notes = tuple(note for note in notes if note.code != WRONG_SHAPE)
+        return replace(self, rows=rows, notes=notes)
 
     def to_json(self) -> dict[str, Any]:
         """Return what `handgrad check --json` writes, as dicts and lists (docs/check.md)."""
@@ -49,3 +53,11 @@ class Report(ReportData):
     def _repr_html_(self) -> str:
         """Return what Jupyter shows."""
         return self.to_html()
+
+
+def _hinted(row: Row, level: Hint) -> Row:
+    if level == "fix":
+        return row
+    row = replace(row, fix=None, fix_at=None, fix_adds=False, checked=None)
+    is_explained = row.blame == "root" or row.verdict == "shape"
+    return replace(row, cause=None, message=None) if level == "where" and is_explained else row

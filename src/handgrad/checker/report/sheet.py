@@ -9,6 +9,7 @@ import io
 import re
 from collections.abc import Callable, Sequence
 
+from handgrad.checker.records import VERDICTS
 from handgrad.checker.report import words
 from handgrad.checker.report.file_result import FileResult
 from handgrad.checker.report.many import blame, problem, score
@@ -57,11 +58,7 @@ COLUMNS: dict[str, Callable[[FileResult], SheetValue]] = {
     "file": lambda result: result.file,
     "status": lambda result: result.status,
     "score": _score,
-    "exact": _count("exact"),
-    "rounding": _count("rounding"),
-    "shape": _count("shape"),
-    "wrong": _count("wrong"),
-    "missing": _count("missing"),
+    **{verdict: _count(verdict) for verdict in VERDICTS},
     "blame": _blame,
     "causes": _causes,
     "seconds": lambda result: round(result.seconds, 1),

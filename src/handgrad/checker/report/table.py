@@ -1,15 +1,15 @@
 """A class's files as a table, one row for each file."""
 
-import io
 from collections.abc import Sequence
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from handgrad.checker.records import Row
 from handgrad.checker.report import many, words
 from handgrad.checker.report.file_result import FileResult
+from handgrad.checker.report.text import plain
 
 STYLES = {"ok": "green", "unfinished": "green", "wrong": "red", "raised": "yellow"}
 BAD = "magenta"  # for files that were not completely graded
@@ -20,10 +20,7 @@ WIDEST = 10_000  # columns: outside a terminal each file is one line, for grep
 
 def to_text(results: Sequence[FileResult]) -> str:
     """Return the table as plain text."""
-    file = io.StringIO()
-    console = Console(file=file, width=WIDEST, color_system=None, force_terminal=False)
-    console.print(render(results))
-    return "\n".join(line.rstrip() for line in file.getvalue().split("\n"))
+    return plain(render(results), WIDEST)
 
 
 def render(results: Sequence[FileResult]) -> RenderableType:

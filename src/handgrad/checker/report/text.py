@@ -19,11 +19,16 @@ STYLES = {"wrong": "red", "shape": "yellow", "exact": "green", "rounding": "gree
 
 def to_text(report: ReportData, width: int = WIDTH, marks: dict[str, str] = MARKS) -> str:
     """Return the report as plain text, `width` columns wide."""
+    return plain(render(report, marks), width)
+
+
+def plain(rendered: RenderableType, width: int) -> str:
+    """Return what rich shows as plain text, `width` columns wide."""
     file = io.StringIO()
     console = Console(
         file=file, width=width, color_system=None, force_terminal=False, force_jupyter=False
     )
-    console.print(render(report, marks))
+    console.print(rendered)
     return "\n".join(line.rstrip() for line in file.getvalue().split("\n"))
 
 
@@ -37,14 +42,12 @@ def body(report: ReportData, marks: dict[str, str] = MARKS) -> list[RenderableTy
     """Return what is between the title and the summary."""
     groups = words.grouped(report)
     parts: list[RenderableType] = []
-    if groups.blame:
-        parts += [_title("blame"), *(_finding(row, report, marks) for row in groups.blame)]
-    if groups.shape:
-        parts += [_title("shape"), *(_finding(row, report, marks) for row in groups.shape)]
-    if groups.inherited:
-        parts += [_title("inherited"), _table(groups.inherited, marks)]
-    if groups.right:
-        parts += [_title("right"), _table(groups.right, marks)]
+    for section, rows in (("blame", groups.blame), ("shape", groups.shape)):
+        if rows:
+            parts += [_title(section), *(_finding(row, report, marks) for row in rows)]
+    for section, rows in (("inherited", groups.inherited), ("right", groups.right)):
+        if rows:
+            parts += [_title(section), _table(rows, marks)]
     if groups.missing:
         parts.append(Text(f"\n{words.unwritten(report)}", style="dim"))
     for section, entries in (("notes", words.notes(report)), ("errors", words.errors(report))):

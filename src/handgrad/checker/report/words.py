@@ -162,11 +162,9 @@ def _difference(row: Row) -> str:
 
 def blamed(root: Row, report: ReportData) -> str:
     """Return `to blame for 3 others: da, db, dc`, or nothing."""
-    heirs = [name(row) for row in report.rows if row.verdict == "wrong" and _inherits(row, root)]
-    if not heirs:
-        return ""
-    others = "1 other" if len(heirs) == 1 else f"{len(heirs)} others"
-    return f"to blame for {others}: {names(heirs)}"
+    wrong = [row for row in report.rows if row.verdict == "wrong" and row.blame == "inherited"]
+    heirs = [name(row) for row in wrong if root.hand in row.blamed_on]
+    return f"to blame for {counted(len(heirs), 'other')}: {names(heirs)}" if heirs else ""
 
 
 def notes(report: ReportData) -> list[tuple[str, str]]:
@@ -177,10 +175,6 @@ def notes(report: ReportData) -> list[tuple[str, str]]:
         for note in report.notes
         if not (note.code == WRONG_SHAPE and note.node in misshapen)
     ]
-
-
-def _inherits(row: Row, root: Row) -> bool:
-    return row.blame == "inherited" and root.hand in row.blamed_on
 
 
 def errors(report: ReportData) -> list[tuple[str, str]]:
@@ -208,12 +202,13 @@ def summary(report: ReportData) -> str:
     written = sum(counts.values()) - counts["missing"]
     parts = {verdict: f"{n} {COUNTED[verdict]}" for verdict, n in counts.items() if n}
     if counts["wrong"]:
-        parts["wrong"] += f" ({_counted(len(groups.blame), 'line')} to blame)"
+        parts["wrong"] += f" ({counted(len(groups.blame), 'line')} to blame)"
     missing = f"; {parts.pop('missing')}" if counts["missing"] else ""
-    errors = f"; {_counted(len(report.errors), 'error')} in the file" if report.errors else ""
+    errors = f"; {counted(len(report.errors), 'error')} in the file" if report.errors else ""
     verdicts = f": {', '.join(parts.values())}" if parts else ""
-    return f"{_counted(written, 'gradient')} by hand{verdicts}{missing}{errors}."
+    return f"{counted(written, 'gradient')} by hand{verdicts}{missing}{errors}."
 
 
-def _counted(number: int, thing: str) -> str:
+def counted(number: int, thing: str) -> str:
+    """Return `1 line` or `2 lines`."""
     return f"{number} {thing}{'' if number == 1 else 's'}"

@@ -1,13 +1,12 @@
 """The task of `handgrad check`: grade the gradients that a file computes by hand."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from handgrad.checker.records import CellError, Note
 from handgrad.checker.run.cells import Cell
 from handgrad.checker.run.task import Task
-from handgrad.checker.run.wire import pack
 from handgrad.checker.session import has_hand_gradients
 from handgrad.errors import CheckError
 
@@ -30,4 +29,4 @@ class CheckTask(Task):
     def answer(self, errors: Sequence[CellError], notes: Sequence[Note]) -> dict[str, Any]:
         """Return the report."""
         report = self.session.finish(self.file, errors)
-        return {"report": pack(replace(report, notes=(*report.notes, *notes)))}
+        return {"report": asdict(replace(report, notes=(*report.notes, *notes)))}

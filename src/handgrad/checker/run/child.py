@@ -13,9 +13,10 @@ import threading
 import traceback
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from handgrad.checker.records import CellError, Note
+from handgrad.checker.records import CellError
 from handgrad.checker.report.words import error_place
 from handgrad.checker.run.cells import Cell
 from handgrad.checker.run.deadline import Deadline, Timeout
@@ -26,21 +27,10 @@ from handgrad.errors import CheckError
 from handgrad.text import one_line
 
 if TYPE_CHECKING:
+    from handgrad.checker.run.script import ScriptRunner
+    from handgrad.checker.run.shell import NotebookRunner
+    from handgrad.checker.run.task import Task
     from handgrad.checker.session import Session
-
-
-class CellRunner(Protocol):
-    """Runs the cells of one kind of file."""
-
-    @property
-    def stopped(self) -> bool:
-        """Whether the user's code has asked to end the run."""
-
-    def run(self, cell: Cell) -> CellError | None:
-        """Run one cell and return what it raised, if anything."""
-
-    def notes(self) -> list[Note]:
-        """Return notes on the run, such as lines that were skipped."""
 
 
 class Channel:
@@ -112,13 +102,12 @@ class Work:
     """One request: run all cells, whatever they raise, then compute the answer."""
 
     def __init__(self, channel: Channel, request: dict[str, Any]) -> None:
-        from handgrad.checker.run.task import make_task  # torch: after the parent is watched
-
         self._channel = channel
         self._cells = [Cell(*cell) for cell in request["cells"]]
         self._errors: list[CellError] = []
         self._cell: int | None = None
-        self._task = make_task(request)
+        task: type[Task] = resolve_name(request["task"])  # torch: after the parent is watched
+        self._task = task(request)
         self._task.require(self._cells)
         self._path = Path(request["path"])
         scratch = Path(request["scratch"])
@@ -180,7 +169,9 @@ def _refusal(message: str, errors: list[CellError]) -> str:
     return f"{message}; {error_place(errors[0]) or 'it'} failed: {errors[0].error}"
 
 
-def _cell_runner(session: "Session", kind: str, path: Path, scratch: Path) -> CellRunner:
+def _cell_runner(
+    session: "Session", kind: str, path: Path, scratch: Path
+) -> "ScriptRunner | NotebookRunner":
     """Give this process the folder, streams and module path that the user's code expects."""
     sys.path[:] = [os.path.abspath(entry) for entry in sys.path]  # before the folder changes
     os.chdir(path.parent)

@@ -38,17 +38,12 @@ def _message(error: BaseException) -> str:
 
 def _other_cell(frames: traceback.StackSummary, filename: str) -> str:
     """Name the function of another cell that raised: the mistake may be there."""
-    users = [
-        frame
-        for frame in frames
-        if frame.filename == filename or CELL_NAME.fullmatch(frame.filename)
-    ]
-    if not users or users[-1].filename == filename:
+    users = [f for f in frames if f.filename == filename or CELL_NAME.fullmatch(f.filename)]
+    last = users[-1] if users else None
+    if last is None or last.filename == filename:
         return ""
-    last = users[-1]
-    number = CELL_NAME.fullmatch(last.filename)
-    assert number is not None
-    return f" (in {last.name}, cell {number[1]}, line {last.lineno})"
+    (number,) = CELL_NAME.findall(last.filename)
+    return f" (in {last.name}, cell {number}, line {last.lineno})"
 
 
 def _missing_file(error: BaseException) -> str:

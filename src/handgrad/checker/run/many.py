@@ -79,7 +79,8 @@ def _check_all(
             )
         except (CheckError, OSError) as error:
             return failed(number, file, time.monotonic() - begin, error)
-        return graded(number, file, time.monotonic() - begin, unpack(answer["report"]), output)
+        report = unpack(Report, answer["report"])
+        return graded(number, file, time.monotonic() - begin, report, output)
 
     with closing(forks):
         yield from _as_completed(files, check, jobs)

@@ -31,8 +31,13 @@ def read_raw(shown: str, content: bytes) -> list[dict[str, Any]]:
     Raises CheckError if `content` is not a Python notebook of format 3 or 4.
     """
     notebook = _parse(shown, content)
-    _require_format(shown, notebook)
-    if notebook["nbformat"] == 3:
+    version = notebook["nbformat"]
+    if version not in FORMATS:
+        raise CheckError(
+            f"{shown}: notebook format {version} is not supported (3 and 4 are)."
+            " Open it in Jupyter and save it again"
+        )
+    if version == 3:
         notebook = _upgraded(shown, content)
     _require_python(shown, notebook)
     cells = notebook.get("cells")
@@ -64,15 +69,6 @@ def _parse(shown: str, content: bytes) -> dict[str, Any]:
     return notebook
 
 
-def _require_format(shown: str, notebook: dict[str, Any]) -> None:
-    version = notebook["nbformat"]
-    if version not in FORMATS:
-        raise CheckError(
-            f"{shown}: notebook format {version} is not supported (3 and 4 are)."
-            " Open it in Jupyter and save it again"
-        )
-
-
 def _upgraded(shown: str, content: bytes) -> dict[str, Any]:
     import nbformat
 
@@ -80,15 +76,12 @@ def _upgraded(shown: str, content: bytes) -> dict[str, Any]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about cell ids, which format 3 does not have
             text = content.decode("utf-8-sig")
-            upgraded: dict[str, Any] = nbformat.reads(  # type: ignore[no-untyped-call]
-                text, as_version=4
-            )
+            return nbformat.reads(text, as_version=4)  # type: ignore[no-any-return, no-untyped-call]
     except Exception as error:  # nbformat raises anything for a malformed notebook
         raise CheckError(
             f"{shown}: cannot be upgraded from notebook format 3:"
             f" {one_line(f'{type(error).__name__}: {error}')}"
         ) from error
-    return upgraded
 
 
 def _require_python(shown: str, notebook: dict[str, Any]) -> None:

@@ -105,20 +105,16 @@ class Child:
         os.close(events_out)
         assert self._process.stdin is not None
         assert self._process.stdout is not None
+        self._stdin = self._process.stdin
         self._output = OutputReader(self._process.stdout)  # type: ignore[arg-type]
         self._output.start()
         self._messages: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._listener = threading.Thread(target=self._listen, args=(events_in,), daemon=True)
         self._listener.start()
-        self._send(request)
         self.where = "before it ran any code"
-
-    def _send(self, request: dict[str, Any]) -> None:
-        stdin = self._process.stdin
-        assert stdin is not None
         with suppress(BrokenPipeError):  # it died at once; next_message returns None
-            stdin.write(json.dumps(request).encode() + b"\n")
-            stdin.flush()
+            self._stdin.write(json.dumps(request).encode() + b"\n")
+            self._stdin.flush()
 
     def _listen(self, events_in: int) -> None:
         with os.fdopen(events_in, "rb") as pipe:
@@ -166,9 +162,8 @@ class Child:
         self._process.kill()  # in case it left its group
         self._process.wait()
         self._output.join(1.0)  # a process that left the group may hold the pipe for ever
-        assert self._process.stdin is not None
         with suppress(BrokenPipeError):
-            self._process.stdin.close()
+            self._stdin.close()
 
     def output(self) -> str:
         """Return what the file printed, without the middle if it printed very much."""

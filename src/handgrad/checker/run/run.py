@@ -51,7 +51,7 @@ def check_file(
     require_settings(timeout, max_steps)
     source = read_source(file)
     answer, output = run_source(source, CHECK, timeout, pairs=pairs, max_steps=max_steps)
-    return Outcome(unpack(answer["report"]), output)
+    return Outcome(unpack(Report, answer["report"]), output)
 
 
 def run_source(

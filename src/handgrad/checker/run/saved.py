@@ -6,6 +6,7 @@ Plots, samples and timings differ from run to run in correct notebooks, too.
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from handgrad.checker.records import CellError, Note, Place
 from handgrad.checker.run.cells import Cell
@@ -57,4 +58,4 @@ def _with_others(note: Note, cells: list[int | None]) -> Note:
     if not cells:
         return note
     also = f" The same holds for cell{'s' if len(cells) > 1 else ''} {listed(cells)}."
-    return Note(note.code, note.message + also, place=note.place)
+    return replace(note, message=note.message + also)

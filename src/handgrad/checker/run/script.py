@@ -13,7 +13,7 @@ from handgrad.checker.session import Session
 class ScriptRunner:
     """Runs a script's one cell as the module `__main__`."""
 
-    stopped = False
+    stopped = False  # there is no second cell to leave out
 
     def __init__(self, session: Session, path: Path) -> None:
         self._session = session

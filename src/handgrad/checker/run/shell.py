@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -36,7 +37,7 @@ NOT_RUN = PROGRAMS | INSTALLERS | {"sc", "sx", "system", "timeit"}
 NO_EFFECT = {"debug", "handgrad", "matplotlib", "pdb"}
 """Magics for interactive use."""
 ENDED = "exit() ends the run: no cell after this one ran."
-WRAPPER = re.compile(r"\s*%%(capture|prun|time)\b.*")
+WRAPPER = re.compile(r"\A\s*%%(capture|prun|time)\b.*")
 """A cell magic around Python code. It is removed, as it would shift the line numbers."""
 
 
@@ -163,9 +164,7 @@ class NotebookRunner:
     def run(self, cell: Cell) -> CellError | None:
         """Run one cell and return what it raised, if anything."""
         assert cell.number is not None
-        source = (
-            WRAPPER.sub("", cell.source, count=1) if WRAPPER.match(cell.source) else cell.source
-        )
+        source = WRAPPER.sub("", cell.source)
         compiler = self._shell.compile
         compiler.offset = _blank_lines(source)
         self._transformer.cell = self._shell.execution_count = cell.number
@@ -202,8 +201,7 @@ def _error(result: ExecutionResult, cell: int, offset: int) -> CellError | None:
     if result.error_before_exec is None:
         return None
     error = describe(result.error_before_exec, cell_name(cell), cell)
-    line = None if error.line is None else error.line + offset
-    return CellError(cell, line, error.error)
+    return error if error.line is None else replace(error, line=error.line + offset)
 
 
 def _close_figures() -> None:

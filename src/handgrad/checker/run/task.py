@@ -6,7 +6,6 @@ needs torch, and the parent does not.
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from pkgutil import resolve_name
 from typing import Any
 
 from handgrad.checker.records import CellError, Note
@@ -39,9 +38,3 @@ class Task(ABC):
 
         `errors` are what the user's code raised, `notes` are on how the file was run.
         """
-
-
-def make_task(request: Mapping[str, Any]) -> Task:
-    """Return the task that the request names."""
-    kind: type[Task] = resolve_name(request["task"])
-    return kind(request)

@@ -19,9 +19,9 @@ def edges_of(
     names |= {id(g.hand.node.value): g.hand.node.name for g in grades}
     order = list(reversed(names))
     pairs = [
-        (names[source], names[made])
+        (names[source], names[result])
         for source in order
-        for made in order
-        if made in consumers.get(source, ())
+        for result in order
+        if result in consumers.get(source, ())
     ]
-    return [(source, made) for source, made in dict.fromkeys(pairs) if source != made]
+    return [(source, result) for source, result in dict.fromkeys(pairs) if source != result]

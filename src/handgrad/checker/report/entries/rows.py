@@ -10,8 +10,8 @@ from handgrad.checker.judge.grade import Grade
 from handgrad.checker.judge.spread import spread_of
 from handgrad.checker.passes.compare import fits, multiple_of
 from handgrad.checker.passes.truth import Pass
-from handgrad.checker.record.trace import Bind, Op
-from handgrad.checker.records import BlameName, Place, Row
+from handgrad.checker.record.trace import Op
+from handgrad.checker.records import BlameName, Row
 from handgrad.text import listed
 
 
@@ -33,7 +33,7 @@ def row_of(grade: Grade, explanation: Explanation | None = None) -> Row:
         places=tuple(dict.fromkeys(s.place for s in blamed)),
         shape=tuple(grade.value.shape),
         expected_shape=tuple(truth.shape),
-        dtype=str(grade.value.dtype).removeprefix("torch."),
+        dtype=_dtype_of(grade.value),
         max_abs_diff=_difference(grade.value, truth),
         ratio=grade.ratio,
         message=(finding and finding.message) or _message(grade, truth),
@@ -63,30 +63,28 @@ def missing_rows(
     """
     nodes = [b for b in forward.nodes() if b.kind != "param" and b.index in forward.truth]
     nodes = [b for b in nodes if b.value.requires_grad or forward.backward is None]
-    whole = {id(g.hand.node.value) for g in graded if not g.unfinished}
-    done = whole | {id(g.hand.node.value) for g in graded}
+    passed = {id(g.hand.node.value) for g in graded if not g.unfinished}
     parents: dict[int, set[int]] = {}
-    for source, made in consumers.items():
-        for number in made:
+    for source, results in consumers.items():
+        for number in results:
             parents.setdefault(number, set()).add(source)
-    passed = set(whole)
     for node in nodes:  # in program order: what a node is computed from comes before it
         above = parents.get(id(node.value))
         if above and above <= passed:
             passed.add(id(node.value))
-    skipped = done | passed | {id(t) for t in forward.outputs}
+    skipped = passed | {id(g.hand.node.value) for g in graded} | {id(t) for t in forward.outputs}
     names = {g.hand.node.name for g in graded}
     rows: dict[str, Row] = {}
     for node in reversed(nodes):
         if id(node.value) not in skipped and node.name not in names | rows.keys():
             skipped.add(id(node.value))
-            rows[node.name] = _missing(node, forward.truth[node.index])
+            shape, dtype = tuple(forward.truth[node.index].shape), _dtype_of(node.value)
+            rows[node.name] = Row(node.name, None, "missing", expected_shape=shape, dtype=dtype)
     return list(rows.values())
 
 
-def _missing(node: Bind, truth: Tensor) -> Row:
-    dtype = str(node.value.dtype).removeprefix("torch.")
-    return Row(node.name, None, "missing", expected_shape=tuple(truth.shape), dtype=dtype)
+def _dtype_of(value: Tensor) -> str:
+    return str(value.dtype).removeprefix("torch.")
 
 
 def _message(grade: Grade, truth: Tensor) -> str | None:
@@ -130,7 +128,8 @@ def _factor(grade: Grade, truth: Tensor) -> float | None:
 def _root(grade: Grade, truth: Tensor) -> list[str]:
     name, node, blame = grade.hand.name, grade.hand.node.name, grade.blamed
     sentences: list[str] = []
-    lines = _lines([s.place for s in blame.statements])
+    numbers = dict.fromkeys(statement.place.line for statement in blame.statements)
+    lines = f"line{'s' if len(numbers) > 1 else ''} {listed(numbers)}"
     if grade.alias is not None and grade.alias.place == blame.statements[0].place:
         sentences.append(
             f"{name} was correct until {lines} wrote to its memory through another name."
@@ -187,11 +186,6 @@ def _culprits(grade: Grade) -> str:
 def _through(ops: Sequence[Op]) -> str:
     names = dict.fromkeys(getattr(op.func, "__name__", "?").strip("_") for op in ops)
     return f"the contribution{'s' if len(names) > 1 else ''} through {listed(names)}"
-
-
-def _lines(places: Sequence[Place]) -> str:
-    numbers = [str(p.line) for p in dict.fromkeys(places)]
-    return f"{'line' if len(numbers) == 1 else 'lines'} {listed(dict.fromkeys(numbers))}"
 
 
 def _shape_of(value: Tensor) -> str:

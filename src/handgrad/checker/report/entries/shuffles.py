@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from handgrad.checker.records import Note, Place
 
 Position = tuple[int, int]
+MESSAGE = "{} is shuffled here and never read afterwards: the code below uses another order."
 
 
 def unread_shuffles(sources: Sequence[tuple[int | None, str]]) -> list[Note]:
@@ -18,14 +19,15 @@ def unread_shuffles(sources: Sequence[tuple[int | None, str]]) -> list[Note]:
     for number, (cell, source) in enumerate(sources):
         tree = ast.parse(source)
         measured = {id(a) for call in _calls(tree, "len") for a in call.args}
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Name) and id(node) not in measured and _is_read(node):
+        names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
+        for node in names:
+            if isinstance(node.ctx, ast.Load) and id(node) not in measured:
                 read.setdefault(node.id, []).append((number, node.lineno))
         for statement in tree.body:
             at, place = (number, statement.lineno), Place(statement.lineno, cell)
             shuffled += [(name, at, place) for name in _shuffled(statement)]
     return [
-        _note(name, place)
+        Note("HG209", MESSAGE.format(name), place=place)
         for name, at, place in shuffled
         if not any(position > at for position in read.get(name, ()))
     ]
@@ -39,10 +41,6 @@ def _shuffled(statement: ast.stmt) -> Iterator[str]:
                 yield call.args[0].id
 
 
-def _is_read(node: ast.Name) -> bool:
-    return isinstance(node.ctx, ast.Load)
-
-
 def _calls(tree: ast.AST, function: str) -> Iterator[ast.Call]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
@@ -50,12 +48,3 @@ def _calls(tree: ast.AST, function: str) -> Iterator[ast.Call]:
             name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
             if name == function:
                 yield node
-
-
-def _note(name: str, place: Place) -> Note:
-    return Note(
-        "HG209",
-        f"{name} is shuffled here and never read afterwards: the code below uses another order.",
-        None,
-        place,
-    )

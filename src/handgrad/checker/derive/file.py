@@ -5,11 +5,11 @@ from pathlib import Path
 
 from handgrad.checker.run.run import TIMEOUT, require_settings, run_source
 from handgrad.checker.run.source import read_source
-from handgrad.checker.run.wire import unpack_as
+from handgrad.checker.run.wire import unpack
 from handgrad.checker.write.derive.records import Derivation
 from handgrad.errors import CheckError
 
-DERIVE = "handgrad.checker.derive_task:DeriveTask"
+DERIVE = "handgrad.checker.derive.task:DeriveTask"
 
 
 @dataclass(frozen=True)
@@ -38,4 +38,4 @@ def derive_file(
         hint = "; to derive a function, use handgrad.derive(function, inputs) in Python"
         raise CheckError(f"{refusal}{hint if '::' in str(file) else ''}") from refusal
     answer, output = run_source(source, DERIVE, timeout, fused=fused, loss=loss)
-    return Derived(unpack_as(Derivation, answer["derivation"]), output)
+    return Derived(unpack(Derivation, answer["derivation"]), output)

@@ -4,14 +4,13 @@ import ast
 import builtins
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from handgrad.checker.api import _instrumented, _leaf, _upstream
-from handgrad.checker.record.trace import Backward
+from handgrad.checker.record import function
 from handgrad.checker.session import Session
 from handgrad.checker.write.derive.derive import choose_pass, derive_pass
 from handgrad.checker.write.derive.records import Derivation
@@ -35,47 +34,38 @@ def derive(
     or its result depends on no floating-point input.
     """
     session = Session()
-    run = _instrumented(forward, session, "assign")
-    named = inputs if isinstance(inputs, Mapping) else {}
-    values = [_leaf(v) for v in (named.values() if named else inputs)]
+    run = function.instrumented(forward, session.recorder, "assign")
+    positional, keyword = function.arguments(inputs)
     with session.recording():
-        result = run(**dict(zip(named, values, strict=True))) if named else run(*values)
-        out = result[0] if isinstance(result, tuple) else result
-        if not isinstance(out, Tensor) or not out.is_floating_point():
-            raise CheckError(f"{forward.__name__} must return a floating-point tensor first, "
-                             f"not {out!r}")  # fmt: skip
+        out = function.first_output(forward, run(*positional, **keyword))
         if not out.requires_grad:
-            raise CheckError(f"{forward.__name__}: nothing to derive: the result depends on no "
-                             "floating-point tensor among the inputs")  # fmt: skip
-        dout = _upstream(out)
+            raise CheckError(
+                f"{forward.__name__}: nothing to derive: the result depends on no floating-point "
+                "tensor among the inputs"
+            )
+        dout = function.upstream_of(out)
         session.recorder.ask((out,), (dout,))
     if session.recorder.failures:
         raise CheckError(f"{forward.__name__} could not be traced: {session.recorder.failures[0]}")
     with torch._C.DisableTorchFunction(), torch.enable_grad():
-        trace = session.recorder.trace
-        chosen = choose_pass(trace, forward.__name__)
-        assert trace.of(Backward)
+        chosen = choose_pass(session.recorder.trace, forward.__name__)
         derived = derive_pass(chosen, forward.__name__, fused, seed=("dout", dout))
-    return _as_function(derived, forward, values)
+    return _as_function(derived, forward, function.by_parameter(forward, positional, keyword))
 
 
 def _as_function(
-    derived: Derivation, forward: Callable[..., Any], values: Sequence[Any]
+    derived: Derivation, forward: Callable[..., Any], inputs: Mapping[str, Any]
 ) -> Derivation:
     """Add the def line, and a return of the gradients of the inputs."""
-    names = list(inspect.signature(forward).parameters)[: len(values)]
     gradient_names = {g.node: g.name for g in derived.gradients if g.verdict is not None}
-    floating = [n for n, v in zip(names, values, strict=False)
-                if isinstance(v, Tensor) and v.is_floating_point()]  # fmt: skip
-    returned = ", ".join(gradient_names.get(name, "None") for name in floating)
+    returned = ", ".join(gradient_names.get(n, "None") for n in function.floating(inputs))
     scope = {**vars(builtins), **inspect.getclosurevars(inspect.unwrap(forward)).globals}
-    global_names = {k for k, v in scope.items() if k not in names and _is_global(v)}
+    global_names = {k for k, v in scope.items() if k not in inputs and _is_global(v)}
     read = _read("\n".join(derived.lines)) - global_names - {"dout", "torch"}
-    order = [n for n in names if n in read] + sorted(read - set(names))
+    order = [n for n in inputs if n in read] + sorted(read - inputs.keys())
     head = f"def {forward.__name__}_backward({', '.join(['dout', *order])}):"
     lines = (*derived.lines, f"return {returned}")
-    fields = {k: getattr(derived, k) for k in ("file", "loss", "gradients", "missing", "errors")}
-    return Derivation(lines=lines, head=head, **fields)
+    return replace(derived, lines=lines, head=head)
 
 
 def _is_global(value: Any) -> bool:

@@ -1,0 +1,1 @@
+"""`handgrad derive` and `handgrad.derive`: the backward pass of a file, and of a function."""
