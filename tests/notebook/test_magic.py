@@ -16,7 +16,7 @@ Lines to blame
       to blame for 1 other: dW"""
 FIX = SAID.replace(
     "[HG109]\n",
-    "[HG109]\n      try: dhpre = (1 - h**2) * dh    (checked: right but for rounding)\n",
+    "[HG109]\n      try: dhpre = (1 - h**2) * dh    (checked: correct up to rounding)\n",
 )
 CAUSE, MEND = "The derivative in", "(1 - h**2) * dh"
 

@@ -21,7 +21,7 @@ OLD = (
 
 def test_the_line_counts_what_there_is() -> None:
     assert Verdicts(REPORT, "what").line == "handgrad: 1 exact · 1 of the wrong shape · 3 wrong"
-    assert Verdicts(RIGHT, "what").line == "handgrad: 1 exact · 1 right but for rounding"
+    assert Verdicts(RIGHT, "what").line == "handgrad: 1 exact · 1 correct up to rounding"
 
 
 def test_right_gradients_take_one_line() -> None:

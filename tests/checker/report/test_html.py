@@ -97,7 +97,7 @@ def test_a_whole_card() -> None:
 def test_a_line_to_add_names_the_line_above_it() -> None:
     added = replace(ROOT, fix="dh += dq", fix_at=Place(4, 2), fix_adds=True, checked="rounding")
     said = Elements(part("card", REPORT, added, "a")).words
-    assert "add below cell 2, line 4: dh += dq (checked: right but for rounding) to" in said
+    assert "add below cell 2, line 4: dh += dq (checked: correct up to rounding) to" in said
 
 
 def test_the_fragment_folds_what_needs_no_attention() -> None:
@@ -154,7 +154,7 @@ def test_a_gradient_that_is_right_by_accident_has_a_card() -> None:
 def test_all_right_is_one_line() -> None:
     html = Report("s.py", (row("h", "rounding", 9),)).to_html()
     outside = re.sub(r"<details>.*?</details>", "", html, flags=re.DOTALL)
-    assert Elements(outside).words == "✓ s.py 1 gradient by hand: 1 right but for rounding."
+    assert Elements(outside).words == "✓ s.py 1 gradient by hand: 1 correct up to rounding."
 
 
 @pytest.mark.parametrize(("page", "level"), [*product([False, True], HINTS)])

@@ -97,7 +97,7 @@ Right values in the wrong shape
 
 Right
   ✓ dlogprobs        cell 6, line 2   f32[32,27]   exact
-  ≈ dprobs           cell 6, line 3   f32[32,27]   right but for rounding
+  ≈ dprobs           cell 6, line 3   f32[32,27]   correct up to rounding
   ✓ dh         of a  cell 6, line 30  bf16[32,27]  exact
 
 Not written yet: dW1, dC
@@ -110,7 +110,7 @@ Errors in the file
   cell 7, line 1  NameError: name 'x' is not defined
   cell 8          Timeout
 
-8 gradients by hand: 2 exact, 1 right but for rounding, 1 of the wrong shape, 4 wrong (2 lines to
+8 gradients by hand: 2 exact, 1 correct up to rounding, 1 of the wrong shape, 4 wrong (2 lines to
 blame); 2 not written yet; 2 errors in the file.
 """
 

@@ -10,7 +10,7 @@ STATES = {
     "wrong": "wrong",
     "shape": "right value, wrong shape",
     "exact": "exact",
-    "rounding": "right but for rounding",
+    "rounding": "correct up to rounding",
     "missing": "not written yet",
     "none": "no gradient by hand",
 }

@@ -10,12 +10,12 @@ from handgrad.text import array_text, printable
 
 COUNTED = {
     "exact": "exact",
-    "rounding": "right but for rounding",
+    "rounding": "correct up to rounding",
     "shape": "of the wrong shape",
     "wrong": "wrong",
     "missing": "not written yet",
 }
-CHECKED = {"exact": "exact", "rounding": "right but for rounding", None: "right"}
+CHECKED = {"exact": "exact", "rounding": "correct up to rounding", None: "right"}
 ROOT = "With correct upstream gradients, this line gives a wrong result."
 WRONG_SHAPE = "HG210"
 """The note on a right value in the wrong shape, which says how to correct it."""

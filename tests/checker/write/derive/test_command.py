@@ -31,7 +31,7 @@ dhpre = (1 - h**2) * dh
 db = dhpre.sum(0)
 dw = x.T @ dhpre
 """
-COUNTS = "4 of 4 gradients: 4 right but for rounding.\n"
+COUNTS = "4 of 4 gradients: 4 correct up to rounding.\n"
 
 
 @pytest.fixture(autouse=True)
@@ -50,7 +50,7 @@ def test_it_prints_the_lines_and_the_counts(capsys: Captured) -> None:
 
 def test_node_selects_the_gradient_of_one_tensor(capsys: Captured) -> None:
     expected = (
-        "# hpre = x @ w + b\ndb = dhpre.sum(0)\n\n1 of 1 gradients: 1 right but for rounding.\n"
+        "# hpre = x @ w + b\ndb = dhpre.sum(0)\n\n1 of 1 gradients: 1 correct up to rounding.\n"
     )
     assert command(capsys, "derive", "forward.py", "--node", "b") == (0, expected, "")
     assert command(capsys, "derive", "forward.py", "--node", "db") == (0, expected, "")
@@ -100,7 +100,7 @@ line 8: h = torch.linalg.eigvalsh(hpre.T @ hpre): no rule for linalg_eigvalsh
 dhpre: not derived
 db: not derived
 dw: not derived
-1 of 4 gradients: 1 right but for rounding, 3 not derived.
+1 of 4 gradients: 1 correct up to rounding, 3 not derived.
 """
 
 

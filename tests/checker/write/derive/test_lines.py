@@ -285,7 +285,7 @@ def test_the_summary_counts_wrong_and_missing_gradients_apart() -> None:
     found = Derivation("f.py", "loss", (), gradients)
     assert not found.ok
     assert found.summary() == (
-        "2 of 4 gradients: 1 exact, 1 right but for rounding, 1 wrong, 1 not derived."
+        "2 of 4 gradients: 1 exact, 1 correct up to rounding, 1 wrong, 1 not derived."
     )
 
 

@@ -106,5 +106,5 @@ def apart(a: Tensor, b: Tensor) -> float:
 
 
 def alike(a: Tensor, b: Tensor) -> bool:
-    """Tell whether two float64 tensors are equal but for rounding: see ALIKE."""
+    """Tell whether two float64 tensors are equal up to rounding: see ALIKE."""
     return apart(a, b) <= ALIKE

@@ -71,7 +71,7 @@ class Derivation:
         if not count:
             return "No gradient could be derived."
         parts = [f"{exact} exact"] if exact else []
-        parts += [f"{right - exact} right but for rounding"] if right > exact else []
+        parts += [f"{right - exact} correct up to rounding"] if right > exact else []
         missing = sum(g.verdict is None for g in self.gradients)
         parts += [f"{count - right - missing} wrong"] if count > right + missing else []
         parts += [f"{missing} not derived"] if missing else []
