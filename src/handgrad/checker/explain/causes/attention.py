@@ -52,7 +52,7 @@ def _terms(suspect: Suspect) -> Finding | None:
     fit = fitted(suspect)
     lines = list(_lines(suspect))
     if fit is None:
-        fix = suspect.first(iter(lines))
+        fix = suspect.first(lines)
         return (
             None
             if fix is None
@@ -60,7 +60,7 @@ def _terms(suspect: Suspect) -> Finding | None:
         )
     if all(is_near(c, 1.0) for c in fit.times) or fit.overall is not None:
         return None
-    fix = suspect.first(rescaled(suspect, fit)) or suspect.first(iter(lines))
+    fix = suspect.first(rescaled(suspect, fit)) or suspect.first(lines)
     lost = [term.name for term in fit.lost]
     if lost and not lost[0]:
         return Finding("The direct term of the softmax gradient is missing.", fix)

@@ -78,10 +78,7 @@ def _left_over(suspect: Suspect, found: Changed) -> Finding:
     if len(texts) != 1 or loss is None:
         return Finding(message)
     again = next(iter(texts))
-    try:
-        value = suspect.views[0].runner.run(again, found.name, None)
-    except Exception:
-        return Finding(message)
+    value = suspect.views[0].runner.run(again, found.name, None)
     right = suspect.forward.truth[found.node.index]
     if value is None or value.shape != right.shape or not torch.allclose(value, right.to(value)):
         return Finding(message)

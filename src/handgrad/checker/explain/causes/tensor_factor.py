@@ -118,4 +118,4 @@ def _mended(suspect: Suspect, factor: str, over: bool) -> str | None:
     fix = found.fix if found is not None else suspect.first(upside_down(text))
     found = edited(suspect, EDITS[1:]) if fix is None else None
     whole = text.scaled(text.value, f"{{}} {'*' if over else '/'} {factor}")
-    return fix or (found.fix if found is not None else suspect.first(iter([whole])))
+    return fix or (found.fix if found is not None else suspect.first([whole]))

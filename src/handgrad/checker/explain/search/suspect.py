@@ -1,7 +1,7 @@
 """One statement to blame: the gradient it computes, the correct one, and trials of other lines."""
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import ModuleType
@@ -143,14 +143,11 @@ class Suspect:
         """Return the result of the statement with other values for some names."""
         scene = self.views[view]
         assert self.unit is not None
-        try:
-            source = self.unit.source(self.unit.text)
-            found = scene.runner.run(source, self.unit.target, scene.before, given)
-            if found is None or not self.rest:
-                return found
-            return scene.finish.run(self.rest, self.unit.target, found, given)
-        except Exception:  # a shape that does not fit, say
-            return None
+        source = self.unit.source(self.unit.text)
+        found = scene.runner.run(source, self._target, scene.before, given)
+        if found is None or not self.rest:
+            return found
+        return scene.finish.run(self.rest, self._target, found, given)
 
     def _repeats(self, view: View) -> bool:
         assert self.unit is not None
@@ -170,10 +167,7 @@ class Suspect:
 
     def value(self, expression: str, view: int = 0) -> Any:
         """Return the value of an expression at the statement, None if it raises."""
-        try:
-            return self.views[view].runner.value(expression)
-        except Exception:
-            return None
+        return self.views[view].runner.value(expression)
 
     def tensor(self, name: str) -> Tensor | None:
         """Return the floating-point tensor of that name here, or None."""
@@ -184,17 +178,13 @@ class Suspect:
         """Tell whether `text` instead of the statement is correct in every scene."""
         if text is None or self.text is None or text == self.text.text:
             return False
-        if text not in self._tried:
-            if len(self._tried) >= self.allowed:
-                return False
-            self._tried[text] = all(self._right(text, view) for view in self.trials)
-        return self._tried[text]
+        return self._once(text, lambda: all(self._right(text, view) for view in self.trials))
 
     def would(self, text: str) -> bool:
         """Tell the same where the user's own statement cannot run again."""
         return all(self._right(text, view) for view in self.views)
 
-    def first(self, texts: Iterator[str]) -> str | None:
+    def first(self, texts: Iterable[str]) -> str | None:
         """Return the first text that gives the correct gradient."""
         return next((text for text in texts if self.mends(text)), None)
 
@@ -215,23 +205,28 @@ class Suspect:
 
     def mends_later(self, rest: str) -> bool:
         """Tell whether other later statements make the gradient correct."""
-        if rest not in self._tried:
-            if len(self._tried) >= self.allowed or self.text is None:
-                return False
-            self._tried[rest] = all(self._right(self.text.text, v, rest) for v in self.views)
-        return self._tried[rest]
+        text = self.text
+        return text is not None and self._once(
+            rest, lambda: all(self._right(text.text, view, rest) for view in self.views)
+        )
 
     def completes(self, line: str) -> bool:
         """Tell whether `line`, added below the backward pass, makes the gradient correct."""
-        if line not in self._tried:
+        views = range(len(self.views))
+        return self._once(line, lambda: all(self._completes(line, view) for view in views))
+
+    def _completes(self, line: str, view: int) -> bool:
+        scene = self.backward.scenes[view]
+        found = self._later(line, scene, self.makes(view), torch.float64)
+        return found is not None and self.is_right(found, view)
+
+    def _once(self, text: str, succeeds: Callable[[], bool]) -> bool:
+        """Try a text unless it was tried before, or too many were."""
+        if text not in self._tried:
             if len(self._tried) >= self.allowed:
                 return False
-            made = (self._later(line, scene, self.makes(i), torch.float64)
-                    for i, scene in enumerate(self.backward.scenes[: len(self.views)]))  # fmt: skip
-            self._tried[line] = all(
-                m is not None and self.is_right(m, i) for i, m in enumerate(made)
-            )
-        return self._tried[line]
+            self._tried[text] = succeeds()
+        return self._tried[text]
 
     def natively(self, text: str) -> Tensor | None:
         """Return the result of a text in the user's dtype, if it can run there."""
@@ -259,28 +254,20 @@ class Suspect:
     def _finished(self, made: Tensor, view: View, rest: str | None = None) -> Tensor | None:
         """Return the result of the gradient's later statements (or `rest` instead) on it."""
         rest = self.rest if rest is None else rest
-        if not rest:
-            return made
-        try:
-            target = self.hand.name if self.unit is None else self.unit.target
-            return view.finish.run(rest, target, made)
-        except Exception:
-            return None
+        return view.finish.run(rest, self._target, made) if rest else made
 
     def _later(
         self, line: str, scene: Scene | None, made: Tensor | None, dtype: torch.dtype | None
     ) -> Tensor | None:
         if scene is None or scene.late is None or made is None:
             return None
-        try:
-            return LineRunner(scene.late, dtype).run(line, self.hand.name, made)
-        except Exception:  # as above
-            return None
+        return LineRunner(scene.late, dtype).run(line, self.hand.name, made)
 
     def _alone(self, text: str, view: View) -> Tensor | None:
         source = text if self.unit is None else self.unit.source(text)
-        try:
-            target = self.hand.name if self.unit is None else self.unit.target
-            return view.runner.run(source, target, view.before)
-        except Exception:  # whatever a line that nobody wrote may lead to
-            return None
+        return view.runner.run(source, self._target, view.before)
+
+    @property
+    def _target(self) -> str:
+        """The expression that reads the gradient."""
+        return self.hand.name if self.unit is None else self.unit.target

@@ -9,7 +9,7 @@ import torch
 
 from handgrad.checker.explain.search.edits import Text
 from handgrad.checker.explain.search.finding import Finding
-from handgrad.checker.explain.search.runner import RETURNED, LineRunner
+from handgrad.checker.explain.search.runner import RETURNED
 from handgrad.checker.explain.search.suspect import Suspect
 from handgrad.checker.records import Place
 from handgrad.checker.write.compose.branches import Branch, branches
@@ -90,20 +90,12 @@ def _added(suspect: Suspect, found: list[Branch]) -> CorrectedLine | None:
     if late is None or suspect.made.shape != suspect.right.shape:
         return None
     for branch in found:
-        value = _value(late, str(branch.expression))
+        value = late.value(str(branch.expression))
         if not isinstance(value, torch.Tensor) or not suspect.is_right(suspect.made + value):
             continue
         line = f"{suspect.hand.name} += {branch.expression}"
         return CorrectedLine(line, _below(suspect, branch), True)
     return None
-
-
-def _value(late: LineRunner, expression: str) -> object:
-    """Return the value of an expression at the end, None if it raises."""
-    try:
-        return late.value(expression)
-    except Exception:
-        return None
 
 
 def _below(suspect: Suspect, branch: Branch) -> Place:
