@@ -23,7 +23,6 @@ from collections.abc import Iterator
 from handgrad.checker.explain.search.closed import (
     fitted,
     is_softmax,
-    node_value,
     reads,
     rescaled,
     target,
@@ -91,7 +90,7 @@ def _lines(suspect: Suspect) -> Iterator[str]:
     if suspect.text is None:
         return
     for name, bind in suspect.names.items():
-        value = node_value(suspect, name)
+        value = suspect.tensor(name)
         if value is None or bind.value.shape != suspect.right.shape:
             continue
         if bool((value >= 0).all()) and bool(((value.sum(-1) - 1).abs() < 1e-6).all()):
@@ -121,14 +120,9 @@ def _masked(suspect: Suspect) -> Finding | None:
 
 def _masks(suspect: Suspect) -> Iterator[str]:
     for statement in _consumers(suspect):
-        try:
-            body = ast.parse(statement.text).body
-        except SyntaxError:
-            continue
-        forward = Text(statement.text, body[0]) if len(body) == 1 else None
-        if forward is None:
-            continue
-        for call in forward.of(ast.Call):
+        forward = Text.parsed(statement.text)
+        for call in forward.of(ast.Call) if forward is not None else ():
+            assert forward is not None
             name = getattr(call.func, "attr", "")
             if name in ("masked_fill", "masked_fill_") and len(call.args) > 1:
                 yield f"{{}}.masked_fill({forward.segment(call.args[0])}, 0)"

@@ -98,12 +98,9 @@ def _power(suspect: Suspect, part: Contribution) -> str | None:
     line, node = forward_line(suspect, part.consumer), suspect.node.name
     if line is None or suspect.text is None:
         return None
-    try:
-        tree = ast.parse(line).body[0]
-    except SyntaxError:
-        return None
-    for power in powers(Text(line, tree, suspect.text.modules)):
-        exponent, inner = power.value, tree.value if isinstance(tree, ast.Assign) else None
+    text = Text.parsed(line, suspect.text.modules)
+    for power in powers(text) if text is not None else ():
+        exponent, inner = power.value, power.text.value
         if power.exponent is not None:
             exponent = suspect.value(ast.unparse(power.exponent))
         if isinstance(exponent, int | float) and inner is power.node and reads_name(inner, node):

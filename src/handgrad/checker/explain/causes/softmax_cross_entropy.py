@@ -33,11 +33,11 @@ from handgrad.checker.explain.search.closed import (
     is_fused,
     regrouped,
     rescaled,
-    terms_of,
 )
 from handgrad.checker.explain.search.edits import Text
 from handgrad.checker.explain.search.finding import Finding
 from handgrad.checker.explain.search.later import mended_later
+from handgrad.checker.explain.search.paths import terms
 from handgrad.checker.explain.search.relations import called, count_named, counts, factors, is_near
 from handgrad.checker.explain.search.suspect import Suspect
 
@@ -71,10 +71,10 @@ def find(suspect: Suspect) -> Finding | None:
 
 def _is_block(suspect: Suspect) -> bool:
     """Tell whether there are two terms, the direct one with one nonzero element per row."""
-    terms = terms_of(suspect) if suspect.views and suspect.right.dim() > 1 else ()
-    if len(terms) != 2:
+    pair = terms(suspect) if suspect.views and suspect.right.dim() > 1 else ()
+    if len(pair) != 2:
         return False
-    direct = terms[0].value
+    direct = pair[0].value
     return bool(((direct != 0).sum(-1) <= 1).all()) and direct.shape[-1] > 2
 
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from handgrad.checker.explain.search.names import is_float
-from handgrad.checker.explain.search.suspect import Suspect
+from handgrad.checker.explain.search.suspect import Suspect, once
 from handgrad.checker.record.gradient_names import hand_names
 from handgrad.checker.record.trace import Bind
 from handgrad.checker.records import Place
@@ -40,9 +40,7 @@ class Changed:
 
 def changed(suspect: Suspect, *hows: How) -> Changed | None:
     """Return the name that explains the error, if it changed in one of these ways."""
-    if "changed" not in suspect.kept:
-        suspect.kept["changed"] = _found(suspect)
-    found: Changed | None = suspect.kept["changed"]
+    found = _found(suspect)
     return found if found is not None and found.how in hows else None
 
 
@@ -58,6 +56,7 @@ def set_at(suspect: Suspect, found: Changed) -> str:
     return f" ({where(made[0].statement.place)})" if made else ""
 
 
+@once
 def _found(suspect: Suspect) -> Changed | None:
     if suspect.text is None:
         return None

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from handgrad.checker.closeness import small
 from handgrad.checker.explain.search.edits import Text
 from handgrad.checker.explain.search.paths import Term, terms
 from handgrad.checker.explain.search.relations import coefficients, factors, is_near, summands
-from handgrad.checker.explain.search.suspect import Suspect
+from handgrad.checker.explain.search.suspect import Suspect, once
 from handgrad.text import listed
 
 
@@ -41,28 +40,14 @@ class Fitted:
         return first if same else None
 
 
+@once
 def fitted(suspect: Suspect) -> Fitted | None:
     """Return the terms with their factors; None if the user's gradient is no sum of them."""
-    if "fitted" not in suspect.kept:
-        suspect.kept["fitted"] = _fitted(suspect)
-    fit: Fitted | None = suspect.kept["fitted"]
-    return fit
-
-
-def terms_of(suspect: Suspect) -> tuple[Term, ...]:
-    """Return the terms of the true gradient."""
-    if "terms" not in suspect.kept:
-        suspect.kept["terms"] = terms(suspect)
-    all_terms: tuple[Term, ...] = suspect.kept["terms"]
-    return all_terms
-
-
-def _fitted(suspect: Suspect) -> Fitted | None:
     if not suspect.views or suspect.made.shape != suspect.right.shape:
         return None
     if not suspect.made.is_floating_point() or not bool(suspect.made.any()):
         return None
-    all_terms = terms_of(suspect)
+    all_terms = terms(suspect)
     times = coefficients(suspect.made, [t.value for t in all_terms]) if all_terms else None
     return None if times is None else Fitted(all_terms, tuple(times))
 
@@ -140,16 +125,10 @@ def is_softmax(suspect: Suspect) -> bool:
     It has two terms, and the rows of their sum add up to 0, because a constant added to all scores
     of a row changes nothing.
     """
-    if len(terms_of(suspect)) != 2 or not reads(suspect):
+    if len(terms(suspect)) != 2 or not reads(suspect):
         return False
     right = suspect.right
     return bool((right.sum(-1).abs() <= 1e-9 * right.abs().sum(-1) + 1e-30).all())
-
-
-def node_value(suspect: Suspect, name: str) -> Tensor | None:
-    """Return a named forward tensor in float64, or None if the scope lacks it."""
-    value = suspect.tensor(name)
-    return None if value is None else value.double()
 
 
 def tensors(suspect: Suspect) -> dict[str, Tensor]:
@@ -163,12 +142,3 @@ def reads(suspect: Suspect) -> list[str]:
     """Return the gradients that the statement reads."""
     hands = suspect.backward.hands.values()
     return [h.name for h in hands if h.number in suspect.grade.reads and h is not suspect.hand]
-
-
-def alike(a: Tensor, b: Tensor) -> bool:
-    """Tell whether two tensors agree; their shapes may broadcast."""
-    try:
-        near = small(a - b, a.abs() + b.abs())
-    except RuntimeError:
-        return False
-    return bool(near.all())

@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from typing import TypeVar
 
 from handgrad.checker.write.precedence import ATOMS, is_sum, needs_parentheses
@@ -12,6 +12,7 @@ _OPERATOR = re.compile(r"[\s)]*?(\s*(?:\*\*|//|<<|>>|[-+*/@%&|^])\s*)[\s(]*")
 _SIGNS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.MatMult: "@", ast.Pow: "**",
           ast.FloorDiv: "//", ast.Mod: "%", ast.BitAnd: "&", ast.BitOr: "|", ast.BitXor: "^",
           ast.LShift: "<<", ast.RShift: ">>"}  # fmt: skip
+MODULES = frozenset({"torch", "F"})
 Patch = tuple[int, int, str]
 """Where a part of the text begins and ends, and what is to stand there."""
 
@@ -27,7 +28,7 @@ class Text:
         self,
         text: str,
         tree: ast.stmt,
-        modules: frozenset[str] = frozenset({"torch", "F"}),
+        modules: Set[str] = MODULES,
         source: str = "",
     ) -> None:
         self.text = text
@@ -41,6 +42,15 @@ class Text:
         self._lines = lines
         self.parents = {id(child): node for node in ast.walk(tree)
                         for child in ast.iter_child_nodes(node)}  # fmt: skip
+
+    @classmethod
+    def parsed(cls, source: str, modules: Set[str] = MODULES) -> "Text | None":
+        """Return the text of one statement; None if `source` is not exactly one."""
+        try:
+            body = ast.parse(source).body
+        except SyntaxError:
+            return None
+        return cls(source, body[0], modules) if len(body) == 1 else None
 
     @property
     def value(self) -> ast.expr | None:

@@ -6,21 +6,19 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from handgrad.checker.explain.search.edits import Text
-from handgrad.checker.explain.search.suspect import Suspect
+from handgrad.checker.explain.search.suspect import Suspect, once
 from handgrad.checker.pairs.pairing import SIGNIFICANT
 from handgrad.checker.passes.compare import formula_is_right
 from handgrad.checker.record.trace import Bind
 
 
+@once
 def belongs_to(suspect: Suspect) -> Bind | None:
     """Return the other node whose gradient this statement computes, if there is one.
 
     The node's own consumers do not count: there, a local derivative is missing.
     """
-    if "belongs" not in suspect.kept:
-        suspect.kept["belongs"] = _owner(suspect, suspect.made, suspect.node)
-    found: Bind | None = suspect.kept["belongs"]
-    return found
+    return _owner(suspect, suspect.made, suspect.node)
 
 
 def _owner(suspect: Suspect, made: Tensor, node: Bind) -> Bind | None:

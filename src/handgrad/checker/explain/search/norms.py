@@ -12,19 +12,17 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from handgrad.checker.closeness import close
 from handgrad.checker.explain.search.closed import (
     Fitted,
-    alike,
     fitted,
-    node_value,
     reads,
     rescaled,
     target,
     tensors,
-    terms_of,
 )
 from handgrad.checker.explain.search.finding import Finding
-from handgrad.checker.explain.search.paths import Term
+from handgrad.checker.explain.search.paths import Term, terms
 from handgrad.checker.explain.search.relations import called, count_named, is_near, summands
 from handgrad.checker.explain.search.suspect import Suspect
 from handgrad.checker.write.closed_forms import closed_form
@@ -48,7 +46,7 @@ def along(suspect: Suspect) -> int | None:
     to all elements changes nothing.
     """
     x, right = suspect.node.value, suspect.right
-    if x.dim() < 2 or len(terms_of(suspect)) != 3:
+    if x.dim() < 2 or len(terms(suspect)) != 3:
         return None
     for dim in (0, -1):
         if bool((right.sum(dim).abs() <= 1e-9 * right.abs().sum(dim) + 1e-30).all()):
@@ -79,15 +77,14 @@ def norm_lines(suspect: Suspect) -> Iterator[str]:
 def _parts(suspect: Suspect, dim: int, tail: str) -> Iterator[_Parts]:
     """Yield names for the normalised value and rstd, then expressions that compute them."""
     x = suspect.tensor(suspect.node.name)
-    x = suspect.node.value.double() if x is None else x.double()
+    x = suspect.node.value.double() if x is None else x
     diff = x - x.mean(dim, keepdim=True)
     named = [n for n, v in tensors(suspect).items() if v.shape == x.shape]
     for bessel in (False, True):
         var = (diff**2).sum(dim, keepdim=True) / (x.shape[dim] - bessel)
-        hats = [n for n in named if _is_hat(node_value(suspect, n), diff, var)]
+        hats = [n for n in named if _is_hat(suspect.tensor(n), diff, var)]
         for hat in hats[:2]:
-            value = node_value(suspect, hat)
-            for rstd in _rstds(suspect, diff, value):
+            for rstd in _rstds(suspect, diff, suspect.tensor(hat)):
                 yield _Parts(hat, rstd, bessel)
     node = suspect.node.name
     keep = "0, keepdim=True" if dim == 0 else tail
@@ -111,21 +108,21 @@ def _rstds(suspect: Suspect, diff: Tensor, hat: Tensor | None) -> list[str]:
         return []
     factors = []
     for name, tensor in tensors(suspect).items():
-        value = node_value(suspect, name) if tensor.numel() * 2 <= hat.numel() else None
+        value = suspect.tensor(name) if tensor.numel() * 2 <= hat.numel() else None
         if value is None:
             continue
-        if alike(_times(diff, value), hat):
+        if _scales(value, diff, hat):
             factors.append(name)
-        elif alike(_times(hat, value), diff):
+        elif _scales(value, hat, diff):
             factors.append(f"{name}**-1")
     return factors[:2]
 
 
-def _times(a: Tensor, b: Tensor) -> Tensor:
+def _scales(factor: Tensor, a: Tensor, b: Tensor) -> bool:
     try:
-        return a * b
-    except RuntimeError:
-        return a
+        return close(a * factor, b)
+    except RuntimeError:  # the shapes do not broadcast
+        return False
 
 
 def _gains(suspect: Suspect, x: Tensor) -> list[str]:

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from handgrad.checker.explain.search.suspect import Suspect
+from handgrad.checker.explain.search.suspect import Suspect, once
 from handgrad.checker.passes.replay import Replay
 from handgrad.checker.record.trace import Bind, Op, tensors_in
 from handgrad.checker.write.decompose import DECOMPOSED
@@ -53,6 +53,7 @@ class _Statistic:
     """Whether it is one number for the whole tensor."""
 
 
+@once
 def terms(suspect: Suspect) -> tuple[Term, ...]:
     """Return the direct term, then that of each statistic; () if there are no statistics.
 

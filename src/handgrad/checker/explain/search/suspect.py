@@ -3,9 +3,9 @@
 import ast
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, wraps
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import torch
 from torch import Tensor
@@ -33,6 +33,9 @@ STEP = 20_000
 """What an iteration of a loop costs, in elements: Python's own work."""
 
 
+_Result = TypeVar("_Result")
+
+
 @dataclass
 class Suspect:
     """Evidence about one statement. `views` has the true scene first, then the random one."""
@@ -54,8 +57,8 @@ class Suspect:
     backward: BackwardContext
     _tried: dict[str, bool] = field(default_factory=dict)
     _made: dict[int, Tensor] = field(default_factory=dict)
-    kept: dict[str, Any] = field(default_factory=dict)
-    """Results that several causes use, computed once."""
+    kept: dict[Callable[..., Any], Any] = field(default_factory=dict)
+    """The results of functions that are computed once."""
 
     @property
     def hand(self) -> Pair:
@@ -271,3 +274,16 @@ class Suspect:
     def _target(self) -> str:
         """The expression that reads the gradient."""
         return self.hand.name if self.unit is None else self.unit.target
+
+
+def once(function: Callable[[Suspect], _Result]) -> Callable[[Suspect], _Result]:
+    """Compute a function of a suspect once for each: several causes use the result."""
+
+    @wraps(function)
+    def result(suspect: Suspect) -> _Result:
+        if result not in suspect.kept:
+            suspect.kept[result] = function(suspect)
+        found: _Result = suspect.kept[result]
+        return found
+
+    return result

@@ -5,10 +5,12 @@ import textwrap
 from dataclasses import dataclass
 
 from handgrad.checker.explain.search.body import Body
+from handgrad.checker.explain.search.edits import Text
 from handgrad.checker.explain.search.names import PURE, NamesAt, of_library
 from handgrad.checker.explain.search.runner import RETURNED
 from handgrad.checker.record.instrument import Statement, beside
 
+_SIMPLE = ast.Assign | ast.AugAssign | ast.AnnAssign | ast.Expr | ast.Return
 _EFFECTS = {"backward", "load", "manual_seed", "requires_grad_", "save", "savetxt", "savez", "seed",
             "step", "tofile", "zero_grad"}  # fmt: skip
 """Functions of libraries that do more than to compute something."""
@@ -47,9 +49,10 @@ def unit_of(statement: Statement, name: str, looped: bool, first: Statement) -> 
     `looped`: the statement ran more than once, so the unit includes a loop: the outermost one that
     does not contain the gradient's `first` statement (dW = zeros).
     """
-    tree = _parsed(statement.text)
-    if tree is None:
+    parsed = Text.parsed(statement.text)
+    if parsed is None or not isinstance(parsed.tree, _SIMPLE):
         return None
+    tree = parsed.tree
     target = _target(tree, statement, name)
     if not looped:
         return Unit(statement.text, tree, target)
@@ -105,15 +108,6 @@ def _is_known(function: ast.expr, names: NamesAt) -> bool:
     while isinstance(root, ast.Attribute):
         root = root.value
     return not isinstance(root, ast.Name) or root.id in names or root.id in PURE
-
-
-def _parsed(text: str) -> ast.stmt | None:
-    try:
-        body = ast.parse(text).body
-    except SyntaxError:
-        return None
-    simple = ast.Assign | ast.AugAssign | ast.AnnAssign | ast.Expr | ast.Return
-    return body[0] if len(body) == 1 and isinstance(body[0], simple) else None
 
 
 def _target(tree: ast.stmt, statement: Statement, name: str) -> str:

@@ -227,12 +227,9 @@ def _added(suspect: Suspect) -> dict[str, str]:
     """Return the names that the forward adds a small number to, with the number as it has it."""
     found = {}
     for source in dict.fromkeys(bind.statement.text for bind in suspect.forward.nodes()):
-        try:
-            tree = ast.parse(source).body
-        except SyntaxError:
-            continue
-        text = Text(source, tree[0])
-        for node in text.of(ast.BinOp) if len(tree) == 1 else ():
+        text = Text.parsed(source)
+        for node in text.of(ast.BinOp) if text is not None else ():
+            assert text is not None
             if _adds_eps(suspect, text, node) and isinstance(node.left, ast.Name):
                 found[node.left.id] = text.segment(node.right)
     return found
