@@ -23,13 +23,13 @@ from collections.abc import Iterator
 from handgrad.checker.explain.search.closed import (
     fitted,
     is_softmax,
-    reads,
     rescaled,
+    sentence,
     target,
 )
 from handgrad.checker.explain.search.edits import Text
 from handgrad.checker.explain.search.finding import Finding
-from handgrad.checker.explain.search.relations import called, is_near
+from handgrad.checker.explain.search.relations import is_near
 from handgrad.checker.explain.search.suspect import Suspect
 from handgrad.checker.record.instrument import Statement
 
@@ -52,11 +52,8 @@ def _terms(suspect: Suspect) -> Finding | None:
     lines = list(_lines(suspect))
     if fit is None:
         fix = suspect.first(lines)
-        return (
-            None
-            if fix is None
-            else Finding("This does not match the closed form of the softmax gradient.", fix)
-        )
+        message = "This does not match the closed form of the softmax gradient."
+        return None if fix is None else Finding(message, fix)
     if all(is_near(c, 1.0) for c in fit.times) or fit.overall is not None:
         return None
     fix = suspect.first(rescaled(suspect, fit)) or suspect.first(lines)
@@ -69,20 +66,12 @@ def _terms(suspect: Suspect) -> Finding | None:
             "by the same sum, and part of the gradient flows through that sum.",
             fix,
         )
-    amounts = [(term.name, c, *called(suspect, c)) for term, c in fit.off]
-    if fix is None and not all(known or is_near(c, -1.0) for _, c, _, known in amounts):
-        return None
-    sentence = " and ".join(
-        f"the sign of the {_term(name)} is wrong"
-        if is_near(c, -1.0)
-        else f"the {_term(name)} is {number} times the correct value"
-        for name, c, number, _ in amounts
-    )
-    return Finding(f"In the softmax gradient, {sentence}.", fix)
+    wrong = sentence(suspect, fit, fix, _term)
+    return None if wrong is None else Finding(f"In the softmax gradient, {wrong}.", fix)
 
 
 def _term(statistic: str) -> str:
-    return "term through the sum" if statistic else "direct term"
+    return "the term through the sum" if statistic else "the direct term"
 
 
 def _lines(suspect: Suspect) -> Iterator[str]:
@@ -94,7 +83,7 @@ def _lines(suspect: Suspect) -> Iterator[str]:
         if value is None or bind.value.shape != suspect.right.shape:
             continue
         if bool((value >= 0).all()) and bool(((value.sum(-1) - 1).abs() < 1e-6).all()):
-            for dout in reads(suspect):
+            for dout in (hand.name for hand in suspect.reads):
                 inner = f"({dout} - ({dout} * {name}).sum(-1, keepdim=True))"
                 yield f"{target(suspect)} {name} * {inner}"
 

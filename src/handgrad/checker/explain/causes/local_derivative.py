@@ -23,9 +23,9 @@ from handgrad.checker.closeness import same_numbers
 from handgrad.checker.explain.search.derivatives import DERIVATIVES, Derivative, derivative_of
 from handgrad.checker.explain.search.edits import Text
 from handgrad.checker.explain.search.finding import Finding
-from handgrad.checker.explain.search.grammar.factors import reads_name, sloped
+from handgrad.checker.explain.search.grammar.edit import corrected
+from handgrad.checker.explain.search.grammar.factors import reads_name, sloped, upside_down
 from handgrad.checker.explain.search.powers import powers
-from handgrad.checker.explain.search.products import upside_down
 from handgrad.checker.explain.search.shares import (
     agreed,
     forward_line,
@@ -161,5 +161,5 @@ def _fix(suspect: Suspect, part: Contribution, derivative: Derivative | None) ->
     slope = _power(suspect, part)
     if slope is None and derivative is not None:
         slope = derivative.text.format(x=suspect.node.name, y=part.consumer)
-    sides = suspect.first(upside_down(suspect.text))
+    sides = corrected(suspect, upside_down)
     return sides or (slope and suspect.first(sloped(suspect.text, part.hand, slope)))

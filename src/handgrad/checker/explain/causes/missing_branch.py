@@ -21,12 +21,12 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import combinations
 
-import torch
 from torch import Tensor
 
 from handgrad.checker.explain.search.additions import addition
 from handgrad.checker.explain.search.finding import Finding
 from handgrad.checker.explain.search.relations import count_named, factors
+from handgrad.checker.explain.search.shares import consumer_node
 from handgrad.checker.explain.search.suspect import Contribution, Suspect
 from handgrad.checker.record.trace import Bind
 
@@ -93,21 +93,12 @@ def _earlier(suspect: Suspect) -> str:
 def _lost(suspect: Suspect) -> tuple[Contribution, ...]:
     """Return the fewest contributions that, if missing, explain the result."""
     parts = suspect.parts
-    if suspect.made.shape != suspect.right.shape or len(parts) < 2:
-        return ()
     sizes = range(1, len(parts)) if len(parts) <= MANY else (1, len(parts) - 1)
     for size in sizes:
         for lost in combinations(parts, size):
-            if all(_without(suspect, lost, i) for i in range(len(suspect.views))):
+            if suspect.is_off_by([], lost):
                 return lost
     return ()
-
-
-def _without(suspect: Suspect, lost: tuple[Contribution, ...], view: int) -> bool:
-    if any(len(part.values) <= view for part in lost):
-        return False
-    absent: Tensor = torch.stack([part.values[view] for part in lost]).sum(0)
-    return suspect.is_right(suspect.makes(view) + absent, view)
 
 
 def _lines(suspect: Suspect, part: Contribution) -> Iterator[str]:
@@ -133,8 +124,7 @@ def _products(w: str, back: str) -> tuple[str, ...]:
 
 def _beside(suspect: Suspect, part: Contribution) -> Sequence[str]:
     """Return the other tensors that the consumer is computed from."""
-    forward = suspect.forward
-    node = next((b for b in forward.nodes() if b.name == part.consumer and b.kind != "param"), None)
+    node = consumer_node(suspect, part)
     words = re.findall(r"\w+", node.statement.text) if node is not None else []
     known = [w for w in dict.fromkeys(words) if suspect.tensor(w) is not None]
     return [w for w in known if w not in (part.consumer, suspect.node.name)][:FEW]
@@ -160,7 +150,7 @@ def _unfilled(suspect: Suspect) -> Finding:
 def _fillings(suspect: Suspect, back: str | None) -> Iterator[str]:
     """Yield lines that may fill the zeros: rows that are looked up, classes that are picked."""
     gradient, right = suspect.hand.name, suspect.right
-    for name, index in _indices(suspect):
+    for name, index in suspect.views[0].moment.names.indices().items():
         if back is not None:
             yield f"{gradient}.index_put_(({name},), {back}, accumulate=True)"
         elif right.dim() == 2 and index.shape == right.shape[:1] and _fits(index, right):
@@ -175,12 +165,3 @@ def _fillings(suspect: Suspect, back: str | None) -> Iterator[str]:
 
 def _fits(index: Tensor, right: Tensor) -> bool:
     return len(index) > 0 and bool(((index >= 0) & (index < right.shape[1])).all())
-
-
-def _indices(suspect: Suspect) -> Iterator[tuple[str, Tensor]]:
-    """Yield the integer tensors by name."""
-    names = suspect.views[0].moment.names
-    for name in names:
-        value = names.given(name)
-        if isinstance(value, Tensor) and value.dtype == torch.int64 and value.dim() > 0:
-            yield name, value

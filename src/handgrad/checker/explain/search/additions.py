@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from handgrad.checker.explain.search.finding import Finding
 from handgrad.checker.explain.search.suspect import Suspect
 from handgrad.checker.pairs.hands import Pair
-from handgrad.checker.record.trace import Bind
 from handgrad.checker.records import Place
 
 
@@ -15,21 +14,12 @@ def addition(suspect: Suspect, message: str, lines: Iterable[str], reads: str | 
     `reads` is the gradient that the line reads, so it must be placed below that one.
     """
     fix = next((line for line in lines if suspect.completes(line)), None)
-    return Finding(message, fix, below(suspect, reads), adds=True)
+    hand = next((h for h in suspect.backward.hands.values() if h.name == reads), None)
+    return Finding(message, fix, below(suspect, hand), adds=True)
 
 
-def below(suspect: Suspect, reads: str | None) -> Place:
-    """Return the place below which a line that reads the gradient `reads` can be added."""
+def below(suspect: Suspect, hand: Pair | None) -> Place:
+    """Return the place below which a line that reads the gradient `hand` can be added."""
     final = suspect.hand.own_final()
-    hand = hand_of(suspect, reads)
-    other = final if hand is None else hand.own_final()
-    return max((final, other), key=_index).statement.place
-
-
-def hand_of(suspect: Suspect, name: str | None) -> Pair | None:
-    """Return the gradient of that name."""
-    return next((h for h in suspect.backward.hands.values() if h.name == name), None)
-
-
-def _index(bind: Bind) -> int:
-    return bind.index
+    last = final if hand is None else max(final, hand.own_final(), key=lambda bind: bind.index)
+    return last.statement.place

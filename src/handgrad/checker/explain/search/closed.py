@@ -1,14 +1,19 @@
 """Closed forms: the terms of a fused line, and which of them are wrong."""
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
 
-from handgrad.checker.explain.search.edits import Text
 from handgrad.checker.explain.search.paths import Term, terms
-from handgrad.checker.explain.search.relations import coefficients, factors, is_near, summands
+from handgrad.checker.explain.search.relations import (
+    called,
+    coefficients,
+    factors,
+    is_near,
+    summands,
+)
 from handgrad.checker.explain.search.suspect import Suspect, once
 from handgrad.text import listed
 
@@ -75,21 +80,26 @@ def rescaled(suspect: Suspect, fit: Fitted) -> Iterator[str]:
                 yield text.scaled(part, "-{}")
 
 
-def regrouped(text: Text) -> Iterator[str]:
-    """Yield the statement with a divisor or factor of one term applied to the whole sum."""
-    for node in text.of(ast.BinOp):
-        right = node.right
-        if not isinstance(node.op, ast.Add | ast.Sub) or not isinstance(right, ast.BinOp):
-            continue
-        sign = "+" if isinstance(node.op, ast.Add) else "-"
-        left = text.segment(node.left)
-        if isinstance(right.op, ast.Div | ast.Mult):
-            how = "/" if isinstance(right.op, ast.Div) else "*"
-            inner = f"({left} {sign} {text.segment(right.left)})"
-            yield text.replace(node, f"{inner} {how} {text.segment(right.right)}")
-            if how == "*":
-                inner = f"({left} {sign} {text.segment(right.right)})"
-                yield text.replace(node, f"{text.segment(right.left)} * {inner}")
+def sentence(
+    suspect: Suspect, fit: Fitted, fix: str | None, named: Callable[[str], str]
+) -> str | None:
+    """Return which terms are wrong, and how; `named` gives the words for a term by its name.
+
+    None if nothing is certain: no line is correct, and a factor is no known number.
+    """
+    wrong = [f"{named(term.name)} is missing" for term in fit.lost]
+    off = [(named(term.name), times) for term, times in fit.off]
+    if fit.overall is not None:
+        off = [("the whole gradient", fit.overall)]
+    for term, times in off:
+        factor, known = called(suspect, times)
+        if fit.overall is None and is_near(times, -1.0):
+            wrong.append(f"the sign of {term} is wrong")
+        elif known or fix is not None:
+            wrong.append(f"{term} is {factor} times the correct one")
+        else:
+            return None
+    return "; ".join(wrong)
 
 
 def statistics(terms: Sequence[Term]) -> str:
@@ -113,9 +123,8 @@ def target(suspect: Suspect) -> str:
 
 def is_fused(suspect: Suspect) -> bool:
     """Tell whether the statement skips the gradients of the node's direct consumers."""
-    hands = suspect.backward.hands
-    read = {n for n, h in hands.items() if h.number in suspect.grade.reads and h is not suspect.hand
-            and h.node is not None and h.node.value.dim() > 0}  # fmt: skip
+    nodes = [hand.node.value for hand in suspect.reads if hand.node is not None]
+    read = {id(value) for value in nodes if value.dim() > 0}
     return not read or not read <= suspect.backward.consumers.get(id(suspect.node.value), set())
 
 
@@ -125,7 +134,7 @@ def is_softmax(suspect: Suspect) -> bool:
     It has two terms, and the rows of their sum add up to 0, because a constant added to all scores
     of a row changes nothing.
     """
-    if len(terms(suspect)) != 2 or not reads(suspect):
+    if len(terms(suspect)) != 2 or not suspect.reads:
         return False
     right = suspect.right
     return bool((right.sum(-1).abs() <= 1e-9 * right.abs().sum(-1) + 1e-30).all())
@@ -136,9 +145,3 @@ def tensors(suspect: Suspect) -> dict[str, Tensor]:
     names = suspect.views[0].moment.names if suspect.views else ()
     values = {n: names.given(n) for n in names if n not in suspect.gradients.values()}  # type: ignore[union-attr]
     return {n: v for n, v in values.items() if isinstance(v, Tensor) and v.is_floating_point()}
-
-
-def reads(suspect: Suspect) -> list[str]:
-    """Return the gradients that the statement reads."""
-    hands = suspect.backward.hands.values()
-    return [h.name for h in hands if h.number in suspect.grade.reads and h is not suspect.hand]

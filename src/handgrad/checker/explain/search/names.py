@@ -67,6 +67,13 @@ class NamesAt:
         """Return the value of a name in the user's own run."""
         return self._given[name]
 
+    def indices(self) -> dict[str, Tensor]:
+        """Return the index tensors by name."""
+        given = self._given.items()
+        return {
+            n: v for n, v in given if isinstance(v, Tensor) and v.dtype == torch.int64 and v.dim()
+        }
+
     def before(self, bind: Bind) -> "NamesAt":
         """Return the names at another moment of the same run."""
         return NamesAt(self._replay, bind, set())

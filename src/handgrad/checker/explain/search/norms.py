@@ -14,16 +14,15 @@ from torch import Tensor
 
 from handgrad.checker.closeness import close
 from handgrad.checker.explain.search.closed import (
-    Fitted,
     fitted,
-    reads,
     rescaled,
+    sentence,
     target,
     tensors,
 )
 from handgrad.checker.explain.search.finding import Finding
-from handgrad.checker.explain.search.paths import Term, terms
-from handgrad.checker.explain.search.relations import called, count_named, is_near, summands
+from handgrad.checker.explain.search.paths import terms
+from handgrad.checker.explain.search.relations import count_named, is_near, summands
 from handgrad.checker.explain.search.suspect import Suspect
 from handgrad.checker.write.closed_forms import closed_form
 
@@ -62,7 +61,7 @@ def norm_lines(suspect: Suspect) -> Iterator[str]:
     x = suspect.node.value
     size = x.shape[dim]
     n, tail = count_named(suspect, size), "0" if dim == 0 else "-1, keepdim=True"
-    for dout in reads(suspect):
+    for dout in (hand.name for hand in suspect.reads):
         for parts in _parts(suspect, dim, tail):
             bessel = closed_form("bessel", n=n) if parts.bessel else ""
             for gain in ("", *_gains(suspect, x)):
@@ -142,10 +141,8 @@ def wrong_terms(suspect: Suspect, block: str) -> Finding | None:
     fix = suspect.first(rescaled(suspect, fit))
     if fix is None:
         fix = suspect.first(norm_lines(suspect))
-    sentences = list(_sentences(suspect, fit))
-    if fix is None and not all(is_named for _, is_named in sentences):
-        return None
-    return Finding(f"{block}'s closed form: {'; '.join(text for text, _ in sentences)}.", fix)
+    wrong = sentence(suspect, fit, fix, _named)
+    return None if wrong is None else Finding(f"{block}'s closed form: {wrong}.", fix)
 
 
 def _other_form(suspect: Suspect, block: str) -> Finding | None:
@@ -180,21 +177,5 @@ def _named_parts(suspect: Suspect) -> Iterator[tuple[str, str]]:
             yield parts.xhat, parts.rstd
 
 
-def _sentences(suspect: Suspect, fit: Fitted) -> Iterator[tuple[str, bool]]:
-    """Yield what is wrong with each term, and whether its factor has a name."""
-    if fit.overall is not None:
-        name, known = called(suspect, fit.overall)
-        yield f"the whole gradient is {name} times the correct one", known
-        return
-    for term in fit.lost:
-        yield f"{_named(term)} is missing", True
-    for term, times in fit.off:
-        if is_near(times, -1.0):
-            yield f"the sign of {_named(term)} is wrong", True
-        else:
-            name, known = called(suspect, times)
-            yield f"{_named(term)} is {name} times the correct one", known
-
-
-def _named(term: Term) -> str:
-    return f"the term through {term.name}" if term.name else "the direct term"
+def _named(statistic: str) -> str:
+    return f"the term through {statistic}" if statistic else "the direct term"

@@ -91,10 +91,14 @@ def _is_all(suspect: Suspect, statistic: _Statistic) -> bool:
 
 def _gradient(suspect: Suspect, held: Sequence[StatisticKey]) -> Tensor | None:
     """Return the node's gradient with statistics held constant; None if the replay fails."""
-    forward = suspect.forward
     replay = _Holding(suspect, held)
-    replay.run(forward.events)
-    edge = replay.edges.get(suspect.node.index)
+    replay.run(suspect.forward.events)
+    return gradient_in(suspect, replay)
+
+
+def gradient_in(suspect: Suspect, replay: Replay) -> Tensor | None:
+    """Return the node's gradient in a run of the forward pass, None if an operation failed."""
+    forward, edge = suspect.forward, replay.edges.get(suspect.node.index)
     if replay.failures or edge is None:
         return None
     try:
@@ -109,8 +113,7 @@ def _gradient(suspect: Suspect, held: Sequence[StatisticKey]) -> Tensor | None:
 def _statistics(suspect: Suspect) -> Iterable[_Statistic]:
     """Yield the reductions between the node and the tensors whose gradients the line reads."""
     forward, node = suspect.forward, suspect.node
-    reads = {id(h.node.value) for h in suspect.backward.hands.values()
-             if h.number in suspect.grade.reads and h.node is not None}  # fmt: skip
+    reads = {id(hand.node.value) for hand in suspect.reads if hand.node is not None}
     ends = {id(t) for t in forward.outputs} | reads
     names = {id(b.value): b for b in forward.nodes() if b.kind != "param"}
     downstream = {id(node.value)}

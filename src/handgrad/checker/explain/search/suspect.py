@@ -1,7 +1,7 @@
 """One statement to blame: the gradient it computes, the correct one, and trials of other lines."""
 
 import ast
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, wraps
 from types import ModuleType
@@ -97,6 +97,12 @@ class Suspect:
     def right(self) -> Tensor:
         """The correct gradient."""
         return self.views[0].right
+
+    @property
+    def reads(self) -> list[Pair]:
+        """The other gradients that the statement reads."""
+        hands = self.backward.hands.values()
+        return [h for h in hands if h.number in self.grade.reads and h is not self.hand]
 
     @property
     def noise(self) -> Tensor:
@@ -238,6 +244,22 @@ class Suspect:
     def is_right(self, value: Tensor, view: int = 0) -> bool:
         """Tell whether a value is the correct gradient in that scene."""
         return self._agrees(value, self.views[view])
+
+    def is_off_by(self, extra: Sequence[Contribution], lost: Sequence[Contribution]) -> bool:
+        """Tell whether, in every scene, it contains the `extra` once more and lacks the `lost`."""
+        for i, view in enumerate(self.views):
+            value = self.makes(i)
+            if any(len(part.values) <= i for part in (*extra, *lost)):
+                return False
+            if value.shape != view.right.shape:
+                return False
+            for part in extra:
+                value = value - part.values[i]
+            for part in lost:
+                value = value + part.values[i]
+            if not self.is_right(value, i):
+                return False
+        return bool(self.views)
 
     def _right(self, text: str, view: View, rest: str | None = None) -> bool:
         found = self._run(text, view, rest)

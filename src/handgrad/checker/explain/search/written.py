@@ -3,44 +3,29 @@
 import ast
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import torch
 
+from handgrad.checker.explain.search.additions import below
 from handgrad.checker.explain.search.edits import Text
 from handgrad.checker.explain.search.finding import Finding
 from handgrad.checker.explain.search.runner import RETURNED
 from handgrad.checker.explain.search.suspect import Suspect
-from handgrad.checker.records import Place
 from handgrad.checker.write.compose.branches import Branch, branches
 
 
-@dataclass(frozen=True)
-class CorrectedLine:
-    """A line that has been run and is correct. `at` and `adds` as in a Finding."""
+def with_line(suspect: Suspect, finding: Finding) -> Finding:
+    """Return the finding with a corrected line, if it has none and one can be written.
 
-    text: str
-    at: Place | None = None
-    adds: bool = False
-
-
-def written(suspect: Suspect) -> CorrectedLine | None:
-    """Return the line that should replace the statement, or that is missing below it."""
-    if not suspect.views or suspect.grade.alias is not None or suspect.is_looped:
-        return None
+    The line replaces the statement, or is missing below it.
+    """
+    if finding.fix is not None or suspect.grade.alias is not None or suspect.is_looped:
+        return finding
     found = [b for b in _branches(suspect) if b.expression is not None]
     for text in _lines(suspect, found):
         if suspect.would(text):
-            return CorrectedLine(text)
-    return _added(suspect, found)
-
-
-def with_line(suspect: Suspect, finding: Finding) -> Finding:
-    """Return the finding with a corrected line, if it has none and one can be written."""
-    if finding.fix is not None:
-        return finding
-    line = written(suspect)
-    return finding if line is None else Finding(finding.message, line.text, line.at, line.adds)
+            return Finding(finding.message, text)
+    return _added(suspect, finding.message, found) or finding
 
 
 def _branches(suspect: Suspect) -> list[Branch]:
@@ -84,24 +69,16 @@ def _among(text: Text, name: str) -> ast.expr | None:
     return value.elts[names.index(name)] if name in names else None
 
 
-def _added(suspect: Suspect, found: list[Branch]) -> CorrectedLine | None:
-    """Return the line for a contribution that no statement adds, if all its names exist there."""
+def _added(suspect: Suspect, message: str | None, found: list[Branch]) -> Finding | None:
+    """Add the contribution that no statement adds, if all the names in it exist at the end."""
     late = suspect.late
     if late is None or suspect.made.shape != suspect.right.shape:
         return None
     for branch in found:
         value = late.value(str(branch.expression))
-        if not isinstance(value, torch.Tensor) or not suspect.is_right(suspect.made + value):
-            continue
-        line = f"{suspect.hand.name} += {branch.expression}"
-        return CorrectedLine(line, _below(suspect, branch), True)
+        if isinstance(value, torch.Tensor) and suspect.is_right(suspect.made + value):
+            hands, consumer = suspect.backward.hands, branch.consumer
+            hand = None if consumer is None else hands.get(id(consumer.value))
+            line = f"{suspect.hand.name} += {branch.expression}"
+            return Finding(message, line, below(suspect, hand), adds=True)
     return None
-
-
-def _below(suspect: Suspect, branch: Branch) -> Place:
-    """Return the later of the gradient's last statement and the upstream gradient's."""
-    final = suspect.hand.own_final()
-    consumer = branch.consumer
-    other = suspect.backward.hands.get(id(consumer.value)) if consumer is not None else None
-    last = final if other is None else max(final, other.own_final(), key=lambda bind: bind.index)
-    return last.statement.place
