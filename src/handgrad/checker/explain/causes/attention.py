@@ -40,7 +40,7 @@ ORDER = 350
 
 def find(suspect: Suspect) -> Finding | None:
     """Fit the result as a sum of the softmax's two terms; then try the mask."""
-    if not suspect.views or suspect.made.shape != suspect.right.shape or suspect.right.dim() < 2:
+    if suspect.made.shape != suspect.right.shape or suspect.right.dim() < 2:
         return None
     return _terms(suspect) or _masked(suspect)
 

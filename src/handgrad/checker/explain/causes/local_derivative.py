@@ -32,6 +32,7 @@ from handgrad.checker.explain.search.shares import (
     forward_ops,
     gave,
     is_upstream_alone,
+    op_name,
     upstream,
 )
 from handgrad.checker.explain.search.suspect import Contribution, Suspect
@@ -122,7 +123,7 @@ def known(suspect: Suspect, part: Contribution) -> Derivative | None:
         direct = any(t is suspect.node.value for t in op.inputs)
         if direct and any(t is consumer.value for t in op.outputs):
             x, y = suspect.node.value.detach().double(), consumer.value.detach().double()
-            return derivative_of(x, y, getattr(op.func, "__name__", ""))
+            return derivative_of(x, y, op_name(op))
     return None
 
 

@@ -24,8 +24,9 @@ from itertools import combinations
 from torch import Tensor
 
 from handgrad.checker.explain.search.additions import addition
+from handgrad.checker.explain.search.counts import count_named
 from handgrad.checker.explain.search.finding import Finding
-from handgrad.checker.explain.search.relations import count_named, factors
+from handgrad.checker.explain.search.relations import factors
 from handgrad.checker.explain.search.shares import consumer_node
 from handgrad.checker.explain.search.suspect import Contribution, Suspect
 from handgrad.checker.record.trace import Bind
@@ -66,19 +67,15 @@ def _joined(suspect: Suspect) -> str | None:
 
     Its value is that of the run: it is no node's gradient, so other scenes do not compute it again.
     """
-    text, names = suspect.text, suspect.views[0].moment.names
-    value = text.value if text is not None else None
-    if text is None or value is None:
+    text = suspect.text
+    if text is None or text.value is None:
         return None
-    for name in names:
-        candidate = suspect.tensor(name)
-        same = (
-            candidate is not None
-            and candidate.shape == suspect.made.shape
-            and name != suspect.hand.name
-        )
-        if candidate is not None and same and suspect.is_right(suspect.made + candidate.double()):
-            return text.replace(value, f"{text.segment(value)} + {name}")
+    for name in suspect.scope:
+        other = suspect.tensor(name) if name != suspect.hand.name else None
+        if other is None or other.shape != suspect.made.shape:
+            continue
+        if suspect.is_right(suspect.made + other):
+            return text.replace(text.value, f"{text.segment(text.value)} + {name}")
     return None
 
 
@@ -150,7 +147,7 @@ def _unfilled(suspect: Suspect) -> Finding:
 def _fillings(suspect: Suspect, back: str | None) -> Iterator[str]:
     """Yield lines that may fill the zeros: rows that are looked up, classes that are picked."""
     gradient, right = suspect.hand.name, suspect.right
-    for name, index in suspect.views[0].moment.names.indices().items():
+    for name, index in suspect.scope.indices().items():
         if back is not None:
             yield f"{gradient}.index_put_(({name},), {back}, accumulate=True)"
         elif right.dim() == 2 and index.shape == right.shape[:1] and _fits(index, right):

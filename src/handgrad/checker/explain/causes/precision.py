@@ -37,7 +37,7 @@ ORDER = 110
 _SHORT = {"half": "float16", "bfloat16": "bfloat16", "float": "float32"}
 _WHOLE = {"long": "int64", "int": "int32", "short": "int16", "byte": "uint8", "char": "int8",
           "round": "whole numbers", "trunc": "whole numbers", "floor": "whole numbers"}  # fmt: skip
-_DTYPES = {"half": "float16", "long": "int64", "int": "int32", "float": "float32", "short": "int16"}
+_DTYPES = _SHORT | _WHOLE
 
 
 def find(suspect: Suspect) -> Finding | None:
@@ -64,7 +64,7 @@ def of_right_formula(suspect: Suspect) -> Finding | None:
     if suspect.shown is None:
         return None
     for name in suspect.shown.of(ast.Name):
-        given = suspect.views[0].moment.names
+        given = suspect.scope
         value = given.given(name.id) if name.id in given else None
         if isinstance(value, Tensor) and 0 < _bits(value.dtype) < _bits(node):
             return Finding(_why(suspect, f"{name.id}, {_name(value.dtype)},"))
@@ -92,8 +92,8 @@ def _kept(text: Text) -> Iterator[tuple[str, str]]:
     for call in text.of(ast.Call):
         name = call.func.attr if isinstance(call.func, ast.Attribute) else ""
         owner = call.func.value if isinstance(call.func, ast.Attribute) else None
-        if owner is not None and not call.args and name in _SHORT | _WHOLE:
-            yield text.replace(call, text.segment(owner)), (_SHORT | _WHOLE)[name]
+        if owner is not None and not call.args and name in _DTYPES:
+            yield text.replace(call, text.segment(owner)), _DTYPES[name]
         if owner is not None and name in ("to", "type") and len(call.args) == 1:
             yield text.replace(call, text.segment(owner)), _dtype(text.segment(call.args[0]))
         kept = [k for k in call.keywords if k.arg != "dtype"]

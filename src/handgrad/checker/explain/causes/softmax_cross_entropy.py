@@ -34,12 +34,13 @@ from handgrad.checker.explain.search.closed import (
     rescaled,
     sentence,
 )
+from handgrad.checker.explain.search.counts import count_named, named_counts
 from handgrad.checker.explain.search.edits import Text
 from handgrad.checker.explain.search.finding import Finding
 from handgrad.checker.explain.search.grammar.edit import Edit, edited, edited_later
 from handgrad.checker.explain.search.grammar.terms import regrouped
 from handgrad.checker.explain.search.paths import terms
-from handgrad.checker.explain.search.relations import called, count_named, counts, factors, is_near
+from handgrad.checker.explain.search.relations import called, factors, is_near
 from handgrad.checker.explain.search.suspect import Suspect
 
 CODE = "HG120"
@@ -68,7 +69,7 @@ def find(suspect: Suspect) -> Finding | None:
 
 def _is_block(suspect: Suspect) -> bool:
     """Tell whether there are two terms, the direct one with one nonzero element per row."""
-    pair = terms(suspect) if suspect.views and suspect.right.dim() > 1 else ()
+    pair = terms(suspect) if suspect.right.dim() > 1 else ()
     if len(pair) != 2:
         return False
     direct = pair[0].value
@@ -109,11 +110,11 @@ def _counted(suspect: Suspect, text: Text) -> Iterator[Edit]:
         tensor = suspect.value(name) if name else None
         if isinstance(tensor, Tensor) and tensor.dim() > 1:
             yield Edit(text.replace(node, f"{name}.numel()"), written, f"{name}.numel()")
-    known = counts(suspect)
     for name in text.of(ast.Name):
-        for other in known if name.id in known else ():
-            if known[other] != known[name.id]:
-                yield Edit(text.replace(name, other), name.id, other)
+        given = suspect.value(name.id)
+        for count in named_counts(suspect) if type(given) is int else ():
+            if count.value != given:
+                yield Edit(text.replace(name, count.name), name.id, count.name)
 
 
 _ROWS = (
@@ -176,7 +177,7 @@ def _subtractions(suspect: Suspect, fit: Fitted) -> Iterator[str]:
 def _classes(suspect: Suspect, direct: Tensor) -> Iterator[str]:
     """Yield the names of index tensors that select the elements of the direct term."""
     at = direct.abs().argmax(-1)
-    for name, value in suspect.views[0].moment.names.indices().items():
+    for name, value in suspect.scope.indices().items():
         if value.shape == at.shape and torch.equal(value, at):
             yield name
 

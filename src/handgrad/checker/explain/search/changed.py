@@ -51,9 +51,14 @@ def where(place: Place) -> str:
 
 def set_at(suspect: Suspect, found: Changed) -> str:
     """Return ` (line 3)`, where the name was assigned its current value; empty if unknown."""
-    made = [b for b in suspect.forward.trace.of(Bind)
-            if b.value is found.now and b.name == found.name and not b.alias]  # fmt: skip
+    made = assigned(suspect, found)
     return f" ({where(made[0].statement.place)})" if made else ""
+
+
+def assigned(suspect: Suspect, found: Changed) -> list[Bind]:
+    """Return the assignments that gave the name its current value."""
+    binds = suspect.forward.trace.of(Bind)
+    return [b for b in binds if b.value is found.now and b.name == found.name and not b.alias]
 
 
 @once
@@ -73,7 +78,7 @@ def _mends(suspect: Suspect, candidate: Changed, view: int) -> bool:
 
 
 def _candidates(suspect: Suspect, name: str) -> Iterator[Changed]:
-    names = suspect.views[0].moment.names
+    names = suspect.scope
     if name not in names or name == suspect.hand.name:
         return
     now, node = names.given(name), suspect.names.get(name)

@@ -48,7 +48,7 @@ class Fitted:
 @once
 def fitted(suspect: Suspect) -> Fitted | None:
     """Return the terms with their factors; None if the user's gradient is no sum of them."""
-    if not suspect.views or suspect.made.shape != suspect.right.shape:
+    if suspect.made.shape != suspect.right.shape:
         return None
     if not suspect.made.is_floating_point() or not bool(suspect.made.any()):
         return None
@@ -142,6 +142,6 @@ def is_softmax(suspect: Suspect) -> bool:
 
 def tensors(suspect: Suspect) -> dict[str, Tensor]:
     """Return the floating-point tensors in scope that are not gradients, as recorded."""
-    names = suspect.views[0].moment.names if suspect.views else ()
-    values = {n: names.given(n) for n in names if n not in suspect.gradients.values()}  # type: ignore[union-attr]
+    names = suspect.scope
+    values = {n: names.given(n) for n in names if n not in suspect.gradients.values()}
     return {n: v for n, v in values.items() if isinstance(v, Tensor) and v.is_floating_point()}

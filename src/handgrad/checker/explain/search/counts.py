@@ -9,7 +9,7 @@ from torch import Tensor
 
 from handgrad.checker.closeness import CONSTANTS, same_constant
 from handgrad.checker.explain.search.edits import number
-from handgrad.checker.explain.search.shares import forward_lines, forward_ops
+from handgrad.checker.explain.search.shares import forward_lines, forward_ops, op_name
 from handgrad.checker.explain.search.suspect import Suspect
 from handgrad.checker.record.trace import Bind, Op
 
@@ -135,10 +135,20 @@ def counts(suspect: Suspect) -> list[Count]:
     return list(found.values())
 
 
+def named_counts(suspect: Suspect) -> list[Count]:
+    """Return those that count something and have a name."""
+    return [c for c in counts(suspect) if c.what and c.name != number(c.value)]
+
+
+def count_named(suspect: Suspect, value: int) -> str:
+    """Return a count by its name, or in digits."""
+    return next((c.name for c in named_counts(suspect) if c.value == value), str(value))
+
+
 def _taken(suspect: Suspect) -> Iterator[tuple[float, str]]:
     """Yield the scalars and counts that the forward pass applies between this node and the next."""
     for op in forward_ops(suspect):
-        name = getattr(op.func, "__name__", "").strip("_")
+        name = op_name(op).strip("_")
         given, made = next(iter(op.inputs), None), next(iter(op.outputs), None)
         if name in ("mean", "var", "std") and isinstance(given, Tensor) and made is not None:
             each = given.numel() / max(1, made.numel())
@@ -196,7 +206,7 @@ def _dimension(name: str, i: int, rank: int) -> str:
 
 def _names(suspect: Suspect, value: float) -> list[str]:
     """Return the user's names for a number, those used in the backward pass first."""
-    names, lines = suspect.views[0].moment.names, _lines(suspect)
+    names, lines = suspect.scope, _lines(suspect)
     candidates = [n for n in names if _is(names.given(n), value) and not n.startswith("_")]
     uses = {n: len(re.findall(rf"\b{re.escape(n)}\b", lines)) for n in candidates}
     order = sorted(candidates, key=lambda n: -uses[n])

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from handgrad.checker.explain.search.edits import Text
 from handgrad.checker.explain.search.suspect import Suspect, once
 from handgrad.checker.pairs.pairing import SIGNIFICANT
 from handgrad.checker.passes.compare import formula_is_right
@@ -40,8 +39,7 @@ def _owner(suspect: Suspect, made: Tensor, node: Bind) -> Bind | None:
 
 def in_order(suspect: Suspect) -> str | None:
     """Return the statement with its names, or returned values, in the order of the gradients."""
-    unit = suspect.unit
-    text = None if unit is None else Text(unit.text, unit.tree)
+    text = suspect.shown
     if text is None or isinstance(text.tree, ast.AugAssign):
         return None
     if isinstance(text.tree, ast.Return):

@@ -36,7 +36,7 @@ def loop_mends(
     tree = _Replace(rows).visit(ast.Module([copy.deepcopy(loop)], []))
     line = loop.lineno
     first, late = _above(suspect, line), suspect.backward.scenes[0].late
-    if first is None or late is None or not suspect.views:
+    if first is None or late is None:
         return False
     names = late.before(first)
     if not calls_only_libraries(tree, names):

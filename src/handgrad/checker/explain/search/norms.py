@@ -20,9 +20,10 @@ from handgrad.checker.explain.search.closed import (
     target,
     tensors,
 )
+from handgrad.checker.explain.search.counts import count_named
 from handgrad.checker.explain.search.finding import Finding
 from handgrad.checker.explain.search.paths import terms
-from handgrad.checker.explain.search.relations import count_named, is_near, summands
+from handgrad.checker.explain.search.relations import is_near, summands
 from handgrad.checker.explain.search.suspect import Suspect
 from handgrad.checker.write.closed_forms import closed_form
 

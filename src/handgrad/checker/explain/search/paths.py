@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from handgrad.checker.explain.search.shares import op_name
 from handgrad.checker.explain.search.suspect import Suspect, once
 from handgrad.checker.passes.replay import Replay
 from handgrad.checker.record.trace import Bind, Op, tensors_in
@@ -124,7 +125,7 @@ def _statistics(suspect: Suspect) -> Iterable[_Statistic]:
         if not inputs:
             continue
         downstream |= {id(t) for t in event.outputs} - ends
-        func = getattr(event.func, "__name__", "")
+        func = op_name(event)
         largest = max(t.numel() for t in inputs)
         small = all(t.numel() < largest for t in event.outputs if t.is_floating_point())
         if func in DECOMPOSED:
@@ -189,7 +190,7 @@ class _Holding(Replay):
         parts = {part for index, part in self._held if index == op.index}
         if not parts:
             return super()._call(op)
-        decomposition = DECOMPOSED.get(getattr(op.func, "__name__", ""))
+        decomposition = DECOMPOSED.get(op_name(op))
         if decomposition is None:
             results = [t.detach() for t in tensors_in(super()._call(op))]
             return results if isinstance(op.result, tuple | list) else results[0]

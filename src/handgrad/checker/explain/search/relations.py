@@ -61,26 +61,6 @@ def called(suspect: Suspect, value: float) -> tuple[str, bool]:
     return (number(value), False) if name is None else (f"{sign}{name}", True)
 
 
-def count_named(suspect: Suspect, value: int) -> str:
-    """Return a count by its name, or in digits."""
-    return next((n for n, count in counts(suspect).items() if count == value), str(value))
-
-
-def counts(suspect: Suspect) -> dict[str, int]:
-    """Return the possible counts here by name: names first, then sizes."""
-    names = suspect.views[0].moment.names if suspect.views else ()
-    sizes = {size for b in suspect.names.values() for size in b.value.shape}
-    found = {}
-    for name in names:
-        value = names.given(name)  # type: ignore[union-attr]
-        if isinstance(value, int) and not isinstance(value, bool) and value > 2 and value in sizes:
-            found[name] = value
-    for dim, size in enumerate(suspect.node.value.shape):
-        if size > 2 and size not in found.values():
-            found[f"{suspect.node.name}.shape[{dim}]"] = size
-    return found
-
-
 def summands(tree: ast.expr) -> Iterator[ast.expr]:
     """Yield the terms of all sums and differences in an expression, the outermost first."""
     for node in ast.walk(tree):

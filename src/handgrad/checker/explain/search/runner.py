@@ -14,6 +14,7 @@ from torch import Tensor
 from handgrad.checker.explain.search.names import NamesAt
 
 BEFORE, RETURNED = "__before__", "__returned__"
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class LineRunner:
@@ -40,7 +41,7 @@ class LineRunner:
         source: str,
         target: str,
         before: Tensor | None,
-        given: Mapping[str, Any] = MappingProxyType({}),
+        given: Mapping[str, Any] = NOTHING,
     ) -> Tensor | None:
         """Run statements; return the value of `target` afterwards, None if it is not a tensor.
 

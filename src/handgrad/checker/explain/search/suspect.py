@@ -15,7 +15,8 @@ from handgrad.checker.explain.search.edits import Text
 from handgrad.checker.explain.search.evidence import BackwardContext, View
 from handgrad.checker.explain.search.evidence import Contribution as Contribution
 from handgrad.checker.explain.search.finding import Finding
-from handgrad.checker.explain.search.runner import LineRunner
+from handgrad.checker.explain.search.names import NamesAt
+from handgrad.checker.explain.search.runner import NOTHING, LineRunner
 from handgrad.checker.explain.search.scene import Scene
 from handgrad.checker.explain.search.unit import Unit, calls_only_libraries
 from handgrad.checker.judge.grade import Grade
@@ -38,7 +39,10 @@ _Result = TypeVar("_Result")
 
 @dataclass
 class Suspect:
-    """Evidence about one statement. `views` has the true scene first, then the random one."""
+    """Evidence about one statement. `views` has the true scene first, then the random one.
+
+    Without views, its names were not recorded: no cause is tried.
+    """
 
     grade: Grade
     statement: Statement
@@ -99,6 +103,11 @@ class Suspect:
         return self.views[0].right
 
     @property
+    def scope(self) -> NamesAt:
+        """The names where the statement stands."""
+        return self.views[0].moment.names
+
+    @property
     def reads(self) -> list[Pair]:
         """The other gradients that the statement reads."""
         hands = self.backward.hands.values()
@@ -115,15 +124,15 @@ class Suspect:
     @cached_property
     def text(self) -> Text | None:
         """The statement to rewrite; None if it cannot run again."""
-        return self.shown if self.views and self.repeats else None
+        return self.shown if self.repeats else None
 
     @property
     def shown(self) -> Text | None:
         """The statement to read, whether or not it can run again."""
         if self.unit is None:
             return None
-        names = self.views[0].moment.names if self.views else ()
-        modules = frozenset(n for n in names if isinstance(names.given(n), ModuleType))  # type: ignore[union-attr]
+        names = self.scope
+        modules = frozenset(n for n in names if isinstance(names.given(n), ModuleType))
         return Text(self.unit.text, self.unit.tree, modules, self.statement.source)
 
     @cached_property
@@ -137,7 +146,7 @@ class Suspect:
         if self.unit is None:
             return False
         tree = ast.parse(self.unit.source(self.unit.text) + "\n" + self.rest)
-        return calls_only_libraries(tree, self.views[0].moment.names)
+        return calls_only_libraries(tree, self.scope)
 
     @cached_property
     def trials(self) -> tuple[View, ...]:
@@ -150,13 +159,8 @@ class Suspect:
 
     def with_names(self, given: Mapping[str, Any], view: int) -> Tensor | None:
         """Return the result of the statement with other values for some names."""
-        scene = self.views[view]
         assert self.unit is not None
-        source = self.unit.source(self.unit.text)
-        found = scene.runner.run(source, self._target, scene.before, given)
-        if found is None or not self.rest:
-            return found
-        return scene.finish.run(self.rest, self._target, found, given)
+        return self._run(self.unit.text, self.views[view], given=given)
 
     def _repeats(self, view: View) -> bool:
         assert self.unit is not None
@@ -180,7 +184,7 @@ class Suspect:
 
     def tensor(self, name: str) -> Tensor | None:
         """Return the floating-point tensor of that name here, or None."""
-        found = self.views[0].moment.names.get(name)
+        found = self.scope.get(name)
         return found if isinstance(found, Tensor) and found.is_floating_point() else None
 
     def mends(self, text: str | None) -> bool:
@@ -204,12 +208,10 @@ class Suspect:
             return "rounding"
         text = finding.fix
         if finding.adds:
-            made = self._run(self.unit.text, self.native)
+            made = self.natively(self.unit.text)
             found = self._later(text, self.backward.native, made, None)
-        elif finding.at is not None:
-            return "rounding"
         else:
-            found = self.natively(text)
+            found = self.natively(text) if finding.at is None else None
         return "exact" if found is not None and same_bits(found, autograd) else "rounding"
 
     def mends_later(self, rest: str) -> bool:
@@ -272,14 +274,18 @@ class Suspect:
             return formula_is_right(value.double(), view.right, self.noise, self.dtype)
         return close(value.double(), view.right)
 
-    def _run(self, text: str, view: View, rest: str | None = None) -> Tensor | None:
-        found = self._alone(text, view)
-        return None if found is None else self._finished(found, view, rest)
+    def _run(
+        self, text: str, view: View, rest: str | None = None, given: Mapping[str, Any] = NOTHING
+    ) -> Tensor | None:
+        found = self._alone(text, view, given)
+        return None if found is None else self._finished(found, view, rest, given)
 
-    def _finished(self, made: Tensor, view: View, rest: str | None = None) -> Tensor | None:
+    def _finished(
+        self, made: Tensor, view: View, rest: str | None = None, given: Mapping[str, Any] = NOTHING
+    ) -> Tensor | None:
         """Return the result of the gradient's later statements (or `rest` instead) on it."""
         rest = self.rest if rest is None else rest
-        return view.finish.run(rest, self._target, made) if rest else made
+        return view.finish.run(rest, self._target, made, given) if rest else made
 
     def _later(
         self, line: str, scene: Scene | None, made: Tensor | None, dtype: torch.dtype | None
@@ -288,9 +294,9 @@ class Suspect:
             return None
         return LineRunner(scene.late, dtype).run(line, self.hand.name, made)
 
-    def _alone(self, text: str, view: View) -> Tensor | None:
+    def _alone(self, text: str, view: View, given: Mapping[str, Any] = NOTHING) -> Tensor | None:
         source = text if self.unit is None else self.unit.source(text)
-        return view.runner.run(source, self._target, view.before)
+        return view.runner.run(source, self._target, view.before, given)
 
     @property
     def _target(self) -> str:

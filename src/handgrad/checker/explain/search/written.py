@@ -37,13 +37,13 @@ def _branches(suspect: Suspect) -> list[Branch]:
 
 def _lines(suspect: Suspect, found: list[Branch]) -> Iterator[str]:
     """Yield the statement with one contribution, and with all of them."""
-    unit = suspect.unit
+    unit, text = suspect.unit, suspect.shown
     name, tree = (suspect.hand.name, None) if unit is None else (unit.target, unit.tree)
-    among = None if unit is None else _among(Text(unit.text, unit.tree), name)
+    among = None if text is None else _among(text, name)
     if among is not None or isinstance(tree, ast.Return):
         for branch in found:
-            if among is not None and unit is not None:
-                yield Text(unit.text, unit.tree).replace(among, str(branch.expression))
+            if among is not None and text is not None:
+                yield text.replace(among, str(branch.expression))
             elif name == RETURNED:
                 yield f"return {branch.expression}"
         return

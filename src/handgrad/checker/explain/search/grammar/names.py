@@ -59,7 +59,7 @@ def _others(suspect: Suspect, name: str) -> Iterator[str]:
 
 def _indices(suspect: Suspect, name: str) -> Iterator[str]:
     """Yield the other index tensors of the same shape: the targets for the tokens."""
-    known = suspect.views[0].moment.names.indices()
+    known = suspect.scope.indices()
     for other, value in known.items() if name in known else ():
         if other != name and value.shape == known[name].shape:
             yield other
