@@ -19,6 +19,7 @@ Right:
 import ast
 import re
 from collections.abc import Iterator
+from functools import partial
 
 from handgrad.checker.explain.search.closed import (
     fitted,
@@ -98,13 +99,11 @@ def _consumers(suspect: Suspect) -> list[Statement]:
 def _masked(suspect: Suspect) -> Finding | None:
     """Apply the masks of the forward pass."""
     text = suspect.text
-    for how in _masks(suspect) if text is not None and text.value is not None else ():
-        assert text is not None
-        assert text.value is not None
-        fix = text.scaled(text.value, how)
-        if suspect.mends(fix):
-            return Finding("The mask of the forward pass is not applied to the gradient.", fix)
-    return None
+    if text is None or text.value is None:
+        return None
+    fix = suspect.first(map(partial(text.scaled, text.value), _masks(suspect)))
+    message = "The mask of the forward pass is not applied to the gradient."
+    return None if fix is None else Finding(message, fix)
 
 
 def _masks(suspect: Suspect) -> Iterator[str]:

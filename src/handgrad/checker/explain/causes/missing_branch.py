@@ -23,12 +23,12 @@ from itertools import combinations
 
 from torch import Tensor
 
-from handgrad.checker.explain.search.additions import addition
 from handgrad.checker.explain.search.counts import count_named
 from handgrad.checker.explain.search.finding import Finding
 from handgrad.checker.explain.search.relations import factors
 from handgrad.checker.explain.search.shares import consumer_node
 from handgrad.checker.explain.search.suspect import Contribution, Suspect
+from handgrad.checker.explain.search.written import addition
 from handgrad.checker.record.trace import Bind
 
 CODE = "HG101"

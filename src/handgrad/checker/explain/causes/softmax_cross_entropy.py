@@ -26,7 +26,6 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from handgrad.checker.explain.search.additions import addition
 from handgrad.checker.explain.search.closed import (
     Fitted,
     fitted,
@@ -42,6 +41,7 @@ from handgrad.checker.explain.search.grammar.terms import regrouped
 from handgrad.checker.explain.search.paths import terms
 from handgrad.checker.explain.search.relations import called, factors, is_near
 from handgrad.checker.explain.search.suspect import Suspect
+from handgrad.checker.explain.search.written import addition
 
 CODE = "HG120"
 NAME = "softmax and cross-entropy's closed form"

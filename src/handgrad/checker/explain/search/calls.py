@@ -80,13 +80,11 @@ class FunctionCall:
         return self.text.replace(self.node, re.sub(gone, "", whole).replace("(, ", "("))
 
 
-def calls(text: Text, names: Collection[str] | None = None) -> Iterator[FunctionCall]:
+def calls(text: Text, names: Collection[str]) -> Iterator[FunctionCall]:
     """Yield the calls of methods and module functions with these names."""
     for node in text.of(ast.Call):
         function = node.func
-        if not isinstance(function, ast.Attribute) or (
-            names is not None and (function.attr not in names)
-        ):
+        if not isinstance(function, ast.Attribute) or function.attr not in names:
             continue
         if any(isinstance(a, ast.Starred) for a in node.args):
             continue

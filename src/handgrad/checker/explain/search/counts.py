@@ -11,7 +11,7 @@ from handgrad.checker.closeness import CONSTANTS, same_constant
 from handgrad.checker.explain.search.edits import number
 from handgrad.checker.explain.search.shares import forward_lines, forward_ops, op_name
 from handgrad.checker.explain.search.suspect import Suspect
-from handgrad.checker.record.trace import Bind, Op
+from handgrad.checker.record.trace import Bind
 
 FORMS: tuple[tuple[str, str, Callable[[float], float]], ...] = (
     ("{}", "{}", lambda n: n),
@@ -159,15 +159,10 @@ def _taken(suspect: Suspect) -> Iterator[tuple[float, str]]:
         elif "loss" in name and given is not None:
             yield float(given.numel()), _size_of(suspect, given, given.numel())
         elif name in ("mul", "div", "truediv", "pow", "rmul", "multiply", "divide"):
-            yield from ((abs(float(s)), "") for s in _scalars(op) if s not in (0, 1, -1))
+            scalars = [a for a in op.args if isinstance(a, int | float) and type(a) is not bool]
+            yield from ((abs(float(s)), "") for s in scalars if s not in (0, 1, -1))
         elif name in ("square", "sqrt", "rsqrt"):
             yield 2.0, ""
-
-
-def _scalars(op: Op) -> Iterator[float]:
-    for value in op.args:
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            yield value
 
 
 def _sizes(suspect: Suspect) -> Iterator[tuple[float, str]]:

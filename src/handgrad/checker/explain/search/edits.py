@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterable, Iterator, Sequence, Set
+from itertools import accumulate
 from typing import TypeVar
 
 from handgrad.checker.write.precedence import ATOMS, is_sum, needs_parentheses
@@ -35,11 +36,8 @@ class Text:
         self.tree = tree
         self.modules = modules
         self.source = source or text
-        lines = text.split("\n")
-        self._starts = [0]
-        for line in lines:
-            self._starts.append(self._starts[-1] + len(line) + 1)
-        self._lines = lines
+        self._lines = text.split("\n")
+        self._starts = list(accumulate((len(line) + 1 for line in self._lines), initial=0))
         self.parents = {id(child): node for node in ast.walk(tree)
                         for child in ast.iter_child_nodes(node)}  # fmt: skip
 
@@ -178,11 +176,10 @@ class Text:
     def span(self, node: ast.AST) -> tuple[int, int]:
         """Return where the expression begins and ends in the text."""
         assert isinstance(node, ast.expr | ast.stmt)
-        assert node.end_lineno is not None
-        assert node.end_col_offset is not None
-        return self._at(node.lineno, node.col_offset), self._at(
-            node.end_lineno, node.end_col_offset
-        )
+        end_line, end_column = node.end_lineno, node.end_col_offset
+        assert end_line is not None
+        assert end_column is not None
+        return self._at(node.lineno, node.col_offset), self._at(end_line, end_column)
 
     def _at(self, line: int, column: int) -> int:
         """The columns of a tree count bytes of UTF-8."""

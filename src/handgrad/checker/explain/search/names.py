@@ -6,6 +6,7 @@ modifies none of the user's values.
 """
 
 import builtins
+import contextlib
 import types
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -53,15 +54,11 @@ class NamesAt:
     def __iter__(self) -> Iterator[str]:
         return iter(self._given)
 
-    def __getitem__(self, name: str) -> Any:
-        return self.stand_in(self._given[name])
-
     def get(self, name: str) -> Any:
         """Return the value of a name, None if it has none."""
-        try:
-            return self[name] if name in self._given else None
-        except KeyError:
-            return None
+        with contextlib.suppress(KeyError):
+            return self.stand_in(self._given[name])
+        return None
 
     def given(self, name: str) -> Any:
         """Return the value of a name in the user's own run."""

@@ -52,8 +52,6 @@ class Suspect:
     rest: str
     """The gradient's later statements, to be run after this one."""
     native: View | None
-    late: LineRunner | None
-    """Evaluates expressions where the whole backward pass has run."""
     names: Mapping[str, Bind]
     """The forward's nodes by name, as this statement sees them."""
     gradients: Mapping[str, str]
@@ -149,13 +147,13 @@ class Suspect:
         return calls_only_libraries(tree, self.scope)
 
     @cached_property
-    def trials(self) -> tuple[View, ...]:
+    def trials(self) -> range:
         """The scenes in which other lines are tried: those in which the user's line repeats.
 
         A loop that computes its own upstream gradients cannot run with random ones.
         """
-        first, *others = self.views
-        return first, *(v for v in others if not self.is_looped or self._repeats(v))
+        everywhere = not self.is_looped or all(map(self._repeats, self.views[1:]))
+        return range(len(self.views) if everywhere else 1)
 
     def with_names(self, given: Mapping[str, Any], view: int) -> Tensor | None:
         """Return the result of the statement with other values for some names."""
@@ -195,7 +193,7 @@ class Suspect:
 
     def would(self, text: str) -> bool:
         """Tell the same where the user's own statement cannot run again."""
-        return all(self._right(text, view) for view in self.views)
+        return all(self._right(text, view) for view in range(len(self.views)))
 
     def first(self, texts: Iterable[str]) -> str | None:
         """Return the first text that gives the correct gradient."""
@@ -216,9 +214,9 @@ class Suspect:
 
     def mends_later(self, rest: str) -> bool:
         """Tell whether other later statements make the gradient correct."""
-        text = self.text
+        text, views = self.text, range(len(self.views))
         return text is not None and self._once(
-            rest, lambda: all(self._right(text.text, view, rest) for view in self.views)
+            rest, lambda: all(self._right(text.text, view, rest) for view in views)
         )
 
     def completes(self, line: str) -> bool:
@@ -245,34 +243,25 @@ class Suspect:
 
     def is_right(self, value: Tensor, view: int = 0) -> bool:
         """Tell whether a value is the correct gradient in that scene."""
-        return self._agrees(value, self.views[view])
+        right = self.views[view].right
+        if value.shape != right.shape or value.is_complex():
+            return False
+        if view == 0:
+            return formula_is_right(value.double(), right, self.noise, self.dtype)
+        return close(value.double(), right)
 
     def is_off_by(self, extra: Sequence[Contribution], lost: Sequence[Contribution]) -> bool:
         """Tell whether, in every scene, it contains the `extra` once more and lacks the `lost`."""
-        for i, view in enumerate(self.views):
-            value = self.makes(i)
-            if any(len(part.values) <= i for part in (*extra, *lost)):
-                return False
-            if value.shape != view.right.shape:
-                return False
-            for part in extra:
-                value = value - part.values[i]
-            for part in lost:
-                value = value + part.values[i]
-            if not self.is_right(value, i):
-                return False
-        return bool(self.views)
-
-    def _right(self, text: str, view: View, rest: str | None = None) -> bool:
-        found = self._run(text, view, rest)
-        return found is not None and self._agrees(found, view)
-
-    def _agrees(self, value: Tensor, view: View) -> bool:
-        if value.shape != view.right.shape or value.is_complex():
+        views = range(len(self.views))
+        known = all(len(part.values) >= len(views) for part in (*extra, *lost))
+        if not known or self.made.shape != self.right.shape:
             return False
-        if view is self.views[0]:
-            return formula_is_right(value.double(), view.right, self.noise, self.dtype)
-        return close(value.double(), view.right)
+        off = [sum(p.values[i] for p in lost) - sum(p.values[i] for p in extra) for i in views]
+        return all(self.is_right(self.makes(i) + off[i], i) for i in views)
+
+    def _right(self, text: str, view: int, rest: str | None = None) -> bool:
+        found = self._run(text, self.views[view], rest)
+        return found is not None and self.is_right(found, view)
 
     def _run(
         self, text: str, view: View, rest: str | None = None, given: Mapping[str, Any] = NOTHING

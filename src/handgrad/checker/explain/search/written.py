@@ -1,16 +1,17 @@
-"""A correct line from the rules of differentiation, where no edit of the user's line helps."""
+"""Correct lines that are no edit: from the rules of differentiation, or added below the others."""
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import torch
 
-from handgrad.checker.explain.search.additions import below
 from handgrad.checker.explain.search.edits import Text
 from handgrad.checker.explain.search.finding import Finding
-from handgrad.checker.explain.search.runner import RETURNED
+from handgrad.checker.explain.search.runner import RETURNED, LineRunner
 from handgrad.checker.explain.search.suspect import Suspect
+from handgrad.checker.pairs.hands import Pair
+from handgrad.checker.records import Place
 from handgrad.checker.write.compose.branches import Branch, branches
 
 
@@ -26,6 +27,16 @@ def with_line(suspect: Suspect, finding: Finding) -> Finding:
         if suspect.would(text):
             return Finding(finding.message, text)
     return _added(suspect, finding.message, found) or finding
+
+
+def addition(suspect: Suspect, message: str, lines: Iterable[str], reads: str | None) -> Finding:
+    """Return a finding with the first line that completes the gradient, or without a line.
+
+    `reads` is the gradient that the line reads, so it must be placed below that one.
+    """
+    fix = next((line for line in lines if suspect.completes(line)), None)
+    hand = next((h for h in suspect.backward.hands.values() if h.name == reads), None)
+    return Finding(message, fix, _below(suspect, hand), adds=True)
 
 
 def _branches(suspect: Suspect) -> list[Branch]:
@@ -71,14 +82,21 @@ def _among(text: Text, name: str) -> ast.expr | None:
 
 def _added(suspect: Suspect, message: str | None, found: list[Branch]) -> Finding | None:
     """Add the contribution that no statement adds, if all the names in it exist at the end."""
-    late = suspect.late
-    if late is None or suspect.made.shape != suspect.right.shape:
+    names = suspect.backward.scenes[0].late
+    if names is None or suspect.made.shape != suspect.right.shape:
         return None
     for branch in found:
-        value = late.value(str(branch.expression))
+        value = LineRunner(names).value(str(branch.expression))
         if isinstance(value, torch.Tensor) and suspect.is_right(suspect.made + value):
             hands, consumer = suspect.backward.hands, branch.consumer
             hand = None if consumer is None else hands.get(id(consumer.value))
             line = f"{suspect.hand.name} += {branch.expression}"
-            return Finding(message, line, below(suspect, hand), adds=True)
+            return Finding(message, line, _below(suspect, hand), adds=True)
     return None
+
+
+def _below(suspect: Suspect, hand: Pair | None) -> Place:
+    """Return the place below which a line that reads the gradient `hand` can be added."""
+    final = suspect.hand.own_final()
+    last = final if hand is None else max(final, hand.own_final(), key=lambda bind: bind.index)
+    return last.statement.place
