@@ -8,10 +8,9 @@ import torch
 from torch import Tensor
 
 from handgrad.checker.explain.causes import AS_IT_RAN, CAUSES, Cause
-from handgrad.checker.explain.search.evidence import BackwardContext
 from handgrad.checker.explain.search.finding import Explanation, Finding
 from handgrad.checker.explain.search.gather import suspects
-from handgrad.checker.explain.search.scene import Scene, SceneReplay
+from handgrad.checker.explain.search.scene import BackwardContext, Scene, SceneReplay
 from handgrad.checker.explain.search.suspect import Suspect
 from handgrad.checker.explain.search.unexplained import unexplained
 from handgrad.checker.explain.search.written import with_line

@@ -23,6 +23,7 @@ from functools import partial
 
 from handgrad.checker.explain.search.closed import (
     fitted,
+    is_near,
     is_softmax,
     rescaled,
     sentence,
@@ -30,7 +31,6 @@ from handgrad.checker.explain.search.closed import (
 )
 from handgrad.checker.explain.search.edits import Text
 from handgrad.checker.explain.search.finding import Finding
-from handgrad.checker.explain.search.relations import is_near
 from handgrad.checker.explain.search.suspect import Suspect
 from handgrad.checker.record.instrument import Statement
 

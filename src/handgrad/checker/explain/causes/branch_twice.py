@@ -21,7 +21,8 @@ from itertools import permutations
 from handgrad.checker.explain.search.finding import Finding
 from handgrad.checker.explain.search.grammar import terms
 from handgrad.checker.explain.search.grammar.edit import corrected
-from handgrad.checker.explain.search.suspect import Contribution, Suspect
+from handgrad.checker.explain.search.scene import Contribution
+from handgrad.checker.explain.search.suspect import Suspect
 
 CODE = "HG136"
 NAME = "branch added twice"

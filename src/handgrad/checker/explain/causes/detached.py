@@ -49,7 +49,8 @@ def find(suspect: Suspect) -> Finding | None:
         return None
     if not suspect.is_right(suspect.made - whole + suspect.right):
         return None
-    where = _statement(suspect, stops)
+    after = suspect.forward.trace.events[stops[-1].index :]
+    where = next((event for event in after if type(event) is Bind), None)
     message = f"The forward pass detaches a path to {suspect.node.name}"
     at = "" if where is None else f" (`{where.statement.text}`, line {where.statement.place.line})"
     fix = corrected(suspect, terms.without_branch)
@@ -88,9 +89,3 @@ class _Attached(Replay):
             tensor = self._map(op.args, op, set())[0]
             return tensor.view_as(tensor)
         return super()._call(op)
-
-
-def _statement(suspect: Suspect, stops: list[Op]) -> Bind | None:
-    """Return the first assignment after the last of them."""
-    after = (e for e in suspect.forward.trace.events[stops[-1].index :] if type(e) is Bind)
-    return next(after, None)

@@ -26,6 +26,7 @@ from handgrad.checker.explain.search.finding import Finding
 from handgrad.checker.explain.search.grammar.edit import corrected
 from handgrad.checker.explain.search.grammar.factors import reads_name, sloped, upside_down
 from handgrad.checker.explain.search.powers import powers
+from handgrad.checker.explain.search.scene import Contribution
 from handgrad.checker.explain.search.shares import (
     agreed,
     forward_line,
@@ -35,7 +36,7 @@ from handgrad.checker.explain.search.shares import (
     op_name,
     upstream,
 )
-from handgrad.checker.explain.search.suspect import Contribution, Suspect
+from handgrad.checker.explain.search.suspect import Suspect
 
 CODE = "HG109"
 NAME = "local derivative"
@@ -63,8 +64,8 @@ def _missing(suspect: Suspect, part: Contribution, derivative: Derivative | None
     node, line = suspect.node.name, forward_line(suspect, part.consumer)
     message = (
         f"The local derivative is missing: this is {part.hand} alone, as if {part.consumer} were "
+        f"{node} itself."
     )
-    message += f"{node} itself."
     if derivative is not None:
         slope = _slope(derivative, node, part.consumer)
         return f"{message} The derivative of `{line or derivative.name}` is {slope}."
@@ -83,15 +84,13 @@ def _wrong(
     if derivative is None:
         return (
             f"The local derivative is wrong: {part.hand} is not multiplied by the derivative of "
-            f"{consumer} with respect to {node}" + (f" {where}." if line else ".")
+            f"{consumer} with respect to {node}{f' {where}' if line else ''}."
         )
     message = f"The derivative {where} is {_slope(derivative, node, consumer)}"
     what = _recognised(suspect, part, derivative, made)
-    return (
-        f"{message}; this line has {what}."
-        if what
-        else f"{message}; {part.hand} is multiplied by something else."
-    )
+    if what is None:
+        return f"{message}; {part.hand} is multiplied by something else."
+    return f"{message}; this line has {what}."
 
 
 def _power(suspect: Suspect, part: Contribution) -> str | None:

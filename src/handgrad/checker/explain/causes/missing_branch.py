@@ -23,11 +23,11 @@ from itertools import combinations
 
 from torch import Tensor
 
-from handgrad.checker.explain.search.counts import count_named
+from handgrad.checker.explain.search.counts import count_named, factors
 from handgrad.checker.explain.search.finding import Finding
-from handgrad.checker.explain.search.relations import factors
+from handgrad.checker.explain.search.scene import Contribution
 from handgrad.checker.explain.search.shares import consumer_node
-from handgrad.checker.explain.search.suspect import Contribution, Suspect
+from handgrad.checker.explain.search.suspect import Suspect
 from handgrad.checker.explain.search.written import addition
 from handgrad.checker.record.trace import Bind
 
@@ -103,8 +103,10 @@ def _lines(suspect: Suspect, part: Contribution) -> Iterator[str]:
     gradient, back = suspect.hand.name, part.hand
     if back is None:
         return
-    values = [back, f"-{back}", *(f"{w} * {back}" for w in _beside(suspect, part))]
-    values += [v for w in _beside(suspect, part) for v in _products(w, back)]
+    others = _beside(suspect, part)
+    values = [back, f"-{back}", *(f"{w} * {back}" for w in others)]
+    for w in others:
+        values += [f"{back} @ {w}.T", f"{w}.T @ {back}", f"{back}.T @ {w}", f"{w} @ {back}.T"]
     yield from (f"{gradient} += {value}" for value in values)
     for dim in range(suspect.right.dim()):
         for value in values:
@@ -113,10 +115,6 @@ def _lines(suspect: Suspect, part: Contribution) -> Iterator[str]:
     if suspect.right.dim() == 1:
         yield f"{gradient} += {back}.sum(0)"
     yield f"{gradient} += {back}.view({suspect.node.name}.shape)"
-
-
-def _products(w: str, back: str) -> tuple[str, ...]:
-    return f"{back} @ {w}.T", f"{w}.T @ {back}", f"{back}.T @ {w}", f"{w} @ {back}.T"
 
 
 def _beside(suspect: Suspect, part: Contribution) -> Sequence[str]:

@@ -30,16 +30,16 @@ from handgrad.checker.explain.search.closed import (
     Fitted,
     fitted,
     is_fused,
+    is_near,
     rescaled,
     sentence,
 )
-from handgrad.checker.explain.search.counts import count_named, named_counts
+from handgrad.checker.explain.search.counts import called, count_named, factors, named_counts
 from handgrad.checker.explain.search.edits import Text
 from handgrad.checker.explain.search.finding import Finding
 from handgrad.checker.explain.search.grammar.edit import Edit, edited, edited_later
 from handgrad.checker.explain.search.grammar.terms import regrouped
 from handgrad.checker.explain.search.paths import terms
-from handgrad.checker.explain.search.relations import called, factors, is_near
 from handgrad.checker.explain.search.suspect import Suspect
 from handgrad.checker.explain.search.written import addition
 
@@ -167,19 +167,13 @@ def _one_hot(suspect: Suspect, fit: Fitted) -> Finding:
 
 
 def _subtractions(suspect: Suspect, fit: Fitted) -> Iterator[str]:
-    gradient, value = suspect.hand.name, float(fit.terms[0].value.abs().max())
+    direct = fit.terms[0].value.abs()
+    value, classes = float(direct.max()), direct.argmax(-1)
     rows = f"range({count_named(suspect, suspect.right.shape[0])})"
     amounts = [t.format("1") for t, _ in factors(suspect, value)] if value != 1 else ["1"]
-    for name in _classes(suspect, fit.terms[0].value):
-        yield from (f"{gradient}[{rows}, {name}] -= {amount}" for amount in amounts)
-
-
-def _classes(suspect: Suspect, direct: Tensor) -> Iterator[str]:
-    """Yield the names of index tensors that select the elements of the direct term."""
-    at = direct.abs().argmax(-1)
-    for name, value in suspect.scope.indices().items():
-        if value.shape == at.shape and torch.equal(value, at):
-            yield name
+    for name, index in suspect.scope.indices().items():
+        if index.shape == classes.shape and torch.equal(index, classes):
+            yield from (f"{suspect.hand.name}[{rows}, {name}] -= {amount}" for amount in amounts)
 
 
 def _one(suspect: Suspect, fit: Fitted) -> Finding | None:

@@ -1,19 +1,15 @@
-"""Closed forms: the terms of a fused line, and which of them are wrong."""
+"""Closed forms: a gradient as a linear combination of the correct terms, and the wrong terms."""
 
 import ast
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
+from handgrad.checker.closeness import TENSORS, small
+from handgrad.checker.explain.search.counts import called, factors
 from handgrad.checker.explain.search.paths import Term, terms
-from handgrad.checker.explain.search.relations import (
-    called,
-    coefficients,
-    factors,
-    is_near,
-    summands,
-)
 from handgrad.checker.explain.search.suspect import Suspect, once
 from handgrad.text import listed
 
@@ -45,6 +41,35 @@ class Fitted:
         return first if same else None
 
 
+def coefficients(made: Tensor, terms: Sequence[Tensor]) -> list[float] | None:
+    """Return c with made = c[0] * terms[0] + c[1] * terms[1] + ...; None if there is none.
+
+    Also None if the terms are too similar to determine the numbers.
+    """
+    if any(t.shape != made.shape for t in terms) or made.numel() <= len(terms):
+        return None
+    columns = torch.stack([t.double().flatten() for t in terms], 1)
+    given = made.double().flatten()
+    if not columns.isfinite().all() or not given.isfinite().all():
+        return None
+    sizes = columns.norm(dim=0)
+    if not sizes.all():
+        return None
+    scaled = columns / sizes
+    if float(torch.linalg.cond(scaled)) > 1e4:
+        return None
+    found = torch.linalg.lstsq(scaled, given[:, None]).solution[:, 0]
+    scale = (scaled * found).abs().sum(1) + given.abs()
+    if not small(scaled @ found - given, scale).all():
+        return None
+    return [round(c, 9) for c in (found / sizes).tolist()]
+
+
+def is_near(value: float, number: float) -> bool:
+    """Tell whether a coefficient is that number."""
+    return abs(value - number) <= TENSORS * max(1.0, abs(number))
+
+
 @once
 def fitted(suspect: Suspect) -> Fitted | None:
     """Return the terms with their factors; None if the user's gradient is no sum of them."""
@@ -55,6 +80,14 @@ def fitted(suspect: Suspect) -> Fitted | None:
     all_terms = terms(suspect)
     times = coefficients(suspect.made, [t.value for t in all_terms]) if all_terms else None
     return None if times is None else Fitted(all_terms, tuple(times))
+
+
+def summands(tree: ast.expr) -> Iterator[ast.expr]:
+    """Yield the terms of all sums and differences in an expression, the outermost first."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub):
+            yield node.left
+            yield node.right
 
 
 def rescaled(suspect: Suspect, fit: Fitted) -> Iterator[str]:

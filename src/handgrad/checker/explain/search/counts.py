@@ -80,6 +80,26 @@ def named(suspect: Suspect, constant: float) -> Iterator[Constant]:
     yield from sorted(_matching(suspect, constant), key=lambda c: (_rank(c), c.over))
 
 
+def factors(suspect: Suspect, value: float) -> Iterator[tuple[str, str]]:
+    """Yield templates that scale a term `{}` by a number, with the name of the number.
+
+    2 -> ("2 * {}", "2"); 1/32 -> ("{} / n", "1 / n") where n is 32.
+    """
+    for constant in named(suspect, value) if abs(value) != 1 else ():
+        if constant.over:
+            yield f"{{}} / {constant.factor}", f"1 / {constant.factor}"
+        else:  # n / (n - 1) * x needs no parentheses more
+            factor = constant.text if " / " in constant.text else constant.factor
+            yield f"{factor} * {{}}", constant.text
+
+
+def called(suspect: Suspect, value: float) -> tuple[str, bool]:
+    """Return the name of a number here (n, 1 / n) or its digits, and whether it has a name."""
+    sign = "-" if value < 0 else ""
+    name = next((name for _, name in factors(suspect, abs(value))), None)
+    return (number(value), False) if name is None else (f"{sign}{name}", True)
+
+
 def _rank(found: Constant) -> int:
     """Rank names before expressions of names before digits; but a 2 is a plain 2 first."""
     plain, known = found.text == found.count.name, not found.is_number

@@ -62,7 +62,9 @@ def _order(suspect: Suspect, names: Sequence[str]) -> list[str] | None:
     """Return, for each position of the statement, the name whose gradient is there."""
     found: list[str] = []
     shared = suspect.backward
-    gradients = {h.name: h for h in shared.hands.values() if _made_by(suspect, h.binds)}
+    statement = suspect.statement
+    gradients = {hand.name: hand for hand in shared.hands.values()
+                 if any(bind.statement == statement for bind in hand.binds)}  # fmt: skip
     for name in names:
         hand = gradients.get(name)
         if hand is None or hand.node is None:
@@ -73,7 +75,3 @@ def _order(suspect: Suspect, names: Sequence[str]) -> list[str] | None:
         other = None if owner is None else shared.hands.get(id(owner.value))
         found.append(name if other is None else other.name)
     return found if sorted(found) == sorted(names) and found != list(names) else None
-
-
-def _made_by(suspect: Suspect, binds: Sequence[Bind]) -> bool:
-    return any(b.statement == suspect.statement for b in binds)

@@ -6,9 +6,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from handgrad.checker.explain.search.evidence import BackwardContext, Contribution, View
 from handgrad.checker.explain.search.runner import LineRunner
-from handgrad.checker.explain.search.scene import Scene
+from handgrad.checker.explain.search.scene import BackwardContext, Contribution, Scene, View
 from handgrad.checker.explain.search.suspect import Suspect
 from handgrad.checker.explain.search.unit import Unit, unit_of
 from handgrad.checker.judge.grade import Grade

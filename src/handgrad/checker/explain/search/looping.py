@@ -35,7 +35,8 @@ def loop_mends(
     """
     tree = _Replace(rows).visit(ast.Module([copy.deepcopy(loop)], []))
     line = loop.lineno
-    first, late = _above(suspect, line), suspect.backward.scenes[0].late
+    first = next((b for b in _earlier(suspect, line) if b.scope and b.scope.names), None)
+    late = suspect.backward.scenes[0].late
     if first is None or late is None:
         return False
     names = late.before(first)
@@ -49,10 +50,6 @@ def loop_mends(
 def starts_from(suspect: Suspect, line: int) -> Bind | None:
     """Return the gradient's last Bind above that line, if it had any."""
     return next((b for b in _earlier(suspect, line) if b.name == suspect.hand.name), None)
-
-
-def _above(suspect: Suspect, line: int) -> Bind | None:
-    return next((b for b in _earlier(suspect, line) if b.scope and b.scope.names), None)
 
 
 def _earlier(suspect: Suspect, line: int) -> Iterator[Bind]:

@@ -120,7 +120,7 @@ class NamesAt:
         try:
             return self.stand_in(value, tensor)
         except KeyError:
-            return StandIn({}, _itself)
+            return StandIn({}, lambda inner: inner)
 
     def _tensor(self, value: Tensor) -> Tensor:
         kept = self._kept.get(id(value))
@@ -173,7 +173,3 @@ def _root(module: str | None) -> str:
 
 def _elements(held: Any) -> Iterator[Any]:
     yield from held.values() if isinstance(held, dict) else held
-
-
-def _itself(value: Any) -> Any:
-    return value

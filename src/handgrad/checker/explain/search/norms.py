@@ -15,19 +15,20 @@ from torch import Tensor
 from handgrad.checker.closeness import close
 from handgrad.checker.explain.search.closed import (
     fitted,
+    is_near,
     rescaled,
     sentence,
+    summands,
     target,
     tensors,
 )
 from handgrad.checker.explain.search.counts import count_named
 from handgrad.checker.explain.search.finding import Finding
 from handgrad.checker.explain.search.paths import terms
-from handgrad.checker.explain.search.relations import is_near, summands
 from handgrad.checker.explain.search.suspect import Suspect
 from handgrad.checker.write.closed_forms import closed_form
 
-_EPS = ("1e-5", "1e-05", "1e-6", "1e-8", "1e-3", "1e-12")
+_EPS = ("1e-5", "1e-6", "1e-8", "1e-3", "1e-12")
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def _parts(suspect: Suspect, dim: int, tail: str) -> Iterator[_Parts]:
     node = suspect.node.name
     keep = "0, keepdim=True" if dim == 0 else tail
     for bessel in (False, True):
-        for eps in _EPS[:1] + _EPS[2:]:
+        for eps in _EPS:
             how = "" if bessel else ", unbiased=False"
             rstd = f"({node}.var({keep}{how}) + {eps})**-0.5"
             yield _Parts(f"({closed_form('xhat', x=node, dims=dim, rstd=rstd)})", rstd, bessel)

@@ -3,7 +3,8 @@
 from torch import Tensor
 
 from handgrad.checker.closeness import same_constant, same_numbers
-from handgrad.checker.explain.search.suspect import Contribution, Suspect
+from handgrad.checker.explain.search.scene import Contribution
+from handgrad.checker.explain.search.suspect import Suspect
 from handgrad.checker.record.trace import Bind, Op
 
 

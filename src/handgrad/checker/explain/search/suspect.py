@@ -12,12 +12,10 @@ from torch import Tensor
 
 from handgrad.checker.closeness import close
 from handgrad.checker.explain.search.edits import Text
-from handgrad.checker.explain.search.evidence import BackwardContext, View
-from handgrad.checker.explain.search.evidence import Contribution as Contribution
 from handgrad.checker.explain.search.finding import Finding
 from handgrad.checker.explain.search.names import NamesAt
 from handgrad.checker.explain.search.runner import NOTHING, LineRunner
-from handgrad.checker.explain.search.scene import Scene
+from handgrad.checker.explain.search.scene import BackwardContext, Contribution, Scene, View
 from handgrad.checker.explain.search.unit import Unit, calls_only_libraries
 from handgrad.checker.judge.grade import Grade
 from handgrad.checker.pairs.hands import Pair
