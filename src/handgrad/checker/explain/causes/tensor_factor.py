@@ -89,8 +89,8 @@ def _functions(suspect: Suspect, found: tuple[Tensor, Tensor]) -> Iterator[tuple
 
 
 def _stands(suspect: Suspect, name: str) -> bool:
-    text = suspect.text
-    return text is not None and any(n.id == name for n in text.of(ast.Name))
+    names = suspect.text.of(ast.Name) if suspect.text is not None else ()
+    return any(node.id == name for node in names)
 
 
 def _message(suspect: Suspect, name: str, factor: str, over: bool) -> str:

@@ -53,7 +53,7 @@ class FunctionCall:
 
     def on(self, operand: str) -> str:
         """Return the call (not the statement) on another operand."""
-        return self.text.within(self.node, self.operand, operand)
+        return self.text.patched([self.text.patch(self.operand, operand)], self.node)
 
     def with_dims(self, dims: str) -> str:
         """Return the statement with other dimensions."""

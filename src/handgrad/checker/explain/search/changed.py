@@ -67,14 +67,10 @@ def _found(suspect: Suspect) -> Changed | None:
         return None
     for name in dict.fromkeys(n.id for n in suspect.text.of(ast.Name)):
         for candidate in _candidates(suspect, name):
-            if all(_mends(suspect, candidate, i) for i in range(len(candidate.given))):
+            values = [{name: value} for value in candidate.given]
+            if all(suspect.is_right_with(value, view) for view, value in enumerate(values)):
                 return candidate
     return None
-
-
-def _mends(suspect: Suspect, candidate: Changed, view: int) -> bool:
-    made = suspect.with_names({candidate.name: candidate.given[view]}, view)
-    return made is not None and suspect.is_right(made, view)
 
 
 def _candidates(suspect: Suspect, name: str) -> Iterator[Changed]:

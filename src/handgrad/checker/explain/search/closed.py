@@ -167,10 +167,12 @@ def is_softmax(suspect: Suspect) -> bool:
     It has two terms, and the rows of their sum add up to 0, because a constant added to all scores
     of a row changes nothing.
     """
-    if len(terms(suspect)) != 2 or not suspect.reads:
-        return False
-    right = suspect.right
-    return bool((right.sum(-1).abs() <= 1e-9 * right.abs().sum(-1) + 1e-30).all())
+    return len(terms(suspect)) == 2 and bool(suspect.reads) and cancels(suspect.right, -1)
+
+
+def cancels(gradient: Tensor, dim: int) -> bool:
+    """Tell whether a gradient adds up to 0 along a dimension."""
+    return bool((gradient.sum(dim).abs() <= 1e-9 * gradient.abs().sum(dim) + 1e-30).all())
 
 
 def tensors(suspect: Suspect) -> dict[str, Tensor]:

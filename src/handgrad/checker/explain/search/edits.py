@@ -112,10 +112,6 @@ class Text:
         """Return the statement with several expressions replaced, none of them within another."""
         return self.patched(map(self.patch, nodes, new))
 
-    def within(self, whole: ast.AST, part: ast.AST, new: str) -> str:
-        """Return the text of `whole` with `new` in the place of a part of it."""
-        return self.patched([self.patch(part, new)], whole)
-
     def sides(self, node: ast.BinOp) -> tuple[str, str, str]:
         """Return the left operand, the operator with its spaces, and the right operand.
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from handgrad.checker.closeness import close
 from handgrad.checker.explain.search.closed import (
+    cancels,
     fitted,
     is_near,
     rescaled,
@@ -46,13 +47,9 @@ def along(suspect: Suspect) -> int | None:
     The gradient then has three terms, and their sum adds up to 0 along it, because a constant added
     to all elements changes nothing.
     """
-    x, right = suspect.node.value, suspect.right
-    if x.dim() < 2 or len(terms(suspect)) != 3:
+    if suspect.node.value.dim() < 2 or len(terms(suspect)) != 3:
         return None
-    for dim in (0, -1):
-        if bool((right.sum(dim).abs() <= 1e-9 * right.abs().sum(dim) + 1e-30).all()):
-            return dim
-    return None
+    return next((dim for dim in (0, -1) if cancels(suspect.right, dim)), None)
 
 
 def norm_lines(suspect: Suspect) -> Iterator[str]:
@@ -152,9 +149,7 @@ def _other_form(suspect: Suspect, block: str) -> Finding | None:
     text = suspect.text
     if text is None or text.value is None:
         return None
-    names = dict.fromkeys(
-        [*_gains(suspect, suspect.node.value), *(n for p in _named_parts(suspect) for n in p)]
-    )
+    names = dict.fromkeys([*_gains(suspect, suspect.node.value), *_named_parts(suspect)])
     products = [n for n in text.of(ast.BinOp) if isinstance(n.op, ast.Mult | ast.Div)]
     for part in dict.fromkeys([text.value, *summands(text.value), *products]):
         for name in names:
@@ -171,12 +166,12 @@ def _other_form(suspect: Suspect, block: str) -> Finding | None:
     return Finding(message, whole)
 
 
-def _named_parts(suspect: Suspect) -> Iterator[tuple[str, str]]:
+def _named_parts(suspect: Suspect) -> Iterator[str]:
     dim = along(suspect)
     tail = "0" if dim == 0 else "-1, keepdim=True"
     for parts in _parts(suspect, dim or 0, tail) if dim is not None else ():
         if parts.xhat.isidentifier() and parts.rstd.isidentifier():
-            yield parts.xhat, parts.rstd
+            yield from (parts.xhat, parts.rstd)
 
 
 def _named(statistic: str) -> str:

@@ -87,9 +87,8 @@ class Suspect:
     def makes(self, view: int) -> Tensor:
         """Return the gradient with this statement in a scene."""
         if view not in self._made:
-            scene = self.views[view]
-            after = scene.moment.after
-            found = self._finished(after, scene) if self.is_safe else after
+            after = self.views[view].moment.after
+            found = self._finished(after, self.views[view]) if self.is_safe else None
             self._made[view] = after if found is None else found
         return self._made[view]
 
@@ -127,8 +126,7 @@ class Suspect:
         """The statement to read, whether or not it can run again."""
         if self.unit is None:
             return None
-        names = self.scope
-        modules = frozenset(n for n in names if isinstance(names.given(n), ModuleType))
+        modules = {n for n in self.scope if isinstance(self.scope.given(n), ModuleType)}
         return Text(self.unit.text, self.unit.tree, modules, self.statement.source)
 
     @cached_property
@@ -153,10 +151,11 @@ class Suspect:
         everywhere = not self.is_looped or all(map(self._repeats, self.views[1:]))
         return range(len(self.views) if everywhere else 1)
 
-    def with_names(self, given: Mapping[str, Any], view: int) -> Tensor | None:
-        """Return the result of the statement with other values for some names."""
+    def is_right_with(self, given: Mapping[str, Any], view: int) -> bool:
+        """Tell whether the statement is correct with other values for some names."""
         assert self.unit is not None
-        return self._run(self.unit.text, self.views[view], given=given)
+        found = self._run(self.unit.text, self.views[view], given=given)
+        return found is not None and self.is_right(found, view)
 
     def _repeats(self, view: View) -> bool:
         assert self.unit is not None
@@ -183,15 +182,15 @@ class Suspect:
         found = self.scope.get(name)
         return found if isinstance(found, Tensor) and found.is_floating_point() else None
 
-    def mends(self, text: str | None) -> bool:
+    def mends(self, text: str) -> bool:
         """Tell whether `text` instead of the statement is correct in every scene."""
-        if text is None or self.text is None or text == self.text.text:
+        if self.text is None or text == self.text.text:
             return False
         return self._once(text, lambda: all(self._right(text, view) for view in self.trials))
 
-    def would(self, text: str) -> bool:
-        """Tell the same where the user's own statement cannot run again."""
-        return all(self._right(text, view) for view in range(len(self.views)))
+    def would(self, text: str, rest: str | None = None) -> bool:
+        """Tell the same where the user's own statement cannot run again, or before another rest."""
+        return all(self._right(text, view, rest) for view in range(len(self.views)))
 
     def first(self, texts: Iterable[str]) -> str | None:
         """Return the first text that gives the correct gradient."""
@@ -202,30 +201,27 @@ class Suspect:
         autograd = self.forward.autograd.get(self.node.index)
         if self.native is None or autograd is None or finding.fix is None or self.unit is None:
             return "rounding"
-        text = finding.fix
         if finding.adds:
             made = self.natively(self.unit.text)
-            found = self._later(text, self.backward.native, made, None)
+            found = self._later(finding.fix, self.backward.native, made, None)
         else:
-            found = self.natively(text) if finding.at is None else None
+            found = self.natively(finding.fix) if finding.at is None else None
         return "exact" if found is not None and same_bits(found, autograd) else "rounding"
 
     def mends_later(self, rest: str) -> bool:
         """Tell whether other later statements make the gradient correct."""
-        text, views = self.text, range(len(self.views))
-        return text is not None and self._once(
-            rest, lambda: all(self._right(text.text, view, rest) for view in views)
-        )
+        text = self.text
+        return text is not None and self._once(rest, lambda: self.would(text.text, rest))
 
     def completes(self, line: str) -> bool:
         """Tell whether `line`, added below the backward pass, makes the gradient correct."""
-        views = range(len(self.views))
-        return self._once(line, lambda: all(self._completes(line, view) for view in views))
 
-    def _completes(self, line: str, view: int) -> bool:
-        scene = self.backward.scenes[view]
-        found = self._later(line, scene, self.makes(view), torch.float64)
-        return found is not None and self.is_right(found, view)
+        def completes(view: int) -> bool:
+            scene = self.backward.scenes[view]
+            found = self._later(line, scene, self.makes(view), torch.float64)
+            return found is not None and self.is_right(found, view)
+
+        return self._once(line, lambda: all(map(completes, range(len(self.views)))))
 
     def _once(self, text: str, succeeds: Callable[[], bool]) -> bool:
         """Try a text unless it was tried before, or too many were."""
