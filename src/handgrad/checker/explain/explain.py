@@ -8,10 +8,9 @@ import torch
 from torch import Tensor
 
 from handgrad.checker.explain.causes import AS_IT_RAN, CAUSES, Cause
-from handgrad.checker.explain.search.evidence import BackwardContext
 from handgrad.checker.explain.search.finding import Explanation, Finding
 from handgrad.checker.explain.search.gather import suspects
-from handgrad.checker.explain.search.scene import Scene, SceneReplay
+from handgrad.checker.explain.search.scene import BackwardContext, Scene, SceneReplay
 from handgrad.checker.explain.search.suspect import Suspect
 from handgrad.checker.explain.search.unexplained import unexplained
 from handgrad.checker.explain.search.written import with_line
@@ -49,10 +48,12 @@ def explain(graded: Graded) -> Explanations:
     found: dict[int, Explanation] = {}
     imprecise: dict[int, Statement] = {}
     for grade in unblamed:
-        suspect, explanation = _imprecise(grade, backward)
-        if suspect is not None and explanation is not None:
-            found[grade.hand.number] = explanation
-            imprecise[grade.hand.number] = suspect.statement
+        for suspect in suspects(grade, backward):
+            finding = AS_IT_RAN.find(suspect) if suspect.views else None
+            if finding is not None:
+                found[grade.hand.number] = _checked(suspect, AS_IT_RAN.code, finding)
+                imprecise[grade.hand.number] = suspect.statement
+                break
     for grade in roots:
         explanation = _first(list(suspects(grade, backward)))
         if explanation is not None:
@@ -88,17 +89,6 @@ def _right_formulas(grades: Sequence[Grade]) -> list[Grade]:
         and not (g.root or g.blamed_on or g.hand.borrowed)
         and all(right.get(n, True) for n in g.reads)
     ]
-
-
-def _imprecise(
-    grade: Grade, backward: BackwardContext
-) -> tuple[Suspect, Explanation] | tuple[None, None]:
-    """Return the statement that loses too many digits, and its explanation."""
-    for suspect in suspects(grade, backward):
-        finding = AS_IT_RAN.find(suspect) if suspect.views else None
-        if finding is not None:
-            return suspect, _checked(suspect, AS_IT_RAN.code, finding)
-    return None, None
 
 
 def explained(suspect: Suspect) -> Explanation | None:
@@ -170,10 +160,7 @@ def _sent(
         if consumer not in true:
             continue
         upstream = (true[consumer], drawn.get(consumer))
-        sent = [
-            cut.sent_back({consumer: gradient}) for gradient in upstream if gradient is not None
-        ]
-        for node, value in sent[0].items():
-            values = (value, *(s[node] for s in sent[1:] if node in s))
-            found.setdefault(node, {})[consumer] = values
+        sent = [cut.sent_back({consumer: value}) for value in upstream if value is not None]
+        for node in sent[0]:
+            found.setdefault(node, {})[consumer] = tuple(s[node] for s in sent if node in s)
     return found

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from handgrad.checker.explain.search.relations import coefficients, is_near
+from handgrad.checker.explain.search.closed import coefficients, is_near
 
 generator = torch.Generator().manual_seed(0)
 ONE, TWO, THREE = torch.randn(3, 7, 5, generator=generator, dtype=torch.float64)

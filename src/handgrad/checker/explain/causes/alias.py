@@ -63,22 +63,19 @@ def _second(suspect: Suspect) -> Bind | None:
 
 def cloned(second: Bind) -> str | None:
     """Return `dhprebn = dbndiff.clone()` for `dhprebn = dbndiff`."""
-    try:
-        tree = ast.parse(second.statement.text).body
-    except SyntaxError:
+    text = Text.parsed(second.statement.text)
+    if text is None or not isinstance(text.tree, ast.Assign):
         return None
-    if len(tree) != 1 or not isinstance(tree[0], ast.Assign):
-        return None
-    text, value = Text(second.statement.text, tree[0]), tree[0].value
-    targets = [ast.unparse(target) for target in tree[0].targets]
+    first, value = text.tree.targets[0], text.tree.value
+    targets = [ast.unparse(target) for target in text.tree.targets]
     if len(targets) > 1:  # da = db = dc
         if second.name not in targets:
             return None
         rest = [*(t for t in targets if t != second.name), text.segment(value)]
         return f"{' = '.join(rest)}\n{second.name} = {text.atom(value)}.clone()"
-    if not isinstance(tree[0].targets[0], ast.Tuple):
+    if not isinstance(first, ast.Tuple):
         return text.wrap(value, "{}.clone()")
-    names = [ast.unparse(target) for target in tree[0].targets[0].elts]
+    names = [ast.unparse(target) for target in first.elts]
     if not isinstance(value, ast.Tuple) or second.name not in names:
         return None  # a function gave several
     return text.wrap(value.elts[names.index(second.name)], "{}.clone()")

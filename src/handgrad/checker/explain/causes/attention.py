@@ -19,18 +19,18 @@ Right:
 import ast
 import re
 from collections.abc import Iterator
+from functools import partial
 
 from handgrad.checker.explain.search.closed import (
     fitted,
+    is_near,
     is_softmax,
-    node_value,
-    reads,
     rescaled,
+    sentence,
     target,
 )
 from handgrad.checker.explain.search.edits import Text
 from handgrad.checker.explain.search.finding import Finding
-from handgrad.checker.explain.search.relations import called, is_near
 from handgrad.checker.explain.search.suspect import Suspect
 from handgrad.checker.record.instrument import Statement
 
@@ -41,7 +41,7 @@ ORDER = 350
 
 def find(suspect: Suspect) -> Finding | None:
     """Fit the result as a sum of the softmax's two terms; then try the mask."""
-    if not suspect.views or suspect.made.shape != suspect.right.shape or suspect.right.dim() < 2:
+    if suspect.made.shape != suspect.right.shape or suspect.right.dim() < 2:
         return None
     return _terms(suspect) or _masked(suspect)
 
@@ -52,15 +52,12 @@ def _terms(suspect: Suspect) -> Finding | None:
     fit = fitted(suspect)
     lines = list(_lines(suspect))
     if fit is None:
-        fix = suspect.first(iter(lines))
-        return (
-            None
-            if fix is None
-            else Finding("This does not match the closed form of the softmax gradient.", fix)
-        )
+        fix = suspect.first(lines)
+        message = "This does not match the closed form of the softmax gradient."
+        return None if fix is None else Finding(message, fix)
     if all(is_near(c, 1.0) for c in fit.times) or fit.overall is not None:
         return None
-    fix = suspect.first(rescaled(suspect, fit)) or suspect.first(iter(lines))
+    fix = suspect.first(rescaled(suspect, fit)) or suspect.first(lines)
     lost = [term.name for term in fit.lost]
     if lost and not lost[0]:
         return Finding("The direct term of the softmax gradient is missing.", fix)
@@ -70,20 +67,12 @@ def _terms(suspect: Suspect) -> Finding | None:
             "by the same sum, and part of the gradient flows through that sum.",
             fix,
         )
-    amounts = [(term.name, c, *called(suspect, c)) for term, c in fit.off]
-    if fix is None and not all(known or is_near(c, -1.0) for _, c, _, known in amounts):
-        return None
-    sentence = " and ".join(
-        f"the sign of the {_term(name)} is wrong"
-        if is_near(c, -1.0)
-        else f"the {_term(name)} is {number} times the correct value"
-        for name, c, number, _ in amounts
-    )
-    return Finding(f"In the softmax gradient, {sentence}.", fix)
+    wrong = sentence(suspect, fit, fix, _term)
+    return None if wrong is None else Finding(f"In the softmax gradient, {wrong}.", fix)
 
 
 def _term(statistic: str) -> str:
-    return "term through the sum" if statistic else "direct term"
+    return "the term through the sum" if statistic else "the direct term"
 
 
 def _lines(suspect: Suspect) -> Iterator[str]:
@@ -91,11 +80,11 @@ def _lines(suspect: Suspect) -> Iterator[str]:
     if suspect.text is None:
         return
     for name, bind in suspect.names.items():
-        value = node_value(suspect, name)
+        value = suspect.tensor(name)
         if value is None or bind.value.shape != suspect.right.shape:
             continue
         if bool((value >= 0).all()) and bool(((value.sum(-1) - 1).abs() < 1e-6).all()):
-            for dout in reads(suspect):
+            for dout in (hand.name for hand in suspect.reads):
                 inner = f"({dout} - ({dout} * {name}).sum(-1, keepdim=True))"
                 yield f"{target(suspect)} {name} * {inner}"
 
@@ -110,25 +99,18 @@ def _consumers(suspect: Suspect) -> list[Statement]:
 def _masked(suspect: Suspect) -> Finding | None:
     """Apply the masks of the forward pass."""
     text = suspect.text
-    for how in _masks(suspect) if text is not None and text.value is not None else ():
-        assert text is not None
-        assert text.value is not None
-        fix = text.scaled(text.value, how)
-        if suspect.mends(fix):
-            return Finding("The mask of the forward pass is not applied to the gradient.", fix)
-    return None
+    if text is None or text.value is None:
+        return None
+    fix = suspect.first(map(partial(text.scaled, text.value), _masks(suspect)))
+    message = "The mask of the forward pass is not applied to the gradient."
+    return None if fix is None else Finding(message, fix)
 
 
 def _masks(suspect: Suspect) -> Iterator[str]:
     for statement in _consumers(suspect):
-        try:
-            body = ast.parse(statement.text).body
-        except SyntaxError:
-            continue
-        forward = Text(statement.text, body[0]) if len(body) == 1 else None
-        if forward is None:
-            continue
-        for call in forward.of(ast.Call):
+        forward = Text.parsed(statement.text)
+        for call in forward.of(ast.Call) if forward is not None else ():
+            assert forward is not None
             name = getattr(call.func, "attr", "")
             if name in ("masked_fill", "masked_fill_") and len(call.args) > 1:
                 yield f"{{}}.masked_fill({forward.segment(call.args[0])}, 0)"

@@ -16,10 +16,13 @@ Right:
     dhprebn += 1 / n * torch.ones_like(hprebn) * dbnmeani
 """
 
+from itertools import permutations
+
 from handgrad.checker.explain.search.finding import Finding
 from handgrad.checker.explain.search.grammar import terms
-from handgrad.checker.explain.search.grammar.edit import edited
-from handgrad.checker.explain.search.suspect import Contribution, Suspect
+from handgrad.checker.explain.search.grammar.edit import corrected
+from handgrad.checker.explain.search.scene import Contribution
+from handgrad.checker.explain.search.suspect import Suspect
 
 CODE = "HG136"
 NAME = "branch added twice"
@@ -28,11 +31,10 @@ ORDER = 30
 
 def find(suspect: Suspect) -> Finding | None:
     """Compare the result with the correct gradient plus one contribution."""
-    again = next((part for part in suspect.parts if _is_twice(suspect, part)), None)
+    again = next((part for part in suspect.parts if suspect.is_off_by([part], [])), None)
     if again is None:
         return _instead(suspect)
-    left = edited(suspect, ((terms.without_branch, ""),))
-    fix = None if left is None else left.fix
+    fix = corrected(suspect, terms.without_branch)
     if fix is None and suspect.statement not in suspect.grade.blamed.twice:
         return None  # twice as much is a factor, unless it is written out twice
     leaves = " Remove this line." if fix is not None and fix.startswith("#") else ""
@@ -48,29 +50,12 @@ def _said(suspect: Suspect, again: Contribution) -> str:
     )
 
 
-def _is_twice(suspect: Suspect, part: Contribution) -> bool:
-    if not suspect.views or len(part.values) < len(suspect.views):
-        return False
-    shapes = {v.shape for v in (suspect.made, suspect.right, part.values[0])}
-    return len(shapes) == 1 and all(
-        bool((part.values[i] != 0).any()) and suspect.is_right(suspect.makes(i) - part.values[i], i)
-        for i in range(len(suspect.views))
-    )
-
-
 def _instead(suspect: Suspect) -> Finding | None:
     """Find a contribution that is added a second time instead of another."""
     if suspect.statement not in suspect.grade.blamed.twice:
         return None
-    count = len(suspect.views)
-    for again in suspect.parts:
-        for lost in suspect.parts:
-            if again is lost or min(len(again.values), len(lost.values)) < count:
-                continue
-            if suspect.made.shape == suspect.right.shape and all(
-                suspect.is_right(suspect.makes(i) - again.values[i] + lost.values[i], i)
-                for i in range(count)
-            ):
-                belongs = f"the contribution through {lost.consumer} belongs here"
-                return Finding(f"{_said(suspect, again)}; {belongs}.")
+    for again, lost in permutations(suspect.parts, 2):
+        if suspect.is_off_by([again], [lost]):
+            belongs = f"the contribution through {lost.consumer} belongs here"
+            return Finding(f"{_said(suspect, again)}; {belongs}.")
     return Finding(None)  # the report says that it is there already

@@ -27,15 +27,12 @@ from handgrad.checker.explain.search.suspect import Suspect
 CODE = "HG103"
 NAME = "constant factor"
 ORDER = 310
-EDITS = tuple(
-    (rule, "{was}")
-    for rule in (
-        numbers.without_number,
-        numbers.other_count,
-        numbers.names_formed,
-        numbers.factors,
-        numbers.terms,
-    )
+EDITS = (
+    (numbers.without_number, "{was}"),
+    (numbers.other_count, "{was}"),
+    (numbers.names_formed, "{was}"),
+    (numbers.factors, "{was}"),
+    (numbers.terms, "{was}"),
 )
 
 
@@ -44,15 +41,13 @@ def find(suspect: Suspect) -> Finding | None:
     off = constant(suspect)
     if ignores_upstream(suspect):
         return None  # whatever number comes back here, it is not this line's
-    names = list(named(suspect, abs(off))) if off is not None else []
     found = edited(suspect, EDITS)
-    whole = None
-    if off is not None:
-        sign = "-" if off < 0 else ""
-        factor = names[0].factor if names else fraction(abs(off))
-        factor = names[0].spoken if names and off > 0 else f"{sign}{factor}"
-        whole = f"Off by the factor {factor}."
-    if found is not None:
-        exact = "counts" in str(found.message)
-        return found if whole is None or exact else replace(found, message=whole)
-    return Finding(whole) if whole is not None and (names or numbers.is_plain(off)) else None
+    if off is None:
+        return found
+    name = next(named(suspect, abs(off)), None)
+    sign = "-" if off < 0 else ""
+    factor = f"{sign}{fraction(abs(off)) if name is None else name.factor}"
+    whole = f"Off by the factor {name.spoken if name is not None and off > 0 else factor}."
+    if found is None:
+        return Finding(whole) if name is not None or numbers.is_plain(off) else None
+    return found if "counts" in str(found.message) else replace(found, message=whole)

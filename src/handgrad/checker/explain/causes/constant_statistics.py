@@ -17,10 +17,9 @@ Right:
         - n / (n - 1) * bnraw * (dhpreact * bnraw).sum(0))
 """
 
-from handgrad.checker.explain.search.closed import fitted, is_fused, is_softmax, statistics
+from handgrad.checker.explain.search.closed import fitted, is_fused, is_near, is_softmax, statistics
 from handgrad.checker.explain.search.finding import Finding
 from handgrad.checker.explain.search.norms import norm_lines
-from handgrad.checker.explain.search.relations import is_near
 from handgrad.checker.explain.search.suspect import Suspect
 
 CODE = "HG119"

@@ -19,12 +19,13 @@ Right:
 
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from handgrad.checker.explain.search.finding import Finding
 from handgrad.checker.explain.search.grammar import terms
-from handgrad.checker.explain.search.grammar.edit import edited
+from handgrad.checker.explain.search.grammar.edit import corrected
+from handgrad.checker.explain.search.paths import gradient_in
+from handgrad.checker.explain.search.shares import op_name
 from handgrad.checker.explain.search.suspect import Suspect
 from handgrad.checker.passes.replay import Replay
 from handgrad.checker.record.trace import Bind, Op
@@ -37,7 +38,7 @@ _STOPS = {"detach", "detach_", "data"}
 
 def find(suspect: Suspect) -> Finding | None:
     """Compare the result with the gradient of a forward pass that detaches nothing."""
-    if not suspect.views or suspect.made.shape != suspect.right.shape:
+    if suspect.made.shape != suspect.right.shape:
         return None
     before = suspect.forward.trace.events[: suspect.forward.end + 1]
     stops = [e for e in before if type(e) is Op and _is_stop(e)]
@@ -48,11 +49,11 @@ def find(suspect: Suspect) -> Finding | None:
         return None
     if not suspect.is_right(suspect.made - whole + suspect.right):
         return None
-    where = _statement(suspect, stops)
+    after = suspect.forward.trace.events[stops[-1].index :]
+    where = next((event for event in after if type(event) is Bind), None)
     message = f"The forward pass detaches a path to {suspect.node.name}"
     at = "" if where is None else f" (`{where.statement.text}`, line {where.statement.place.line})"
-    left = edited(suspect, ((terms.without_branch, ""),))
-    fix = None if left is None else left.fix
+    fix = corrected(suspect, terms.without_branch)
     what = "this line" if fix is not None and fix.startswith("#") else "it"
     return Finding(
         f"{message}{at}, but this line sends a gradient along it; autograd does not. Leave {what} "
@@ -62,41 +63,22 @@ def find(suspect: Suspect) -> Finding | None:
 
 
 def _is_stop(event: Op) -> bool:
-    detaches = _name(event) in _STOPS or _property(event) == "data"
-    return detaches or not event.grad_enabled
-
-
-def _property(op: Op) -> str:
-    owner = getattr(op.func, "__self__", None)
-    return str(getattr(owner, "__name__", "")) if _name(op) == "__get__" else ""
-
-
-def _name(op: Op) -> str:
-    return str(getattr(op.func, "__name__", ""))
+    name = op_name(event)
+    if name == "__get__":  # of a property
+        name = getattr(getattr(event.func, "__self__", None), "__name__", "")
+    return name in _STOPS or not event.grad_enabled
 
 
 def _attached(suspect: Suspect, stops: list[Op]) -> Tensor | None:
     """Return the node's gradient if nothing is detached."""
     forward = suspect.forward
     replay = _Attached(
-        forward.trace,
-        forward.leaves,
-        grad=True,
-        always_grad=True,
-        start=forward.start,
+        forward.trace, forward.leaves, grad=True, always_grad=True, start=forward.start
     )
     # what is detached from a leaf has the leaf's memory, and counts as one
     events = {e.index: e for e in (*stops, *forward.events)}
     replay.run(events[i] for i in sorted(events))
-    edge = replay.edges.get(suspect.node.index)
-    if replay.failures or edge is None:
-        return None
-    try:
-        outputs = [replay.get(t, forward.end) for t in forward.outputs]
-        given = [None if s is None else replay.get(s, forward.end).detach() for s in forward.seeds]
-        return torch.autograd.grad(outputs, [edge], given, allow_unused=True)[0]
-    except RuntimeError:
-        return None
+    return gradient_in(suspect, replay)
 
 
 class _Attached(Replay):
@@ -107,9 +89,3 @@ class _Attached(Replay):
             tensor = self._map(op.args, op, set())[0]
             return tensor.view_as(tensor)
         return super()._call(op)
-
-
-def _statement(suspect: Suspect, stops: list[Op]) -> Bind | None:
-    """Return the first assignment after the last of them."""
-    after = (e for e in suspect.forward.trace.events[stops[-1].index :] if type(e) is Bind)
-    return next(after, None)

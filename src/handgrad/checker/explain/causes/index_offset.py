@@ -16,48 +16,37 @@ Right:
 """
 
 import ast
-from collections.abc import Iterator
 
-from handgrad.checker.explain.search.body import Body
 from handgrad.checker.explain.search.edits import Text
 from handgrad.checker.explain.search.finding import Finding
+from handgrad.checker.explain.search.grammar.edit import edited, edited_later, edits
 from handgrad.checker.explain.search.grammar.places import moved
-from handgrad.checker.explain.search.later import mended_later
 from handgrad.checker.explain.search.looping import loop_mends
 from handgrad.checker.explain.search.suspect import Suspect
+from handgrad.checker.explain.search.unit import Body
 from handgrad.checker.records import Place
 
 CODE = "HG135"
 NAME = "index off by one"
 ORDER = 140
+EDITS = ((moved, "Off by one: use {now} instead of {was}."),)
 
 
 def find(suspect: Suspect) -> Finding | None:
     """Move each index by one, then the ends of the loops around the statement."""
-    text = suspect.text or _unrepeated(suspect)
-    for fix, message in _moved(suspect, text) if text is not None else ():
-        if suspect.mends(fix) or (suspect.text is None and _in_loop(suspect, fix)):
-            return Finding(message, fix)
-    return mended_later(suspect, lambda text: _moved(suspect, text)) or _range(suspect)
+    found = edited(suspect, EDITS) or _in_loop(suspect)
+    return found or edited_later(suspect, EDITS) or _range(suspect)
 
 
-def _moved(suspect: Suspect, text: Text) -> Iterator[tuple[str, str]]:
-    for edit in moved(suspect, text):
-        yield edit.text, f"Off by one: use {edit.now} instead of {edit.was}."
-
-
-def _unrepeated(suspect: Suspect) -> Text | None:
-    """Return the text of a statement that can only run again with its whole loop."""
+def _in_loop(suspect: Suspect) -> Finding | None:
+    """Move an index of a statement that can only run again with its whole loop."""
     body = Body(suspect.statement)
-    if not body.loops or suspect.unit is None or not suspect.views:
+    if suspect.text is not None or not body.loops or body.node is None:
         return None
-    return Text(suspect.unit.text, suspect.unit.tree)
-
-
-def _in_loop(suspect: Suspect, fix: str) -> bool:
-    body = Body(suspect.statement)
-    rows = ast.parse(fix).body
-    return body.node is not None and loop_mends(suspect, body.loops[0], {body.node: rows})
+    for fix, message in edits(suspect, suspect.shown, EDITS):
+        if loop_mends(suspect, body.loops[0], {body.node: ast.parse(fix).body}):
+            return Finding(message, fix)
+    return None
 
 
 def _range(suspect: Suspect) -> Finding | None:

@@ -23,18 +23,20 @@ from handgrad.checker.closeness import same_numbers
 from handgrad.checker.explain.search.derivatives import DERIVATIVES, Derivative, derivative_of
 from handgrad.checker.explain.search.edits import Text
 from handgrad.checker.explain.search.finding import Finding
-from handgrad.checker.explain.search.grammar.factors import reads_name, sloped
+from handgrad.checker.explain.search.grammar.edit import corrected
+from handgrad.checker.explain.search.grammar.factors import reads_name, sloped, upside_down
 from handgrad.checker.explain.search.powers import powers
-from handgrad.checker.explain.search.products import upside_down
+from handgrad.checker.explain.search.scene import Contribution
 from handgrad.checker.explain.search.shares import (
     agreed,
     forward_line,
     forward_ops,
     gave,
     is_upstream_alone,
+    op_name,
     upstream,
 )
-from handgrad.checker.explain.search.suspect import Contribution, Suspect
+from handgrad.checker.explain.search.suspect import Suspect
 
 CODE = "HG109"
 NAME = "local derivative"
@@ -62,8 +64,8 @@ def _missing(suspect: Suspect, part: Contribution, derivative: Derivative | None
     node, line = suspect.node.name, forward_line(suspect, part.consumer)
     message = (
         f"The local derivative is missing: this is {part.hand} alone, as if {part.consumer} were "
+        f"{node} itself."
     )
-    message += f"{node} itself."
     if derivative is not None:
         slope = _slope(derivative, node, part.consumer)
         return f"{message} The derivative of `{line or derivative.name}` is {slope}."
@@ -82,15 +84,13 @@ def _wrong(
     if derivative is None:
         return (
             f"The local derivative is wrong: {part.hand} is not multiplied by the derivative of "
-            f"{consumer} with respect to {node}" + (f" {where}." if line else ".")
+            f"{consumer} with respect to {node}{f' {where}' if line else ''}."
         )
     message = f"The derivative {where} is {_slope(derivative, node, consumer)}"
     what = _recognised(suspect, part, derivative, made)
-    return (
-        f"{message}; this line has {what}."
-        if what
-        else f"{message}; {part.hand} is multiplied by something else."
-    )
+    if what is None:
+        return f"{message}; {part.hand} is multiplied by something else."
+    return f"{message}; this line has {what}."
 
 
 def _power(suspect: Suspect, part: Contribution) -> str | None:
@@ -98,12 +98,9 @@ def _power(suspect: Suspect, part: Contribution) -> str | None:
     line, node = forward_line(suspect, part.consumer), suspect.node.name
     if line is None or suspect.text is None:
         return None
-    try:
-        tree = ast.parse(line).body[0]
-    except SyntaxError:
-        return None
-    for power in powers(Text(line, tree, suspect.text.modules)):
-        exponent, inner = power.value, tree.value if isinstance(tree, ast.Assign) else None
+    text = Text.parsed(line, suspect.text.modules)
+    for power in powers(text) if text is not None else ():
+        exponent, inner = power.value, power.text.value
         if power.exponent is not None:
             exponent = suspect.value(ast.unparse(power.exponent))
         if isinstance(exponent, int | float) and inner is power.node and reads_name(inner, node):
@@ -125,7 +122,7 @@ def known(suspect: Suspect, part: Contribution) -> Derivative | None:
         direct = any(t is suspect.node.value for t in op.inputs)
         if direct and any(t is consumer.value for t in op.outputs):
             x, y = suspect.node.value.detach().double(), consumer.value.detach().double()
-            return derivative_of(x, y, getattr(op.func, "__name__", ""))
+            return derivative_of(x, y, op_name(op))
     return None
 
 
@@ -164,5 +161,5 @@ def _fix(suspect: Suspect, part: Contribution, derivative: Derivative | None) ->
     slope = _power(suspect, part)
     if slope is None and derivative is not None:
         slope = derivative.text.format(x=suspect.node.name, y=part.consumer)
-    sides = suspect.first(upside_down(suspect.text))
+    sides = corrected(suspect, upside_down)
     return sides or (slope and suspect.first(sloped(suspect.text, part.hand, slope)))

@@ -47,4 +47,4 @@ def _renamed(suspect: Suspect) -> str | None:
     text = suspect.text
     if text is None or text.value is None or gradient in (None, suspect.hand.name):
         return None
-    return suspect.first(iter([text.replace(text.value, str(gradient))]))
+    return suspect.first([text.replace(text.value, str(gradient))])

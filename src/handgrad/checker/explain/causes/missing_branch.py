@@ -21,13 +21,14 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import combinations
 
-import torch
 from torch import Tensor
 
-from handgrad.checker.explain.search.additions import addition
+from handgrad.checker.explain.search.counts import count_named, factors
 from handgrad.checker.explain.search.finding import Finding
-from handgrad.checker.explain.search.relations import count_named, factors
-from handgrad.checker.explain.search.suspect import Contribution, Suspect
+from handgrad.checker.explain.search.scene import Contribution
+from handgrad.checker.explain.search.shares import consumer_node
+from handgrad.checker.explain.search.suspect import Suspect
+from handgrad.checker.explain.search.written import addition
 from handgrad.checker.record.trace import Bind
 
 CODE = "HG101"
@@ -66,19 +67,15 @@ def _joined(suspect: Suspect) -> str | None:
 
     Its value is that of the run: it is no node's gradient, so other scenes do not compute it again.
     """
-    text, names = suspect.text, suspect.views[0].moment.names
-    value = text.value if text is not None else None
-    if text is None or value is None:
+    text = suspect.text
+    if text is None or text.value is None:
         return None
-    for name in names:
-        candidate = suspect.tensor(name)
-        same = (
-            candidate is not None
-            and candidate.shape == suspect.made.shape
-            and name != suspect.hand.name
-        )
-        if candidate is not None and same and suspect.is_right(suspect.made + candidate.double()):
-            return text.replace(value, f"{text.segment(value)} + {name}")
+    for name in suspect.scope:
+        other = suspect.tensor(name) if name != suspect.hand.name else None
+        if other is None or other.shape != suspect.made.shape:
+            continue
+        if suspect.is_right(suspect.made + other):
+            return text.replace(text.value, f"{text.segment(text.value)} + {name}")
     return None
 
 
@@ -93,21 +90,12 @@ def _earlier(suspect: Suspect) -> str:
 def _lost(suspect: Suspect) -> tuple[Contribution, ...]:
     """Return the fewest contributions that, if missing, explain the result."""
     parts = suspect.parts
-    if suspect.made.shape != suspect.right.shape or len(parts) < 2:
-        return ()
     sizes = range(1, len(parts)) if len(parts) <= MANY else (1, len(parts) - 1)
     for size in sizes:
         for lost in combinations(parts, size):
-            if all(_without(suspect, lost, i) for i in range(len(suspect.views))):
+            if suspect.is_off_by([], lost):
                 return lost
     return ()
-
-
-def _without(suspect: Suspect, lost: tuple[Contribution, ...], view: int) -> bool:
-    if any(len(part.values) <= view for part in lost):
-        return False
-    absent: Tensor = torch.stack([part.values[view] for part in lost]).sum(0)
-    return suspect.is_right(suspect.makes(view) + absent, view)
 
 
 def _lines(suspect: Suspect, part: Contribution) -> Iterator[str]:
@@ -115,8 +103,10 @@ def _lines(suspect: Suspect, part: Contribution) -> Iterator[str]:
     gradient, back = suspect.hand.name, part.hand
     if back is None:
         return
-    values = [back, f"-{back}", *(f"{w} * {back}" for w in _beside(suspect, part))]
-    values += [v for w in _beside(suspect, part) for v in _products(w, back)]
+    others = _beside(suspect, part)
+    values = [back, f"-{back}", *(f"{w} * {back}" for w in others)]
+    for w in others:
+        values += [f"{back} @ {w}.T", f"{w}.T @ {back}", f"{back}.T @ {w}", f"{w} @ {back}.T"]
     yield from (f"{gradient} += {value}" for value in values)
     for dim in range(suspect.right.dim()):
         for value in values:
@@ -127,14 +117,9 @@ def _lines(suspect: Suspect, part: Contribution) -> Iterator[str]:
     yield f"{gradient} += {back}.view({suspect.node.name}.shape)"
 
 
-def _products(w: str, back: str) -> tuple[str, ...]:
-    return f"{back} @ {w}.T", f"{w}.T @ {back}", f"{back}.T @ {w}", f"{w} @ {back}.T"
-
-
 def _beside(suspect: Suspect, part: Contribution) -> Sequence[str]:
     """Return the other tensors that the consumer is computed from."""
-    forward = suspect.forward
-    node = next((b for b in forward.nodes() if b.name == part.consumer and b.kind != "param"), None)
+    node = consumer_node(suspect, part)
     words = re.findall(r"\w+", node.statement.text) if node is not None else []
     known = [w for w in dict.fromkeys(words) if suspect.tensor(w) is not None]
     return [w for w in known if w not in (part.consumer, suspect.node.name)][:FEW]
@@ -160,7 +145,7 @@ def _unfilled(suspect: Suspect) -> Finding:
 def _fillings(suspect: Suspect, back: str | None) -> Iterator[str]:
     """Yield lines that may fill the zeros: rows that are looked up, classes that are picked."""
     gradient, right = suspect.hand.name, suspect.right
-    for name, index in _indices(suspect):
+    for name, index in suspect.scope.indices().items():
         if back is not None:
             yield f"{gradient}.index_put_(({name},), {back}, accumulate=True)"
         elif right.dim() == 2 and index.shape == right.shape[:1] and _fits(index, right):
@@ -175,12 +160,3 @@ def _fillings(suspect: Suspect, back: str | None) -> Iterator[str]:
 
 def _fits(index: Tensor, right: Tensor) -> bool:
     return len(index) > 0 and bool(((index >= 0) & (index < right.shape[1])).all())
-
-
-def _indices(suspect: Suspect) -> Iterator[tuple[str, Tensor]]:
-    """Yield the integer tensors by name."""
-    names = suspect.views[0].moment.names
-    for name in names:
-        value = names.given(name)
-        if isinstance(value, Tensor) and value.dtype == torch.int64 and value.dim() > 0:
-            yield name, value

@@ -37,7 +37,7 @@ ORDER = 110
 _SHORT = {"half": "float16", "bfloat16": "bfloat16", "float": "float32"}
 _WHOLE = {"long": "int64", "int": "int32", "short": "int16", "byte": "uint8", "char": "int8",
           "round": "whole numbers", "trunc": "whole numbers", "floor": "whole numbers"}  # fmt: skip
-_DTYPES = {"half": "float16", "long": "int64", "int": "int32", "float": "float32", "short": "int16"}
+_DTYPES = _SHORT | _WHOLE
 
 
 def find(suspect: Suspect) -> Finding | None:
@@ -64,7 +64,7 @@ def of_right_formula(suspect: Suspect) -> Finding | None:
     if suspect.shown is None:
         return None
     for name in suspect.shown.of(ast.Name):
-        given = suspect.views[0].moment.names
+        given = suspect.scope
         value = given.given(name.id) if name.id in given else None
         if isinstance(value, Tensor) and 0 < _bits(value.dtype) < _bits(node):
             return Finding(_why(suspect, f"{name.id}, {_name(value.dtype)},"))
@@ -90,31 +90,29 @@ def _bits(dtype: torch.dtype) -> int:
 def _kept(text: Text) -> Iterator[tuple[str, str]]:
     """Yield the statement without one change of dtype, and that dtype."""
     for call in text.of(ast.Call):
-        name = call.func.attr if isinstance(call.func, ast.Attribute) else ""
-        owner = call.func.value if isinstance(call.func, ast.Attribute) else None
-        if owner is not None and not call.args and name in _SHORT | _WHOLE:
-            yield text.replace(call, text.segment(owner)), (_SHORT | _WHOLE)[name]
-        if owner is not None and name in ("to", "type") and len(call.args) == 1:
-            yield text.replace(call, text.segment(owner)), _dtype(text.segment(call.args[0]))
-        kept = [k for k in call.keywords if k.arg != "dtype"]
-        if len(kept) < len(call.keywords):
-            dtype = next(k.value for k in call.keywords if k.arg == "dtype")
-            listed = [text.segment(a) for a in call.args]
-            listed += [f"{k.arg}={text.segment(k.value)}" for k in kept]
-            plain = f"{text.segment(call.func)}({', '.join(listed)})"
-            yield text.replace(call, plain), _dtype(text.segment(dtype))
+        if isinstance(call.func, ast.Attribute):
+            name, owner = call.func.attr, text.segment(call.func.value)
+            if not call.args and name in _DTYPES:
+                yield text.replace(call, owner), _DTYPES[name]
+            if name in ("to", "type") and len(call.args) == 1:
+                yield text.replace(call, owner), _dtype(text.segment(call.args[0]))
+        dtype = next((keyword for keyword in call.keywords if keyword.arg == "dtype"), None)
+        if dtype is not None:
+            kept = [f"{k.arg}={text.segment(k.value)}" for k in call.keywords if k is not dtype]
+            arguments = ", ".join([*map(text.segment, call.args), *kept])
+            plain = f"{text.segment(call.func)}({arguments})"
+            yield text.replace(call, plain), _dtype(text.segment(dtype.value))
 
 
 def _all_kept(text: Text) -> Iterator[tuple[str, str]]:
     """Yield the statement without any change of dtype, where there are several."""
-    first = next(_kept(text), None)
-    found, steps = first, 0
-    while found is not None:
-        source, dtype = found
-        left = Text(source, ast.parse(source).body[0])
-        found, steps = next(_kept(left), None), steps + 1
-        if found is None and steps > 1:
-            yield source, dtype
+    dtypes: list[str] = []
+    while (shorter := next(_kept(text), None)) is not None:
+        source, dtype = shorter
+        text = Text(source, ast.parse(source).body[0])
+        dtypes.append(dtype)
+    if len(dtypes) > 1:
+        yield text.text, dtypes[-1]
 
 
 def _dtype(source: str) -> str:

@@ -19,12 +19,12 @@ Right:
 
 import ast
 
-from handgrad.checker.explain.search.body import Body
 from handgrad.checker.explain.search.finding import Finding
 from handgrad.checker.explain.search.grammar.edit import edited
 from handgrad.checker.explain.search.grammar.places import added
 from handgrad.checker.explain.search.looping import loop_mends, starts_from
 from handgrad.checker.explain.search.suspect import Suspect
+from handgrad.checker.explain.search.unit import Body
 
 CODE = "HG124"
 NAME = "= where += is due"

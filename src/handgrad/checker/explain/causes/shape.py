@@ -17,7 +17,7 @@ Right:
 
 from handgrad.checker.explain.search.finding import Finding
 from handgrad.checker.explain.search.grammar import reductions
-from handgrad.checker.explain.search.grammar.edit import edited
+from handgrad.checker.explain.search.grammar.edit import corrected
 from handgrad.checker.explain.search.suspect import Suspect
 
 CODE = "HG137"
@@ -29,5 +29,4 @@ def find(suspect: Suspect) -> Finding | None:
     """Keep a dimension, or drop it; otherwise reshape the whole."""
     if suspect.grade.fit is None or suspect.grade.root:
         return None
-    found = edited(suspect, ((reductions.in_shape, ""),))
-    return Finding(None, found.fix if found is not None else None)
+    return Finding(None, corrected(suspect, reductions.in_shape))

@@ -26,20 +26,22 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from handgrad.checker.explain.search.additions import addition
 from handgrad.checker.explain.search.closed import (
     Fitted,
     fitted,
     is_fused,
-    regrouped,
+    is_near,
     rescaled,
-    terms_of,
+    sentence,
 )
+from handgrad.checker.explain.search.counts import called, count_named, factors, named_counts
 from handgrad.checker.explain.search.edits import Text
 from handgrad.checker.explain.search.finding import Finding
-from handgrad.checker.explain.search.later import mended_later
-from handgrad.checker.explain.search.relations import called, count_named, counts, factors, is_near
+from handgrad.checker.explain.search.grammar.edit import Edit, edited, edited_later
+from handgrad.checker.explain.search.grammar.terms import regrouped
+from handgrad.checker.explain.search.paths import terms
 from handgrad.checker.explain.search.suspect import Suspect
+from handgrad.checker.explain.search.written import addition
 
 CODE = "HG120"
 NAME = "softmax and cross-entropy's closed form"
@@ -52,13 +54,9 @@ def find(suspect: Suspect) -> Finding | None:
     """Try changes of the line; then fit the user's gradient as a sum of the two terms."""
     if not is_fused(suspect) or not _is_block(suspect):
         return None
-    text = suspect.text
-    for fix, message in _edits(suspect, text) if text is not None else ():
-        if suspect.mends(fix):
-            return Finding(message, fix)
-    later = mended_later(suspect, lambda text: _rows(suspect, text))
-    if later is not None:
-        return later
+    found = edited(suspect, EDITS) or edited_later(suspect, _ROWS)
+    if found is not None:
+        return found
     fit = fitted(suspect)
     if fit is None or all(is_near(c, 1.0) for c in fit.times):
         return None
@@ -71,35 +69,27 @@ def find(suspect: Suspect) -> Finding | None:
 
 def _is_block(suspect: Suspect) -> bool:
     """Tell whether there are two terms, the direct one with one nonzero element per row."""
-    terms = terms_of(suspect) if suspect.views and suspect.right.dim() > 1 else ()
-    if len(terms) != 2:
+    pair = terms(suspect) if suspect.right.dim() > 1 else ()
+    if len(pair) != 2:
         return False
-    direct = terms[0].value
+    direct = pair[0].value
     return bool(((direct != 0).sum(-1) <= 1).all()) and direct.shape[-1] > 2
 
 
-def _edits(suspect: Suspect, text: Text) -> Iterator[tuple[str, str]]:
-    for node in text.of(ast.Attribute):
-        if node.attr == "log_softmax":
-            softmax = text.segment(node).replace("log_softmax", "softmax")
-            yield (
-                text.replace(node, softmax),
-                "log_softmax is used where the probabilities are needed: use softmax.",
-            )
+def _probabilities(suspect: Suspect, text: Text) -> Iterator[Edit]:
     for name in text.of(ast.Name):
         if name.id == suspect.node.name and isinstance(text.parent(name), ast.BinOp):
-            yield (
-                text.wrap(name, "torch.softmax({}, 1)"),
-                f"{name.id} is used where its probabilities are needed: softmax({name.id}).",
-            )
-    yield from _rows(suspect, text)
-    message = "The factor 1 / n applies to both terms: the mean divides the whole loss."
-    yield from ((fix, message) for fix in regrouped(text))
-    yield from _counted(suspect, text)
+            yield Edit(text.wrap(name, "torch.softmax({}, 1)"), name.id)
 
 
-def _rows(suspect: Suspect, text: Text) -> Iterator[tuple[str, str]]:
-    """Yield `[range(n), Yb]`, one class per row, for `[:, Yb]`, all of them in every row."""
+def _softmax(suspect: Suspect, text: Text) -> Iterator[Edit]:
+    for node in text.of(ast.Attribute):
+        if node.attr == "log_softmax":
+            yield Edit(text.replace(node, text.segment(node).replace("log_softmax", "softmax")))
+
+
+def _rows(suspect: Suspect, text: Text) -> Iterator[Edit]:
+    """Put `[range(n), Yb]`, one class per row, for `[:, Yb]`, all of them in every row."""
     for node in ast.walk(text.tree):
         if not isinstance(node, ast.Subscript) or not isinstance(node.slice, ast.Tuple):
             continue
@@ -108,29 +98,39 @@ def _rows(suspect: Suspect, text: Text) -> Iterator[tuple[str, str]]:
             index = text.segment(node.slice)
             rows = f"range({count_named(suspect, suspect.right.shape[0])})"
             moved = f"{text.segment(node.value)}[{index.replace(':', rows, 1)}]"
-            message = (
-                f"[{index}] selects all of these classes in every row; [{rows}, ...] selects one "
-                "class per row."
-            )
-            yield text.replace(node, moved), message
+            yield Edit(text.replace(node, moved), index, rows)
 
 
-def _counted(suspect: Suspect, text: Text) -> Iterator[tuple[str, str]]:
-    """Yield the line with another count as divisor or factor."""
-    known = counts(suspect)
+def _counted(suspect: Suspect, text: Text) -> Iterator[Edit]:
+    """Put another count as divisor or factor."""
     for node in text.of(ast.expr):
         written = text.segment(node)
         match = _FIRST.fullmatch(written)
         name = match[1] or match[2] if match is not None else ""
         tensor = suspect.value(name) if name else None
         if isinstance(tensor, Tensor) and tensor.dim() > 1:
-            message = f"The count is {written}, but the mean is taken over {name}.numel()."
-            yield text.replace(node, f"{name}.numel()"), message
+            yield Edit(text.replace(node, f"{name}.numel()"), written, f"{name}.numel()")
     for name in text.of(ast.Name):
-        for other in known if name.id in known else ():
-            if known[other] != known[name.id]:
-                message = f"The count is {name.id}, but the mean is taken over {other}."
-                yield text.replace(name, other), message
+        given = suspect.value(name.id)
+        for count in named_counts(suspect) if type(given) is int else ():
+            if count.value != given:
+                yield Edit(text.replace(name, count.name), name.id, count.name)
+
+
+_ROWS = (
+    (
+        _rows,
+        "[{was}] selects all of these classes in every row; [{now}, ...] selects one class per "
+        "row.",
+    ),
+)
+EDITS = (
+    (_softmax, "log_softmax is used where the probabilities are needed: use softmax."),
+    (_probabilities, "{was} is used where its probabilities are needed: softmax({was})."),
+    *_ROWS,
+    (regrouped, "The factor 1 / n applies to both terms: the mean divides the whole loss."),
+    (_counted, "The count is {was}, but the mean is taken over {now}."),
+)
 
 
 def _overall(suspect: Suspect, times: float) -> Finding:
@@ -139,17 +139,16 @@ def _overall(suspect: Suspect, times: float) -> Finding:
     message = f"All of {suspect.hand.name} is {factor} times the correct gradient"
     text = suspect.text
     if text is not None and times < 1 and isinstance(text.tree, ast.AugAssign):
-        fix = f"# {text.text}"
+        fix = text.commented_out
         if suspect.mends(fix):
             return Finding(f"{message}: it is scaled twice. Remove this line.", fix)
-    value = text.value if text is not None else None
-    lines = [t.format(f"{suspect.hand.name}") for t, _ in factors(suspect, 1 / times)]
-    if text is not None and value is not None and not suspect.rest:
-        for template, _ in factors(suspect, 1 / times):
-            fix = text.scaled(value, template)
-            if suspect.mends(fix):
-                return Finding(f"{message}.", fix)
-    return addition(suspect, f"{message}.", (_in_place(suspect, line) for line in lines), None)
+    templates = [template for template, _ in factors(suspect, 1 / times)]
+    if text is not None and text.value is not None and not suspect.rest:
+        scaled = suspect.first([text.scaled(text.value, template) for template in templates])
+        if scaled is not None:
+            return Finding(f"{message}.", scaled)
+    lines = (_in_place(suspect, template.format(suspect.hand.name)) for template in templates)
+    return addition(suspect, f"{message}.", lines, None)
 
 
 def _in_place(suspect: Suspect, line: str) -> str:
@@ -168,36 +167,21 @@ def _one_hot(suspect: Suspect, fit: Fitted) -> Finding:
 
 
 def _subtractions(suspect: Suspect, fit: Fitted) -> Iterator[str]:
-    gradient, value = suspect.hand.name, float(fit.terms[0].value.abs().max())
+    direct = fit.terms[0].value.abs()
+    value, classes = float(direct.max()), direct.argmax(-1)
     rows = f"range({count_named(suspect, suspect.right.shape[0])})"
     amounts = [t.format("1") for t, _ in factors(suspect, value)] if value != 1 else ["1"]
-    for name in _classes(suspect, fit.terms[0].value):
-        yield from (f"{gradient}[{rows}, {name}] -= {amount}" for amount in amounts)
-
-
-def _classes(suspect: Suspect, direct: Tensor) -> Iterator[str]:
-    """Yield the names of index tensors that select the elements of the direct term."""
-    names, at = suspect.views[0].moment.names, direct.abs().argmax(-1)
-    for name in names:
-        value = names.given(name)
-        is_index = isinstance(value, Tensor) and value.dtype == torch.int64
-        if is_index and value.shape == at.shape and torch.equal(value, at):
-            yield name
+    for name, index in suspect.scope.indices().items():
+        if index.shape == classes.shape and torch.equal(index, classes):
+            yield from (f"{suspect.hand.name}[{rows}, {name}] -= {amount}" for amount in amounts)
 
 
 def _one(suspect: Suspect, fit: Fitted) -> Finding | None:
     fix = suspect.first(rescaled(suspect, fit))
-    parts = [f"{_named(term.name)} is missing" for term in fit.lost]
-    for term, times in fit.off:
-        if is_near(times, -1.0):
-            parts.append(f"the sign of {_named(term.name)} is wrong")
-        else:
-            name, known = called(suspect, times)
-            if not known and fix is None:
-                return None
-            parts.append(f"{_named(term.name)} is {name} times the correct one")
-    sentence = "; ".join(parts)
-    return Finding(f"{sentence[0].upper()}{sentence[1:]}: both terms are divided by n.", fix)
+    wrong = sentence(suspect, fit, fix, _named)
+    if wrong is None:
+        return None
+    return Finding(f"{wrong[0].upper()}{wrong[1:]}: both terms are divided by n.", fix)
 
 
 def _named(statistic: str) -> str:

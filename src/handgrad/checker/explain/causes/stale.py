@@ -24,7 +24,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from handgrad.checker.explain.search.changed import Changed, changed, set_at, where
+from handgrad.checker.explain.search.changed import Changed, assigned, changed, set_at, where
 from handgrad.checker.explain.search.counts import shapes
 from handgrad.checker.explain.search.finding import Finding
 from handgrad.checker.explain.search.suspect import Suspect
@@ -70,18 +70,13 @@ def _left_over(suspect: Suspect, found: Changed) -> Finding:
         f"{found.name} is left over from an earlier forward pass: {found.node.name} was computed "
         f"again since ({where(made.place)}), {found.name} was not."
     )
-    before = [b for b in suspect.forward.trace.of(Bind)
-              if b.value is found.now and b.name == found.name and not b.alias]  # fmt: skip
-    texts = dict.fromkeys(b.statement.text for b in before)
+    texts = dict.fromkeys(b.statement.text for b in assigned(suspect, found))
     last = suspect.forward.trace.events[suspect.forward.end]
     loss = next((b for b in suspect.forward.trace.events[last.index :] if type(b) is Bind), None)
     if len(texts) != 1 or loss is None:
         return Finding(message)
     again = next(iter(texts))
-    try:
-        value = suspect.views[0].runner.run(again, found.name, None)
-    except Exception:
-        return Finding(message)
+    value = suspect.views[0].runner.run(again, found.name, None)
     right = suspect.forward.truth[found.node.index]
     if value is None or value.shape != right.shape or not torch.allclose(value, right.to(value)):
         return Finding(message)

@@ -25,10 +25,9 @@ from handgrad.checker.closeness import same_numbers
 from handgrad.checker.explain.causes.local_derivative import known
 from handgrad.checker.explain.search.finding import Finding
 from handgrad.checker.explain.search.grammar import factors
-from handgrad.checker.explain.search.grammar.edit import edited
+from handgrad.checker.explain.search.grammar.edit import corrected, edited
 from handgrad.checker.explain.search.grammar.factors import beside
-from handgrad.checker.explain.search.products import upside_down
-from handgrad.checker.explain.search.shares import is_upstream_alone, quotient
+from handgrad.checker.explain.search.shares import agreed, is_upstream_alone, shares
 from handgrad.checker.explain.search.suspect import Suspect
 
 CODE = "HG105"
@@ -58,7 +57,7 @@ def find(suspect: Suspect) -> Finding | None:
     """Compare the quotient with each tensor; then remove one factor, or insert one."""
     if any(is_upstream_alone(suspect, part) for part in suspect.parts):
         return None
-    found = quotient(suspect)
+    found = agreed(shares(suspect))
     has_rule = any(known(suspect, part) for part in suspect.parts)
     for name, factor, over in _functions(suspect, found) if found is not None else ():
         if has_rule and not (factor == name and not over and _stands(suspect, name)):
@@ -90,8 +89,8 @@ def _functions(suspect: Suspect, found: tuple[Tensor, Tensor]) -> Iterator[tuple
 
 
 def _stands(suspect: Suspect, name: str) -> bool:
-    text = suspect.text
-    return text is not None and any(n.id == name for n in text.of(ast.Name))
+    names = suspect.text.of(ast.Name) if suspect.text is not None else ()
+    return any(node.id == name for node in names)
 
 
 def _message(suspect: Suspect, name: str, factor: str, over: bool) -> str:
@@ -114,8 +113,6 @@ def _mended(suspect: Suspect, factor: str, over: bool) -> str | None:
     text = suspect.text
     if text is None or text.value is None:
         return None
-    found = edited(suspect, EDITS[:1])
-    fix = found.fix if found is not None else suspect.first(upside_down(text))
-    found = edited(suspect, EDITS[1:]) if fix is None else None
     whole = text.scaled(text.value, f"{{}} {'*' if over else '/'} {factor}")
-    return fix or (found.fix if found is not None else suspect.first(iter([whole])))
+    fix = corrected(suspect, factors.without_tensor, factors.upside_down, factors.with_tensor)
+    return fix or suspect.first([whole])

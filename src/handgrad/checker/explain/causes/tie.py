@@ -27,6 +27,7 @@ from handgrad.checker.explain.search.edits import Text
 from handgrad.checker.explain.search.finding import Finding
 from handgrad.checker.explain.search.grammar import masks
 from handgrad.checker.explain.search.grammar.edit import edited
+from handgrad.checker.explain.search.shares import op_name
 from handgrad.checker.explain.search.suspect import Suspect
 from handgrad.checker.record.trace import Op
 
@@ -36,27 +37,20 @@ ORDER = 330
 _SHARED = "autograd shares it evenly among them"
 _ONE = "autograd gives it to one of them"
 _KINKS = {
-    "relu": "relu at exactly 0, where autograd gives 0",
-    "relu_": "relu at exactly 0, where autograd gives 0",
-    "threshold": "its threshold, where autograd gives 0",
-    "leaky_relu": "leaky_relu at exactly 0, where autograd takes the negative side",
-    "abs": "abs at exactly 0, where autograd gives 0",
-    "absolute": "abs at exactly 0, where autograd gives 0",
-    "hardtanh": "its border, where autograd gives 0",
-    "relu6": "its border, where autograd gives 0",
-    "clamp": "clamp's border, where autograd passes the gradient on",
-    "clip": "clamp's border, where autograd passes the gradient on",
-    "clamp_min": "clamp's border, where autograd passes the gradient on",
-    "clamp_max": "clamp's border, where autograd passes the gradient on",
-    "maximum": f"ties of the two, where {_SHARED}",
-    "minimum": f"ties of the two, where {_SHARED}",
-    "amax": f"ties for the maximum, where {_SHARED}",
-    "amin": f"ties for the minimum, where {_SHARED}",
-    "max": f"ties for the maximum, where {_ONE}",
-    "min": f"ties for the minimum, where {_ONE}",
-    "max_pool1d": f"ties for the maximum, where {_ONE}",
-    "max_pool2d": f"ties for the maximum, where {_ONE}",
-    "median": f"ties for the median, where {_ONE}",
+    name: kink
+    for names, kink in (
+        ("relu relu_", "relu at exactly 0, where autograd gives 0"),
+        ("leaky_relu", "leaky_relu at exactly 0, where autograd takes the negative side"),
+        ("threshold", "its threshold, where autograd gives 0"),
+        ("abs absolute", "abs at exactly 0, where autograd gives 0"),
+        ("hardtanh relu6", "its border, where autograd gives 0"),
+        ("clamp clip clamp_min clamp_max", "clamp's border, where autograd passes the gradient on"),
+        ("maximum minimum", f"ties of the two, where {_SHARED}"),
+        ("amax amin", f"ties for the maximum, where {_SHARED}"),
+        ("max min max_pool1d max_pool2d", f"ties for the maximum, where {_ONE}"),
+        ("median", f"ties for the median, where {_ONE}"),
+    )
+    for name in names.split()
 }
 
 
@@ -66,8 +60,8 @@ def find(suspect: Suspect) -> Finding | None:
     op = _kink(suspect) if turned is None else None
     if op is None:
         return turned
-    text, at = suspect.text, _KINKS[_name(op)]
-    if _name(op) in ("max", "min") and not _along(op):
+    text, at = suspect.text, _KINKS[op_name(op)]
+    if op_name(op) in ("max", "min") and len(op.args) < 2 and "dim" not in op.kwargs:
         at = at.replace(_ONE, _SHARED)
     message = f"Correct except at {at}. Any share is a subgradient there."
     return Finding(message, None if text is None else suspect.first(_ways(suspect, text, op)))
@@ -75,14 +69,14 @@ def find(suspect: Suspect) -> Finding | None:
 
 def _kink(suspect: Suspect) -> Op | None:
     """Return the operation at whose ties or kinks alone the gradient is wrong."""
-    if not suspect.views or suspect.made.shape != suspect.right.shape:
+    if suspect.made.shape != suspect.right.shape:
         return None
     off = (suspect.made - suspect.right).abs() > 1e-6 * suspect.right.abs().mean()
     if not bool(off.any()) or bool(off.all()):
         return None
     for event in suspect.forward.events:
         if type(event) is Op and any(t is suspect.node.value for t in event.inputs):
-            corner = _corner(suspect, event) if _name(event) in _KINKS else None
+            corner = _corner(suspect, event) if op_name(event) in _KINKS else None
             if corner is not None and corner.shape == off.shape and not bool((off & ~corner).any()):
                 return event
     return None
@@ -90,11 +84,11 @@ def _kink(suspect: Suspect) -> Op | None:
 
 def _corner(suspect: Suspect, op: Op) -> Tensor | None:
     """Return where the operation's input is at a tie or a kink."""
-    name, x = _name(op), suspect.node.value.detach()
+    name, x = op_name(op), suspect.node.value.detach()
     others = [a for a in (*op.args[1:], *op.kwargs.values()) if a is not None]
     if name in ("relu", "relu_", "leaky_relu", "abs", "absolute"):
         return x == 0
-    if name in ("maximum", "minimum") or (name in ("max", "min") and _tensors(op) == 2):
+    if name in ("maximum", "minimum") or (name in ("max", "min") and len(op.inputs) == 2):
         a, b = (t.detach() for t in op.inputs[:2])
         tied: Tensor = a == b
         return tied if tied.shape == x.shape else None
@@ -106,14 +100,11 @@ def _corner(suspect: Suspect, op: Op) -> Tensor | None:
         ties: Tensor = x == value
         return ties & (ties.sum(dim, keepdim=True) > 1)
     if name.startswith("max_pool"):
-        return torch.ones_like(x, dtype=torch.bool) if _repeats(x) else None
+        repeats = bool(torch.sort(x.flatten()).values.diff().eq(0).any())
+        return torch.ones_like(x, dtype=torch.bool) if repeats else None
     borders = [0.0, 6.0] if name == "relu6" else [-1.0, 1.0] if name == "hardtanh" else []
     found = [x == b for b in (*borders, *others) if isinstance(b, int | float | Tensor)]
     return torch.stack([f.expand_as(x) for f in found]).any(0) if found else None
-
-
-def _repeats(x: Tensor) -> bool:
-    return bool(torch.sort(x.flatten()).values.diff().eq(0).any())
 
 
 def _dimension(op: Op) -> int | tuple[int, ...]:
@@ -123,27 +114,15 @@ def _dimension(op: Op) -> int | tuple[int, ...]:
     return tuple(dim) if dim else tuple(range(op.inputs[0].dim()))
 
 
-def _along(op: Op) -> bool:
-    return len(op.args) > 1 or "dim" in op.kwargs
-
-
-def _tensors(op: Op) -> int:
-    return len(op.inputs)
-
-
-def _name(op: Op) -> str:
-    return str(getattr(op.func, "__name__", ""))
-
-
 def _ways(suspect: Suspect, text: Text, op: Op) -> Iterator[str]:
     """Yield the line with the corner on the other side, shared, or assigned to one element."""
     yield from masks.closed(text)
     for node in masks.comparisons(text):
         if isinstance(node.ops[0], ast.Eq):
             yield from _picked(suspect, text, node, op)
-    if _name(op) in ("amax", "amin", "max", "min"):
+    if op_name(op) in ("amax", "amin", "max", "min"):
         yield from _spread(suspect, text, op)
-    if _name(op) in ("maximum", "minimum"):
+    if op_name(op) in ("maximum", "minimum"):
         yield from masks.halved(text)
 
 
@@ -152,7 +131,7 @@ def _picked(suspect: Suspect, text: Text, node: ast.Compare, op: Op) -> Iterator
     mask, dim, name = text.segment(node), _dimension(op), suspect.node.name
     yield text.replace(node, f"({mask}) / ({mask}).sum({dim}, keepdim=True)")
     if isinstance(dim, int):
-        way = "argmin" if "min" in _name(op) else "argmax"
+        way = "argmin" if "min" in op_name(op) else "argmax"
         size = suspect.node.value.shape[dim]
         index = f"{name}.{'min' if way == 'argmin' else 'max'}({dim}).indices"
         if dim in (-1, suspect.node.value.dim() - 1):
@@ -162,7 +141,7 @@ def _picked(suspect: Suspect, text: Text, node: ast.Compare, op: Op) -> Iterator
 def _spread(suspect: Suspect, text: Text, op: Op) -> Iterator[str]:
     """Yield an even share among the ties instead of the one-hot of an index."""
     dim, name = _dimension(op), suspect.node.name
-    way = "amin" if "min" in _name(op) else "amax"
+    way = "amin" if "min" in op_name(op) else "amax"
     mask = f"({name} == {name}.{way}({dim}, keepdim=True))"
     for call in text.of(ast.Call):
         if getattr(call.func, "attr", "") == "one_hot":

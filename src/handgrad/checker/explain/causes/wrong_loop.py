@@ -21,10 +21,10 @@ Right:
 
 import ast
 
-from handgrad.checker.explain.search.body import Body, Loop
 from handgrad.checker.explain.search.finding import Finding
 from handgrad.checker.explain.search.looping import loop_mends
 from handgrad.checker.explain.search.suspect import Suspect
+from handgrad.checker.explain.search.unit import Body, Loop
 from handgrad.checker.judge.statements import grouped
 from handgrad.checker.records import Place
 

@@ -15,9 +15,7 @@ Right:
     dbnvar_inv = (bndiff * dbnraw).sum(0, keepdim=True)
 """
 
-import torch
-
-from handgrad.checker.closeness import same_numbers
+from handgrad.checker.explain.search.exchanged import belongs_to
 from handgrad.checker.explain.search.finding import Finding
 from handgrad.checker.explain.search.grammar.edit import edited
 from handgrad.checker.explain.search.grammar.names import other_names
@@ -39,20 +37,9 @@ def _crossed(suspect: Suspect) -> Finding | None:
     """Find the other node whose gradient this is, stored under the wrong name."""
     if any(is_upstream_alone(suspect, part) for part in suspect.parts):
         return None  # the local derivative is missing
-    if suspect.made.shape != suspect.right.shape or suspect.is_right(
-        torch.zeros_like(suspect.made)
-    ):
+    other = belongs_to(suspect)
+    if other is None:
         return None
-    for name, node in suspect.names.items():
-        sent = suspect.backward.parts.get(id(node.value), {}).values()
-        if node.value is suspect.node.value or node.value.shape != suspect.made.shape or not sent:
-            continue
-        views = range(len(suspect.views))
-        if any(len(values) <= len(views) - 1 for values in sent):
-            continue
-        theirs = [torch.stack([values[i] for values in sent]).sum(0) for i in views]
-        if all(same_numbers(suspect.makes(i), theirs[i]) for i in views):
-            return Finding(
-                f"This is the gradient of {name}, stored under the name {suspect.hand.name}."
-            )
-    return None
+    return Finding(
+        f"This is the gradient of {other.name}, stored under the name {suspect.hand.name}."
+    )

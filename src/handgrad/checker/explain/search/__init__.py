@@ -6,5 +6,7 @@ unit        the statement as text that can run: alone, or with the loop around i
 edits       a statement's text with one expression changed
 grammar/    rules that yield the statement with one change
 shares      how the computed gradient relates to the correct one, as numbers
-written     a correct line from the rules of differentiation
+counts      names for those numbers
+closed      the gradient as a sum of the terms of a closed form
+written     a correct line from the rules of differentiation, or one to add
 """

@@ -53,7 +53,7 @@ class FunctionCall:
 
     def on(self, operand: str) -> str:
         """Return the call (not the statement) on another operand."""
-        return self.text.within(self.node, self.operand, operand)
+        return self.text.patched([self.text.patch(self.operand, operand)], self.node)
 
     def with_dims(self, dims: str) -> str:
         """Return the statement with other dimensions."""
@@ -80,13 +80,11 @@ class FunctionCall:
         return self.text.replace(self.node, re.sub(gone, "", whole).replace("(, ", "("))
 
 
-def calls(text: Text, names: Collection[str] | None = None) -> Iterator[FunctionCall]:
+def calls(text: Text, names: Collection[str]) -> Iterator[FunctionCall]:
     """Yield the calls of methods and module functions with these names."""
     for node in text.of(ast.Call):
         function = node.func
-        if not isinstance(function, ast.Attribute) or (
-            names is not None and (function.attr not in names)
-        ):
+        if not isinstance(function, ast.Attribute) or function.attr not in names:
             continue
         if any(isinstance(a, ast.Starred) for a in node.args):
             continue

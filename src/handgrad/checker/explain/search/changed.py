@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from handgrad.checker.explain.search.names import is_float
-from handgrad.checker.explain.search.suspect import Suspect
+from handgrad.checker.explain.search.suspect import Suspect, once
 from handgrad.checker.record.gradient_names import hand_names
 from handgrad.checker.record.trace import Bind
 from handgrad.checker.records import Place
@@ -40,9 +40,7 @@ class Changed:
 
 def changed(suspect: Suspect, *hows: How) -> Changed | None:
     """Return the name that explains the error, if it changed in one of these ways."""
-    if "changed" not in suspect.kept:
-        suspect.kept["changed"] = _found(suspect)
-    found: Changed | None = suspect.kept["changed"]
+    found = _found(suspect)
     return found if found is not None and found.how in hows else None
 
 
@@ -53,28 +51,30 @@ def where(place: Place) -> str:
 
 def set_at(suspect: Suspect, found: Changed) -> str:
     """Return ` (line 3)`, where the name was assigned its current value; empty if unknown."""
-    made = [b for b in suspect.forward.trace.of(Bind)
-            if b.value is found.now and b.name == found.name and not b.alias]  # fmt: skip
+    made = assigned(suspect, found)
     return f" ({where(made[0].statement.place)})" if made else ""
 
 
+def assigned(suspect: Suspect, found: Changed) -> list[Bind]:
+    """Return the assignments that gave the name its current value."""
+    binds = suspect.forward.trace.of(Bind)
+    return [b for b in binds if b.value is found.now and b.name == found.name and not b.alias]
+
+
+@once
 def _found(suspect: Suspect) -> Changed | None:
     if suspect.text is None:
         return None
     for name in dict.fromkeys(n.id for n in suspect.text.of(ast.Name)):
         for candidate in _candidates(suspect, name):
-            if all(_mends(suspect, candidate, i) for i in range(len(candidate.given))):
+            values = [{name: value} for value in candidate.given]
+            if all(suspect.is_right_with(value, view) for view, value in enumerate(values)):
                 return candidate
     return None
 
 
-def _mends(suspect: Suspect, candidate: Changed, view: int) -> bool:
-    made = suspect.with_names({candidate.name: candidate.given[view]}, view)
-    return made is not None and suspect.is_right(made, view)
-
-
 def _candidates(suspect: Suspect, name: str) -> Iterator[Changed]:
-    names = suspect.views[0].moment.names
+    names = suspect.scope
     if name not in names or name == suspect.hand.name:
         return
     now, node = names.given(name), suspect.names.get(name)

@@ -1,16 +1,16 @@
-"""Closed forms: the terms of a fused line, and which of them are wrong."""
+"""Closed forms: a gradient as a linear combination of the correct terms, and the wrong terms."""
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
-from handgrad.checker.closeness import small
-from handgrad.checker.explain.search.edits import Text
+from handgrad.checker.closeness import TENSORS, small
+from handgrad.checker.explain.search.counts import called, factors
 from handgrad.checker.explain.search.paths import Term, terms
-from handgrad.checker.explain.search.relations import coefficients, factors, is_near, summands
-from handgrad.checker.explain.search.suspect import Suspect
+from handgrad.checker.explain.search.suspect import Suspect, once
 from handgrad.text import listed
 
 
@@ -41,30 +41,53 @@ class Fitted:
         return first if same else None
 
 
+def coefficients(made: Tensor, terms: Sequence[Tensor]) -> list[float] | None:
+    """Return c with made = c[0] * terms[0] + c[1] * terms[1] + ...; None if there is none.
+
+    Also None if the terms are too similar to determine the numbers.
+    """
+    if any(t.shape != made.shape for t in terms) or made.numel() <= len(terms):
+        return None
+    columns = torch.stack([t.double().flatten() for t in terms], 1)
+    given = made.double().flatten()
+    if not columns.isfinite().all() or not given.isfinite().all():
+        return None
+    sizes = columns.norm(dim=0)
+    if not sizes.all():
+        return None
+    scaled = columns / sizes
+    if float(torch.linalg.cond(scaled)) > 1e4:
+        return None
+    found = torch.linalg.lstsq(scaled, given[:, None]).solution[:, 0]
+    scale = (scaled * found).abs().sum(1) + given.abs()
+    if not small(scaled @ found - given, scale).all():
+        return None
+    return [round(c, 9) for c in (found / sizes).tolist()]
+
+
+def is_near(value: float, number: float) -> bool:
+    """Tell whether a coefficient is that number."""
+    return abs(value - number) <= TENSORS * max(1.0, abs(number))
+
+
+@once
 def fitted(suspect: Suspect) -> Fitted | None:
     """Return the terms with their factors; None if the user's gradient is no sum of them."""
-    if "fitted" not in suspect.kept:
-        suspect.kept["fitted"] = _fitted(suspect)
-    fit: Fitted | None = suspect.kept["fitted"]
-    return fit
-
-
-def terms_of(suspect: Suspect) -> tuple[Term, ...]:
-    """Return the terms of the true gradient."""
-    if "terms" not in suspect.kept:
-        suspect.kept["terms"] = terms(suspect)
-    all_terms: tuple[Term, ...] = suspect.kept["terms"]
-    return all_terms
-
-
-def _fitted(suspect: Suspect) -> Fitted | None:
-    if not suspect.views or suspect.made.shape != suspect.right.shape:
+    if suspect.made.shape != suspect.right.shape:
         return None
     if not suspect.made.is_floating_point() or not bool(suspect.made.any()):
         return None
-    all_terms = terms_of(suspect)
+    all_terms = terms(suspect)
     times = coefficients(suspect.made, [t.value for t in all_terms]) if all_terms else None
     return None if times is None else Fitted(all_terms, tuple(times))
+
+
+def summands(tree: ast.expr) -> Iterator[ast.expr]:
+    """Yield the terms of all sums and differences in an expression, the outermost first."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub):
+            yield node.left
+            yield node.right
 
 
 def rescaled(suspect: Suspect, fit: Fitted) -> Iterator[str]:
@@ -90,21 +113,26 @@ def rescaled(suspect: Suspect, fit: Fitted) -> Iterator[str]:
                 yield text.scaled(part, "-{}")
 
 
-def regrouped(text: Text) -> Iterator[str]:
-    """Yield the statement with a divisor or factor of one term applied to the whole sum."""
-    for node in text.of(ast.BinOp):
-        right = node.right
-        if not isinstance(node.op, ast.Add | ast.Sub) or not isinstance(right, ast.BinOp):
-            continue
-        sign = "+" if isinstance(node.op, ast.Add) else "-"
-        left = text.segment(node.left)
-        if isinstance(right.op, ast.Div | ast.Mult):
-            how = "/" if isinstance(right.op, ast.Div) else "*"
-            inner = f"({left} {sign} {text.segment(right.left)})"
-            yield text.replace(node, f"{inner} {how} {text.segment(right.right)}")
-            if how == "*":
-                inner = f"({left} {sign} {text.segment(right.right)})"
-                yield text.replace(node, f"{text.segment(right.left)} * {inner}")
+def sentence(
+    suspect: Suspect, fit: Fitted, fix: str | None, named: Callable[[str], str]
+) -> str | None:
+    """Return which terms are wrong, and how; `named` gives the words for a term by its name.
+
+    None if nothing is certain: no line is correct, and a factor is no known number.
+    """
+    wrong = [f"{named(term.name)} is missing" for term in fit.lost]
+    off = [(named(term.name), times) for term, times in fit.off]
+    if fit.overall is not None:
+        off = [("the whole gradient", fit.overall)]
+    for term, times in off:
+        factor, known = called(suspect, times)
+        if fit.overall is None and is_near(times, -1.0):
+            wrong.append(f"the sign of {term} is wrong")
+        elif known or fix is not None:
+            wrong.append(f"{term} is {factor} times the correct one")
+        else:
+            return None
+    return "; ".join(wrong)
 
 
 def statistics(terms: Sequence[Term]) -> str:
@@ -128,9 +156,8 @@ def target(suspect: Suspect) -> str:
 
 def is_fused(suspect: Suspect) -> bool:
     """Tell whether the statement skips the gradients of the node's direct consumers."""
-    hands = suspect.backward.hands
-    read = {n for n, h in hands.items() if h.number in suspect.grade.reads and h is not suspect.hand
-            and h.node is not None and h.node.value.dim() > 0}  # fmt: skip
+    nodes = [hand.node.value for hand in suspect.reads if hand.node is not None]
+    read = {id(value) for value in nodes if value.dim() > 0}
     return not read or not read <= suspect.backward.consumers.get(id(suspect.node.value), set())
 
 
@@ -140,35 +167,16 @@ def is_softmax(suspect: Suspect) -> bool:
     It has two terms, and the rows of their sum add up to 0, because a constant added to all scores
     of a row changes nothing.
     """
-    if len(terms_of(suspect)) != 2 or not reads(suspect):
-        return False
-    right = suspect.right
-    return bool((right.sum(-1).abs() <= 1e-9 * right.abs().sum(-1) + 1e-30).all())
+    return len(terms(suspect)) == 2 and bool(suspect.reads) and cancels(suspect.right, -1)
 
 
-def node_value(suspect: Suspect, name: str) -> Tensor | None:
-    """Return a named forward tensor in float64, or None if the scope lacks it."""
-    value = suspect.tensor(name)
-    return None if value is None else value.double()
+def cancels(gradient: Tensor, dim: int) -> bool:
+    """Tell whether a gradient adds up to 0 along a dimension."""
+    return bool((gradient.sum(dim).abs() <= 1e-9 * gradient.abs().sum(dim) + 1e-30).all())
 
 
 def tensors(suspect: Suspect) -> dict[str, Tensor]:
     """Return the floating-point tensors in scope that are not gradients, as recorded."""
-    names = suspect.views[0].moment.names if suspect.views else ()
-    values = {n: names.given(n) for n in names if n not in suspect.gradients.values()}  # type: ignore[union-attr]
+    names = suspect.scope
+    values = {n: names.given(n) for n in names if n not in suspect.gradients.values()}
     return {n: v for n, v in values.items() if isinstance(v, Tensor) and v.is_floating_point()}
-
-
-def reads(suspect: Suspect) -> list[str]:
-    """Return the gradients that the statement reads."""
-    hands = suspect.backward.hands.values()
-    return [h.name for h in hands if h.number in suspect.grade.reads and h is not suspect.hand]
-
-
-def alike(a: Tensor, b: Tensor) -> bool:
-    """Tell whether two tensors agree; their shapes may broadcast."""
-    try:
-        near = small(a - b, a.abs() + b.abs())
-    except RuntimeError:
-        return False
-    return bool(near.all())

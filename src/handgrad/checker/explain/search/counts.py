@@ -9,9 +9,9 @@ from torch import Tensor
 
 from handgrad.checker.closeness import CONSTANTS, same_constant
 from handgrad.checker.explain.search.edits import number
-from handgrad.checker.explain.search.shares import forward_lines, forward_ops
+from handgrad.checker.explain.search.shares import forward_lines, forward_ops, op_name
 from handgrad.checker.explain.search.suspect import Suspect
-from handgrad.checker.record.trace import Bind, Op
+from handgrad.checker.record.trace import Bind
 
 FORMS: tuple[tuple[str, str, Callable[[float], float]], ...] = (
     ("{}", "{}", lambda n: n),
@@ -80,6 +80,26 @@ def named(suspect: Suspect, constant: float) -> Iterator[Constant]:
     yield from sorted(_matching(suspect, constant), key=lambda c: (_rank(c), c.over))
 
 
+def factors(suspect: Suspect, value: float) -> Iterator[tuple[str, str]]:
+    """Yield templates that scale a term `{}` by a number, with the name of the number.
+
+    2 -> ("2 * {}", "2"); 1/32 -> ("{} / n", "1 / n") where n is 32.
+    """
+    for constant in named(suspect, value) if abs(value) != 1 else ():
+        if constant.over:
+            yield f"{{}} / {constant.factor}", f"1 / {constant.factor}"
+        else:  # n / (n - 1) * x needs no parentheses more
+            factor = constant.text if " / " in constant.text else constant.factor
+            yield f"{factor} * {{}}", constant.text
+
+
+def called(suspect: Suspect, value: float) -> tuple[str, bool]:
+    """Return the name of a number here (n, 1 / n) or its digits, and whether it has a name."""
+    sign = "-" if value < 0 else ""
+    name = next((name for _, name in factors(suspect, abs(value))), None)
+    return (number(value), False) if name is None else (f"{sign}{name}", True)
+
+
 def _rank(found: Constant) -> int:
     """Rank names before expressions of names before digits; but a 2 is a plain 2 first."""
     plain, known = found.text == found.count.name, not found.is_number
@@ -135,10 +155,20 @@ def counts(suspect: Suspect) -> list[Count]:
     return list(found.values())
 
 
+def named_counts(suspect: Suspect) -> list[Count]:
+    """Return those that count something and have a name."""
+    return [c for c in counts(suspect) if c.what and c.name != number(c.value)]
+
+
+def count_named(suspect: Suspect, value: int) -> str:
+    """Return a count by its name, or in digits."""
+    return next((c.name for c in named_counts(suspect) if c.value == value), str(value))
+
+
 def _taken(suspect: Suspect) -> Iterator[tuple[float, str]]:
     """Yield the scalars and counts that the forward pass applies between this node and the next."""
     for op in forward_ops(suspect):
-        name = getattr(op.func, "__name__", "").strip("_")
+        name = op_name(op).strip("_")
         given, made = next(iter(op.inputs), None), next(iter(op.outputs), None)
         if name in ("mean", "var", "std") and isinstance(given, Tensor) and made is not None:
             each = given.numel() / max(1, made.numel())
@@ -149,15 +179,10 @@ def _taken(suspect: Suspect) -> Iterator[tuple[float, str]]:
         elif "loss" in name and given is not None:
             yield float(given.numel()), _size_of(suspect, given, given.numel())
         elif name in ("mul", "div", "truediv", "pow", "rmul", "multiply", "divide"):
-            yield from ((abs(float(s)), "") for s in _scalars(op) if s not in (0, 1, -1))
+            scalars = [a for a in op.args if isinstance(a, int | float) and type(a) is not bool]
+            yield from ((abs(float(s)), "") for s in scalars if s not in (0, 1, -1))
         elif name in ("square", "sqrt", "rsqrt"):
             yield 2.0, ""
-
-
-def _scalars(op: Op) -> Iterator[float]:
-    for value in op.args:
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            yield value
 
 
 def _sizes(suspect: Suspect) -> Iterator[tuple[float, str]]:
@@ -196,7 +221,7 @@ def _dimension(name: str, i: int, rank: int) -> str:
 
 def _names(suspect: Suspect, value: float) -> list[str]:
     """Return the user's names for a number, those used in the backward pass first."""
-    names, lines = suspect.views[0].moment.names, _lines(suspect)
+    names, lines = suspect.scope, _lines(suspect)
     candidates = [n for n in names if _is(names.given(n), value) and not n.startswith("_")]
     uses = {n: len(re.findall(rf"\b{re.escape(n)}\b", lines)) for n in candidates}
     order = sorted(candidates, key=lambda n: -uses[n])

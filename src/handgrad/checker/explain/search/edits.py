@@ -2,7 +2,8 @@
 
 import ast
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
+from itertools import accumulate
 from typing import TypeVar
 
 from handgrad.checker.write.precedence import ATOMS, is_sum, needs_parentheses
@@ -12,6 +13,7 @@ _OPERATOR = re.compile(r"[\s)]*?(\s*(?:\*\*|//|<<|>>|[-+*/@%&|^])\s*)[\s(]*")
 _SIGNS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.MatMult: "@", ast.Pow: "**",
           ast.FloorDiv: "//", ast.Mod: "%", ast.BitAnd: "&", ast.BitOr: "|", ast.BitXor: "^",
           ast.LShift: "<<", ast.RShift: ">>"}  # fmt: skip
+MODULES = frozenset({"torch", "F"})
 Patch = tuple[int, int, str]
 """Where a part of the text begins and ends, and what is to stand there."""
 
@@ -27,20 +29,26 @@ class Text:
         self,
         text: str,
         tree: ast.stmt,
-        modules: frozenset[str] = frozenset({"torch", "F"}),
+        modules: Set[str] = MODULES,
         source: str = "",
     ) -> None:
         self.text = text
         self.tree = tree
         self.modules = modules
         self.source = source or text
-        lines = text.split("\n")
-        self._starts = [0]
-        for line in lines:
-            self._starts.append(self._starts[-1] + len(line) + 1)
-        self._lines = lines
+        self._lines = text.split("\n")
+        self._starts = list(accumulate((len(line) + 1 for line in self._lines), initial=0))
         self.parents = {id(child): node for node in ast.walk(tree)
                         for child in ast.iter_child_nodes(node)}  # fmt: skip
+
+    @classmethod
+    def parsed(cls, source: str, modules: Set[str] = MODULES) -> "Text | None":
+        """Return the text of one statement; None if `source` is not exactly one."""
+        try:
+            body = ast.parse(source).body
+        except SyntaxError:
+            return None
+        return cls(source, body[0], modules) if len(body) == 1 else None
 
     @property
     def value(self) -> ast.expr | None:
@@ -104,10 +112,6 @@ class Text:
         """Return the statement with several expressions replaced, none of them within another."""
         return self.patched(map(self.patch, nodes, new))
 
-    def within(self, whole: ast.AST, part: ast.AST, new: str) -> str:
-        """Return the text of `whole` with `new` in the place of a part of it."""
-        return self.patched([self.patch(part, new)], whole)
-
     def sides(self, node: ast.BinOp) -> tuple[str, str, str]:
         """Return the left operand, the operator with its spaces, and the right operand.
 
@@ -168,11 +172,10 @@ class Text:
     def span(self, node: ast.AST) -> tuple[int, int]:
         """Return where the expression begins and ends in the text."""
         assert isinstance(node, ast.expr | ast.stmt)
-        assert node.end_lineno is not None
-        assert node.end_col_offset is not None
-        return self._at(node.lineno, node.col_offset), self._at(
-            node.end_lineno, node.end_col_offset
-        )
+        end_line, end_column = node.end_lineno, node.end_col_offset
+        assert end_line is not None
+        assert end_column is not None
+        return self._at(node.lineno, node.col_offset), self._at(end_line, end_column)
 
     def _at(self, line: int, column: int) -> int:
         """The columns of a tree count bytes of UTF-8."""

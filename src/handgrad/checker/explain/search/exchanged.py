@@ -5,22 +5,19 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from handgrad.checker.explain.search.edits import Text
-from handgrad.checker.explain.search.suspect import Suspect
+from handgrad.checker.explain.search.suspect import Suspect, once
 from handgrad.checker.pairs.pairing import SIGNIFICANT
 from handgrad.checker.passes.compare import formula_is_right
 from handgrad.checker.record.trace import Bind
 
 
+@once
 def belongs_to(suspect: Suspect) -> Bind | None:
     """Return the other node whose gradient this statement computes, if there is one.
 
     The node's own consumers do not count: there, a local derivative is missing.
     """
-    if "belongs" not in suspect.kept:
-        suspect.kept["belongs"] = _owner(suspect, suspect.made, suspect.node)
-    found: Bind | None = suspect.kept["belongs"]
-    return found
+    return _owner(suspect, suspect.made, suspect.node)
 
 
 def _owner(suspect: Suspect, made: Tensor, node: Bind) -> Bind | None:
@@ -42,8 +39,7 @@ def _owner(suspect: Suspect, made: Tensor, node: Bind) -> Bind | None:
 
 def in_order(suspect: Suspect) -> str | None:
     """Return the statement with its names, or returned values, in the order of the gradients."""
-    unit = suspect.unit
-    text = None if unit is None else Text(unit.text, unit.tree)
+    text = suspect.shown
     if text is None or isinstance(text.tree, ast.AugAssign):
         return None
     if isinstance(text.tree, ast.Return):
@@ -66,7 +62,9 @@ def _order(suspect: Suspect, names: Sequence[str]) -> list[str] | None:
     """Return, for each position of the statement, the name whose gradient is there."""
     found: list[str] = []
     shared = suspect.backward
-    gradients = {h.name: h for h in shared.hands.values() if _made_by(suspect, h.binds)}
+    statement = suspect.statement
+    gradients = {hand.name: hand for hand in shared.hands.values()
+                 if any(bind.statement == statement for bind in hand.binds)}  # fmt: skip
     for name in names:
         hand = gradients.get(name)
         if hand is None or hand.node is None:
@@ -77,7 +75,3 @@ def _order(suspect: Suspect, names: Sequence[str]) -> list[str] | None:
         other = None if owner is None else shared.hands.get(id(owner.value))
         found.append(name if other is None else other.name)
     return found if sorted(found) == sorted(names) and found != list(names) else None
-
-
-def _made_by(suspect: Suspect, binds: Sequence[Bind]) -> bool:
-    return any(b.statement == suspect.statement for b in binds)

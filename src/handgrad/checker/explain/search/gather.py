@@ -6,9 +6,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from handgrad.checker.explain.search.evidence import BackwardContext, Contribution, View
 from handgrad.checker.explain.search.runner import LineRunner
-from handgrad.checker.explain.search.scene import Scene
+from handgrad.checker.explain.search.scene import BackwardContext, Contribution, Scene, View
 from handgrad.checker.explain.search.suspect import Suspect
 from handgrad.checker.explain.search.unit import Unit, unit_of
 from handgrad.checker.judge.grade import Grade
@@ -67,11 +66,7 @@ def _suspect(grade: Grade, at: int, backward: BackwardContext) -> Suspect:
         native = _view(backward.native, binds, final, autograd, None, unit)
     names = {b.name: b for b in forward.nodes() if b.kind != "param" or not hand.is_local()}
     gradients = {h.node.name: h.name for h in backward.hands.values() if h.node is not None}
-    names_late = backward.scenes[0].late
-    late = None if names_late is None else LineRunner(names_late)
-    return Suspect(
-        grade, statement, unit, views, parts, rest, native, late, names, gradients, backward
-    )
+    return Suspect(grade, statement, unit, views, parts, rest, native, names, gradients, backward)
 
 
 def _view(

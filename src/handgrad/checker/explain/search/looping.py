@@ -6,9 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from handgrad.checker.explain.search.names import NamesAt
 from handgrad.checker.explain.search.runner import LineRunner
 from handgrad.checker.explain.search.suspect import Suspect
 from handgrad.checker.explain.search.unit import calls_only_libraries
@@ -37,31 +35,21 @@ def loop_mends(
     """
     tree = _Replace(rows).visit(ast.Module([copy.deepcopy(loop)], []))
     line = loop.lineno
-    first, late = _above(suspect, line), suspect.backward.scenes[0].late
-    if first is None or late is None or not suspect.views:
+    first = next((b for b in _earlier(suspect, line) if b.scope and b.scope.names), None)
+    late = suspect.backward.scenes[0].late
+    if first is None or late is None:
         return False
     names = late.before(first)
     if not calls_only_libraries(tree, names):
         return False
     source = ast.unparse(ast.fix_missing_locations(tree))
-    found = _run(names, source, suspect.hand.name, torch.zeros_like(suspect.right))
-    return found is not None and found.shape == suspect.right.shape and suspect.is_right(found)
+    found = LineRunner(names).run(source, suspect.hand.name, torch.zeros_like(suspect.right))
+    return found is not None and suspect.is_right(found)
 
 
 def starts_from(suspect: Suspect, line: int) -> Bind | None:
     """Return the gradient's last Bind above that line, if it had any."""
     return next((b for b in _earlier(suspect, line) if b.name == suspect.hand.name), None)
-
-
-def _run(names: NamesAt, source: str, target: str, zeros: Tensor) -> Tensor | None:
-    try:
-        return LineRunner(names).run(source, target, zeros)
-    except Exception:  # whatever a loop that nobody wrote may lead to
-        return None
-
-
-def _above(suspect: Suspect, line: int) -> Bind | None:
-    return next((b for b in _earlier(suspect, line) if b.scope and b.scope.names), None)
 
 
 def _earlier(suspect: Suspect, line: int) -> Iterator[Bind]:

@@ -6,6 +6,7 @@ modifies none of the user's values.
 """
 
 import builtins
+import contextlib
 import types
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -53,19 +54,22 @@ class NamesAt:
     def __iter__(self) -> Iterator[str]:
         return iter(self._given)
 
-    def __getitem__(self, name: str) -> Any:
-        return self.stand_in(self._given[name])
-
     def get(self, name: str) -> Any:
         """Return the value of a name, None if it has none."""
-        try:
-            return self[name] if name in self._given else None
-        except KeyError:
-            return None
+        with contextlib.suppress(KeyError):
+            return self.stand_in(self._given[name])
+        return None
 
     def given(self, name: str) -> Any:
         """Return the value of a name in the user's own run."""
         return self._given[name]
+
+    def indices(self) -> dict[str, Tensor]:
+        """Return the index tensors by name."""
+        given = self._given.items()
+        return {
+            n: v for n, v in given if isinstance(v, Tensor) and v.dtype == torch.int64 and v.dim()
+        }
 
     def before(self, bind: Bind) -> "NamesAt":
         """Return the names at another moment of the same run."""
@@ -116,7 +120,7 @@ class NamesAt:
         try:
             return self.stand_in(value, tensor)
         except KeyError:
-            return StandIn({}, _itself)
+            return StandIn({}, lambda inner: inner)
 
     def _tensor(self, value: Tensor) -> Tensor:
         kept = self._kept.get(id(value))
@@ -169,7 +173,3 @@ def _root(module: str | None) -> str:
 
 def _elements(held: Any) -> Iterator[Any]:
     yield from held.values() if isinstance(held, dict) else held
-
-
-def _itself(value: Any) -> Any:
-    return value

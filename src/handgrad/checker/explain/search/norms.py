@@ -12,24 +12,24 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from handgrad.checker.closeness import close
 from handgrad.checker.explain.search.closed import (
-    Fitted,
-    alike,
+    cancels,
     fitted,
-    node_value,
-    reads,
+    is_near,
     rescaled,
+    sentence,
+    summands,
     target,
     tensors,
-    terms_of,
 )
+from handgrad.checker.explain.search.counts import count_named
 from handgrad.checker.explain.search.finding import Finding
-from handgrad.checker.explain.search.paths import Term
-from handgrad.checker.explain.search.relations import called, count_named, is_near, summands
+from handgrad.checker.explain.search.paths import terms
 from handgrad.checker.explain.search.suspect import Suspect
 from handgrad.checker.write.closed_forms import closed_form
 
-_EPS = ("1e-5", "1e-05", "1e-6", "1e-8", "1e-3", "1e-12")
+_EPS = ("1e-5", "1e-6", "1e-8", "1e-3", "1e-12")
 
 
 @dataclass(frozen=True)
@@ -47,13 +47,9 @@ def along(suspect: Suspect) -> int | None:
     The gradient then has three terms, and their sum adds up to 0 along it, because a constant added
     to all elements changes nothing.
     """
-    x, right = suspect.node.value, suspect.right
-    if x.dim() < 2 or len(terms_of(suspect)) != 3:
+    if suspect.node.value.dim() < 2 or len(terms(suspect)) != 3:
         return None
-    for dim in (0, -1):
-        if bool((right.sum(dim).abs() <= 1e-9 * right.abs().sum(dim) + 1e-30).all()):
-            return dim
-    return None
+    return next((dim for dim in (0, -1) if cancels(suspect.right, dim)), None)
 
 
 def norm_lines(suspect: Suspect) -> Iterator[str]:
@@ -64,7 +60,7 @@ def norm_lines(suspect: Suspect) -> Iterator[str]:
     x = suspect.node.value
     size = x.shape[dim]
     n, tail = count_named(suspect, size), "0" if dim == 0 else "-1, keepdim=True"
-    for dout in reads(suspect):
+    for dout in (hand.name for hand in suspect.reads):
         for parts in _parts(suspect, dim, tail):
             bessel = closed_form("bessel", n=n) if parts.bessel else ""
             for gain in ("", *_gains(suspect, x)):
@@ -79,20 +75,19 @@ def norm_lines(suspect: Suspect) -> Iterator[str]:
 def _parts(suspect: Suspect, dim: int, tail: str) -> Iterator[_Parts]:
     """Yield names for the normalised value and rstd, then expressions that compute them."""
     x = suspect.tensor(suspect.node.name)
-    x = suspect.node.value.double() if x is None else x.double()
+    x = suspect.node.value.double() if x is None else x
     diff = x - x.mean(dim, keepdim=True)
     named = [n for n, v in tensors(suspect).items() if v.shape == x.shape]
     for bessel in (False, True):
         var = (diff**2).sum(dim, keepdim=True) / (x.shape[dim] - bessel)
-        hats = [n for n in named if _is_hat(node_value(suspect, n), diff, var)]
+        hats = [n for n in named if _is_hat(suspect.tensor(n), diff, var)]
         for hat in hats[:2]:
-            value = node_value(suspect, hat)
-            for rstd in _rstds(suspect, diff, value):
+            for rstd in _rstds(suspect, diff, suspect.tensor(hat)):
                 yield _Parts(hat, rstd, bessel)
     node = suspect.node.name
     keep = "0, keepdim=True" if dim == 0 else tail
     for bessel in (False, True):
-        for eps in _EPS[:1] + _EPS[2:]:
+        for eps in _EPS:
             how = "" if bessel else ", unbiased=False"
             rstd = f"({node}.var({keep}{how}) + {eps})**-0.5"
             yield _Parts(f"({closed_form('xhat', x=node, dims=dim, rstd=rstd)})", rstd, bessel)
@@ -111,21 +106,21 @@ def _rstds(suspect: Suspect, diff: Tensor, hat: Tensor | None) -> list[str]:
         return []
     factors = []
     for name, tensor in tensors(suspect).items():
-        value = node_value(suspect, name) if tensor.numel() * 2 <= hat.numel() else None
+        value = suspect.tensor(name) if tensor.numel() * 2 <= hat.numel() else None
         if value is None:
             continue
-        if alike(_times(diff, value), hat):
+        if _scales(value, diff, hat):
             factors.append(name)
-        elif alike(_times(hat, value), diff):
+        elif _scales(value, hat, diff):
             factors.append(f"{name}**-1")
     return factors[:2]
 
 
-def _times(a: Tensor, b: Tensor) -> Tensor:
+def _scales(factor: Tensor, a: Tensor, b: Tensor) -> bool:
     try:
-        return a * b
-    except RuntimeError:
-        return a
+        return close(a * factor, b)
+    except RuntimeError:  # the shapes do not broadcast
+        return False
 
 
 def _gains(suspect: Suspect, x: Tensor) -> list[str]:
@@ -145,10 +140,8 @@ def wrong_terms(suspect: Suspect, block: str) -> Finding | None:
     fix = suspect.first(rescaled(suspect, fit))
     if fix is None:
         fix = suspect.first(norm_lines(suspect))
-    sentences = list(_sentences(suspect, fit))
-    if fix is None and not all(is_named for _, is_named in sentences):
-        return None
-    return Finding(f"{block}'s closed form: {'; '.join(text for text, _ in sentences)}.", fix)
+    wrong = sentence(suspect, fit, fix, _named)
+    return None if wrong is None else Finding(f"{block}'s closed form: {wrong}.", fix)
 
 
 def _other_form(suspect: Suspect, block: str) -> Finding | None:
@@ -156,9 +149,7 @@ def _other_form(suspect: Suspect, block: str) -> Finding | None:
     text = suspect.text
     if text is None or text.value is None:
         return None
-    names = dict.fromkeys(
-        [*_gains(suspect, suspect.node.value), *(n for p in _named_parts(suspect) for n in p)]
-    )
+    names = dict.fromkeys([*_gains(suspect, suspect.node.value), *_named_parts(suspect)])
     products = [n for n in text.of(ast.BinOp) if isinstance(n.op, ast.Mult | ast.Div)]
     for part in dict.fromkeys([text.value, *summands(text.value), *products]):
         for name in names:
@@ -175,29 +166,13 @@ def _other_form(suspect: Suspect, block: str) -> Finding | None:
     return Finding(message, whole)
 
 
-def _named_parts(suspect: Suspect) -> Iterator[tuple[str, str]]:
+def _named_parts(suspect: Suspect) -> Iterator[str]:
     dim = along(suspect)
     tail = "0" if dim == 0 else "-1, keepdim=True"
     for parts in _parts(suspect, dim or 0, tail) if dim is not None else ():
         if parts.xhat.isidentifier() and parts.rstd.isidentifier():
-            yield parts.xhat, parts.rstd
+            yield from (parts.xhat, parts.rstd)
 
 
-def _sentences(suspect: Suspect, fit: Fitted) -> Iterator[tuple[str, bool]]:
-    """Yield what is wrong with each term, and whether its factor has a name."""
-    if fit.overall is not None:
-        name, known = called(suspect, fit.overall)
-        yield f"the whole gradient is {name} times the correct one", known
-        return
-    for term in fit.lost:
-        yield f"{_named(term)} is missing", True
-    for term, times in fit.off:
-        if is_near(times, -1.0):
-            yield f"the sign of {_named(term)} is wrong", True
-        else:
-            name, known = called(suspect, times)
-            yield f"{_named(term)} is {name} times the correct one", known
-
-
-def _named(term: Term) -> str:
-    return f"the term through {term.name}" if term.name else "the direct term"
+def _named(statistic: str) -> str:
+    return f"the term through {statistic}" if statistic else "the direct term"

@@ -17,7 +17,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from handgrad.checker.explain.search.suspect import Suspect
+from handgrad.checker.explain.search.shares import op_name
+from handgrad.checker.explain.search.suspect import Suspect, once
 from handgrad.checker.passes.replay import Replay
 from handgrad.checker.record.trace import Bind, Op, tensors_in
 from handgrad.checker.write.decompose import DECOMPOSED
@@ -53,6 +54,7 @@ class _Statistic:
     """Whether it is one number for the whole tensor."""
 
 
+@once
 def terms(suspect: Suspect) -> tuple[Term, ...]:
     """Return the direct term, then that of each statistic; () if there are no statistics.
 
@@ -90,10 +92,14 @@ def _is_all(suspect: Suspect, statistic: _Statistic) -> bool:
 
 def _gradient(suspect: Suspect, held: Sequence[StatisticKey]) -> Tensor | None:
     """Return the node's gradient with statistics held constant; None if the replay fails."""
-    forward = suspect.forward
     replay = _Holding(suspect, held)
-    replay.run(forward.events)
-    edge = replay.edges.get(suspect.node.index)
+    replay.run(suspect.forward.events)
+    return gradient_in(suspect, replay)
+
+
+def gradient_in(suspect: Suspect, replay: Replay) -> Tensor | None:
+    """Return the node's gradient in a run of the forward pass, None if an operation failed."""
+    forward, edge = suspect.forward, replay.edges.get(suspect.node.index)
     if replay.failures or edge is None:
         return None
     try:
@@ -108,8 +114,7 @@ def _gradient(suspect: Suspect, held: Sequence[StatisticKey]) -> Tensor | None:
 def _statistics(suspect: Suspect) -> Iterable[_Statistic]:
     """Yield the reductions between the node and the tensors whose gradients the line reads."""
     forward, node = suspect.forward, suspect.node
-    reads = {id(h.node.value) for h in suspect.backward.hands.values()
-             if h.number in suspect.grade.reads and h.node is not None}  # fmt: skip
+    reads = {id(hand.node.value) for hand in suspect.reads if hand.node is not None}
     ends = {id(t) for t in forward.outputs} | reads
     names = {id(b.value): b for b in forward.nodes() if b.kind != "param"}
     downstream = {id(node.value)}
@@ -120,7 +125,7 @@ def _statistics(suspect: Suspect) -> Iterable[_Statistic]:
         if not inputs:
             continue
         downstream |= {id(t) for t in event.outputs} - ends
-        func = getattr(event.func, "__name__", "")
+        func = op_name(event)
         largest = max(t.numel() for t in inputs)
         small = all(t.numel() < largest for t in event.outputs if t.is_floating_point())
         if func in DECOMPOSED:
@@ -185,7 +190,7 @@ class _Holding(Replay):
         parts = {part for index, part in self._held if index == op.index}
         if not parts:
             return super()._call(op)
-        decomposition = DECOMPOSED.get(getattr(op.func, "__name__", ""))
+        decomposition = DECOMPOSED.get(op_name(op))
         if decomposition is None:
             results = [t.detach() for t in tensors_in(super()._call(op))]
             return results if isinstance(op.result, tuple | list) else results[0]

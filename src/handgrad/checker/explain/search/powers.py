@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from handgrad.checker.explain.search.calls import FunctionCall, calls
+from handgrad.checker.explain.search.calls import calls
 from handgrad.checker.explain.search.edits import Text, number
 
 NAMED = {"square": 2.0, "sqrt": 0.5, "rsqrt": -0.5, "reciprocal": -1.0}
@@ -50,14 +50,12 @@ def powers(text: Text) -> Iterator[Power]:
     for call in calls(text, {"pow", "float_power", *NAMED}):
         if call.name in NAMED:
             yield Power(text, call.node, call.operand, None, NAMED[call.name])
-        elif (exponent := _exponent(call)) is not None:
-            yield Power(text, call.node, call.operand, exponent)
+        else:
+            exponent = call.rest[0] if len(call.rest) == 1 else call.keyword(("exponent",))
+            if exponent is not None:
+                yield Power(text, call.node, call.operand, exponent)
 
 
 def star_in(text: Text) -> str:
     """Return the author's `**`, with or without spaces."""
     return " ** " if " ** " in text.text else "**"
-
-
-def _exponent(call: FunctionCall) -> ast.expr | None:
-    return call.rest[0] if len(call.rest) == 1 else call.keyword(("exponent",))

@@ -131,13 +131,3 @@ def turn_in(text: Text) -> str:
         ),
     }
     return max(ways, key=lambda way: ways[way])
-
-
-def upside_down(text: Text) -> Iterator[str]:
-    """Yield the statement with a multiplication instead of a division, and the reverse."""
-    for node in text.of(ast.BinOp):
-        if isinstance(node.op, ast.Mult | ast.Div):
-            yield text.exchanged(node, "/" if isinstance(node.op, ast.Mult) else "*")
-    tree = text.tree
-    if isinstance(tree, ast.AugAssign) and isinstance(tree.op, ast.Mult | ast.Div):
-        yield text.augmented("/" if isinstance(tree.op, ast.Mult) else "*")

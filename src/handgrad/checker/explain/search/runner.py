@@ -14,35 +14,47 @@ from torch import Tensor
 from handgrad.checker.explain.search.names import NamesAt
 
 BEFORE, RETURNED = "__before__", "__returned__"
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class LineRunner:
-    """Runs text; `dtype` is the default dtype (of zeros, say), None for the user's."""
+    """Runs text that nobody wrote, so it may raise anything: then the result is None.
+
+    `dtype` is the default dtype (of zeros, say), None for the user's.
+    """
 
     def __init__(self, names: NamesAt, dtype: torch.dtype | None = torch.float64) -> None:
         self._names = names
         self._dtype = dtype
 
     def value(self, source: str) -> Any:
-        """Return the value of an expression. Raise whatever it raises."""
-        tree = ast.parse(source, mode="eval")
-        code = compile(tree, "<line>", "eval")
-        names = self._given(code, writes=any(True for _ in _written(tree)))
-        return self._run(code, names, eval)
+        """Return the value of an expression."""
+        with contextlib.suppress(Exception):
+            tree = ast.parse(source, mode="eval")
+            code = compile(tree, "<line>", "eval")
+            names = self._given(code, writes=any(True for _ in _written(tree)))
+            return self._run(code, names, eval)
+        return None
 
     def run(
         self,
         source: str,
         target: str,
         before: Tensor | None,
-        given: Mapping[str, Any] = MappingProxyType({}),
+        given: Mapping[str, Any] = NOTHING,
     ) -> Tensor | None:
         """Run statements; return the value of `target` afterwards, None if it is not a tensor.
 
         `target` is an expression (dx, grads["x"], self.dx); `before` is its value at the start,
-        `given` are values for other names. Raise whatever they raise.
+        `given` are values for other names.
         """
-        tree = ast.parse(source)
+        with contextlib.suppress(Exception):
+            return self._result(ast.parse(source), target, before, given)
+        return None
+
+    def _result(
+        self, tree: ast.Module, target: str, before: Tensor | None, given: Mapping[str, Any]
+    ) -> Tensor | None:
         read = compile(target, "<line>", "eval")
         code = compile(tree, "<line>", "exec")
         names = self._given(code, _writes(tree, target, before is not None), read)

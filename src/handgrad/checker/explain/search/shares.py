@@ -3,7 +3,8 @@
 from torch import Tensor
 
 from handgrad.checker.closeness import same_constant, same_numbers
-from handgrad.checker.explain.search.suspect import Contribution, Suspect
+from handgrad.checker.explain.search.scene import Contribution
+from handgrad.checker.explain.search.suspect import Suspect
 from handgrad.checker.record.trace import Bind, Op
 
 
@@ -42,16 +43,11 @@ def constant(suspect: Suspect) -> float | None:
     return None if same_constant(found[-1], 1) else found[-1]
 
 
-def quotient(suspect: Suspect) -> tuple[Tensor, Tensor] | None:
-    """Return the contribution divided by the correct one, if both scenes agree.
-
-    The second tensor is True where the quotient is known; None if the scenes differ.
-    """
-    return agreed([(contribution, due) for contribution, due in shares(suspect)])
-
-
 def agreed(pairs: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor] | None:
-    """Return the elementwise quotient of the pairs if all agree, and where it is known."""
+    """Return the elementwise quotient of the pairs, one for each scene, and where it is known.
+
+    None if the scenes differ.
+    """
     if len(pairs) < 2 or any(a.shape != b.shape or not a.numel() for a, b in pairs):
         return None
     if any(not a.is_floating_point() or not b.is_floating_point() for a, b in pairs):
@@ -73,11 +69,17 @@ def gave(suspect: Suspect, view: int) -> Tensor:
 def upstream(suspect: Suspect, part: Contribution) -> list[Tensor] | None:
     """Return the gradient of the consumer in each scene."""
     forward, views = suspect.forward, len(suspect.views)
-    node = next((b for b in forward.nodes() if b.name == part.consumer and b.kind != "param"), None)
-    if part.hand is None or not isinstance(node, Bind) or node.index not in forward.truth:
+    node = consumer_node(suspect, part)
+    if part.hand is None or node is None or node.index not in forward.truth:
         return None
     found = [forward.truth[node.index], suspect.backward.random.get(id(node.value))][:views]
     return [f for f in found if f is not None] if len(found) == views else None
+
+
+def consumer_node(suspect: Suspect, part: Contribution) -> Bind | None:
+    """Return the first node of the consumer's name."""
+    nodes = (b for b in suspect.forward.nodes() if b.name == part.consumer and b.kind != "param")
+    return next(nodes, None)
 
 
 def ignores_upstream(suspect: Suspect) -> bool:
@@ -118,6 +120,11 @@ def forward_ops(suspect: Suspect) -> list[Op]:
             found.append(event)
             made |= {id(t) for t in event.outputs} - named
     return found
+
+
+def op_name(op: Op) -> str:
+    """Return the name of the function that an operation calls."""
+    return str(getattr(op.func, "__name__", ""))
 
 
 def forward_lines(suspect: Suspect) -> list[str]:

@@ -1,22 +1,21 @@
 """One statement to blame: the gradient it computes, the correct one, and trials of other lines."""
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, wraps
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import torch
 from torch import Tensor
 
 from handgrad.checker.closeness import close
 from handgrad.checker.explain.search.edits import Text
-from handgrad.checker.explain.search.evidence import BackwardContext, View
-from handgrad.checker.explain.search.evidence import Contribution as Contribution
 from handgrad.checker.explain.search.finding import Finding
-from handgrad.checker.explain.search.runner import LineRunner
-from handgrad.checker.explain.search.scene import Scene
+from handgrad.checker.explain.search.names import NamesAt
+from handgrad.checker.explain.search.runner import NOTHING, LineRunner
+from handgrad.checker.explain.search.scene import BackwardContext, Contribution, Scene, View
 from handgrad.checker.explain.search.unit import Unit, calls_only_libraries
 from handgrad.checker.judge.grade import Grade
 from handgrad.checker.pairs.hands import Pair
@@ -33,9 +32,15 @@ STEP = 20_000
 """What an iteration of a loop costs, in elements: Python's own work."""
 
 
+_Result = TypeVar("_Result")
+
+
 @dataclass
 class Suspect:
-    """Evidence about one statement. `views` has the true scene first, then the random one."""
+    """Evidence about one statement. `views` has the true scene first, then the random one.
+
+    Without views, its names were not recorded: no cause is tried.
+    """
 
     grade: Grade
     statement: Statement
@@ -45,8 +50,6 @@ class Suspect:
     rest: str
     """The gradient's later statements, to be run after this one."""
     native: View | None
-    late: LineRunner | None
-    """Evaluates expressions where the whole backward pass has run."""
     names: Mapping[str, Bind]
     """The forward's nodes by name, as this statement sees them."""
     gradients: Mapping[str, str]
@@ -54,8 +57,8 @@ class Suspect:
     backward: BackwardContext
     _tried: dict[str, bool] = field(default_factory=dict)
     _made: dict[int, Tensor] = field(default_factory=dict)
-    kept: dict[str, Any] = field(default_factory=dict)
-    """Results that several causes use, computed once."""
+    kept: dict[Callable[..., Any], Any] = field(default_factory=dict)
+    """The results of functions that are computed once."""
 
     @property
     def hand(self) -> Pair:
@@ -84,9 +87,8 @@ class Suspect:
     def makes(self, view: int) -> Tensor:
         """Return the gradient with this statement in a scene."""
         if view not in self._made:
-            scene = self.views[view]
-            after = scene.moment.after
-            found = self._finished(after, scene) if self.is_safe else after
+            after = self.views[view].moment.after
+            found = self._finished(after, self.views[view]) if self.is_safe else None
             self._made[view] = after if found is None else found
         return self._made[view]
 
@@ -94,6 +96,17 @@ class Suspect:
     def right(self) -> Tensor:
         """The correct gradient."""
         return self.views[0].right
+
+    @property
+    def scope(self) -> NamesAt:
+        """The names where the statement stands."""
+        return self.views[0].moment.names
+
+    @property
+    def reads(self) -> list[Pair]:
+        """The other gradients that the statement reads."""
+        hands = self.backward.hands.values()
+        return [h for h in hands if h.number in self.grade.reads and h is not self.hand]
 
     @property
     def noise(self) -> Tensor:
@@ -106,15 +119,14 @@ class Suspect:
     @cached_property
     def text(self) -> Text | None:
         """The statement to rewrite; None if it cannot run again."""
-        return self.shown if self.views and self.repeats else None
+        return self.shown if self.repeats else None
 
     @property
     def shown(self) -> Text | None:
         """The statement to read, whether or not it can run again."""
         if self.unit is None:
             return None
-        names = self.views[0].moment.names if self.views else ()
-        modules = frozenset(n for n in names if isinstance(names.given(n), ModuleType))  # type: ignore[union-attr]
+        modules = {n for n in self.scope if isinstance(self.scope.given(n), ModuleType)}
         return Text(self.unit.text, self.unit.tree, modules, self.statement.source)
 
     @cached_property
@@ -128,29 +140,22 @@ class Suspect:
         if self.unit is None:
             return False
         tree = ast.parse(self.unit.source(self.unit.text) + "\n" + self.rest)
-        return calls_only_libraries(tree, self.views[0].moment.names)
+        return calls_only_libraries(tree, self.scope)
 
     @cached_property
-    def trials(self) -> tuple[View, ...]:
+    def trials(self) -> range:
         """The scenes in which other lines are tried: those in which the user's line repeats.
 
         A loop that computes its own upstream gradients cannot run with random ones.
         """
-        first, *others = self.views
-        return first, *(v for v in others if not self.is_looped or self._repeats(v))
+        everywhere = not self.is_looped or all(map(self._repeats, self.views[1:]))
+        return range(len(self.views) if everywhere else 1)
 
-    def with_names(self, given: Mapping[str, Any], view: int) -> Tensor | None:
-        """Return the result of the statement with other values for some names."""
-        scene = self.views[view]
+    def is_right_with(self, given: Mapping[str, Any], view: int) -> bool:
+        """Tell whether the statement is correct with other values for some names."""
         assert self.unit is not None
-        try:
-            source = self.unit.source(self.unit.text)
-            found = scene.runner.run(source, self.unit.target, scene.before, given)
-            if found is None or not self.rest:
-                return found
-            return scene.finish.run(self.rest, self.unit.target, found, given)
-        except Exception:  # a shape that does not fit, say
-            return None
+        found = self._run(self.unit.text, self.views[view], given=given)
+        return found is not None and self.is_right(found, view)
 
     def _repeats(self, view: View) -> bool:
         assert self.unit is not None
@@ -170,31 +175,24 @@ class Suspect:
 
     def value(self, expression: str, view: int = 0) -> Any:
         """Return the value of an expression at the statement, None if it raises."""
-        try:
-            return self.views[view].runner.value(expression)
-        except Exception:
-            return None
+        return self.views[view].runner.value(expression)
 
     def tensor(self, name: str) -> Tensor | None:
         """Return the floating-point tensor of that name here, or None."""
-        found = self.views[0].moment.names.get(name)
+        found = self.scope.get(name)
         return found if isinstance(found, Tensor) and found.is_floating_point() else None
 
-    def mends(self, text: str | None) -> bool:
+    def mends(self, text: str) -> bool:
         """Tell whether `text` instead of the statement is correct in every scene."""
-        if text is None or self.text is None or text == self.text.text:
+        if self.text is None or text == self.text.text:
             return False
-        if text not in self._tried:
-            if len(self._tried) >= self.allowed:
-                return False
-            self._tried[text] = all(self._right(text, view) for view in self.trials)
-        return self._tried[text]
+        return self._once(text, lambda: all(self._right(text, view) for view in self.trials))
 
-    def would(self, text: str) -> bool:
-        """Tell the same where the user's own statement cannot run again."""
-        return all(self._right(text, view) for view in self.views)
+    def would(self, text: str, rest: str | None = None) -> bool:
+        """Tell the same where the user's own statement cannot run again, or before another rest."""
+        return all(self._right(text, view, rest) for view in range(len(self.views)))
 
-    def first(self, texts: Iterator[str]) -> str | None:
+    def first(self, texts: Iterable[str]) -> str | None:
         """Return the first text that gives the correct gradient."""
         return next((text for text in texts if self.mends(text)), None)
 
@@ -203,35 +201,35 @@ class Suspect:
         autograd = self.forward.autograd.get(self.node.index)
         if self.native is None or autograd is None or finding.fix is None or self.unit is None:
             return "rounding"
-        text = finding.fix
         if finding.adds:
-            made = self._run(self.unit.text, self.native)
-            found = self._later(text, self.backward.native, made, None)
-        elif finding.at is not None:
-            return "rounding"
+            made = self.natively(self.unit.text)
+            found = self._later(finding.fix, self.backward.native, made, None)
         else:
-            found = self.natively(text)
+            found = self.natively(finding.fix) if finding.at is None else None
         return "exact" if found is not None and same_bits(found, autograd) else "rounding"
 
     def mends_later(self, rest: str) -> bool:
         """Tell whether other later statements make the gradient correct."""
-        if rest not in self._tried:
-            if len(self._tried) >= self.allowed or self.text is None:
-                return False
-            self._tried[rest] = all(self._right(self.text.text, v, rest) for v in self.views)
-        return self._tried[rest]
+        text = self.text
+        return text is not None and self._once(rest, lambda: self.would(text.text, rest))
 
     def completes(self, line: str) -> bool:
         """Tell whether `line`, added below the backward pass, makes the gradient correct."""
-        if line not in self._tried:
+
+        def completes(view: int) -> bool:
+            scene = self.backward.scenes[view]
+            found = self._later(line, scene, self.makes(view), torch.float64)
+            return found is not None and self.is_right(found, view)
+
+        return self._once(line, lambda: all(map(completes, range(len(self.views)))))
+
+    def _once(self, text: str, succeeds: Callable[[], bool]) -> bool:
+        """Try a text unless it was tried before, or too many were."""
+        if text not in self._tried:
             if len(self._tried) >= self.allowed:
                 return False
-            made = (self._later(line, scene, self.makes(i), torch.float64)
-                    for i, scene in enumerate(self.backward.scenes[: len(self.views)]))  # fmt: skip
-            self._tried[line] = all(
-                m is not None and self.is_right(m, i) for i, m in enumerate(made)
-            )
-        return self._tried[line]
+            self._tried[text] = succeeds()
+        return self._tried[text]
 
     def natively(self, text: str) -> Tensor | None:
         """Return the result of a text in the user's dtype, if it can run there."""
@@ -239,48 +237,64 @@ class Suspect:
 
     def is_right(self, value: Tensor, view: int = 0) -> bool:
         """Tell whether a value is the correct gradient in that scene."""
-        return self._agrees(value, self.views[view])
-
-    def _right(self, text: str, view: View, rest: str | None = None) -> bool:
-        found = self._run(text, view, rest)
-        return found is not None and self._agrees(found, view)
-
-    def _agrees(self, value: Tensor, view: View) -> bool:
-        if value.shape != view.right.shape or value.is_complex():
+        right = self.views[view].right
+        if value.shape != right.shape or value.is_complex():
             return False
-        if view is self.views[0]:
-            return formula_is_right(value.double(), view.right, self.noise, self.dtype)
-        return close(value.double(), view.right)
+        if view == 0:
+            return formula_is_right(value.double(), right, self.noise, self.dtype)
+        return close(value.double(), right)
 
-    def _run(self, text: str, view: View, rest: str | None = None) -> Tensor | None:
-        found = self._alone(text, view)
-        return None if found is None else self._finished(found, view, rest)
+    def is_off_by(self, extra: Sequence[Contribution], lost: Sequence[Contribution]) -> bool:
+        """Tell whether, in every scene, it contains the `extra` once more and lacks the `lost`."""
+        views = range(len(self.views))
+        known = all(len(part.values) >= len(views) for part in (*extra, *lost))
+        if not known or self.made.shape != self.right.shape:
+            return False
+        off = [sum(p.values[i] for p in lost) - sum(p.values[i] for p in extra) for i in views]
+        return all(self.is_right(self.makes(i) + off[i], i) for i in views)
 
-    def _finished(self, made: Tensor, view: View, rest: str | None = None) -> Tensor | None:
+    def _right(self, text: str, view: int, rest: str | None = None) -> bool:
+        found = self._run(text, self.views[view], rest)
+        return found is not None and self.is_right(found, view)
+
+    def _run(
+        self, text: str, view: View, rest: str | None = None, given: Mapping[str, Any] = NOTHING
+    ) -> Tensor | None:
+        found = self._alone(text, view, given)
+        return None if found is None else self._finished(found, view, rest, given)
+
+    def _finished(
+        self, made: Tensor, view: View, rest: str | None = None, given: Mapping[str, Any] = NOTHING
+    ) -> Tensor | None:
         """Return the result of the gradient's later statements (or `rest` instead) on it."""
         rest = self.rest if rest is None else rest
-        if not rest:
-            return made
-        try:
-            target = self.hand.name if self.unit is None else self.unit.target
-            return view.finish.run(rest, target, made)
-        except Exception:
-            return None
+        return view.finish.run(rest, self._target, made, given) if rest else made
 
     def _later(
         self, line: str, scene: Scene | None, made: Tensor | None, dtype: torch.dtype | None
     ) -> Tensor | None:
         if scene is None or scene.late is None or made is None:
             return None
-        try:
-            return LineRunner(scene.late, dtype).run(line, self.hand.name, made)
-        except Exception:  # as above
-            return None
+        return LineRunner(scene.late, dtype).run(line, self.hand.name, made)
 
-    def _alone(self, text: str, view: View) -> Tensor | None:
+    def _alone(self, text: str, view: View, given: Mapping[str, Any] = NOTHING) -> Tensor | None:
         source = text if self.unit is None else self.unit.source(text)
-        try:
-            target = self.hand.name if self.unit is None else self.unit.target
-            return view.runner.run(source, target, view.before)
-        except Exception:  # whatever a line that nobody wrote may lead to
-            return None
+        return view.runner.run(source, self._target, view.before, given)
+
+    @property
+    def _target(self) -> str:
+        """The expression that reads the gradient."""
+        return self.hand.name if self.unit is None else self.unit.target
+
+
+def once(function: Callable[[Suspect], _Result]) -> Callable[[Suspect], _Result]:
+    """Compute a function of a suspect once for each: several causes use the result."""
+
+    @wraps(function)
+    def result(suspect: Suspect) -> _Result:
+        if result not in suspect.kept:
+            suspect.kept[result] = function(suspect)
+        found: _Result = suspect.kept[result]
+        return found
+
+    return result

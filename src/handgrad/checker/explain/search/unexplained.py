@@ -31,13 +31,17 @@ def _ratio(made: Tensor, right: Tensor, noise: Tensor) -> str:
         return f"It is not 0 where 0 is correct, most of all at {at}."
     beside = bool((off & ~known).any())  # not 0 where 0 is right: no ratio says that
     if not beside and _spread(ratio) < CONSTANTS:
-        return f"It is {number(_any(ratio))} times the correct value everywhere."
+        constant = float(ratio[ratio.isfinite()][0])
+        return f"It is {number(constant)} times the correct value everywhere."
     for dim, name in ((-1, "row"), (-2, "column")) if ratio.dim() > 1 else ():
         if not beside and int(known.sum(dim).max()) > 1 and _spread_along(ratio, dim) < CONSTANTS:
-            constant = f"The ratio to the correct value is constant within each {name}"
-            return f"{constant} but not across them."
+            return (
+                f"The ratio to the correct value is constant within each {name} but not across "
+                "them."
+            )
     where = "everywhere" if share > 0.95 else f"in {share:.0%} of the elements"
-    return f"It is wrong {where}, most at {at}: {_pair(made, right, at)}."
+    got, expected = float(made[tuple(at)]), float(right[tuple(at)])
+    return f"It is wrong {where}, most at {at}: {got:.4g}, expected {expected:.4g}."
 
 
 def _due(suspect: Suspect) -> list[str]:
@@ -58,10 +62,6 @@ def _furthest(made: Tensor, right: Tensor) -> list[int]:
     return [int(i) for i in torch.unravel_index(far.argmax(), right.shape)]
 
 
-def _pair(made: Tensor, right: Tensor, at: list[int]) -> str:
-    return f"{float(made[tuple(at)]):.4g}, expected {float(right[tuple(at)]):.4g}"
-
-
 def _spread(ratio: Tensor) -> float:
     known = ratio[ratio.isfinite()]
     if known.numel() < 2 or known.numel() < int((~ratio.isnan()).sum()):
@@ -75,7 +75,3 @@ def _spread_along(ratio: Tensor, dim: int) -> float:
     known = low <= high
     far = (high - low).abs() / torch.maximum(high.abs(), low.abs())
     return float(far[known].nan_to_num(nan=torch.inf).max()) if bool(known.any()) else torch.inf
-
-
-def _any(ratio: Tensor) -> float:
-    return float(ratio[ratio.isfinite()].flatten()[0])

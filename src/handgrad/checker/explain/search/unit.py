@@ -2,13 +2,17 @@
 
 import ast
 import textwrap
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from handgrad.checker.explain.search.body import Body
+from handgrad.checker.explain.search.edits import Text
 from handgrad.checker.explain.search.names import PURE, NamesAt, of_library
 from handgrad.checker.explain.search.runner import RETURNED
 from handgrad.checker.record.instrument import Statement, beside
 
+_SIMPLE = ast.Assign | ast.AugAssign | ast.AnnAssign | ast.Expr | ast.Return
+Loop = ast.For | ast.While
+_SCOPES = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Module
 _EFFECTS = {"backward", "load", "manual_seed", "requires_grad_", "save", "savetxt", "savez", "seed",
             "step", "tofile", "zero_grad"}  # fmt: skip
 """Functions of libraries that do more than to compute something."""
@@ -17,6 +21,44 @@ _DRAWS = {"alpha_dropout", "bernoulli", "bernoulli_", "dropout", "dropout1d", "d
           "poisson", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like",
           "random", "random_", "randperm", "uniform_"}  # fmt: skip
 """Functions that draw random numbers: another call gives others."""
+
+
+class Body:
+    """A statement in its source: `stack` is the blocks around it, the outer ones first.
+
+    `node` is None where the source has no statement on that line.
+    """
+
+    def __init__(self, statement: Statement) -> None:
+        self.stack: list[ast.AST] = []
+        self.node: ast.stmt | None = None
+        try:
+            inner: ast.AST = ast.parse(statement.source)
+        except SyntaxError:
+            return
+        while hasattr(inner, "body"):
+            self.stack.append(inner)
+            found = _inside(inner, statement)
+            if found is None:
+                return
+            inner = found
+        assert isinstance(inner, ast.stmt)
+        self.node = inner
+
+    @property
+    def loops(self) -> list[Loop]:
+        """The loops around it, the outer ones first, within its function."""
+        scopes = [i for i, block in enumerate(self.stack) if isinstance(block, _SCOPES)]
+        return [block for block in self.stack[scopes[-1] + 1 :] if isinstance(block, Loop)]
+
+    @property
+    def before(self) -> ast.stmt | None:
+        """The statement that stands right above it, in the same block."""
+        for name in ("body", "orelse", "finalbody") if self.node is not None else ():
+            rows: list[ast.stmt] = getattr(self.stack[-1], name, [])
+            if self.node in rows[1:]:
+                return rows[rows.index(self.node) - 1]
+        return None
 
 
 @dataclass(frozen=True)
@@ -47,9 +89,10 @@ def unit_of(statement: Statement, name: str, looped: bool, first: Statement) -> 
     `looped`: the statement ran more than once, so the unit includes a loop: the outermost one that
     does not contain the gradient's `first` statement (dW = zeros).
     """
-    tree = _parsed(statement.text)
-    if tree is None:
+    parsed = Text.parsed(statement.text)
+    if parsed is None or not isinstance(parsed.tree, _SIMPLE):
         return None
+    tree = parsed.tree
     target = _target(tree, statement, name)
     if not looped:
         return Unit(statement.text, tree, target)
@@ -107,15 +150,6 @@ def _is_known(function: ast.expr, names: NamesAt) -> bool:
     return not isinstance(root, ast.Name) or root.id in names or root.id in PURE
 
 
-def _parsed(text: str) -> ast.stmt | None:
-    try:
-        body = ast.parse(text).body
-    except SyntaxError:
-        return None
-    simple = ast.Assign | ast.AugAssign | ast.AnnAssign | ast.Expr | ast.Return
-    return body[0] if len(body) == 1 and isinstance(body[0], simple) else None
-
-
 def _target(tree: ast.stmt, statement: Statement, name: str) -> str:
     """Return the expression that reads the gradient back: `dx`, `grads['x']`, `self.dx`."""
     if isinstance(tree, ast.Return):
@@ -141,3 +175,20 @@ def _loop_around(body: Body, statement: Statement, first: Statement) -> ast.For 
 
 def _indent(line: str) -> str:
     return line[: len(line) - len(line.lstrip())]
+
+
+def _inside(block: ast.AST, statement: Statement) -> ast.stmt | None:
+    """Return the statement in a block at the line; of several there, the one of that text."""
+    line = statement.place.line
+    found = [n for n in _rows(block) if n.lineno <= line <= (n.end_lineno or n.lineno)]
+    source = statement.source
+    named = (n for n in found if ast.get_source_segment(source, n) == statement.text)
+    return next(named, found[-1] if found else None)
+
+
+def _rows(block: ast.AST) -> Iterator[ast.stmt]:
+    for node in ast.iter_child_nodes(block):
+        if isinstance(node, ast.stmt):
+            yield node
+        elif isinstance(node, ast.ExceptHandler | ast.match_case):
+            yield from node.body

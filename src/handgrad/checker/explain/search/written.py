@@ -1,9 +1,8 @@
-"""A correct line from the rules of differentiation, where no edit of the user's line helps."""
+"""Correct lines that are no edit: from the rules of differentiation, or added below the others."""
 
 import ast
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 
 import torch
 
@@ -11,36 +10,33 @@ from handgrad.checker.explain.search.edits import Text
 from handgrad.checker.explain.search.finding import Finding
 from handgrad.checker.explain.search.runner import RETURNED, LineRunner
 from handgrad.checker.explain.search.suspect import Suspect
+from handgrad.checker.pairs.hands import Pair
 from handgrad.checker.records import Place
 from handgrad.checker.write.compose.branches import Branch, branches
 
 
-@dataclass(frozen=True)
-class CorrectedLine:
-    """A line that has been run and is correct. `at` and `adds` as in a Finding."""
+def with_line(suspect: Suspect, finding: Finding) -> Finding:
+    """Return the finding with a corrected line, if it has none and one can be written.
 
-    text: str
-    at: Place | None = None
-    adds: bool = False
-
-
-def written(suspect: Suspect) -> CorrectedLine | None:
-    """Return the line that should replace the statement, or that is missing below it."""
-    if not suspect.views or suspect.grade.alias is not None or suspect.is_looped:
-        return None
+    The line replaces the statement, or is missing below it.
+    """
+    if finding.fix is not None or suspect.grade.alias is not None or suspect.is_looped:
+        return finding
     found = [b for b in _branches(suspect) if b.expression is not None]
     for text in _lines(suspect, found):
         if suspect.would(text):
-            return CorrectedLine(text)
-    return _added(suspect, found)
+            return Finding(finding.message, text)
+    return _added(suspect, finding.message, found) or finding
 
 
-def with_line(suspect: Suspect, finding: Finding) -> Finding:
-    """Return the finding with a corrected line, if it has none and one can be written."""
-    if finding.fix is not None:
-        return finding
-    line = written(suspect)
-    return finding if line is None else Finding(finding.message, line.text, line.at, line.adds)
+def addition(suspect: Suspect, message: str, lines: Iterable[str], reads: str | None) -> Finding:
+    """Return a finding with the first line that completes the gradient, or without a line.
+
+    `reads` is the gradient that the line reads, so it must be placed below that one.
+    """
+    fix = next((line for line in lines if suspect.completes(line)), None)
+    hand = next((h for h in suspect.backward.hands.values() if h.name == reads), None)
+    return Finding(message, fix, _below(suspect, hand), adds=True)
 
 
 def _branches(suspect: Suspect) -> list[Branch]:
@@ -52,13 +48,13 @@ def _branches(suspect: Suspect) -> list[Branch]:
 
 def _lines(suspect: Suspect, found: list[Branch]) -> Iterator[str]:
     """Yield the statement with one contribution, and with all of them."""
-    unit = suspect.unit
+    unit, text = suspect.unit, suspect.shown
     name, tree = (suspect.hand.name, None) if unit is None else (unit.target, unit.tree)
-    among = None if unit is None else _among(Text(unit.text, unit.tree), name)
+    among = None if text is None else _among(text, name)
     if among is not None or isinstance(tree, ast.Return):
         for branch in found:
-            if among is not None and unit is not None:
-                yield Text(unit.text, unit.tree).replace(among, str(branch.expression))
+            if among is not None and text is not None:
+                yield text.replace(among, str(branch.expression))
             elif name == RETURNED:
                 yield f"return {branch.expression}"
         return
@@ -84,32 +80,23 @@ def _among(text: Text, name: str) -> ast.expr | None:
     return value.elts[names.index(name)] if name in names else None
 
 
-def _added(suspect: Suspect, found: list[Branch]) -> CorrectedLine | None:
-    """Return the line for a contribution that no statement adds, if all its names exist there."""
-    late = suspect.late
-    if late is None or suspect.made.shape != suspect.right.shape:
+def _added(suspect: Suspect, message: str | None, found: list[Branch]) -> Finding | None:
+    """Add the contribution that no statement adds, if all the names in it exist at the end."""
+    names = suspect.backward.scenes[0].late
+    if names is None or suspect.made.shape != suspect.right.shape:
         return None
     for branch in found:
-        value = _value(late, str(branch.expression))
-        if not isinstance(value, torch.Tensor) or not suspect.is_right(suspect.made + value):
-            continue
-        line = f"{suspect.hand.name} += {branch.expression}"
-        return CorrectedLine(line, _below(suspect, branch), True)
+        value = LineRunner(names).value(str(branch.expression))
+        if isinstance(value, torch.Tensor) and suspect.is_right(suspect.made + value):
+            hands, consumer = suspect.backward.hands, branch.consumer
+            hand = None if consumer is None else hands.get(id(consumer.value))
+            line = f"{suspect.hand.name} += {branch.expression}"
+            return Finding(message, line, _below(suspect, hand), adds=True)
     return None
 
 
-def _value(late: LineRunner, expression: str) -> object:
-    """Return the value of an expression at the end, None if it raises."""
-    try:
-        return late.value(expression)
-    except Exception:
-        return None
-
-
-def _below(suspect: Suspect, branch: Branch) -> Place:
-    """Return the later of the gradient's last statement and the upstream gradient's."""
+def _below(suspect: Suspect, hand: Pair | None) -> Place:
+    """Return the place below which a line that reads the gradient `hand` can be added."""
     final = suspect.hand.own_final()
-    consumer = branch.consumer
-    other = suspect.backward.hands.get(id(consumer.value)) if consumer is not None else None
-    last = final if other is None else max(final, other.own_final(), key=lambda bind: bind.index)
+    last = final if hand is None else max(final, hand.own_final(), key=lambda bind: bind.index)
     return last.statement.place

@@ -9,7 +9,7 @@ reductions   sums put in, left out, moved, along another dimension; mean for sum
 names        another name for one that the line reads
 numbers      counts, constants, eps
 exponents    powers
-terms        terms of sums left out
+terms        terms of sums left out; a factor of one applied to all
 factors      tensors as factors, upstream gradients, local derivatives
 masks        comparisons and what they select
 places       indices, slices, `=` for `+=`

@@ -8,7 +8,7 @@ from torch import Tensor
 from handgrad.checker.explain.search.edits import Text, number
 from handgrad.checker.explain.search.grammar.edit import Edit
 from handgrad.checker.explain.search.powers import NAMED, Power, powers
-from handgrad.checker.explain.search.shares import forward_ops
+from handgrad.checker.explain.search.shares import forward_ops, op_name
 from handgrad.checker.explain.search.suspect import Suspect
 
 _POWERS = (-3.0, -2.0, -1.5, -1.0, -0.5, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0)
@@ -69,7 +69,7 @@ def raised(suspect: Suspect) -> list[float]:
     """Return the exponents by which the forward raises this node, or something made of it."""
     found = []
     for event in forward_ops(suspect):
-        name = getattr(event.func, "__name__", "").strip("_")
+        name = op_name(event).strip("_")
         power = event.args[1] if name == "pow" and len(event.args) > 1 else NAMED.get(name)
         if name in ("rdiv", "rtruediv"):  # 1 / x
             power = -1.0

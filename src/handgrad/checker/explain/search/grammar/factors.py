@@ -31,6 +31,16 @@ def with_tensor(suspect: Suspect, text: Text) -> Iterator[Edit]:
                 yield Edit(text.scaled(node, f"{name} * {{}}"), name, line)
 
 
+def upside_down(suspect: Suspect, text: Text) -> Iterator[Edit]:
+    """Multiply instead of dividing, and the reverse."""
+    for node in text.of(ast.BinOp):
+        if isinstance(node.op, ast.Mult | ast.Div):
+            yield Edit(text.exchanged(node, "/" if isinstance(node.op, ast.Mult) else "*"))
+    tree = text.tree
+    if isinstance(tree, ast.AugAssign) and isinstance(tree.op, ast.Mult | ast.Div):
+        yield Edit(text.augmented("/" if isinstance(tree.op, ast.Mult) else "*"))
+
+
 def times_upstream(suspect: Suspect, text: Text) -> Iterator[Edit]:
     """Multiply one expression by the gradient of a consumer that the line does not read."""
     for hand, consumer in _unread(suspect, text):

@@ -3,7 +3,6 @@
 import ast
 from collections.abc import Iterator
 
-import torch
 from torch import Tensor
 
 from handgrad.checker.explain.search.edits import Text
@@ -60,16 +59,9 @@ def _others(suspect: Suspect, name: str) -> Iterator[str]:
 
 def _indices(suspect: Suspect, name: str) -> Iterator[str]:
     """Yield the other index tensors of the same shape: the targets for the tokens."""
-    given, names = suspect.value(name), suspect.views[0].moment.names
-    if not isinstance(given, Tensor) or given.dtype != torch.int64 or given.dim() == 0:
-        return
-    for other in names:
-        value = names.given(other)
-        fits = isinstance(value, Tensor) and (value.dtype, value.shape) == (
-            torch.int64,
-            given.shape,
-        )
-        if fits and other != name:
+    known = suspect.scope.indices()
+    for other, value in known.items() if name in known else ():
+        if other != name and value.shape == known[name].shape:
             yield other
 
 

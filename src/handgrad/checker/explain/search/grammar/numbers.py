@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from handgrad.checker.explain.search.counts import Count, counts, fraction, named
+from handgrad.checker.explain.search.counts import fraction, named, named_counts
 from handgrad.checker.explain.search.edits import Text, number
 from handgrad.checker.explain.search.grammar.edit import Edit
 from handgrad.checker.explain.search.products import without_factors
@@ -68,7 +68,7 @@ def other_count(suspect: Suspect, text: Text) -> Iterator[Edit]:
         if isinstance(text.parent(node), ast.Subscript | ast.Attribute | ast.Tuple):
             continue
         given = suspect.value(text.segment(node))
-        for count in _counts(suspect) if type(given) is int else ():
+        for count in named_counts(suspect) if type(given) is int else ():
             if count.value != given:
                 yield _exchanged(text, node, count.name, f", which counts {count.what}")
 
@@ -106,7 +106,7 @@ def terms(suspect: Suspect, text: Text) -> Iterator[Edit]:
     for _, node, _ in text.without_terms():
         for term in (node.left, node.right):
             written = text.segment(term)
-            for count in _counts(suspect):
+            for count in named_counts(suspect):
                 message = f"{written} is off by the factor {count.name} = {number(count.value)}"
                 fix = text.scaled(term, f"{{}} / {count.name}")
                 yield Edit(fix, f"{message} ({count.what}).")
@@ -181,11 +181,6 @@ def _times(text: Text, part: ast.expr, factor: float) -> str:
     return text.scaled(part, f"{number(factor)} * {{}}")
 
 
-def _counts(suspect: Suspect) -> list[Count]:
-    """Return what the forward counts and has a name for."""
-    return [c for c in counts(suspect) if c.what and c.name != number(c.value)]
-
-
 def _is_number(suspect: Suspect, text: Text, node: ast.expr) -> bool:
     """Tell whether an expression is a number, whatever the tensors are."""
     return isinstance(suspect.value(text.segment(node)), int | float)
@@ -227,12 +222,9 @@ def _added(suspect: Suspect) -> dict[str, str]:
     """Return the names that the forward adds a small number to, with the number as it has it."""
     found = {}
     for source in dict.fromkeys(bind.statement.text for bind in suspect.forward.nodes()):
-        try:
-            tree = ast.parse(source).body
-        except SyntaxError:
-            continue
-        text = Text(source, tree[0])
-        for node in text.of(ast.BinOp) if len(tree) == 1 else ():
+        text = Text.parsed(source)
+        for node in text.of(ast.BinOp) if text is not None else ():
+            assert text is not None
             if _adds_eps(suspect, text, node) and isinstance(node.left, ast.Name):
                 found[node.left.id] = text.segment(node.right)
     return found

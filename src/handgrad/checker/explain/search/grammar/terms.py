@@ -1,4 +1,4 @@
-"""Terms of sums: left out, one after another; then the statement that adds one."""
+"""Terms of sums: left out, one after another; a factor of one applied to all."""
 
 import ast
 from collections.abc import Iterator
@@ -23,6 +23,23 @@ def without_branch(suspect: Suspect, text: Text) -> Iterator[Edit]:
         yield Edit(fix)
     if not isinstance(text.tree, ast.Assign):
         yield Edit(text.commented_out)
+
+
+def regrouped(suspect: Suspect, text: Text) -> Iterator[Edit]:
+    """Apply a divisor or factor of one term to the whole sum."""
+    for node in text.of(ast.BinOp):
+        right = node.right
+        if not isinstance(node.op, ast.Add | ast.Sub) or not isinstance(right, ast.BinOp):
+            continue
+        sign = "+" if isinstance(node.op, ast.Add) else "-"
+        left = text.segment(node.left)
+        if isinstance(right.op, ast.Div | ast.Mult):
+            how = "/" if isinstance(right.op, ast.Div) else "*"
+            inner = f"({left} {sign} {text.segment(right.left)})"
+            yield Edit(text.replace(node, f"{inner} {how} {text.segment(right.right)}"))
+            if how == "*":
+                inner = f"({left} {sign} {text.segment(right.right)})"
+                yield Edit(text.replace(node, f"{text.segment(right.left)} * {inner}"))
 
 
 def _done(op: ast.operator) -> str:
