@@ -38,7 +38,7 @@ def test_one_small_wrong_element_beside_large_ones_is_found():
 
 
 @pytest.mark.parametrize(
-    ("shape", "made", "mend"),
+    ("shape", "made", "correction"),
     [
         ((1, 3), (3,), "keepdim=True"),
         ((4, 1), (4,), "keepdim=True"),
@@ -52,16 +52,17 @@ def test_one_small_wrong_element_beside_large_ones_is_found():
         ((1, 3), (5, 4, 3), ".sum((0, 1)).view(1, 3)"),
     ],
 )
-def test_a_right_value_in_the_wrong_shape_comes_with_its_mend(shape, made, mend):
+def test_a_right_value_in_the_wrong_shape_comes_with_its_correction(shape, made, correction):
     hand = draw(*made)
     truth = {
         "keepdim=True": lambda: hand.reshape(shape),
         ".T": lambda: hand.T,
     }.get(
-        mend, lambda: hand.reshape(shape) if mend.startswith(".view") else hand.sum_to_size(shape)
+        correction,
+        lambda: hand.reshape(shape) if correction.startswith(".view") else hand.sum_to_size(shape),
     )()
     found = dict(fits(hand, truth.shape))
-    assert torch.allclose(found[mend], truth)
+    assert torch.allclose(found[correction], truth)
     assert judge(hand.float(), None, truth, truth.abs().max() * EPS)[0] == "shape"
 
 

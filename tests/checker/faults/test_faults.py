@@ -94,7 +94,7 @@ def test_every_fault_is_named_at_its_line_and_nothing_besides(kind: str) -> None
     assert counted(rows)[kind] == Explained(len(faults), explained, len(faults))
 
 
-def test_a_slip_of_shape_has_a_verdict_of_its_own_and_its_mend() -> None:
+def test_a_slip_of_shape_has_a_verdict_of_its_own_and_its_correction() -> None:
     for fault in generate(["keepdim missing"]).faults:
         rows = {row.hand: row for row in check_program(fault.source, fault.sizes).rows}
         row = rows[fault.root.hand]

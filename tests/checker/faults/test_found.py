@@ -1,4 +1,4 @@
-"""What the proving ground found in the checker once, so that it stays mended."""
+"""What the proving ground found in the checker once, so that it stays corrected."""
 
 import ast
 

@@ -59,7 +59,7 @@ REPORT = Report(
         ROOT,
         row("pre", "wrong", 10, blame="inherited", blamed_on=("dh",), max_abs_diff=1.0, ratio=9e4),
         row("W", "wrong", 11, blame="inherited", blamed_on=("dh",), spread=Spread(("1x",), "it")),
-        row("z", "shape", 12, shape=(1, 27), expected_shape=(27,), message="sum(0) mends it."),
+        row("z", "shape", 12, shape=(1, 27), expected_shape=(27,), message="sum(0) corrects it."),
         Row("b", None, "missing"),
     ),
     notes=(Note("HG201", "dh is dq itself", "h", Place(9)), Note("HG211", "never read again")),

@@ -110,7 +110,7 @@ def test_the_fragment_folds_what_needs_no_attention() -> None:
         "try: dh = counts * dcounts (checked: exact) to "
         "blame for 2 others: dpre, dW Where dh is off: only column 1 off: only column 1 "
         "Right values in the wrong shape ~ dz line 12 got f32[1,27], expected f32[27] "
-        "dz = dpre.sum(0, keepdim=True) sum(0) mends it."
+        "dz = dpre.sum(0, keepdim=True) sum(0) corrects it."
     )
     assert re.findall(r"<summary>(.*?)</summary>", html) == [
         "Every gradient (5)",
@@ -164,7 +164,7 @@ def test_each_level_of_detail_hides_the_next(page: bool, level: str) -> None:
     assert ("checked" in html) == (level == "fix")
     assert ("derivative" in html) == (level != "where")
     assert ("HG106" in html) == (level != "where")
-    assert ("sum(0) mends" in html) == (level != "where")
+    assert ("sum(0) corrects" in html) == (level != "where")
     assert "only column 1" in html  # where it is off, at every level
 
 

@@ -64,7 +64,7 @@ def _line(pair: Pair, run: BackwardRun) -> Line:
     if outcome.shape != truth.shape:
         fit = next(_right_fits(outcome, truth, noise, dtype), None)
         # sizes of 1 too many or too few are a slip; a sum or a transpose is a wrong line
-        wrong = fit is None or outcome.numel() != truth.numel() or fit.mend.endswith("T")
+        wrong = fit is None or outcome.numel() != truth.numel() or fit.correction.endswith("T")
     else:
         wrong = not formula_is_right(outcome, truth, noise, dtype)
     blame = Blame()

@@ -36,7 +36,7 @@ get that far. A gradient computed from wrong values that cancel goes beyond."""
 class Fit(NamedTuple):
     """A gradient in the shape of its node, and the code that gives it this shape."""
 
-    mend: str
+    correction: str
     value: Tensor
 
 
@@ -59,8 +59,8 @@ def judge(
         return _same_shape(hand, autograd, truth, noise, formula)
     ratio = None
     formulas = dict(fits(formula, truth.shape)) if formula is not None else {}
-    for mend, value in fits(hand, truth.shape):
-        verdict, ratio = _same_shape(value, autograd, truth, noise, formulas.get(mend))
+    for correction, value in fits(hand, truth.shape):
+        verdict, ratio = _same_shape(value, autograd, truth, noise, formulas.get(correction))
         if verdict != "wrong":
             return "shape", ratio
     return "wrong", ratio
@@ -136,8 +136,8 @@ def fits(hand: Tensor, shape: torch.Size) -> Iterator[Fit]:
             summed = hand.sum(dims, keepdim=missing == 0)
             text = str(dims[0]) if len(dims) == 1 else str(tuple(dims))
             keep = ", keepdim=True" if missing == 0 else ""
-            mend = f".sum({text}{keep})" + ("" if summed.shape == shape else view)
-            yield Fit(mend, summed.reshape(shape))
+            correction = f".sum({text}{keep})" + ("" if summed.shape == shape else view)
+            yield Fit(correction, summed.reshape(shape))
 
 
 def _same_shape(

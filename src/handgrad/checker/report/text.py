@@ -70,7 +70,7 @@ def _finding(row: Row, report: ReportData, marks: dict[str, str]) -> RenderableT
     if row.cause:
         sentences = [f"{' '.join(sentences)} [{row.cause}]"]
     body += map(Text, sentences)
-    body += [Text(line, style="green") for line in words.mend(row)]
+    body += [Text(line, style="green") for line in words.correction(row)]
     heirs = words.blamed(row, report)
     body += [Text(heirs, style="dim")] if heirs else []
     return Group(head, Padding(Group(*body), (0, 0, 0, INDENT)))

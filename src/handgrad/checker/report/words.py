@@ -127,7 +127,7 @@ def explanation(row: Row) -> list[str]:
     return sentences
 
 
-def mend(row: Row) -> list[str]:
+def correction(row: Row) -> list[str]:
     """Return the corrected line with what to do with it, and its verdict when it was run."""
     if row.fix is None:
         return []

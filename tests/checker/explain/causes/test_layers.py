@@ -98,7 +98,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("layer", "right", "wrong", "hand", "cause", "message", "fix"), CASES)
-def test_the_line_is_explained_and_mended(
+def test_the_line_is_explained_and_corrected(
     explained, layer, right, wrong, hand, cause, message, fix
 ) -> None:
     source = LAYERS[layer]

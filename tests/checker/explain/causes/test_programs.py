@@ -1,4 +1,4 @@
-"""Programs that are not flat: the line is run again and mended wherever it stands."""
+"""Programs that are not flat: the line is run again and corrected wherever it stands."""
 
 import pytest
 
@@ -134,7 +134,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("source", "line", "hand", "message", "fix"), CASES)
-def test_a_line_is_mended_where_it_stands(explained, source, line, hand, message, fix) -> None:
+def test_a_line_is_corrected_where_it_stands(explained, source, line, hand, message, fix) -> None:
     row = explained(planted(source, line), hand)
     assert (row.message, row.fix, row.blame) == (message, fix, "root")
 

@@ -124,7 +124,7 @@ def test_nothing_of_the_users_is_touched(line, capsys) -> None:
         ("layer.dz = (1 + h**2) * dh", True),
     ],
 )
-def test_what_calls_the_users_own_code_is_not_mended_by_running_it(line, fix) -> None:
+def test_what_calls_the_users_own_code_is_not_corrected_by_running_it(line, fix) -> None:
     rows = recorded(line)[0].finish("program.py").rows
     row = next(r for r in rows if r.node == "z")
     assert (row.fix == line.replace("+ h", "- h")) is fix

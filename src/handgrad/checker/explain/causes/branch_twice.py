@@ -21,7 +21,7 @@ from itertools import permutations
 from handgrad.checker.explain.search.finding import Finding
 from handgrad.checker.explain.search.grammar import terms
 from handgrad.checker.explain.search.grammar.edit import corrected
-from handgrad.checker.explain.search.scene import Contribution
+from handgrad.checker.explain.search.scene import ConsumerShare
 from handgrad.checker.explain.search.suspect import Suspect
 
 CODE = "HG136"
@@ -41,7 +41,7 @@ def find(suspect: Suspect) -> Finding | None:
     return Finding(f"{_said(suspect, again)}.{leaves}", fix)
 
 
-def _said(suspect: Suspect, again: Contribution) -> str:
+def _said(suspect: Suspect, again: ConsumerShare) -> str:
     return (
         f"The contribution through {again.consumer} is added twice: {suspect.hand.name} already "
         "contains it"

@@ -21,7 +21,7 @@ from handgrad.checker.explain.search.edits import Text
 from handgrad.checker.explain.search.finding import Finding
 from handgrad.checker.explain.search.grammar.edit import edited, edited_later, edits
 from handgrad.checker.explain.search.grammar.places import moved
-from handgrad.checker.explain.search.looping import loop_mends
+from handgrad.checker.explain.search.looping import loop_corrects
 from handgrad.checker.explain.search.suspect import Suspect
 from handgrad.checker.explain.search.unit import Body
 from handgrad.checker.records import Place
@@ -44,7 +44,7 @@ def _in_loop(suspect: Suspect) -> Finding | None:
     if suspect.text is not None or not body.loops or body.node is None:
         return None
     for fix, message in edits(suspect, suspect.shown, EDITS):
-        if loop_mends(suspect, body.loops[0], {body.node: ast.parse(fix).body}):
+        if loop_corrects(suspect, body.loops[0], {body.node: ast.parse(fix).body}):
             return Finding(message, fix)
     return None
 
@@ -60,7 +60,7 @@ def _range(suspect: Suspect) -> Finding | None:
         for edit in moved(suspect, text):
             right = edit.text.removeprefix("_ = ").replace("range(0, ", "range(")
             other = ast.For(loop.target, ast.parse(right, mode="eval").body, loop.body, loop.orelse)
-            if loop_mends(suspect, body.loops[0], {loop: [other]}):
+            if loop_corrects(suspect, body.loops[0], {loop: [other]}):
                 return Finding(
                     f"Off by one: the loop over {got} must run over {right}.",
                     f"for {target} in {right}:",

@@ -26,7 +26,7 @@ from handgrad.checker.explain.search.finding import Finding
 from handgrad.checker.explain.search.grammar.edit import corrected
 from handgrad.checker.explain.search.grammar.factors import reads_name, sloped, upside_down
 from handgrad.checker.explain.search.powers import powers
-from handgrad.checker.explain.search.scene import Contribution
+from handgrad.checker.explain.search.scene import ConsumerShare
 from handgrad.checker.explain.search.shares import (
     agreed,
     forward_line,
@@ -60,7 +60,7 @@ def find(suspect: Suspect) -> Finding | None:
     return None
 
 
-def _missing(suspect: Suspect, part: Contribution, derivative: Derivative | None) -> str:
+def _missing(suspect: Suspect, part: ConsumerShare, derivative: Derivative | None) -> str:
     node, line = suspect.node.name, forward_line(suspect, part.consumer)
     message = (
         f"The local derivative is missing: this is {part.hand} alone, as if {part.consumer} were "
@@ -76,7 +76,10 @@ def _missing(suspect: Suspect, part: Contribution, derivative: Derivative | None
 
 
 def _wrong(
-    suspect: Suspect, part: Contribution, derivative: Derivative | None, made: tuple[Tensor, Tensor]
+    suspect: Suspect,
+    part: ConsumerShare,
+    derivative: Derivative | None,
+    made: tuple[Tensor, Tensor],
 ) -> str:
     node, consumer = suspect.node.name, part.consumer
     line = forward_line(suspect, consumer)
@@ -93,7 +96,7 @@ def _wrong(
     return f"{message}; this line has {what}."
 
 
-def _power(suspect: Suspect, part: Contribution) -> str | None:
+def _power(suspect: Suspect, part: ConsumerShare) -> str | None:
     """Return the derivative of the power in the forward line, spelled as that line is."""
     line, node = forward_line(suspect, part.consumer), suspect.node.name
     if line is None or suspect.text is None:
@@ -113,7 +116,7 @@ def _slope(derivative: Derivative, x: str, y: str) -> str:
     return text if len(text) <= 60 else f"that of {derivative.name}"
 
 
-def known(suspect: Suspect, part: Contribution) -> Derivative | None:
+def known(suspect: Suspect, part: ConsumerShare) -> Derivative | None:
     """Return the derivative if the consumer is one elementwise function of the node."""
     consumer = suspect.names.get(part.consumer)
     if consumer is None:
@@ -127,7 +130,7 @@ def known(suspect: Suspect, part: Contribution) -> Derivative | None:
 
 
 def _recognised(
-    suspect: Suspect, part: Contribution, derivative: Derivative, made: tuple[Tensor, Tensor]
+    suspect: Suspect, part: ConsumerShare, derivative: Derivative, made: tuple[Tensor, Tensor]
 ) -> str | None:
     """Return what the line multiplies by instead, if it is recognised."""
     x, y = suspect.tensor(suspect.node.name), suspect.tensor(part.consumer)
@@ -155,7 +158,7 @@ def _is(got: Tensor, value: Tensor, at: Tensor) -> bool:
     return bool(value[at].isfinite().all()) and same_numbers(got[at], value[at])
 
 
-def _fix(suspect: Suspect, part: Contribution, derivative: Derivative | None) -> str | None:
+def _fix(suspect: Suspect, part: ConsumerShare, derivative: Derivative | None) -> str | None:
     if suspect.text is None or part.hand is None:
         return None
     slope = _power(suspect, part)

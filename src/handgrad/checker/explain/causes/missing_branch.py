@@ -25,7 +25,7 @@ from torch import Tensor
 
 from handgrad.checker.explain.search.counts import count_named, factors
 from handgrad.checker.explain.search.finding import Finding
-from handgrad.checker.explain.search.scene import Contribution
+from handgrad.checker.explain.search.scene import ConsumerShare
 from handgrad.checker.explain.search.shares import consumer_node
 from handgrad.checker.explain.search.suspect import Suspect
 from handgrad.checker.explain.search.written import addition
@@ -53,7 +53,7 @@ def find(suspect: Suspect) -> Finding | None:
     message, text = f"{suspect.hand.name} lacks the contribution through {names}", suspect.text
     if text is not None and isinstance(text.tree, ast.Assign):
         fix = f"{text.segment(text.tree.targets[0])} += {text.segment(text.tree.value)}"
-        if suspect.mends(fix) or suspect.mends(f"{_earlier(suspect)}\n{fix}"):
+        if suspect.corrects(fix) or suspect.corrects(f"{_earlier(suspect)}\n{fix}"):
             return Finding(f"{message}: `=` replaces the previous value, `+=` adds to it.", fix)
     if len(lost) > 1:
         return Finding(f"{message}.")
@@ -87,7 +87,7 @@ def _earlier(suspect: Suspect) -> str:
     return made[-1].statement.text if made else ""
 
 
-def _lost(suspect: Suspect) -> tuple[Contribution, ...]:
+def _lost(suspect: Suspect) -> tuple[ConsumerShare, ...]:
     """Return the fewest contributions that, if missing, explain the result."""
     parts = suspect.parts
     sizes = range(1, len(parts)) if len(parts) <= MANY else (1, len(parts) - 1)
@@ -98,7 +98,7 @@ def _lost(suspect: Suspect) -> tuple[Contribution, ...]:
     return ()
 
 
-def _lines(suspect: Suspect, part: Contribution) -> Iterator[str]:
+def _lines(suspect: Suspect, part: ConsumerShare) -> Iterator[str]:
     """Yield lines that may add the contribution of one consumer."""
     gradient, back = suspect.hand.name, part.hand
     if back is None:
@@ -117,7 +117,7 @@ def _lines(suspect: Suspect, part: Contribution) -> Iterator[str]:
     yield f"{gradient} += {back}.view({suspect.node.name}.shape)"
 
 
-def _beside(suspect: Suspect, part: Contribution) -> Sequence[str]:
+def _beside(suspect: Suspect, part: ConsumerShare) -> Sequence[str]:
     """Return the other tensors that the consumer is computed from."""
     node = consumer_node(suspect, part)
     words = re.findall(r"\w+", node.statement.text) if node is not None else []

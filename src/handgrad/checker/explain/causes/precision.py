@@ -42,13 +42,13 @@ _DTYPES = _SHORT | _WHOLE
 
 def find(suspect: Suspect) -> Finding | None:
     """Leave out one change of dtype after another."""
-    text, mends = (suspect.text, suspect.mends)
+    text, corrects = (suspect.text, suspect.corrects)
     if not suspect.grade.root and suspect.is_safe:  # in float64 it makes something else
-        text, mends = suspect.shown, partial(_is_right, suspect)
+        text, corrects = suspect.shown, partial(_is_right, suspect)
     if text is None:
         return None
     for fix, dtype in [*_kept(text), *_all_kept(text)]:
-        if mends(fix):
+        if corrects(fix):
             return Finding(_why(suspect, dtype), fix)
     return None
 

@@ -22,7 +22,7 @@ import ast
 from handgrad.checker.explain.search.finding import Finding
 from handgrad.checker.explain.search.grammar.edit import edited
 from handgrad.checker.explain.search.grammar.places import added
-from handgrad.checker.explain.search.looping import loop_mends, starts_from
+from handgrad.checker.explain.search.looping import loop_corrects, starts_from
 from handgrad.checker.explain.search.suspect import Suspect
 from handgrad.checker.explain.search.unit import Body
 
@@ -45,7 +45,7 @@ def _every_turn(suspect: Suspect) -> Finding | None:
     if not body.loops or not isinstance(node, ast.Assign) or not isinstance(target, _TARGETS):
         return None
     outer = body.loops[0]
-    if not loop_mends(suspect, outer, {node: [ast.AugAssign(target, ast.Add(), node.value)]}):
+    if not loop_corrects(suspect, outer, {node: [ast.AugAssign(target, ast.Add(), node.value)]}):
         return None
     head, _, value = suspect.statement.text.partition("=")
     fix = f"{head.rstrip()} += {value.lstrip()}"

@@ -140,7 +140,7 @@ def _overall(suspect: Suspect, times: float) -> Finding:
     text = suspect.text
     if text is not None and times < 1 and isinstance(text.tree, ast.AugAssign):
         fix = text.commented_out
-        if suspect.mends(fix):
+        if suspect.corrects(fix):
             return Finding(f"{message}: it is scaled twice. Remove this line.", fix)
     templates = [template for template, _ in factors(suspect, 1 / times)]
     if text is not None and text.value is not None and not suspect.rest:

@@ -62,7 +62,7 @@ def find(suspect: Suspect) -> Finding | None:
     for name, factor, over in _functions(suspect, found) if found is not None else ():
         if has_rule and not (factor == name and not over and _stands(suspect, name)):
             continue  # local_derivative says which it should be
-        fix = _mended(suspect, factor, over)
+        fix = _corrected_by(suspect, factor, over)
         if fix is not None or not has_rule:
             return Finding(_message(suspect, name, factor, over), fix)
     return edited(suspect, EDITS)
@@ -108,7 +108,7 @@ def _near(suspect: Suspect) -> list[str]:
     return [name for name in known if name != suspect.hand.name]
 
 
-def _mended(suspect: Suspect, factor: str, over: bool) -> str | None:
+def _corrected_by(suspect: Suspect, factor: str, over: bool) -> str | None:
     """Return the line without the factor, or with it, or with the whole divided by it."""
     text = suspect.text
     if text is None or text.value is None:

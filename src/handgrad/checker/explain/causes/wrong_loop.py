@@ -22,7 +22,7 @@ Right:
 import ast
 
 from handgrad.checker.explain.search.finding import Finding
-from handgrad.checker.explain.search.looping import loop_mends
+from handgrad.checker.explain.search.looping import loop_corrects
 from handgrad.checker.explain.search.suspect import Suspect
 from handgrad.checker.explain.search.unit import Body, Loop
 from handgrad.checker.judge.statements import grouped
@@ -44,7 +44,7 @@ def _reset(suspect: Suspect) -> Finding | None:
     if not body.loops or not inner.loops or body.node is None or first is suspect.statement:
         return None
     outer = body.loops[0]
-    if not loop_mends(suspect, outer, {body.node: [ast.Pass()]}):
+    if not loop_corrects(suspect, outer, {body.node: [ast.Pass()]}):
         return None
     message = (
         f"`{first.text}` is inside the loop: each iteration discards what earlier iterations "
@@ -61,7 +61,7 @@ def _below(suspect: Suspect) -> Finding | None:
     outer: ast.stmt = body.loops[0] if body.loops else above
     innermost = _innermost(above)
     end = innermost.body[-1]
-    if not loop_mends(suspect, outer, {node: [ast.Pass()], end: [end, node]}):
+    if not loop_corrects(suspect, outer, {node: [ast.Pass()], end: [end, node]}):
         return None
     last = end.end_lineno or innermost.lineno
     message = (

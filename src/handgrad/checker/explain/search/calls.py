@@ -14,7 +14,7 @@ REDUCTIONS = {"sum", "mean", "max", "min", "amax", "amin", "var", "std", "norm",
 
 
 @dataclass(frozen=True)
-class FunctionCall:
+class LineCall:
     """A call of a method or function on `operand`; `rest` are its other positional arguments."""
 
     text: Text
@@ -80,7 +80,7 @@ class FunctionCall:
         return self.text.replace(self.node, re.sub(gone, "", whole).replace("(, ", "("))
 
 
-def calls(text: Text, names: Collection[str]) -> Iterator[FunctionCall]:
+def calls(text: Text, names: Collection[str]) -> Iterator[LineCall]:
     """Yield the calls of methods and module functions with these names."""
     for node in text.of(ast.Call):
         function = node.func
@@ -89,9 +89,9 @@ def calls(text: Text, names: Collection[str]) -> Iterator[FunctionCall]:
         if any(isinstance(a, ast.Starred) for a in node.args):
             continue
         if not _is_module(text, function.value):
-            yield FunctionCall(text, node, function, function.value, tuple(node.args), True)
+            yield LineCall(text, node, function, function.value, tuple(node.args), True)
         elif node.args:
-            yield FunctionCall(text, node, function, node.args[0], tuple(node.args[1:]), False)
+            yield LineCall(text, node, function, node.args[0], tuple(node.args[1:]), False)
 
 
 def reduced(text: Text, node: ast.expr, name: str, dims: str, keep: bool) -> str:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from handgrad.checker.explain.search.runner import LineRunner
-from handgrad.checker.explain.search.scene import BackwardContext, Contribution, Scene, View
+from handgrad.checker.explain.search.scene import BackwardContext, ConsumerShare, Scene, View
 from handgrad.checker.explain.search.suspect import Suspect
 from handgrad.checker.explain.search.unit import Unit, unit_of
 from handgrad.checker.judge.grade import Grade
@@ -86,10 +86,10 @@ def _view(
     return View(moment, runner, LineRunner(last.names, dtype), first.before, right)
 
 
-def _parts(number: int, backward: BackwardContext) -> tuple[Contribution, ...]:
+def _parts(number: int, backward: BackwardContext) -> tuple[ConsumerShare, ...]:
     found = []
     for consumer, values in backward.parts.get(number, {}).items():
         hand = backward.hands.get(consumer)
         name = backward.forward.name_of(consumer)
-        found.append(Contribution(name, None if hand is None else hand.name, values))
+        found.append(ConsumerShare(name, None if hand is None else hand.name, values))
     return tuple(found)

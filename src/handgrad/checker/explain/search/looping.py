@@ -25,7 +25,7 @@ class _Replace(ast.NodeTransformer):
         return list(self.rows[at]) if at in self.rows else self.generic_visit(node)
 
 
-def loop_mends(
+def loop_corrects(
     suspect: Suspect, loop: ast.stmt, rows: Mapping[ast.stmt, Sequence[ast.stmt]]
 ) -> bool:
     """Tell whether a loop with other `rows` for some of its own gives the correct gradient.

@@ -154,7 +154,7 @@ def _other_form(suspect: Suspect, block: str) -> Finding | None:
     for part in dict.fromkeys([text.value, *summands(text.value), *products]):
         for name in names:
             fix = text.scaled(part, f"{name} * {{}}")
-            if suspect.mends(fix):
+            if suspect.corrects(fix):
                 return Finding(f"{block}'s closed form: the factor {name} is missing.", fix)
     whole = suspect.first(norm_lines(suspect))
     if whole is None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from handgrad.checker.explain.search.calls import FunctionCall, calls
+from handgrad.checker.explain.search.calls import LineCall, calls
 from handgrad.checker.explain.search.edits import Patch, Text
 
 _MATRIX = {"matmul", "mm", "bmm", "mv", "dot"}
@@ -24,7 +24,7 @@ class Product:
     left: ast.expr
     right: ast.expr
     is_matrix: bool
-    call: FunctionCall | None = None
+    call: LineCall | None = None
 
     @property
     def name(self) -> str:

@@ -91,7 +91,7 @@ class SceneReplay(BackwardReplay):
 
 
 @dataclass(frozen=True)
-class Contribution:
+class ConsumerShare:
     """What one consumer contributes to a node's gradient, in each scene."""
 
     consumer: str

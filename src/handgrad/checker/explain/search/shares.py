@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from handgrad.checker.closeness import same_constant, same_numbers
-from handgrad.checker.explain.search.scene import Contribution
+from handgrad.checker.explain.search.scene import ConsumerShare
 from handgrad.checker.explain.search.suspect import Suspect
 from handgrad.checker.record.trace import Bind, Op
 
@@ -33,8 +33,8 @@ def constant(suspect: Suspect) -> float | None:
         square = (due * due).sum()
         factor = float((contribution * due).sum() / square) if square else 0.0
         if factor == factor and abs(factor) not in (0.0, float("inf")):
-            mended = suspect.makes(view) - contribution + contribution / factor
-            if suspect.is_right(mended, view):
+            corrected = suspect.makes(view) - contribution + contribution / factor
+            if suspect.is_right(corrected, view):
                 found.append(factor)
                 continue
         return None
@@ -66,7 +66,7 @@ def gave(suspect: Suspect, view: int) -> Tensor:
     return suspect.makes(view) if len(suspect.parts) == 1 else suspect.added(view)
 
 
-def upstream(suspect: Suspect, part: Contribution) -> list[Tensor] | None:
+def upstream(suspect: Suspect, part: ConsumerShare) -> list[Tensor] | None:
     """Return the gradient of the consumer in each scene."""
     forward, views = suspect.forward, len(suspect.views)
     node = consumer_node(suspect, part)
@@ -76,7 +76,7 @@ def upstream(suspect: Suspect, part: Contribution) -> list[Tensor] | None:
     return [f for f in found if f is not None] if len(found) == views else None
 
 
-def consumer_node(suspect: Suspect, part: Contribution) -> Bind | None:
+def consumer_node(suspect: Suspect, part: ConsumerShare) -> Bind | None:
     """Return the first node of the consumer's name."""
     nodes = (b for b in suspect.forward.nodes() if b.name == part.consumer and b.kind != "param")
     return next(nodes, None)
@@ -90,7 +90,7 @@ def ignores_upstream(suspect: Suspect) -> bool:
     return any(bool((value != 1).any()) for value in above)
 
 
-def is_upstream_alone(suspect: Suspect, part: Contribution) -> bool:
+def is_upstream_alone(suspect: Suspect, part: ConsumerShare) -> bool:
     """Tell whether the result is the consumer's gradient alone, summed or expanded to its shape."""
     above = upstream(suspect, part)
     if not above or len(above) < len(suspect.views):

@@ -15,7 +15,7 @@ from handgrad.checker.explain.search.edits import Text
 from handgrad.checker.explain.search.finding import Finding
 from handgrad.checker.explain.search.names import NamesAt
 from handgrad.checker.explain.search.runner import NOTHING, LineRunner
-from handgrad.checker.explain.search.scene import BackwardContext, Contribution, Scene, View
+from handgrad.checker.explain.search.scene import BackwardContext, ConsumerShare, Scene, View
 from handgrad.checker.explain.search.unit import Unit, calls_only_libraries
 from handgrad.checker.judge.grade import Grade
 from handgrad.checker.pairs.hands import Pair
@@ -46,7 +46,7 @@ class Suspect:
     statement: Statement
     unit: Unit | None
     views: tuple[View, ...]
-    parts: tuple[Contribution, ...]
+    parts: tuple[ConsumerShare, ...]
     rest: str
     """The gradient's later statements, to be run after this one."""
     native: View | None
@@ -182,7 +182,7 @@ class Suspect:
         found = self.scope.get(name)
         return found if isinstance(found, Tensor) and found.is_floating_point() else None
 
-    def mends(self, text: str) -> bool:
+    def corrects(self, text: str) -> bool:
         """Tell whether `text` instead of the statement is correct in every scene."""
         if self.text is None or text == self.text.text:
             return False
@@ -194,7 +194,7 @@ class Suspect:
 
     def first(self, texts: Iterable[str]) -> str | None:
         """Return the first text that gives the correct gradient."""
-        return next((text for text in texts if self.mends(text)), None)
+        return next((text for text in texts if self.corrects(text)), None)
 
     def checked(self, finding: Finding) -> Literal["exact", "rounding"]:
         """Return the verdict on the corrected line in the user's dtype, by autograd's bits."""
@@ -208,7 +208,7 @@ class Suspect:
             found = self.natively(finding.fix) if finding.at is None else None
         return "exact" if found is not None and same_bits(found, autograd) else "rounding"
 
-    def mends_later(self, rest: str) -> bool:
+    def corrects_later(self, rest: str) -> bool:
         """Tell whether other later statements make the gradient correct."""
         text = self.text
         return text is not None and self._once(rest, lambda: self.would(text.text, rest))
@@ -244,7 +244,7 @@ class Suspect:
             return formula_is_right(value.double(), right, self.noise, self.dtype)
         return close(value.double(), right)
 
-    def is_off_by(self, extra: Sequence[Contribution], lost: Sequence[Contribution]) -> bool:
+    def is_off_by(self, extra: Sequence[ConsumerShare], lost: Sequence[ConsumerShare]) -> bool:
         """Tell whether, in every scene, it contains the `extra` once more and lacks the `lost`."""
         views = range(len(self.views))
         known = all(len(part.values) >= len(views) for part in (*extra, *lost))

@@ -110,7 +110,9 @@ def wrong_shape(e: FunctionEvidence) -> FunctionFinding | None:
     )
     for fit in fits(returned.double(), right.shape):
         if torch.allclose(fit.value, right, rtol=_rounding(e), atol=1e-30):
-            return FunctionFinding(f"{shapes}; its values are right.", f"Append {fit.mend} to it.")
+            return FunctionFinding(
+                f"{shapes}; its values are right.", f"Append {fit.correction} to it."
+            )
     reduced = _reduced(returned.double(), right)
     if reduced is not None:
         return FunctionFinding(

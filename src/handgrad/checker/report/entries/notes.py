@@ -237,7 +237,7 @@ def on_gradient(grade: Grade) -> Iterator[tuple[str, str]]:
             "HG210",
             (
                 f"{name} has shape {tuple(grade.value.shape)}, {node.name} has shape {expected}: "
-                f"{grade.fit.mend} corrects it."
+                f"{grade.fit.correction} corrects it."
             ),
         )
 

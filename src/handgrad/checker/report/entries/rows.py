@@ -114,7 +114,7 @@ def _shape(grade: Grade, truth: Tensor) -> str:
     inherited = f" (given the error of {_culprits(grade)})" if grade.blamed_on else ""
     return (
         f"The value is correct{inherited}, but its shape is {_shape_of(grade.value)} and "
-        f"{grade.hand.node.name} has shape {_shape_of(truth)}: {fit.mend} corrects it."
+        f"{grade.hand.node.name} has shape {_shape_of(truth)}: {fit.correction} corrects it."
     )
 
 

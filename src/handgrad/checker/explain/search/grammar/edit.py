@@ -37,7 +37,7 @@ def edits(suspect: Suspect, text: Text | None, rules: Rules) -> Iterator[tuple[s
 def edited(suspect: Suspect, rules: Rules) -> Finding | None:
     """Return the first edit that is correct. Each line is run once, whoever asks for it."""
     for fix, message in edits(suspect, suspect.text, rules):
-        if suspect.mends(fix):
+        if suspect.corrects(fix):
             return Finding(message, fix)
     return None
 
@@ -61,6 +61,6 @@ def edited_later(suspect: Suspect, rules: Rules) -> Finding | None:
         for fix, message in edits(suspect, Text.parsed(statement.text), rules):
             rows = [s.text for s in later]
             rows[i] = fix
-            if suspect.mends_later("\n".join(rows)):
+            if suspect.corrects_later("\n".join(rows)):
                 return Finding(message, fix, statement.place)
     return None

@@ -9,7 +9,7 @@ from torch import Tensor
 from handgrad.checker.explain.search.calls import (
     DIMS,
     REDUCTIONS,
-    FunctionCall,
+    LineCall,
     calls,
     counts_back,
     keepdim_in,
@@ -45,13 +45,13 @@ def mean_for_sum(suspect: Suspect, text: Text) -> Iterator[Edit]:
 
 def in_shape(suspect: Suspect, text: Text) -> Iterator[Edit]:
     """Keep a dimension or drop it; then bring the whole to the shape that is due."""
-    mend = suspect.grade.fit.mend if suspect.grade.fit is not None else ""
+    correction = suspect.grade.fit.correction if suspect.grade.fit is not None else ""
     for call in calls(text, REDUCTIONS):
         yield Edit(call.kept())
     for call in calls(text, ("unsqueeze", "squeeze", "view", "reshape", "flatten")):
         yield Edit(call.left_out())
-    if text.value is not None and mend.startswith("."):
-        yield Edit(text.wrap(text.value, f"{{}}{mend}"))
+    if text.value is not None and correction.startswith("."):
+        yield Edit(text.wrap(text.value, f"{{}}{correction}"))
 
 
 def summed(suspect: Suspect, text: Text) -> Iterator[Edit]:
@@ -104,7 +104,7 @@ def along(suspect: Suspect, text: Text) -> Iterator[Edit]:
                 yield _along(call, "", kept, other)
 
 
-def _along(call: FunctionCall, current: str, fix: str, other: str) -> Edit:
+def _along(call: LineCall, current: str, fix: str, other: str) -> Edit:
     return Edit(fix, f"{call.name} runs along {_named(current)}", _named(other))
 
 
@@ -115,7 +115,7 @@ def _named(axis: str) -> str:
     return f"dimension{'s' if several else ''} {axis.strip('()[]') if several else axis}"
 
 
-def _rank(suspect: Suspect, call: FunctionCall) -> int:
+def _rank(suspect: Suspect, call: LineCall) -> int:
     rank = getattr(suspect.value(call.inner), "ndim", None)
     return rank if isinstance(rank, int) else 2
 
