@@ -4,7 +4,7 @@ A rule yields the line with one change at a time. A cause lists its rules, the c
 the message for each; the first line that, run in every scene, makes the right gradient is the one.
 
 signs        a minus put in or left out, plus for minus
-matrices     transposes, operands the other way round, `*` for `@`
+matrices     transposes, swapped operands, `*` for `@`
 reductions   sums put in, left out, moved, along another dimension; mean for sum; keepdim
 names        another name for one that the line reads
 numbers      counts, constants, eps

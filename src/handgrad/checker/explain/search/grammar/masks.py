@@ -1,4 +1,4 @@
-"""Masks: a comparison the other way round, open for closed, its negation, where's two sides."""
+"""Masks: a reversed comparison, strict for one that includes equality, negation, where's values."""
 
 import ast
 import re

@@ -1,4 +1,4 @@
-"""Matrices: transposes, operands the other way round, einsum's letters, `*` for `@`."""
+"""Matrices: transposes, swapped operands, einsum's letters, `*` for `@`."""
 
 import ast
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Signs: a minus left out, plus for minus, a difference the other way round, a minus put in."""
+"""Signs: a missing minus, plus for minus, a reversed difference, an extra minus."""
 
 import ast
 from collections.abc import Iterator
