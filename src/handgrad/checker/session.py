@@ -11,10 +11,11 @@ import torch
 from handgrad.checker.explain.explain import explain
 from handgrad.checker.judge.grade import Grade, graded, with_imprecise
 from handgrad.checker.pairs.backward import BackwardReplay
-from handgrad.checker.pairs.hands import HandGradient, find_hands
+from handgrad.checker.pairs.hands import HandGradient
+from handgrad.checker.pairs.losses import hands_by_loss
 from handgrad.checker.pairs.pairing import chosen, paired
 from handgrad.checker.passes.forward import ForwardPass, find_passes
-from handgrad.checker.passes.truth import differentiated
+from handgrad.checker.passes.truth import Pass, differentiated
 from handgrad.checker.record.capture import Recorder
 from handgrad.checker.record.gradient_names import LIKELY, hand_names
 from handgrad.checker.record.instrument import Instrumenter, Statement
@@ -87,13 +88,12 @@ class Session:
 
     def _findings(self, file: str, only: Choice) -> Findings:
         passes = self._passes(file)
-        hands = only(find_hands(self.recorder.trace, passes, self.pairs))
+        hands = only(hands_by_loss(self.recorder.trace, passes, self.pairs))
         rows: list[Row] = []
         notes = unread_shuffles(self.sources) + self._unrecorded() + self._unpaired()
         edges: list[Edge] = []
-        for forward in passes:
-            of_pass = [hand for hand in hands if hand.forward is forward]
-            findings = check_pass(forward, of_pass) if of_pass else Findings()
+        for forward in sorted({hand.forward for hand in hands}, key=lambda p: p.end):
+            findings = check_pass(forward, [hand for hand in hands if hand.forward is forward])
             rows += findings.rows
             notes += findings.notes
             edges += findings.edges
@@ -143,7 +143,7 @@ class Session:
 def check_pass(forward: ForwardPass, hands: Sequence[HandGradient]) -> Findings:
     """Judge the gradients by hand of one pass, and explain what is wrong: the check's core."""
     try:
-        truth = differentiated(forward)
+        truth = forward if isinstance(forward, Pass) else differentiated(forward)
     except RuntimeError as error:  # torch's own, of operations that cannot run in float64
         return Findings(notes=[_not_differentiated(forward, error)])
     pairing = paired(truth, hands)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import torch
 
 from handgrad.checker.exercise.described import Forward, ForwardTensor
-from handgrad.checker.pairs.hands import find_hands
+from handgrad.checker.pairs.losses import hands_by_loss
 from handgrad.checker.passes.forward import ForwardPass, find_passes
 from handgrad.checker.passes.truth import Pass, differentiated
 from handgrad.checker.record.trace import Bind, Op, Trace
@@ -44,7 +44,7 @@ def described(
         except RuntimeError as error:
             raise CheckError(f"{file}: its gradients cannot be computed: {error}") from error
         place, text = loss.statement.place, loss.statement.text
-        by_hand = {h.name for h in find_hands(trace, passes, {}) if h.candidates}
+        by_hand = {h.name for h in hands_by_loss(trace, passes, {}) if h.candidates}
         return Forward(
             loss=loss.name,
             cell=place.cell,

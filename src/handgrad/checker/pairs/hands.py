@@ -1,6 +1,6 @@
 """Gradients by hand, and which tensor's gradient each of them may be."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from handgrad.checker.passes.forward import ForwardPass
@@ -67,50 +67,66 @@ class Pair(Definition):
         return self.node.kind == "param"
 
 
-def find_hands(
-    trace: Trace, passes: Sequence[ForwardPass], pairs: Mapping[str, str]
-) -> list[HandGradient]:
-    """Return what may be gradients by hand, with pass and candidates, in program order.
+@dataclass(frozen=True, eq=False)
+class Naming:
+    """What the names in a file say: which read as gradients, and of which nodes."""
 
-    A likely name without a node has no candidates: its value may show whose gradient it is.
-    """
-    binds = trace.of(Bind)
-    names = {b.name for b in binds if b.kind != "param" or KEYED.fullmatch(b.name)}
-    known = hand_names({b.name for b in binds}, pairs)
-    named = {hand: node for hand, node in known.items() if hand in names}
-    compared = compared_names(trace, passes)
-    likely = {name for name in names if LIKELY.fullmatch(name)}
-    rebinds: dict[tuple[str, str], list[Bind]] = {}
-    for bind in binds:
-        rebinds.setdefault((bind.statement.function, bind.name), []).append(bind)
-    hands: list[HandGradient] = []
-    for definition in definitions(trace, set(named) | set(compared) | likely):
-        name, first = definition[0].name, definition[0]
-        earlier = [p for p in passes if p.end < first.index]
-        for forward in reversed(earlier):
-            function = first.statement.function
-            nodes, claim = nodes_named(forward, named.get(name), first.index, function), "name"
-            if name in pairs:
-                claim = "pair"
-            elif not nodes and name in compared:
-                nodes, claim = (
-                    nodes_named(forward, compared[name], first.index, function),
-                    "compared",
-                )
-            read_node = None
-            if claim == "name":
-                read_node = rebound_node(forward, rebinds, named.get(name), first)
-            if read_node is not None and all(b.value is not read_node.value for b in nodes):
-                nodes = [read_node]
-            if nodes:
-                hands.append(
-                    HandGradient(len(hands), name, definition, forward, nodes, claim, read_node)
-                )
-                break
-        else:
-            if earlier:
-                hands.append(HandGradient(len(hands), name, definition, earlier[-1], (), "value"))
-    return hands
+    trace: Trace
+    pairs: Mapping[str, str]
+    named: Mapping[str, str]
+    compared: Mapping[str, str]
+    likely: Set[str]
+    """Names of likely gradients that say no node: the value may show whose they are."""
+    rebinds: Mapping[tuple[str, str], Sequence[Bind]]
+    """The Binds of all names, by function and name."""
+
+    @staticmethod
+    def of(trace: Trace, passes: Sequence[ForwardPass], pairs: Mapping[str, str]) -> "Naming":
+        """Return what the names in the trace say; `pairs` are the user's own pairs."""
+        binds = trace.of(Bind)
+        names = {b.name for b in binds if b.kind != "param" or KEYED.fullmatch(b.name)}
+        known = hand_names({b.name for b in binds}, pairs)
+        rebinds: dict[tuple[str, str], list[Bind]] = {}
+        for bind in binds:
+            rebinds.setdefault((bind.statement.function, bind.name), []).append(bind)
+        return Naming(
+            trace,
+            pairs,
+            {hand: node for hand, node in known.items() if hand in names},
+            compared_names(trace, passes),
+            {name for name in names if LIKELY.fullmatch(name)},
+            rebinds,
+        )
+
+    def has_node(self, name: str) -> bool:
+        """Tell whether the name says whose gradient it is."""
+        return name in self.named or name in self.compared
+
+    def definitions(self) -> list[Definition]:
+        """Return what may be gradients by hand, in program order."""
+        found = definitions(self.trace, {*self.named, *self.compared, *self.likely})
+        return [Definition(i, binds[0].name, binds) for i, binds in enumerate(found)]
+
+    def hand(self, definition: Definition, forward: ForwardPass) -> HandGradient:
+        """Return the definition as a gradient of that pass, with the nodes that it may be of.
+
+        A likely name without a node has no candidates: its value may show whose gradient it is.
+        """
+        name, first = definition.name, definition.binds[0]
+        before = max(first.index, forward.end)
+        function, node = first.statement.function, self.named.get(name)
+        nodes = nodes_named(forward, node, before, function)
+        claim = "pair" if name in self.pairs else "name"
+        if not nodes and name in self.compared:
+            nodes = nodes_named(forward, self.compared[name], before, function)
+            claim = "compared" if claim == "name" else claim
+        read_node = rebound_node(forward, self.rebinds, node, first) if claim == "name" else None
+        if read_node is not None and all(b.value is not read_node.value for b in nodes):
+            nodes = [read_node]
+        claim = claim if nodes else "value"
+        return HandGradient(
+            definition.number, name, definition.binds, forward, nodes, claim, read_node
+        )
 
 
 def definitions(trace: Trace, names: set[str]) -> list[list[Bind]]:

@@ -40,6 +40,7 @@ def paired(forward: Pass, hands: Sequence[HandGradient]) -> Pairing:
     way only where what is computed from the gradient is right. A forgotten factor makes `dhpreact`
     equal to dh too, but then everything computed from it is wrong.
     """
+    hands = [_differentiable(forward, hand) for hand in hands]
     natural = BackwardReplay(forward, hands, substitute=False).run()
     search = _Search(forward, natural)
     pairs = search.moved(hands, search.versions(hands))
@@ -156,6 +157,12 @@ class _Search:
     def _significant(self, node: Bind) -> bool:
         truth, noise = self.forward.truth[node.index], self.forward.noise[node.index]
         return truth.numel() > 1 and float(truth.abs().max()) > SIGNIFICANT * float(noise.max())
+
+
+def _differentiable(forward: Pass, hand: HandGradient) -> HandGradient:
+    """Return the gradient without the candidates that the loss does not depend on (detached)."""
+    known = [node for node in hand.candidates if node.index in forward.truth]
+    return hand if len(known) == len(hand.candidates) else replace(hand, candidates=known)
 
 
 def _clips(bind: Bind) -> bool:

@@ -11,6 +11,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from handgrad.checker.passes.steps import changed_elsewhere, parts_of, view_of
 from handgrad.checker.record.trace import (
     Backward,
     Bind,
@@ -22,6 +23,9 @@ from handgrad.checker.record.trace import (
     needed,
 )
 from handgrad.errors import CheckError
+
+LARGEST_SOURCE = 16 * 2**20
+"""In bytes: a larger tensor without a gradient by hand is data, and is not differentiated by."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,20 +138,106 @@ def make_pass(
     if not makers:
         return None
     end = makers[-1]
-    history = trace.events[_after_barrier(trace, end) : end + 1]
-    leaves = _leaves(history, outputs, hands)
-    ops = needed(history, outputs, leaves)
-    live = _live(ops, leaves)
-    if not live:
+    parts = {i for t in outputs for i in parts_of(trace.events, t, end)} | {end}
+    maker = _Maker(trace, outputs, seeds, backward, hands, end)
+    whole = maker.made(parts)
+    if whole is None or len(parts) == 1 or not _mixes_steps(whole, hands):
+        return whole
+    return maker.made({end})  # a total over steps of training: only the last step counts
+
+
+@dataclass(frozen=True)
+class _Maker:
+    """What a pass is made from, apart from what it sees of the trace."""
+
+    trace: Trace
+    outputs: tuple[Tensor, ...]
+    seeds: tuple[Tensor | None, ...]
+    backward: Backward | None
+    hands: Mapping[str, str]
+    end: int
+
+    def made(self, parts: set[int]) -> ForwardPass | None:
+        """Return the pass that sees the steps which hold `parts`."""
+        view, end = view_of(self.trace, parts), self.end
+        history = view.events[_after_barrier(view, end) : end + 1]
+        changed = changed_elsewhere(self.trace, view, end)
+        leaves = _leaves(history, self.outputs, self.hands, set(changed))
+        ops = needed(history, self.outputs, leaves | changed.keys())
+        live = _live(ops, leaves)
+        if not live:
+            return None
+        start = live[0].index
+        floats = {t.dtype for op in live for t in op.outputs if t.is_floating_point()}
+        eps = max((torch.finfo(d).eps for d in floats), default=torch.finfo(torch.float32).eps)
+        view = _with_names(self.trace, view, live)
+        last = self.backward.index if self.backward is not None else end + 1
+        binds = [e for e in view.events[:last] if type(e) is Bind]
+        # what a name meant before another step wrote to it is not what this step reads
+        events: list[Event] = [b for b in binds if b.index > changed.get(key_of(b.value), -1)]
+        events += [op for op in ops if op.index >= start]
+        events.sort(key=lambda e: e.index)
+        outputs, seeds = self.outputs, self.seeds
+        return ForwardPass(view, outputs, seeds, end, self.backward, leaves, events, start, eps)
+
+
+def _with_names(trace: Trace, view: Trace, ops: Sequence[Op]) -> Trace:
+    """Return the view with the names that other steps gave to what these operations read."""
+    if view is trace:
+        return view
+    read = {id(t) for op in ops for t in op.inputs}
+    hidden = [
+        e
+        for e, seen in zip(trace.events, view.events, strict=True)
+        if seen is not e
+        if type(e) is Bind and id(e.value) in read and e.index < ops[-1].index
+    ]
+    for bind in hidden:
+        view.events[bind.index] = bind
+    return view
+
+
+def merged(trace: Trace, passes: Sequence[ForwardPass]) -> ForwardPass | None:
+    """Return one pass for the sum of several losses, of which `trace` is the whole trace.
+
+    None where a tensor that they are differentiated by was changed between them.
+    """
+    first = passes[0]
+    leaves = set().union(*(p.leaves for p in passes))
+    events = {e.index: e for p in passes for e in p.events}
+    ordered = [events[i] for i in sorted(events)]
+    made = {key_of(t) for e in ordered if type(e) is Op for t in e.outputs}
+    whole = ForwardPass(
+        view_of(trace, {p.end for p in passes}),
+        tuple(t for p in passes for t in p.outputs),
+        tuple(s for p in passes for s in p.seeds),
+        max(p.end for p in passes),
+        None,
+        leaves,
+        ordered,
+        min(p.start for p in passes),
+        max(p.eps for p in passes),
+    )
+    if any(p.leaves != first.leaves for p in passes) and leaves & made:
         return None
-    start = live[0].index
-    floats = {t.dtype for op in live for t in op.outputs if t.is_floating_point()}
-    eps = max((torch.finfo(d).eps for d in floats), default=torch.finfo(torch.float32).eps)
-    last = backward.index if backward is not None else end + 1
-    events: list[Event] = [e for e in trace.events[:last] if type(e) is Bind]
-    events += [op for op in ops if op.index >= start]
-    events.sort(key=lambda e: e.index)
-    return ForwardPass(trace, outputs, seeds, end, backward, leaves, events, start, eps)
+    return None if _is_updated(whole) else whole
+
+
+def _mixes_steps(whole: ForwardPass, hands: Mapping[str, str]) -> bool:
+    """Tell whether a loss was computed from tensors that its own gradients had updated."""
+    gradients = {
+        id(e.value)
+        for e in whole.trace.events[: whole.end]
+        if type(e) is Bind and e.name in hands and e.kind != "param"
+    }
+    computed = {id(t) for e in whole.events if type(e) is Op for t in e.outputs}
+    return bool(gradients & computed) or _is_updated(whole)
+
+
+def _is_updated(whole: ForwardPass) -> bool:
+    """Tell whether a leaf was written to while the pass ran."""
+    events = whole.trace.events[whole.start : whole.end]
+    return any(key_of(t) in whole.leaves for e in events if type(e) is Op for t in e.writes)
 
 
 def _is_loss(bind: Bind) -> bool:
@@ -164,33 +254,56 @@ def _after_barrier(trace: Trace, index: int) -> int:
 
 
 def _leaves(
-    history: Sequence[Event], outputs: Sequence[Tensor], hands: Mapping[str, str]
+    history: Sequence[Event],
+    outputs: Sequence[Tensor],
+    hands: Mapping[str, str],
+    changed: set[int],
 ) -> set[int]:
-    """Return the storages to differentiate by: they require a gradient or have one by hand."""
-    leaves = {
+    """Return the storages to differentiate by.
+
+    These require a gradient or, where none on the way to the outputs does, are where the way
+    begins. `changed` is the memory that other steps wrote to.
+    """
+    node_names = set(hands.values())
+    nodes = [e for e in history if type(e) is Bind and e.name in node_names]
+    required = {
         key_of(t)
         for e in history
         if type(e) is Op
         for t in e.inputs
         if t.requires_grad and is_leaf(t) and t.is_floating_point()
     }
-    node_names, binds = set(hands.values()), [e for e in history if type(e) is Bind]
-    nodes = [b for b in binds if b.name in node_names]
-    if leaves:
-        return leaves | {key_of(b.value) for b in nodes if not _computed(history, b, leaves)}
-    node_keys = {key_of(b.value) for b in nodes}
-    gradient_keys = {key_of(b.value) for b in binds if b.name in hands}
+    ops = needed(history, outputs, required | changed)
+    required &= {key_of(t) for op in ops for t in op.inputs}
+    if required:
+        return required | {key_of(b.value) for b in nodes if not _computed(history, b, required)}
+    updated = _updated(history, nodes, hands)
+    ops = needed(history, outputs, updated | changed)
+    made = {key_of(t) for op in ops if op.inputs for t in op.outputs} - updated - changed
+    by_hand = {key_of(b.value) for b in nodes}
+    sources = {
+        key_of(t)
+        for op in ops
+        for t in op.inputs
+        if t.is_floating_point() and key_of(t) not in made
+        if key_of(t) in by_hand or t.untyped_storage().nbytes() <= LARGEST_SOURCE
+    }
+    return updated | sources
+
+
+def _updated(history: Sequence[Event], nodes: Sequence[Bind], hands: Mapping[str, str]) -> set[int]:
+    """Return the nodes that are updated parameters: w after `w = w - lr * dw`, as the first w."""
+    keys = {key_of(b.value) for b in nodes}
+    gradients = {key_of(e.value) for e in history if type(e) is Bind and e.name in hands}
+    found: set[int] = set()
     named_before: set[str] = set()
     for bind in nodes:
         key = key_of(bind.value)
-        others = node_keys - {key}
-        updated = bind.name in named_before and _computed(
-            history, bind, gradient_keys - {key}, others
-        )
-        if updated or not _computed(history, bind, others):
-            leaves.add(key)  # w after `w = w - lr * dw` is a parameter, as the first w is
+        known = bind.name in named_before
+        if known and _computed(history, bind, gradients - {key}, keys - {key}):
+            found.add(key)
         named_before.add(bind.name)
-    return leaves
+    return found
 
 
 def _computed(

@@ -15,7 +15,14 @@ import torch
 from torch import Tensor
 
 from handgrad.checker.record.asking import SEEDS, asked, gradients_of
-from handgrad.checker.record.effects import FROM_LISTS, PEEKS, RANDOM, rng_state, targets_of
+from handgrad.checker.record.effects import (
+    FROM_LISTS,
+    PEEKS,
+    RANDOM,
+    SET_DATA,
+    rng_state,
+    targets_of,
+)
 from handgrad.checker.record.instrument import Statement
 from handgrad.checker.record.loops import LoopWatch
 from handgrad.checker.record.mode import Mode, top_mode
@@ -94,6 +101,8 @@ class Recorder:
             for value in inputs:
                 self._names.see(value)
             self.trace.before_write(targets_of(name, args, kwargs))
+            if func == SET_DATA:
+                self.trace.renew(args[0])
             rng = rng_state(inputs[0].device) if name in RANDOM and inputs else None
         except Exception as error:  # a tensor without storage: sparse, or under vmap
             self._failed(error)
@@ -214,13 +223,21 @@ class Recorder:
             scope = self._scopes.of(frame, number, statement.text)
             watch = LoopWatch(len(self.trace), statement.place.line, id(frame), scope)
             self._loops[number] = watch
-        if watch.tick(self.trace, self.limit):
+        self._stepped(watch)
+        if watch.has_enough(self.trace, self.limit):
             self._leave()  # if it cannot, calls pass through unrecorded
             self._barrier(f"after {watch.steps} steps", self.statements[number])
             self.paused_by = number
             if self.stops and watch.steps >= self.limit:
                 self.enough = True
                 raise Enough
+
+    def _stepped(self, watch: LoopWatch) -> None:
+        """Note that an iteration of a loop is over."""
+        step = watch.tick(self.trace)
+        if step is not None:
+            self.trace.events.append(step)
+            watch.began = len(self.trace)
 
     def _scope(self, frame: FrameType, number: int) -> Scope:
         scope = self._scopes.of(frame, number, self.statements[number].text)
@@ -232,7 +249,9 @@ class Recorder:
         """Hook: loop `number` is over."""
         if torch.compiler.is_compiling():
             return
-        self._loops.pop(number, None)
+        watch = self._loops.pop(number, None)
+        if watch is not None and self.paused_by is None and self.mode is not None:
+            self._stepped(watch)
         if self.paused_by == number:
             self.paused_by = None
             if self.mode is None:

@@ -19,6 +19,8 @@ PEEKS = {getattr(Tensor, name).__get__ for name in _LOOKED_AT} | {
     Tensor.is_floating_point, Tensor.data_ptr, Tensor.numpy, Tensor.__array__,
 }  # fmt: skip
 """Functions that return no tensor and write to none."""
+SET_DATA = getattr(Tensor, "data").__set__  # noqa: B009 - typed as a tensor, is a descriptor
+"""`w.data = value`: the tensor gets the memory of another one."""
 _RUNNING = ("batch_norm", "instance_norm")
 """Functions that update running statistics, although their names do not show it."""
 

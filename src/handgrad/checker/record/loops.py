@@ -2,10 +2,13 @@
 
 from handgrad.checker.record.gradient_names import reads_as_gradient
 from handgrad.checker.record.scope import Scope
-from handgrad.checker.record.trace import Backward, Bind, Event, Trace
+from handgrad.checker.record.trace import Backward, Bind, Event, Step, Trace
 
 _IDLE_EVENTS = 20_000
 """A loop that has recorded this many events and named no gradient samples or evaluates: cut it."""
+_UNSURE_EVENTS = 4_000
+"""A loop that computes losses and gradients and updates nothing may be one over time, whose losses
+are added up: it is recorded up to this many events."""
 
 
 class LoopWatch:
@@ -16,28 +19,42 @@ class LoopWatch:
 
     def __init__(self, start: int, line: int, frame: int, scope: Scope) -> None:
         self.steps = 0
+        self.began = start
+        """The first event of the iteration that runs."""
         self.line, self.frame, self.scope = line, frame, scope
-        self._start = self._first = start
-        self._has_gradient = False
+        self._first = start
+        self._has_gradient = self._trains = False
 
-    def tick(self, trace: Trace, limit: int) -> bool:
-        """Note that an iteration begins, and tell whether enough of the loop is recorded.
+    def tick(self, trace: Trace) -> Step | None:
+        """Note that an iteration is over; return it if it held a whole training step.
 
         A step is a call of backward(), or a loss with gradients named after it. A forward pass
-        unrolled over time, or a backward pass over elements, has one of the two at most and is
-        never cut.
+        unrolled over time, or a backward pass over elements, has one of the two at most.
         """
-        if self._start == len(trace):
-            return False
-        events = trace.events[self._start :]
-        self._start = len(trace)
+        if self.began == len(trace):
+            return None
+        begin, events = self.began, trace.events[self.began :]
+        self.began = len(trace)
         loss = next((i for i, e in enumerate(events) if _is_loss(e)), len(events))
         gradients = [i for i, e in enumerate(events) if _is_gradient(e, trace)]
         self._has_gradient = self._has_gradient or bool(gradients)
         calls_backward = any(type(e) is Backward for e in events)
-        self.steps += calls_backward or any(i >= loss for i in gradients)
-        idle = not self._has_gradient and self._start - self._first > _IDLE_EVENTS
-        return idle or self.steps >= limit
+        if not calls_backward and not any(i >= loss for i in gradients):
+            return None
+        self._trains = (
+            self._trains
+            or calls_backward
+            or any(_is_update(e, trace) for e in events[gradients[0] :])
+        )
+        self.steps += 1
+        return Step(len(trace), begin, self.steps)
+
+    def has_enough(self, trace: Trace, limit: int) -> bool:
+        """Tell whether enough of the loop is recorded: `limit` steps, if it trains."""
+        recorded = len(trace) - self._first
+        if self.steps >= limit and (self._trains or recorded > _UNSURE_EVENTS):
+            return True
+        return not self._has_gradient and recorded > _IDLE_EVENTS
 
 
 def _is_loss(event: Event) -> bool:
@@ -50,3 +67,10 @@ def _is_gradient(event: Event, trace: Trace) -> bool:
     # under "param" a tensor is only another name for one that is known: cache["x"] = x
     shapes = trace.shapes if event.kind != "param" else {}
     return reads_as_gradient(event.name, event.value.shape, shapes)
+
+
+def _is_update(event: Event, trace: Trace) -> bool:
+    """Tell whether a tensor that is no gradient, a parameter, is changed."""
+    if type(event) is not Bind or event.kind != "update" or event.value.dim() == 0:
+        return False
+    return not _is_gradient(event, trace)

@@ -55,7 +55,7 @@ def named(target: ast.expr, kind: Kind) -> list[tuple[Target, ast.expr]]:
             key = ast.parse(ast.unparse(target.slice), mode="eval").body
             pair = ast.Tuple([load(base.id), key], ast.Load())
             return [(Target(base.id, kind, keyed=True), pair)]
-        return [(Target(t.name, "update"), e) for t, e in named(base, "update")]
+        return [(Target(t.name, "update", t.keyed), e) for t, e in named(base, "update")]
     return []
 
 

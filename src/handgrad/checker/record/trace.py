@@ -89,7 +89,24 @@ class Barrier:
     statement: Statement | None = None
 
 
-Event = Op | Bind | Backward | Compared | Barrier
+@dataclass(slots=True)
+class Step:
+    """The end of a loop's iteration that held a whole training step; `begin` is its first event."""
+
+    index: int
+    begin: int
+    number: int
+    """Which one it is of its loop, from 1."""
+
+
+@dataclass(slots=True)
+class Elsewhere:
+    """Stands in the view of one step for an event of another."""
+
+    index: int
+
+
+Event = Op | Bind | Backward | Compared | Barrier | Step | Elsewhere
 
 
 class Trace:
@@ -109,6 +126,17 @@ class Trace:
     def of(self, kind: type) -> list[Any]:
         return [event for event in self.events if type(event) is kind]
 
+    def without(self, spans: Sequence[range]) -> "Trace":
+        """Return a view of the trace without the events in `spans`; the others keep their index."""
+        if not any(spans):
+            return self
+        view = Trace()
+        view.events = list(self.events)
+        for span in spans:
+            view.events[span.start : span.stop] = [Elsewhere(i) for i in span]
+        view.shapes, view._kept = self.shapes, self._kept
+        return view
+
     def pin(self, value: Tensor) -> None:
         """Make sure that the present value of `value` can be restored later."""
         if value.layout is not torch.strided or _is_unbacked(value):
@@ -124,6 +152,15 @@ class Trace:
             storage = self._pinned.pop(key_of(value), None)
             if storage is not None:
                 self._copy(storage)
+
+    def renew(self, value: Tensor) -> None:
+        """Let the past refer to the memory that `value` has now: `value.data = ...` comes next."""
+        if not is_leaf(value) or value.layout is not torch.strided:
+            return
+        past = value.detach().requires_grad_(value.requires_grad)
+        for event in self.events:
+            if any(t is value for t in tensors_of(event)):
+                _swap(event, value, past)
 
     def keep_all(self) -> None:
         """Copy everything that is pinned: what follows is not recorded."""
@@ -147,6 +184,8 @@ class Trace:
             if type(event) is Backward:
                 known = event.gradients.items()
                 event.gradients = {number[i]: g for i, g in known if i in number}
+            elif type(event) is Step:
+                event.begin = bisect_left(old, event.begin)
         self.events = list(events)
         kept: dict[int, list[tuple[int, torch.UntypedStorage]]] = {}
         for key in memory & self._kept.keys():
@@ -213,6 +252,23 @@ def tensors_in(value: Any) -> Iterator[Tensor]:
     elif isinstance(value, Mapping):
         for element in value.values():
             yield from tensors_in(element)
+
+
+def _swap(event: Event, old: Tensor, new: Tensor) -> None:
+    """Put `new` in the place of `old` in everything that the event holds."""
+    for name in event.__slots__:
+        if name not in ("scope", "statement", "edge", "gradients"):
+            setattr(event, name, _swapped(getattr(event, name), old, new))
+
+
+def _swapped(value: Any, old: Tensor, new: Tensor) -> Any:
+    if value is old:
+        return new
+    if type(value) in (tuple, list):
+        return type(value)(_swapped(element, old, new) for element in value)
+    if type(value) is dict:
+        return {key: _swapped(element, old, new) for key, element in value.items()}
+    return value
 
 
 def needed(events: Sequence[Event], targets: Iterable[Tensor], stops: set[int]) -> list[Op]:
