@@ -17,9 +17,9 @@ from handgrad.checker.pairs.pairing import chosen, paired
 from handgrad.checker.passes.forward import ForwardPass, find_passes
 from handgrad.checker.passes.truth import Pass, differentiated
 from handgrad.checker.record.capture import Recorder
-from handgrad.checker.record.gradient_names import LIKELY, hand_names
+from handgrad.checker.record.gradient_names import hand_names
 from handgrad.checker.record.instrument import Instrumenter, Statement
-from handgrad.checker.record.trace import Bind, Compared
+from handgrad.checker.record.trace import Bind
 from handgrad.checker.records import CellError, Listing, Note, Place, Row
 from handgrad.checker.report.entries.edges import edges_of
 from handgrad.checker.report.entries.notes import NoteEvidence, find_notes
@@ -88,7 +88,10 @@ class Session:
 
     def _findings(self, file: str, only: Choice) -> Findings:
         passes = self._passes(file)
-        hands = only(hands_by_loss(self.recorder.trace, passes, self.pairs))
+        try:
+            hands = only(hands_by_loss(self.recorder.trace, passes, self.pairs))
+        except CheckError as error:
+            raise CheckError(f"{file}: {error}") from error
         rows: list[Row] = []
         notes = unread_shuffles(self.sources) + self._unrecorded() + self._unpaired()
         edges: list[Edge] = []
@@ -114,11 +117,7 @@ class Session:
         trace = self.recorder.trace
         names = {b.name for b in trace.of(Bind) if b.kind != "param"}
         nodes = hand_names(names, self.pairs)
-        try:
-            passes = find_passes(trace, nodes)
-        except CheckError as error:  # which one is the loss matters only to gradients by hand
-            by_hand = nodes or trace.of(Compared) or any(LIKELY.fullmatch(name) for name in names)
-            raise CheckError(f"{file}: {error if by_hand else NO_GRADIENT}") from error
+        passes = find_passes(trace, nodes)
         if not passes:
             raise CheckError(f"{file}: nothing to check: no loss was computed from named tensors")
         return passes

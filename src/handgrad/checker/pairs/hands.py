@@ -113,12 +113,11 @@ class Naming:
         A likely name without a node has no candidates: its value may show whose gradient it is.
         """
         name, first = definition.name, definition.binds[0]
-        before = max(first.index, forward.end)
-        function, node = first.statement.function, self.named.get(name)
-        nodes = nodes_named(forward, node, before, function)
+        node = self.named.get(name)
+        nodes = self._nodes(forward, node, first)
         claim = "pair" if name in self.pairs else "name"
         if not nodes and name in self.compared:
-            nodes = nodes_named(forward, self.compared[name], before, function)
+            nodes = self._nodes(forward, self.compared[name], first)
             claim = "compared" if claim == "name" else claim
         read_node = rebound_node(forward, self.rebinds, node, first) if claim == "name" else None
         if read_node is not None and all(b.value is not read_node.value for b in nodes):
@@ -127,6 +126,19 @@ class Naming:
         return HandGradient(
             definition.number, name, definition.binds, forward, nodes, claim, read_node
         )
+
+    @staticmethod
+    def _nodes(forward: ForwardPass, node: str | None, first: Bind) -> list[Bind]:
+        """Return the nodes of that name, the last one first.
+
+        For a gradient computed while the forward pass still runs, it is the one of that moment or,
+        if none has the name yet (`dW = zeros` at the top), the next one.
+        """
+        function = first.statement.function
+        nodes = nodes_named(forward, node, first.index, function)
+        if first.index > forward.end:
+            return nodes
+        return nodes[:1] or nodes_named(forward, node, forward.end, function)[-1:]
 
 
 def definitions(trace: Trace, names: set[str]) -> list[list[Bind]]:

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field, replace
 from handgrad.checker.pairs.hands import Definition, HandGradient, Naming
 from handgrad.checker.pairs.pairing import paired
 from handgrad.checker.pairs.verdict import verdict_on
-from handgrad.checker.passes.forward import ForwardPass, merged
+from handgrad.checker.passes.forward import LOSSES, ForwardPass, merged
 from handgrad.checker.passes.truth import Pass, differentiated
 from handgrad.checker.record.trace import Bind, Elsewhere, Op, Trace, key_of
+from handgrad.errors import CheckError
 
 MOST_TRIED = 6
 """So many losses are tried by value at most: each costs a differentiation."""
@@ -80,23 +81,38 @@ class _Losses:
         self, group: Sequence[Definition], flows: Mapping[int, _Flow]
     ) -> list[HandGradient]:
         """Return a group of definitions that read each other, with the loss they follow from."""
-        touched = set().union(*(flows[d.number].touched for d in group))
+        touched = {key for d in group for key in flows[d.number].touched}
         covered = {p: touched & (made_by(p) | p.leaves) for p in self._before(group)}
-        most = max(map(len, covered.values()), default=0)
-        best = [p for p, keys in covered.items() if len(keys) == most]
-        made = {p: len(touched & made_by(p)) for p in best}
-        best = [p for p in best if made[p] == max(made.values())]
-        lacking = set().union(*covered.values()) - set().union(*(covered[p] for p in best))
-        if (lacking and len(group) > 1) or (lacking and len(group[0].binds) > 1):
-            several = _covering(covered, touched)
-            whole = merged(self.trace, several)
-            if whole is not None:
-                return self._hands(group, whole)
-            parts = [[d] for d in group] if len(group) > 1 else []
-            return [hand for part in parts for hand in self._follows(part, flows)] or self._hands(
-                group, max(several, key=lambda p: p.end)
-            )
-        return self._right(group, _preferred(best))
+        made = {p: touched & made_by(p) for p in covered}
+        best = max(covered, key=lambda p: (len(made[p]), len(covered[p])))
+        alike = [p for p in covered if (made[p], covered[p]) == (made[best], covered[best])]
+        if set().union(*made.values()) <= made[best]:
+            return self._right(group, _preferred(alike))
+        several = _covering(made)
+        whole = merged(self.trace, several)
+        if whole is not None:
+            single = _preferred(alike)
+            adds = any(_accumulates(d, flows, several) for d in group)
+            return self._right(group, [whole, *single] if adds else [*single, whole])
+        return self._apart(group, several, flows)
+
+    def _apart(
+        self,
+        group: Sequence[Definition],
+        passes: Sequence[ForwardPass],
+        flows: Mapping[int, _Flow],
+    ) -> list[HandGradient]:
+        """Return each definition with the last of the passes that it is computed from."""
+        ends: dict[int, int] = {}
+        hands = []
+        for definition in group:
+            flow, number = flows[definition.number], definition.number
+            own = [i for i, p in enumerate(passes) if flow.touched & made_by(p)]
+            read = [ends[n] for n in flow.reads if n in ends]
+            ends[number] = max([*own, *read], default=len(passes) - 1)
+        for i, forward in enumerate(passes):
+            hands += self._hands([d for d in group if ends[d.number] == i], forward)
+        return hands
 
     def _before(self, group: Sequence[Definition]) -> Sequence[ForwardPass]:
         """Return the passes that ended before these gradients did, if any, or all passes."""
@@ -117,7 +133,21 @@ class _Losses:
                 best = count, hands
             if count and count == len(hands):
                 break
-        return best[1] if best is not None else []
+        assert best is not None
+        if best[0] == 0:
+            self._refuse_unclear(passes)
+        return best[1]
+
+    def _refuse_unclear(self, passes: Sequence[ForwardPass]) -> None:
+        """Raise CheckError where no name says which number is the loss, and no value does."""
+        binds = {id(b.value): b for b in self.trace.of(Bind) if b.kind != "param"}
+        named = [b for p in passes if (b := binds.get(id(p.outputs[0]))) is not None]
+        if named and not any(LOSSES.search(b.name.lower()) for b in named):
+            lines = ", ".join(f"{b.name} (line {b.statement.place.line})" for b in named)
+            raise CheckError(
+                f"several candidates for the loss: {lines}; call backward() on one of them, or "
+                "name it loss"
+            )
 
     def _hands(self, group: Sequence[Definition], forward: ForwardPass) -> list[HandGradient]:
         """Return the gradients as gradients of this pass, as far as its step can see them."""
@@ -149,14 +179,23 @@ def _groups(
     return list({id(g): sorted(g, key=lambda d: d.number) for g in group.values()}.values())
 
 
-def _covering(covered: Mapping[ForwardPass, set[int]], touched: set[int]) -> list[ForwardPass]:
-    """Return few passes, which together computed what any of them did of `touched`."""
-    left = set().union(*covered.values())
+def _accumulates(
+    definition: Definition, flows: Mapping[int, _Flow], passes: Sequence[ForwardPass]
+) -> bool:
+    """Tell whether a gradient is built up in several statements from several of the passes."""
+    flow = flows[definition.number]
+    touched = flow.touched.union(*(flows[n].touched for n in flow.reads))
+    return len(definition.binds) > 1 and sum(bool(touched & made_by(p)) for p in passes) > 1
+
+
+def _covering(made: Mapping[ForwardPass, set[int]]) -> list[ForwardPass]:
+    """Return few passes which together computed what any of them did, in program order."""
+    left = set().union(*made.values())
     chosen: list[ForwardPass] = []
     while left:
-        best = max(covered, key=lambda p: (len(covered[p] & left), p.end))
+        best = max(made, key=lambda p: (len(made[p] & left), p.end))
         chosen.append(best)
-        left -= covered[best]
+        left -= made[best]
     return sorted(chosen, key=lambda p: p.end)
 
 

@@ -150,9 +150,13 @@ class _Search:
         """Tell whether the gradients computed from this one confirm its new node."""
         if hand.claim != "name" or hand.number not in verdicts:
             return True
-        reads = self.natural.reads
-        readers = [n for n in verdicts if hand.number in reads.get(n, ())]
-        return any(verdicts[n].right or n in moves for n in readers)
+        readers, todo = set[int](), [hand.number]
+        while todo:  # through gradients that have no node
+            number = todo.pop()
+            new = {n for n, read in self.natural.reads.items() if number in read} - readers
+            readers |= new
+            todo += [n for n in new if n not in verdicts]
+        return any(n in moves or (n in verdicts and verdicts[n].right) for n in readers)
 
     def _significant(self, node: Bind) -> bool:
         truth, noise = self.forward.truth[node.index], self.forward.noise[node.index]

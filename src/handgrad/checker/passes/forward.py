@@ -3,8 +3,9 @@
 What is differentiated, and in which dtype, is `truth.py`'s part.
 """
 
+import re
 from bisect import bisect
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -22,8 +23,11 @@ from handgrad.checker.record.trace import (
     key_of,
     needed,
 )
-from handgrad.errors import CheckError
 
+LOSSES = re.compile(r"loss|cost|nll|mse|error|entropy|objective|\bj\b")
+"""Names of losses. One of them may still not be the loss that the gradients follow from."""
+MOST_NUMBERS = 64
+"""So many numbers are tried as losses where none has such a name."""
 LARGEST_SOURCE = 16 * 2**20
 """In bytes: a larger tensor without a gradient by hand is data, and is not differentiated by."""
 
@@ -35,7 +39,8 @@ class ForwardPass:
     `outputs` are the tensors that the backward pass starts from, `seeds` the gradient of each
     (None: 1). `end` is the index of the event that computed the loss, `start` that of the first
     operation that depends on `leaves`, the storages to differentiate by. `eps` is the machine
-    epsilon of the coarsest dtype on the way.
+    epsilon of the coarsest dtype on the way. Where nothing requires a gradient, `asked` is the
+    memory that depends on tensors with a gradient by hand, or updated ones; the rest is data.
     """
 
     trace: Trace
@@ -47,6 +52,7 @@ class ForwardPass:
     events: Sequence[Event]
     start: int
     eps: float
+    asked: frozenset[int] | None
 
     def nodes(self) -> Sequence[Bind]:
         """Return the named tensors that the loss depends on, in program order."""
@@ -101,23 +107,25 @@ def find_passes(trace: Trace, hands: Mapping[str, str]) -> list[ForwardPass]:
 
 
 def _unnamed(trace: Trace, hands: Mapping[str, str]) -> list[ForwardPass]:
-    """Return the pass of the one number that no other is computed from, whatever its name.
+    """Return the passes of the numbers that no other number is computed from, whatever their names.
 
-    For files without a tensor named loss. Raises CheckError where there are several such numbers.
+    For files without a tensor named loss. Numbers without any name count where none has one.
     """
-    binds = {id(b.value): b for b in trace.of(Bind) if _is_number(b) and b.kind != "param"}
-    candidates = {i: make_pass(trace, (b.value,), (None,), None, hands) for i, b in binds.items()}
-    passes = {i: p for i, p in candidates.items() if p is not None}
-    inner = {id(t) for i, p in passes.items() for e in p.events if type(e) is Op
-             for t in e.inputs if id(t) != i}  # fmt: skip
-    last = {i: p for i, p in passes.items() if i not in inner}
-    if len(last) > 1:
-        names = [f"{binds[i].name} (line {binds[i].statement.place.line})" for i in last]
-        raise CheckError(
-            f"several candidates for the loss: {', '.join(names)}; call backward() on one of them, "
-            f"or name it loss"
-        )
-    return list(last.values())
+    named = [b.value for b in trace.of(Bind) if _is_number(b) and b.kind != "param"]
+    computed = [t for e in trace.of(Op) if e.inputs for t in e.outputs
+                if t.dim() == 0 and t.is_floating_point()]  # fmt: skip
+    for numbers in (named, computed):
+        distinct = list({id(t): t for t in numbers}.values())
+        if len(distinct) > MOST_NUMBERS:
+            distinct = [*distinct[: MOST_NUMBERS // 2], *distinct[-MOST_NUMBERS // 2 :]]
+        made = [make_pass(trace, (t,), (None,), None, hands) for t in distinct]
+        passes = [p for p in made if p is not None]
+        inner = {id(t) for p in passes for e in p.events if type(e) is Op
+                 for t in e.inputs if t is not p.outputs[0]}  # fmt: skip
+        last = [p for p in passes if id(p.outputs[0]) not in inner]
+        if last:
+            return last
+    return []
 
 
 def make_pass(
@@ -162,7 +170,7 @@ class _Maker:
         view, end = view_of(self.trace, parts), self.end
         history = view.events[_after_barrier(view, end) : end + 1]
         changed = changed_elsewhere(self.trace, view, end)
-        leaves = _leaves(history, self.outputs, self.hands, set(changed))
+        leaves, asked = _leaves(history, self.outputs, self.hands, set(changed))
         ops = needed(history, self.outputs, leaves | changed.keys())
         live = _live(ops, leaves)
         if not live:
@@ -178,7 +186,11 @@ class _Maker:
         events += [op for op in ops if op.index >= start]
         events.sort(key=lambda e: e.index)
         outputs, seeds = self.outputs, self.seeds
-        return ForwardPass(view, outputs, seeds, end, self.backward, leaves, events, start, eps)
+        if asked is not None:
+            asked |= {key_of(t) for op in _live(ops, asked) for t in op.outputs}
+        return ForwardPass(
+            view, outputs, seeds, end, self.backward, leaves, events, start, eps, asked
+        )
 
 
 def _with_names(trace: Trace, view: Trace, ops: Sequence[Op]) -> Trace:
@@ -217,6 +229,7 @@ def merged(trace: Trace, passes: Sequence[ForwardPass]) -> ForwardPass | None:
         ordered,
         min(p.start for p in passes),
         max(p.eps for p in passes),
+        None if first.asked is None else frozenset().union(*(p.asked or () for p in passes)),
     )
     if any(p.leaves != first.leaves for p in passes) and leaves & made:
         return None
@@ -241,7 +254,7 @@ def _is_updated(whole: ForwardPass) -> bool:
 
 
 def _is_loss(bind: Bind) -> bool:
-    return _is_number(bind) and bind.kind != "param" and "loss" in bind.name.lower()
+    return _is_number(bind) and bind.kind != "param" and bool(LOSSES.search(bind.name.lower()))
 
 
 def _is_number(bind: Bind) -> bool:
@@ -258,11 +271,12 @@ def _leaves(
     outputs: Sequence[Tensor],
     hands: Mapping[str, str],
     changed: set[int],
-) -> set[int]:
-    """Return the storages to differentiate by.
+) -> tuple[set[int], frozenset[int] | None]:
+    """Return the storages to differentiate by, and those of them that are parameters.
 
     These require a gradient or, where none on the way to the outputs does, are where the way
-    begins. `changed` is the memory that other steps wrote to.
+    begins; then the parameters are those updated or with a gradient by hand. `changed` is the
+    memory that other steps wrote to.
     """
     node_names = set(hands.values())
     nodes = [e for e in history if type(e) is Bind and e.name in node_names]
@@ -276,7 +290,8 @@ def _leaves(
     ops = needed(history, outputs, required | changed)
     required &= {key_of(t) for op in ops for t in op.inputs}
     if required:
-        return required | {key_of(b.value) for b in nodes if not _computed(history, b, required)}
+        more = {key_of(b.value) for b in nodes if not _computed(history, b, required)}
+        return required | more, None
     updated = _updated(history, nodes, hands)
     ops = needed(history, outputs, updated | changed)
     made = {key_of(t) for op in ops if op.inputs for t in op.outputs} - updated - changed
@@ -288,7 +303,7 @@ def _leaves(
         if t.is_floating_point() and key_of(t) not in made
         if key_of(t) in by_hand or t.untyped_storage().nbytes() <= LARGEST_SOURCE
     }
-    return updated | sources
+    return updated | sources, frozenset(updated | by_hand | changed)
 
 
 def _updated(history: Sequence[Event], nodes: Sequence[Bind], hands: Mapping[str, str]) -> set[int]:
@@ -317,7 +332,7 @@ def _computed(
     return any(key_of(t) in leaves for op in ops for t in op.inputs)
 
 
-def _live(ops: Sequence[Op], leaves: set[int]) -> list[Op]:
+def _live(ops: Sequence[Op], leaves: Set[int]) -> list[Op]:
     """Return the operations that depend on the leaves."""
     live, chosen = set(leaves), []
     for op in ops:

@@ -26,7 +26,7 @@ KEYED = re.compile(r"[dg]\w*\['.+'\]")
 """An entry of a dictionary of gradients; the gradient may also have a name of its own."""
 EACH = "[*]"
 """Follows the name of a list to mean each of its elements."""
-LIKELY = re.compile(r"d_?\w+|grad_\w+|\w+_grad|g_\w+")
+LIKELY = re.compile(r"d_?\w+|grad\w*|\w+_grads?|g_\w+|g[A-Z]\w*")
 """Names of likely gradients whose node has another name: `dh` where h is called a."""
 
 

@@ -28,24 +28,23 @@ class LoopWatch:
     def tick(self, trace: Trace) -> Step | None:
         """Note that an iteration is over; return it if it held a whole training step.
 
-        A step is a call of backward(), or a loss with gradients named after it. A forward pass
-        unrolled over time, or a backward pass over elements, has one of the two at most.
+        A step is a call of backward(), or a loss with gradients named after it, or before it if
+        a parameter is updated. A forward pass unrolled over time, or a backward pass over elements,
+        has a loss or gradients at most.
         """
         if self.began == len(trace):
             return None
         begin, events = self.began, trace.events[self.began :]
         self.began = len(trace)
-        loss = next((i for i, e in enumerate(events) if _is_loss(e)), len(events))
+        losses = [i for i, e in enumerate(events) if _is_number(e)]
         gradients = [i for i, e in enumerate(events) if _is_gradient(e, trace)]
         self._has_gradient = self._has_gradient or bool(gradients)
         calls_backward = any(type(e) is Backward for e in events)
-        if not calls_backward and not any(i >= loss for i in gradients):
+        updates = bool(gradients) and any(_is_update(e, trace) for e in events[gradients[0] :])
+        follows = bool(gradients) and any(i < gradients[-1] for i in losses)
+        if not (calls_backward or follows or (updates and losses)):
             return None
-        self._trains = (
-            self._trains
-            or calls_backward
-            or any(_is_update(e, trace) for e in events[gradients[0] :])
-        )
+        self._trains = self._trains or calls_backward or updates
         self.steps += 1
         return Step(len(trace), begin, self.steps)
 
@@ -57,7 +56,7 @@ class LoopWatch:
         return not self._has_gradient and recorded > _IDLE_EVENTS
 
 
-def _is_loss(event: Event) -> bool:
+def _is_number(event: Event) -> bool:
     return type(event) is Bind and event.value.dim() == 0 and event.value.is_floating_point()
 
 

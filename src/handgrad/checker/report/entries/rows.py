@@ -10,7 +10,7 @@ from handgrad.checker.judge.grade import Grade
 from handgrad.checker.judge.spread import spread_of
 from handgrad.checker.passes.compare import fits, multiple_of
 from handgrad.checker.passes.truth import Pass
-from handgrad.checker.record.trace import Op
+from handgrad.checker.record.trace import Op, key_of
 from handgrad.checker.records import BlameName, Row
 from handgrad.text import listed
 
@@ -63,6 +63,8 @@ def missing_rows(
     """
     nodes = [b for b in forward.nodes() if b.kind != "param" and b.index in forward.truth]
     nodes = [b for b in nodes if b.value.requires_grad or forward.backward is None]
+    if forward.asked is not None:
+        nodes = [b for b in nodes if key_of(b.value) in forward.asked]
     passed = {id(g.hand.node.value) for g in graded if not g.unfinished}
     parents: dict[int, set[int]] = {}
     for source, results in consumers.items():

@@ -30,7 +30,7 @@ def choose_pass(trace: Trace, file: str, loss: str | None = None) -> ForwardPass
 
     Passes on which backward() was called come first. Raises CheckError if there is none.
     """
-    passes = [p for p in _passes(trace, file) if loss in (None, _loss_name(p))]
+    passes = [p for p in _passes(trace) if loss in (None, _loss_name(p))]
     if not passes:
         raise CheckError(f"{file}: {NO_LOSS if loss is None else f'no loss is named {loss}'}")
     return max(passes, key=lambda p: (p.backward is not None, len(p.nodes())))
@@ -41,22 +41,21 @@ def latest_pass(trace: Trace, names: Mapping[str, Any], file: str) -> ForwardPas
 
     Passes on which backward() was called come first. Raises CheckError if there is none.
     """
-    passes = _passes(trace, file)
+    passes = _passes(trace)
     if not passes:
         raise CheckError(f"{file}: {NO_LOSS}")
     values = {id(value) for value in names.values()}
     return max(passes, key=lambda p: (id(p.outputs[0]) in values, p.backward is not None, p.end))
 
 
-def _passes(trace: Trace, file: str) -> list[ForwardPass]:
-    try:
-        passes = find_passes(trace, {})
-        if not passes:  # nothing requires a gradient: differentiate by every named tensor
-            names = {b.name for b in trace.of(Bind) if b.value.is_floating_point()}
-            passes = find_passes(trace, {f"d{name}": name for name in names})
-    except CheckError as error:
-        raise CheckError(f"{file}: {error}") from error
-    return passes
+def _passes(trace: Trace) -> list[ForwardPass]:
+    passes = find_passes(trace, {})
+    required = [p for p in passes if p.asked is None]
+    if required:
+        return required
+    # nothing requires a gradient: differentiate by every named tensor
+    names = {b.name for b in trace.of(Bind) if b.value.is_floating_point()}
+    return find_passes(trace, {f"d{name}": name for name in names})
 
 
 def derive_pass(
