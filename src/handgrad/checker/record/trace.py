@@ -116,6 +116,8 @@ class Trace:
         self.events: list[Event] = []
         self.shapes: dict[str, torch.Size] = {}
         """The shape of the tensor that each name was last bound to."""
+        self.overwritten: set[int] = set()
+        """The storages that NumPy code wrote to in-place."""
         self.kept_bytes = 0
         self._kept: dict[int, list[tuple[int, torch.UntypedStorage]]] = {}
         self._pinned: dict[int, torch.UntypedStorage] = {}
