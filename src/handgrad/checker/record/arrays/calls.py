@@ -60,7 +60,9 @@ class Arrays:
         label = f"np.{name}" if method == "__call__" else f"np.{name}.{method}"
         if method == "at":
             rule = add_at if name == "add" else None
-            return self._writing(inputs[0], rule, label, inputs, {}, lambda: plainly(how, inputs, {}))
+            return self._writing(
+                inputs[0], rule, label, inputs, {}, lambda: plainly(how, inputs, {})
+            )
         rule = {
             "__call__": UFUNCS.get(name),
             "outer": outer_ufunc(name),
@@ -344,7 +346,9 @@ def _is_of_interest(result: Any) -> bool:
 
 def _holds(value: Any) -> bool:
     kind = type(value)
-    return kind is np.ndarray or (kind in (tuple, list) and any(type(v) is np.ndarray for v in value))
+    return kind is np.ndarray or (
+        kind in (tuple, list) and any(type(v) is np.ndarray for v in value)
+    )
 
 
 def _all_in(value: Any) -> Iterator[Tensor]:

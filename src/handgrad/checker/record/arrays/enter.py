@@ -73,7 +73,9 @@ class Entrance:
         if module == "numpy" and name in {f.__name__ for f in _FROM_LISTS}:
             return self._from_list(name, args, kwargs)
         if name in _SHUFFLES and isinstance(first, Tracked):
-            self.arrays._writing(first, None, name, args, {}, lambda: plainly(function, args, kwargs))
+            self.arrays._writing(
+                first, None, name, args, {}, lambda: plainly(function, args, kwargs)
+            )
             return (None,)
         if module == "numpy" and isinstance(first, list) and name not in ("array", "einsum"):
             nested = self._from_list("array", (first,), {})
@@ -135,5 +137,3 @@ def _tracked_in(value: Any) -> Iterator[bool]:
 def _is_random(function: Any) -> bool:
     owner = getattr(function, "__self__", None)
     return type(owner).__module__.startswith("numpy.random")
-
-

@@ -86,7 +86,7 @@ def _prod(
 
 def _norm(helper: Helper, x: Any, ord: Any = None, axis: Any = None, keepdims: Any = False) -> Call:
     x = floating(helper, as_tensor(x))
-    one = axis is None and x.dim() == 1 or isinstance(axis, int)
+    one = (axis is None and x.dim() == 1) or isinstance(axis, int)
     require(ord in (None, 2) if one else ord in (None, "fro"))
     return Call(torch.linalg.vector_norm, (x,), _dims(x, axis, bool(keepdims)))
 

@@ -35,8 +35,10 @@ class Tracked(np.ndarray):
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if any(_defers(value) for value in inputs):
             return NotImplemented
-        return ACTIVE[-1].ufunc(ufunc, method, inputs, kwargs) if ACTIVE else plainly(
-            getattr(ufunc, method), inputs, kwargs
+        return (
+            ACTIVE[-1].ufunc(ufunc, method, inputs, kwargs)
+            if ACTIVE
+            else plainly(getattr(ufunc, method), inputs, kwargs)
         )
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
@@ -87,8 +89,10 @@ class _Number:
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if any(_defers(value) for value in inputs):
             return NotImplemented
-        return ACTIVE[-1].ufunc(ufunc, method, inputs, kwargs) if ACTIVE else plainly(
-            getattr(ufunc, method), inputs, kwargs
+        return (
+            ACTIVE[-1].ufunc(ufunc, method, inputs, kwargs)
+            if ACTIVE
+            else plainly(getattr(ufunc, method), inputs, kwargs)
         )
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
