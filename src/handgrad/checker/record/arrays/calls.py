@@ -217,18 +217,25 @@ class Arrays:
         if not self._recording.is_recording or not is_numeric(target):
             run()
             return target if returns else None
-        call, tensor = None, None
+        call, tensor, whole = None, None, None
         try:
             with torch._C.DisableTorchFunction(), torch.no_grad():
                 tensor = self.tensor(target)
                 call = self._call(rule, label, args, kwargs)
                 self._recording.before_write(tensor, list(_all_in((call.args, call.kwargs))))
+                whole = self._memory.apart(plain(target), tensor)
+                if whole is not None:
+                    self._recording.before_write(whole, [])
         except Exception as error:
             self._recording.failed(error)
         run()
         if call is not None and tensor is not None:
             with torch._C.DisableTorchFunction():
-                increment_version(tensor)
+                if whole is not None:
+                    increment_version(whole)
+                    tensor.copy_(torch.from_numpy(plain(target).copy()))
+                else:
+                    increment_version(tensor)
                 if isinstance(call.func, Unfollowed):
                     call = Call(Tensor.copy_, (tensor, tensor.detach().clone()))
                 result = tensor if getattr(call.func, "__name__", "").endswith("_") else None

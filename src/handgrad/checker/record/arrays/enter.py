@@ -1,6 +1,8 @@
 """How plain arrays become tracked: the hooks around calls and values in the user's code."""
 
+import sys
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from types import FunctionType
 from typing import Any
 
@@ -51,7 +53,10 @@ class Entrance:
         special = self._special(function, args, kwargs)
         if special is not None:
             return special[0]
-        result = function(*args, **kwargs)
+        if is_foreign(function):  # its own C code may not expect other classes
+            result = plainly(function, args, kwargs)
+        else:
+            result = function(*args, **kwargs)
         is_users = isinstance(function, FunctionType) and HOOK in function.__globals__
         lost = type(result) is np.ndarray or type(result) in NUMBERS
         if lost and not is_users and not _is_random(function):
@@ -132,6 +137,23 @@ def _tracked_in(value: Any) -> Iterator[bool]:
     elif type(value) in (list, tuple):
         for inner in value[:64]:
             yield from _tracked_in(inner)
+
+
+def is_foreign(function: Any) -> bool:
+    """Tell whether a function belongs to an installed library other than NumPy and torch."""
+    if isinstance(function, np.ufunc):
+        return False
+    owner = getattr(function, "__self__", None)
+    module = getattr(function, "__module__", None) or type(owner).__module__
+    return _is_installed(module.split(".")[0])
+
+
+@lru_cache
+def _is_installed(name: str) -> bool:
+    if name in ("numpy", "torch", "__main__", "builtins"):
+        return False
+    file = getattr(sys.modules.get(name), "__file__", None) or ""
+    return "site-packages" in file or "dist-packages" in file
 
 
 def _is_random(function: Any) -> bool:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from handgrad.checker.record.carriers import mark_array
+from handgrad.checker.record.trace import key_of
 
 DTYPES = {np.dtype(kind) for kind in "?bhilqefdFDB"}
 """The dtypes that torch has too, in the machine's byte order."""
@@ -43,6 +44,11 @@ class Memory:
             if owner.flags.writeable:
                 self._tensors[id(owner)] = base
         return mark_array(base) if _is_whole(array, owner) else self.view(array, base)
+
+    def apart(self, array: Any, tensor: Tensor) -> Tensor | None:
+        """Return the tensor over the array's memory where `tensor` is a copy (`x[::-1]`)."""
+        base = self.known(array)
+        return base if base is not None and key_of(base) != key_of(tensor) else None
 
     def view(self, array: Any, base: Tensor | None = None) -> Tensor:
         """Return a new tensor over a part of memory that is known, or all of it."""

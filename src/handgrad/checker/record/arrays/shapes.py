@@ -136,7 +136,7 @@ def _clip(
 
 def _astype(helper: Helper, a: Tensor, dtype: Any, copy: Any = True, **kwargs: Any) -> Call:
     made = torch.from_numpy(np.empty(0, dtype)).dtype
-    return Call(Tensor.to, (a, made))
+    return Call(Tensor.to, (a, made), {"copy": True})  # in float64 too, so that no write is shared
 
 
 def _copy(helper: Helper, a: Any, *args: Any, **kwargs: Any) -> Call:

@@ -104,18 +104,19 @@ class _Number:
     __copy__ = item = lambda self, *_: self
 
 
-class TrackedDouble(_Number, np.float64):
-    """A number of NumPy's in float64."""
+class TrackedDouble(np.float64):
+    """A number of NumPy's in float64. It gets what _Number has below: a second base class would
+    make NumPy take it for any object."""
 
     def __reduce__(self) -> Any:
-        return np.float64(self).__reduce__()
+        return plain(self).__reduce__()
 
 
-class TrackedSingle(_Number, np.float32):
+class TrackedSingle(np.float32):
     """A number of NumPy's in float32."""
 
     def __reduce__(self) -> Any:
-        return np.float32(self).__reduce__()
+        return plain(self).__reduce__()
 
 
 NUMBERS = {np.float64: TrackedDouble, np.float32: TrackedSingle}
@@ -132,8 +133,8 @@ def plain(value: Any) -> Any:
     if isinstance(value, Tracked):
         return value.view(np.ndarray)
     if isinstance(value, TrackedDouble):
-        return np.float64(value)
-    return np.float32(value) if isinstance(value, TrackedSingle) else value
+        return np.float64(float(value))
+    return np.float32(float(value)) if isinstance(value, TrackedSingle) else value
 
 
 def _without(value: Any) -> Any:
@@ -206,6 +207,12 @@ for _name in METHODS:
     _method(Tracked, _name)
     if _name not in ("fill", "put", "sort", "item"):
         _method(_Number, _name)
+
+
+for _kind in NUMBERS.values():
+    for _name, _member in vars(_Number).items():
+        if _name not in ("__dict__", "__doc__", "__module__", "__weakref__"):
+            setattr(_kind, _name, _member)
 
 
 def _read(value: Any) -> Any:
