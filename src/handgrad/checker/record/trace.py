@@ -137,6 +137,7 @@ class Trace:
         for span in spans:
             view.events[span.start : span.stop] = [Elsewhere(i) for i in span]
         view.shapes, view._kept = self.shapes, self._kept
+        view.overwritten = self.overwritten
         return view
 
     def pin(self, value: Tensor) -> None:

@@ -34,6 +34,29 @@ class ArrayHooks:
         """Hook: call a function, and return its result with tracked arrays in it."""
         return self._loaded().call(function, args, kwargs)
 
+    def untracked(self, value: Any) -> Any:
+        """Return NumPy's own array, or number, of a tracked one."""
+        if self._entrance is None:
+            return value
+        from handgrad.checker.record.arrays.tracked import plain
+
+        return plain(value)
+
+    @property
+    def has_arrays(self) -> bool:
+        """Whether the program uses NumPy."""
+        return self._entrance is not None
+
+    def tracked(self, value: Any) -> Any:
+        """Return an array of NumPy's as a tracked one; any other value as it is."""
+        if type(value).__module__ != "numpy" or type(value).__name__ != "ndarray":
+            return value
+        return self._loaded().arrays.entered(value)
+
+    def computed(self, func: Any, args: Any, kwargs: Any, result: Any) -> None:
+        """Record an operation outside of torch. The recorder does it."""
+        raise NotImplementedError
+
     def _loaded(self) -> "Entrance":
         if self._entrance is None:
             from handgrad.checker.record.arrays.enter import Entrance
