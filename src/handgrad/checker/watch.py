@@ -1,6 +1,7 @@
 """Watching a `with` block: Python's line events show which names its lines set."""
 
 import ast
+import ctypes
 import linecache
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -44,9 +45,10 @@ class Watcher:
         self._frame.f_trace = None
         self._finish(self._frame)
         self._recording.__exit__(*error)
-        names = self._frame.f_locals
-        for name, value in list(names.items()):
-            names[name] = self._session.recorder.untracked(value)
+        for name, value in list(self._frame.f_locals.items()):
+            own = self._session.recorder.untracked(value)
+            if own is not value:
+                _set(self._frame, name, own)
 
     def check(self) -> Report:
         """Judge what has run so far. Raises CheckError, one line, if there is nothing to judge."""
@@ -94,12 +96,19 @@ class Watcher:
             self._session.recorder.ran(frame, number, *values)
 
     def _track(self, frame: FrameType, names: Sequence[str]) -> None:
-        """Put tracked arrays in the place of NumPy's own. Python writes them back to the frame."""
+        """Put tracked arrays in the place of NumPy's own."""
         for name in names:
             value = frame.f_locals.get(name)
             tracked = self._session.recorder.tracked(value)
             if tracked is not value:
-                frame.f_locals[name] = tracked
+                _set(frame, name, tracked)
+
+
+def _set(frame: FrameType, name: str, value: Any) -> None:
+    """Set a local name of a running function, or a global name of a module."""
+    frame.f_locals[name] = value
+    if sys.version_info < (3, 13):  # there, f_locals is a copy that must be written back
+        ctypes.pythonapi.PyFrame_LocalsToFast(ctypes.py_object(frame), ctypes.c_int(0))
 
 
 def _compiled(read: ast.expr) -> CodeType:

@@ -114,6 +114,12 @@ class Extension:
         elif self.watch is None:
             self.hook.imported = self._imported
 
+    def _begin(self, number: int) -> None:
+        """Start recording in this cell: it imports NumPy, which needs no import of torch."""
+        self._start_recording(wait=False)
+        if self.watch is not None:
+            self.watch.enter(number)
+
     def _imported(self) -> None:
         """Start recording within a cell, after an import statement that imported torch."""
         if "torch" in sys.modules and self._running:
@@ -164,9 +170,7 @@ class Extension:
     def _hook(self, tree: ast.Module, text: str) -> None:
         number = self._running[0][1].number
         if self.watch is None and uses_numpy(tree):
-            self._start_recording(wait=False)
-            if self.watch is not None:
-                self.watch.enter(number)
+            self._begin(number)
         if self.watch is not None:
             self.watch.session.transform(tree, number, text)
         else:

@@ -13,7 +13,7 @@ import torch
 from handgrad.checker.record import function
 from handgrad.checker.record.carriers import is_array
 from handgrad.checker.session import Session
-from handgrad.checker.write.derive.derive import choose_pass, derive_pass
+from handgrad.checker.write.derive.derive import array_pass, choose_pass, derive_pass
 from handgrad.checker.write.derive.records import Derivation
 from handgrad.errors import CheckError
 
@@ -45,11 +45,16 @@ def derive(
                 "tensor among the inputs"
             )
         dout = function.upstream_of(out)
-        function.ask(session.recorder, out, dout)
+        if out.requires_grad:
+            session.recorder.ask((out,), (dout,))
     if session.recorder.failures:
         raise CheckError(f"{forward.__name__} could not be traced: {session.recorder.failures[0]}")
     with torch._C.DisableTorchFunction(), torch.enable_grad():
-        chosen = choose_pass(session.recorder.trace, forward.__name__)
+        trace = session.recorder.trace
+        if out.requires_grad:
+            chosen = choose_pass(trace, forward.__name__)
+        else:
+            chosen = array_pass(trace, out, dout, forward.__name__)
         derived = derive_pass(chosen, forward.__name__, fused, seed=("dout", dout))
     return _as_function(derived, forward, function.by_parameter(forward, positional, keyword))
 

@@ -30,7 +30,8 @@ def _is_numpy(module: str | None) -> bool:
 
 def entering(tree: ast.Module) -> ast.Module:
     """Return a tree that has its other hooks already with these too, changed in place."""
-    return ast.fix_missing_locations(_Entering().visit(tree))
+    made: ast.Module = _Entering().visit(tree)
+    return ast.fix_missing_locations(made)
 
 
 class _Entering(ast.NodeTransformer):

@@ -1,8 +1,8 @@
 """Lines of torch code in NumPy's words: `x.exp().sum(0, keepdim=True)`.
 
-The search for a corrected line and the rules of derivatives write torch. Where the user's program
-is written in NumPy, what they write is put into NumPy's words before it runs and before it is shown.
-Text that is NumPy already does not change.
+The search for a corrected line and the rules of derivatives write torch. Where the user's
+program is written in NumPy, their text is put into NumPy's words before it runs and before it is
+shown. Text that is NumPy already does not change.
 """
 
 import ast

@@ -60,7 +60,7 @@ class Arrays:
         label = f"np.{name}" if method == "__call__" else f"np.{name}.{method}"
         if method == "at":
             rule = add_at if name == "add" else None
-            return self._writing(
+            return self.writing(
                 inputs[0], rule, label, inputs, {}, lambda: plainly(how, inputs, {})
             )
         rule = {
@@ -80,10 +80,10 @@ class Arrays:
         if name in CONSTANT:
             return self.entered(plainly(function, args, kwargs))
         if name == "copyto":
-            return self._writing(args[0], _copied, label, args[:2], kwargs,
+            return self.writing(args[0], _copied, label, args[:2], kwargs,
                                  lambda: plainly(function, args, kwargs))  # fmt: skip
         if name in ("fill_diagonal", "put", "place", "putmask", "put_along_axis"):
-            return self._writing(args[0], None, label, args, kwargs,
+            return self.writing(args[0], None, label, args, kwargs,
                                  lambda: plainly(function, args, kwargs))  # fmt: skip
         return self._called(function, FUNCTIONS.get(name), label, args, kwargs)
 
@@ -98,9 +98,9 @@ class Arrays:
             return self._called(lambda *_: NUMBERS.get(type(plain(array).flat[0]), _same)(run()),
                                 _item, "item", (array, *args), {})  # fmt: skip
         if name == "fill":
-            return self._writing(array, _filled, name, (array, *args), {}, run)
+            return self.writing(array, _filled, name, (array, *args), {}, run)
         if name in ("sort", "put"):
-            return self._writing(array, None, name, (array, *args), {}, run)
+            return self.writing(array, None, name, (array, *args), {}, run)
         if name == "reshape" or (name == "transpose" and args and args[0] is not None):
             args = args if len(args) == 1 and isinstance(args[0], tuple | list) else (args,)
         return self._called(
@@ -110,7 +110,7 @@ class Arrays:
     def item(self, array: Any, key: Any) -> Any:
         """Return `array[key]`."""
         result = plain(array)[stripped(key)]
-        return self._recorded(read, "indexing", (array, key), {}, result)
+        return self.recorded(read, "indexing", (array, key), {}, result)
 
     def set_item(self, array: Any, key: Any, value: Any) -> None:
         """Run `array[key] = value`."""
@@ -118,7 +118,7 @@ class Arrays:
         def run() -> None:
             plain(array)[stripped(key)] = stripped(value)
 
-        self._writing(array, write, "indexing", (array, key, value), {}, run)
+        self.writing(array, write, "indexing", (array, key, value), {}, run)
 
     def run(self, func: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Run and record a torch function that a rule needs in between."""
@@ -164,7 +164,7 @@ class Arrays:
     def unfollowed(self, function: Any, args: Any, kwargs: Any, result: Any) -> Any:
         """Return what a function made of tracked arrays outside of what is followed."""
         label = label_of(function)
-        return self._recorded(None, label, (args, kwargs), {}, result)
+        return self.recorded(None, label, (args, kwargs), {}, result)
 
     def _called(
         self, function: Any, rule: Rule | None, label: str, args: Any, kwargs: Any, ufunc: str = ""
@@ -177,13 +177,13 @@ class Arrays:
                 rule = _in_place(ufunc)
             elif rule is not None:
                 rule = _into(rule, target)
-            return self._writing(target, rule, label, args, rest,
+            return self.writing(target, rule, label, args, rest,
                                  lambda: plainly(function, args, kwargs), returns=True)  # fmt: skip
         result = plainly(function, args, kwargs)
         rest = {k: v for k, v in kwargs.items() if k != "dtype" or v is None}
-        return self._recorded(rule, label, args, rest, result)
+        return self.recorded(rule, label, args, rest, result)
 
-    def _recorded(self, rule: Rule | None, label: str, args: Any, kwargs: Any, result: Any) -> Any:
+    def recorded(self, rule: Rule | None, label: str, args: Any, kwargs: Any, result: Any) -> Any:
         """Return NumPy's result as the user gets it, and record what it came from."""
         if not self._recording.is_recording or not _is_of_interest(result):
             return self.entered(result)
@@ -209,7 +209,7 @@ class Arrays:
                 pass
         return Call(Unfollowed(label), tuple(_all_in((given, named))))
 
-    def _writing(
+    def writing(
         self, target: Any, rule: Rule | None, label: str, args: Any, kwargs: Any,
         run: Callable[[], Any], returns: bool = False,
     ) -> Any:  # fmt: skip
@@ -266,7 +266,7 @@ class Arrays:
             known = self._memory.known(result) is not None
             array.tensor = self._memory.view(result) if known else self._memory.tensor(result)
             return array, array.tensor
-        number = NUMBERS.get(type(plain(result)))
+        number: Any = NUMBERS.get(type(plain(result)))
         if number is not None:
             made = number(result)
             made.tensor = mark_array(torch.tensor(float(result), dtype=_dtype(plain(result))))

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from handgrad.checker.record.arrays.calls import Arrays, Recording
+from handgrad.checker.record.arrays.creation import CREATED
 from handgrad.checker.record.arrays.rule import Call
 from handgrad.checker.record.arrays.tracked import (
     ACTIVE,
@@ -48,6 +49,12 @@ class Entrance:
 
     def call(self, function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Call a function for the user, and return its result with tracked arrays in it."""
+        name = getattr(function, "__name__", "")
+        created = CREATED.get(name)
+        if created is not None and ACTIVE and function is getattr(np, name, None):
+            return self.arrays.recorded(
+                created, f"np.{name}", args, kwargs, function(*args, **kwargs)
+            )
         if not ACTIVE or not any(_tracked_in((args, *kwargs.values()))):
             return self.lift(function(*args, **kwargs))
         special = self._special(function, args, kwargs)
@@ -69,7 +76,7 @@ class Entrance:
         first = args[0] if args else None
         if module == "math" and name in _MATH and len(args) == 1 and is_tracked(first):
             number = np.float64(function(plain(first)))
-            return (self.arrays._recorded(lambda _, x: Call(_MATH[name], (x,)), f"math.{name}",
+            return (self.arrays.recorded(lambda _, x: Call(_MATH[name], (x,)), f"math.{name}",
                                           args, {}, number),)  # fmt: skip
         if function in (float, np.float64) and is_tracked(first):
             return (first.item() if isinstance(first, Tracked) else first,)
@@ -78,7 +85,7 @@ class Entrance:
         if module == "numpy" and name in {f.__name__ for f in _FROM_LISTS}:
             return self._from_list(name, args, kwargs)
         if name in _SHUFFLES and isinstance(first, Tracked):
-            self.arrays._writing(
+            self.arrays.writing(
                 first, None, name, args, {}, lambda: plainly(function, args, kwargs)
             )
             return (None,)
@@ -96,9 +103,9 @@ class Entrance:
             result = plainly(getattr(np, name), args, kwargs)
             if name != "array" and result.base is not None and result.dtype == first.dtype:
                 return (first,)
-            return (self.arrays._recorded(_cast, f"np.{name}", (first,), {}, result),)
+            return (self.arrays.recorded(_cast, f"np.{name}", (first,), {}, result),)
         result = plainly(getattr(np, name), args, kwargs)
-        return (self.arrays._recorded(_stacked, f"np.{name}", (first,), {}, result),)
+        return (self.arrays.recorded(_stacked, f"np.{name}", (first,), {}, result),)
 
 
 def _cast(helper: Any, x: Any) -> Call:

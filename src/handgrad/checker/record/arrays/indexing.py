@@ -55,7 +55,8 @@ def forward_key(x: Tensor, key: Any) -> tuple[Any, tuple[int, ...]]:
     at = parts.index(Ellipsis) if Ellipsis in parts else len(parts)
     whole = [*parts[:at], *rest, *parts[at + (Ellipsis in parts) :]]
     flips: list[int] = []
-    out, made = 0, []
+    out = 0
+    made: list[Any] = []
     for size, part in zip(x.shape, whole, strict=True):
         if isinstance(part, slice):
             steps = range(*part.indices(size))

@@ -10,7 +10,7 @@ from torch import Tensor
 class Call(NamedTuple):
     """A torch function (or one of ours) and its arguments."""
 
-    func: Callable[..., Any]
+    func: Any
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any] = {}
 

@@ -93,7 +93,8 @@ def _repeat(helper: Helper, a: Any, repeats: Any, axis: Any = None) -> Call:
 
 
 def _pad(
-    helper: Helper, array: Tensor, pad_width: Any, mode: str = "constant", *, constant_values: Any = 0
+    helper: Helper, array: Tensor, pad_width: Any, mode: str = "constant", *,
+    constant_values: Any = 0,
 ) -> Call:  # fmt: skip
     require(mode == "constant" and isinstance(constant_values, int | float))
     wide = np.broadcast_to(np.asarray(pad_width), (array.dim(), 2)).tolist()
@@ -125,7 +126,8 @@ def _where(helper: Helper, condition: Any, x: Any, y: Any) -> Call:
 
 
 def _clip(
-    helper: Helper, a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None
+    helper: Helper, a: Any, a_min: Any = None, a_max: Any = None, *,
+    min: Any = None, max: Any = None,
 ) -> Call:  # fmt: skip
     low, high = a_min if min is None else min, a_max if max is None else max
     x = as_tensor(a)

@@ -59,7 +59,7 @@ class Tracked(np.ndarray):
         return (self[i] for i in range(len(self)))
 
     @property
-    def T(self) -> Any:  # type: ignore[override]
+    def T(self) -> Any:
         return self.transpose()
 
     def __repr__(self) -> str:
