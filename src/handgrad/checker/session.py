@@ -19,6 +19,7 @@ from handgrad.checker.pairs.pairing import chosen, paired
 from handgrad.checker.passes.forward import ForwardPass, find_passes
 from handgrad.checker.passes.truth import Pass, differentiated
 from handgrad.checker.record.capture import Recorder
+from handgrad.checker.record.entering import entering, uses_numpy
 from handgrad.checker.record.gradient_names import hand_names
 from handgrad.checker.record.instrument import Instrumenter, Statement
 from handgrad.checker.record.trace import Bind
@@ -63,6 +64,7 @@ class Session:
         self.statements: list[Statement] = []
         self.recorder = Recorder(self.statements, max_steps)
         self.sources: list[tuple[int | None, str]] = []
+        self._uses_numpy = False
 
     @property
     def hook(self) -> object:
@@ -72,7 +74,9 @@ class Session:
     def transform(self, tree: ast.Module, cell: int | None, source: str) -> ast.Module:
         """Return `tree` with the hooks in it, changed in place. It was parsed from `source`."""
         self.sources.append((cell, source))
-        return Instrumenter(self.statements, cell, source).module(tree)
+        self._uses_numpy = self._uses_numpy or uses_numpy(tree)
+        tree = Instrumenter(self.statements, cell, source).module(tree)
+        return entering(tree) if self._uses_numpy else tree
 
     def recording(self) -> AbstractContextManager[None]:
         """Record what runs inside; once around each cell's execution."""

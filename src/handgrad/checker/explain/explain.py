@@ -1,5 +1,6 @@
 """For every gradient to blame: the first cause that holds, and the corrected line."""
 
+import re
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,6 +21,7 @@ from handgrad.checker.judge.probe import random_gradients
 from handgrad.checker.judge.statements import grouped
 from handgrad.checker.passes.truth import Pass
 from handgrad.checker.record.instrument import Statement
+from handgrad.checker.write.dialect import in_numpy
 
 LONG = 20_000
 """In a file with more events (a loop over elements) no corrected line is run in the user's dtype to
@@ -117,7 +119,22 @@ def _found(cause: Cause, suspect: Suspect) -> Finding | None:
 
 def _checked(suspect: Suspect, code: str | None, finding: Finding) -> Explanation:
     checked = None if finding.fix is None else suspect.checked(finding)
-    return Explanation(code, finding, checked)
+    return Explanation(code, _worded(suspect, finding), checked)
+
+
+def _worded(suspect: Suspect, finding: Finding) -> Finding:
+    """Return the finding in NumPy's words where the user's program has them."""
+    if not suspect.scope.of_arrays:
+        return finding
+    alias = suspect.scope.numpy_name()
+    fix = None if finding.fix is None else in_numpy(finding.fix, alias)
+    message = finding.message
+    if message is not None:
+        message = _CODE.sub(lambda code: f"`{in_numpy(code[1], alias)}`", message)
+    return replace(finding, fix=fix, message=message)
+
+
+_CODE = re.compile(r"`([^`]+)`")
 
 
 def _backward(graded: Graded, to_explain: Sequence[Grade]) -> BackwardContext:

@@ -14,7 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from handgrad.checker.record.arrays.hooks import ArrayHooks
 from handgrad.checker.record.asking import SEEDS, asked, gradients_of
+from handgrad.checker.record.carriers import tensor_of
 from handgrad.checker.record.effects import (
     FROM_LISTS,
     PEEKS,
@@ -51,10 +53,11 @@ class Enough(BaseException):
     """Raised to leave the user's file once everything needed is recorded."""
 
 
-class Recorder:
+class Recorder(ArrayHooks):
     """Fills a Trace. Instrumented code calls `after`, `compared`, `tick` and `end`."""
 
     def __init__(self, statements: list[Statement], max_steps: int | None = None) -> None:
+        super().__init__()
         self.trace = Trace()
         self.statements = statements
         self.limit = 2 if max_steps is None else max(1, max_steps)
@@ -80,9 +83,11 @@ class Recorder:
     def recording(self) -> Iterator[None]:
         """Record what runs inside."""
         self._enter()
+        self.follow_arrays()
         try:
             yield
         finally:
+            self.leave_arrays()
             self._names.written.clear()
             self.paused_by = None
             self._loops.clear()
@@ -107,16 +112,35 @@ class Recorder:
                 self.trace.renew(args[0])
             rng = rng_state(inputs[0].device) if name in RANDOM and inputs else None
         except Exception as error:  # a tensor without storage: sparse, or under vmap
-            self._failed(error)
+            self.failed(error)
             return func(*args, **kwargs)
         return self._note(func, args, kwargs, func(*args, **kwargs), inputs, rng)
+
+    @property
+    def is_recording(self) -> bool:
+        """Whether what runs now is recorded."""
+        return self.mode is not None and self.paused_by is None
+
+    def before_write(self, target: Tensor, inputs: Iterable[Tensor]) -> None:
+        """Note that an operation outside of torch is about to write to `target`."""
+        for value in (target, *inputs):
+            self._names.see(value)
+        self.trace.before_write([target])
+        self.trace.overwritten.add(key_of(target))
+
+    def computed(self, func: Any, args: Any, kwargs: Any, result: Any) -> None:
+        """Record an operation outside of torch as the torch function that matches it."""
+        inputs = (*tensors_in(args), *tensors_in(kwargs))
+        for value in inputs:
+            self._names.see(value)
+        self._note(func, args, kwargs, result, inputs)
 
     def _note(self, func: Any, args: Any, kwargs: Any, result: Any, *seen: Any) -> Any:
         """Record what `func` returned, and return it even if recording fails."""
         try:
             self._add(func, args, kwargs, result, *seen)
         except Exception as error:
-            self._failed(error)
+            self.failed(error)
         return result
 
     def _add(
@@ -189,6 +213,7 @@ class Recorder:
         """Record that statement `number` has run in `frame` and set its targets to `values`."""
         if self.paused_by is not None or self.mode is None:
             return
+        values = tuple(map(tensor_of, values))
         if not (self._names.written or any(isinstance(value, _HOLDERS) for value in values)):
             return  # as most statements of most files
         with self._guarded():
@@ -205,6 +230,7 @@ class Recorder:
         """Record tensors that had names before recording began."""
         with self._guarded():
             for name, value in names.items():
+                value = tensor_of(value)
                 if isinstance(value, Tensor):
                     self._names.bind(name, "assign", value, statement, scope)
 
@@ -216,6 +242,7 @@ class Recorder:
         """Hook: statement `number` is about to compare two values under a label."""
         if self.paused_by is not None or self.mode is None:
             return
+        values = tuple(map(tensor_of, values))
         if all(isinstance(v, Tensor) for v in values):
             statement = self.statements[number]
             event = Compared(len(self.trace), statement.label or "", values, (), statement)
@@ -293,7 +320,7 @@ class Recorder:
             with torch._C.DisableTorchFunction():
                 yield
         except Exception as error:
-            self._failed(error)
+            self.failed(error)
 
-    def _failed(self, error: Exception) -> None:
+    def failed(self, error: Exception) -> None:
         self.failures.append(f"{type(error).__name__}: {error}")

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from handgrad.checker.passes.replay import Replay
+from handgrad.checker.record.carriers import is_array, tensor_of
 from handgrad.checker.record.scope import Scope, attributes
 from handgrad.checker.record.trace import Bind, key_of
 
@@ -40,10 +41,12 @@ class NamesAt:
         scope = scope or bind.scope
         assert scope is not None
         self._scope = scope
-        self._given = scope.names
+        self._given = {name: tensor_of(value) for name, value in scope.names.items()}
         self._replay, self._index = replay, bind.index
         self._kept: dict[int, Tensor] = {}
-        held = [v for c in scope.held.values() for v in _elements(c)]
+        self.of_arrays = is_array(bind.value)
+        """Whether the user's gradient is an array of NumPy's."""
+        held = [tensor_of(v) for c in scope.held.values() for v in _elements(c)]
         for value in [*self._given.values(), *held]:
             if is_float(value) and id(value) not in self._kept and key_of(value) in changing:
                 self._kept[id(value)] = self._replayed(value).clone()
@@ -82,13 +85,19 @@ class NamesAt:
             return found
         return value if isinstance(value, tuple | list | dict) else attributes(value)
 
-    def stand_in(self, value: Any, tensor: Callable[[Tensor, Tensor], Tensor] | None = None) -> Any:
+    def numpy_name(self) -> str:
+        """Return the user's name of NumPy."""
+        modules = (n for n, v in self._given.items() if getattr(v, "__name__", "") == "numpy")
+        return next(modules, "np")
+
+    def stand_in(self, value: Any, tensor: Callable[[Tensor, Tensor], Any] | None = None) -> Any:
         """Return the stand-in for one of the user's values. Raise KeyError if there is none.
 
         `tensor` maps each tensor inside, the user's and its stand-in, to the one to use.
         """
         if isinstance(value, _PLAIN):
             return value
+        value = tensor_of(value)
         if isinstance(value, Tensor):
             found = self._tensor(value) if is_float(value) else value
             return found if tensor is None else tensor(value, found)
@@ -159,8 +168,10 @@ def of_library(value: Any) -> bool:
     if isinstance(value, types.FunctionType):
         return _root(value.__module__) in ("torch", "numpy")
     if isinstance(value, type):
-        return value.__name__ in PURE if _is_builtin(value) else _root(value.__module__) == "torch"
-    return False
+        library = _root(value.__module__) in ("torch", "numpy")
+        return value.__name__ in PURE if _is_builtin(value) else library
+    # NumPy's own kinds of functions
+    return callable(value) and _root(type(value).__module__) == "numpy"
 
 
 def _is_builtin(value: Any) -> bool:

@@ -64,6 +64,11 @@ def loss_names(graph: Graph) -> dict[str, object]:
     return dict(scopes[0].names) if scopes else {}
 
 
+def numpy_name(names: Mapping[str, object]) -> str:
+    """Return the user's name of NumPy."""
+    return next((n for n, v in names.items() if getattr(v, "__name__", "") == "numpy"), "np")
+
+
 def _is_end(graph: Graph, value: Value) -> bool:
     return value.bind is not None or value is graph.output()
 
