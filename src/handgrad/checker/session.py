@@ -1,7 +1,6 @@
 """One file being checked: what a runner needs, from the source to the report."""
 
 import ast
-import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -22,6 +21,8 @@ from handgrad.checker.record.capture import Recorder
 from handgrad.checker.record.entering import entering, uses_numpy
 from handgrad.checker.record.gradient_names import hand_names
 from handgrad.checker.record.instrument import Instrumenter, Statement
+from handgrad.checker.record.source_names import has_hand_gradients as has_hand_gradients
+from handgrad.checker.record.source_names import may_have_gradients as may_have_gradients
 from handgrad.checker.record.trace import Bind
 from handgrad.checker.records import CellError, Listing, Note, Place, Row
 from handgrad.checker.report.entries.edges import edges_of
@@ -78,6 +79,18 @@ class Session:
         tree = Instrumenter(self.statements, cell, source).module(tree)
         return entering(tree) if self._uses_numpy else tree
 
+    def leave_loops(self, later: Callable[[], str]) -> None:
+        """Leave training loops once their first steps are recorded, unless a gradient follows.
+
+        `later` returns the source of the cells that have not run yet. A gradient by hand below the
+        loop may need what the whole loop computes.
+        """
+
+        def may_leave(loop: Statement) -> bool:
+            return not has_hand_gradients(f"{loop.rest}\n{later()}")
+
+        self.recorder.may_leave = may_leave
+
     def recording(self) -> AbstractContextManager[None]:
         """Record what runs inside; once around each cell's execution."""
         return self.recorder.recording()
@@ -103,6 +116,7 @@ class Session:
             raise CheckError(f"{file}: {error}") from error
         rows: list[Row] = []
         notes = unread_shuffles(self.sources) + self._unrecorded() + self._unpaired()
+        notes += self._left()
         edges: list[Edge] = []
         mishaps = Mishaps()
         for forward in sorted({hand.forward for hand in hands}, key=lambda p: p.end):
@@ -146,6 +160,22 @@ class Session:
         failures = list(dict.fromkeys(self.recorder.failures))
         text = "part of this file could not be recorded and is not judged: {}"
         return [Note("HG216", text.format(failures[0]))] if failures else []
+
+    def _left(self) -> list[Note]:
+        """Return a note on the training loops that were left early."""
+        loops = list(self.recorder.left)
+        if not loops:
+            return []
+        steps = self.recorder.limit
+        which = "this loop" if len(loops) == 1 else "each of these loops"
+        lines = "" if len(loops) == 1 else (
+            " (" + listed([f"line {loop.place.line}" for loop in loops]) + ")"
+        )  # fmt: skip
+        text = (
+            f"the first {steps} steps of {which}{lines} were judged; it was left then, because no "
+            "gradient below needs its result. --whole runs it to its end."
+        )
+        return [Note("HG214", text, place=loops[0].place)]
 
     def _unpaired(self) -> list[Note]:
         """Return a note on each name in `pairs` that no tensor has."""
@@ -246,26 +276,3 @@ def merged(rows: Sequence[Row]) -> list[Row]:
 
 
 _SEVERITY = {"missing": 0, "exact": 1, "rounding": 2, "shape": 3, "wrong": 4}
-
-
-def has_hand_gradients(source: str) -> bool:
-    """Tell, without running it, whether a file names a gradient by hand: `dh` beside `h`.
-
-    Works on code that Python alone cannot parse (magics), line by line.
-    """
-    names: set[str] = set()
-    for line in source.split("\n"):
-        target = re.match(
-            r"\s*(?:def \w+\()?([\w\s,.\[\]:'\"]+?)\s*(?:[-+*/@|&]|\*\*|//)?=[^=]", line
-        )
-        if target:
-            names.update(re.findall(r"[A-Za-z_]\w*", target[1]))
-        names.update(re.findall(r"\bfor\s+(\w+)\b|\bdef\s+\w+\(([^)]*)\)", line) and _bound(line))
-    return bool(hand_names(names)) or bool(_COMPARED.search(source))
-
-
-_COMPARED = re.compile(r"\w+\(\s*(['\"])\w+\1\s*,\s*(?:d|grad_?)\w+\s*,\s*\w+(?:\.grad)?\s*\)")
-
-
-def _bound(line: str) -> set[str]:
-    return set(re.findall(r"[A-Za-z_]\w*", line))

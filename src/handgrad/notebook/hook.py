@@ -40,7 +40,7 @@ class Hook:
         """Ignore calls from now on."""
         self.after: Callable[..., None] = _nothing
         self.compared: Callable[..., None] = _nothing
-        self.tick: Callable[..., None] = _nothing
+        self.tick: Callable[..., Any] = _nothing
         self.end: Callable[..., None] = _nothing
         self.imported: Callable[..., None] = _nothing
         self.lift: Callable[..., Any] = _same
