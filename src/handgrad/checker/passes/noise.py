@@ -23,7 +23,8 @@ _EXACT = {
     "index", "index_select", "lift_fresh", "lift_fresh_copy", "masked_fill", "masked_fill_",
     "max", "maximum", "min", "minimum", "median", "neg", "abs", "new_empty", "new_full",
     "new_ones", "new_zeros", "ones", "ones_like", "relu", "repeat", "roll", "scalar_tensor",
-    "select_backward", "set_", "slice_backward", "sort", "stack", "threshold_backward", "topk", "triu", "tril", "where",
+    "select_backward", "set_", "slice_backward", "sort", "stack", "threshold_backward", "topk",
+    "triu", "tril", "where",
     "zero_", "zeros",
     "zeros_like", "_to_copy", "_unsafe_view", "_reshape_copy", "alias",
 }  # fmt: skip
