@@ -24,8 +24,7 @@ _EXACT = {
     "max", "maximum", "min", "minimum", "median", "neg", "abs", "new_empty", "new_full",
     "new_ones", "new_zeros", "ones", "ones_like", "relu", "repeat", "roll", "scalar_tensor",
     "select_backward", "set_", "slice_backward", "sort", "stack", "threshold_backward", "topk",
-    "triu", "tril",
-    "where",
+    "triu", "tril", "where",
     "zero_", "zeros",
     "zeros_like", "_to_copy", "_unsafe_view", "_reshape_copy", "alias",
 }  # fmt: skip

@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -50,7 +49,7 @@ class Entrance:
     def call(self, function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Call a function for the user, and return its result with tracked arrays in it."""
         name = getattr(function, "__name__", "")
-        created = CREATED.get(name)
+        created: Any = CREATED.get(name)
         if created is not None and ACTIVE and function is getattr(np, name, None):
             return self.arrays.recorded(
                 created, f"np.{name}", args, kwargs, function(*args, **kwargs)
@@ -64,11 +63,9 @@ class Entrance:
             result = plainly(function, args, kwargs)
         else:
             result = function(*args, **kwargs)
-        is_users = isinstance(function, FunctionType) and HOOK in function.__globals__
-        lost = type(result) is np.ndarray or type(result) in NUMBERS
-        if lost and not is_users and not _is_random(function):
-            return self.arrays.unfollowed(function, args, kwargs, result)
-        return self.lift(result)
+        if _is_followed(function) or not _has_lost(result):
+            return self.lift(result)
+        return self.arrays.unfollowed(function, args, kwargs, result)
 
     def _special(self, function: Any, args: Any, kwargs: Any) -> tuple[Any] | None:
         """Return the result, in a tuple, of a function that NumPy's own dispatch does not reach."""
@@ -161,6 +158,20 @@ def _is_installed(name: str) -> bool:
         return False
     file = getattr(sys.modules.get(name), "__file__", None) or ""
     return "site-packages" in file or "dist-packages" in file
+
+
+def _has_lost(result: Any) -> bool:
+    """Tell whether there is a plain array of floats, or number, in a function's result."""
+    if type(result) is tuple:
+        return any(map(_has_lost, result))
+    is_array = type(result) is np.ndarray and result.dtype.kind == "f"
+    return is_array or type(result) in NUMBERS
+
+
+def _is_followed(function: Any) -> bool:
+    """Tell whether the arrays inside a function are tracked, or of no gradient's business."""
+    code = getattr(getattr(function, "__func__", function), "__code__", None)
+    return (code is not None and HOOK in code.co_names) or _is_random(function)
 
 
 def _is_random(function: Any) -> bool:
