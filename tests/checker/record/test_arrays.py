@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from handgrad.checker.record.arrays.calls import Unfollowed
+from handgrad.checker.record.arrays.unfollowed import Unfollowed
 from handgrad.checker.record.trace import Op, tensors_in
 from handgrad.checker.session import Session
 

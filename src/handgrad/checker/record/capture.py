@@ -71,11 +71,10 @@ class Recorder(ArrayHooks, LoopHooks):
     def recording(self) -> Iterator[None]:
         """Record what runs inside."""
         self._enter()
-        self.follow_arrays()
         try:
-            yield
+            with self.following_arrays():
+                yield
         finally:
-            self.leave_arrays()
             self._names.written.clear()
             self.paused_by = None
             self._loops.clear()
@@ -103,25 +102,6 @@ class Recorder(ArrayHooks, LoopHooks):
             self.failed(error)
             return func(*args, **kwargs)
         return self._note(func, args, kwargs, func(*args, **kwargs), inputs, rng)
-
-    @property
-    def is_recording(self) -> bool:
-        """Whether what runs now is recorded."""
-        return self.mode is not None and self.paused_by is None
-
-    def before_write(self, target: Tensor, inputs: Iterable[Tensor]) -> None:
-        """Note that an operation outside of torch is about to write to `target`."""
-        for value in (target, *inputs):
-            self._names.see(value)
-        self.trace.before_write([target])
-        self.trace.overwritten.add(key_of(target))
-
-    def computed(self, func: Any, args: Any, kwargs: Any, result: Any) -> None:
-        """Record an operation outside of torch as the torch function that matches it."""
-        inputs = (*tensors_in(args), *tensors_in(kwargs))
-        for value in inputs:
-            self._names.see(value)
-        self._note(func, args, kwargs, result, inputs)
 
     def _note(self, func: Any, args: Any, kwargs: Any, result: Any, *seen: Any) -> Any:
         """Record what `func` returned, and return it even if recording fails."""

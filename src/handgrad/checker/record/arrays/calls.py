@@ -1,7 +1,7 @@
 """An operation of NumPy's: NumPy computes, and the torch function that matches it is recorded."""
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,49 +10,24 @@ from torch.autograd.graph import increment_version
 
 from handgrad.checker.record.arrays.elementwise import IN_PLACE, UFUNCS, outer_ufunc
 from handgrad.checker.record.arrays.indexing import add_at, read, write
-from handgrad.checker.record.arrays.memory import Memory, is_numeric
+from handgrad.checker.record.arrays.memory import is_numeric
 from handgrad.checker.record.arrays.reductions import ACCUMULATED, REDUCED
 from handgrad.checker.record.arrays.rule import Call, NotFollowed, Rule
 from handgrad.checker.record.arrays.table import CONSTANT, FUNCTIONS
 from handgrad.checker.record.arrays.tracked import (
     NUMBERS,
-    Tracked,
-    is_tracked,
     plain,
     plainly,
     stripped,
 )
-from handgrad.checker.record.carriers import mark_array
+from handgrad.checker.record.arrays.unfollowed import Unfollowed, label_of
+from handgrad.checker.record.arrays.values import Values, all_in, is_of_interest
 
 _NUMBERS = (bool, int, float, complex, np.generic)
 
 
-class Recording(Protocol):
-    """The recorder, as this package uses it."""
-
-    @property
-    def is_recording(self) -> bool: ...
-    def computed(self, func: Any, args: Any, kwargs: Any, result: Any) -> None: ...
-    def before_write(self, target: Tensor, inputs: list[Tensor]) -> None: ...
-    def failed(self, error: Exception) -> None: ...
-
-
-class Unfollowed:
-    """Stands for a function of NumPy's in the trace. Running it again raises RuntimeError."""
-
-    def __init__(self, name: str) -> None:
-        self.__name__ = name
-
-    def __call__(self, *args: Any) -> Any:
-        raise RuntimeError(f"this is NumPy code that uses {self.__name__}, which is not followed")
-
-
-class Arrays:
+class Arrays(Values):
     """Follows the arrays of one recording."""
-
-    def __init__(self, recording: Recording) -> None:
-        self._recording = recording
-        self._memory = Memory()
 
     def ufunc(self, ufunc: Any, method: str, inputs: Any, kwargs: Any) -> Any:
         """Run a ufunc, or one of its methods: reduce, accumulate, outer, at."""
@@ -126,41 +101,6 @@ class Arrays:
         self._recording.computed(func, args, kwargs, result)
         return result
 
-    def tensor(self, value: Any) -> Any:
-        """Return the tensor that an array or number stands for."""
-        if is_tracked(value) and value.tensor is not None:
-            return value.tensor
-        if not isinstance(value, np.ndarray):
-            tensor = mark_array(torch.tensor(value.item(), dtype=_dtype(value)))
-        else:
-            with torch._C.DisableTorchFunction():
-                tensor = self._present(value)
-        if is_tracked(value):
-            value.tensor = tensor
-        return tensor
-
-    def _present(self, array: Any) -> Tensor:
-        """Return a tensor over memory that no recorded operation returned."""
-        known = self._memory.known(array)
-        tensor = self._memory.tensor(array)
-        if known is not None and tensor is not known and self._recording.is_recording:
-            geometry = tensor.shape, tensor.stride(), tensor.storage_offset()
-            self._recording.computed(part_of, (known, *geometry), {}, tensor)
-        return tensor
-
-    def entered(self, value: Any) -> Any:
-        """Return a plain array as a tracked one, also within a tuple, list or dict."""
-        kind = type(value)
-        if kind is np.ndarray:
-            return value.view(Tracked) if is_numeric(value) else value
-        if kind is tuple:
-            return tuple(map(self.entered, value)) if any(map(_holds, value)) else value
-        if kind is list and len(value) <= 256 and any(map(_holds, value)):
-            value[:] = map(self.entered, value)
-        if kind is dict and len(value) <= 256 and any(map(_holds, value.values())):
-            value.update({key: self.entered(inner) for key, inner in value.items()})
-        return value
-
     def unfollowed(self, function: Any, args: Any, kwargs: Any, result: Any) -> Any:
         """Return what a function made of tracked arrays outside of what is followed."""
         label = label_of(function)
@@ -185,7 +125,7 @@ class Arrays:
 
     def recorded(self, rule: Rule | None, label: str, args: Any, kwargs: Any, result: Any) -> Any:
         """Return NumPy's result as the user gets it, and record what it came from."""
-        if not self._recording.is_recording or not _is_of_interest(result):
+        if not self._recording.is_recording or not is_of_interest(result):
             return self.entered(result)
         try:
             with torch._C.DisableTorchFunction(), torch.no_grad():
@@ -207,7 +147,7 @@ class Arrays:
                 return rule(self, *given, **named)
             except (NotFollowed, TypeError, ValueError, AttributeError):
                 pass
-        return Call(Unfollowed(label), tuple(_all_in((given, named))))
+        return Call(Unfollowed(label), tuple(all_in((given, named))))
 
     def writing(
         self, target: Any, rule: Rule | None, label: str, args: Any, kwargs: Any,
@@ -222,7 +162,7 @@ class Arrays:
             with torch._C.DisableTorchFunction(), torch.no_grad():
                 tensor = self.tensor(target)
                 call = self._call(rule, label, args, kwargs)
-                self._recording.before_write(tensor, list(_all_in((call.args, call.kwargs))))
+                self._recording.before_write(tensor, list(all_in((call.args, call.kwargs))))
                 whole = self._memory.apart(plain(target), tensor)
                 if whole is not None:
                     self._recording.before_write(whole, [])
@@ -241,59 +181,6 @@ class Arrays:
                 result = tensor if getattr(call.func, "__name__", "").endswith("_") else None
                 self._recording.computed(*call, result)
         return target if returns else None
-
-    def _tensors(self, value: Any) -> Any:
-        """Return the arguments with tensors for arrays and tracked numbers."""
-        kind = type(value)
-        if is_tracked(value):
-            return self.tensor(value)
-        if kind is np.ndarray:
-            return self.tensor(value) if is_numeric(value) else value
-        if isinstance(value, np.generic):
-            return value.item()
-        if kind in (tuple, list):
-            return kind(map(self._tensors, value))
-        if kind is dict:
-            return {key: self._tensors(inner) for key, inner in value.items()}
-        return value
-
-    def _made(self, result: Any) -> tuple[Any, Any]:
-        """Return what the user gets, and the tensors in it."""
-        if isinstance(result, np.ndarray):
-            if not is_numeric(result):
-                return result, None
-            array = result.view(Tracked)
-            known = self._memory.known(result) is not None
-            array.tensor = self._memory.view(result) if known else self._memory.tensor(result)
-            return array, array.tensor
-        number: Any = NUMBERS.get(type(plain(result)))
-        if number is not None:
-            made = number(result)
-            made.tensor = mark_array(torch.tensor(float(result), dtype=_dtype(plain(result))))
-            return made, made.tensor
-        if isinstance(result, tuple | list):
-            parts = [self._made(part) for part in result]
-            kind = list if isinstance(result, list) else tuple
-            return kind(p[0] for p in parts), tuple(p[1] for p in parts)
-        return result, None
-
-
-def part_of(whole: Tensor, shape: Any, strides: Any, offset: int) -> Tensor:
-    """Return a part of a tensor's memory."""
-    if tuple(whole.shape) == tuple(shape) and whole.stride() == tuple(strides):
-        return whole.view_as(whole)
-    if not whole.is_contiguous():
-        raise RuntimeError("the memory has another order here")
-    return whole.as_strided(shape, strides, offset)
-
-
-def label_of(function: Any) -> str:
-    """Return what the user calls a function: np.linalg.svd, scipy.signal.convolve2d."""
-    name = getattr(function, "__qualname__", getattr(function, "__name__", type(function).__name__))
-    module = getattr(function, "__module__", None) or ""
-    if module.split(".")[0] == "numpy":
-        module = module.replace("numpy", "np", 1).removesuffix("._linalg").split("._")[0]
-    return f"{module}.{name}" if module and module not in ("builtins", "__main__") else str(name)
 
 
 def _in_place(name: str) -> Rule:
@@ -338,32 +225,3 @@ def _item(helper: Any, x: Tensor, *key: Any) -> Call:
 
 def _same(value: Any) -> Any:
     return value
-
-
-def _dtype(number: Any) -> torch.dtype:
-    return torch.float32 if isinstance(number, np.float32) else torch.float64
-
-
-def _is_of_interest(result: Any) -> bool:
-    """Tell whether a result has a tensor: arrays and floating-point numbers."""
-    if isinstance(result, tuple | list):
-        return any(map(_is_of_interest, result))
-    return isinstance(result, np.ndarray) or type(plain(result)) in NUMBERS
-
-
-def _holds(value: Any) -> bool:
-    kind = type(value)
-    return kind is np.ndarray or (
-        kind in (tuple, list) and any(type(v) is np.ndarray for v in value)
-    )
-
-
-def _all_in(value: Any) -> Iterator[Tensor]:
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, tuple | list):
-        for inner in value:
-            yield from _all_in(inner)
-    elif isinstance(value, Mapping):
-        for inner in value.values():
-            yield from _all_in(inner)

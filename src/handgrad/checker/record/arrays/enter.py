@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from handgrad.checker.record.arrays.calls import Arrays, Recording
+from handgrad.checker.record.arrays.calls import Arrays
 from handgrad.checker.record.arrays.creation import CREATED
 from handgrad.checker.record.arrays.rule import Call
 from handgrad.checker.record.arrays.tracked import (
@@ -19,6 +19,7 @@ from handgrad.checker.record.arrays.tracked import (
     plain,
     plainly,
 )
+from handgrad.checker.record.arrays.values import Recording
 from handgrad.checker.record.instrument import HOOK
 
 _MATH = {
