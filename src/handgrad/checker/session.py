@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from handgrad.checker.explain.explain import explain
+from handgrad.checker.judge.conventions import conventional
 from handgrad.checker.judge.grade import Grade, graded, with_imprecise
 from handgrad.checker.pairs.backward import BackwardReplay
 from handgrad.checker.pairs.hands import HandGradient
@@ -148,6 +149,7 @@ def check_pass(forward: ForwardPass, hands: Sequence[HandGradient]) -> Findings:
     pairing = paired(truth, hands)
     if not pairing.pairs:
         return Findings()
+    truth, pairing = conventional(truth, hands, pairing)
     main, later = chosen(pairing)
     judged = graded(truth, pairing)
     explanations = explain(judged)

@@ -190,6 +190,32 @@ def autograd_off(evidence: NoteEvidence) -> Iterator[Remark]:
             yield message, _node(grade), _place(grade)
 
 
+def kept_factor(evidence: NoteEvidence) -> Iterator[Remark]:
+    """A factor that the file keeps in its gradients: all of them, or those of inner nodes."""
+    forward, grades = evidence.forward, evidence.grades
+    if forward.common != 1 and grades:
+        names = (b.name for b in forward.nodes() if b.value is forward.outputs[0])
+        loss = next(names, "the loss")
+        added = ", and the update adds them" if forward.common < 0 else ""
+        message = (
+            f"the gradients are {forward.common:.6g} times those of {loss}{added}: a factor "
+            f"that all have only changes the learning rate, so they are judged with it."
+        )
+        yield message, None, _place(grades[0])
+    scaled = [g for g in grades if forward.factors.get(id(g.hand.node.value), 1) != 1]
+    if scaled:
+        hands = list(dict.fromkeys(g.hand.name for g in scaled))
+        nodes = listed(dict.fromkeys(map(_node, scaled)))
+        factor = f"{forward.factors[id(scaled[0].hand.node.value)]:.6g} times"
+        is_one = len(hands) == 1
+        what = f"is {factor} the gradient" if is_one else f"are {factor} the gradients"
+        message = (
+            f"{listed(hands)} {what} of {nodes}, and the gradients of the parameters make up for "
+            f"it: {'it is' if is_one else 'they are'} judged with that factor."
+        )
+        yield message, _node(scaled[0]), _place(scaled[0])
+
+
 NOTES: Mapping[str, Callable[[NoteEvidence], Iterator[Remark]]] = {
     "HG201": alias,
     "HG202": overwritten,
@@ -201,6 +227,7 @@ NOTES: Mapping[str, Callable[[NoteEvidence], Iterator[Remark]]] = {
     "HG213": again,
     "HG214": cut_loops,
     "HG217": clipped,
+    "HG220": kept_factor,
 }
 
 
