@@ -16,6 +16,7 @@ from handgrad.checker.pairs.hands import HandGradient
 from handgrad.checker.pairs.losses import hands_by_loss
 from handgrad.checker.pairs.pairing import chosen, paired
 from handgrad.checker.passes.forward import ForwardPass, find_passes
+from handgrad.checker.passes.natural import is_natural, with_natural
 from handgrad.checker.passes.truth import Pass, differentiated
 from handgrad.checker.record.capture import Recorder
 from handgrad.checker.record.gradient_names import hand_names
@@ -32,6 +33,7 @@ from handgrad.errors import CheckError
 
 Edge = tuple[str, str]
 Choice = Callable[[list[HandGradient]], list[HandGradient]]
+NO_LOSS = "nothing to check: no loss was computed from named tensors"
 NO_GRADIENT = "nothing to check: no gradient is written by hand"
 
 
@@ -82,15 +84,16 @@ class Session:
         `only` picks the gradients to judge from those found; None: all of them.
         """
         with torch._C.DisableTorchFunction(), torch.enable_grad():
-            findings = self._findings(file, only or list)
+            findings = self._findings(file, only)
         rows, notes = tuple(findings.rows), tuple(findings.notes)
         listings = self._listings(rows)
         return Report(file, rows, notes, tuple(errors), tuple(findings.edges), listings)
 
-    def _findings(self, file: str, only: Choice) -> Findings:
-        passes = self._passes(file)
+    def _findings(self, file: str, only: Choice | None) -> Findings:
+        passes = self._passes(file, only is None)
         try:
-            hands = only(hands_by_loss(self.recorder.trace, passes, self.pairs))
+            hands = hands_by_loss(self.recorder.trace, passes, self.pairs)
+            hands = hands if only is None else only(hands)
         except CheckError as error:
             raise CheckError(f"{file}: {error}") from error
         rows: list[Row] = []
@@ -102,7 +105,10 @@ class Session:
             notes += findings.notes
             edges += findings.edges
         if not any(row.hand for row in rows):
-            rows = unwritten(passes, [source for _, source in self.sources])
+            own = [p for p in passes if not is_natural(p)]
+            rows = unwritten(own, [source for _, source in self.sources])
+            if not own:
+                raise CheckError(f"{file}: {NO_LOSS}")
         if not rows:
             reason = next((n.message for n in notes if n.code in ("HG215", "HG218")), NO_GRADIENT)
             raise CheckError(f"{file}: {reason}")
@@ -114,13 +120,16 @@ class Session:
         statements = (s for s in self.statements if s.source and (s.place, s.text) in shown)
         return tuple(dict.fromkeys(Listing(s.place.cell, s.source) for s in statements))
 
-    def _passes(self, file: str) -> list[ForwardPass]:
+    def _passes(self, file: str, finished: bool) -> list[ForwardPass]:
+        """Return the passes; of a file that is finished and has no loss, those of natural ones."""
         trace = self.recorder.trace
         names = {b.name for b in trace.of(Bind) if b.kind != "param"}
         nodes = hand_names(names, self.pairs)
         passes = find_passes(trace, nodes)
+        if nodes and finished:
+            passes = list(with_natural(trace, nodes, passes))
         if not passes:
-            raise CheckError(f"{file}: nothing to check: no loss was computed from named tensors")
+            raise CheckError(f"{file}: {NO_LOSS}")
         return passes
 
     def _unrecorded(self) -> list[Note]:

@@ -10,7 +10,7 @@ one that leaves the fewest wrong lines counts, and the plain one among equals.
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from itertools import combinations
-from math import isfinite, prod
+from math import prod
 
 import torch
 from torch import Tensor
@@ -19,9 +19,10 @@ from handgrad.checker.closeness import same_constant
 from handgrad.checker.judge.lines import judged_lines
 from handgrad.checker.judge.updates import moves
 from handgrad.checker.pairs.backward import BackwardRun
+from handgrad.checker.pairs.factors import factor_of, is_zero
 from handgrad.checker.pairs.hands import HandGradient, Pair
-from handgrad.checker.pairs.pairing import SIGNIFICANT, Pairing, paired
-from handgrad.checker.passes.compare import multiple_of
+from handgrad.checker.pairs.pairing import Pairing, paired
+from handgrad.checker.passes.natural import is_natural
 from handgrad.checker.passes.truth import Pass
 from handgrad.checker.record.trace import key_of
 
@@ -64,14 +65,14 @@ def _best_reading(forward: Pass, pairing: Pairing) -> _Reading | None:
     """Return the reading with the fewest wrong lines, None if that is the plain one."""
     pairs = [p for p in pairing.pairs if not p.borrowed]
     values = pairing.natural.values
-    own = {p.number: _factor(p, values.get(p.final().index)) for p in pairs}
-    if all(same_constant(own[p.number] or 0, 1) or _is_zero(p) for p in pairs):
+    own = {p.number: factor_of(p, values.get(p.final().index)) for p in pairs}
+    if all(same_constant(own[p.number] or 0, 1) or is_zero(p) for p in pairs):
         return None
     plain = judged_lines(forward, pairs).by_number
     fewest = sum(line.wrong for line in plain.values())
     if not fewest:
         return None
-    lines = {p.number: _factor(p, plain[p.number].outcome) for p in pairs}
+    lines = {p.number: factor_of(p, plain[p.number].outcome) for p in pairs}
     best = None
     for reading in _Readings(forward, pairs, own, lines, pairing.natural).all():
         read = reading.of(forward)
@@ -112,9 +113,9 @@ class _Readings:
 
         None if nothing says that the gradients are only used to descend.
         """
-        if self.forward.backward is not None or not moved:
+        if self.forward.backward is not None or not (moved or is_natural(self.forward)):
             return []
-        descends = sum(move > 0 for move in moved.values()) > len(moved) / 2
+        descends = not moved or sum(move > 0 for move in moved.values()) > len(moved) / 2
         leaves = [p for p in self.pairs if self._is_leaf(p)] or self.pairs
         allowed = self._counts()
         found = _distinct(self.own[p.number] for p in leaves)
@@ -224,22 +225,6 @@ def scaled(forward: Pass, factors: Mapping[int, float]) -> Pass:
         autograd=times(forward.autograd),
         factors={**forward.factors, **known},
     )
-
-
-def _factor(pair: Pair, value: Tensor | None) -> float | None:
-    """Return f where a value of the gradient in float64 is f times the truth."""
-    index = pair.node.index
-    truth, noise = pair.forward.truth[index], pair.forward.noise[index]
-    if value is None or value.numel() != truth.numel() or _is_zero(pair):
-        return None
-    factor = multiple_of(value.reshape(truth.shape), truth, noise)
-    return factor if factor and isfinite(factor) else None
-
-
-def _is_zero(pair: Pair) -> bool:
-    """Tell whether the true gradient is 0 but for rounding: any multiple of it is."""
-    truth, noise = pair.forward.truth[pair.node.index], pair.forward.noise[pair.node.index]
-    return not bool((truth.abs() > SIGNIFICANT * noise).any())
 
 
 def _distinct(factors: Iterable[float | None]) -> list[float]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from handgrad.checker.judge.grade import Grade
 from handgrad.checker.passes.compare import LIMITS, ratio_of
+from handgrad.checker.passes.natural import is_natural
 from handgrad.checker.passes.replay import OWN_GRAD
 from handgrad.checker.passes.truth import Pass
 from handgrad.checker.record.instrument import Statement
@@ -193,7 +194,7 @@ def autograd_off(evidence: NoteEvidence) -> Iterator[Remark]:
 def kept_factor(evidence: NoteEvidence) -> Iterator[Remark]:
     """A factor that the file keeps in its gradients: all of them, or those of inner nodes."""
     forward, grades = evidence.forward, evidence.grades
-    if forward.common != 1 and grades:
+    if forward.common != 1 and grades and not is_natural(forward):
         names = (b.name for b in forward.nodes() if b.value is forward.outputs[0])
         loss = next(names, "the loss")
         added = ", and the update adds them" if forward.common < 0 else ""
@@ -216,6 +217,19 @@ def kept_factor(evidence: NoteEvidence) -> Iterator[Remark]:
         yield message, _node(scaled[0]), _place(scaled[0])
 
 
+def natural_loss(evidence: NoteEvidence) -> Iterator[Remark]:
+    """The loss that the gradients follow from, where the file computes none."""
+    forward, grades = evidence.forward, evidence.grades
+    if is_natural(forward) and grades:
+        times = "" if forward.common == 1 else f", times {forward.common:.6g}"
+        loss = forward.name_of(id(forward.outputs[0]))
+        message = (
+            f"the file computes no loss: its gradients are judged as those of the summed "
+            f"{loss}{times}."
+        )
+        yield message, None, _place(grades[0])
+
+
 NOTES: Mapping[str, Callable[[NoteEvidence], Iterator[Remark]]] = {
     "HG201": alias,
     "HG202": overwritten,
@@ -227,7 +241,8 @@ NOTES: Mapping[str, Callable[[NoteEvidence], Iterator[Remark]]] = {
     "HG213": again,
     "HG214": cut_loops,
     "HG217": clipped,
-    "HG220": kept_factor,
+    "HG222": kept_factor,
+    "HG223": natural_loss,
 }
 
 
