@@ -30,20 +30,19 @@ MOST_TRIED = 6
 """So many factors of each kind are tried at most: each costs a replay of the backward pass."""
 
 
-def conventional(
-    forward: Pass, hands: Sequence[HandGradient], pairing: Pairing
-) -> tuple[Pass, Pairing]:
-    """Return both with the truth times the factors that the file keeps, if it keeps any."""
-    reading = _best_reading(forward, pairing)
+def conventional(forward: Pass, hands: Sequence[HandGradient], pairing: Pairing) -> Pairing:
+    """Return the pairing with the truth times the factors that the file keeps, if it keeps any."""
+    reading = _best_reading(pairing)
     if reading is not None and reading.common != 1:
         # a gradient may have missed its node for the factor
         forward = with_common(forward, reading.common)
         pairing = paired(forward, hands)
-        reading = _best_reading(forward, pairing)
+        reading = _best_reading(pairing)
     if reading is None or not reading.several:
-        return forward, pairing
-    best = scaled(forward, reading.several)
-    return best, replace(pairing, pairs=[replace(p, forward=best) for p in pairing.pairs])
+        return pairing
+    best = scaled(pairing.forward, reading.several)
+    pairs = [replace(p, forward=best) for p in pairing.pairs]
+    return replace(pairing, pairs=pairs, forward=best)
 
 
 @dataclass(frozen=True)
@@ -61,8 +60,9 @@ class _Reading:
         return scaled(scaled(forward, common), self.several)
 
 
-def _best_reading(forward: Pass, pairing: Pairing) -> _Reading | None:
+def _best_reading(pairing: Pairing) -> _Reading | None:
     """Return the reading with the fewest wrong lines, None if that is the plain one."""
+    forward = pairing.forward
     pairs = [p for p in pairing.pairs if not p.borrowed]
     values = pairing.natural.values
     own = {p.number: factor_of(p, values.get(p.final().index)) for p in pairs}

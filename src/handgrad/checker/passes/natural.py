@@ -1,9 +1,9 @@
 """The natural loss of a file that computes none.
 
 Many scripts start their backward pass from `p - y` without a loss. It is the gradient of the
-squared error or, where p is a probability, of the cross-entropy by what p was computed from. Operations
-that compute these losses are put into the trace, each just before `p - y`. Which the gradients
-follow from is decided by their values, as with any loss.
+squared error or, where p is a probability, of the cross-entropy by what p was computed from.
+Operations that compute these losses are put into the trace, each just before `p - y`. Which the
+gradients follow from is decided by their values, as with any loss.
 """
 
 from collections.abc import Iterator, Mapping, Sequence, Set
@@ -147,15 +147,16 @@ def _adds_up(value: Tensor) -> bool:
 
 
 def _squared(output: Tensor, target: Tensor) -> Tensor:
-    return 0.5 * F.mse_loss(output, target.to(output), reduction="sum")
+    return 0.5 * F.mse_loss(output, target.detach().to(output), reduction="sum")
 
 
 def _cross(output: Tensor, target: Tensor) -> Tensor:
-    return -(target * torch.log(output)).sum()
+    return -(target.detach() * torch.log(output)).sum()
 
 
 def _binary(output: Tensor, target: Tensor) -> Tensor:
-    return -(target * torch.log(output) + (1 - target) * torch.log(1 - output)).sum()
+    y = target.detach()
+    return -(y * torch.log(output) + (1 - y) * torch.log(1 - output)).sum()
 
 
 def _picked(output: Tensor, target: Tensor) -> Tensor:

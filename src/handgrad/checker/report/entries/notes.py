@@ -1,39 +1,16 @@
 """Notes: what is worth knowing apart from wrong gradients."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 
 from handgrad.checker.judge.grade import Grade
 from handgrad.checker.passes.compare import LIMITS, ratio_of
-from handgrad.checker.passes.natural import is_natural
 from handgrad.checker.passes.replay import OWN_GRAD
-from handgrad.checker.passes.truth import Pass
 from handgrad.checker.record.instrument import Statement
-from handgrad.checker.record.trace import Barrier, Bind, Compared, Event, Op, Trace, key_of
+from handgrad.checker.record.trace import Barrier, Bind, Compared, Op, key_of
 from handgrad.checker.records import Note, Place
+from handgrad.checker.report.entries.evidence import NoteEvidence, Remark
+from handgrad.checker.report.entries.factors import kept_factor, natural_loss
 from handgrad.text import listed
-
-
-@dataclass(frozen=True)
-class NoteEvidence:
-    """What a note is drawn from: one pass, its grades, and the trace of the file."""
-
-    trace: Trace
-    forward: Pass
-    grades: Sequence[Grade]
-    again: Sequence[Grade]
-    """Later definitions of gradients that are judged already."""
-    backward: Sequence[Event]
-    """The operations and names that compute the gradients."""
-
-    @property
-    def later(self) -> Sequence[Event]:
-        """The events after the loss."""
-        return self.trace.events[self.forward.end + 1 :]
-
-
-Remark = tuple[str, str | None, Place]
-"""A note without its code: the message, the tensor that it is about, and the place."""
 
 
 def alias(evidence: NoteEvidence) -> Iterator[Remark]:
@@ -189,45 +166,6 @@ def autograd_off(evidence: NoteEvidence) -> Iterator[Remark]:
                 f"{far if finite else 'it is not finite where the truth is'}."
             )
             yield message, _node(grade), _place(grade)
-
-
-def kept_factor(evidence: NoteEvidence) -> Iterator[Remark]:
-    """A factor that the file keeps in its gradients: all of them, or those of inner nodes."""
-    forward, grades = evidence.forward, evidence.grades
-    if forward.common != 1 and grades and not is_natural(forward):
-        names = (b.name for b in forward.nodes() if b.value is forward.outputs[0])
-        loss = next(names, "the loss")
-        added = ", and the update adds them" if forward.common < 0 else ""
-        message = (
-            f"the gradients are {forward.common:.6g} times those of {loss}{added}: a factor "
-            f"that all have only changes the learning rate, so they are judged with it."
-        )
-        yield message, None, _place(grades[0])
-    scaled = [g for g in grades if forward.factors.get(id(g.hand.node.value), 1) != 1]
-    if scaled:
-        hands = list(dict.fromkeys(g.hand.name for g in scaled))
-        nodes = listed(dict.fromkeys(map(_node, scaled)))
-        factor = f"{forward.factors[id(scaled[0].hand.node.value)]:.6g} times"
-        is_one = len(hands) == 1
-        what = f"is {factor} the gradient" if is_one else f"are {factor} the gradients"
-        message = (
-            f"{listed(hands)} {what} of {nodes}, and the gradients of the parameters make up for "
-            f"it: {'it is' if is_one else 'they are'} judged with that factor."
-        )
-        yield message, _node(scaled[0]), _place(scaled[0])
-
-
-def natural_loss(evidence: NoteEvidence) -> Iterator[Remark]:
-    """The loss that the gradients follow from, where the file computes none."""
-    forward, grades = evidence.forward, evidence.grades
-    if is_natural(forward) and grades:
-        times = "" if forward.common == 1 else f", times {forward.common:.6g}"
-        loss = forward.name_of(id(forward.outputs[0]))
-        message = (
-            f"the file computes no loss: its gradients are judged as those of the summed "
-            f"{loss}{times}."
-        )
-        yield message, None, _place(grades[0])
 
 
 NOTES: Mapping[str, Callable[[NoteEvidence], Iterator[Remark]]] = {
