@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from handgrad.checker.explain.explain import Explanations, explain
+from handgrad.checker.judge.conventions import conventional
 from handgrad.checker.judge.grade import Grade, graded, with_imprecise
 from handgrad.checker.mishap import Mishaps
 from handgrad.checker.pairs.backward import BackwardReplay
@@ -16,6 +17,7 @@ from handgrad.checker.pairs.hands import HandGradient
 from handgrad.checker.pairs.losses import hands_by_loss
 from handgrad.checker.pairs.pairing import chosen, paired
 from handgrad.checker.passes.forward import ForwardPass, find_passes
+from handgrad.checker.passes.natural import is_natural, with_natural
 from handgrad.checker.passes.truth import Pass, differentiated
 from handgrad.checker.record.capture import Recorder
 from handgrad.checker.record.entering import entering, uses_numpy
@@ -26,7 +28,8 @@ from handgrad.checker.record.source_names import may_have_gradients as may_have_
 from handgrad.checker.record.trace import Bind
 from handgrad.checker.records import CellError, Listing, Note, Place, Row
 from handgrad.checker.report.entries.edges import edges_of
-from handgrad.checker.report.entries.notes import NoteEvidence, find_notes
+from handgrad.checker.report.entries.evidence import NoteEvidence
+from handgrad.checker.report.entries.notes import find_notes
 from handgrad.checker.report.entries.rows import missing_rows, row_of
 from handgrad.checker.report.entries.shuffles import unread_shuffles
 from handgrad.checker.report.entries.unwritten import unwritten
@@ -36,6 +39,7 @@ from handgrad.text import listed
 
 Edge = tuple[str, str]
 Choice = Callable[[list[HandGradient]], list[HandGradient]]
+NO_LOSS = "nothing to check: no loss was computed from named tensors"
 REASONS = ("HG215", "HG218", "HG220")
 """Codes of notes that say why nothing was graded."""
 NO_GRADIENT = "nothing to check: no gradient is written by hand"
@@ -103,15 +107,16 @@ class Session:
         `only` picks the gradients to judge from those found; None: all of them.
         """
         with torch._C.DisableTorchFunction(), torch.enable_grad():
-            findings = self._findings(file, only or list)
+            findings = self._findings(file, only)
         rows, notes = tuple(findings.rows), tuple(findings.notes)
         listings = self._listings(rows)
         return Report(file, rows, notes, tuple(errors), tuple(findings.edges), listings)
 
-    def _findings(self, file: str, only: Choice) -> Findings:
-        passes = self._passes(file)
+    def _findings(self, file: str, only: Choice | None) -> Findings:
+        passes = self._passes(file, only is None)
         try:
-            hands = only(hands_by_loss(self.recorder.trace, passes, self.pairs))
+            hands = hands_by_loss(self.recorder.trace, passes, self.pairs)
+            hands = hands if only is None else only(hands)
         except CheckError as error:
             raise CheckError(f"{file}: {error}") from error
         rows: list[Row] = []
@@ -126,12 +131,15 @@ class Session:
             notes += findings.notes
             edges += findings.edges
         if not any(row.hand for row in rows):
+            own = [p for p in passes if not is_natural(p)]
             sources = [source for _, source in self.sources]
             rows = mishaps.attempt(
                 "gradients that are not written yet are not listed",
-                lambda: unwritten(passes, sources),
+                lambda: unwritten(own, sources),
                 [],
             )
+            if not own:
+                raise CheckError(f"{file}: {NO_LOSS}")
         notes += mishaps.notes
         if not rows:
             reason = next(
@@ -146,13 +154,16 @@ class Session:
         statements = (s for s in self.statements if s.source and (s.place, s.text) in shown)
         return tuple(dict.fromkeys(Listing(s.place.cell, s.source) for s in statements))
 
-    def _passes(self, file: str) -> list[ForwardPass]:
+    def _passes(self, file: str, finished: bool) -> list[ForwardPass]:
+        """Return the passes; of a file that is finished and has no loss, those of natural ones."""
         trace = self.recorder.trace
         names = {b.name for b in trace.of(Bind) if b.kind != "param"}
         nodes = hand_names(names, self.pairs)
         passes = find_passes(trace, nodes)
+        if nodes and finished:
+            passes = list(with_natural(trace, nodes, passes))
         if not passes:
-            raise CheckError(f"{file}: nothing to check: no loss was computed from named tensors")
+            raise CheckError(f"{file}: {NO_LOSS}")
         return passes
 
     def _unrecorded(self) -> list[Note]:
@@ -210,6 +221,7 @@ def check_pass(
     pairing = paired(truth, hands)
     if not pairing.pairs:
         return Findings()
+    pairing = conventional(truth, hands, pairing)
     truth = pairing.forward
     main, later = chosen(pairing)
     judged = graded(truth, pairing)
