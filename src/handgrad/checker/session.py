@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
+from handgrad.checker.explain.called import with_functions
 from handgrad.checker.explain.explain import explain
 from handgrad.checker.judge.grade import Grade, graded, with_imprecise
 from handgrad.checker.pairs.backward import BackwardReplay
@@ -152,6 +153,7 @@ def check_pass(forward: ForwardPass, hands: Sequence[HandGradient]) -> Findings:
     judged = graded(truth, pairing)
     explanations = explain(judged)
     grades = with_imprecise(judged.grades, explanations.imprecise)
+    grades = with_functions(grades, explanations.in_functions)
     by_number = {g.hand.number: g for g in grades}
     again = [by_number[pair.number] for pair in later]
     shown = _shown([by_number[pair.number] for pair in main], again)

@@ -24,8 +24,8 @@ class LineRunner:
     """
 
     def __init__(self, names: NamesAt, dtype: torch.dtype | None = torch.float64) -> None:
-        self._names = names
-        self._dtype = dtype
+        self.names = names
+        self.dtype = dtype
 
     def value(self, source: str) -> Any:
         """Return the value of an expression."""
@@ -76,16 +76,16 @@ class LineRunner:
 
         found: dict[str, Any] = {"__builtins__": builtins}
         for name in _names_of(code) | (_names_of(read) if read is not None else set()):
-            if name not in self._names:
+            if name not in self.names:
                 continue
             with contextlib.suppress(KeyError):  # where a line needs it, it raises a NameError
-                given = self._names.given(name)
-                found[name] = self._names.stand_in(given, clone if writes else None)
+                given = self.names.given(name)
+                found[name] = self.names.stand_in(given, clone if writes else None)
         return found
 
     def _run(self, code: CodeType, names: dict[str, Any], how: Any) -> Any:
         dtype, random = torch.get_default_dtype(), torch.get_rng_state()
-        torch.set_default_dtype(self._dtype or dtype)
+        torch.set_default_dtype(self.dtype or dtype)
         try:
             with torch.no_grad(), warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # about lines that nobody wrote
