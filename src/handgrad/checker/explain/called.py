@@ -18,6 +18,7 @@ from handgrad.checker.explain.search.scene import BackwardContext
 from handgrad.checker.explain.search.suspect import Suspect
 from handgrad.checker.judge.grade import Grade
 from handgrad.checker.record.instrument import Statement
+from handgrad.checker.record.trace import Bind
 from handgrad.text import listed
 
 EXCHANGED = "HG107"
@@ -64,8 +65,9 @@ def called_names(text: str) -> list[str]:
         tree = ast.parse(text)
     except SyntaxError:
         return []
-    nodes = (node.func for node in ast.walk(tree) if isinstance(node, ast.Call))
-    return [n.id if isinstance(n, ast.Name) else n.attr for n in nodes if isinstance(n, ast.Name | ast.Attribute)]
+    called = (node.func for node in ast.walk(tree) if isinstance(node, ast.Call))
+    names = (getattr(function, "id", getattr(function, "attr", None)) for function in called)
+    return [name for name in names if name is not None]
 
 
 def with_functions(grades: Sequence[Grade], blamed: Sequence[InFunction]) -> list[Grade]:
@@ -169,7 +171,13 @@ def _holds(
 
 
 def _lines(site: Site) -> Iterator[tuple[Helper, ast.stmt]]:
+    """Yield the lines of the functions that only gradients are computed with."""
+    forward = site.suspect.forward
+    statements = dict.fromkeys(e.statement for e in forward.events if type(e) is Bind)
+    used = {name for statement in statements for name in called_names(statement.text)}
     for helper in reversed(site.call.helpers):
+        if helper.code.co_name in used or any(map(helper.holds, statements)):
+            continue
         for node in helper.lines()[:LINES]:
             yield helper, node
 

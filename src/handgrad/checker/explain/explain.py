@@ -57,7 +57,7 @@ def explain(graded: Graded) -> Explanations:
                 found[grade.hand.number] = _checked(suspect, AS_IT_RAN.code, finding)
                 imprecise[grade.hand.number] = suspect.statement
                 break
-    blamed = in_functions([g for g in roots if g.root], calling, backward, in_function)
+    blamed = _blamed_functions(roots, calling, backward)
     moved = {number for line in blamed for number in line.numbers}
     found |= {line.numbers[0]: line.explanation for line in blamed}
     for grade in roots:
@@ -69,9 +69,22 @@ def explain(graded: Graded) -> Explanations:
     return Explanations(found, imprecise, blamed)
 
 
+def _blamed_functions(
+    roots: Sequence[Grade], calling: Sequence[Grade], backward: BackwardContext
+) -> Sequence[InFunction]:
+    """Return the lines inside functions that are to blame; none if looking for them raises."""
+    try:
+        return in_functions([g for g in roots if g.root], calling, backward, in_function)
+    except Exception:
+        return ()
+
+
 def _of_call(grade: Grade, backward: BackwardContext) -> Explanation | None:
     """Explain a line that calls the user's own function by an edit of the call."""
-    site = site_of(grade, backward)
+    try:
+        site = site_of(grade, backward)
+    except Exception:
+        return None
     return None if site is None else in_function(site.suspect, True)
 
 

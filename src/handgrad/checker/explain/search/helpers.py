@@ -119,7 +119,7 @@ class Call:
     @property
     def bound(self) -> str:
         """The lines that give the objects their methods."""
-        lines = [f'{owner}.__define__("{name}", {helper})\n' for owner, name, helper in self.methods]
+        lines = [f'{owner}.__define__("{name}", {made})\n' for owner, name, made in self.methods]
         return "".join(lines)
 
     def at(self, helper: Helper, node: ast.stmt) -> Unit | None:
@@ -177,8 +177,9 @@ def _function(name: str, attribute: str, names: NamesAt) -> FunctionType | None:
     value = names.given(name) if name in names else None
     if attribute:
         value = inspect.getattr_static(type(value), attribute, None)
-    known = isinstance(value, FunctionType) and value.__module__.split(".")[0] not in LIBRARIES
-    return value if known else None
+    if not isinstance(value, FunctionType):
+        return None
+    return None if (value.__module__ or "").split(".")[0] in LIBRARIES else value
 
 
 def _called(tree: ast.AST) -> Iterator[str]:

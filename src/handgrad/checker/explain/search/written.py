@@ -44,11 +44,12 @@ def _branches(suspect: Suspect) -> list[Branch]:
     names = {number: hand.name for number, hand in shared.hands.items()}
     scope = suspect.hand.own_final().scope
     if suspect.frame is None:
-        return branches(suspect.forward, suspect.node, names, scope and scope.names)
+        outer = None if scope is None else scope.names
+        return branches(suspect.forward, suspect.hand.node, names, outer)
     inner = {id(value): name for name, value in suspect.frame.items()}
     for number, hand in shared.hands.items():
         names[number] = inner.get(id(hand.own_final().value), hand.name)
-    return branches(suspect.forward, suspect.node, names, suspect.frame)
+    return branches(suspect.forward, suspect.hand.node, names, suspect.frame)
 
 
 def _lines(suspect: Suspect, found: list[Branch]) -> Iterator[str]:
