@@ -70,6 +70,11 @@ def called_names(text: str) -> list[str]:
     return [name for name in names if name is not None]
 
 
+def words(text: str) -> list[str]:
+    """Return the words and signs of a line."""
+    return re.findall(r"\w+|\S", text)
+
+
 def with_functions(grades: Sequence[Grade], blamed: Sequence[InFunction]) -> list[Grade]:
     """Return the grades with those lines blamed: once each, by the first gradient of each."""
     by_number = {grade.hand.number: grade for grade in grades}
@@ -145,7 +150,7 @@ def _candidate(
     if suspect is None or explanation is None or fix is None or explanation.finding.adds:
         return None
     assert suspect.unit is not None
-    was, now = (re.findall(r"\w+|\S", text) for text in (suspect.unit.text, fix))
+    was, now = words(suspect.unit.text), words(fix)
     steps = SequenceMatcher(None, was, now, autojunk=False).get_opcodes()
     changes = sum((b - a) + (d - c) for kind, a, b, c, d in steps if kind != "equal")
     return _Candidate(helper, node, explanation, fix, changes)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from handgrad.checker.explain.called import InFunction, called_names, in_functions, site_of
+from handgrad.checker.explain.called import InFunction, called_names, in_functions, site_of, words
 from handgrad.checker.explain.causes import AS_IT_RAN, CAUSES, Cause
 from handgrad.checker.explain.search.finding import Explanation, Finding
 from handgrad.checker.explain.search.gather import suspects
@@ -85,7 +85,12 @@ def _of_call(grade: Grade, backward: BackwardContext) -> Explanation | None:
         site = site_of(grade, backward)
     except Exception:
         return None
-    return None if site is None else in_function(site.suspect, True)
+    explanation = None if site is None else in_function(site.suspect, True)
+    if site is None or explanation is None:
+        return None
+    # a factor around the call would hide the mistake
+    fix = explanation.finding.fix or ""
+    return explanation if len(words(fix)) <= len(words(site.suspect.statement.text)) else None
 
 
 def _calling(grades: Sequence[Grade], roots: Sequence[Grade]) -> list[Grade]:
