@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from handgrad.checker.explain.called import with_functions
 from handgrad.checker.explain.explain import Explanations, explain
 from handgrad.checker.judge.conventions import conventional
 from handgrad.checker.judge.grade import Grade, graded, with_imprecise
@@ -227,6 +228,7 @@ def check_pass(
     judged = graded(truth, pairing)
     explanations = attempt("no cause was looked for", lambda: explain(judged), Explanations())
     grades = with_imprecise(judged.grades, explanations.imprecise)
+    grades = with_functions(grades, explanations.in_functions)
     by_number = {g.hand.number: g for g in grades}
     again = [by_number[pair.number] for pair in later]
     shown = _shown([by_number[pair.number] for pair in main], again)

@@ -9,6 +9,7 @@ import builtins
 import contextlib
 import types
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import torch
@@ -62,6 +63,11 @@ class NamesAt:
         with contextlib.suppress(KeyError):
             return self.stand_in(self._given[name])
         return None
+
+    @property
+    def outer(self) -> "NamesAt":
+        """The names where the statement of the gradient stands: inside a function, the caller's."""
+        return self
 
     def given(self, name: str) -> Any:
         """Return the value of a name in the user's own run."""
@@ -140,10 +146,14 @@ class NamesAt:
 
 
 class StandIn:
-    """The attributes of one of the user's objects, without its methods and properties."""
+    """The attributes of one of the user's objects; no methods but those that a program defines."""
 
     def __init__(self, held: dict[str, Any], stand_in: Callable[[Any], Any]) -> None:
         self.__dict__["_held"], self.__dict__["_stand_in"] = held, stand_in
+
+    def __define__(self, name: str, function: Callable[..., Any]) -> None:
+        """Give it a method."""
+        self.__dict__[name] = partial(function, self)
 
     def __getattr__(self, name: str) -> Any:
         try:

@@ -26,8 +26,8 @@ class LineRunner:
     """
 
     def __init__(self, names: NamesAt, dtype: torch.dtype | None = torch.float64) -> None:
-        self._names = names
-        self._dtype = dtype
+        self.names = names
+        self.dtype = dtype
 
     def value(self, source: str) -> Any:
         """Return the value of an expression."""
@@ -40,7 +40,7 @@ class LineRunner:
 
     def _worded(self, source: str) -> str:
         """Return the text in the words of the user's library."""
-        return in_numpy(source, self._names.numpy_name()) if self._names.of_arrays else source
+        return in_numpy(source, self.names.numpy_name()) if self.names.of_arrays else source
 
     def run(
         self,
@@ -64,7 +64,7 @@ class LineRunner:
         read = compile(target, "<line>", "eval")
         code = compile(tree, "<line>", "exec")
         names = self._given(code, _writes(tree, target, before is not None), read)
-        user = as_array if self._names.of_arrays else _unchanged
+        user = as_array if self.names.of_arrays else _unchanged
         names |= {name: user(value) for name, value in given.items()}
         if before is not None:
             names[BEFORE] = user(before.clone())
@@ -83,16 +83,16 @@ class LineRunner:
 
         found: dict[str, Any] = {"__builtins__": builtins}
         for name in _names_of(code) | (_names_of(read) if read is not None else set()):
-            if name not in self._names:
+            if name not in self.names:
                 continue
             with contextlib.suppress(KeyError):  # where a line needs it, it raises a NameError
-                given = self._names.given(name)
-                found[name] = self._names.stand_in(given, clone if writes else as_given)
+                given = self.names.given(name)
+                found[name] = self.names.stand_in(given, clone if writes else as_given)
         return found
 
     def _run(self, code: CodeType, names: dict[str, Any], how: Any) -> Any:
         dtype, random = torch.get_default_dtype(), torch.get_rng_state()
-        torch.set_default_dtype(self._dtype or dtype)
+        torch.set_default_dtype(self.dtype or dtype)
         try:
             with torch.no_grad(), warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # about lines that nobody wrote
