@@ -35,6 +35,8 @@ KNOWN: tuple[Known, ...] = (
     ("{m}.exp({x})", lambda x, y, o: math.exp(x)),
     ("(1 if {x} > 0 else -1)", lambda x, y, o: 1.0 if x > 0 else -1.0),
     ("1 / ({x} * {m}.log({y}))", lambda x, y, o: 1 / (x * math.log(y))),
+    ("({x} > {y})", lambda x, y, o: float(x > y)),
+    ("({x} < {y})", lambda x, y, o: float(x < y)),
     ("-2 / {x}**3", lambda x, y, o: -2 / x**3),
 )
 """Derivatives by x, the operand; y is the other operand, o the result, m a module."""
@@ -58,7 +60,7 @@ def rewritten(place: Place, templates: Sequence[str]) -> Iterator[Edit]:
     """Yield the statement with the whole derivative in the place of each expression."""
     for slot in slots(place):
         for derivative, contribution in _written(place, templates):
-            message = f"The local derivative is {derivative.strip('()')}."
+            message = f"The local derivative is {derivative}."
             yield place.replaced("HG109", message, slot, contribution)
 
 

@@ -4,6 +4,7 @@ Codes and names are those of explain/causes.
 """
 
 import ast
+import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -29,13 +30,18 @@ class Edit:
     last: int
     adds: bool = False
     """Whether the statement is a new one, below the line before it."""
+    moves: int | None = None
+    """The line below which the statement belongs, if only its place is wrong."""
+
+    column: int = 0
+    """Where the statement begins in its first line."""
 
     @property
     def line(self) -> str:
         """The changed statement, without its indentation."""
         lines = self.text.split("\n")[self.first - 1 : self.last]
-        depth = len(lines[0]) - len(lines[0].lstrip())
-        return "\n".join(line[depth:] if not line[:depth].strip() else line for line in lines)
+        lines[0] = " " * self.column + lines[0][self.column :]
+        return textwrap.dedent("\n".join(lines)).strip()
 
 
 @dataclass
@@ -106,7 +112,20 @@ class Place:
                     found[node.id] = None
             elif isinstance(node, ast.arg) and node.arg not in ("self", "cls", "ctx"):
                 found[node.arg] = None
-        return [name for name in found if name not in self.targets][: 2 * MOST_NAMES]
+        found.update({name: None for name in self._saved()})
+        left_out = self.targets | self.owners
+        return [name for name in found if name not in left_out][: 2 * MOST_NAMES]
+
+    @cached_property
+    def owners(self) -> set[str]:
+        """The names of nodes: they have the attributes of a value or a gradient."""
+        return {
+            n.value.id
+            for n in ast.walk(self.function)
+            if isinstance(n, ast.Attribute)
+            and isinstance(n.value, ast.Name)
+            and n.attr in (self.value, self.reader)
+        } | {"self"}
 
     @cached_property
     def targets(self) -> set[str]:
@@ -118,6 +137,29 @@ class Place:
                 found.update(self.text.segment(t) for t in targets if isinstance(t, ast.Attribute))
         return found if self.reader else set()
 
+    def _saved(self) -> list[str]:
+        """Return what another method has saved for this one: `self.out`, `ctx.s`."""
+        args = getattr(self.function, "args", None)
+        owner = args.args[0].arg if args is not None and args.args else ""
+        family = self.text.parent(self.function)
+        if not isinstance(family, ast.ClassDef) or not owner:
+            return []
+        stored = [
+            n
+            for n in ast.walk(family)
+            if isinstance(n, ast.Attribute)
+            and isinstance(n.ctx, ast.Store)
+            and isinstance(n.value, ast.Name)
+            and n.value.id == owner
+        ]
+        return [f"{owner}.{n.attr}" for n in stored][:MOST_NAMES]
+
+    def others(self, was: str) -> list[str]:
+        """Return what may stand in the place of an operand, the most similar first."""
+        attribute = was.partition(".")[2]
+        similar = sorted(self.names, key=lambda n: n.partition(".")[2] != attribute)
+        return [name for name in similar if name != was][:MOST_NAMES]
+
     def _is_called(self, node: ast.AST) -> bool:
         parent = self.text.parent(node)
         return isinstance(parent, ast.Call) and parent.func is node
@@ -125,7 +167,11 @@ class Place:
     @cached_property
     def upstream(self) -> list[str]:
         """The names of the upstream gradient: `out.grad`, or what a backward function takes."""
+        owners = [n.value.id for n in ast.walk(self.function) if isinstance(n, ast.Attribute)
+                  and isinstance(n.value, ast.Name) and n.value.id not in self.skip]
         found = [n for n in self.names if self.reader and n.endswith(f".{self.reader}")]
+        found += [f"{owner}.{self.reader}" for owner in owners if self.reader]
+        found = [name for name in found if name not in self.targets]
         inner = [f for f in ast.walk(self.function) if isinstance(f, ast.Lambda | ast.FunctionDef)]
         for function in inner:
             if isinstance(function, ast.Lambda) or "back" in function.name or "grad" in function.name:
@@ -134,12 +180,14 @@ class Place:
 
     def edit(self, code: str, message: str, text: str) -> Edit:
         more = text.count("\n") - self.part.text.count("\n")
-        first = self.statement.lineno
-        if isinstance(self.statement, SIMPLE):
-            last = (self.statement.end_lineno or first) + more
-        else:
-            last = first + more
-        return Edit(code, message, text, first, last)
+        first, column = self.statement.lineno, self.statement.col_offset
+        simple = isinstance(self.statement, SIMPLE)
+        last = (self.statement.end_lineno or first) if simple else first
+        if last > first and not more:  # of a long statement, the lines that change
+            lines = zip(self.part.text.split("\n"), text.split("\n"), strict=True)
+            changed = [n for n, (was, now) in enumerate(lines, 1) if was != now]
+            first, last, column = min(changed), max(changed), 0
+        return Edit(code, message, text, first, last + more, column=column)
 
     def replaced(self, code: str, message: str, node: ast.AST, new: str) -> Edit:
         return self.edit(code, message, self.text.replace(node, new))
@@ -147,7 +195,7 @@ class Place:
 
 def edits(place: Place) -> Iterator[Edit]:
     """Yield the changes of a statement, the likeliest first."""
-    for rule in (_targets, _signs, _names, _numbers, _operators, _factors, _masks, _order):
+    for rule in (_targets, _exchanged, _signs, _numbers, _names, _operators, _factors, _masks, _order):
         yield from rule(place)
 
 
@@ -183,6 +231,17 @@ def _targets(place: Place) -> Iterator[Edit]:
                 yield place.edit("HG139", message, text.patched([(start, end, new)]))
 
 
+def _exchanged(place: Place) -> Iterator[Edit]:
+    """Yield the statement with the two elements of a pair exchanged."""
+    text = place.text
+    for node in place.nodes:
+        if isinstance(node, ast.Tuple | ast.List) and len(node.elts) == 2:
+            first, second = map(text.segment, node.elts)
+            if first != second and not place.owners & {first, second}:
+                message = f"{first} and {second} are exchanged."
+                yield place.edit("HG107", message, text.replace_all(node.elts, [second, first]))
+
+
 def _owners(place: Place) -> list[str]:
     return list(dict.fromkeys(n.split(".")[0] for n in place.names if "." in n))
 
@@ -205,8 +264,10 @@ def _signs(place: Place) -> Iterator[Edit]:
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub):
             sign = "-" if isinstance(node.op, ast.Add) else "+"
             left, _, right = text.sides(node)
-            message = f"The sign of {right.strip()} is wrong."
-            yield place.edit("HG102", message, text.exchanged(node, sign))
+            code, message = "HG102", f"The sign of {right.strip()} is wrong."
+            if text.is_exponent(node):
+                code, message = "HG104", f"The exponent is {left} {sign} {right}."
+            yield place.edit(code, message, text.exchanged(node, sign))
             if isinstance(node.op, ast.Sub):
                 message = f"{left} and {right} are exchanged: the sign is wrong."
                 yield place.replaced("HG102", message, node, f"{right} - {left}")
@@ -218,8 +279,9 @@ def _atoms(place: Place) -> Iterator[ast.expr]:
         if place._is_called(node):
             continue
         inner = isinstance(place.text.parent(node), ast.Attribute)
-        if isinstance(node, ast.Name) and not inner and node.id not in place.skip:
-            yield node
+        if isinstance(node, ast.Name) and not inner:
+            if node.id not in place.skip | place.owners:
+                yield node
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             if node.value.id not in place.skip:
                 yield node
@@ -229,9 +291,8 @@ def _names(place: Place) -> Iterator[Edit]:
     """Yield the statement with another name in the place of each."""
     for node in _atoms(place):
         was = place.text.segment(node)
-        for now in place.names[:MOST_NAMES]:
-            if now != was:
-                yield place.replaced(*_exchange(place, was, now), node, now)
+        for now in place.others(was):
+            yield place.replaced(*_exchange(place, was, now), node, now)
 
 
 def _exchange(place: Place, was: str, now: str) -> tuple[str, str]:
@@ -263,12 +324,12 @@ def _numbers(place: Place) -> Iterator[Edit]:
     for node in place.nodes:
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
             exponent = text.factor(node.right)
-            for new in (f"({exponent} - 1)", f"({exponent} + 1)"):
-                message = f"The exponent of {text.segment(node.left)} is wrong: {new[1:-1]}."
+            for new in (f"{exponent} - 1", f"{exponent} + 1"):
+                message = f"The exponent of {text.segment(node.left)} is {new}."
                 yield place.replaced("HG104", message, node.right, new)
             if isinstance(node.right, ast.BinOp):
                 new = text.segment(node.right.left)
-                message = f"The exponent of {text.segment(node.left)} is wrong: {new}."
+                message = f"The exponent of {text.segment(node.left)} is {new}."
                 yield place.replaced("HG104", message, node.right, new)
             shown = text.segment(node.left)
             message = f"The power of {shown} does not belong here."
@@ -297,6 +358,9 @@ def _operators(place: Place) -> Iterator[Edit]:
             yield place.edit("HG105", message, text.exchanged(node, "*"))
             message = f"{left} and {right} are exchanged."
             yield place.replaced("HG105", message, node, f"{right} / {left}")
+        elif isinstance(node.op, ast.Add):
+            message = f"{text.segment(node)} is a sum; the product is meant."
+            yield place.edit("HG105", message, text.exchanged(node, "*"))
         elif isinstance(node.op, ast.Pow):
             message = f"{text.segment(node)} is a power; the product is meant."
             yield place.edit("HG116", message, text.exchanged(node, "*"))
@@ -325,8 +389,10 @@ def _factors(place: Place) -> Iterator[Edit]:
             else:
                 continue
             yield place.replaced(code, message, node, text.segment(kept))
-    for slot in slots(place):
-        for name in (*place.names[:MOST_NAMES], "2", "0.5"):
+    whole = slots(place)
+    inner = [n for n in _products(place) if not any(n is slot for slot in whole)]
+    for slot in (*whole, *inner):
+        for name in (*place.names[:MOST_NAMES], "2", "0.5", "3"):
             code = "HG103" if name[0].isdigit() else "HG105"
             message = f"The factor {name} is missing."
             yield place.replaced(code, message, slot, f"{name} * {text.factor(slot)}")
@@ -338,6 +404,16 @@ def _factors(place: Place) -> Iterator[Edit]:
             for factor in (f"(1 - {name})", f"(1 - {name}**2)"):
                 message = f"The factor {factor} is missing."
                 yield place.replaced("HG109", message, slot, f"{text.factor(slot)} * {factor}")
+
+
+def _products(place: Place) -> list[ast.expr]:
+    """Return the terms of sums, and other operands of operators."""
+    parents = ((n, place.text.parent(n)) for n in place.nodes)
+    return [
+        n
+        for n, parent in parents
+        if isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Add | ast.Sub)
+    ]
 
 
 def _masks(place: Place) -> Iterator[Edit]:
@@ -369,17 +445,28 @@ def _masks(place: Place) -> Iterator[Edit]:
         for function in ("math.exp", "np.exp"):
             if function.split(".")[0] in place.skip:
                 was = text.segment(atom)
-                message = f"{was} is used where {function}({was}) belongs."
-                yield place.replaced("HG107", message, atom, f"{function}({was})")
+                message = f"The local derivative contains {function}({was}), not {was}."
+                yield place.replaced("HG109", message, atom, f"{function}({was})")
+    for slot in slots(place):
+        for name in place.names[:MOST_NAMES] if isinstance(slot, ast.Constant) else ():
+            for new in (name, *(f"{name} * {upstream}" for upstream in place.upstream[:3])):
+                message = f"The derivative is {new} here, not {text.segment(slot)}."
+                yield place.replaced("HG109", message, slot, new)
 
 
 def _order(place: Place) -> Iterator[Edit]:
     """Yield a loop over the nodes from the other end."""
     node, text = place.statement, place.text
+    message = "The loop visits the nodes in the wrong order: a node comes before its consumers."
+    for call in place.nodes:
+        name = call.func.attr if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) else ""
+        if isinstance(call, ast.Call) and name in ("pop", "popleft"):
+            owner = text.segment(call.func)[: -len(name)]
+            for new in ("pop()", "popleft()", "pop(0)"):
+                yield place.replaced("HG180", message, call, owner + new)
     if not isinstance(node, ast.For):
         return
     was = text.segment(node.iter)
-    message = "The loop visits the nodes in the wrong order: a node comes before its consumers."
     if isinstance(node.iter, ast.Call) and getattr(node.iter.func, "id", "") == "reversed":
         yield place.replaced("HG180", message, node.iter, text.segment(node.iter.args[0]))
     elif isinstance(node.iter, ast.Subscript) and was.replace(" ", "").endswith("[::-1]"):
@@ -401,3 +488,27 @@ def slots(place: Place) -> Sequence[ast.expr]:
         if whole or element or branch:
             found.append(node)
     return found
+
+
+def moved(place: Place) -> Iterator[Edit]:
+    """Yield the statement below the loop that follows it, and above the one before it."""
+    node, lines = place.statement, place.part.text.split("\n")
+    parent = place.text.parent(node)
+    body = next((b for b in _bodies(parent) if node in b), [])
+    at = body.index(node) if body else 0
+    first, last = node.lineno, node.end_lineno or node.lineno
+    mine = lines[first - 1 : last]
+    if body and at + 1 < len(body) and isinstance(body[at + 1], ast.For | ast.While):
+        loop = body[at + 1]
+        end = loop.end_lineno or loop.lineno
+        text = [*lines[: first - 1], *lines[last:end], *mine, *lines[end:]]
+        message = f"This belongs below the loop on line {place.part.place(loop.lineno).line}: {LATER}"
+        where = end - len(mine) + 1
+        yield Edit("HG180", message, "\n".join(text), where, where + len(mine) - 1, moves=end)
+
+
+LATER = "a node comes after the nodes that it was computed from."
+
+
+def _bodies(node: ast.AST | None) -> list[list[ast.stmt]]:
+    return [b for b in (getattr(node, "body", None), getattr(node, "orelse", None)) if isinstance(b, list)]

@@ -70,15 +70,16 @@ def samples(
     for number, point in enumerate(points(n_leaves)):
         if found == wanted or (number >= POINTS and not found):
             return
-        sample = _sample(engine, graph, point, changed)
+        sample = sample_at(engine, graph, point, changed)
         if sample is not None:
             found += 1
             yield sample
 
 
-def _sample(
-    engine: Engine, graph: Graph, point: tuple[float, ...], changed: Changed
+def sample_at(
+    engine: Engine, graph: Graph, point: tuple[float, ...], changed: Changed = ()
 ) -> Sample | None:
+    """Return the sample at one point; None where the graph is not defined or not smooth."""
     try:
         with limited():
             return _run(engine, graph, point, changed)

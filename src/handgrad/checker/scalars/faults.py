@@ -4,18 +4,21 @@ import ast
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, islice
+from itertools import islice
 from types import CodeType
 
 from handgrad.checker.scalars.closed import Observed, added, known, rewritten
-from handgrad.checker.scalars.edits import SIMPLE, Edit, Place, edits
-from handgrad.checker.scalars.judge import FEWEST, Bench, Experiment, Rule
+from handgrad.checker.scalars.edits import SIMPLE, Edit, Place, edits, moved
+from handgrad.checker.scalars.experiments import sample_at
+from handgrad.checker.scalars.judge import Bench, Experiment, Rule
 from handgrad.checker.scalars.operations import Operation
 
 Lines = set[tuple[int, int]]
 TRIES = 4000
 SECONDS = 5.0
 """For one line to blame; most are found within the first hundred tries."""
+ALL = 15.0
+"""For all of them."""
 CONTROLS = 2
 """So many points of each correct rule are run again with a changed line."""
 
@@ -37,6 +40,7 @@ class Faults:
 
     bench: Bench
     _lines: dict[str, tuple[Lines, Lines]] = field(default_factory=dict)
+    _ending: float = field(default_factory=lambda: time.monotonic() + ALL)
 
     def lines(self, operation: Operation) -> Lines:
         """Return the lines (part, line) that an operation runs, forward and backward."""
@@ -51,30 +55,33 @@ class Faults:
         labels = {r.operation.label for r in wrong}
         roots = [r for r in wrong if not labels.intersection(self._inner(r))]
         found: list[Fault] = []
+        right = {r.operation.label for r in self.bench.rules if r.right} - labels
+        everything = not right
         for rule in roots:
-            if any(rule in fault.rules for fault in found):
+            if any(rule in fault.rules for fault in found) or time.monotonic() > self._ending:
                 continue
-            fault = self._search(rule)
-            if fault.edit is not None and fault.place is not None:
-                code = fault.place.part.compiled(fault.edit.text)
-                changed = ((fault.place.part.number, code),)
-                explained = {id(r) for f in found for r in f.rules}
-                fault.rules += [
-                    r
-                    for r in roots
-                    if r is not rule and id(r) not in explained and self._corrects(r, changed)
-                ]
+            fault = self._search(rule, everything or rule.of_graph)
+            self._extend(fault, wrong, found)
             found.append(fault)
-        return found
+        return _merged(found, roots) if everything else found
+
+    def _extend(self, fault: Fault, wrong: Sequence[Rule], found: Sequence[Fault]) -> None:
+        """Add the other wrong rules that the change corrects."""
+        if fault.edit is None or fault.place is None:
+            return
+        explained = {id(r) for f in (*found, fault) for r in f.rules}
+        rest = [r for r in wrong if id(r) not in explained]
+        changed = ((fault.place.part.number, fault.place.part.compiled(fault.edit.text)),)
+        fault.rules += [r for r in rest if self._corrects(r, changed)]
 
     def _inner(self, rule: Rule) -> list[str]:
         return self.bench.made_of[rule.operation.label]
 
-    def _search(self, rule: Rule) -> Fault:
-        """Try changes of the statements that the operation runs, its own first."""
+    def _search(self, rule: Rule, shared: bool) -> Fault:
+        """Try changes of the statements that the operation runs, those that all run first or last."""
         places = list(self.places(rule))
         ending = time.monotonic() + SECONDS
-        for place, edit in islice(self._candidates(rule, places), TRIES):
+        for place, edit in islice(self._candidates(rule, places, shared), TRIES):
             if time.monotonic() > ending:
                 break
             code = _compiled(place, edit)
@@ -82,27 +89,44 @@ class Faults:
                 continue
             changed = ((place.part.number, code),)
             if self._corrects(rule, changed) and self._keeps(rule, changed):
-                return Fault([rule], place, edit, self._is_shared(place))
-        own = [p for p in places if not self._is_shared(p)]
-        return Fault([rule], _likely(own or places, rule, self.bench.engine.driver.reader))
+                is_shared = self.is_shared(place)
+                graph = self.bench.graph
+                if not is_shared or graph is None or self._corrects(graph, changed):
+                    return Fault([rule], place, edit, is_shared)
+        own = [p for p in places if not self.is_shared(p)]
+        if rule.of_graph:
+            return Fault([rule], None, shared=True)
+        return Fault([rule], likely(own or places, rule, self.bench.engine.driver.reader))
 
-    def _candidates(self, rule: Rule, places: Sequence[Place]) -> Iterator[tuple[Place, Edit]]:
-        own = [p for p in places if not self._is_shared(p)]
-        rest = [p for p in places if self._is_shared(p)]
+    def _candidates(
+        self, rule: Rule, places: Sequence[Place], shared: bool
+    ) -> Iterator[tuple[Place, Edit]]:
+        own = [p for p in places if not self.is_shared(p)]
+        rest = [p for p in places if self.is_shared(p)]
+        if shared:
+            for place in rest:
+                yield from ((place, e) for e in edits(place))
+            for place in rest:
+                yield from ((place, e) for e in moved(place))
+        if rule.of_graph:
+            return
         templates = known(self._observed(rule))
         operand = rule.operation.parameter(rule.position)
+        is_set = any(sets(place, f"{operand}.{place.reader}") for place in own)
+        for place in own if rule.untouched and not is_set else ():
+            yield from ((place, e) for e in added(place, operand, templates))
         for place in own:
-            yield from ((place, e) for e in edits(place))
-        for place in rest:
             yield from ((place, e) for e in edits(place))
         for place in own:
             yield from ((place, e) for e in rewritten(place, templates))
-        for place in own if rule.untouched else ():
-            yield from ((place, e) for e in added(place, operand, templates))
+        for place in rest if not shared else ():
+            yield from ((place, e) for e in edits(place))
 
     def _observed(self, rule: Rule) -> list[Observed]:
         found: list[Observed] = []
         first = rule.experiments[0]
+        if rule.of_graph:
+            return []
         for sample in rule.found[first.name]:
             other = sample.point[1 - first.leaf] if first.n_leaves == 2 else 0.0
             x, truth = sample.point[first.leaf], sample.truth[first.leaf]
@@ -112,7 +136,9 @@ class Faults:
     def places(self, rule: Rule) -> Iterator[Place]:
         """Yield the statements that the operation runs, those of the fewest others first."""
         engine = self.bench.engine
-        mine = self.lines(rule.operation)
+        self.lines(rule.operation)
+        forward, back = self.bench.lines(rule.operation, None if rule.of_graph else rule.position)
+        mine = forward | back
         backward = self._lines[rule.operation.label][1]
         names = engine.definitions.fresh()
         skip = frozenset(
@@ -128,7 +154,7 @@ class Faults:
             lines = frozenset(n for p, n in mine if p == number and statement.lineno <= n <= last)
             place = Place(part, statement, lines, engine.value, engine.driver.reader, skip)
             is_forward = not any((number, n) in backward for n in lines)
-            found[id(statement)] = ((self._is_shared(place), is_forward, self._others(rule, place)), place)
+            found[id(statement)] = ((self.is_shared(place), is_forward, self._others(rule, place)), place)
         for _, place in sorted(found.values(), key=lambda pair: pair[0]):
             yield place
 
@@ -144,7 +170,7 @@ class Faults:
     def _runs(self, operation: Operation, place: Place) -> bool:
         return any((place.part.number, n) in self.lines(operation) for n in place.lines)
 
-    def _is_shared(self, place: Place) -> bool:
+    def is_shared(self, place: Place) -> bool:
         """Tell whether every operation runs the statement."""
         every = self.bench.operations.values()
         return len(every) > 1 and all(self._runs(operation, place) for operation in every)
@@ -153,23 +179,23 @@ class Faults:
         """Tell whether every experiment is right with a changed line, and its values the same."""
         failing = [e for e, _ in rule.failing()]
         ordered = sorted(rule.experiments, key=lambda e: e not in failing)
-        return all(self._right(rule, e, changed, len(rule.found[e.name])) for e in ordered)
+        return all(self._right(rule, e, changed) for e in ordered)
 
     def _right(
         self,
         rule: Rule,
         experiment: Experiment,
         changed: tuple[tuple[int, CodeType], ...],
-        wanted: int,
+        most: int | None = None,
     ) -> bool:
-        before = {s.point: s.value for s in rule.found[experiment.name]}
-        ran = 0
-        for sample in experiment.samples(self.bench.engine, changed, wanted):
-            ran += 1
-            same = before.get(sample.point) == sample.value
-            if not (same and sample.right(experiment.leaf)):
+        """Tell whether a changed line is right where the experiment ran, with the same values."""
+        before = rule.found[experiment.name]
+        for was in before[:most]:
+            now = sample_at(self.bench.engine, experiment.graph, was.point, changed)
+            if now is None or now.value != was.value or not now.right(experiment.leaf):
                 return False
-        return ran >= min(wanted, FEWEST)
+        more = experiment.samples(self.bench.engine, changed) if most is None else ()
+        return all(sample.right(experiment.leaf) for sample in more)
 
     def _keeps(self, rule: Rule, changed: tuple[tuple[int, CodeType], ...]) -> bool:
         """Tell whether the correct rules stay correct with a changed line."""
@@ -200,14 +226,23 @@ def _statement(tree: ast.stmt, line: int) -> ast.stmt | None:
     return found
 
 
-def _likely(places: Sequence[Place], rule: Rule, reader: str) -> Place | None:
+def likely(places: Sequence[Place], rule: Rule, reader: str) -> Place | None:
     """Return the statement that sets the operand's gradient, or the last of the rule's own."""
-    operand = rule.operation.parameter(rule.position)
-    for place in places:
-        node = place.statement
-        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
-        for target in chain(targets):
-            if isinstance(target, ast.Attribute) and ast.unparse(target) == f"{operand}.{reader}":
-                return place
+    gradient = f"{rule.operation.parameter(rule.position)}.{reader}"
     simple = [p for p in places if isinstance(p.statement, SIMPLE)]
-    return max(simple, key=lambda p: p.statement.lineno, default=None)
+    last = max(simple, key=lambda p: p.statement.lineno, default=None)
+    return next((p for p in places if sets(p, gradient)), last)
+
+
+def sets(place: Place, gradient: str) -> bool:
+    """Tell whether a statement assigns or adds to `other.grad`."""
+    node = place.statement
+    targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+    return any(isinstance(t, ast.Attribute) and ast.unparse(t) == gradient for t in targets)
+
+
+def _merged(faults: list[Fault], roots: Sequence[Rule]) -> list[Fault]:
+    """Return one fault of the backward pass where every operation is wrong and no line is found."""
+    if any(fault.edit is not None for fault in faults) or len(roots) < 3:
+        return faults
+    return [Fault(list(roots), None, shared=True)]

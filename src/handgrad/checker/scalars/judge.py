@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from types import CellType, FunctionType
 from typing import Any
 
 from handgrad.checker.scalars.definitions import Names
@@ -11,13 +12,16 @@ from handgrad.checker.scalars.experiments import (
     Changed,
     Graph,
     Sample,
+    points,
     samples,
     traced,
 )
+from handgrad.checker.scalars.limit import Late, limited
 from handgrad.checker.scalars.operations import NODE, Form, Operation, operations
 
 JOINS = ("__mul__", "mul", "__truediv__", "__sub__", "__add__", "add")
 """Operations that connect results, those whose derivative is not 1 first."""
+MOST_OBJECTS = 2000
 FEWEST = 3
 """So many points at least must show a rule right or wrong."""
 
@@ -49,6 +53,11 @@ class Rule:
     """Of the operand."""
     experiments: list[Experiment] = field(default_factory=list)
     found: dict[str, list[Sample]] = field(default_factory=dict)
+
+    @property
+    def of_graph(self) -> bool:
+        """Whether this is the backward pass as a whole, not one operation's rule."""
+        return self.position < 0
 
     def judge(self, engine: Engine) -> None:
         """Run the experiments."""
@@ -97,15 +106,65 @@ class Bench:
         self.operations = {op.label: op for op in operations(engine)}
         for label, operation in list(self.operations.items()):
             self._alone(label, operation)
+        self.rules = [rule for rule in self.rules if self._is_meant(rule)]
+        self.trusted = True
         self.join = self._join()
         for rule in self.rules:
             rule.experiments += self._contexts(rule)
             rule.judge(engine)
         self.rules = [rule for rule in self.rules if rule.judged]
+        self.graph = self._graph()
+        if self.graph is not None and all(r.right for r in self._of(self.join)):
+            self.rules.append(self.graph)
+
+    def _is_meant(self, rule: Rule) -> bool:
+        """Tell whether the operand is to have a gradient: it has some, or the result leads to it.
+
+        An engine may take the exponent of a power for a constant.
+        """
+        if not rule.untouched:
+            return True
+        form = next(f for f in self.forms[rule.operation.label] if rule.position in f.nodes)
+        leaf = form.nodes.index(rule.position)
+        return self._connected(rule.operation, form)[leaf]
+
+    def _of(self, operation: Operation | None) -> list[Rule]:
+        return [rule for rule in self.rules if rule.operation is operation]
+
+    def _graph(self) -> Rule | None:
+        """Return the rule of the whole backward pass, judged on graphs that share nodes."""
+        join = self.join
+        if join is None:
+            return None
+
+        def shared(names: Names, leaves: Sequence[Any]) -> Any:
+            a, b, c = leaves
+            first = join(names, [a, b])
+            return join(names, [join(names, [first, c]), first])
+
+        def before(names: Names, leaves: Sequence[Any]) -> Any:
+            a, b, c = leaves
+            first = join(names, [a, b])
+            return join(names, [first, join(names, [c, join(names, [first, a])])])
+
+        def ladder(names: Names, leaves: Sequence[Any]) -> Any:
+            first, second, _ = leaves
+            for _ in range(3):
+                first, second = second, join(names, [first, second])
+            return join(names, [join(names, [second, first]), second])
+
+        rule = Rule(join, -1)
+        for graph in (shared, before, ladder):
+            rule.experiments += [Experiment(graph.__name__, graph, 3, leaf) for leaf in range(2)]
+        rule.judge(self.engine)
+        return rule if rule.judged else None
 
     def _alone(self, label: str, operation: Operation) -> None:
         forms = [form for form in operation.forms() if self._takes(operation, form)]
         if not forms:
+            del self.operations[label]
+            return
+        if self._is_identity(operation, forms[0]):
             del self.operations[label]
             return
         self.forms[label] = forms
@@ -122,16 +181,53 @@ class Bench:
 
     def _takes(self, operation: Operation, form: Form) -> bool:
         found = list(samples(self.engine, alone(operation, form), len(form.nodes), wanted=FEWEST))
-        return len(found) == FEWEST and any(any(s.made) for s in found)
+        if len(found) < FEWEST:
+            return False
+        return any(any(s.made) for s in found) or any(self._connected(operation, form))
+
+    def _connected(self, operation: Operation, form: Form) -> list[bool]:
+        """Return whether the result leads to each of its operands that are nodes."""
+        for point in points(len(form.nodes)):
+            names = self.engine.definitions.fresh()
+            try:
+                with limited():
+                    leaves = [self.engine.leaf(names, x) for x in point]
+                    reached = reachable(operation(names, form.fill(leaves)))
+                return [id(leaf) in reached for leaf in leaves]
+            except (Exception, Late):
+                continue
+        return [False for _ in form.nodes]
+
+    def _is_identity(self, operation: Operation, form: Form) -> bool:
+        """Tell whether it returns its operand, as a function that converts numbers does."""
+        names = self.engine.definitions.fresh()
+        leaves = [self.engine.leaf(names, 1.25) for _ in form.nodes]
+        try:
+            with limited():
+                return any(operation(names, form.fill(leaves)) is leaf for leaf in leaves)
+        except (Exception, Late):
+            return False
 
     def _join(self) -> Operation | None:
-        for name in JOINS:
-            for label, operation in self.operations.items():
-                rules = [r for r in self.rules if r.operation is operation]
-                two = Form((NODE, NODE)) in self.forms[label]
-                if operation.name == name and two and all(r.right for r in rules):
-                    return operation
-        return None
+        """Return the operation that connects results: one that passes gradients on rightly.
+
+        Where there is none, one that is right as the last operation of a graph; it is not
+        `trusted` anywhere else.
+        """
+        candidates = [
+            operation
+            for name in JOINS
+            for label, operation in self.operations.items()
+            if operation.name == name and Form((NODE, NODE)) in self.forms[label]
+        ]
+        usable = [op for op in candidates if all(r.right for r in self._of(op)) and self._of(op)]
+        for operation in usable:
+            self.join = operation
+            rules = self._of(operation)
+            if all(s.right(e.leaf) for r in rules for e in self._contexts(r) for s in e.samples(self.engine)):
+                return operation
+        self.trusted = False
+        return usable[0] if usable else None
 
     def _contexts(self, rule: Rule) -> Iterator[Experiment]:
         """Yield graphs in which the upstream gradient is not 1, or an operand is used twice."""
@@ -146,8 +242,8 @@ class Bench:
             def upstream(names: Names, leaves: Sequence[Any], form: Form = form) -> Any:
                 assert join is not None
                 first = operation(names, form.fill(leaves[:-1]))
-                weighted = join(names, [first, leaves[-1]])
-                return join(names, [weighted, leaves[-1]]) if join.name == "__add__" else weighted
+                flat = join.name.strip("_") == "add"  # its derivative is 1: use it twice
+                return join(names, [first, first if flat else leaves[-1]])
 
             def twice(
                 names: Names, leaves: Sequence[Any], form: Form = form, leaf: int = leaf, n: int = n
@@ -156,16 +252,25 @@ class Bench:
                 again = [x if i == leaf else leaves[n + i] for i, x in enumerate(leaves[:n])]
                 first = operation(names, form.fill(leaves[:n]))
                 second = operation(names, form.fill(again))
+                if not self.trusted:
+                    return join(names, [first, second])
                 return join(names, [first, join(names, [second, leaves[2 * n]])])
 
             yield Experiment(f"upstream {number}", upstream, n + 1, leaf)
             yield Experiment(f"twice {number}", twice, 2 * n + 1, leaf)
 
-    def lines(self, operation: Operation) -> tuple[set[tuple[int, int]], set[tuple[int, int]]]:
-        """Return the lines (part, line) that run forward and backward, in every form."""
+    def lines(
+        self, operation: Operation, position: int | None = None
+    ) -> tuple[set[tuple[int, int]], set[tuple[int, int]]]:
+        """Return the lines (part, line) that run forward and backward.
+
+        With a `position`, only in the forms that have a node there.
+        """
         forward: set[tuple[int, int]] = set()
         backward: set[tuple[int, int]] = set()
         for form in self.forms[operation.label]:
+            if position is not None and position not in form.nodes:
+                continue
             f, b, _ = traced(self.engine, alone(operation, form), len(form.nodes))
             forward |= f
             backward |= b
@@ -179,13 +284,40 @@ class Bench:
         }
         found = {}
         for label, operation in self.operations.items():
-            inner: list[str] = []
+            in_each: list[set[str]] = []
             for form in self.forms[label]:
                 _, _, entered = traced(self.engine, alone(operation, form), len(form.nodes))
-                for name in entered:
-                    number, line, _ = name.split(":")
-                    other = known.get((int(number), int(line)))
-                    if other is not None and other != label and other not in inner:
-                        inner.append(other)
-            found[label] = inner
+                places = (tuple(map(int, name.split(":")[:2])) for name in entered)
+                in_each.append({known[p] for p in places if p in known} - {label})  # type: ignore[index]
+            found[label] = sorted(set.intersection(*in_each))
         return found
+
+
+def reachable(node: Any) -> set[int]:
+    """Return the ids of what an object leads to: attributes, containers, variables of closures."""
+    found: set[int] = set()
+    pending = [node]
+    while pending and len(found) < MOST_OBJECTS:
+        current = pending.pop()
+        if id(current) in found or isinstance(current, str | int | float | type):
+            continue
+        found.add(id(current))
+        if isinstance(current, dict):
+            pending += [*current, *current.values()]
+        elif isinstance(current, list | tuple | set | frozenset):
+            pending += current
+        elif isinstance(current, FunctionType):
+            pending += [c.cell_contents for c in current.__closure__ or () if _is_filled(c)]
+            pending += current.__defaults__ or ()
+        else:
+            slots = [n for c in type(current).__mro__ for n in getattr(c, "__slots__", ())]
+            held = {**getattr(current, "__dict__", {}), **{n: getattr(current, n, None) for n in slots}}
+            pending += held.values()
+    return found
+
+
+def _is_filled(cell: CellType) -> bool:
+    try:
+        return cell.cell_contents is not None
+    except ValueError:
+        return False
