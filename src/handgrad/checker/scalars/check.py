@@ -78,9 +78,8 @@ class _Rows:
         faults = self.faults.find()
         by_rule = {id(rule): fault for fault in faults for rule in fault.rules}
         rows = [self._root(fault) for fault in faults]
-        composed = self.bench.made_of
         for rule in self.bench.rules:
-            if rule.right and (composed[rule.operation.label] and not rule.of_graph):
+            if rule.right and rule.operation.label in self.bench.composed and not rule.of_graph:
                 continue  # it has no rule of its own
             fault = by_rule.get(id(rule))
             if rule.right:
@@ -143,7 +142,7 @@ class _Rows:
 
     def _backward(self) -> tuple[records.Place | None, str]:
         """Return the place and text of the head of the engine's backward pass."""
-        for part in self.engine.definitions.parts:
+        for part in self.engine.definitions.current():
             for node in ast.walk(part.tree):
                 if isinstance(node, ast.FunctionDef) and node.name == self.engine.driver.name:
                     text = part.text.split("\n")[node.lineno - 1].strip()

@@ -4,6 +4,8 @@ Fresh copies of a class are made from its text, so that an experiment sees no ea
 instrumentation, and possibly a changed line.
 """
 
+import __future__
+
 import ast
 import builtins
 import re
@@ -66,7 +68,8 @@ class Part:
 
     def compiled(self, text: str | None = None) -> CodeType:
         """Compile the part, or another text in its place."""
-        return compile(text or self.text, self.filename, "exec", dont_inherit=True)
+        flags = __future__.annotations.compiler_flag  # a type that is not defined here is no matter
+        return compile(text or self.text, self.filename, "exec", flags, dont_inherit=True)
 
 
 class Definitions:
@@ -76,6 +79,8 @@ class Definitions:
         self, cells: Sequence[tuple[int | None, str]], names: Mapping[str, Any] | None = None
     ) -> None:
         self.parts: list[Part] = []
+        self._replaced: set[int] = set()
+        """The numbers of classes that a later one of the same name replaces."""
         self.classes: set[str] = set()
         imports: list[ast.stmt] = []
         for cell, source in cells:
@@ -93,6 +98,8 @@ class Definitions:
     def _add(self, node: ast.stmt, cell: int | None, lines: list[str]) -> None:
         if isinstance(node, ast.ClassDef):
             self.classes.add(node.name)
+            replaced = [p for p in self.parts if getattr(p.tree, "name", "") == node.name]
+            self._replaced.update(part.number for part in replaced)
         decorators = getattr(node, "decorator_list", [])
         first = min([node.lineno, *(d.lineno for d in decorators)])
         text = "\n".join(lines[first - 1 : node.end_lineno])
@@ -124,6 +131,10 @@ class Definitions:
             with suppress(Exception):  # what cannot be defined here is not judged
                 exec((changed or {}).get(number, code), names)
         return names
+
+    def current(self) -> list[Part]:
+        """Return the parts that no later class of the same name replaces."""
+        return [part for part in self.parts if part.number not in self._replaced]
 
     def functions(self) -> Iterator[tuple[Part, ast.FunctionDef]]:
         """Yield the functions at the top level."""

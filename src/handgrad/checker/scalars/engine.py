@@ -43,6 +43,8 @@ class Driver:
     """Whether it takes the gradient of the result."""
     owner: str | None = None
     """The name of the object whose method it is, such as a tape."""
+    nodes: bool = False
+    """Whether `name` is an attribute of each node, called in our own order: there is no method."""
     reader: str = ""
     """The attribute of a leaf that holds its gradient; empty: looked up in what was returned."""
 
@@ -80,6 +82,10 @@ class Engine:
         driver = self.driver
         if driver.seeded:
             setattr(out, driver.reader, 1.0)
+        if driver.nodes:
+            for node in ordered(out):
+                getattr(node, driver.name)()
+            return None
         if driver.owner is not None:
             call = getattr(names[driver.owner], driver.name)
             return call(out)
@@ -94,6 +100,29 @@ class Engine:
         else:
             held = returned.get(leaf, returned.get(id(leaf)))
         return plain(getattr(held, self.value, held) if type(held) is type(leaf) else held)
+
+
+def ordered(out: Any) -> list[Any]:
+    """Return the nodes that a result is computed from, each after all that use it."""
+    found: list[Any] = []
+    seen: set[int] = set()
+
+    def visit(node: Any) -> None:
+        seen.add(id(node))
+        for other in nodes_of(node):
+            if id(other) not in seen:
+                visit(other)
+        found.append(node)
+
+    visit(out)
+    return found[::-1]
+
+
+def nodes_of(node: Any) -> list[Any]:
+    """Return the nodes that a node holds, in attributes and in containers."""
+    held = list(getattr(node, "__dict__", {}).values())
+    inner = [x for v in held if isinstance(v, list | tuple | set) for x in v]
+    return [x for x in (*held, *inner) if type(x) is type(node)]
 
 
 def plain(value: Any) -> float | None:
@@ -202,7 +231,9 @@ def _driver(engine: Engine) -> Driver | None:
     """Return the call that fills the gradients of the leaves, the one that is right most often."""
     best: tuple[int, int] = (0, 0)
     chosen = None
-    for order, driver in enumerate(_drivers(engine)):
+    for order, driver in enumerate((*_drivers(engine), *_by_node(engine))):
+        if driver.nodes and chosen is not None:
+            break
         filled, right = _score(engine, driver)
         if filled and (right, filled) > best:
             best, chosen = (right, filled), driver
@@ -268,6 +299,17 @@ def _drivers(engine: Engine) -> Iterator[Driver]:
     found += [Driver(name, True) for name in methods]
     found.sort(key=lambda d: (LIKELY.search(d.name) is None, d.seeded, d.argument))
     yield from (d for d in found if LIKELY.search(d.name))
+
+
+def _by_node(engine: Engine) -> Iterator[Driver]:
+    """Yield the attributes of nodes that may be closures over one operation's rule."""
+    names = engine.definitions.fresh()
+    leaf = engine.leaf(names, 2.25)
+    held = getattr(leaf, "__dict__", {})
+    for reader in held:
+        for name, value in held.items():
+            if callable(value) and LIKELY.search(name) and _may_hold(leaf, reader, engine):
+                yield Driver(name, False, seeded=True, nodes=True, reader=reader)
 
 
 def _owners(engine: Engine, names: Names) -> Iterator[tuple[str, str]]:

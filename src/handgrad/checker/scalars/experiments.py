@@ -5,6 +5,7 @@ The correct gradient is the central difference, of fourth order, in float64.
 
 import math
 import random
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -133,15 +134,10 @@ def _truth(
 
 def traced(
     engine: Engine, graph: Graph, n_leaves: int
-) -> tuple[set[tuple[int, int]], set[tuple[int, int]], set[str]]:
-    """Return the lines (part, line) that run forward and backward, and the functions entered.
-
-    Functions are named by their code's qualified name.
-    """
-    import sys
-
+) -> tuple[set[tuple[int, int]], set[tuple[int, int]], set[tuple[int, int]]]:
+    """Return the lines (part, line) that run forward and backward, and those of functions entered."""
     lines: tuple[set[tuple[int, int]], set[tuple[int, int]]] = (set(), set())
-    entered: set[str] = set()
+    entered: set[tuple[int, int]] = set()
     phase = 0
 
     def trace(frame: Any, event: str, argument: Any) -> Any:
@@ -150,7 +146,7 @@ def traced(
             return None
         number = int(filename[len("<handgrad part ") : -1])
         if event == "call" and phase == 0:
-            entered.add(f"{number}:{frame.f_code.co_firstlineno}:{frame.f_code.co_name}")
+            entered.add((number, frame.f_code.co_firstlineno))
         if event == "line":
             lines[phase].add((number, frame.f_lineno))
         return trace

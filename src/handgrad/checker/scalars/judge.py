@@ -277,20 +277,28 @@ class Bench:
         return forward, backward
 
     @cached_property
-    def made_of(self) -> dict[str, list[str]]:
-        """The operations that each operation is composed of, by their labels."""
+    def _entered(self) -> dict[str, list[set[str]]]:
+        """For each operation and each of its forms, the other operations that it calls."""
         known = {
             (op.part.number, op.function.lineno): label for label, op in self.operations.items()
         }
-        found = {}
+        found: dict[str, list[set[str]]] = {}
         for label, operation in self.operations.items():
-            in_each: list[set[str]] = []
+            found[label] = []
             for form in self.forms[label]:
                 _, _, entered = traced(self.engine, alone(operation, form), len(form.nodes))
-                places = (tuple(map(int, name.split(":")[:2])) for name in entered)
-                in_each.append({known[p] for p in places if p in known} - {label})  # type: ignore[index]
-            found[label] = sorted(set.intersection(*in_each))
+                found[label].append({known[at] for at in entered if at in known} - {label})
         return found
+
+    @cached_property
+    def made_of(self) -> dict[str, list[str]]:
+        """The operations that each operation calls in any form, by their labels."""
+        return {label: sorted(set.union(*each)) for label, each in self._entered.items()}
+
+    @cached_property
+    def composed(self) -> set[str]:
+        """The operations that call others in every form: they have no rule of their own."""
+        return {label for label, each in self._entered.items() if set.intersection(*each)}
 
 
 def reachable(node: Any) -> set[int]:

@@ -131,7 +131,7 @@ def _methods(engine: Engine) -> Iterator[Operation]:
     names = engine.definitions.fresh()
     family = {c.__name__ for c in names[engine.name].__mro__}
     functions = {f.name: (part, f) for part, f in engine.definitions.functions()}
-    for part in engine.definitions.parts:
+    for part in engine.definitions.current():
         tree = part.tree
         if isinstance(tree, ast.ClassDef) and tree.name in family:
             for node in tree.body:
