@@ -10,12 +10,13 @@ from typing import Any
 from handgrad.checker import records
 from handgrad.checker.records import CellError, Listing, Note, Row
 from handgrad.checker.report.report import Report
+from handgrad.checker.scalars import order
 from handgrad.checker.scalars.definitions import Definitions
-from handgrad.checker.scalars.edits import SIMPLE, Place
 from handgrad.checker.scalars.engine import Engine, engines
 from handgrad.checker.scalars.faults import Fault, Faults, likely
-from handgrad.checker.scalars.judge import Bench, Rule
-
+from handgrad.checker.scalars.judge import Bench
+from handgrad.checker.scalars.place import SIMPLE, Place
+from handgrad.checker.scalars.rule import Rule
 
 GRAPH = "the whole graph"
 ORDER = (
@@ -173,7 +174,7 @@ class _Rows:
             places=(where,) if where is not None else (),
             dtype="float",
             max_abs_diff=abs((made or 0.0) - truth),
-            cause=edit.code if edit is not None else "HG180" if rule.of_graph else None,
+            cause=edit.code if edit is not None else order.CODE if rule.of_graph else None,
             message=example if edit is None else f"{edit.message} {example}",
             fix=None if edit is None else edit.line,
             fix_adds=edit is not None and (edit.adds or edit.moves is not None),

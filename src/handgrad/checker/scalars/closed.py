@@ -3,8 +3,8 @@
 import math
 from collections.abc import Callable, Iterator, Sequence
 
-from handgrad.checker.scalars.edits import Edit, Place, slots
 from handgrad.checker.scalars.experiments import close
+from handgrad.checker.scalars.place import Edit, Place, slots
 
 Known = tuple[str, Callable[[float, float, float], float]]
 KNOWN: tuple[Known, ...] = (

@@ -9,6 +9,7 @@ import __future__
 import ast
 import builtins
 import re
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -69,7 +70,11 @@ class Part:
     def compiled(self, text: str | None = None) -> CodeType:
         """Compile the part, or another text in its place."""
         flags = __future__.annotations.compiler_flag  # a type that is not defined here is no matter
-        return compile(text or self.text, self.filename, "exec", flags, dont_inherit=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the file's own run shows them
+            tree = ast.parse(text or self.text)
+            code: CodeType = compile(tree, self.filename, "exec", flags, dont_inherit=True)
+        return code
 
 
 class Definitions:

@@ -1,6 +1,7 @@
 """Recognise an engine by what it does: numbers in objects, arithmetic, and a backward method."""
 
 import ast
+import operator
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -8,21 +9,12 @@ from typing import Any
 
 from handgrad.checker.scalars.definitions import Definitions, Names
 from handgrad.checker.scalars.limit import Late, limited
+from handgrad.checker.scalars.nodes import ordered
 
-ARITHMETIC = {
-    "__add__": "+",
-    "__radd__": "+",
-    "__sub__": "-",
-    "__rsub__": "-",
-    "__mul__": "*",
-    "__rmul__": "*",
-    "__truediv__": "/",
-    "__rtruediv__": "/",
-    "__pow__": "**",
-    "__rpow__": "**",
-}
 LIKELY = re.compile(r"back|grad|prop|deriv|diff|rück|rueck|retro|reverse|sweep", re.IGNORECASE)
-UNLIKELY = re.compile(r"zero|reset|clear|show|plot|draw|print|save|step|update|train", re.IGNORECASE)
+UNLIKELY = re.compile(
+    r"zero|reset|clear|show|plot|draw|print|save|step|update|train", re.IGNORECASE
+)
 Run = Callable[[Names, Any], Any]
 """Calls the engine's backward pass from a result; returns what that returns."""
 
@@ -102,29 +94,6 @@ class Engine:
         return plain(getattr(held, self.value, held) if type(held) is type(leaf) else held)
 
 
-def ordered(out: Any) -> list[Any]:
-    """Return the nodes that a result is computed from, each after all that use it."""
-    found: list[Any] = []
-    seen: set[int] = set()
-
-    def visit(node: Any) -> None:
-        seen.add(id(node))
-        for other in nodes_of(node):
-            if id(other) not in seen:
-                visit(other)
-        found.append(node)
-
-    visit(out)
-    return found[::-1]
-
-
-def nodes_of(node: Any) -> list[Any]:
-    """Return the nodes that a node holds, in attributes and in containers."""
-    held = list(getattr(node, "__dict__", {}).values())
-    inner = [x for v in held if isinstance(v, list | tuple | set) for x in v]
-    return [x for x in (*held, *inner) if type(x) is type(node)]
-
-
 def plain(value: Any) -> float | None:
     """Return a number, or an array of one number, as a float."""
     if isinstance(value, bool) or value is None:
@@ -198,15 +167,14 @@ def _false_by_default(function: ast.FunctionDef) -> list[str]:
 def _value_attributes(
     definitions: Definitions, name: str, keywords: tuple[tuple[str, Any], ...]
 ) -> list[str]:
-    """Return the attributes that follow the arithmetic: 2 and 3 in the operands, 5 and 6 in the
-    results."""
+    """Return the attributes that follow the arithmetic, from the operands to the results."""
     names = definitions.fresh()
     try:
         a, b = (names[name](x, **dict(keywords)) for x in (2.25, 3.5))
         results = [(a, 2.25), (b, 3.5)]
-        for function, expected in ((lambda: a + b, 5.75), (lambda: a * b, 7.875)):
+        for function, expected in ((operator.add, 5.75), (operator.mul, 7.875)):
             try:
-                results.append((function(), expected))
+                results.append((function(a, b), expected))
             except Exception:  # one of the two operations may not be defined
                 continue
     except Exception:

@@ -88,9 +88,7 @@ def sample_at(
         return None
 
 
-def _run(
-    engine: Engine, graph: Graph, point: tuple[float, ...], changed: Changed
-) -> Sample | None:
+def _run(engine: Engine, graph: Graph, point: tuple[float, ...], changed: Changed) -> Sample | None:
     names = engine.definitions.fresh(dict(changed))
     truth = _truth(engine, graph, point, names)
     if truth is None:
@@ -135,7 +133,7 @@ def _truth(
 def traced(
     engine: Engine, graph: Graph, n_leaves: int
 ) -> tuple[set[tuple[int, int]], set[tuple[int, int]], set[tuple[int, int]]]:
-    """Return the lines (part, line) that run forward and backward, and those of functions entered."""
+    """Return the lines (part, line) that run forward and backward, and where functions begin."""
     lines: tuple[set[tuple[int, int]], set[tuple[int, int]]] = (set(), set())
     entered: set[tuple[int, int]] = set()
     phase = 0

@@ -8,10 +8,13 @@ from itertools import islice
 from types import CodeType
 
 from handgrad.checker.scalars.closed import Observed, added, known, rewritten
-from handgrad.checker.scalars.edits import SIMPLE, Edit, Place, edits, moved
+from handgrad.checker.scalars.edits import edits
 from handgrad.checker.scalars.experiments import sample_at
-from handgrad.checker.scalars.judge import Bench, Experiment, Rule
+from handgrad.checker.scalars.judge import Bench
 from handgrad.checker.scalars.operations import Operation
+from handgrad.checker.scalars.order import moved, turned
+from handgrad.checker.scalars.place import SIMPLE, Edit, Place
+from handgrad.checker.scalars.rule import Experiment, Rule
 
 Lines = set[tuple[int, int]]
 TRIES = 4000
@@ -78,7 +81,7 @@ class Faults:
         return self.bench.made_of[rule.operation.label]
 
     def _search(self, rule: Rule, shared: bool) -> Fault:
-        """Try changes of the statements that the operation runs, those that all run first or last."""
+        """Try changes of what the operation runs; with `shared` first of what all of them run."""
         places = list(self.places(rule))
         ending = time.monotonic() + SECONDS
         for place, edit in islice(self._candidates(rule, places, shared), TRIES):
@@ -90,8 +93,7 @@ class Faults:
             changed = ((place.part.number, code),)
             if self._corrects(rule, changed) and self._keeps(rule, changed):
                 is_shared = self.is_shared(place)
-                graph = self.bench.graph
-                if not is_shared or graph is None or self._corrects(graph, changed):
+                if not is_shared or self._corrects_most(rule, changed):
                     return Fault([rule], place, edit, is_shared)
         own = [p for p in places if not self.is_shared(p)]
         if rule.of_graph:
@@ -107,7 +109,7 @@ class Faults:
             for place in rest:
                 yield from ((place, e) for e in edits(place))
             for place in rest:
-                yield from ((place, e) for e in moved(place))
+                yield from ((place, e) for e in (*turned(place), *moved(place)))
         if rule.of_graph:
             return
         templates = known(self._observed(rule))
@@ -121,6 +123,14 @@ class Faults:
             yield from ((place, e) for e in rewritten(place, templates))
         for place in rest if not shared else ():
             yield from ((place, e) for e in edits(place))
+
+    def _corrects_most(self, rule: Rule, changed: tuple[tuple[int, CodeType], ...]) -> bool:
+        """Tell whether a change of what all operations run corrects the graph, and most rules."""
+        graph = self.bench.graph
+        if graph is not None and not self._corrects(graph, changed):
+            return False
+        others = [r for r in self.bench.rules if not r.right and r is not rule]
+        return 2 * sum(self._corrects(r, changed) for r in others) >= len(others)
 
     def _observed(self, rule: Rule) -> list[Observed]:
         found: list[Observed] = []
@@ -154,7 +164,10 @@ class Faults:
             lines = frozenset(n for p, n in mine if p == number and statement.lineno <= n <= last)
             place = Place(part, statement, lines, engine.value, engine.driver.reader, skip)
             is_forward = not any((number, n) in backward for n in lines)
-            found[id(statement)] = ((self.is_shared(place), is_forward, self._others(rule, place)), place)
+            found[id(statement)] = (
+                (self.is_shared(place), is_forward, self._others(rule, place)),
+                place,
+            )
         for _, place in sorted(found.values(), key=lambda pair: pair[0]):
             yield place
 
@@ -192,10 +205,10 @@ class Faults:
         before = rule.found[experiment.name]
         for was in before[:most]:
             now = sample_at(self.bench.engine, experiment.graph, was.point, changed)
-            if now is None or now.value != was.value or not now.right(experiment.leaf):
+            if now is None or now.value != was.value or not rule.accepts(experiment, now):
                 return False
         more = experiment.samples(self.bench.engine, changed) if most is None else ()
-        return all(sample.right(experiment.leaf) for sample in more)
+        return all(rule.accepts(experiment, sample) for sample in more)
 
     def _keeps(self, rule: Rule, changed: tuple[tuple[int, CodeType], ...]) -> bool:
         """Tell whether the correct rules stay correct with a changed line."""

@@ -1,99 +1,23 @@
 """Judge the rule of each operation and the order of the graph, by experiments."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
-from types import CellType, FunctionType
 from typing import Any
 
 from handgrad.checker.scalars.definitions import Names
 from handgrad.checker.scalars.engine import Engine
 from handgrad.checker.scalars.experiments import (
-    Changed,
-    Graph,
-    Sample,
     points,
     samples,
     traced,
 )
 from handgrad.checker.scalars.limit import Late, limited
+from handgrad.checker.scalars.nodes import reachable
 from handgrad.checker.scalars.operations import NODE, Form, Operation, operations
+from handgrad.checker.scalars.rule import FEWEST, Experiment, Rule, alone
 
 JOINS = ("__mul__", "mul", "__truediv__", "__sub__", "__add__", "add")
 """Operations that connect results, those whose derivative is not 1 first."""
-MOST_OBJECTS = 2000
-FEWEST = 3
-"""So many points at least must show a rule right or wrong."""
-
-
-def alone(operation: Operation, form: Form) -> Graph:
-    """Return the graph of one call."""
-    return lambda names, leaves: operation(names, form.fill(leaves))
-
-
-@dataclass(frozen=True)
-class Experiment:
-    """A graph around one operation. `leaf` is the operand whose gradient it shows."""
-
-    name: str
-    graph: Graph
-    n_leaves: int
-    leaf: int
-
-    def samples(self, engine: Engine, changed: Changed = (), wanted: int = 12) -> Iterator[Sample]:
-        return samples(engine, self.graph, self.n_leaves, changed, wanted)
-
-
-@dataclass
-class Rule:
-    """The gradient that one operation gives to one of its operands."""
-
-    operation: Operation
-    position: int
-    """Of the operand."""
-    experiments: list[Experiment] = field(default_factory=list)
-    found: dict[str, list[Sample]] = field(default_factory=dict)
-
-    @property
-    def of_graph(self) -> bool:
-        """Whether this is the backward pass as a whole, not one operation's rule."""
-        return self.position < 0
-
-    def judge(self, engine: Engine) -> None:
-        """Run the experiments."""
-        for experiment in self.experiments:
-            if experiment.name not in self.found:
-                self.found[experiment.name] = list(experiment.samples(engine))
-
-    def failing(self) -> list[tuple[Experiment, Sample]]:
-        """Return the samples that show the rule wrong."""
-        return [
-            (e, s) for e in self.experiments for s in self.found[e.name] if not s.right(e.leaf)
-        ]
-
-    @property
-    def right(self) -> bool:
-        return not self.failing()
-
-    @property
-    def n_samples(self) -> int:
-        return max((len(found) for found in self.found.values()), default=0)
-
-    @property
-    def judged(self) -> bool:
-        return self.n_samples >= FEWEST and not self.is_constant
-
-    @cached_property
-    def is_constant(self) -> bool:
-        """Whether the operation has no slope anywhere, as rounding: its gradient is a choice."""
-        every = [s.truth[e.leaf] for e in self.experiments for s in self.found[e.name]]
-        return not any(abs(slope) > 1e-9 for slope in every)
-
-    @property
-    def untouched(self) -> bool:
-        """Whether the rule never gives the operand any gradient."""
-        every = [s.made[e.leaf] for e in self.experiments for s in self.found[e.name]]
-        return not any(every)
 
 
 class Bench:
@@ -114,7 +38,8 @@ class Bench:
             rule.judge(engine)
         self.rules = [rule for rule in self.rules if rule.judged]
         self.graph = self._graph()
-        if self.graph is not None and all(r.right for r in self._of(self.join)):
+        joined = self.join is not None and all(r.right for r in self._of(self.join))
+        if self.graph is not None and joined:
             self.rules.append(self.graph)
 
     def _is_meant(self, rule: Rule) -> bool:
@@ -133,7 +58,7 @@ class Bench:
 
     def _graph(self) -> Rule | None:
         """Return the rule of the whole backward pass, judged on graphs that share nodes."""
-        join = self.join
+        join = self.join or next(iter(self._candidates()), None)
         if join is None:
             return None
 
@@ -214,20 +139,29 @@ class Bench:
         Where there is none, one that is right as the last operation of a graph; it is not
         `trusted` anywhere else.
         """
-        candidates = [
+        usable = [
+            op for op in self._candidates() if all(r.right for r in self._of(op)) and self._of(op)
+        ]
+        for operation in usable:
+            self.join = operation
+            rules = self._of(operation)
+            if all(
+                s.right(e.leaf)
+                for r in rules
+                for e in self._contexts(r)
+                for s in e.samples(self.engine)
+            ):
+                return operation
+        self.trusted = False
+        return usable[0] if usable else None
+
+    def _candidates(self) -> list[Operation]:
+        return [
             operation
             for name in JOINS
             for label, operation in self.operations.items()
             if operation.name == name and Form((NODE, NODE)) in self.forms[label]
         ]
-        usable = [op for op in candidates if all(r.right for r in self._of(op)) and self._of(op)]
-        for operation in usable:
-            self.join = operation
-            rules = self._of(operation)
-            if all(s.right(e.leaf) for r in rules for e in self._contexts(r) for s in e.samples(self.engine)):
-                return operation
-        self.trusted = False
-        return usable[0] if usable else None
 
     def _contexts(self, rule: Rule) -> Iterator[Experiment]:
         """Yield graphs in which the upstream gradient is not 1, or an operand is used twice."""
@@ -299,33 +233,3 @@ class Bench:
     def composed(self) -> set[str]:
         """The operations that call others in every form: they have no rule of their own."""
         return {label for label, each in self._entered.items() if set.intersection(*each)}
-
-
-def reachable(node: Any) -> set[int]:
-    """Return the ids of what an object leads to: attributes, containers, variables of closures."""
-    found: set[int] = set()
-    pending = [node]
-    while pending and len(found) < MOST_OBJECTS:
-        current = pending.pop()
-        if id(current) in found or isinstance(current, str | int | float | type):
-            continue
-        found.add(id(current))
-        if isinstance(current, dict):
-            pending += [*current, *current.values()]
-        elif isinstance(current, list | tuple | set | frozenset):
-            pending += current
-        elif isinstance(current, FunctionType):
-            pending += [c.cell_contents for c in current.__closure__ or () if _is_filled(c)]
-            pending += current.__defaults__ or ()
-        else:
-            slots = [n for c in type(current).__mro__ for n in getattr(c, "__slots__", ())]
-            held = {**getattr(current, "__dict__", {}), **{n: getattr(current, n, None) for n in slots}}
-            pending += held.values()
-    return found
-
-
-def _is_filled(cell: CellType) -> bool:
-    try:
-        return cell.cell_contents is not None
-    except ValueError:
-        return False
