@@ -23,10 +23,13 @@ ORDER = (
     "Each operation's own rule is right, and a node that is used more than once gets a wrong"
     " gradient: every node is to be visited once, after all the nodes computed from it."
 )
+SHARED = "Several operations give wrong gradients: the mistake is in what they share."
 TESTED = (
     "the rules of {} were tested on random numbers, against central differences; this did not run"
     " the rest of the file"
 )
+
+FAILED = "the operations of {} are not judged: handgrad itself failed ({})"
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,11 @@ def check_engines(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the random numbers may be outside of a function's domain
         for engine in engines(definitions):
-            found = _Rows(engine).rows()
+            try:
+                found = _Rows(engine).rows()
+            except Exception as error:  # ours: the rest of the report must not depend on it
+                found = []
+                notes.append(Note("HG231", FAILED.format(engine.name, type(error).__name__)))
             rows += found
             notes += [Note("HG230", TESTED.format(engine.name))] if found else []
     shown = {row.place.cell for row in rows if row.place is not None}
@@ -159,6 +166,8 @@ class _Rows:
         example = f"It gives {made or 0.0:.4g} where the central difference is {truth:.4g}."
         if edit is None and rule.of_graph:
             example = f"{ORDER} {example}"
+        elif edit is None and fault.shared:
+            example = f"{SHARED} {example}"
         if edit is not None and where is not None and fault.place is not None and not edit.adds:
             node = fault.place.statement
             if edit.moves is None and isinstance(node, SIMPLE) and edit.first != node.lineno:

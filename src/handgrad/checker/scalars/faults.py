@@ -18,9 +18,9 @@ from handgrad.checker.scalars.rule import Experiment, Rule
 
 Lines = set[tuple[int, int]]
 TRIES = 4000
-SECONDS = 5.0
+SECONDS = 8.0
 """For one line to blame; most are found within the first hundred tries."""
-ALL = 15.0
+ALL = 20.0
 """For all of them."""
 CONTROLS = 2
 """So many points of each correct rule are run again with a changed line."""
@@ -43,7 +43,7 @@ class Faults:
 
     bench: Bench
     _lines: dict[str, tuple[Lines, Lines]] = field(default_factory=dict)
-    _ending: float = field(default_factory=lambda: time.monotonic() + ALL)
+    _ending: float = field(default_factory=lambda: time.process_time() + ALL)
 
     def lines(self, operation: Operation) -> Lines:
         """Return the lines (part, line) that an operation runs, forward and backward."""
@@ -61,12 +61,12 @@ class Faults:
         right = {r.operation.label for r in self.bench.rules if r.right} - labels
         everything = not right
         for rule in roots:
-            if any(rule in fault.rules for fault in found) or time.monotonic() > self._ending:
+            if any(rule in fault.rules for fault in found) or time.process_time() > self._ending:
                 continue
             fault = self._search(rule, everything or rule.of_graph)
             self._extend(fault, wrong, found)
             found.append(fault)
-        return _merged(found, roots) if everything else found
+        return _merged(found, roots)
 
     def _extend(self, fault: Fault, wrong: Sequence[Rule], found: Sequence[Fault]) -> None:
         """Add the other wrong rules that the change corrects."""
@@ -83,9 +83,9 @@ class Faults:
     def _search(self, rule: Rule, shared: bool) -> Fault:
         """Try changes of what the operation runs; with `shared` first of what all of them run."""
         places = list(self.places(rule))
-        ending = time.monotonic() + SECONDS
+        ending = time.process_time() + SECONDS
         for place, edit in islice(self._candidates(rule, places, shared), TRIES):
-            if time.monotonic() > ending:
+            if time.process_time() > ending:
                 break
             code = _compiled(place, edit)
             if code is None:
@@ -255,7 +255,8 @@ def sets(place: Place, gradient: str) -> bool:
 
 
 def _merged(faults: list[Fault], roots: Sequence[Rule]) -> list[Fault]:
-    """Return one fault of the backward pass where every operation is wrong and no line is found."""
-    if any(fault.edit is not None for fault in faults) or len(roots) < 3:
+    """Return one fault of the backward pass where several operations are wrong and no line is."""
+    several = len({fault.rules[0].operation.label for fault in faults}) > 1
+    if any(fault.edit is not None for fault in faults) or len(faults) < 3 or not several:
         return faults
     return [Fault(list(roots), None, shared=True)]

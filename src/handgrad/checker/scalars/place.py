@@ -188,7 +188,8 @@ class Place:
         if last > first and not more:  # of a long statement, the lines that change
             lines = zip(self.part.text.split("\n"), text.split("\n"), strict=True)
             changed = [n for n, (was, now) in enumerate(lines, 1) if was != now]
-            first, last, column = min(changed), max(changed), 0
+            first, last = min(changed, default=first), max(changed, default=last)
+            column = 0
         return Edit(code, message, text, first, last + more, column=column)
 
     def replaced(self, code: str, message: str, node: ast.AST, new: str) -> Edit:
@@ -204,6 +205,8 @@ def slots(place: Place) -> Sequence[ast.expr]:
         element = isinstance(parent, ast.Tuple | ast.List | ast.keyword | ast.Lambda | ast.Dict)
         branch = isinstance(parent, ast.IfExp) and node is not parent.test
         if isinstance(node, ast.Tuple | ast.List | ast.Lambda | ast.Dict):
+            continue
+        if isinstance(node, ast.Name) and node.id in place.owners:
             continue
         if whole or element or branch:
             found.append(node)
