@@ -102,9 +102,9 @@ class Naming:
         """Tell whether the name says whose gradient it is."""
         return name in self.named or name in self.compared
 
-    def definitions(self) -> list[Definition]:
-        """Return what may be gradients by hand, in program order."""
-        found = definitions(self.trace, {*self.named, *self.compared, *self.likely})
+    def definitions(self, others: Set[str] = frozenset()) -> list[Definition]:
+        """Return what may be gradients by hand, in program order; so may these `others`."""
+        found = definitions(self.trace, {*self.named, *self.compared, *self.likely, *others})
         return [Definition(i, binds[0].name, binds) for i, binds in enumerate(found)]
 
     def hand(self, definition: Definition, forward: ForwardPass) -> HandGradient:
@@ -154,6 +154,8 @@ def definitions(trace: Trace, names: set[str]) -> list[list[Bind]]:
         if (event.kind == "param" and not keyed) or not event.value.is_floating_point():
             continue
         fresh = (event.kind == "assign" and not event.alias) or keyed
+        if current.get(event.name) and not event.alias:  # delta = (delta @ W.T) * ...
+            fresh = fresh or event.value.shape != current[event.name][-1].value.shape
         if fresh or event.name not in current:
             current[event.name] = []
             found.append(current[event.name])

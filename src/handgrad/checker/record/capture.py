@@ -71,6 +71,8 @@ class Recorder:
         self._names = Names(self.trace)
         self._loops: dict[int, LoopWatch] = {}
         self._scopes = Scopes()
+        self._marked = 0
+        """The operations before this event know their statement."""
         self.returned: tuple[Statement, Scope] | None = None
         """The last return statement that was recorded, and the values of names there."""
 
@@ -159,6 +161,7 @@ class Recorder:
     def keep(self, events: Sequence[Event]) -> None:
         """Forget everything but these events of the trace."""
         self._names.keep(events, self.trace.keep(events))
+        self._marked = len(self.trace)
         self._scopes = Scopes()
 
     def ask(self, losses: tuple[Tensor, ...], seeds: tuple[Tensor | None, ...]) -> None:
@@ -171,7 +174,16 @@ class Recorder:
     def after(self, number: int, *values: Any) -> None:
         """Hook: statement `number` has run, and its targets now have `values`."""
         if self.paused_by is None and not torch.compiler.is_compiling():
+            self._mark(self.statements[number])
             self.ran(sys._getframe(1), number, *values)
+
+    def _mark(self, statement: Statement) -> None:
+        """Note that the operations since the last statement belong to this one."""
+        end = len(self.trace)
+        for event in self.trace.events[self._marked :]:
+            if type(event) is Op and event.ran_in is None:
+                event.ran_in = statement, end
+        self._marked = end
 
     def ran(self, frame: FrameType, number: int, *values: Any) -> None:
         """Record that statement `number` has run in `frame` and set its targets to `values`."""

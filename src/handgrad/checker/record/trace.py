@@ -14,6 +14,7 @@ from torch import Tensor
 
 from handgrad.checker.record.instrument import Statement
 from handgrad.checker.record.scope import Scope
+from handgrad.checker.record.swap import swap
 from handgrad.checker.record.targets import Kind
 
 KEPT_BYTES = 512 * 2**20
@@ -39,6 +40,8 @@ class Op:
     grad_enabled: bool
     rng: Tensor | None = None
     """The state of the random number generator before a random function of a tensor (dropout)."""
+    ran_in: tuple[Statement, int] | None = None
+    """The statement that called it, and the first event after that ran: one of its executions."""
 
 
 @dataclass(slots=True)
@@ -160,7 +163,7 @@ class Trace:
         past = value.detach().requires_grad_(value.requires_grad)
         for event in self.events:
             if any(t is value for t in tensors_of(event)):
-                _swap(event, value, past)
+                swap(event, value, past)
 
     def keep_all(self) -> None:
         """Copy everything that is pinned: what follows is not recorded."""
@@ -252,23 +255,6 @@ def tensors_in(value: Any) -> Iterator[Tensor]:
     elif isinstance(value, Mapping):
         for element in value.values():
             yield from tensors_in(element)
-
-
-def _swap(event: Event, old: Tensor, new: Tensor) -> None:
-    """Put `new` in the place of `old` in everything that the event holds."""
-    for name in event.__slots__:
-        if name not in ("scope", "statement", "edge", "gradients"):
-            setattr(event, name, _swapped(getattr(event, name), old, new))
-
-
-def _swapped(value: Any, old: Tensor, new: Tensor) -> Any:
-    if value is old:
-        return new
-    if type(value) in (tuple, list):
-        return type(value)(_swapped(element, old, new) for element in value)
-    if type(value) is dict:
-        return {key: _swapped(element, old, new) for key, element in value.items()}
-    return value
 
 
 def needed(events: Sequence[Event], targets: Iterable[Tensor], stops: set[int]) -> list[Op]:
