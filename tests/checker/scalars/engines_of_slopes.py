@@ -1,3 +1,4 @@
+# ruff: noqa: E501  # engines in their authors' style
 """Scalar engines, each correct, whose operations keep slopes."""
 
 SLOPES = """\

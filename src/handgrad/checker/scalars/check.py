@@ -66,7 +66,7 @@ def check_engines(
                 found = _Rows(engine).rows()
             except Exception as error:  # ours: the rest of the report must not depend on it
                 found = []
-                notes.append(Note("HG231", FAILED.format(engine.name, type(error).__name__)))
+                notes.append(Note("HG220", FAILED.format(engine.name, type(error).__name__)))
             rows += found
             notes += [Note("HG230", TESTED.format(engine.name))] if found else []
     shown = {row.place.cell for row in rows if row.place is not None}
