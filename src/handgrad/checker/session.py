@@ -27,7 +27,7 @@ from handgrad.checker.report.entries.edges import edges_of
 from handgrad.checker.report.entries.notes import NoteEvidence, find_notes
 from handgrad.checker.report.entries.rows import missing_rows, row_of
 from handgrad.checker.report.entries.shuffles import unread_shuffles
-from handgrad.checker.report.entries.unreached import with_unreached
+from handgrad.checker.report.entries.unreached import with_shapes, with_unreached
 from handgrad.checker.report.entries.unwritten import unwritten
 from handgrad.checker.report.report import Report
 from handgrad.errors import CheckError
@@ -91,6 +91,7 @@ class Session:
         ran = {bind.statement for bind in self.recorder.trace.of(Bind)}
         reached = with_unreached(findings.rows, self.statements, ran, errors)
         rows, notes = tuple(reached), tuple(findings.notes)
+        errors = with_shapes(errors, rows, self.statements, self.recorder.trace.shapes)
         listings = self._listings(rows)
         return Report(file, rows, notes, tuple(errors), tuple(findings.edges), listings)
 

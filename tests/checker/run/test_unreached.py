@@ -51,3 +51,17 @@ def test_a_wrong_gradient_above_the_error_is_still_blamed(text) -> None:
     found = text(f"{BEGUN}dW = x.T @ dlogits\ndx = dlogits @ m\n")
     assert "Lines to blame\n  ✗ dlogits   line 11" in found
     assert "to blame for 1 other: dW" in found
+
+
+def test_a_product_that_raises_is_told_the_shape_that_is_due_and_the_product_that_has_it(
+    text,
+) -> None:
+    found = text(
+        "dlogits = (F.softmax(logits, 1) - F.one_hot(y, 4)) / 16\nx = x + 0\ndW = x @ dlogits\n"
+    )
+    assert " ".join(found.split()).endswith(
+        "Not reached because of an error: dW Errors in the file line 13 RuntimeError: mat1 and "
+        "mat2 shapes cannot be multiplied (16x5 and 16x4) (x (16, 5) and dlogits (16, 4)); the "
+        "gradient of W has the shape (5, 4), as x.T @ dlogits has 1 gradient by hand: 1 correct up "
+        "to rounding; 1 not reached; 1 error in the file."
+    )

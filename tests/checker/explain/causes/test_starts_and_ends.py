@@ -69,3 +69,17 @@ def test_the_reason_is_given(reported, backward, hand, code, message, fix) -> No
 @pytest.mark.parametrize("backward", RIGHT)
 def test_nothing_is_said_of_what_is_right(reported, backward) -> None:
     assert reported(FORWARD + backward).ok
+
+
+def test_a_gradient_that_is_a_tensor_of_the_forward_pass_hides_no_reason(reported) -> None:
+    source = (
+        "x = torch.randn(16, 5)\nw = torch.randn(5, 4, requires_grad=True)\ny = x @ w\n"
+        "up = torch.randn(y.shape)\nloss = (y * up).sum()\nloss.backward()\ndy = up\n"
+    )
+    assert reported(f"{source}dw = x.T @ dy\n").ok
+    row = next(r for r in reported(f"{source}dw = 2 * x.T @ dy\n").rows if r.hand == "dw")
+    assert (row.cause, row.message, row.fix) == (
+        "HG103",
+        "Off by the factor 2.",
+        "dw = x.T @ dy",
+    )

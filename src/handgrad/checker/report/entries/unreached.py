@@ -1,7 +1,10 @@
 """Gradients that the file's code computes below a statement that raised: not reached."""
 
-from collections.abc import Iterable, Sequence
+import ast
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+
+import torch
 
 from handgrad.checker.record.gradient_names import hand_names
 from handgrad.checker.record.instrument import Statement
@@ -57,3 +60,54 @@ def _skipped(
 def _end(statement: Statement) -> int:
     """Return the last line of a statement."""
     return statement.place.line + statement.text.count("\n")
+
+
+def with_shapes(
+    errors: Iterable[CellError],
+    rows: Iterable[Row],
+    statements: Sequence[Statement],
+    shapes: Mapping[str, torch.Size],
+) -> list[CellError]:
+    """Return the errors; one in a gradient's product with the shapes, and the product that fits."""
+    due = {row.place: row for row in rows if row.verdict == "missing" and row.place is not None}
+    found = []
+    for error in errors:
+        at = [s for s in statements if s.place.cell == error.cell and s.place.line == error.line]
+        row = next((due[s.place] for s in at if s.place in due), None)
+        more = "" if row is None or "shape" not in error.error else _due(at[0], row, shapes)
+        found.append(replace(error, error=error.error + more))
+    return found
+
+
+def _due(statement: Statement, row: Row, shapes: Mapping[str, torch.Size]) -> str:
+    """Say which shape the gradient must have, and which product of the same two has it."""
+    if row.expected_shape is None:
+        return ""
+    needed = f"; the gradient of {row.node} has the shape {row.expected_shape}"
+    for node in ast.walk(ast.parse(statement.text)):
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult):
+            names = [_bare(side) for side in (node.left, node.right)]
+            known = [(n, shapes[n]) for n in names if n is not None and n in shapes]
+            if len(known) == 2:
+                sides = " and ".join(f"{n} {tuple(shape)}" for n, shape in known)
+                fits = [t for t, shape in _products(known) if shape == row.expected_shape]
+                also = f", as {fits[0]} has" if len(fits) == 1 else ""
+                return f" ({sides}){needed}{also}"
+    return needed
+
+
+def _bare(node: ast.expr) -> str | None:
+    """Return the name that is multiplied, transposed or not."""
+    inner = node.value if isinstance(node, ast.Attribute) and node.attr == "T" else node
+    return inner.id if isinstance(inner, ast.Name) else None
+
+
+def _products(known: Sequence[tuple[str, torch.Size]]) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Yield the products of two matrices, in both orders, transposed or not, with their shapes."""
+    if any(len(shape) != 2 for _, shape in known):
+        return
+    for (a, left), (b, right) in (known, known[::-1]):
+        for first, (rows, inner) in ((a, left), (f"{a}.T", left[::-1])):
+            for second, (outer, columns) in ((b, right), (f"{b}.T", right[::-1])):
+                if inner == outer:
+                    yield f"{first} @ {second}", (rows, columns)
