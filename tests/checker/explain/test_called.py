@@ -95,7 +95,8 @@ CASES = [
 @pytest.mark.parametrize(("wrong", "right", "forward", "expected"), CASES)
 def test_the_line_of_the_function_is_blamed_once(wrong, right, forward, expected):
     assert blamed(wrong, forward=forward) == [expected]
-    assert {r.verdict for r in rows(right, forward=forward)} <= {"exact", "rounding"}
+    graded = [row for row in rows(right, forward=forward) if row.hand is not None]
+    assert {row.verdict for row in graded} <= {"exact", "rounding"}
 
 
 def test_all_that_the_function_computes_inherits_from_it():
