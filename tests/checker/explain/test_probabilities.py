@@ -47,6 +47,7 @@ def rows(lines):
             f"{ALL} This line is correct at the targets and wrong for the other classes.",
             None,
         ),
+        ("dlogits = probs * 0.3 - hot / 7", ALL, FIX),
         (
             "dlogits = probs * (1 - hot) / n",
             f"{ALL} This line is correct for the other classes and wrong at the targets.",
