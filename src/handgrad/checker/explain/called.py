@@ -14,6 +14,7 @@ from handgrad.checker.explain.search.finding import Explanation, Finding
 from handgrad.checker.explain.search.frames import Site
 from handgrad.checker.explain.search.gather import suspects
 from handgrad.checker.explain.search.helpers import Helper
+from handgrad.checker.explain.search.names import PURE
 from handgrad.checker.explain.search.scene import BackwardContext
 from handgrad.checker.explain.search.suspect import Suspect
 from handgrad.checker.judge.grade import Grade
@@ -68,6 +69,10 @@ def called_names(text: str) -> list[str]:
     called = (node.func for node in ast.walk(tree) if isinstance(node, ast.Call))
     names = (getattr(function, "id", getattr(function, "attr", None)) for function in called)
     return [name for name in names if name is not None]
+
+
+def _read(text: str) -> set[str]:
+    return {node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)}
 
 
 def words(text: str) -> list[str]:
@@ -150,6 +155,8 @@ def _candidate(
     if suspect is None or explanation is None or fix is None or explanation.finding.adds:
         return None
     assert suspect.unit is not None
+    if not _read(fix) <= {*suspect.scope, *_read(suspect.unit.text), *PURE}:
+        return None  # it reads names that the function does not have
     was, now = words(suspect.unit.text), words(fix)
     steps = SequenceMatcher(None, was, now, autojunk=False).get_opcodes()
     changes = sum((b - a) + (d - c) for kind, a, b, c, d in steps if kind != "equal")

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from handgrad.checker.explain.called import InFunction, called_names, in_functions, site_of, words
-from handgrad.checker.explain.causes import AS_IT_RAN, CAUSES, UNREAD, Cause
+from handgrad.checker.explain.causes import AS_IT_RAN, CAUSES, UNREAD, Cause, softmax_cross_entropy
 from handgrad.checker.explain.search.finding import Explanation, Finding
 from handgrad.checker.explain.search.gather import suspects
+from handgrad.checker.explain.search.probabilities import of_probabilities
 from handgrad.checker.explain.search.scene import BackwardContext, Scene, SceneReplay
 from handgrad.checker.explain.search.suspect import Suspect
 from handgrad.checker.explain.search.unexplained import unexplained
@@ -162,9 +163,20 @@ def explained(suspect: Suspect) -> Explanation | None:
         finding = _found(cause, suspect)
         if finding is not None:
             return _checked(suspect, cause.code, with_line(suspect, finding))
+    closed = None if several else _closed(suspect)
+    if closed is not None:
+        return _checked(suspect, softmax_cross_entropy.CODE, closed)
     if suspect.grade.root and not several:
         return _checked(suspect, None, with_line(suspect, unexplained(suspect)))
     return None
+
+
+def _closed(suspect: Suspect) -> Finding | None:
+    """Return the closed form of softmax and cross-entropy, where that is the correct gradient."""
+    try:
+        return of_probabilities(suspect)
+    except Exception:
+        return None
 
 
 def _found(cause: Cause, suspect: Suspect) -> Finding | None:

@@ -136,7 +136,6 @@ OTHERS = [
         ("dlogits = F.softmax(logits, 0)\ndlogits[range(n), y] -= 1\ndlogits /= n"),
         "dlogits",
     ),
-    ("CROSS_ENTROPY", "", "dlogits = F.softmax(logits, 1) * 0.3 - F.one_hot(y, V) / 7", "dlogits"),
 ]
 
 

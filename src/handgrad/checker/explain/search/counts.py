@@ -161,7 +161,12 @@ def named_counts(suspect: Suspect) -> list[Count]:
 
 
 def count_named(suspect: Suspect, value: int) -> str:
-    """Return a count by its name, or in digits."""
+    """Return a count by its name, or in digits; inside a function, as a size of what it has."""
+    if suspect.frame is not None:
+        sizes = (
+            (n, v.shape) for n, v in suspect.frame.items() if isinstance(v, Tensor) and v.dim()
+        )
+        return next((f"len({name})" for name, size in sizes if size[0] == value), str(value))
     return next((c.name for c in named_counts(suspect) if c.value == value), str(value))
 
 

@@ -10,7 +10,7 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from types import CodeType, FunctionType
+from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import Any
 
 from handgrad.checker.explain.search.names import NamesAt
@@ -51,7 +51,8 @@ class Helper:
     def holds(self, statement: Statement) -> bool:
         """Tell whether a statement is one of its own, or sets its parameters."""
         lines = range(self.first, self.first + self.text.count("\n") + 1)
-        return statement.place.cell == self.cell and statement.place.line in lines
+        inside = statement.place.cell == self.cell and statement.place.line in lines
+        return inside and self.assigned is None  # a lambda has no statements
 
     @property
     def key(self) -> tuple[int | None, int, str]:
@@ -272,4 +273,4 @@ class FrameNames(NamesAt):
 
 
 def _is_tool(value: Any) -> bool:
-    return isinstance(value, type(ast) | int | float | FunctionType | type(len))
+    return isinstance(value, ModuleType | FunctionType | BuiltinFunctionType)

@@ -30,8 +30,6 @@ WORK = 1e9
 """Elements that may be computed in search of one line's cause: some seconds of one core."""
 STEP = 20_000
 """What an iteration of a loop costs, in elements: Python's own work."""
-
-
 _Result = TypeVar("_Result")
 
 
@@ -56,7 +54,7 @@ class Suspect:
     """Node -> the name of its gradient by hand."""
     backward: BackwardContext
     frame: Mapping[str, object] | None = None
-    """For a line inside a function that was called: the user's values of the names there."""
+    """For a line inside a called function: the user's values of the names there."""
     _tried: dict[str, bool] = field(default_factory=dict)
     _made: dict[int, Tensor] = field(default_factory=dict)
     kept: dict[Callable[..., Any], Any] = field(default_factory=dict)
@@ -73,10 +71,8 @@ class Suspect:
     @property
     def node(self) -> Bind:
         """The node, under the name that it has where the statement stands."""
-        node = self.grade.hand.node
-        inner = self.frame if self.frame is not None else {}
-        name = next((name for name, value in inner.items() if value is node.value), node.name)
-        return node if name == node.name else replace(node, name=name)
+        node, inner = self.grade.hand.node, (self.frame or {}).items()
+        return next((replace(node, name=n) for n, value in inner if value is node.value), node)
 
     @property
     def made(self) -> Tensor:
@@ -85,8 +81,7 @@ class Suspect:
 
     def added(self, view: int) -> Tensor:
         """Return what the statement alone added to the previous value."""
-        scene = self.views[view]
-        after, before = scene.moment.after, scene.before
+        after, before = self.views[view].moment.after, self.views[view].before
         return after - before if before is not None and before.shape == after.shape else after
 
     def makes(self, view: int) -> Tensor:
