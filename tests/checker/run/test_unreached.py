@@ -65,3 +65,14 @@ def test_a_product_that_raises_is_told_the_shape_that_is_due_and_the_product_tha
         "gradient of W has the shape (5, 4), as x.T @ dlogits has 1 gradient by hand: 1 correct up "
         "to rounding; 1 not reached; 1 error in the file."
     )
+
+
+def test_a_comparison_with_a_tensor_made_after_backward_says_whose_grad_is_none(text) -> None:
+    compare = (
+        "def cmp(s, dt, t):\n    print(s, torch.all(dt == t.grad).item())\n"
+        "dW = x.T @ ((F.softmax(logits, 1) - F.one_hot(y, 4)) / 16)\n"
+    )
+    found = text(f"{compare}W = torch.randn(5, 4, requires_grad=True)\ncmp('W', dW, W)\n")
+    said = "W.grad is None: W was created after backward(), or the loss does not depend on it"
+    assert said in " ".join(found.split())
+    assert "is None" not in text(f"{compare}cmp('W', dW, W)\n")

@@ -4,6 +4,9 @@ import difflib
 import os
 import re
 import traceback
+from types import CodeType
+
+from torch import Tensor
 
 from handgrad.checker.records import CellError
 from handgrad.text import one_line
@@ -27,7 +30,12 @@ def describe(error: BaseException, filename: str, cell: int | None) -> CellError
     frames = traceback.extract_tb(error.__traceback__)
     lines = [frame.lineno for frame in frames if frame.filename == filename]
     text = f"{type(error).__name__}: {_message(error)}".removesuffix(": ")
-    text += _meant(error) + _other_cell(frames, filename) + _missing_file(error)
+    text += (
+        _meant(error)
+        + _without_grad(error, filename)
+        + _other_cell(frames, filename)
+        + _missing_file(error)
+    )
     return CellError(cell, lines[-1] if lines else None, text)
 
 
@@ -49,6 +57,29 @@ def _meant(error: BaseException) -> str:
     known = {name for name in (*frame.f_locals, *frame.f_globals) if not name.startswith("__")}
     near = difflib.get_close_matches(error.name, sorted(known), 1, SIMILAR)
     return f"; did you mean {near[0]}?" if near else ""
+
+
+def _without_grad(error: BaseException, filename: str) -> str:
+    """Name the tensor whose `.grad` is None where a line that reads it raised TypeError."""
+    if not isinstance(error, TypeError):
+        return ""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    users = [f for f in frames if f.f_code.co_filename == filename or _is_cell(f.f_code)]
+    if not users or "grad" not in users[-1].f_code.co_names:
+        return ""
+    for value in users[-1].f_locals.values():
+        if isinstance(value, Tensor) and value.is_leaf and value.requires_grad:
+            names = [n for n, other in users[0].f_locals.items() if other is value]
+            if names and value.grad is None:
+                return (
+                    f"; {names[0]}.grad is None: {names[0]} was created after backward(), or the "
+                    "loss does not depend on it"
+                )
+    return ""
+
+
+def _is_cell(code: CodeType) -> bool:
+    return CELL_NAME.fullmatch(code.co_filename) is not None
 
 
 def _other_cell(frames: traceback.StackSummary, filename: str) -> str:
