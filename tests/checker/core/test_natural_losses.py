@@ -72,6 +72,33 @@ def test_a_difference_inside_the_forward_pass_gives_no_loss(check):
     assert {r.verdict for r in check(HEAD + INSIDE).rows if r.hand} <= {"exact", "rounding"}
 
 
+DECAY = """\
+x = torch.randn(8, 4); y = torch.randint(0, 3, (8,)); W1 = torch.randn(4, 5); b1 = torch.zeros(5)
+W2 = torch.randn(5, 3); b2 = torch.zeros(3)
+for i in range(3):
+    z1 = x @ W1 + b1
+    a1 = torch.tanh(z1)
+    z2 = a1 @ W2 + b2
+    p = torch.exp(z2) / torch.exp(z2).sum(1, keepdim=True)
+    delta3 = p.clone()
+    delta3[range(8), y] -= 1
+    dW2 = a1.T @ delta3
+    db2 = delta3.sum(0)
+    delta2 = (delta3 @ W2.T) * (1 - a1**2)
+    dW1 = x.T @ delta2
+    db1 = delta2.sum(0)
+    dW2 += 0.01 * W2
+    dW1 += 0.01 * W1
+    W1 += -0.01 * dW1; b1 += -0.01 * db1; W2 += -0.01 * dW2; b2 += -0.01 * db2
+"""
+
+
+def test_weight_decay_is_no_mistake_where_no_loss_says_otherwise(check):
+    rows = [row for row in check(HEAD + DECAY).rows if row.hand]
+    assert {row.verdict for row in rows} <= {"exact", "rounding"}
+    assert {"db2", "db1"} <= {row.hand for row in rows}
+
+
 def test_a_loss_in_the_file_counts_as_it_is_written(check):
     code = NET.format(printed="").split("for j")[0] + (
         "layer_1 = torch.sigmoid(X @ synapse_0)\n"

@@ -19,7 +19,7 @@ from handgrad.checker.closeness import same_constant
 from handgrad.checker.judge.lines import judged_lines
 from handgrad.checker.judge.updates import moves
 from handgrad.checker.pairs.backward import BackwardRun
-from handgrad.checker.pairs.factors import factor_of, is_zero
+from handgrad.checker.pairs.factors import decays, factor_of, is_zero
 from handgrad.checker.pairs.hands import HandGradient, Pair
 from handgrad.checker.pairs.pairing import Pairing, paired
 from handgrad.checker.passes.natural import is_natural
@@ -32,6 +32,12 @@ MOST_TRIED = 6
 
 def conventional(forward: Pass, hands: Sequence[HandGradient], pairing: Pairing) -> Pairing:
     """Return the pairing with the truth times the factors that the file keeps, if it keeps any."""
+    if is_natural(forward):
+        values = pairing.natural.values
+        decaying = {p.number for p in pairing.pairs if decays(p, values.get(p.final().index))}
+        hands = [hand for hand in hands if hand.number not in decaying] or hands
+        judged = [p for p in pairing.pairs if p.number not in decaying]
+        pairing = replace(pairing, pairs=judged or pairing.pairs)
     reading = _best_reading(pairing)
     if reading is not None and reading.common != 1:
         # a gradient may have missed its node for the factor

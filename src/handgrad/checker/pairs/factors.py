@@ -3,12 +3,17 @@
 from collections.abc import Sequence
 from math import isfinite
 
+import torch
 from torch import Tensor
 
 from handgrad.checker.closeness import same_constant
 from handgrad.checker.pairs.hands import Pair
 from handgrad.checker.pairs.pairing import SIGNIFICANT, Pairing
-from handgrad.checker.passes.compare import multiple_of
+from handgrad.checker.passes.compare import multiple_of, near
+from handgrad.checker.record.trace import key_of
+
+MANY = 4
+"""Fewer elements than this may be a sum of two multiples by chance."""
 
 
 def factor_of(pair: Pair, value: Tensor | None) -> float | None:
@@ -19,6 +24,23 @@ def factor_of(pair: Pair, value: Tensor | None) -> float | None:
         return None
     factor = multiple_of(value.reshape(truth.shape), truth, noise)
     return factor if factor and isfinite(factor) else None
+
+
+def decays(pair: Pair, value: Tensor | None) -> bool:
+    """Tell whether a gradient is a multiple of the truth plus one of its parameter.
+
+    Weight decay adds the latter, of which a file without a loss says nothing.
+    """
+    index, node = pair.node.index, pair.node.value
+    truth, noise = pair.forward.truth[index], pair.forward.noise[index]
+    if value is None or value.shape != truth.shape or truth.numel() < MANY or is_zero(pair):
+        return False
+    if key_of(node) not in pair.forward.leaves or factor_of(pair, value) is not None:
+        return False
+    parameter = pair.forward.trace.at(node, pair.node.index).detach().to(truth)
+    both = torch.stack([truth.flatten(), parameter.flatten()], 1)
+    fitted = both @ torch.linalg.lstsq(both, value.reshape(-1, 1)).solution
+    return bool(near(value, fitted.view_as(value), noise).all())
 
 
 def is_zero(pair: Pair) -> bool:
