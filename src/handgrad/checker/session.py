@@ -21,6 +21,7 @@ from handgrad.checker.passes.truth import Pass, differentiated
 from handgrad.checker.record.capture import Recorder
 from handgrad.checker.record.gradient_names import hand_names
 from handgrad.checker.record.instrument import Instrumenter, Statement
+from handgrad.checker.record.rest import Rest, running
 from handgrad.checker.record.trace import Bind
 from handgrad.checker.records import CellError, Listing, Note, Place, Row
 from handgrad.checker.report.entries.edges import edges_of
@@ -63,6 +64,7 @@ class Session:
         self.statements: list[Statement] = []
         self.recorder = Recorder(self.statements, max_steps)
         self.sources: list[tuple[int | None, str]] = []
+        self._rest: Rest | None = None
 
     @property
     def hook(self) -> object:
@@ -73,6 +75,24 @@ class Session:
         """Return `tree` with the hooks in it, changed in place. It was parsed from `source`."""
         self.sources.append((cell, source))
         return Instrumenter(self.statements, cell, source).module(tree)
+
+    def leave_when_done(self, cells: Sequence[tuple[int | None, str]]) -> None:
+        """Leave the file once nothing that is still to run of `cells` computes a gradient."""
+        self._rest = Rest(cells, self.pairs)
+        self.recorder.leaves = self._leaves
+
+    @property
+    def left(self) -> bool:
+        """Whether the file was left before its end."""
+        return self.recorder.enough
+
+    def _leaves(self, loop: Statement) -> bool:
+        assert self._rest is not None
+        reached = {self.statements[number].place for number in self.recorder.reached}
+        try:
+            return not self._rest.needed(self.sources, loop.place, running(), reached)
+        except RecursionError:  # a very long expression
+            return False
 
     def recording(self) -> AbstractContextManager[None]:
         """Record what runs inside; once around each cell's execution."""
@@ -98,7 +118,7 @@ class Session:
         except CheckError as error:
             raise CheckError(f"{file}: {error}") from error
         rows: list[Row] = []
-        notes = unread_shuffles(self.sources) + self._unrecorded() + self._unpaired()
+        notes = unread_shuffles(self._read()) + self._unrecorded() + self._unpaired()
         edges: list[Edge] = []
         mishaps = Mishaps()
         for forward in sorted({hand.forward for hand in hands}, key=lambda p: p.end):
@@ -121,6 +141,11 @@ class Session:
             )
             raise CheckError(f"{file}: {reason}")
         return Findings(merged(rows), list(dict.fromkeys(notes)), list(dict.fromkeys(edges)))
+
+    def _read(self) -> list[tuple[int | None, str]]:
+        """Return the cells that ran, and those that did not as the file was left."""
+        rest = self._rest.to_run(self.sources[-1][0]) if self._rest and self.left else []
+        return [*self.sources, *rest]
 
     def _listings(self, rows: Sequence[Row]) -> tuple[Listing, ...]:
         """Return the sources of the rows' statements."""

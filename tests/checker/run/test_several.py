@@ -110,7 +110,7 @@ def test_a_hint_level_applies_to_every_form(
     monkeypatch.setattr(running, "check_file", lambda *_: Outcome(report, ""))
     found = [FileResult(n, name, "wrong", report=report) for n, name in enumerate(FILES[:2])]
 
-    def checked(*_: object) -> object:
+    def checked(*_: object, **__: object) -> object:
         yield from found
 
     monkeypatch.setattr(many, "check_files", checked)

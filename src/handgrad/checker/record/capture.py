@@ -7,7 +7,7 @@ before the user's backward() does.
 
 import contextlib
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import FrameType
 from typing import Any
 
@@ -64,10 +64,12 @@ class Recorder:
         """Errors of the recording itself; they never reach the user's code."""
         self.room: int | None = None
         """How many bytes of new tensors may still be recorded; None for no limit."""
-        self.stops = False
-        """Whether to leave the file once a training loop has been recorded for `limit` steps."""
+        self.leaves: Callable[[Statement], bool] = lambda loop: False
+        """Whether to leave the file at this training loop, recorded for `limit` steps."""
         self.enough = False
         """Whether the file was left for that reason."""
+        self.reached: set[int] = set()
+        """The statements that ran while recording."""
         self._names = Names(self.trace)
         self._loops: dict[int, LoopWatch] = {}
         self._scopes = Scopes()
@@ -174,6 +176,7 @@ class Recorder:
     def after(self, number: int, *values: Any) -> None:
         """Hook: statement `number` has run, and its targets now have `values`."""
         if self.paused_by is None and not torch.compiler.is_compiling():
+            self.reached.add(number)
             self._mark(self.statements[number])
             self.ran(sys._getframe(1), number, *values)
 
@@ -237,11 +240,12 @@ class Recorder:
             self._loops[number] = watch
         self._stepped(watch)
         if watch.has_enough(self.trace, self.limit):
+            statement = self.statements[number]
             self._leave()  # if it cannot, calls pass through unrecorded
-            self._barrier(f"after {watch.steps} steps", self.statements[number])
-            self.paused_by = number
-            if self.stops and watch.steps >= self.limit:
-                self.enough = True
+            self.enough = watch.steps >= self.limit and self.leaves(statement)
+            self._barrier(f"after {watch.steps} steps", statement, self.enough)
+            self.paused_by = STOPPED if self.enough else number
+            if self.enough:
                 raise Enough
 
     def _stepped(self, watch: LoopWatch) -> None:
@@ -269,9 +273,9 @@ class Recorder:
             if self.mode is None:
                 self._enter()
 
-    def _barrier(self, reason: str, statement: Statement | None = None) -> None:
+    def _barrier(self, reason: str, statement: Statement | None = None, last: bool = False) -> None:
         self.trace.keep_all()
-        self.trace.events.append(Barrier(len(self.trace), reason, statement))
+        self.trace.events.append(Barrier(len(self.trace), reason, statement, last))
         self._names.clear()
 
     def _enter(self) -> None:

@@ -1,6 +1,6 @@
 """The task of `handgrad check`: grade the gradients that a file computes by hand."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -12,7 +12,24 @@ from handgrad.errors import CheckError
 
 
 class CheckTask(Task):
-    """Grade every gradient by hand."""
+    """Grade every gradient by hand.
+
+    The file is left once its gradients by hand are recorded, unless the request's `whole` is set.
+    """
+
+    def __init__(self, request: Mapping[str, Any]) -> None:
+        super().__init__(request)
+        if not request.get("whole"):
+            cells = [(cell[0], cell[1]) for cell in request["cells"]]
+            self.session.leave_when_done(cells)
+
+    def has_enough(self) -> bool:
+        """Return whether the file was left."""
+        return self.session.left
+
+    def ended_cell(self) -> bool:
+        """Return the same: the recorder leaves with an exception."""
+        return self.session.left
 
     def require(self, cells: Sequence[Cell]) -> None:
         """Raise CheckError if the file contains no gradient by hand.
