@@ -100,7 +100,7 @@ class StandIn:
         return f"<{self._handgrad_path}: not installed>"
 
     def __len__(self) -> int:
-        """Return the length of what it passes on; list() asks for it and catches TypeError alone."""
+        """Return the length of what it passes on; list() asks for it, and catches TypeError."""
         if self._first and hasattr(self._first[0], "__len__"):
             return len(self._first[0])
         raise TypeError(self._needed())
@@ -109,7 +109,8 @@ class StandIn:
         return self._handgrad_path.partition(".")[0].removesuffix("()")
 
     def _needed(self) -> str:
-        return f"the value of {self._handgrad_path} is needed here, and {self._root()} is not installed"
+        path, root = self._handgrad_path, self._root()
+        return f"the value of {path} is needed here, and {root} is not installed"
 
     def _raise(self, *args: object, **kwargs: object) -> NoReturn:
         raise ModuleNotFoundError(self._needed(), name=self._root())
