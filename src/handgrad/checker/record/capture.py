@@ -66,10 +66,8 @@ class Recorder:
         """How many bytes of new tensors may still be recorded; None for no limit."""
         self.leaves: Callable[[Statement], bool] = lambda loop: False
         """Whether to leave the file at this training loop, recorded for `limit` steps."""
-        self.enough = False
-        """Whether the file was left for that reason."""
-        self.reached: set[int] = set()
-        """The statements that ran while recording."""
+        self.enough = False  # whether the file was left
+        self.reached: set[int] = set()  # the statements that ran while recording
         self._names = Names(self.trace)
         self._loops: dict[int, LoopWatch] = {}
         self._scopes = Scopes()
@@ -273,9 +271,9 @@ class Recorder:
             if self.mode is None:
                 self._enter()
 
-    def _barrier(self, reason: str, statement: Statement | None = None, last: bool = False) -> None:
+    def _barrier(self, reason: str, at: Statement | None = None, last: bool = False) -> None:
         self.trace.keep_all()
-        self.trace.events.append(Barrier(len(self.trace), reason, statement, last))
+        self.trace.events.append(Barrier(len(self.trace), reason, at, last))
         self._names.clear()
 
     def _enter(self) -> None:
