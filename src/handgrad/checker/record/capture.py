@@ -238,10 +238,9 @@ class Recorder:
             self._loops[number] = watch
         self._stepped(watch)
         if watch.has_enough(self.trace, self.limit):
-            statement = self.statements[number]
             self._leave()  # if it cannot, calls pass through unrecorded
-            self.enough = watch.steps >= self.limit and self.leaves(statement)
-            self._barrier(f"after {watch.steps} steps", statement, self.enough)
+            self.enough = watch.steps >= self.limit and self.leaves(self.statements[number])
+            self._barrier(f"after {watch.steps} steps", self.statements[number], self.enough)
             self.paused_by = STOPPED if self.enough else number
             if self.enough:
                 raise Enough
