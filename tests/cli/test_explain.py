@@ -63,3 +63,11 @@ def test_it_loads_nothing_heavy() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     assert "HG104" in done.stdout
+
+
+def test_several_codes(capsys: Captured) -> None:
+    assert run(["explain", "HG201", "104"]) == 0
+    out = capsys.readouterr().out
+    assert out.index("HG201  [alias]") < out.index("HG104  power rule")
+    assert run(["explain", "HG104", "HG999"]) == 2
+    assert "no code or name 'HG999'" in capsys.readouterr().err

@@ -24,6 +24,7 @@ from handgrad.checker.record.capture import Recorder
 from handgrad.checker.record.entering import entering, uses_numpy
 from handgrad.checker.record.gradient_names import hand_names
 from handgrad.checker.record.instrument import Instrumenter, Statement
+from handgrad.checker.record.rest import Rest, running
 from handgrad.checker.record.source_names import has_hand_gradients as has_hand_gradients
 from handgrad.checker.record.source_names import may_have_gradients as may_have_gradients
 from handgrad.checker.record.trace import Bind
@@ -72,6 +73,7 @@ class Session:
         self.recorder = Recorder(self.statements, max_steps)
         self.sources: list[tuple[int | None, str]] = []
         self._uses_numpy = False
+        self._rest: Rest | None = None
 
     @property
     def hook(self) -> object:
@@ -85,17 +87,23 @@ class Session:
         tree = Instrumenter(self.statements, cell, source).module(tree)
         return entering(tree) if self._uses_numpy else tree
 
-    def leave_loops(self, later: Callable[[], str]) -> None:
-        """Leave training loops once their first steps are recorded, unless a gradient follows.
+    def leave_when_done(self, cells: Sequence[tuple[int | None, str]]) -> None:
+        """Leave the file once nothing that is still to run of `cells` computes a gradient."""
+        self._rest = Rest(cells, self.pairs)
+        self.recorder.leaves = self._leaves
 
-        `later` returns the source of the cells that have not run yet. A gradient by hand below the
-        loop may need what the whole loop computes.
-        """
+    @property
+    def left(self) -> bool:
+        """Whether the file was left before its end."""
+        return self.recorder.enough
 
-        def may_leave(loop: Statement) -> bool:
-            return not has_hand_gradients(f"{loop.rest}\n{later()}")
-
-        self.recorder.may_leave = may_leave
+    def _leaves(self, loop: Statement) -> bool:
+        assert self._rest is not None
+        reached = {self.statements[number].place for number in self.recorder.reached}
+        try:
+            return not self._rest.needed(self.sources, loop.place, running(), reached)
+        except RecursionError:  # a very long expression
+            return False
 
     def recording(self) -> AbstractContextManager[None]:
         """Record what runs inside; once around each cell's execution."""
@@ -125,8 +133,7 @@ class Session:
         except CheckError as error:
             raise CheckError(f"{file}: {error}") from error
         rows: list[Row] = []
-        notes = unread_shuffles(self.sources) + self._unrecorded() + self._unpaired()
-        notes += self._left()
+        notes = unread_shuffles(self._read()) + self._unrecorded() + self._unpaired()
         edges: list[Edge] = []
         mishaps = Mishaps()
         for forward in sorted({hand.forward for hand in hands}, key=lambda p: p.end):
@@ -153,6 +160,11 @@ class Session:
             raise CheckError(f"{file}: {reason}")
         return Findings(merged(rows), list(dict.fromkeys(notes)), list(dict.fromkeys(edges)))
 
+    def _read(self) -> list[tuple[int | None, str]]:
+        """Return the cells that ran, and those that did not as the file was left."""
+        rest = self._rest.to_run(self.sources[-1][0]) if self._rest and self.left else []
+        return [*self.sources, *rest]
+
     def _listings(self, rows: Sequence[Row]) -> tuple[Listing, ...]:
         """Return the sources of the rows' statements."""
         shown = {(row.place, row.statement) for row in rows}
@@ -176,22 +188,6 @@ class Session:
         failures = list(dict.fromkeys(self.recorder.failures))
         text = "part of this file could not be recorded and is not judged: {}"
         return [Note("HG216", text.format(failures[0]))] if failures else []
-
-    def _left(self) -> list[Note]:
-        """Return a note on the training loops that were left early."""
-        loops = list(self.recorder.left)
-        if not loops:
-            return []
-        steps = self.recorder.limit
-        which = "this loop" if len(loops) == 1 else "each of these loops"
-        lines = "" if len(loops) == 1 else (
-            " (" + listed([f"line {loop.place.line}" for loop in loops]) + ")"
-        )  # fmt: skip
-        text = (
-            f"the first {steps} steps of {which}{lines} were judged; it was left then, because no "
-            "gradient below needs its result. --whole runs it to its end."
-        )
-        return [Note("HG214", text, place=loops[0].place)]
 
     def _unpaired(self) -> list[Note]:
         """Return a note on each name in `pairs` that no tensor has."""

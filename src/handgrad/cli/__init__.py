@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from handgrad.cli.arguments import WithArguments
 from handgrad.cli.check import check
 from handgrad.cli.derive import derive
 from handgrad.cli.evaluate import evaluate
@@ -48,7 +49,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for command in (train, evaluate, sample, verify, check, derive, exercise, explain):
-    app.command()(command)
+    app.command(cls=WithArguments if command is check else None)(command)
 
 
 def _version(requested: bool) -> None:

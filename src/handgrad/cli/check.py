@@ -2,11 +2,13 @@
 
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from handgrad.cli.arguments import script_arguments
 from handgrad.cli.output import hint_level, print_report
 from handgrad.cli.targets import Targets
 from handgrad.errors import CheckError, SettingsError
@@ -16,10 +18,15 @@ if TYPE_CHECKING:
 
 
 def check(
+    context: typer.Context,
     files: Annotated[
-        list[Path],
+        list[Path] | None,
         typer.Argument(metavar="FILE", help="Notebooks (.ipynb) and scripts (.py) to check."),
-    ],
+    ] = None,
+    module: Annotated[
+        str | None,
+        typer.Option("-m", metavar="MODULE", help="Check a module, run as python -m does."),
+    ] = None,
     pair: Annotated[
         list[str] | None,
         typer.Option(
@@ -44,7 +51,8 @@ def check(
     whole: Annotated[
         bool,
         typer.Option(
-            "--whole", help="Run training loops to their end, also where no gradient needs it."
+            "--whole",
+            help="Run the whole file, also once all gradients by hand are recorded.",
         ),
     ] = False,
     show_output: Annotated[
@@ -84,6 +92,8 @@ def check(
 ) -> None:
     """Run each FILE in its own process and check every gradient that it computes by hand.
 
+    What follows -- is passed on to the scripts: handgrad check script.py -- --n 8
+
     The code runs as Python would run it: check only files that you would run yourself.
 
     Exit code 0: every gradient is correct.
@@ -96,14 +106,18 @@ def check(
     from handgrad.checker.run.many import each_once, required_jobs
     from handgrad.cli.several import ManyFiles
 
-    named = each_once(files)
+    own = {"whole": whole, "arguments": script_arguments(context)}
+    named = each_once(files or [])
+    _require_one_kind(named, module)
     level, targets, pairs = hint_level(hint), Targets(json, html, csv), _pairs(pair or [])
     targets.require(several=len(named) > 1)
     required_jobs(1 if jobs is None else jobs)
     if len(named) > 1:
         many = ManyFiles(named, level, targets, show_output, details)
-        raise typer.Exit(many.check(pairs, timeout, max_steps, jobs, whole))
-    result = _check_one(files[0], targets, pairs, timeout, max_steps, whole).hinted(level)
+        raise typer.Exit(many.check(pairs, timeout, max_steps, jobs, **own))
+    result = _check_one(
+        named[0] if named else f"-m {module}", targets, pairs, timeout, max_steps, own, module
+    ).hinted(level)
     assert result.report is not None
     if show_output:
         print(result.output, end="", file=sys.stderr)
@@ -113,21 +127,34 @@ def check(
     raise typer.Exit(0 if result.report.ok and not result.report.errors else 1)
 
 
+def _require_one_kind(files: Sequence[str | Path], module: str | None) -> None:
+    """Raise SettingsError unless there are files or a module, and not both."""
+    if module is None and not files:
+        raise SettingsError("Missing argument 'FILE': see handgrad check --help")
+    if module is not None and files:
+        raise SettingsError(
+            f"-m {module}: checks one module and no file; arguments of its own follow --"
+        )
+
+
 def _check_one(
-    file: Path,
+    file: str | Path,
     targets: Targets,
     pairs: dict[str, str],
     timeout: float,
     max_steps: int | None,
-    whole: bool,
+    own: dict[str, Any],
+    module: str | None,
 ) -> "FileResult":
     """Check a single file. If it is refused, write the CSV before raising the error."""
     from handgrad.checker.run.many import failed, graded
     from handgrad.checker.run.run import check_file
+    from handgrad.checker.run.source import Module
 
+    source = file if module is None else Module(module)
     begin = time.monotonic()
     try:
-        outcome = check_file(file, pairs, timeout, max_steps, whole)
+        outcome = check_file(source, pairs, timeout, max_steps, **own)
     except CheckError as error:
         targets.write_sheet([failed(0, file, time.monotonic() - begin, error)])
         raise

@@ -30,10 +30,12 @@ def explain(
         for page in known.values():
             console.print(Text.assemble((page.code, "bold"), f"  {page.name}"))
         return
-    asked = " ".join(code)
-    matches = find(asked, known)
-    if not matches:
-        raise SettingsError(unknown(asked, known))
+    matches = find(" ".join(code), known)  # several words may be one name, or several codes
+    for asked in code if not matches else ():
+        found = find(asked, known)
+        if not found:
+            raise SettingsError(unknown(" ".join(code) if len(code) < 2 else asked, known))
+        matches += [page for page in found if page not in matches]
     for number, page in enumerate(matches):
         console.print(Text("\n" if number else "").append(f"{page.code}  {page.name}\n", "bold"))
         for heading, rest in page.lines():

@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from handgrad.cli.output import INTERRUPTED, print_report
 from handgrad.cli.targets import Targets
@@ -43,14 +43,17 @@ class ManyFiles:
         timeout: float,
         max_steps: int | None,
         jobs: int | None,
-        whole: bool,
+        **more: Any,
     ) -> int:
-        """Check all files and return the exit code. On Ctrl-C, write the results so far."""
+        """Check all files and return the exit code. On Ctrl-C, write the results so far.
+
+        `more` are further settings of check_files.
+        """
         from handgrad.checker.run.many import check_files
 
         begin = time.monotonic()
         interrupted = False
-        results = check_files(self.files, pairs, timeout, max_steps, jobs, whole)
+        results = check_files(self.files, pairs, timeout, max_steps, jobs, **more)
         try:
             with _on_signals(_interrupt), closing(results), _progress(len(self.files)) as show:
                 for result in results:

@@ -10,7 +10,7 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 
 from handgrad.checker.records import CellError, Place, Row
 from handgrad.checker.report.report import Report
@@ -33,12 +33,8 @@ def has_hand_gradients(source: str) -> bool:
 class Session:
     def __init__(self, pairs: dict[str, str], max_steps: int | None) -> None:
         self.rows: list[Row] = []
-        self.recorder = SimpleNamespace(left={})
         self.hook = self._seen
         self._places: dict[str, tuple[Place, str]] = {}
-
-    def leave_loops(self, later: object) -> None:
-        """This stand-in runs every loop to its end."""
 
     def _seen(self, name: str) -> None:
         """Called by the instrumented code when `name` has been assigned."""
@@ -56,6 +52,11 @@ class Session:
                 call = ast.parse(f"__handgrad__({name!r})").body[0]
                 body.append(ast.fix_missing_locations(ast.increment_lineno(call, line - 1)))
         return ast.Module(body, tree.type_ignores)
+
+    left = False
+
+    def leave_when_done(self, cells: object) -> None:
+        """It runs every file to its end."""
 
     @contextlib.contextmanager
     def recording(self) -> Iterator[None]:

@@ -40,7 +40,7 @@ def test_exit_code_of_a_verdict(
     verdict: str, code: int, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
     report = Report("a.py", (Row("h", "dh", verdict),))  # type: ignore[arg-type]
-    monkeypatch.setattr(running, "check_file", lambda *_: Outcome(report, ""))
+    monkeypatch.setattr(running, "check_file", lambda *_, **__: Outcome(report, ""))
     assert run(["check", "a.py"]) == code
 
 
@@ -111,7 +111,7 @@ def test_refused(
 def test_pairs_reach_the_session(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
 
-    def watch(*arguments: object) -> Outcome:
+    def watch(*arguments: object, **_: object) -> Outcome:
         seen.append(arguments)
         return Outcome(Report("a.py", ()), "")
 

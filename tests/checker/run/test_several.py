@@ -107,10 +107,10 @@ def test_a_hint_level_applies_to_every_form(
 ) -> None:
     row = Row("h", "dh", "wrong", blame="root", cause="HG104", message="Off.", fix="dh = secret")
     report = Report("right.py", (row,))
-    monkeypatch.setattr(running, "check_file", lambda *_: Outcome(report, ""))
+    monkeypatch.setattr(running, "check_file", lambda *_, **__: Outcome(report, ""))
     found = [FileResult(n, name, "wrong", report=report) for n, name in enumerate(FILES[:2])]
 
-    def checked(*_: object) -> object:
+    def checked(*_: object, **__: object) -> object:
         yield from found
 
     monkeypatch.setattr(many, "check_files", checked)

@@ -17,7 +17,7 @@ class DeriveTask(Task):
     def __init__(self, request: Mapping[str, Any]) -> None:
         super().__init__(request)
         # without a name, the loss is known after the first steps of a training loop
-        self.session.recorder.stops = request["loss"] is None
+        self.session.recorder.leaves = lambda loop: request["loss"] is None
 
     def has_enough(self) -> bool:
         """Return whether the first steps of a training loop have been recorded."""

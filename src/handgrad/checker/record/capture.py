@@ -61,6 +61,8 @@ class Recorder(ArrayHooks, LoopHooks):
         """Errors of the recording itself; they never reach the user's code."""
         self.room: int | None = None
         """How many bytes of new tensors may still be recorded; None for no limit."""
+        self.reached: set[int] = set()
+        """The statements that ran while recording."""
         self._names = Names(self.trace)
         self._marked = 0
         """The operations before this event know their statement."""
@@ -166,6 +168,7 @@ class Recorder(ArrayHooks, LoopHooks):
     def after(self, number: int, *values: Any) -> None:
         """Hook: statement `number` has run, and its targets now have `values`."""
         if self.paused_by is None and not torch.compiler.is_compiling():
+            self.reached.add(number)
             self._mark(self.statements[number])
             self.ran(sys._getframe(1), number, *values)
 
@@ -216,9 +219,9 @@ class Recorder(ArrayHooks, LoopHooks):
             event = Compared(len(self.trace), statement.label or "", values, (), statement)
             self.trace.events.append(event)
 
-    def _barrier(self, reason: str, statement: Statement | None = None) -> None:
+    def _barrier(self, reason: str, at: Statement | None = None, last: bool = False) -> None:
         self.trace.keep_all()
-        self.trace.events.append(Barrier(len(self.trace), reason, statement))
+        self.trace.events.append(Barrier(len(self.trace), reason, at, last))
         self._names.clear()
 
     def _enter(self) -> None:

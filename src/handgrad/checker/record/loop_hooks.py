@@ -30,14 +30,10 @@ class LoopHooks:
 
     def __init__(self, max_steps: int | None) -> None:
         self.limit = 2 if max_steps is None else max(1, max_steps)
-        self.stops = False
-        """Whether to leave the file once a training loop has been recorded for `limit` steps."""
+        self.leaves: Callable[[Statement], bool] = lambda loop: False
+        """Whether to leave the file at this training loop, recorded for `limit` steps."""
         self.enough = False
-        """Whether the file was left for that reason."""
-        self.may_leave: Callable[[Statement], bool] = lambda loop: False
-        """Tells of a training loop, once enough of it is recorded, whether to leave it there."""
-        self.left: dict[Statement, int] = {}
-        """The loops left for that reason, and after how many steps."""
+        """Whether the file was left."""
         self._loops: dict[int, LoopWatch] = {}
         self._scopes = Scopes()
 
@@ -47,17 +43,17 @@ class LoopHooks:
     def _leave(self) -> bool:
         raise NotImplementedError
 
-    def _barrier(self, reason: str, statement: Statement | None = None) -> None:
+    def _barrier(self, reason: str, at: Statement | None = None, last: bool = False) -> None:
         raise NotImplementedError
 
-    def tick(self, number: int) -> bool:
-        """Hook: an iteration of loop `number` begins. Return whether to leave the loop instead."""
+    def tick(self, number: int) -> None:
+        """Hook: an iteration of loop `number` begins."""
         if self.paused_by is not None:
             if self.paused_by == STOPPED:
                 self._leave()
-            return False
+            return
         if self.mode is None or torch.compiler.is_compiling():
-            return False
+            return
         watch = self._loops.get(number)
         if watch is None:
             frame, statement = sys._getframe(1), self.statements[number]
@@ -66,16 +62,12 @@ class LoopHooks:
             self._loops[number] = watch
         self._stepped(watch)
         if watch.has_enough(self.trace, self.limit):
-            if watch.steps >= self.limit and self.may_leave(self.statements[number]):
-                self.left.setdefault(self.statements[number], watch.steps)
-                return True
             self._leave()  # if it cannot, calls pass through unrecorded
-            self._barrier(f"after {watch.steps} steps", self.statements[number])
-            self.paused_by = number
-            if self.stops and watch.steps >= self.limit:
-                self.enough = True
+            self.enough = watch.steps >= self.limit and self.leaves(self.statements[number])
+            self._barrier(f"after {watch.steps} steps", self.statements[number], self.enough)
+            self.paused_by = STOPPED if self.enough else number
+            if self.enough:
                 raise Enough
-        return False
 
     def _stepped(self, watch: LoopWatch) -> None:
         """Note that an iteration of a loop is over."""

@@ -90,6 +90,8 @@ class Barrier:
     index: int
     reason: str
     statement: Statement | None = None
+    last: bool = False
+    """Whether the file was left here, so that recording did not resume."""
 
 
 @dataclass(slots=True)

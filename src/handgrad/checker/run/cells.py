@@ -31,6 +31,13 @@ class Source:
     path: Path
     kind: Literal["notebook", "script"]
     cells: tuple[Cell, ...]
+    module: str | None = None
+    """The name that it runs under with `python -m`; None for a file."""
+
+    @property
+    def folder(self) -> Path:
+        """The folder that it runs in."""
+        return self.path.parent if self.module is None else Path.cwd()
 
 
 def parse(source: str) -> ast.Module:

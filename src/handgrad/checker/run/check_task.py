@@ -16,7 +16,7 @@ from handgrad.errors import CheckError
 class CheckTask(Task):
     """Grade every gradient by hand, and the rules of every scalar engine.
 
-    The request's `whole` runs training loops to their end.
+    The file is left once its gradients by hand are recorded, unless the request's `whole` is set.
     """
 
     def __init__(self, request: Mapping[str, Any]) -> None:
@@ -24,17 +24,15 @@ class CheckTask(Task):
         self._engines = Engines()
         self._alone = False
         """Whether the file has engines and no other gradient by hand."""
-        self._later: list[Cell] = []
-        self._cell: Cell | None = None
         if not request.get("whole"):
-            self.session.leave_loops(lambda: "\n".join(cell.source for cell in self._later))
+            cells = [(cell[0], cell[1]) for cell in request["cells"]]
+            self.session.leave_when_done(cells)
 
     def require(self, cells: Sequence[Cell]) -> None:
         """Raise CheckError if the file contains no gradient by hand.
 
         A file that trains with autograd alone may run for hours before this would come out.
         """
-        self._later = list(cells)
         source = "\n".join(cell.source for cell in cells)
         self._engines = check_engines([(cell.number, cell.source) for cell in cells])
         if self.request["pairs"] or has_hand_gradients(source):
@@ -47,19 +45,12 @@ class CheckTask(Task):
             )
 
     def has_enough(self) -> bool:
-        """Return whether there are engines alone: their definitions are judged without a run."""
-        return self._alone
-
-    def begins(self, cell: Cell) -> None:
-        """Note that a cell is about to run."""
-        self._cell, self._later = cell, self._later[1:]
+        """Return whether the file was left, or has engines alone: these are judged unrun."""
+        return self.session.left or self._alone
 
     def ended_cell(self) -> bool:
-        """Return whether an error may come from a loop that was left: it did not fill its list."""
-        left = {loop.place.cell for loop in self.session.recorder.left}
-        if not left or self._cell is None:
-            return False
-        return self._cell.number in left or not has_hand_gradients(self._cell.source)
+        """Return whether the file was left: the recorder leaves with an exception."""
+        return self.session.left
 
     def answer(self, errors: Sequence[CellError], notes: Sequence[Note]) -> dict[str, Any]:
         """Return the report."""

@@ -110,8 +110,7 @@ class Work:
         self._task = task(request)
         self._task.require(self._cells)
         self._path = Path(request["path"])
-        scratch = Path(request["scratch"])
-        self._runner = _cell_runner(self._task.session, request["kind"], self._path, scratch)
+        self._runner = _cell_runner(self._task.session, request)
         self._deadline = Deadline(request["timeout"], self._give_up)
 
     def run(self) -> dict[str, Any]:
@@ -130,7 +129,6 @@ class Work:
     def _run(self, cell: Cell) -> None:
         self._cell = cell.number
         self._channel.send("cell", cell=cell.number)
-        self._task.begins(cell)
         try:
             with self._task.session.recording(), self._deadline.users_code():
                 error = self._runner.run(cell)
@@ -170,21 +168,20 @@ def _refusal(message: str, errors: list[CellError]) -> str:
     return f"{message}; {error_place(errors[0]) or 'it'} failed: {errors[0].error}"
 
 
-def _cell_runner(
-    session: "Session", kind: str, path: Path, scratch: Path
-) -> "ScriptRunner | NotebookRunner":
+def _cell_runner(session: "Session", request: dict[str, Any]) -> "ScriptRunner | NotebookRunner":
     """Give this process the folder, streams and module path that the user's code expects."""
     sys.path[:] = [os.path.abspath(entry) for entry in sys.path]  # before the folder changes
-    os.chdir(path.parent)
+    path = Path(request["path"])
+    os.chdir(request["folder"])
     builtins.input = _no_input
     sys.stdout = output = Echo(sys.stdout.buffer)
-    if kind == "script":
+    if request["kind"] == "script":
         from handgrad.checker.run.script import ScriptRunner
 
-        return ScriptRunner(session, path)
+        return ScriptRunner(session, path, request["arguments"], request["module"])
     from handgrad.checker.run.shell import NotebookRunner
 
-    return NotebookRunner(session, path, scratch, output)
+    return NotebookRunner(session, path, Path(request["scratch"]), output)
 
 
 def _no_input(prompt: object = "", /) -> NoReturn:

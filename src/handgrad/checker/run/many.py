@@ -51,20 +51,26 @@ def check_files(
     max_steps: int | None = None,
     jobs: int | None = None,
     whole: bool = False,
+    arguments: Sequence[str] = (),
 ) -> Generator[FileResult, None, None]:
     """Check each of `files` as `check_file` does, `jobs` at a time; yield each when it is done.
 
     Each file runs on one thread, so that its result does not depend on `jobs`. A file that cannot
     be checked does not raise: its FileResult says why. Closing the generator ends all processes
-    that are still running. Raises SettingsError at once for invalid settings.
+    that are still running. `whole` and `arguments` are those of check_file. Raises SettingsError at
+    once for invalid settings.
     """
     require_settings(timeout, max_steps)
     named = each_once(files)
     jobs = default_jobs(len(named)) if jobs is None else required_jobs(jobs)
 
-    return _check_all(
-        named, timeout, jobs, {"pairs": pairs, "max_steps": max_steps, "whole": whole}
-    )
+    settings = {
+        "pairs": pairs,
+        "max_steps": max_steps,
+        "arguments": arguments,
+        "whole": whole,
+    }
+    return _check_all(named, timeout, jobs, settings)
 
 
 def _check_all(

@@ -5,7 +5,7 @@ import signal
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from handgrad.checker.report.report import Report
 from handgrad.checker.run import process
 from handgrad.checker.run.cells import Source
 from handgrad.checker.run.process import Child, Message, Start
-from handgrad.checker.run.source import read_source
+from handgrad.checker.run.source import Module, read_source
 from handgrad.checker.run.wire import unpack
 from handgrad.errors import CheckError, LostError, SettingsError
 from handgrad.text import one_line
@@ -35,17 +35,19 @@ class Outcome:
 
 
 def check_file(
-    file: str | Path,
+    file: str | Path | Module,
     pairs: Mapping[str, str] | None = None,
     timeout: float = TIMEOUT,
     max_steps: int | None = None,
     whole: bool = False,
+    arguments: Sequence[str] = (),
 ) -> Outcome:
     """Run `file` as Python would, in a child process in its own folder, and grade its gradients.
 
     `pairs` maps names of gradients to their tensors, for names that do not show it. `timeout` is
-    in seconds. `max_steps` is the number of steps of a training loop that are recorded (2 if None);
-    then the loop is left if no gradient by hand follows below it, unless `whole` is True.
+    in seconds. `max_steps` is the number of steps of a training loop that are recorded (2 if None).
+    `whole`: run the file to its end, also once all gradients by hand are recorded. `arguments` are
+    the script's own. `file` may also be a Module.
 
     Raises CheckError, one line, if there is nothing to check or the file cannot be run, and
     SettingsError for invalid settings.
@@ -53,7 +55,13 @@ def check_file(
     require_settings(timeout, max_steps)
     source = read_source(file)
     answer, output = run_source(
-        source, CHECK, timeout, pairs=pairs, max_steps=max_steps, whole=whole
+        source,
+        CHECK,
+        timeout,
+        pairs=pairs,
+        max_steps=max_steps,
+        arguments=arguments,
+        whole=whole,
     )
     return Outcome(unpack(Report, answer["report"]), output)
 
@@ -67,6 +75,7 @@ def run_source(
     max_steps: int | None = None,
     stop: threading.Event | None = None,
     start: Start | None = None,
+    arguments: Sequence[str] = (),
     **more: Any,
 ) -> tuple[Message, str]:
     """Run `source` in a child process; return the child's answer and what the file printed.
@@ -75,12 +84,17 @@ def run_source(
     are those of Child. Raises CheckError if the child refuses, LostError if it dies or hangs,
     Stopped if `stop` is set meanwhile.
     """
+    if arguments and source.kind == "notebook":
+        raise SettingsError(f"arguments after -- are for scripts, and {source.shown} is a notebook")
     with tempfile.TemporaryDirectory(prefix="handgrad-") as scratch:
         request = {
             "task": task,
             "shown": source.shown,
             "path": str(source.path),
             "kind": source.kind,
+            "folder": str(source.folder),
+            "module": source.module,
+            "arguments": list(arguments),
             "cells": [astuple(cell) for cell in source.cells],
             "pairs": dict(pairs or {}),
             "max_steps": max_steps,

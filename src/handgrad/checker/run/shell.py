@@ -28,6 +28,7 @@ from handgrad.checker.run.failure import cell_name, describe
 from handgrad.checker.run.imports import follow_own_modules
 from handgrad.checker.run.output import Echo
 from handgrad.checker.run.saved import difference, folded
+from handgrad.checker.run.standin import StandIns
 from handgrad.checker.session import Session
 from handgrad.text import one_line
 
@@ -154,6 +155,7 @@ class NotebookRunner:
         self._shell.ast_transformers = [self._transformer]  # type: ignore[list-item]  # IPython calls visit alone
         self._shell.user_ns["__handgrad__"] = session.hook
         self._output = output
+        self._stand_ins = StandIns(path.parent)
         self._changed: list[Note] = []
         sys.path.insert(0, str(path.parent))
         follow_own_modules(session.hook)
@@ -170,11 +172,13 @@ class NotebookRunner:
         compiler = self._shell.compile
         compiler.offset = _blank_lines(source)
         self._transformer.cell = self._shell.execution_count = cell.number
+        self._stand_ins.add(cell_name(cell.number), source)
         result = self._shell.run_cell(source, store_history=True)
         _close_figures()
         if self._transformer.failure is not None:
             raise self._transformer.failure
         error = _error(result, cell.number, compiler.offset)
+        error = error and self._stand_ins.blamed(error)
         changed = difference(cell, self._output.take(), error)
         self._changed += [changed] if changed else []
         return error
@@ -187,7 +191,7 @@ class NotebookRunner:
         ]
         end = self._shell.ended
         ended = [Note("HG281", ENDED, place=end)] if end else []
-        return [*skipped, *ended, *folded(self._changed)]
+        return [*skipped, *ended, *self._stand_ins.notes(), *folded(self._changed)]
 
 
 def _blank_lines(source: str) -> int:

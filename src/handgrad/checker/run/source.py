@@ -2,7 +2,10 @@
 
 import io
 import os
+import sys
 import tokenize
+from dataclasses import dataclass, replace
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Literal
 
@@ -15,8 +18,17 @@ KINDS: dict[str, Literal["notebook", "script"]] = {".ipynb": "notebook", ".py": 
 WANTED = "expected a notebook (.ipynb) or a script (.py)"
 
 
-def read_source(file: str | Path) -> Source:
+@dataclass(frozen=True)
+class Module:
+    """A module to run as `python -m NAME` does, from the current folder."""
+
+    name: str
+
+
+def read_source(file: str | Path | Module) -> Source:
     """Read a notebook or a script. Raises CheckError if the file is neither."""
+    if isinstance(file, Module):
+        return _read_module(file.name)
     shown = printable(str(file))
     path = Path(os.path.abspath(file))  # keeps a symlink: Jupyter runs the file in its folder
     kind = KINDS.get(path.suffix.lower())
@@ -32,6 +44,27 @@ def read_source(file: str | Path) -> Source:
     if kind == "script":
         return Source(shown, path, kind, (_script_cell(shown, content),))
     return Source(shown, path, kind, read_cells(shown, content))
+
+
+def _read_module(name: str) -> Source:
+    """Find a module without importing its packages, whose code would run here."""
+    here, where = str(Path.cwd()), [str(Path.cwd()), *sys.path]
+    path: str | None = None
+    parts = name.split(".")
+    for n, part in enumerate(parts, 1):
+        spec = PathFinder.find_spec(part, where)
+        if spec is None:
+            missing = ".".join(parts[:n])
+            raise CheckError(f"-m {name}: no module named {missing}; looked in {here} and sys.path")
+        path, where = spec.origin, list(spec.submodule_search_locations or ())
+    if where:  # a package: its __main__ runs
+        spec = PathFinder.find_spec("__main__", where)
+        path = spec.origin if spec else None
+        name = f"{name}.__main__"
+    if path is None or not path.endswith(".py"):
+        raise CheckError(f"-m {name}: no Python source to run")
+    shown = printable(os.path.relpath(path))
+    return replace(read_source(path), shown=shown, module=name)
 
 
 def _require_file(shown: str, path: Path) -> None:

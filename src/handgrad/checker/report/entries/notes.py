@@ -120,15 +120,18 @@ def again(evidence: NoteEvidence) -> Iterator[Remark]:
             yield message, _node(grade), _place(grade)
 
 
+PAUSED = "recording of this loop stopped {}; its other iterations ran unrecorded."
+LEFT = (
+    "the run ended here, {} of this loop: no line that was still to run computes a gradient by "
+    "hand. --whole runs the whole file."
+)
+
+
 def cut_loops(evidence: NoteEvidence) -> Iterator[Remark]:
     """A loop that was not recorded to its end."""
     for event in evidence.trace.of(Barrier):
         if event.statement is not None:
-            message = (
-                f"recording of this loop stopped {event.reason}; its other iterations ran "
-                f"unrecorded."
-            )
-            yield message, None, event.statement.place
+            yield (LEFT if event.last else PAUSED).format(event.reason), None, event.statement.place
 
 
 def clipped(evidence: NoteEvidence) -> Iterator[Remark]:
