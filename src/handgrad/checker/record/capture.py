@@ -303,4 +303,5 @@ class Recorder(ArrayHooks):
             self.failed(error)
 
     def failed(self, error: Exception) -> None:
+        """Note an error of the recording itself."""
         self.failures.append(f"{type(error).__name__}: {error}")
