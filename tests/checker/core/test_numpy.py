@@ -108,7 +108,7 @@ def test_the_programs_own_results_do_not_change(capsys):
     from handgrad.checker.session import Session
 
     for _, code in PROGRAMS.values():
-        source = f"{HEAD}{code}\nprint(loss, [float(v.sum()) for v in globals().copy().values()"
+        source = f"{HEAD}{code}\nprint([float(v.sum()) for v in globals().copy().values()"
         source += " if isinstance(v, np.ndarray)])\n"
         ast.parse(source)
         exec(compile(source, "plain", "exec"), {"__name__": "__main__"})

@@ -27,7 +27,7 @@ from handgrad.checker.record.effects import (
 )
 from handgrad.checker.record.instrument import Statement
 from handgrad.checker.record.loops import LoopWatch
-from handgrad.checker.record.mode import Mode, top_mode
+from handgrad.checker.record.mode import ModeHolder
 from handgrad.checker.record.names import Names, named_in
 from handgrad.checker.record.scope import Scope, Scopes
 from handgrad.checker.record.targets import Kind
@@ -53,7 +53,7 @@ class Enough(BaseException):
     """Raised to leave the user's file once everything needed is recorded."""
 
 
-class Recorder(ArrayHooks):
+class Recorder(ArrayHooks, ModeHolder):
     """Fills a Trace. Instrumented code calls `after`, `compared`, `tick` and `end`."""
 
     def __init__(self, statements: list[Statement], max_steps: int | None = None) -> None:
@@ -61,7 +61,6 @@ class Recorder(ArrayHooks):
         self.trace = Trace()
         self.statements = statements
         self.limit = 2 if max_steps is None else max(1, max_steps)
-        self.mode: Mode | None = None
         self.paused_by: int | None = None
         self.failures: list[str] = []
         """Errors of the recording itself; they never reach the user's code."""
@@ -280,18 +279,6 @@ class Recorder(ArrayHooks):
         self.trace.keep_all()
         self.trace.events.append(Barrier(len(self.trace), reason, statement))
         self._names.clear()
-
-    def _enter(self) -> None:
-        self.mode = Mode(self.called)
-        self.mode.__enter__()  # type: ignore[no-untyped-call]
-
-    def _leave(self) -> bool:
-        """Leave the mode, unless the user entered another one after it."""
-        if self.mode is None or top_mode() is not self.mode:
-            return False
-        self.mode.__exit__(None, None, None)  # type: ignore[no-untyped-call]
-        self.mode = None
-        return True
 
     @contextlib.contextmanager
     def _guarded(self) -> Iterator[None]:

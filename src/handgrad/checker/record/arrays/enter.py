@@ -77,6 +77,8 @@ class Entrance:
             number = np.float64(function(plain(first)))
             return (self.arrays.recorded(lambda _, x: Call(_MATH[name], (x,)), f"math.{name}",
                                           args, {}, number),)  # fmt: skip
+        if function is np.float64 and is_tracked(first) and not isinstance(first, Tracked):
+            return (first,)
         if isinstance(function, type | np.ufunc) or not callable(function):
             return None
         if module == "numpy" and name in {f.__name__ for f in _FROM_LISTS}:
