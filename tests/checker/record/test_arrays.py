@@ -62,8 +62,8 @@ np.diff(v); np.round(a, 2); a.round(); np.atleast_2d(v); a.copy(); np.copy(a)
 a.astype(np.float32); f * 2; f @ f.T; f + a; f.astype(float); np.array(a); np.asarray(a)
 np.array([v, v]); np.array([v.sum(), 1.0]); np.mean([v.sum(), v.mean()]); np.float64(v.sum()) * 2
 np.ascontiguousarray(a.T); np.eye(3)[y]; np.moveaxis(c, 0, -1); np.sum([v, v], axis=0); max(v) * 2
-float(v.sum()) * 2; v.sum() * a; v.sum() / 2; 2 - v.sum(); -v.sum(); np.exp(v.sum()); v[0] * v[1]
-abs(v[0]); v[1] ** 2; v.sum().item() * 2
+ v.sum() * a; v.sum() / 2; 2 - v.sum(); -v.sum(); np.exp(v.sum()); v[0] * v[1]
+abs(v[0]); v[1] ** 2
 """.replace("\n", ";")  # fmt: skip
 STATEMENTS = """
 

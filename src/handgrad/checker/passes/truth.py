@@ -57,7 +57,7 @@ def differentiated(forward: ForwardPass) -> Pass:
     if replay.failures:
         index, reason = next(iter(replay.failures.items()))
         name = next(e.func.__name__ for e in forward.events if type(e) is Op and e.index == index)
-        raise RuntimeError(f"{name}: {reason}")
+        raise RuntimeError(reason if name in reason else f"{name}: {reason}")
     truth, parts = gradients(replay, forward.outputs, forward.seeds, forward.end)
     order = list(truth)
     noise = noise_of(partial(_moved, forward, draws, order), [truth[i] for i in order], forward.eps)

@@ -27,7 +27,6 @@ from handgrad.checker.record.effects import (
 )
 from handgrad.checker.record.instrument import Statement
 from handgrad.checker.record.loop_hooks import STOPPED, LoopHooks
-from handgrad.checker.record.mode import Mode, top_mode
 from handgrad.checker.record.names import Names, named_in
 from handgrad.checker.record.scope import Scope, Scopes
 from handgrad.checker.record.targets import Kind
@@ -55,7 +54,6 @@ class Recorder(ArrayHooks, LoopHooks):
         LoopHooks.__init__(self, max_steps)
         self.trace = Trace()
         self.statements = statements
-        self.mode: Mode | None = None
         self.paused_by: int | None = None
         self.failures: list[str] = []
         """Errors of the recording itself; they never reach the user's code."""
@@ -224,18 +222,6 @@ class Recorder(ArrayHooks, LoopHooks):
         self.trace.events.append(Barrier(len(self.trace), reason, at, last))
         self._names.clear()
 
-    def _enter(self) -> None:
-        self.mode = Mode(self.called)
-        self.mode.__enter__()  # type: ignore[no-untyped-call]
-
-    def _leave(self) -> bool:
-        """Leave the mode, unless the user entered another one after it."""
-        if self.mode is None or top_mode() is not self.mode:
-            return False
-        self.mode.__exit__(None, None, None)  # type: ignore[no-untyped-call]
-        self.mode = None
-        return True
-
     @contextlib.contextmanager
     def _guarded(self) -> Iterator[None]:
         """Keep errors of the recording away from the user's program."""
@@ -246,4 +232,5 @@ class Recorder(ArrayHooks, LoopHooks):
             self.failed(error)
 
     def failed(self, error: Exception) -> None:
+        """Note an error of the recording itself."""
         self.failures.append(f"{type(error).__name__}: {error}")

@@ -8,7 +8,7 @@ import torch
 
 from handgrad.checker.record.instrument import Statement
 from handgrad.checker.record.loops import LoopWatch
-from handgrad.checker.record.mode import Mode
+from handgrad.checker.record.mode import ModeHolder
 from handgrad.checker.record.scope import Scope, Scopes
 from handgrad.checker.record.trace import Trace
 
@@ -20,12 +20,11 @@ class Enough(BaseException):
     """Raised to leave the user's file once everything needed is recorded."""
 
 
-class LoopHooks:
+class LoopHooks(ModeHolder):
     """The part of the recorder that instrumented loops call."""
 
     trace: Trace
     statements: list[Statement]
-    mode: Mode | None
     paused_by: int | None
 
     def __init__(self, max_steps: int | None) -> None:
@@ -36,12 +35,6 @@ class LoopHooks:
         """Whether the file was left."""
         self._loops: dict[int, LoopWatch] = {}
         self._scopes = Scopes()
-
-    def _enter(self) -> None:
-        raise NotImplementedError
-
-    def _leave(self) -> bool:
-        raise NotImplementedError
 
     def _barrier(self, reason: str, at: Statement | None = None, last: bool = False) -> None:
         raise NotImplementedError

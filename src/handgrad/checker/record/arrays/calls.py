@@ -15,7 +15,6 @@ from handgrad.checker.record.arrays.reductions import ACCUMULATED, REDUCED
 from handgrad.checker.record.arrays.rule import Call, NotFollowed, Rule
 from handgrad.checker.record.arrays.table import CONSTANT, FUNCTIONS
 from handgrad.checker.record.arrays.tracked import (
-    NUMBERS,
     plain,
     plainly,
     stripped,
@@ -70,8 +69,7 @@ class Arrays(Values):
             return plainly(own, args, kwargs)
 
         if name == "item":
-            return self._called(lambda *_: NUMBERS.get(type(plain(array).flat[0]), _same)(run()),
-                                _item, "item", (array, *args), {})  # fmt: skip
+            return run()
         if name == "fill":
             return self.writing(array, _filled, name, (array, *args), {}, run)
         if name in ("sort", "put"):
@@ -215,13 +213,3 @@ def _copied(helper: Any, dst: Tensor, src: Any) -> Call:
 
 def _filled(helper: Any, x: Tensor, value: Any) -> Call:
     return Call(Tensor.fill_, (x, value))
-
-
-def _item(helper: Any, x: Tensor, *key: Any) -> Call:
-    if key:
-        return read(helper, x, key[0] if len(key) == 1 else key)
-    return Call(torch.reshape, (x, ()))
-
-
-def _same(value: Any) -> Any:
-    return value

@@ -50,11 +50,8 @@ class Entrance:
     def call(self, function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Call a function for the user, and return its result with tracked arrays in it."""
         name = getattr(function, "__name__", "")
-        created: Any = CREATED.get(name)
-        if created is not None and ACTIVE and function is getattr(np, name, None):
-            return self.arrays.recorded(
-                created, f"np.{name}", args, kwargs, function(*args, **kwargs)
-            )
+        if ACTIVE and name in CREATED and function is getattr(np, name, None):
+            return self._created(function, name, args, kwargs)
         if not ACTIVE or not any(_tracked_in((args, *kwargs.values()))):
             return self.lift(function(*args, **kwargs))
         special = self._special(function, args, kwargs)
@@ -68,6 +65,10 @@ class Entrance:
             return self.lift(result)
         return self.arrays.unfollowed(function, args, kwargs, result)
 
+    def _created(self, function: Any, name: str, args: Any, kwargs: Any) -> Any:
+        made = function(*args, **kwargs)
+        return self.arrays.recorded(CREATED[name], f"np.{name}", args, kwargs, made)
+
     def _special(self, function: Any, args: Any, kwargs: Any) -> tuple[Any] | None:
         """Return the result, in a tuple, of a function that NumPy's own dispatch does not reach."""
         module, name = getattr(function, "__module__", None), getattr(function, "__name__", "")
@@ -76,8 +77,8 @@ class Entrance:
             number = np.float64(function(plain(first)))
             return (self.arrays.recorded(lambda _, x: Call(_MATH[name], (x,)), f"math.{name}",
                                           args, {}, number),)  # fmt: skip
-        if function in (float, np.float64) and is_tracked(first):
-            return (first.item() if isinstance(first, Tracked) else first,)
+        if function is np.float64 and is_tracked(first) and not isinstance(first, Tracked):
+            return (first,)
         if isinstance(function, type | np.ufunc) or not callable(function):
             return None
         if module == "numpy" and name in {f.__name__ for f in _FROM_LISTS}:

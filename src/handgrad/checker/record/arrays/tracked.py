@@ -101,7 +101,7 @@ class _Number:
     def __deepcopy__(self, memo: Any) -> Any:
         return self
 
-    __copy__ = item = lambda self, *_: self
+    __copy__ = lambda self: self  # noqa: E731
 
 
 class TrackedDouble(np.float64):

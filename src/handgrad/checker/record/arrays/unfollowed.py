@@ -10,7 +10,9 @@ class Unfollowed:
         self.__name__ = name
 
     def __call__(self, *args: Any) -> Any:
-        raise RuntimeError(f"this is NumPy code that uses {self.__name__}, which is not followed")
+        raise RuntimeError(
+            f"this is NumPy code that uses {self.__name__}, which handgrad does not follow"
+        )
 
 
 def label_of(function: Any) -> str:
