@@ -83,3 +83,21 @@ def test_a_gradient_that_is_a_tensor_of_the_forward_pass_hides_no_reason(reporte
         "Off by the factor 2.",
         "dw = x.T @ dy",
     )
+
+
+@pytest.mark.parametrize("target", ["a.data", "a"])
+def test_what_is_added_to_the_value_belongs_to_its_gradient(reported, target) -> None:
+    source = (
+        "a = torch.randn(5, 4, requires_grad=True)\np = torch.exp(-a)\nq = a**2\n"
+        "loss = (p * 3).sum() + (q**2).sum()\nloss.backward()\n"
+        "dq = 2 * q\ndp = 3 * torch.ones_like(p)\nda = -torch.exp(-a) * dp\n"
+    )
+    assert reported(f"{source}da += 2 * a * dq\n").ok
+    wrong = f"{source}with torch.no_grad():\n    {target} += 2 * a * dq\n"
+    row = next(row for row in reported(wrong).rows if row.hand == "da")
+    assert row.message == (
+        f"da lacks what `{target} += 2 * a * dq`, line 10, adds to the forward value a. "
+        "Use da there."
+    )
+    assert row.cause == "HG127"
+    assert row.fix == "da += 2 * a * dq"
