@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from handgrad.checker.record import function
+from handgrad.checker.record.carriers import tensor_of
 from handgrad.checker.record.targets import Target
 from handgrad.checker.record.trace import Bind
 from handgrad.checker.report.report import Report
@@ -51,18 +52,19 @@ def check(
     in it is a gradient by hand.
     """
     session = Session(pairs)
+    positional, keyword = function.arguments(inputs, session.recorder)
     run_forward = function.instrumented(forward, session.recorder, "assign")
     run_backward = function.instrumented(backward, session.recorder, "param", returns=True)
-    positional, keyword = function.arguments(inputs)
     named = function.by_parameter(forward, positional, keyword)
     with session.recording():
         result = run_forward(*positional, **keyword)
         out = function.first_output(forward, result)
         rest = result[1:] if isinstance(result, tuple) else ()
-        dout = function.upstream_of(out)
-        session.recorder.ask((out,), (dout,))
+        dout = function.ask(session.recorder, out, function.upstream_of(out))
         returned = run_backward(*([dout] if _takes(backward) > len(rest) else []), *rest)
         gradients = returned if isinstance(returned, tuple | list) else (returned,)
+        gradients = [tensor_of(gradient) for gradient in gradients]
+        named = {name: tensor_of(value) for name, value in named.items()}
         _name_returned(session, named, gradients)
     report = session.finish(f"{forward.__name__}, {backward.__name__}")
     return unreturned(report, session, backward.__name__, named, gradients)

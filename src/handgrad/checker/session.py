@@ -1,7 +1,6 @@
 """One file being checked: what a runner needs, from the source to the report."""
 
 import ast
-import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -9,7 +8,9 @@ from typing import Any
 
 import torch
 
+from handgrad.checker.explain.called import with_functions
 from handgrad.checker.explain.explain import Explanations, explain
+from handgrad.checker.judge.conventions import conventional
 from handgrad.checker.judge.grade import Grade, graded, with_imprecise
 from handgrad.checker.mishap import Mishaps
 from handgrad.checker.pairs.backward import BackwardReplay
@@ -17,14 +18,19 @@ from handgrad.checker.pairs.hands import HandGradient
 from handgrad.checker.pairs.losses import hands_by_loss
 from handgrad.checker.pairs.pairing import chosen, paired
 from handgrad.checker.passes.forward import ForwardPass, find_passes
+from handgrad.checker.passes.natural import is_natural, with_natural
 from handgrad.checker.passes.truth import Pass, differentiated
 from handgrad.checker.record.capture import Recorder
+from handgrad.checker.record.entering import entering, uses_numpy
 from handgrad.checker.record.gradient_names import hand_names
 from handgrad.checker.record.instrument import Instrumenter, Statement
+from handgrad.checker.record.source_names import has_hand_gradients as has_hand_gradients
+from handgrad.checker.record.source_names import may_have_gradients as may_have_gradients
 from handgrad.checker.record.trace import Bind
 from handgrad.checker.records import CellError, Listing, Note, Place, Row
 from handgrad.checker.report.entries.edges import edges_of
-from handgrad.checker.report.entries.notes import NoteEvidence, find_notes
+from handgrad.checker.report.entries.evidence import NoteEvidence
+from handgrad.checker.report.entries.notes import find_notes
 from handgrad.checker.report.entries.rows import missing_rows, row_of
 from handgrad.checker.report.entries.shuffles import unread_shuffles
 from handgrad.checker.report.entries.unwritten import unwritten
@@ -34,6 +40,7 @@ from handgrad.text import listed
 
 Edge = tuple[str, str]
 Choice = Callable[[list[HandGradient]], list[HandGradient]]
+NO_LOSS = "nothing to check: no loss was computed from named tensors"
 REASONS = ("HG215", "HG218", "HG220")
 """Codes of notes that say why nothing was graded."""
 NO_GRADIENT = "nothing to check: no gradient is written by hand"
@@ -63,6 +70,7 @@ class Session:
         self.statements: list[Statement] = []
         self.recorder = Recorder(self.statements, max_steps)
         self.sources: list[tuple[int | None, str]] = []
+        self._uses_numpy = False
 
     @property
     def hook(self) -> object:
@@ -72,7 +80,21 @@ class Session:
     def transform(self, tree: ast.Module, cell: int | None, source: str) -> ast.Module:
         """Return `tree` with the hooks in it, changed in place. It was parsed from `source`."""
         self.sources.append((cell, source))
-        return Instrumenter(self.statements, cell, source).module(tree)
+        self._uses_numpy = self._uses_numpy or uses_numpy(tree)
+        tree = Instrumenter(self.statements, cell, source).module(tree)
+        return entering(tree) if self._uses_numpy else tree
+
+    def leave_loops(self, later: Callable[[], str]) -> None:
+        """Leave training loops once their first steps are recorded, unless a gradient follows.
+
+        `later` returns the source of the cells that have not run yet. A gradient by hand below the
+        loop may need what the whole loop computes.
+        """
+
+        def may_leave(loop: Statement) -> bool:
+            return not has_hand_gradients(f"{loop.rest}\n{later()}")
+
+        self.recorder.may_leave = may_leave
 
     def recording(self) -> AbstractContextManager[None]:
         """Record what runs inside; once around each cell's execution."""
@@ -86,19 +108,21 @@ class Session:
         `only` picks the gradients to judge from those found; None: all of them.
         """
         with torch._C.DisableTorchFunction(), torch.enable_grad():
-            findings = self._findings(file, only or list)
+            findings = self._findings(file, only)
         rows, notes = tuple(findings.rows), tuple(findings.notes)
         listings = self._listings(rows)
         return Report(file, rows, notes, tuple(errors), tuple(findings.edges), listings)
 
-    def _findings(self, file: str, only: Choice) -> Findings:
-        passes = self._passes(file)
+    def _findings(self, file: str, only: Choice | None) -> Findings:
+        passes = self._passes(file, only is None)
         try:
-            hands = only(hands_by_loss(self.recorder.trace, passes, self.pairs))
+            hands = hands_by_loss(self.recorder.trace, passes, self.pairs)
+            hands = hands if only is None else only(hands)
         except CheckError as error:
             raise CheckError(f"{file}: {error}") from error
         rows: list[Row] = []
         notes = unread_shuffles(self.sources) + self._unrecorded() + self._unpaired()
+        notes += self._left()
         edges: list[Edge] = []
         mishaps = Mishaps()
         for forward in sorted({hand.forward for hand in hands}, key=lambda p: p.end):
@@ -108,12 +132,15 @@ class Session:
             notes += findings.notes
             edges += findings.edges
         if not any(row.hand for row in rows):
+            own = [p for p in passes if not is_natural(p)]
             sources = [source for _, source in self.sources]
             rows = mishaps.attempt(
                 "gradients that are not written yet are not listed",
-                lambda: unwritten(passes, sources),
+                lambda: unwritten(own, sources),
                 [],
             )
+            if not own:
+                raise CheckError(f"{file}: {NO_LOSS}")
         notes += mishaps.notes
         if not rows:
             reason = next(
@@ -128,13 +155,16 @@ class Session:
         statements = (s for s in self.statements if s.source and (s.place, s.text) in shown)
         return tuple(dict.fromkeys(Listing(s.place.cell, s.source) for s in statements))
 
-    def _passes(self, file: str) -> list[ForwardPass]:
+    def _passes(self, file: str, finished: bool) -> list[ForwardPass]:
+        """Return the passes; of a file that is finished and has no loss, those of natural ones."""
         trace = self.recorder.trace
         names = {b.name for b in trace.of(Bind) if b.kind != "param"}
         nodes = hand_names(names, self.pairs)
         passes = find_passes(trace, nodes)
+        if nodes and finished:
+            passes = list(with_natural(trace, nodes, passes))
         if not passes:
-            raise CheckError(f"{file}: nothing to check: no loss was computed from named tensors")
+            raise CheckError(f"{file}: {NO_LOSS}")
         return passes
 
     def _unrecorded(self) -> list[Note]:
@@ -142,6 +172,22 @@ class Session:
         failures = list(dict.fromkeys(self.recorder.failures))
         text = "part of this file could not be recorded and is not judged: {}"
         return [Note("HG216", text.format(failures[0]))] if failures else []
+
+    def _left(self) -> list[Note]:
+        """Return a note on the training loops that were left early."""
+        loops = list(self.recorder.left)
+        if not loops:
+            return []
+        steps = self.recorder.limit
+        which = "this loop" if len(loops) == 1 else "each of these loops"
+        lines = "" if len(loops) == 1 else (
+            " (" + listed([f"line {loop.place.line}" for loop in loops]) + ")"
+        )  # fmt: skip
+        text = (
+            f"the first {steps} steps of {which}{lines} were judged; it was left then, because no "
+            "gradient below needs its result. --whole runs it to its end."
+        )
+        return [Note("HG214", text, place=loops[0].place)]
 
     def _unpaired(self) -> list[Note]:
         """Return a note on each name in `pairs` that no tensor has."""
@@ -176,11 +222,13 @@ def check_pass(
     pairing = paired(truth, hands)
     if not pairing.pairs:
         return Findings()
+    pairing = conventional(truth, hands, pairing)
     truth = pairing.forward
     main, later = chosen(pairing)
     judged = graded(truth, pairing)
     explanations = attempt("no cause was looked for", lambda: explain(judged), Explanations())
     grades = with_imprecise(judged.grades, explanations.imprecise)
+    grades = with_functions(grades, explanations.in_functions)
     by_number = {g.hand.number: g for g in grades}
     again = [by_number[pair.number] for pair in later]
     shown = _shown([by_number[pair.number] for pair in main], again)
@@ -242,26 +290,3 @@ def merged(rows: Sequence[Row]) -> list[Row]:
 
 
 _SEVERITY = {"missing": 0, "exact": 1, "rounding": 2, "shape": 3, "wrong": 4}
-
-
-def has_hand_gradients(source: str) -> bool:
-    """Tell, without running it, whether a file names a gradient by hand: `dh` beside `h`.
-
-    Works on code that Python alone cannot parse (magics), line by line.
-    """
-    names: set[str] = set()
-    for line in source.split("\n"):
-        target = re.match(
-            r"\s*(?:def \w+\()?([\w\s,.\[\]:'\"]+?)\s*(?:[-+*/@|&]|\*\*|//)?=[^=]", line
-        )
-        if target:
-            names.update(re.findall(r"[A-Za-z_]\w*", target[1]))
-        names.update(re.findall(r"\bfor\s+(\w+)\b|\bdef\s+\w+\(([^)]*)\)", line) and _bound(line))
-    return bool(hand_names(names)) or bool(_COMPARED.search(source))
-
-
-_COMPARED = re.compile(r"\w+\(\s*(['\"])\w+\1\s*,\s*(?:d|grad_?)\w+\s*,\s*\w+(?:\.grad)?\s*\)")
-
-
-def _bound(line: str) -> set[str]:
-    return set(re.findall(r"[A-Za-z_]\w*", line))

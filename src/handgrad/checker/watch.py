@@ -1,9 +1,10 @@
 """Watching a `with` block: Python's line events show which names its lines set."""
 
 import ast
+import ctypes
 import linecache
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import CodeType, FrameType
 from typing import Any
 
@@ -32,6 +33,7 @@ class Watcher:
     def __enter__(self) -> "Watcher":
         self._before = sys.gettrace()
         self._recording.__enter__()
+        self._track(self._frame, list(self._frame.f_locals))
         here = Statement(Place(self._frame.f_lineno), "")
         self._session.recorder.known(here, self._frame.f_locals)
         self._frame.f_trace = self._line
@@ -43,6 +45,10 @@ class Watcher:
         self._frame.f_trace = None
         self._finish(self._frame)
         self._recording.__exit__(*error)
+        for name, value in list(self._frame.f_locals.items()):
+            own = self._session.recorder.untracked(value)
+            if own is not value:
+                _set(self._frame, name, own)
 
     def check(self) -> Report:
         """Judge what has run so far. Raises CheckError, one line, if there is nothing to judge."""
@@ -82,11 +88,27 @@ class Watcher:
         """Pass on what the line that has just ended set."""
         line = self._running.pop(frame, None)
         for number, codes in self._lines.get(line, ()) if line is not None else ():
+            self._track(frame, [t.name for t in self._session.statements[number].targets])
             try:
                 values = [eval(code, frame.f_globals, frame.f_locals) for code in codes]
             except Exception:  # the line raised before it set them
                 continue
             self._session.recorder.ran(frame, number, *values)
+
+    def _track(self, frame: FrameType, names: Sequence[str]) -> None:
+        """Put tracked arrays in the place of NumPy's own."""
+        for name in names:
+            value = frame.f_locals.get(name)
+            tracked = self._session.recorder.tracked(value)
+            if tracked is not value:
+                _set(frame, name, tracked)
+
+
+def _set(frame: FrameType, name: str, value: Any) -> None:
+    """Set a local name of a running function, or a global name of a module."""
+    frame.f_locals[name] = value
+    if sys.version_info < (3, 13):  # there, f_locals is a copy that must be written back
+        ctypes.pythonapi.PyFrame_LocalsToFast(ctypes.py_object(frame), ctypes.c_int(0))
 
 
 def _compiled(read: ast.expr) -> CodeType:

@@ -41,6 +41,12 @@ def check(
             metavar="N", help="Number of steps of a training loop to record.", show_default="2"
         ),
     ] = None,
+    whole: Annotated[
+        bool,
+        typer.Option(
+            "--whole", help="Run training loops to their end, also where no gradient needs it."
+        ),
+    ] = False,
     show_output: Annotated[
         bool, typer.Option("--show-output", help="Also show what the file prints.")
     ] = False,
@@ -96,8 +102,8 @@ def check(
     required_jobs(1 if jobs is None else jobs)
     if len(named) > 1:
         many = ManyFiles(named, level, targets, show_output, details)
-        raise typer.Exit(many.check(pairs, timeout, max_steps, jobs))
-    result = _check_one(files[0], targets, pairs, timeout, max_steps).hinted(level)
+        raise typer.Exit(many.check(pairs, timeout, max_steps, jobs, whole))
+    result = _check_one(files[0], targets, pairs, timeout, max_steps, whole).hinted(level)
     assert result.report is not None
     if show_output:
         print(result.output, end="", file=sys.stderr)
@@ -113,6 +119,7 @@ def _check_one(
     pairs: dict[str, str],
     timeout: float,
     max_steps: int | None,
+    whole: bool,
 ) -> "FileResult":
     """Check a single file. If it is refused, write the CSV before raising the error."""
     from handgrad.checker.run.many import failed, graded
@@ -120,7 +127,7 @@ def _check_one(
 
     begin = time.monotonic()
     try:
-        outcome = check_file(file, pairs, timeout, max_steps)
+        outcome = check_file(file, pairs, timeout, max_steps, whole)
     except CheckError as error:
         targets.write_sheet([failed(0, file, time.monotonic() - begin, error)])
         raise

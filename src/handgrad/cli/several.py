@@ -43,13 +43,14 @@ class ManyFiles:
         timeout: float,
         max_steps: int | None,
         jobs: int | None,
+        whole: bool,
     ) -> int:
         """Check all files and return the exit code. On Ctrl-C, write the results so far."""
         from handgrad.checker.run.many import check_files
 
         begin = time.monotonic()
         interrupted = False
-        results = check_files(self.files, pairs, timeout, max_steps, jobs)
+        results = check_files(self.files, pairs, timeout, max_steps, jobs, whole)
         try:
             with _on_signals(_interrupt), closing(results), _progress(len(self.files)) as show:
                 for result in results:

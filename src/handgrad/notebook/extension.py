@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from handgrad.checker.record.entering import uses_numpy
 from handgrad.checker.record.instrument import HOOK, Instrumenter, Statement
 from handgrad.notebook import magic, trees
 from handgrad.notebook.hook import Hook
@@ -103,15 +104,21 @@ class Extension:
         if self.watch is not None:
             self.watch.enter(number)
 
-    def _start_recording(self) -> None:
+    def _start_recording(self, wait: bool = True) -> None:
         """Start recording if the user has imported torch, else wait for the import."""
-        if self.watch is None and "torch" in sys.modules:
+        if self.watch is None and (not wait or "torch" in sys.modules):
             from handgrad.notebook.watch import Watch
 
             self.watch = Watch(self._statements, self.shell.user_ns, self.hook)
             self.pairs = self.watch.session.pairs = self.pairs
         elif self.watch is None:
             self.hook.imported = self._imported
+
+    def _begin(self, number: int) -> None:
+        """Start recording in this cell: it imports NumPy, which needs no import of torch."""
+        self._start_recording(wait=False)
+        if self.watch is not None:
+            self.watch.enter(number)
 
     def _imported(self) -> None:
         """Start recording within a cell, after an import statement that imported torch."""
@@ -162,6 +169,8 @@ class Extension:
 
     def _hook(self, tree: ast.Module, text: str) -> None:
         number = self._running[0][1].number
+        if self.watch is None and uses_numpy(tree):
+            self._begin(number)
         if self.watch is not None:
             self.watch.session.transform(tree, number, text)
         else:

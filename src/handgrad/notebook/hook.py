@@ -10,6 +10,16 @@ if TYPE_CHECKING:
     from handgrad.checker.record.capture import Recorder
 
 
+def _same(value: Any) -> Any:
+    """Return the value: the hook of NumPy's arrays while nothing is recorded."""
+    return value
+
+
+def _called(function: Any, /, *args: Any, **kwargs: Any) -> Any:
+    """Call the function: the hook of calls while nothing is recorded."""
+    return function(*args, **kwargs)
+
+
 def _nothing(*_: Any) -> None:
     """Do nothing: the hook while nothing is recorded."""
 
@@ -21,7 +31,7 @@ class Hook:
     any process that the function is sent to.
     """
 
-    __slots__ = ("after", "compared", "end", "imported", "tick")
+    __slots__ = ("after", "call", "compared", "end", "imported", "lift", "tick")
 
     def __init__(self) -> None:
         self.silence()
@@ -30,14 +40,17 @@ class Hook:
         """Ignore calls from now on."""
         self.after: Callable[..., None] = _nothing
         self.compared: Callable[..., None] = _nothing
-        self.tick: Callable[..., None] = _nothing
+        self.tick: Callable[..., Any] = _nothing
         self.end: Callable[..., None] = _nothing
         self.imported: Callable[..., None] = _nothing
+        self.lift: Callable[..., Any] = _same
+        self.call: Callable[..., Any] = _called
 
     def listen(self, recorder: "Recorder", end: Callable[[int], None]) -> None:
         """Pass calls to the recorder's methods directly, at no extra cost."""
         self.after, self.compared, self.tick = recorder.after, recorder.compared, recorder.tick
         self.end, self.imported = end, _nothing
+        self.lift, self.call = recorder.lift, recorder.call
 
     def __reduce__(self) -> tuple[type["Hook"], tuple[()]]:
         return Hook, ()

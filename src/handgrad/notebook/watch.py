@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, overrides
 
+from handgrad.checker.record.carriers import tensor_of
 from handgrad.checker.record.forget import forget
 from handgrad.checker.record.instrument import Statement
 from handgrad.checker.record.trace import Bind, Event
@@ -91,7 +92,8 @@ class Watch:
 
     def _tensors(self) -> dict[str, Tensor]:
         """Return the user's strided tensors by name."""
-        tensors = [(n, v) for n, v in self.names.items() if isinstance(v, Tensor)]
+        values = [(n, tensor_of(v)) for n, v in self.names.items()]
+        tensors = [(n, v) for n, v in values if isinstance(v, Tensor)]
         return {n: v for n, v in tensors if n[0] != "_" and v.layout is torch.strided}
 
     def _is_new(self, name: str, value: Tensor) -> bool:

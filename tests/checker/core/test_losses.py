@@ -31,8 +31,9 @@ MISTAKES = {
     # the program, a line of it, the line with a mistake, the gradient, the whole message
     "main": ("dW2 = h.T @ dlogits", "dW2 = h.T @ logits", "dW2",
              "logits is the forward value; its gradient dlogits belongs here."),
-    "learning rates and steps": ("de = 2 * e / 6", "de = 2 * e", "de",
-                                 "Off by the factor e.shape[0] = 6 (the rows of e)."),
+    "learning rates and steps": ("de = 2 * e / 6", "de = 2 * e**2 / 6", "de",
+                                 "Off by the factor e: the derivative of x**2 is 2 * x, not "
+                                 "2 * x**2."),
     "finite differences": ("dz /= 6", "dz /= 5", "dz",
                            "All of dz is z.shape[0] / (z.shape[0] - 1) times the correct "
                            "gradient."),

@@ -3,7 +3,7 @@
 import pytest
 
 from checker.core.conftest import START
-from handgrad.checker.session import has_hand_gradients
+from handgrad.checker.record.source_names import has_hand_gradients
 from handgrad.errors import CheckError
 
 

@@ -149,7 +149,7 @@ def test_what_is_right_is_called_right(check, code):
 
 def test_a_layer_used_twice_is_graded_at_each_use(check):
     report = check(LAYERS.replace("return dout * (1 - self.out**2)", "return dout * self.out"))
-    assert named(report) == {"dh": 28}
+    assert named(report) == {"dh": 19}
     verdicts = {r.hand: (r.verdict, r.blamed_on) for r in report.rows}
     assert verdicts["dX"] == ("wrong", ("dh",))
 

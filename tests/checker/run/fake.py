@@ -10,7 +10,7 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 from handgrad.checker.records import CellError, Place, Row
 from handgrad.checker.report.report import Report
@@ -33,8 +33,12 @@ def has_hand_gradients(source: str) -> bool:
 class Session:
     def __init__(self, pairs: dict[str, str], max_steps: int | None) -> None:
         self.rows: list[Row] = []
+        self.recorder = SimpleNamespace(left={})
         self.hook = self._seen
         self._places: dict[str, tuple[Place, str]] = {}
+
+    def leave_loops(self, later: object) -> None:
+        """This stand-in runs every loop to its end."""
 
     def _seen(self, name: str) -> None:
         """Called by the instrumented code when `name` has been assigned."""
@@ -66,7 +70,11 @@ class Session:
 def module() -> ModuleType:
     """This stand-in as the module it stands in for."""
     stand_in = ModuleType("handgrad.checker.session")
-    stand_in.__dict__.update(Session=Session, has_hand_gradients=has_hand_gradients)
+    stand_in.__dict__.update(
+        Session=Session,
+        has_hand_gradients=has_hand_gradients,
+        may_have_gradients=has_hand_gradients,
+    )
     return stand_in
 
 

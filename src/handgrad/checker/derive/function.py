@@ -11,8 +11,9 @@ from typing import Any
 import torch
 
 from handgrad.checker.record import function
+from handgrad.checker.record.carriers import is_array
 from handgrad.checker.session import Session
-from handgrad.checker.write.derive.derive import choose_pass, derive_pass
+from handgrad.checker.write.derive.derive import array_pass, choose_pass, derive_pass
 from handgrad.checker.write.derive.records import Derivation
 from handgrad.errors import CheckError
 
@@ -34,21 +35,26 @@ def derive(
     or its result depends on no floating-point input.
     """
     session = Session()
+    positional, keyword = function.arguments(inputs, session.recorder)
     run = function.instrumented(forward, session.recorder, "assign")
-    positional, keyword = function.arguments(inputs)
     with session.recording():
         out = function.first_output(forward, run(*positional, **keyword))
-        if not out.requires_grad:
+        if not out.requires_grad and not is_array(out):
             raise CheckError(
                 f"{forward.__name__}: nothing to derive: the result depends on no floating-point "
                 "tensor among the inputs"
             )
         dout = function.upstream_of(out)
-        session.recorder.ask((out,), (dout,))
+        if out.requires_grad:
+            session.recorder.ask((out,), (dout,))
     if session.recorder.failures:
         raise CheckError(f"{forward.__name__} could not be traced: {session.recorder.failures[0]}")
     with torch._C.DisableTorchFunction(), torch.enable_grad():
-        chosen = choose_pass(session.recorder.trace, forward.__name__)
+        trace = session.recorder.trace
+        if out.requires_grad:
+            chosen = choose_pass(trace, forward.__name__)
+        else:
+            chosen = array_pass(trace, out, dout, forward.__name__)
         derived = derive_pass(chosen, forward.__name__, fused, seed=("dout", dout))
     return _as_function(derived, forward, function.by_parameter(forward, positional, keyword))
 

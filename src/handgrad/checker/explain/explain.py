@@ -1,5 +1,6 @@
 """For every gradient to blame: the first cause that holds, and the corrected line."""
 
+import re
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -7,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
+from handgrad.checker.explain.called import InFunction, called_names, in_functions, site_of, words
 from handgrad.checker.explain.causes import AS_IT_RAN, CAUSES, Cause
 from handgrad.checker.explain.search.finding import Explanation, Finding
 from handgrad.checker.explain.search.gather import suspects
@@ -20,6 +22,7 @@ from handgrad.checker.judge.probe import random_gradients
 from handgrad.checker.judge.statements import grouped
 from handgrad.checker.passes.truth import Pass
 from handgrad.checker.record.instrument import Statement
+from handgrad.checker.write.dialect import in_numpy
 
 LONG = 20_000
 """In a file with more events (a loop over elements) no corrected line is run in the user's dtype to
@@ -35,6 +38,7 @@ class Explanations:
 
     found: Mapping[int, Explanation] = field(default_factory=dict)
     imprecise: Mapping[int, Statement] = field(default_factory=dict)
+    in_functions: Sequence[InFunction] = ()
 
 
 def explain(graded: Graded) -> Explanations:
@@ -44,7 +48,8 @@ def explain(graded: Graded) -> Explanations:
     unblamed = _right_formulas(grades)
     if not roots and not unblamed:
         return Explanations()
-    backward = _backward(graded, [*roots, *unblamed])
+    calling = _calling(grades, roots)
+    backward = _backward(graded, [*roots, *unblamed, *calling])
     found: dict[int, Explanation] = {}
     imprecise: dict[int, Statement] = {}
     for grade in unblamed:
@@ -54,11 +59,68 @@ def explain(graded: Graded) -> Explanations:
                 found[grade.hand.number] = _checked(suspect, AS_IT_RAN.code, finding)
                 imprecise[grade.hand.number] = suspect.statement
                 break
+    blamed = _blamed_functions(roots, calling, backward)
+    moved = {number for line in blamed for number in line.numbers}
+    found |= {line.numbers[0]: line.explanation for line in blamed}
     for grade in roots:
-        explanation = _first(list(suspects(grade, backward)))
+        if grade.hand.number in moved:
+            continue
+        explanation = _of_call(grade, backward) or _first(list(suspects(grade, backward)))
         if explanation is not None:
             found[grade.hand.number] = explanation
-    return Explanations(found, imprecise)
+    return Explanations(found, imprecise, blamed)
+
+
+def _blamed_functions(
+    roots: Sequence[Grade], calling: Sequence[Grade], backward: BackwardContext
+) -> Sequence[InFunction]:
+    """Return the lines inside functions that are to blame; none if looking for them raises."""
+    try:
+        return in_functions([g for g in roots if g.root], calling, backward, in_function)
+    except Exception:
+        return ()
+
+
+def _of_call(grade: Grade, backward: BackwardContext) -> Explanation | None:
+    """Explain a line that calls the user's own function by an edit of the call."""
+    try:
+        site = site_of(grade, backward)
+    except Exception:
+        return None
+    explanation = None if site is None else in_function(site.suspect, True)
+    if site is None or explanation is None:
+        return None
+    # a factor around the call would hide the mistake
+    fix = explanation.finding.fix or ""
+    return explanation if len(words(fix)) <= len(words(site.suspect.statement.text)) else None
+
+
+def _calling(grades: Sequence[Grade], roots: Sequence[Grade]) -> list[Grade]:
+    """Return the correct gradients that are computed with the functions that the roots call."""
+    texts = [s.text for g in roots for s, _ in grouped(g.hand)]
+    names = {name for text in texts for name in called_names(text)}
+    return [
+        grade
+        for grade in grades
+        if grade.right
+        and not grade.root
+        and names.intersection(called_names(grade.hand.own_final().statement.text))
+    ]
+
+
+def in_function(suspect: Suspect, edits_only: bool) -> Explanation | None:
+    """Explain one line of a function that was called, if a corrected line is known."""
+    for cause in CAUSES if suspect.views else ():
+        finding = _found(cause, suspect)
+        if finding is None:
+            continue
+        if finding.fix is None and not edits_only:
+            finding = with_line(suspect, finding)
+        if finding.fix is not None and finding.at is None:
+            return _checked(suspect, cause.code, finding)
+        if not edits_only:
+            return None
+    return None if edits_only else _checked(suspect, None, with_line(suspect, unexplained(suspect)))
 
 
 def _first(statements: Sequence[Suspect]) -> Explanation | None:
@@ -117,7 +179,22 @@ def _found(cause: Cause, suspect: Suspect) -> Finding | None:
 
 def _checked(suspect: Suspect, code: str | None, finding: Finding) -> Explanation:
     checked = None if finding.fix is None else suspect.checked(finding)
-    return Explanation(code, finding, checked)
+    return Explanation(code, _worded(suspect, finding), checked)
+
+
+def _worded(suspect: Suspect, finding: Finding) -> Finding:
+    """Return the finding in NumPy's words where the user's program has them."""
+    if not suspect.scope.of_arrays:
+        return finding
+    alias = suspect.scope.numpy_name()
+    fix = None if finding.fix is None else in_numpy(finding.fix, alias)
+    message = finding.message
+    if message is not None:
+        message = _CODE.sub(lambda code: f"`{in_numpy(code[1], alias)}`", message)
+    return replace(finding, fix=fix, message=message)
+
+
+_CODE = re.compile(r"`([^`]+)`")
 
 
 def _backward(graded: Graded, to_explain: Sequence[Grade]) -> BackwardContext:

@@ -22,6 +22,7 @@ class Cut(Replay):
             start=forward.start,
             draws=forward.draws,
         )
+        self.factors = forward.factors
         self.made: dict[int, Tensor] = {}
         """What was computed for each node, by the id of the user's tensor."""
         self.given: dict[int, Tensor] = {}
@@ -61,8 +62,12 @@ class Cut(Replay):
         gradients = torch.autograd.grad(
             [self.made[n] for n in outputs],
             [self.given[n] for n in inputs],
-            [upstream[n] for n in outputs],
+            [upstream[n] / self.factors.get(n, 1.0) for n in outputs],
             retain_graph=True,
             allow_unused=True,
         )
-        return {n: g for n, g in zip(inputs, gradients, strict=True) if g is not None}
+        return {
+            n: g * self.factors.get(n, 1.0)
+            for n, g in zip(inputs, gradients, strict=True)
+            if g is not None
+        }

@@ -145,13 +145,18 @@ def definitions(trace: Trace, names: set[str]) -> list[list[Bind]]:
     """Return the definitions of these names, each as its Binds: a plain `=` starts a new one."""
     current: dict[str, list[Bind]] = {}
     found: list[list[Bind]] = []
+    lent: dict[str, Bind] = {}
     for event in trace.events:
         if type(event) is Barrier:
             current.clear()
         if type(event) is not Bind or event.name not in names:
             continue
         keyed = event.kind == "param" and KEYED.fullmatch(event.name) is not None
+        if event.kind == "param":
+            lent[event.name] = event
         if (event.kind == "param" and not keyed) or not event.value.is_floating_point():
+            continue
+        if event.kind == "update" and _is_lent(event, lent.get(event.name)):
             continue
         fresh = (event.kind == "assign" and not event.alias) or keyed
         if current.get(event.name) and not event.alias:  # delta = (delta @ W.T) * ...
@@ -161,6 +166,16 @@ def definitions(trace: Trace, names: set[str]) -> list[list[Bind]]:
             found.append(current[event.name])
         current[event.name].append(event)
     return found
+
+
+def _is_lent(update: Bind, before: Bind | None) -> bool:
+    """Tell whether a loop's own name is updated, a second name for each of several tensors.
+
+    In `for dparam in [dW, db]: np.clip(dparam, -5, 5, out=dparam)` it is dW that changes.
+    """
+    if before is None or before.value is not update.value:
+        return False
+    return before.statement.text.startswith(("for ", "async for "))
 
 
 def nodes_named(forward: ForwardPass, name: str | None, before: int, function: str) -> list[Bind]:

@@ -8,11 +8,14 @@ is the one that backward() ran on or, without backward(), the one that the value
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import astuple, dataclass, field, replace
+from typing import NamedTuple
 
+from handgrad.checker.pairs.factors import alike
 from handgrad.checker.pairs.hands import Definition, HandGradient, Naming
 from handgrad.checker.pairs.pairing import paired
 from handgrad.checker.pairs.verdict import verdict_on
 from handgrad.checker.passes.forward import LOSSES, ForwardPass, merged
+from handgrad.checker.passes.natural import is_natural
 from handgrad.checker.passes.truth import Pass, differentiated
 from handgrad.checker.record.trace import Bind, Elsewhere, Op, Trace, key_of
 from handgrad.errors import CheckError
@@ -40,6 +43,13 @@ class _Flow:
 
     touched: set[int] = field(default_factory=set)
     reads: set[int] = field(default_factory=set)
+
+
+class _Count(NamedTuple):
+    """How many gradients are right for a pass, and how many but for one factor."""
+
+    right: int
+    alike: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,17 +98,17 @@ class _Losses:
         covered = {p: touched & (made_by(p) | p.leaves) for p in self._before(group)}
         made = {p: touched & made_by(p) for p in covered}
         best = max(covered, key=lambda p: (len(made[p]), len(covered[p]), p.end))
-        alike = [p for p in covered if (made[p], covered[p]) == (made[best], covered[best])]
+        equal = [p for p in covered if (made[p], covered[p]) == (made[best], covered[best])]
         if set().union(*made.values()) <= made[best]:
             early = [d for d in group if self._is_earlier(d, best, flows)]
             late = [d for d in group if d not in early]
             before = self._follows(early, flows) if early else []
-            return [*before, *self._right(late, _preferred(alike))]
+            return [*before, *self._right(late, _preferred(equal))]
         several = _covering(made)
         whole = merged(self.trace, several)
         if whole is not None:
             count, hands = _judged(whole, self._hands(group, whole))
-            if count == len(hands) or any(_accumulates(d, flows, several) for d in group):
+            if count.right == len(hands) or any(_accumulates(d, flows, several) for d in group):
                 return hands
         return self._apart(group, several, flows)
 
@@ -136,21 +146,38 @@ class _Losses:
     def _right(
         self, group: Sequence[Definition], passes: Sequence[ForwardPass]
     ) -> list[HandGradient]:
-        """Return the hands for the pass that most of them are right for, the first if equal."""
-        if len(passes) == 1:
-            return self._hands(group, passes[0])
-        best: tuple[int, list[HandGradient]] | None = None
+        """Return the hands for the pass that most of them are right for, the first if equal.
+
+        Natural losses count where the file's own losses explain nothing.
+        """
+        natural = [p for p in reversed(self._before(group)) if is_natural(p)]
+        own = [p for p in passes if p not in natural]
+        if len(own) == 1 and not natural:
+            return self._hands(group, own[0])
+        best = self._best(group, own) if own else None
+        if natural and (best is None or best[0].right == 0):
+            other = self._best(group, natural)
+            if best is None or other[0].alike:
+                return other[1] if other[0].alike else []
+        assert best is not None
+        if best[0].right == 0:
+            self._refuse_unclear(own)
+        return best[1]
+
+    def _best(
+        self, group: Sequence[Definition], passes: Sequence[ForwardPass]
+    ) -> tuple[_Count, list[HandGradient]]:
+        """Return the hands for the best of the passes, and how many of them are right."""
+        best: tuple[_Count, list[HandGradient]] | None = None
         for forward in passes[:MOST_TRIED]:
             hands = self._hands(group, forward)
             count, hands = _judged(forward, hands)
             if best is None or count > best[0]:
                 best = count, hands
-            if count and count == len(hands):
+            if count.right and count.right == len(hands):
                 break
         assert best is not None
-        if best[0] == 0:
-            self._refuse_unclear(passes)
-        return best[1]
+        return best
 
     def _refuse_unclear(self, passes: Sequence[ForwardPass]) -> None:
         """Raise CheckError where no name says which number is the loss, and no value does."""
@@ -253,13 +280,16 @@ def _preferred(passes: Sequence[ForwardPass]) -> Sequence[ForwardPass]:
     return sorted(passes, key=order, reverse=True)
 
 
-def _judged(forward: ForwardPass, hands: Sequence[HandGradient]) -> tuple[int, list[HandGradient]]:
+def _judged(
+    forward: ForwardPass, hands: Sequence[HandGradient]
+) -> tuple[_Count, list[HandGradient]]:
     """Return how many are right for the pass, and the hands with the differentiated pass."""
     try:
         truth = forward if isinstance(forward, Pass) else differentiated(forward)
     except RuntimeError:
-        return 0, list(hands)
+        return _Count(0, 0), list(hands)
     pairing = paired(truth, hands)
     values = pairing.natural.values
-    count = sum(verdict_on(truth, p, p.node, values).right for p in pairing.pairs)
+    right = sum(verdict_on(p.forward, p, p.node, values).right for p in pairing.pairs)
+    count = _Count(right, alike(pairing))
     return count, [replace(hand, forward=truth) for hand in hands]

@@ -7,15 +7,16 @@ the true gradient of each result of its shape, and it is the one with which what
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from handgrad.checker.pairs.backward import BackwardReplay, BackwardRun
 from handgrad.checker.pairs.hands import Definition, HandGradient, Pair
 from handgrad.checker.pairs.verdict import verdict_on
-from handgrad.checker.passes.compare import formula_is_right
+from handgrad.checker.passes.compare import formula_is_right, judge
 from handgrad.checker.passes.inner import adopted, with_inner
 from handgrad.checker.passes.truth import Pass
 from handgrad.checker.record.instrument import Statement
-from handgrad.checker.record.trace import Bind, key_of
+from handgrad.checker.record.trace import Bind, Op, key_of
 
 MOST_TRIED = 12
 """So many results of one shape are tried as a gradient's node at most: each costs a replay."""
@@ -34,7 +35,8 @@ def unnamed(
     """
     by_number = {p.number: p for p in pairs}
     right = {p.number for p in pairs if verdict_on(forward, p, p.node, natural.values).right}
-    asked = [h for h in hands if h.number not in right and h.claim != "pair" and not h.borrowed]
+    settled = right | {p.number for p in pairs if _is_shape_slip(forward, p)}
+    asked = [h for h in hands if h.number not in settled and h.claim != "pair" and not h.borrowed]
     if not asked:
         return list(pairs)
     try:
@@ -54,6 +56,16 @@ def unnamed(
     nodes = [n for n in search.new.values() if n.index not in forward.truth]
     final = adopted(forward, whole, list({n.index: n for n in nodes}.values()))
     return [replace(p, forward=final) for p in sorted(search.pairs.values(), key=_position)]
+
+
+def _is_shape_slip(forward: Pass, pair: Pair) -> bool:
+    """Tell whether it is right for the node of its name once it is broadcast."""
+    truth, value = forward.truth[pair.node.index], pair.final().value
+    try:
+        wide = value.detach().expand(truth.shape)
+    except RuntimeError:
+        return False
+    return judge(wide, None, truth, forward.noise[pair.node.index])[0] != "wrong"
 
 
 def _position(pair: Pair) -> int:
@@ -139,7 +151,34 @@ class _Search:
         shape = hand.final().value.shape
         nodes = [b for b in self.whole.nodes() if b.index not in self.forward.truth]
         same = [b for b in nodes if b.index in self.whole.truth and b.value.shape == shape]
-        return same[::-1]
+        return [b for b in same[::-1] if self._fits_in(hand, b)]
+
+    def _fits_in(self, hand: Definition, node: Bind) -> bool:
+        """Tell whether gradients flow that way: from what it reads, to what reads it."""
+        made_from, here = self._made_from, id(node.value)
+        after = [p.node for p in self._readers(hand)]
+        before = [
+            p.node for n in self.natural.reads.get(hand.number, ()) if (p := self.pairs.get(n))
+        ]
+        return all(id(n.value) in made_from.get(here, ()) for n in after) and all(
+            here in made_from.get(id(n.value), ()) for n in before
+        )
+
+    @cached_property
+    def _made_from(self) -> Mapping[int, set[int]]:
+        """The tensors that each tensor of the forward pass is computed from, by their ids."""
+        memory: dict[int, set[int]] = {}
+        found: dict[int, set[int]] = {}
+        for event in self.whole.events:
+            if type(event) is Bind:
+                known = memory.setdefault(key_of(event.value), set())
+                found[id(event.value)] = set(known)
+                known.add(id(event.value))
+            elif type(event) is Op:
+                sources = {i for t in event.inputs for i in memory.get(key_of(t), ())}
+                for value in event.outputs:
+                    memory.setdefault(key_of(value), set()).update(sources)
+        return found
 
     def _has_right_reader(self, hand: Definition) -> bool:
         values = self.natural.values

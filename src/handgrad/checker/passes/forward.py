@@ -100,20 +100,23 @@ def find_passes(trace: Trace, hands: Mapping[str, str]) -> list[ForwardPass]:
             if forward is not None:
                 passes[(id(bind.value),)] = forward
     if not passes:
-        passes = {(id(p.outputs[0]),): p for p in _unnamed(trace, hands)}
+        passes = {(id(p.outputs[0]),): p for p in last_numbers(trace, hands)}
     return sorted(passes.values(), key=lambda p: p.end)
 
 
-def _unnamed(trace: Trace, hands: Mapping[str, str]) -> list[ForwardPass]:
+def last_numbers(
+    trace: Trace, hands: Mapping[str, str], but: Set[int] = frozenset()
+) -> list[ForwardPass]:
     """Return the passes of the numbers that no other number is computed from, whatever their names.
 
-    For files without a tensor named loss. Numbers without any name count where none has one.
+    For files without a tensor named loss. Numbers without any name count where none has one. `but`
+    are the ids of numbers that do not count.
     """
     named = [b.value for b in trace.of(Bind) if _is_number(b) and b.kind != "param"]
     computed = [t for e in trace.of(Op) if e.inputs for t in e.outputs
                 if t.dim() == 0 and t.is_floating_point()]  # fmt: skip
     for numbers in (named, computed):
-        distinct = list({id(t): t for t in numbers}.values())
+        distinct = list({id(t): t for t in numbers if id(t) not in but}.values())
         if len(distinct) > MOST_NUMBERS:
             distinct = [*distinct[: MOST_NUMBERS // 2], *distinct[-MOST_NUMBERS // 2 :]]
         made = [make_pass(trace, (t,), (None,), None, hands) for t in distinct]

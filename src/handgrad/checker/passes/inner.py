@@ -23,6 +23,9 @@ _OPERATORS: Mapping[str, type] = {
     "pow": ast.Pow,
     "neg": ast.USub,
 }
+_METHODS = {"dot": "matmul", "mm": "matmul", "bmm": "matmul", "multiply": "mul", "subtract": "sub",
+            "divide": "div", "power": "pow"}  # fmt: skip
+"""What torch and NumPy call these functions, and the function that is recorded."""
 
 
 def with_inner(forward: Pass) -> Pass | None:
@@ -103,6 +106,6 @@ def _is_call_of(node: ast.expr, function: str) -> bool:
     if isinstance(node, ast.BinOp | ast.UnaryOp):
         return operator is not None and isinstance(node.op, operator)
     if isinstance(node, ast.Call):
-        called = node.func
-        return getattr(called, "attr", getattr(called, "id", None)) == function
+        called = getattr(node.func, "attr", getattr(node.func, "id", ""))
+        return _METHODS.get(called, called) == function
     return False

@@ -17,12 +17,14 @@ DRAWS = 6
 """With 6 draws the largest is below a fifth of the spread in fewer than 1 element in 10,000."""
 
 _EXACT = {
-    "arange", "cat", "clone", "contiguous", "constant_pad_nd", "copy_", "detach", "embedding",
+    "amax", "amin", "arange", "cat", "clamp", "clamp_max", "clamp_min", "clone", "contiguous",
+    "constant_pad_nd", "copy_", "detach", "embedding",
     "empty", "empty_like", "empty_strided", "eye", "fill_", "flip", "full", "full_like", "gather",
     "index", "index_select", "lift_fresh", "lift_fresh_copy", "masked_fill", "masked_fill_",
-    "max", "min", "median", "neg", "abs", "new_empty", "new_full", "new_ones", "new_zeros", "ones",
-    "ones_like", "relu", "repeat", "roll", "scalar_tensor", "select_backward", "set_",
-    "slice_backward", "sort", "stack", "threshold_backward", "topk", "triu", "tril", "where",
+    "max", "maximum", "min", "minimum", "median", "neg", "abs", "new_empty", "new_full",
+    "new_ones", "new_zeros", "ones", "ones_like", "relu", "repeat", "roll", "scalar_tensor",
+    "select_backward", "set_", "slice_backward", "sort", "stack", "threshold_backward", "topk",
+    "triu", "tril", "where",
     "zero_", "zeros",
     "zeros_like", "_to_copy", "_unsafe_view", "_reshape_copy", "alias",
 }  # fmt: skip

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.graph import get_gradient_edge
+from torch.autograd.graph import get_gradient_edge, saved_tensors_hooks
 
 from handgrad.checker.record.effects import rng_state, set_rng_state
 from handgrad.checker.record.trace import Bind, Event, Op, Trace, key_of, tensors_in
@@ -149,7 +149,18 @@ class Replay:
         if self.draws[op.index]:
             raise RuntimeError("it draws random numbers that cannot be drawn again")
         with torch.set_grad_enabled(self.grad and (op.grad_enabled or self.always_grad)):
+            if self.grad and self._is_overwritten(op):
+                with saved_tensors_hooks(torch.clone, lambda kept: kept):
+                    return func(*args, **kwargs)
             return func(*args, **kwargs)
+
+    def _is_overwritten(self, op: Op) -> bool:
+        """Tell whether NumPy code writes to what the operation reads or returns.
+
+        A torch program may not if its backward pass needs the old values; a NumPy program may.
+        """
+        written = self.trace.overwritten
+        return bool(written) and any(key_of(t) in written for t in (*op.inputs, *op.outputs))
 
     def _same_mask(self, op: Op, value: Tensor) -> Any:
         """Apply the mask of the recorded call, drawn again from the same generator state."""

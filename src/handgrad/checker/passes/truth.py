@@ -1,7 +1,7 @@
 """A forward pass differentiated: true gradients in float64, their noise, autograd's own."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import partial
 
 import torch
@@ -29,6 +29,11 @@ class Pass(ForwardPass):
     """The gradient as autograd computed it in the user's dtype."""
     draws: dict[int, bool]
     """A cache shared by the replays: whether an operation draws random numbers, by its index."""
+    factors: Mapping[int, float] = field(default_factory=dict)
+    """By which all of the above is multiplied for a node, by the id of its tensor: some files keep
+    a factor in their gradients on purpose."""
+    common: float = 1.0
+    """The factor that `seeds` have for the same reason."""
 
     def replayed(self) -> Replay:
         """Return the forward pass run again in float64, gradients on."""
@@ -62,7 +67,7 @@ def differentiated(forward: ForwardPass) -> Pass:
         native = replayed(forward, draws, dtype=None)
         autograd, _ = gradients(native, forward.outputs, forward.seeds, forward.end)
     return Pass(
-        **{field.name: getattr(forward, field.name) for field in fields(ForwardPass)},
+        **{f.name: getattr(forward, f.name) for f in fields(ForwardPass)},
         truth=truth,
         parts=parts,
         noise={i: n for i, n in zip(order, noise, strict=True) if n is not None},

@@ -14,7 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from handgrad.checker.record.arrays.hooks import ArrayHooks
 from handgrad.checker.record.asking import SEEDS, asked, gradients_of
+from handgrad.checker.record.carriers import tensor_of
 from handgrad.checker.record.effects import (
     FROM_LISTS,
     PEEKS,
@@ -24,7 +26,7 @@ from handgrad.checker.record.effects import (
     targets_of,
 )
 from handgrad.checker.record.instrument import Statement
-from handgrad.checker.record.loops import LoopWatch
+from handgrad.checker.record.loop_hooks import STOPPED, LoopHooks
 from handgrad.checker.record.mode import Mode, top_mode
 from handgrad.checker.record.names import Names, named_in
 from handgrad.checker.record.scope import Scope, Scopes
@@ -41,36 +43,25 @@ from handgrad.checker.record.trace import (
 )
 
 _HOLDERS = (Tensor, tuple, dict, list)
-STOPPED = -1
-"""As `paused_by`: recording is over, and no loop resumes it."""
 EVENT_BYTES = 1024
 """The memory of an event without its tensors: millions of small ones fill the memory too."""
 
 
-class Enough(BaseException):
-    """Raised to leave the user's file once everything needed is recorded."""
-
-
-class Recorder:
+class Recorder(ArrayHooks, LoopHooks):
     """Fills a Trace. Instrumented code calls `after`, `compared`, `tick` and `end`."""
 
     def __init__(self, statements: list[Statement], max_steps: int | None = None) -> None:
+        ArrayHooks.__init__(self)
+        LoopHooks.__init__(self, max_steps)
         self.trace = Trace()
         self.statements = statements
-        self.limit = 2 if max_steps is None else max(1, max_steps)
         self.mode: Mode | None = None
         self.paused_by: int | None = None
         self.failures: list[str] = []
         """Errors of the recording itself; they never reach the user's code."""
         self.room: int | None = None
         """How many bytes of new tensors may still be recorded; None for no limit."""
-        self.stops = False
-        """Whether to leave the file once a training loop has been recorded for `limit` steps."""
-        self.enough = False
-        """Whether the file was left for that reason."""
         self._names = Names(self.trace)
-        self._loops: dict[int, LoopWatch] = {}
-        self._scopes = Scopes()
         self._marked = 0
         """The operations before this event know their statement."""
         self.returned: tuple[Statement, Scope] | None = None
@@ -81,7 +72,8 @@ class Recorder:
         """Record what runs inside."""
         self._enter()
         try:
-            yield
+            with self.following_arrays():
+                yield
         finally:
             self._names.written.clear()
             self.paused_by = None
@@ -107,7 +99,7 @@ class Recorder:
                 self.trace.renew(args[0])
             rng = rng_state(inputs[0].device) if name in RANDOM and inputs else None
         except Exception as error:  # a tensor without storage: sparse, or under vmap
-            self._failed(error)
+            self.failed(error)
             return func(*args, **kwargs)
         return self._note(func, args, kwargs, func(*args, **kwargs), inputs, rng)
 
@@ -116,7 +108,7 @@ class Recorder:
         try:
             self._add(func, args, kwargs, result, *seen)
         except Exception as error:
-            self._failed(error)
+            self.failed(error)
         return result
 
     def _add(
@@ -189,6 +181,7 @@ class Recorder:
         """Record that statement `number` has run in `frame` and set its targets to `values`."""
         if self.paused_by is not None or self.mode is None:
             return
+        values = tuple(map(tensor_of, values))
         if not (self._names.written or any(isinstance(value, _HOLDERS) for value in values)):
             return  # as most statements of most files
         with self._guarded():
@@ -205,6 +198,7 @@ class Recorder:
         """Record tensors that had names before recording began."""
         with self._guarded():
             for name, value in names.items():
+                value = tensor_of(value)
                 if isinstance(value, Tensor):
                     self._names.bind(name, "assign", value, statement, scope)
 
@@ -216,58 +210,11 @@ class Recorder:
         """Hook: statement `number` is about to compare two values under a label."""
         if self.paused_by is not None or self.mode is None:
             return
+        values = tuple(map(tensor_of, values))
         if all(isinstance(v, Tensor) for v in values):
             statement = self.statements[number]
             event = Compared(len(self.trace), statement.label or "", values, (), statement)
             self.trace.events.append(event)
-
-    def tick(self, number: int) -> None:
-        """Hook: an iteration of loop `number` begins."""
-        if self.paused_by is not None:
-            if self.paused_by == STOPPED:
-                self._leave()
-            return
-        if self.mode is None or torch.compiler.is_compiling():
-            return
-        watch = self._loops.get(number)
-        if watch is None:
-            frame, statement = sys._getframe(1), self.statements[number]
-            scope = self._scopes.of(frame, number, statement.text)
-            watch = LoopWatch(len(self.trace), statement.place.line, id(frame), scope)
-            self._loops[number] = watch
-        self._stepped(watch)
-        if watch.has_enough(self.trace, self.limit):
-            self._leave()  # if it cannot, calls pass through unrecorded
-            self._barrier(f"after {watch.steps} steps", self.statements[number])
-            self.paused_by = number
-            if self.stops and watch.steps >= self.limit:
-                self.enough = True
-                raise Enough
-
-    def _stepped(self, watch: LoopWatch) -> None:
-        """Note that an iteration of a loop is over."""
-        step = watch.tick(self.trace)
-        if step is not None:
-            self.trace.events.append(step)
-            watch.began = len(self.trace)
-
-    def _scope(self, frame: FrameType, number: int) -> Scope:
-        scope = self._scopes.of(frame, number, self.statements[number].text)
-        running = [watch for watch in self._loops.values() if watch.frame == id(frame)]
-        scope.loops = {watch.line: watch.scope for watch in running}
-        return scope
-
-    def end(self, number: int) -> None:
-        """Hook: loop `number` is over."""
-        if torch.compiler.is_compiling():
-            return
-        watch = self._loops.pop(number, None)
-        if watch is not None and self.paused_by is None and self.mode is not None:
-            self._stepped(watch)
-        if self.paused_by == number:
-            self.paused_by = None
-            if self.mode is None:
-                self._enter()
 
     def _barrier(self, reason: str, statement: Statement | None = None) -> None:
         self.trace.keep_all()
@@ -293,7 +240,7 @@ class Recorder:
             with torch._C.DisableTorchFunction():
                 yield
         except Exception as error:
-            self._failed(error)
+            self.failed(error)
 
-    def _failed(self, error: Exception) -> None:
+    def failed(self, error: Exception) -> None:
         self.failures.append(f"{type(error).__name__}: {error}")

@@ -11,6 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from handgrad.checker.record.capture import Recorder
+from handgrad.checker.record.carriers import tensor_of
 from handgrad.checker.record.trace import Bind, Event, Op, key_of, needed, tensors_of
 
 MOST_EVENTS = 20_000
@@ -39,6 +40,7 @@ def held(names: Mapping[str, Any]) -> Iterator[Tensor]:
     seen: set[int] = set()
     while todo and len(seen) < MOST_HELD:
         value, depth = todo.pop()
+        value = tensor_of(value)
         if isinstance(value, Tensor):
             yield value
             continue
@@ -63,7 +65,11 @@ def _slim(events: Sequence[Event], alive: set[int]) -> None:
     for event in events:
         if type(event) is Bind and event.scope is not None:
             names = event.scope.names
-            lost = [n for n, v in names.items() if isinstance(v, Tensor) and id(v) not in mentioned]
+            lost = [
+                name
+                for name, value in names.items()
+                if isinstance(held := tensor_of(value), Tensor) and id(held) not in mentioned
+            ]
             for name in lost:
                 del names[name]
 

@@ -10,8 +10,11 @@ import torch
 from torch import Tensor
 
 from handgrad.checker.record.capture import Recorder
-from handgrad.checker.record.instrument import HOOK, Instrumenter
+from handgrad.checker.record.carriers import is_array, tensor_of
+from handgrad.checker.record.entering import entering
+from handgrad.checker.record.instrument import HOOK, Instrumenter, Statement
 from handgrad.checker.record.targets import Kind
+from handgrad.checker.records import Place
 from handgrad.errors import CheckError
 
 Function = Callable[..., Any]
@@ -39,7 +42,9 @@ def instrumented(
         raise CheckError(f"{function!r} is not a function defined with def")
     definition.decorator_list = []
     instrumenter = Instrumenter(recorder.statements, None, source, parameters, returns)
-    code = compile(instrumenter.module(tree), inspect.getfile(function), "exec")
+    tree = instrumenter.module(tree)
+    tree = entering(tree) if recorder.has_arrays else tree
+    code = compile(tree, inspect.getfile(function), "exec")
     original = inspect.unwrap(function)
     closure = inspect.getclosurevars(original).nonlocals
     names = {**original.__globals__, **closure, HOOK: recorder}
@@ -49,11 +54,15 @@ def instrumented(
     return copy  # type: ignore[no-any-return]
 
 
-def arguments(inputs: Sequence[Any] | Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
-    """Return positional and keyword arguments, with copies of tensors that require gradients."""
+def arguments(
+    inputs: Sequence[Any] | Mapping[str, Any], recorder: Recorder
+) -> tuple[list[Any], dict[str, Any]]:
+    """Return positional and keyword arguments: copies of tensors that require gradients, and of
+    NumPy's arrays.
+    """
     if isinstance(inputs, Mapping):
-        return [], {name: _leaf(value) for name, value in inputs.items()}
-    return [_leaf(value) for value in inputs], {}
+        return [], {name: _leaf(value, recorder) for name, value in inputs.items()}
+    return [_leaf(value, recorder) for value in inputs], {}
 
 
 def by_parameter(
@@ -67,7 +76,8 @@ def by_parameter(
 
 def floating(inputs: Mapping[str, Any]) -> list[str]:
     """Return the names of the floating-point tensors, the inputs that have gradients."""
-    return [n for n, x in inputs.items() if isinstance(x, Tensor) and x.is_floating_point()]
+    values = [(name, tensor_of(value)) for name, value in inputs.items()]
+    return [n for n, x in values if isinstance(x, Tensor) and x.is_floating_point()]
 
 
 def first_output(function: Function, result: Any) -> Tensor:
@@ -75,10 +85,11 @@ def first_output(function: Function, result: Any) -> Tensor:
 
     Raises CheckError if it is not a floating-point tensor.
     """
-    out = result[0] if isinstance(result, tuple) else result
+    returned = result[0] if isinstance(result, tuple) else result
+    out = tensor_of(returned)
     if not isinstance(out, Tensor) or not out.is_floating_point():
         raise CheckError(
-            f"{function.__name__} must return a floating-point tensor first, not {out!r}"
+            f"{function.__name__} must return a floating-point tensor first, not {returned!r}"
         )
     return out
 
@@ -91,7 +102,30 @@ def upstream_of(out: Tensor) -> Tensor:
     return draw.to(device=out.device, dtype=out.dtype)
 
 
-def _leaf(value: Any) -> Any:
+def ask(recorder: Recorder, out: Tensor, upstream: Tensor) -> Any:
+    """Record the backward pass from `out`, whose gradient is `upstream`.
+
+    Return `upstream` as the user's backward function takes it: an array where `out` is one. There,
+    autograd has no graph, and the pass is that of the number sum(out * upstream).
+    """
+    if not is_array(out):
+        recorder.ask((out,), (upstream,))
+        return upstream
+    given = recorder.tracked(upstream.numpy().copy())
+    loss = out
+    if out.dim():
+        with torch._C.DisableTorchFunction():
+            product = out * tensor_of(given)
+            recorder.computed(torch.mul, (out, tensor_of(given)), {}, product)
+            loss = product.sum()
+            recorder.computed(torch.sum, (product,), {}, loss)
+    recorder.known(Statement(Place(1), ""), {"loss": loss})
+    return given if out.dim() else given[()]
+
+
+def _leaf(value: Any, recorder: Recorder) -> Any:
+    if type(value).__module__ == "numpy" and hasattr(value, "copy"):
+        return recorder.tracked(value.copy())
     if not isinstance(value, Tensor):
         return value
     return value.detach().clone().requires_grad_(value.is_floating_point())

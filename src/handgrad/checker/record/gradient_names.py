@@ -5,8 +5,10 @@ A name is a lead. Whether a tensor is the gradient of a node is decided by value
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
-from torch import Size
+if TYPE_CHECKING:
+    from torch import Size
 
 PATTERNS = (
     re.compile(r"d(?P<node>.+)"),
@@ -58,7 +60,7 @@ def node_names(name: str) -> Iterator[str]:
             yield match["node"]
 
 
-def reads_as_gradient(name: str, shape: Size, shapes: Mapping[str, Size]) -> bool:
+def reads_as_gradient(name: str, shape: "Size", shapes: "Mapping[str, Size]") -> bool:
     """Tell whether a tensor's name is that of a gradient, knowing the `shapes` of names so far.
 
     A name such as `x_bar` is also that of a mean, so the node must exist and have the same shape.

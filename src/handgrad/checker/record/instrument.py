@@ -41,6 +41,8 @@ class Statement:
     """Whether it assigns to a part of the old value: `dx[i] = ...`."""
     source: str = field(default="", compare=False, repr=False)
     """The whole text of its cell or file."""
+    rest: str = field(default="", compare=False, repr=False)
+    """For a loop: the text below it in its cell or file."""
 
 
 class Instrumenter:
@@ -127,7 +129,10 @@ class Instrumenter:
     def _loop(self, node: ast.For | ast.AsyncFor | ast.While) -> list[ast.stmt]:
         number = self._record(node)
         bound = [] if isinstance(node, ast.While) else self._bound(node, [node.target])
-        node.body = [_call(node, "tick", number), *bound, *self.block(node.body)]
+        tick = _call(node, "tick", number)
+        assert isinstance(tick, ast.Expr)
+        leaves = ast.copy_location(ast.If(tick.value, [ast.Break()], []), tick)
+        node.body = [leaves, *bound, *self.block(node.body)]
         node.orelse = self.block(node.orelse)
         end = ast.Try(body=[node], handlers=[], orelse=[], finalbody=[_call(node, "end", number)])
         return [ast.copy_location(end, node)]
@@ -181,7 +186,11 @@ class Instrumenter:
         scales = isinstance(node, ast.AugAssign) and not isinstance(node.op, ast.Add | ast.Sub)
         sets = isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Subscript)
         function = ".".join(self.functions)
-        statement = Statement(place, text, targets, function, label, scales, sets, self.source)
+        is_loop = isinstance(node, ast.For | ast.AsyncFor | ast.While)
+        rest = "\n".join(self.lines[node.end_lineno :]) if is_loop else ""
+        statement = Statement(
+            place, text, targets, function, label, scales, sets, self.source, rest
+        )
         self.statements.append(statement)
         return len(self.statements) - 1
 

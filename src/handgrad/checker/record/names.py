@@ -6,6 +6,7 @@ from typing import Any
 from torch import Tensor
 
 from handgrad.checker.record.asking import edge_of
+from handgrad.checker.record.carriers import tensor_of
 from handgrad.checker.record.effects import version_of
 from handgrad.checker.record.instrument import Statement
 from handgrad.checker.record.scope import Scope
@@ -114,15 +115,16 @@ def named_in(name: str, kind: Kind, keyed: bool, value: Any) -> list[tuple[str, 
         if isinstance(value, Tensor):
             return [(name, kind, value)]
         return _elements(name, value) if isinstance(value, list | dict) else []
-    container, key = value
+    container, key = tensor_of(value[0]), value[1]
     if isinstance(container, Tensor):
         return [(name, "update", container)]
-    element = container[key] if isinstance(container, list | dict) else None
+    element = tensor_of(container[key]) if isinstance(container, list | dict) else None
     return [(f"{name}[{key!r}]", kind, element)] if isinstance(element, Tensor) else []
 
 
 def _elements(name: str, value: list[Any] | dict[Any, Any]) -> list[tuple[str, Kind, Tensor]]:
     if not value or len(value) > MANY:
         return []
-    items = list(value.items() if isinstance(value, dict) else enumerate(value))
+    pairs = value.items() if isinstance(value, dict) else enumerate(value)
+    items = [(key, tensor_of(element)) for key, element in pairs]
     return [(f"{name}[{key!r}]", "assign", t) for key, t in items if isinstance(t, Tensor)]

@@ -6,6 +6,9 @@ from typing import Literal
 
 _MODULES = ("torch", "F", "nn", "init")
 """Modules whose in-place functions write to their first argument."""
+_NUMPY_WRITES = ("at", "copyto", "fill", "fill_diagonal", "put", "put_along_axis", "sort")
+"""Functions of NumPy's that write to their first argument; the methods `fill` and `sort` to their
+array."""
 Kind = Literal["assign", "update", "param"]
 
 
@@ -71,6 +74,9 @@ def overwritten(value: ast.expr) -> list[tuple[Target, ast.expr]]:
             owner = owner.func.value  # dC.view(-1).add_(...)
         of_module = ast.unparse(owner).split(".")[0] in _MODULES
         changed += value.args[:1] if of_module else [owner]
+    elif isinstance(function, ast.Attribute) and function.attr in _NUMPY_WRITES:
+        is_method = function.attr in ("fill", "sort")
+        changed += [function.value] if is_method else value.args[:1]
     # always an update: an in-place function does not replace the tensor (self.dW)
     targets = [target for part in changed for target in named(part, "update")]
     return [(Target(target.name, "update", target.keyed), read) for target, read in targets]

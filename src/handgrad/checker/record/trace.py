@@ -119,6 +119,8 @@ class Trace:
         self.events: list[Event] = []
         self.shapes: dict[str, torch.Size] = {}
         """The shape of the tensor that each name was last bound to."""
+        self.overwritten: set[int] = set()
+        """The storages that NumPy code wrote to in-place."""
         self.kept_bytes = 0
         self._kept: dict[int, list[tuple[int, torch.UntypedStorage]]] = {}
         self._pinned: dict[int, torch.UntypedStorage] = {}
@@ -138,6 +140,7 @@ class Trace:
         for span in spans:
             view.events[span.start : span.stop] = [Elsewhere(i) for i in span]
         view.shapes, view._kept = self.shapes, self._kept
+        view.overwritten = self.overwritten
         return view
 
     def pin(self, value: Tensor) -> None:

@@ -130,6 +130,7 @@ class Work:
     def _run(self, cell: Cell) -> None:
         self._cell = cell.number
         self._channel.send("cell", cell=cell.number)
+        self._task.begins(cell)
         try:
             with self._task.session.recording(), self._deadline.users_code():
                 error = self._runner.run(cell)

@@ -50,6 +50,7 @@ def check_files(
     timeout: float = TIMEOUT,
     max_steps: int | None = None,
     jobs: int | None = None,
+    whole: bool = False,
 ) -> Generator[FileResult, None, None]:
     """Check each of `files` as `check_file` does, `jobs` at a time; yield each when it is done.
 
@@ -61,7 +62,9 @@ def check_files(
     named = each_once(files)
     jobs = default_jobs(len(named)) if jobs is None else required_jobs(jobs)
 
-    return _check_all(named, timeout, jobs, {"pairs": pairs, "max_steps": max_steps})
+    return _check_all(
+        named, timeout, jobs, {"pairs": pairs, "max_steps": max_steps, "whole": whole}
+    )
 
 
 def _check_all(

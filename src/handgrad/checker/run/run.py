@@ -39,18 +39,22 @@ def check_file(
     pairs: Mapping[str, str] | None = None,
     timeout: float = TIMEOUT,
     max_steps: int | None = None,
+    whole: bool = False,
 ) -> Outcome:
     """Run `file` as Python would, in a child process in its own folder, and grade its gradients.
 
     `pairs` maps names of gradients to their tensors, for names that do not show it. `timeout` is
-    in seconds. `max_steps` is the number of steps of a training loop that are recorded (2 if None).
+    in seconds. `max_steps` is the number of steps of a training loop that are recorded (2 if None);
+    then the loop is left if no gradient by hand follows below it, unless `whole` is True.
 
     Raises CheckError, one line, if there is nothing to check or the file cannot be run, and
     SettingsError for invalid settings.
     """
     require_settings(timeout, max_steps)
     source = read_source(file)
-    answer, output = run_source(source, CHECK, timeout, pairs=pairs, max_steps=max_steps)
+    answer, output = run_source(
+        source, CHECK, timeout, pairs=pairs, max_steps=max_steps, whole=whole
+    )
     return Outcome(unpack(Report, answer["report"]), output)
 
 

@@ -7,6 +7,7 @@ from types import ModuleType
 from handgrad.checker.records import CellError, Note
 from handgrad.checker.run.cells import Cell, parse
 from handgrad.checker.run.failure import describe
+from handgrad.checker.run.imports import follow_own_modules
 from handgrad.checker.session import Session
 
 
@@ -20,6 +21,7 @@ class ScriptRunner:
         self._path = str(path)
         sys.argv = [self._path]
         sys.path.insert(0, str(path.parent))
+        follow_own_modules(session.hook)
 
     def run(self, cell: Cell) -> CellError | None:
         """Run the script and return what it raised, if anything; `sys.exit(0)` is no error."""

@@ -25,6 +25,7 @@ from traitlets.config import Config
 from handgrad.checker.records import CellError, Note, Place
 from handgrad.checker.run.cells import Cell
 from handgrad.checker.run.failure import cell_name, describe
+from handgrad.checker.run.imports import follow_own_modules
 from handgrad.checker.run.output import Echo
 from handgrad.checker.run.saved import difference, folded
 from handgrad.checker.session import Session
@@ -155,6 +156,7 @@ class NotebookRunner:
         self._output = output
         self._changed: list[Note] = []
         sys.path.insert(0, str(path.parent))
+        follow_own_modules(session.hook)
 
     @property
     def stopped(self) -> bool:

@@ -24,6 +24,9 @@ class Task(ABC):
     def require(self, cells: Sequence[Cell]) -> None:  # noqa: B027  # most tasks need nothing
         """Raise CheckError if running the cells cannot lead to an answer."""
 
+    def begins(self, cell: Cell) -> None:  # noqa: B027  # most tasks need not know
+        """Note that a cell is about to run."""
+
     def has_enough(self) -> bool:
         """Return whether the answer no longer depends on the cells that have not run yet."""
         return False

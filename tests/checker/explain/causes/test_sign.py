@@ -39,7 +39,7 @@ CASES = [
         ("def f(a):\n    return a * 2\ny = f(x)"),
         "dx = -f(dy)",
         "Wrong sign: this is the negative of the correct gradient.",
-        "dx = 2 * dy",
+        "dx = f(dy)",
     ),
     (
         "x 4 6",

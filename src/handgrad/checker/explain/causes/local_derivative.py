@@ -165,4 +165,8 @@ def _fix(suspect: Suspect, part: ConsumerShare, derivative: Derivative | None) -
     if slope is None and derivative is not None:
         slope = derivative.text.format(x=suspect.node.name, y=part.consumer)
     sides = corrected(suspect, upside_down)
-    return sides or (slope and suspect.first(sloped(suspect.text, part.hand, slope)))
+    if slope is None or sides is not None:
+        return sides
+    value = suspect.text.value
+    alone = [] if value is None else [suspect.text.replace(value, slope)]  # t = 1 - h**2
+    return suspect.first([*sloped(suspect.text, part.hand, slope), *alone])

@@ -100,17 +100,20 @@ def reduced(text: Text, node: ast.expr, name: str, dims: str, keep: bool) -> str
     given = [f"{dim}{dims}"] if dims else []
     if keep and dims:
         given.append(f"{keepdim_in(text)}=True")
-    if len(re.findall(r"\btorch\.(?:sum|mean)\(", text.source)) > len(
-        re.findall(r"(?<!torch)\.(?:sum|mean)\(", text.source)
+    module = "np" if _is_numpy(text) else "torch"
+    if len(re.findall(rf"\b{module}\.(?:sum|mean)\(", text.source)) > len(
+        re.findall(rf"(?<!{module})\.(?:sum|mean)\(", text.source)
     ):
         inner = text.segment(node)
-        return text.replace(node, f"torch.{name}({', '.join([inner, *given])})")
+        return text.replace(node, f"{module}.{name}({', '.join([inner, *given])})")
     return text.wrap(node, f"{{}}.{name}({', '.join(given)})")
 
 
 def dim_in(text: Text) -> str:
     """Return how the author names a reduction's dimension: "", "dim=" or "axis="."""
     source = text.source
+    if _is_numpy(text) and not re.search(r"\.(?:sum|mean|max)\(\s*-?\(?\d", source):
+        return "axis="
     for word in DIMS:
         named = len(re.findall(rf"\b{word}\s*=", source))
         if named > len(re.findall(r"\.(?:sum|mean|max|softmax)\(\s*-?\(?\d", source)):
@@ -126,7 +129,14 @@ def counts_back(text: Text) -> bool:
 
 def keepdim_in(text: Text) -> str:
     """Return how the author spells keepdim."""
-    return "keepdims" if "keepdims=" in text.source and "keepdim=" not in text.source else "keepdim"
+    kept = "keepdims=" in text.source or _is_numpy(text)
+    return "keepdims" if kept and "keepdim=" not in text.source else "keepdim"
+
+
+def _is_numpy(text: Text) -> bool:
+    return bool(
+        re.search(r"^\s*(?:import|from) numpy\b", text.source, re.MULTILINE)
+    ) and not re.search(r"^\s*(?:import|from) torch\b", text.source, re.MULTILINE)
 
 
 def _is_module(text: Text, node: ast.expr) -> bool:

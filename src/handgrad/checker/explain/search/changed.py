@@ -16,6 +16,7 @@ from torch import Tensor
 
 from handgrad.checker.explain.search.names import is_float
 from handgrad.checker.explain.search.suspect import Suspect, once
+from handgrad.checker.record.carriers import tensor_of
 from handgrad.checker.record.gradient_names import hand_names
 from handgrad.checker.record.trace import Bind
 from handgrad.checker.records import Place
@@ -121,7 +122,7 @@ def _in_forward(suspect: Suspect, name: str) -> tuple[Any, ...] | None:
     scope = next((s for s in scopes if s.names), None)
     if scope is None or name not in scope.names:
         return None
-    value = scope.names[name]
+    value = tensor_of(scope.names[name])
     if isinstance(value, Tensor):
         value = forward.trace.at(value, forward.end + 1).detach()
         return (value.double() if is_float(value) else value,)

@@ -9,12 +9,14 @@ import builtins
 import contextlib
 import types
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from handgrad.checker.passes.replay import Replay
+from handgrad.checker.record.carriers import is_array, tensor_of
 from handgrad.checker.record.scope import Scope, attributes
 from handgrad.checker.record.trace import Bind, key_of
 
@@ -40,10 +42,12 @@ class NamesAt:
         scope = scope or bind.scope
         assert scope is not None
         self._scope = scope
-        self._given = scope.names
+        self._given = {name: tensor_of(value) for name, value in scope.names.items()}
         self._replay, self._index = replay, bind.index
         self._kept: dict[int, Tensor] = {}
-        held = [v for c in scope.held.values() for v in _elements(c)]
+        self.of_arrays = is_array(bind.value)
+        """Whether the user's gradient is an array of NumPy's."""
+        held = [tensor_of(v) for c in scope.held.values() for v in _elements(c)]
         for value in [*self._given.values(), *held]:
             if is_float(value) and id(value) not in self._kept and key_of(value) in changing:
                 self._kept[id(value)] = self._replayed(value).clone()
@@ -59,6 +63,11 @@ class NamesAt:
         with contextlib.suppress(KeyError):
             return self.stand_in(self._given[name])
         return None
+
+    @property
+    def outer(self) -> "NamesAt":
+        """The names where the statement of the gradient stands: inside a function, the caller's."""
+        return self
 
     def given(self, name: str) -> Any:
         """Return the value of a name in the user's own run."""
@@ -82,13 +91,19 @@ class NamesAt:
             return found
         return value if isinstance(value, tuple | list | dict) else attributes(value)
 
-    def stand_in(self, value: Any, tensor: Callable[[Tensor, Tensor], Tensor] | None = None) -> Any:
+    def numpy_name(self) -> str:
+        """Return the user's name of NumPy."""
+        modules = (n for n, v in self._given.items() if getattr(v, "__name__", "") == "numpy")
+        return next(modules, "np")
+
+    def stand_in(self, value: Any, tensor: Callable[[Tensor, Tensor], Any] | None = None) -> Any:
         """Return the stand-in for one of the user's values. Raise KeyError if there is none.
 
         `tensor` maps each tensor inside, the user's and its stand-in, to the one to use.
         """
         if isinstance(value, _PLAIN):
             return value
+        value = tensor_of(value)
         if isinstance(value, Tensor):
             found = self._tensor(value) if is_float(value) else value
             return found if tensor is None else tensor(value, found)
@@ -131,10 +146,14 @@ class NamesAt:
 
 
 class StandIn:
-    """The attributes of one of the user's objects, without its methods and properties."""
+    """The attributes of one of the user's objects; no methods but those that a program defines."""
 
     def __init__(self, held: dict[str, Any], stand_in: Callable[[Any], Any]) -> None:
         self.__dict__["_held"], self.__dict__["_stand_in"] = held, stand_in
+
+    def __define__(self, name: str, function: Callable[..., Any]) -> None:
+        """Give it a method."""
+        self.__dict__[name] = partial(function, self)
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -159,8 +178,10 @@ def of_library(value: Any) -> bool:
     if isinstance(value, types.FunctionType):
         return _root(value.__module__) in ("torch", "numpy")
     if isinstance(value, type):
-        return value.__name__ in PURE if _is_builtin(value) else _root(value.__module__) == "torch"
-    return False
+        library = _root(value.__module__) in ("torch", "numpy")
+        return value.__name__ in PURE if _is_builtin(value) else library
+    # NumPy's own kinds of functions
+    return callable(value) and _root(type(value).__module__) == "numpy"
 
 
 def _is_builtin(value: Any) -> bool:

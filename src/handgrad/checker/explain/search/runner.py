@@ -11,7 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from handgrad.checker.explain.search.arrays import as_array, as_given, as_result
 from handgrad.checker.explain.search.names import NamesAt
+from handgrad.checker.write.dialect import in_numpy
 
 BEFORE, RETURNED = "__before__", "__returned__"
 NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -24,17 +26,21 @@ class LineRunner:
     """
 
     def __init__(self, names: NamesAt, dtype: torch.dtype | None = torch.float64) -> None:
-        self._names = names
-        self._dtype = dtype
+        self.names = names
+        self.dtype = dtype
 
     def value(self, source: str) -> Any:
         """Return the value of an expression."""
         with contextlib.suppress(Exception):
-            tree = ast.parse(source, mode="eval")
+            tree = ast.parse(self._worded(source), mode="eval")
             code = compile(tree, "<line>", "eval")
             names = self._given(code, writes=any(True for _ in _written(tree)))
-            return self._run(code, names, eval)
+            return as_result(self._run(code, names, eval))
         return None
+
+    def _worded(self, source: str) -> str:
+        """Return the text in the words of the user's library."""
+        return in_numpy(source, self.names.numpy_name()) if self.names.of_arrays else source
 
     def run(
         self,
@@ -49,7 +55,7 @@ class LineRunner:
         `given` are values for other names.
         """
         with contextlib.suppress(Exception):
-            return self._result(ast.parse(source), target, before, given)
+            return self._result(ast.parse(self._worded(source)), target, before, given)
         return None
 
     def _result(
@@ -58,34 +64,35 @@ class LineRunner:
         read = compile(target, "<line>", "eval")
         code = compile(tree, "<line>", "exec")
         names = self._given(code, _writes(tree, target, before is not None), read)
-        names |= given
+        user = as_array if self.names.of_arrays else _unchanged
+        names |= {name: user(value) for name, value in given.items()}
         if before is not None:
-            names[BEFORE] = before.clone()
+            names[BEFORE] = user(before.clone())
             exec(f"{target} = {BEFORE}", names)
         self._run(code, names, exec)
-        found = eval(read, names)
-        return found.detach() if isinstance(found, Tensor) else None
+        found = as_result(eval(read, names))
+        return found if isinstance(found, Tensor) else None
 
     def _given(self, code: CodeType, writes: bool, read: CodeType | None = None) -> dict[str, Any]:
-        clones: dict[int, Tensor] = {}
+        clones: dict[int, Any] = {}
 
-        def clone(value: Tensor, stand_in: Tensor) -> Tensor:
+        def clone(value: Tensor, stand_in: Tensor) -> Any:
             if id(value) not in clones:  # what has two names has them here too
-                clones[id(value)] = stand_in.clone()
+                clones[id(value)] = as_given(value, stand_in.clone())
             return clones[id(value)]
 
         found: dict[str, Any] = {"__builtins__": builtins}
         for name in _names_of(code) | (_names_of(read) if read is not None else set()):
-            if name not in self._names:
+            if name not in self.names:
                 continue
             with contextlib.suppress(KeyError):  # where a line needs it, it raises a NameError
-                given = self._names.given(name)
-                found[name] = self._names.stand_in(given, clone if writes else None)
+                given = self.names.given(name)
+                found[name] = self.names.stand_in(given, clone if writes else as_given)
         return found
 
     def _run(self, code: CodeType, names: dict[str, Any], how: Any) -> Any:
         dtype, random = torch.get_default_dtype(), torch.get_rng_state()
-        torch.set_default_dtype(self._dtype or dtype)
+        torch.set_default_dtype(self.dtype or dtype)
         try:
             with torch.no_grad(), warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # about lines that nobody wrote
@@ -93,6 +100,10 @@ class LineRunner:
         finally:
             torch.set_default_dtype(dtype)
             torch.set_rng_state(random)
+
+
+def _unchanged(value: Any) -> Any:
+    return value
 
 
 def _writes(tree: ast.Module, target: str, is_own: bool) -> bool:
@@ -112,8 +123,10 @@ def _written(tree: ast.AST) -> Iterator[ast.AST]:
             yield from (_owner(t) for t in node.targets if isinstance(t, ast.Subscript))
         elif isinstance(node, ast.Call):
             name = getattr(node.func, "attr", getattr(node.func, "id", ""))
-            if (name.endswith("_") and not name.endswith("__")) or any(
-                k.arg in ("out", "inplace") for k in node.keywords
+            if (
+                name in ("at", "fill", "copyto", "put")
+                or (name.endswith("_") and not name.endswith("__"))
+                or any(k.arg in ("out", "inplace") for k in node.keywords)
             ):
                 yield node
 

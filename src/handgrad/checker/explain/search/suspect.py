@@ -2,7 +2,7 @@
 
 import ast
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, wraps
 from types import ModuleType
 from typing import Any, Literal, TypeVar
@@ -55,6 +55,8 @@ class Suspect:
     gradients: Mapping[str, str]
     """Node -> the name of its gradient by hand."""
     backward: BackwardContext
+    frame: Mapping[str, object] | None = None
+    """For a line inside a function that was called: the user's values of the names there."""
     _tried: dict[str, bool] = field(default_factory=dict)
     _made: dict[int, Tensor] = field(default_factory=dict)
     kept: dict[Callable[..., Any], Any] = field(default_factory=dict)
@@ -70,8 +72,11 @@ class Suspect:
 
     @property
     def node(self) -> Bind:
-        assert self.grade.hand.node is not None
-        return self.grade.hand.node
+        """The node, under the name that it has where the statement stands."""
+        node = self.grade.hand.node
+        inner = self.frame if self.frame is not None else {}
+        name = next((name for name, value in inner.items() if value is node.value), node.name)
+        return node if name == node.name else replace(node, name=name)
 
     @property
     def made(self) -> Tensor:
@@ -140,7 +145,7 @@ class Suspect:
         if self.unit is None:
             return False
         tree = ast.parse(self.unit.source(self.unit.text) + "\n" + self.rest)
-        return calls_only_libraries(tree, self.scope)
+        return calls_only_libraries(tree, self.scope.outer)
 
     @cached_property
     def trials(self) -> range:
@@ -165,7 +170,7 @@ class Suspect:
     @property
     def is_looped(self) -> bool:
         """Whether the statement runs with the loop around it."""
-        return self.unit is not None and bool(self.unit.head)
+        return self.unit is not None and self.unit.loop is not None
 
     @cached_property
     def allowed(self) -> int:

@@ -2,7 +2,7 @@
 
 import ast
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 
 from handgrad.checker.explain.search.edits import Text
@@ -78,7 +78,7 @@ class Unit:
 
     def source(self, text: str) -> str:
         """Return the source to run with `text` instead of the statement."""
-        if isinstance(self.tree, ast.Return):
+        if isinstance(self.tree, ast.Return) and not self.head:
             text = f"{RETURNED} ={text.removeprefix('return')}"
         return self.head + textwrap.indent(text, self.indent) + self.tail
 
@@ -118,20 +118,42 @@ def unit_of(statement: Statement, name: str, looped: bool, first: Statement) -> 
 
 
 def calls_only_libraries(tree: ast.AST, names: NamesAt) -> bool:
-    """Tell whether code calls only functions of libraries without side effects."""
+    """Tell whether code calls only functions of libraries, or its own, without side effects."""
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    defined = {function.name for function in functions} | set(_methods(tree))
+    inner = {name for function in functions for name in _locals(function)}
     for node in ast.walk(tree):
         if isinstance(node, _NEVER):
             return False
-        if isinstance(node, ast.Call) and not _is_known(node.func, names):
+        if isinstance(node, ast.Call) and not (
+            getattr(node.func, "id", getattr(node.func, "attr", "")) in defined
+            or _is_known(node.func, names, inner)
+        ):
             return False
     return True
+
+
+def _methods(tree: ast.AST) -> Iterator[str]:
+    """Yield the names of the methods that a program defines: `layer.__define__("backward", f)`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "__define__":
+            yield str(getattr(node.args[0], "value", ""))
+
+
+def _locals(function: ast.FunctionDef) -> Iterator[str]:
+    """Yield the names of a function's parameters, and those that it sets."""
+    for node in ast.walk(function):
+        if isinstance(node, ast.arg):
+            yield node.arg
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
 
 
 _NEVER = (ast.Lambda, ast.Await, ast.Yield, ast.YieldFrom, ast.While, ast.Import, ast.ImportFrom,
           ast.Global, ast.Nonlocal, ast.Delete)  # fmt: skip
 
 
-def _is_known(function: ast.expr, names: NamesAt) -> bool:
+def _is_known(function: ast.expr, names: NamesAt, inner: Set[str]) -> bool:
     if isinstance(function, ast.Name):
         if function.id not in names:
             return function.id in PURE
@@ -147,7 +169,9 @@ def _is_known(function: ast.expr, names: NamesAt) -> bool:
     root: ast.expr = function
     while isinstance(root, ast.Attribute):
         root = root.value
-    return not isinstance(root, ast.Name) or root.id in names or root.id in PURE
+    if not isinstance(root, ast.Name):
+        return True
+    return root.id in names or root.id in inner or root.id in PURE
 
 
 def _target(tree: ast.stmt, statement: Statement, name: str) -> str:

@@ -43,12 +43,21 @@ def _branches(suspect: Suspect) -> list[Branch]:
     shared = suspect.backward
     names = {number: hand.name for number, hand in shared.hands.items()}
     scope = suspect.hand.own_final().scope
-    return branches(suspect.forward, suspect.node, names, scope)
+    if suspect.frame is None:
+        outer = None if scope is None else scope.names
+        return branches(suspect.forward, suspect.hand.node, names, outer)
+    inner = {id(value): name for name, value in suspect.frame.items()}
+    for number, hand in shared.hands.items():
+        names[number] = inner.get(id(hand.own_final().value), hand.name)
+    return branches(suspect.forward, suspect.hand.node, names, suspect.frame)
 
 
 def _lines(suspect: Suspect, found: list[Branch]) -> Iterator[str]:
     """Yield the statement with one contribution, and with all of them."""
     unit, text = suspect.unit, suspect.shown
+    if suspect.frame is not None:
+        yield from _inner_lines(suspect, found)
+        return
     name, tree = (suspect.hand.name, None) if unit is None else (unit.target, unit.tree)
     among = None if text is None else _among(text, name)
     if among is not None or isinstance(tree, ast.Return):
@@ -64,6 +73,17 @@ def _lines(suspect: Suspect, found: list[Branch]) -> Iterator[str]:
     if len(found) > 1:
         first, *rest = (branch.expression for branch in found)
         yield "\n".join([f"{name} {sign} {first}", *(f"{name} += {text}" for text in rest)])
+
+
+def _inner_lines(suspect: Suspect, found: list[Branch]) -> Iterator[str]:
+    """Yield a line inside a function with one contribution instead of one of its expressions."""
+    text = suspect.shown
+    if text is None or text.value is None:
+        return
+    parts = text.value.elts if isinstance(text.value, ast.Tuple) else [text.value]
+    for branch in found:
+        for part in parts:
+            yield text.replace(part, str(branch.expression))
 
 
 def _among(text: Text, name: str) -> ast.expr | None:

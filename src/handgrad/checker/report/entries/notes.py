@@ -1,38 +1,16 @@
 """Notes: what is worth knowing apart from wrong gradients."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 
 from handgrad.checker.judge.grade import Grade
 from handgrad.checker.passes.compare import LIMITS, ratio_of
 from handgrad.checker.passes.replay import OWN_GRAD
-from handgrad.checker.passes.truth import Pass
 from handgrad.checker.record.instrument import Statement
-from handgrad.checker.record.trace import Barrier, Bind, Compared, Event, Op, Trace, key_of
+from handgrad.checker.record.trace import Barrier, Bind, Compared, Op, key_of
 from handgrad.checker.records import Note, Place
+from handgrad.checker.report.entries.evidence import NoteEvidence, Remark
+from handgrad.checker.report.entries.factors import kept_factor, natural_loss
 from handgrad.text import listed
-
-
-@dataclass(frozen=True)
-class NoteEvidence:
-    """What a note is drawn from: one pass, its grades, and the trace of the file."""
-
-    trace: Trace
-    forward: Pass
-    grades: Sequence[Grade]
-    again: Sequence[Grade]
-    """Later definitions of gradients that are judged already."""
-    backward: Sequence[Event]
-    """The operations and names that compute the gradients."""
-
-    @property
-    def later(self) -> Sequence[Event]:
-        """The events after the loss."""
-        return self.trace.events[self.forward.end + 1 :]
-
-
-Remark = tuple[str, str | None, Place]
-"""A note without its code: the message, the tensor that it is about, and the place."""
 
 
 def alias(evidence: NoteEvidence) -> Iterator[Remark]:
@@ -201,6 +179,8 @@ NOTES: Mapping[str, Callable[[NoteEvidence], Iterator[Remark]]] = {
     "HG213": again,
     "HG214": cut_loops,
     "HG217": clipped,
+    "HG222": kept_factor,
+    "HG223": natural_loss,
 }
 
 

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from handgrad.checker.passes.truth import Pass
-from handgrad.checker.record.scope import Scope
 from handgrad.checker.record.trace import Bind, Op
 from handgrad.checker.write.compose.broadcasting import expanded
 from handgrad.checker.write.compose.compose import Composer
@@ -31,7 +30,7 @@ class Branch:
 
 
 def branches(
-    forward: Pass, node: Bind, names: Mapping[int, str], scope: Scope | None = None
+    forward: Pass, node: Bind, names: Mapping[int, str], scope: Mapping[str, object] | None = None
 ) -> list[Branch]:
     """Return the branches of a node's gradient, in the order of the forward pass.
 
@@ -42,7 +41,7 @@ def branches(
     value = graph.of(node)
     if value is None:
         return []
-    refs = References(graph, scope.names if scope is not None else loss_names(graph))
+    refs = References(graph, dict(scope) if scope is not None else loss_names(graph))
     composer = Composer(graph, refs)
     result = []
     for consumer in _consumers(graph, value):
@@ -62,6 +61,11 @@ def loss_names(graph: Graph) -> dict[str, object]:
         binds = (e for e in graph.forward.events if type(e) is Bind)
         scopes = [b.scope for b in binds if b.scope is not None][-1:]
     return dict(scopes[0].names) if scopes else {}
+
+
+def numpy_name(names: Mapping[str, object]) -> str:
+    """Return the user's name of NumPy."""
+    return next((n for n, v in names.items() if getattr(v, "__name__", "") == "numpy"), "np")
 
 
 def _is_end(graph: Graph, value: Value) -> bool:

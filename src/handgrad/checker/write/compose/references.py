@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from handgrad.checker.record.carriers import tensor_of
 from handgrad.checker.record.instrument import HOOK
 from handgrad.checker.record.trace import Op, tensors_in
 from handgrad.checker.write.compose.constants import Spellings
@@ -46,7 +47,8 @@ class References:
 
     def __init__(self, graph: Graph, names: Mapping[str, Any]) -> None:
         self.graph = graph
-        self.names = {k: v for k, v in names.items() if k != HOOK and not k.startswith("__")}
+        own = ((k, v) for k, v in names.items() if k != HOOK and not k.startswith("__"))
+        self.names = {name: tensor_of(value) for name, value in own}
         self.spellings = Spellings(self.names)
         self.remember: Callable[[Value], ast.expr | None] | None = None
         """Recomputes a value that has lost its name in an earlier line; returns its new name."""
@@ -242,6 +244,7 @@ def _walk(names: Mapping[str, Any]) -> Iterator[tuple[str, Tensor]]:
             if id(value) in visited or len(visited) > _WIDTH:
                 continue
             visited.add(id(value))
+            value = tensor_of(value)
             if isinstance(value, Tensor):
                 yield text, value
             else:

@@ -7,12 +7,13 @@ from typing import Any
 
 from torch import Tensor
 
-from handgrad.checker.passes.forward import ForwardPass, find_passes
+from handgrad.checker.passes.forward import ForwardPass, find_passes, make_pass
 from handgrad.checker.passes.truth import Pass, differentiated
+from handgrad.checker.record.carriers import is_array
 from handgrad.checker.record.instrument import Statement
 from handgrad.checker.record.trace import Bind, Trace
 from handgrad.checker.records import CellError, Place
-from handgrad.checker.write.compose.branches import loss_names
+from handgrad.checker.write.compose.branches import loss_names, numpy_name
 from handgrad.checker.write.compose.expression import Expr, parsed, printed
 from handgrad.checker.write.compose.graph import Graph, Value, zeros_as
 from handgrad.checker.write.compose.references import References
@@ -20,6 +21,7 @@ from handgrad.checker.write.derive.blocks import write_fused
 from handgrad.checker.write.derive.records import Derivation, Gradient, MissingStep
 from handgrad.checker.write.derive.verify import ExecutedLines, TensorValues, verdict_of
 from handgrad.checker.write.derive.writer import DerivedLines, Writer, seed_of
+from handgrad.checker.write.dialect import in_numpy
 from handgrad.errors import CheckError
 
 NO_LOSS = "nothing to derive: no loss was computed from named tensors"
@@ -46,6 +48,22 @@ def latest_pass(trace: Trace, names: Mapping[str, Any], file: str) -> ForwardPas
         raise CheckError(f"{file}: {NO_LOSS}")
     values = {id(value) for value in names.values()}
     return max(passes, key=lambda p: (id(p.outputs[0]) in values, p.backward is not None, p.end))
+
+
+def array_pass(trace: Trace, out: Tensor, upstream: Tensor, name: str) -> ForwardPass:
+    """Return the pass of NumPy code that leads to `out`, differentiated by its named inputs.
+
+    Raises CheckError if `out` depends on none.
+    """
+    named = {b.name for b in trace.of(Bind) if b.value.is_floating_point()}
+    hands = {f"d{name}": name for name in named}
+    made = make_pass(trace, (out,), (upstream,), None, hands)
+    if made is None:
+        raise CheckError(
+            f"{name}: nothing to derive: the result depends on no floating-point array among the "
+            "inputs"
+        )
+    return made
 
 
 def _passes(trace: Trace) -> list[ForwardPass]:
@@ -97,6 +115,9 @@ def derive_pass(
         MissingStep(line, None, None, f"the derived line raised {error}")
         for line, error in run.failed.items()
     ]
+    if is_array(undone.outputs[0]):
+        alias = numpy_name(loss_names(graph))
+        lines = [in_numpy(line, alias) for line in lines]
     return Derivation(file, _loss_name(forward) or "loss", tuple(lines), tuple(gradients),
                       tuple(missing), tuple(errors))  # fmt: skip
 

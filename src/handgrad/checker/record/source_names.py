@@ -1,0 +1,39 @@
+"""Gradients by hand in a source that has not run: names alone."""
+
+import re
+
+from handgrad.checker.record.gradient_names import hand_names
+
+
+def has_hand_gradients(source: str) -> bool:
+    """Tell, without running it, whether a file names a gradient by hand: `dh` beside `h`.
+
+    Works on code that Python alone cannot parse (magics), line by line.
+    """
+    names: set[str] = set()
+    for line in source.split("\n"):
+        target = re.match(
+            r"\s*(?:def \w+\()?([\w\s,.\[\]:'\"]+?)\s*(?:[-+*/@|&]|\*\*|//)?=[^=]", line
+        )
+        if target:
+            names.update(re.findall(r"[A-Za-z_]\w*", target[1]))
+        names.update(re.findall(r"\bfor\s+(\w+)\b|\bdef\s+\w+\(([^)]*)\)", line) and _bound(line))
+    return bool(hand_names(names)) or bool(_COMPARED.search(source))
+
+
+def may_have_gradients(source: str) -> bool:
+    """Tell, without running it, whether a file may compute gradients by hand under any name."""
+    return has_hand_gradients(source) or bool(_HINTS.search(_AUTOGRAD.sub("", source)))
+
+
+_AUTOGRAD = re.compile(
+    r"requires_grad\w*|no_grad|zero_grad|\w*\.backward\(|set_grad_enabled|enable_grad|retain_grad|"
+    r"autograd|clip_grad\w*|\.grad\b(?!\s*[-+*/]?=)|gradient descent"
+)
+"""What autograd has to do with gradients, or a comment: no gradient by hand."""
+_HINTS = re.compile(r"grad|delta|def \w*(?:back|bprop)|\w*error\b\s*[-+*]?=", re.IGNORECASE)
+_COMPARED = re.compile(r"\w+\(\s*(['\"])\w+\1\s*,\s*(?:d|grad_?)\w+\s*,\s*\w+(?:\.grad)?\s*\)")
+
+
+def _bound(line: str) -> set[str]:
+    return set(re.findall(r"[A-Za-z_]\w*", line))
