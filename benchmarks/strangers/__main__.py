@@ -81,6 +81,7 @@ def main() -> int:
         found.append(one)
         if asked.verbose:
             _say(one)
+            sys.stdout.flush()
     return int(not report(found))
 
 

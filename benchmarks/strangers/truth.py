@@ -67,7 +67,7 @@ def run(source: str, target: str = "", nudge: Any = None) -> dict[str, Any]:
     names: dict[str, Any] = {"__name__": "__main__", "__nudge__": nudge}
     before = torch.get_default_dtype()
     torch.set_default_dtype(torch.float64)
-    np.random.seed(0)  # noqa: NPY002: the programs may use the legacy generator
+    np.random.seed(0)  # noqa: NPY002, what programs draw from
     torch.manual_seed(0)
     try:
         with contextlib.redirect_stdout(io.StringIO()), np.errstate(all="ignore"):
