@@ -13,6 +13,7 @@ explain     why a line is wrong and what corrects it: causes, and the search for
 functions   check_function: a whole function against a reference
 report      rows and notes from grades; text, HTML, JSON and CSV from reports
 session     one recorded file, from its passes to its report
+scalars     engines of numbers that differentiate themselves: each operation's rule, by experiment
 run         notebooks and scripts in child processes: time limits, output, several at once
 exercise    a forward pass as a notebook with blanks
 derive      the backward pass of a file or a function, written and verified

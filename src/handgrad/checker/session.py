@@ -33,6 +33,7 @@ from handgrad.checker.report.entries.evidence import NoteEvidence
 from handgrad.checker.report.entries.notes import find_notes
 from handgrad.checker.report.entries.rows import missing_rows, row_of
 from handgrad.checker.report.entries.shuffles import unread_shuffles
+from handgrad.checker.report.entries.unreached import with_shapes, with_unreached
 from handgrad.checker.report.entries.unwritten import unwritten
 from handgrad.checker.report.report import Report
 from handgrad.errors import CheckError
@@ -109,7 +110,10 @@ class Session:
         """
         with torch._C.DisableTorchFunction(), torch.enable_grad():
             findings = self._findings(file, only)
-        rows, notes = tuple(findings.rows), tuple(findings.notes)
+        ran = {bind.statement for bind in self.recorder.trace.of(Bind)}
+        reached = with_unreached(findings.rows, self.statements, ran, errors)
+        rows, notes = tuple(reached), tuple(findings.notes)
+        errors = with_shapes(errors, rows, self.statements, self.recorder.trace.shapes)
         listings = self._listings(rows)
         return Report(file, rows, notes, tuple(errors), tuple(findings.edges), listings)
 

@@ -188,6 +188,7 @@ class Extension:
         text = self._running[0][1]
         self._running.clear()
         with self._guarded():
+            self.journal.judge_engines(text)
             watch = self.watch
             if watch is None:
                 return

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from handgrad.checker.records import Hint, Note, Row
 from handgrad.checker.report.report import Report
+from handgrad.checker.scalars.check import check_engines, may_define_engine
 from handgrad.errors import CheckError
 from handgrad.notebook.source import CellText
 
@@ -56,6 +57,14 @@ class Journal:
             self._refusal = ""
             self._take(report)
         return None
+
+    def judge_engines(self, cell: CellText) -> None:
+        """Show the verdicts on the operations of an engine that the cell has just defined."""
+        if not may_define_engine(cell.raw):
+            return
+        engines = check_engines([(cell.number, cell.raw)], self._names)
+        if engines.rows:
+            self._take(engines.report(f"In [{cell.number}]"))
 
     def show_last(self) -> str | None:
         """Show the last verdicts at the current level; return what to print if there are none."""

@@ -9,6 +9,7 @@ from handgrad.checker.explain.causes import CAUSES
 from handgrad.checker.functions.causes import FUNCTION_CAUSES
 from handgrad.checker.report import codes
 from handgrad.checker.report.codes import Page, find, near, pages
+from handgrad.checker.scalars import order
 
 SOURCE = Path(codes.__file__).parents[2]
 NOTE = re.compile(r'"(HG2\d\d)"')
@@ -26,6 +27,7 @@ def test_every_note_has_a_page() -> None:
 def test_the_pages_of_causes_are_those_in_the_tables() -> None:
     tables = {cause.code: (cause.name, cause.page) for cause in CAUSES}
     tables |= {cause.code: (cause.name, cause.__doc__) for cause in FUNCTION_CAUSES}
+    tables[order.CODE] = (order.NAME, order.__doc__)
     read = {code: page.name for code, page in pages().items() if code.startswith("HG1")}
     assert read == {code: name for code, (name, _) in tables.items()}
     for code, (_, text) in tables.items():

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from handgrad.checker.explain.called import InFunction, called_names, in_functions, site_of, words
-from handgrad.checker.explain.causes import AS_IT_RAN, CAUSES, Cause
+from handgrad.checker.explain.causes import AS_IT_RAN, CAUSES, UNREAD, Cause
 from handgrad.checker.explain.search.finding import Explanation, Finding
 from handgrad.checker.explain.search.gather import suspects
 from handgrad.checker.explain.search.scene import BackwardContext, Scene, SceneReplay
@@ -158,7 +158,7 @@ def explained(suspect: Suspect) -> Explanation | None:
     several = len(suspect.grade.blamed.statements) > 1 or bool(suspect.grade.unjudged)
     if not suspect.views:
         return None  # its names were not recorded
-    for cause in CAUSES:
+    for cause in (*CAUSES, UNREAD):
         finding = _found(cause, suspect)
         if finding is not None:
             return _checked(suspect, cause.code, with_line(suspect, finding))

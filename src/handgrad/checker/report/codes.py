@@ -17,7 +17,11 @@ from pathlib import Path
 from handgrad.text import printable
 
 CHECKER = Path(__file__).parents[1]
-FOLDERS = (CHECKER / "explain" / "causes", CHECKER / "functions" / "causes")
+FOLDERS = (
+    CHECKER / "explain" / "causes",
+    CHECKER / "functions" / "causes",
+    CHECKER / "scalars",
+)
 HEADING = re.compile(r"((?:What|Why|Wrong|Right)(?::|$))(.*)")
 CODE = re.compile(r"HG\d{1,9}")
 MOST_NEAR = 3

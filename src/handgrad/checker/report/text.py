@@ -48,8 +48,8 @@ def body(report: ReportData, marks: dict[str, str] = MARKS) -> list[RenderableTy
     for section, rows in (("inherited", groups.inherited), ("right", groups.right)):
         if rows:
             parts += [_title(section), _table(rows, marks)]
-    if groups.missing:
-        parts.append(Text(f"\n{words.unwritten(report)}", style="dim"))
+    for line in filter(None, (words.unwritten(report), words.unreached(report))):
+        parts.append(Text(f"\n{line}", style="dim"))
     for section, entries in (("notes", words.notes(report)), ("errors", words.errors(report))):
         parts += [_title(section), _listed(entries)] if entries else []
     return parts

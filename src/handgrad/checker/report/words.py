@@ -184,8 +184,14 @@ def errors(report: ReportData) -> list[tuple[str, str]]:
 
 def unwritten(report: ReportData) -> str:
     """Return `Not written yet: dh, dW`, or nothing."""
-    missing = grouped(report).missing
+    missing = [row for row in grouped(report).missing if row.place is None]
     return f"Not written yet: {names(map(name, missing))}" if missing else ""
+
+
+def unreached(report: ReportData) -> str:
+    """Return `Not reached because of an error: dh, dW`, or nothing."""
+    missing = [row for row in grouped(report).missing if row.place is not None]
+    return f"Not reached because of an error: {names(map(name, missing))}" if missing else ""
 
 
 def names(many: Iterable[str]) -> str:
@@ -200,10 +206,13 @@ def summary(report: ReportData) -> str:
     groups = grouped(report)
     counts = report.counts
     written = sum(counts.values()) - counts["missing"]
+    unreached = sum(row.place is not None for row in groups.missing)
+    counts["missing"] -= unreached
     parts = {verdict: f"{n} {COUNTED[verdict]}" for verdict, n in counts.items() if n}
     if counts["wrong"]:
         parts["wrong"] += f" ({counted(len(groups.blame), 'line')} to blame)"
     missing = f"; {parts.pop('missing')}" if counts["missing"] else ""
+    missing += f"; {unreached} not reached" if unreached else ""
     errors = f"; {counted(len(report.errors), 'error')} in the file" if report.errors else ""
     verdicts = f": {', '.join(parts.values())}" if parts else ""
     return f"{counted(written, 'gradient')} by hand{verdicts}{missing}{errors}."

@@ -5,17 +5,25 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from handgrad.checker.records import CellError, Note
+from handgrad.checker.report.report import Report
 from handgrad.checker.run.cells import Cell
 from handgrad.checker.run.task import Task
+from handgrad.checker.scalars.check import Engines, check_engines
 from handgrad.checker.session import has_hand_gradients, may_have_gradients
 from handgrad.errors import CheckError
 
 
 class CheckTask(Task):
-    """Grade every gradient by hand. The request's `whole` runs training loops to their end."""
+    """Grade every gradient by hand, and the rules of every scalar engine.
+
+    The request's `whole` runs training loops to their end.
+    """
 
     def __init__(self, request: Mapping[str, Any]) -> None:
         super().__init__(request)
+        self._engines = Engines()
+        self._alone = False
+        """Whether the file has engines and no other gradient by hand."""
         self._later: list[Cell] = []
         self._cell: Cell | None = None
         if not request.get("whole"):
@@ -27,12 +35,20 @@ class CheckTask(Task):
         A file that trains with autograd alone may run for hours before this would come out.
         """
         self._later = list(cells)
-        if self.request["pairs"] or may_have_gradients("\n".join(cell.source for cell in cells)):
+        source = "\n".join(cell.source for cell in cells)
+        self._engines = check_engines([(cell.number, cell.source) for cell in cells])
+        if self.request["pairs"] or has_hand_gradients(source):
             return
-        raise CheckError(
-            f"{self.file}: nothing to check: found no gradient by hand, such as dh for a tensor h."
-            " If yours has another name, use --pair NAME=TENSOR"
-        )
+        self._alone = bool(self._engines.rows)
+        if not self._alone and not may_have_gradients(source):
+            raise CheckError(
+                f"{self.file}: nothing to check: found no gradient by hand, such as dh for a"
+                " tensor h. If yours has another name, use --pair NAME=TENSOR"
+            )
+
+    def has_enough(self) -> bool:
+        """Return whether there are engines alone: their definitions are judged without a run."""
+        return self._alone
 
     def begins(self, cell: Cell) -> None:
         """Note that a cell is about to run."""
@@ -47,5 +63,22 @@ class CheckTask(Task):
 
     def answer(self, errors: Sequence[CellError], notes: Sequence[Note]) -> dict[str, Any]:
         """Return the report."""
-        report = self.session.finish(self.file, errors)
+        report = self._engines.report(self.file, errors) if self._alone else self._graded(errors)
         return {"report": asdict(replace(report, notes=(*report.notes, *notes)))}
+
+    def _graded(self, errors: Sequence[CellError]) -> Report:
+        """Return the report on the gradients that ran, with that on the engines."""
+        engines = self._engines
+        try:
+            report = self.session.finish(self.file, errors)
+        except CheckError:
+            if not engines.rows:
+                raise
+            return engines.report(self.file, errors)
+        if not engines.rows:
+            return report
+        if not any(row.hand for row in report.rows):
+            return engines.report(self.file, errors)
+        listings = tuple(dict.fromkeys((*report.listings, *engines.listings)))
+        notes = (*report.notes, *engines.notes)
+        return replace(report, rows=(*report.rows, *engines.rows), notes=notes, listings=listings)

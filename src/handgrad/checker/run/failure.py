@@ -1,5 +1,6 @@
 """Errors of the user's code, each as one line: what was raised, and where in the file."""
 
+import difflib
 import os
 import re
 import traceback
@@ -8,6 +9,10 @@ from handgrad.checker.records import CellError
 from handgrad.text import one_line
 
 CELL_NAME = re.compile(r"<cell (\d+)>")
+
+
+SIMILAR = 0.8
+"""The share of letters in common from which a name is taken for a slip: one letter of five."""
 
 
 def cell_name(number: int) -> str:
@@ -22,7 +27,7 @@ def describe(error: BaseException, filename: str, cell: int | None) -> CellError
     frames = traceback.extract_tb(error.__traceback__)
     lines = [frame.lineno for frame in frames if frame.filename == filename]
     text = f"{type(error).__name__}: {_message(error)}".removesuffix(": ")
-    text += _other_cell(frames, filename) + _missing_file(error)
+    text += _meant(error) + _other_cell(frames, filename) + _missing_file(error)
     return CellError(cell, lines[-1] if lines else None, text)
 
 
@@ -34,6 +39,16 @@ def _message(error: BaseException) -> str:
         return ""
     more = " ..." if len(lines) > 1 else ""
     return one_line(lines[0]) + more if lines else ""
+
+
+def _meant(error: BaseException) -> str:
+    """Name what exists and is written almost as the name that does not."""
+    if not isinstance(error, NameError) or not error.name or error.__traceback__ is None:
+        return ""
+    *_, (frame, _line) = traceback.walk_tb(error.__traceback__)
+    known = {name for name in (*frame.f_locals, *frame.f_globals) if not name.startswith("__")}
+    near = difflib.get_close_matches(error.name, sorted(known), 1, SIMILAR)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def _other_cell(frames: traceback.StackSummary, filename: str) -> str:

@@ -53,6 +53,7 @@ def _suspect(grade: Grade, at: int, backward: BackwardContext) -> Suspect:
     keys = [key for _, key in memory]
     # where two share memory, one random gradient overwrites another
     apart = all(keys.count(key) == 1 for number, key in memory if number in grade.reads)
+    apart = apart and not any(grade.reads & scene.fixed for scene in backward.scenes)
     if len(backward.scenes) > 1 and (direct or hidden) and whole and grade.reads and apart:
         rights.append(torch.stack([p.values[1] for p in parts]).sum(0))
     scenes = zip(backward.scenes, rights, strict=False)

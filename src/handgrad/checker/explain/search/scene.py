@@ -40,6 +40,8 @@ class Scene:
 
     moments: dict[int, Moment] = field(default_factory=dict)
     late: NamesAt | None = None
+    fixed: set[int] = field(default_factory=set)
+    """The numbers of gradients that no scene replaces: they are tensors of the forward pass."""
 
 
 class SceneReplay(BackwardReplay):
@@ -57,7 +59,7 @@ class SceneReplay(BackwardReplay):
         super().__init__(forward, hands, True, corrections, truth)
         self.replay.dtype = dtype
         self.wanted = set(wanted)
-        self.scene = Scene()
+        self.scene = Scene(fixed=self.result.irreplaceable)
         binds = [b for hand in hands for b in hand.binds]
         self._changing = {key_of(b.value) for b in binds}
         scoped = (b.index for b in binds if b.scope is not None and b.scope.names)

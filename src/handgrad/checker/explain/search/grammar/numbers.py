@@ -151,7 +151,7 @@ def other_digits(suspect: Suspect, text: Text) -> Iterator[Edit]:
 def is_plain(off: float | None) -> bool:
     """Tell whether it is a number that somebody may have typed, or forgotten."""
     near = (off, 1 / off) if off is not None else ()
-    return any(abs(2 * x - round(2 * x)) < 1e-6 and abs(x) <= 24 for x in near)
+    return any(abs(2 * x - round(2 * x)) < 1e-6 and 0.5 <= abs(x) <= 24 for x in near)
 
 
 def _formed(

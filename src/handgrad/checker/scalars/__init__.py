@@ -1,0 +1,1 @@
+"""Scalar engines: the rule of each operation, judged by experiments."""
