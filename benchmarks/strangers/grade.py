@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.strangers.table import Fault, Program, replaced
-from benchmarks.strangers.truth import same
+from benchmarks.strangers.truth import same, scaled
 from handgrad.checker.records import Row
 from handgrad.checker.report.file_result import FileResult
+from handgrad.checker.report.report import Report
 from handgrad.checker.run.many import check_files
 
 TIMEOUT = 60.0  # seconds: a program takes one or two
@@ -75,9 +76,20 @@ def _judge(case: Case, result: FileResult) -> Judged:
         return Judged(case, "", silent, silent, silent, says)
     own = case.program.lines_to_blame(case.fault)
     named = bool(own & roots_lines) and roots_lines <= own
+    if not roots and _is_common(case, result.report, own):
+        return Judged(case, "", True, True, True, says)
     hits = [row for row in roots if own & _lines(row)]
     reason = named and any(row.cause in case.fault.causes for row in hits)
     return Judged(case, "", named, reason, named and any(_mends(case, r) for r in hits), says)
+
+
+def _is_common(case: Case, report: Report, own: set[int]) -> bool:
+    """Return whether the report notes, on the fault's line, a factor that all gradients have.
+
+    Where the loss is only printed, such a factor changes the learning rate and nobody is blamed.
+    """
+    said = any(n.code == "HG222" and n.place and n.place.line in own for n in report.notes)
+    return said and scaled(case.program, case.source)
 
 
 def _is_root(row: Row) -> bool:

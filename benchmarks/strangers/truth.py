@@ -83,8 +83,8 @@ def _array(value: Any) -> np.ndarray[Any, Any]:
     return np.array(value, dtype=np.float64)
 
 
-def gradients(program: Program, source: str) -> list[np.ndarray[Any, Any] | None]:
-    """Return the gradients that `source` computes; None in place of all of them if it raises."""
+def gradients(program: Program, source: str) -> list[Any]:
+    """Return the gradients that `source` computes, as arrays; None for each if it raises."""
     try:
         names = run(source)
         values = [eval(hand, names) for hand in program.values()]
@@ -103,6 +103,15 @@ def _near(right: Any, other: Any, within: float) -> bool:
     if right is None or other is None or right.shape != other.shape:
         return False
     return bool(np.abs(right - other).max() <= within * np.abs(right).max())
+
+
+def scaled(program: Program, source: str) -> bool:
+    """Return whether `source` computes the correct program's gradients times one number."""
+    right, other = gradients(program, program.source), gradients(program, source)
+    if any(a is None or b is None or a.shape != b.shape for a, b in zip(right, other, strict=True)):
+        return False
+    factor = np.vdot(right[0], other[0]) / np.vdot(right[0], right[0])
+    return all(_near(factor * a, b, CLOSE) for a, b in zip(right, other, strict=True))
 
 
 def slopes(program: Program) -> list[str]:
