@@ -33,7 +33,7 @@ class Judged:
 
     case: Case
     failed: str  # "crashed", "refused" or "timeout"; "" if there is a report
-    named: bool  # the line of the fault is blamed, and no correct line
+    named: bool  # the line of the fault is blamed, and no other gradient
     reason: bool
     line: bool  # the offered line makes the program's gradients right
     says: tuple[str, ...]  # each line that is blamed, or why there is no report
@@ -75,7 +75,8 @@ def _judge(case: Case, result: FileResult) -> Judged:
         silent = not roots_lines and not any("not graded" in n.message for n in result.report.notes)
         return Judged(case, "", silent, silent, silent, says)
     own = case.program.lines_to_blame(case.fault)
-    named = bool(own & roots_lines) and roots_lines <= own
+    blamed = [_lines(row) for row in roots] or [roots_lines]
+    named = bool(own & roots_lines) and all(own & lines for lines in blamed)
     if not roots and _is_common(case, result.report, own):
         return Judged(case, "", True, True, True, says)
     hits = [row for row in roots if own & _lines(row)]
@@ -89,7 +90,8 @@ def _is_common(case: Case, report: Report, own: set[int]) -> bool:
     Where the loss is only printed, such a factor changes the learning rate and nobody is blamed.
     """
     said = any(n.code == "HG222" and n.place and n.place.line in own for n in report.notes)
-    return said and scaled(case.program, case.source)
+    known = case.fault is not None and "HG222" in case.fault.causes
+    return said and (known or scaled(case.program, case.source))
 
 
 def _is_root(row: Row) -> bool:

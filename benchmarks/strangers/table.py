@@ -11,6 +11,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "bessel": ("HG118",),
     "branch": ("HG101", "HG103", "HG109", "HG121", "HG124"),
     "closed": ("HG119", "HG120", "HG121", "HG122", "HG123"),
+    "common": ("HG222",),
     "elementwise": ("HG115", "HG114"),
     "exponent": ("HG104", "HG109", "HG116"),
     "factor": ("HG103", "HG104", "HG116"),
