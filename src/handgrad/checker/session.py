@@ -85,7 +85,10 @@ class Session:
         self.sources.append((cell, source))
         self._uses_numpy = self._uses_numpy or uses_numpy(tree)
         tree = Instrumenter(self.statements, cell, source).module(tree)
-        return entering(tree) if self._uses_numpy else tree
+        if not self._uses_numpy:
+            return tree
+        self.recorder.expect_arrays()
+        return entering(tree)
 
     def leave_when_done(self, cells: Sequence[tuple[int | None, str]]) -> None:
         """Leave the file once nothing that is still to run of `cells` computes a gradient."""

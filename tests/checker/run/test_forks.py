@@ -105,7 +105,8 @@ def start(server: ForkServer, source: str) -> Child:
     """A forked child that runs a script of that text."""
     request = {"shown": "s.py", "path": f"{os.getcwd()}/s.py", "kind": "script", "task": CHECK}
     request |= {"cells": [[None, source, None]], "pairs": {}, "max_steps": None}
-    request |= {"timeout": 60.0, "scratch": os.getcwd()}
+    request |= {"timeout": 60.0, "scratch": os.getcwd(), "folder": os.getcwd()}
+    request |= {"arguments": (), "module": None}
 
     def forked(kind: str, events: int, stop: threading.Event) -> ForkedChild:
         child = server.fork(events, stop)

@@ -24,7 +24,10 @@ def follow_own_modules(hook: object) -> None:
     def get_code(loader: SourceFileLoader, name: str) -> CodeType | None:
         if not _is_own(loader.path):
             return plainly(loader, name)
-        tree = ast.parse(loader.get_data(loader.path))
+        try:
+            tree = ast.parse(loader.get_data(loader.path))
+        except SyntaxError:  # let the import itself raise it
+            return plainly(loader, name)
         if not uses_numpy(tree):
             return plainly(loader, name)
         code: CodeType = compile(entering(tree), loader.path, "exec", dont_inherit=True)

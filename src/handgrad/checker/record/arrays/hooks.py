@@ -40,6 +40,10 @@ class ArrayHooks:
             if self._entrance is not None:
                 self._entrance.leave()
 
+    def expect_arrays(self) -> None:
+        """Load NumPy support now: an import in the midst of the user's code may be seen there."""
+        self._loaded()
+
     def lift(self, value: Any) -> Any:
         """Hook: a value enters the user's program; return it with tracked arrays in it."""
         return self._loaded().lift(value)
