@@ -166,9 +166,10 @@ class _Maker:
     def made(self, parts: set[int]) -> ForwardPass | None:
         """Return the pass that sees the steps which hold `parts`."""
         view, end = view_of(self.trace, parts), self.end
-        history = view.events[_after_barrier(view, end) : end + 1]
+        history = view.events[_after_barrier(self.trace, end) : end + 1]
         changed = changed_elsewhere(self.trace, view, end)
-        leaves, asked = leaves_of(history, self.outputs, self.hands, set(changed))
+        known = [e for e in self.trace.events[: end + 1] if type(e) is Bind]
+        leaves, asked = leaves_of(history, self.outputs, self.hands, set(changed), known)
         ops = needed(history, self.outputs, leaves | changed.keys())
         live = _live(ops, leaves)
         if not live:

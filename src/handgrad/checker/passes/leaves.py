@@ -15,12 +15,13 @@ def leaves_of(
     outputs: Sequence[Tensor],
     hands: Mapping[str, str],
     changed: set[int],
+    known: Sequence[Bind],
 ) -> tuple[set[int], frozenset[int] | None]:
     """Return the storages to differentiate by, and those of them that are parameters.
 
     These require a gradient or, where none on the way to the outputs does, are where the way
     begins; then the parameters are those updated or with a gradient by hand. `changed` is the
-    memory that other steps wrote to.
+    memory that other steps wrote to, `known` all names so far, those before a pause too.
     """
     node_names = set(hands.values())
     nodes = [e for e in history if type(e) is Bind and e.name in node_names]
@@ -36,11 +37,11 @@ def leaves_of(
     if required:
         more = {key_of(b.value) for b in nodes if not _computed(history, b, required)}
         return required | more, None
-    by_hand = {key_of(b.value) for b in nodes}
+    by_hand = {key_of(b.value) for b in known if b.name in node_names}
     starts = _updated(history, nodes, hands)
     # w = 0.1 * torch.randn(...): the parameter is w
     named = _sources(history, outputs, starts | changed, by_hand)
-    named &= {key_of(e.value) for e in history if type(e) is Bind}
+    named &= {key_of(b.value) for b in known}
     starts |= {key_of(b.value) for b in nodes if not _computed(history, b, named | starts)}
     sources = _sources(history, outputs, starts | changed, by_hand)
     return starts | sources, frozenset(starts | by_hand | changed)

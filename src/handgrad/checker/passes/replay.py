@@ -210,20 +210,22 @@ class Replay:
         storage = self.trace.storage_at(value, index)
         small = value.element_size() * value.numel() * 4 < storage.nbytes()
         if (small and not leaf) or value.layout is not torch.strided:
-            return self._constant(self.trace.at(value, index).detach().clone())
+            return self._constant(self.trace.at(value, index).detach().clone(), exact=not leaf)
         base = self._bases.get(key)
         if base is None or base.element_size() < value.element_size() or not _alike(base, value):
             flat = torch.empty(0, dtype=value.dtype, device=value.device)
-            base = self._constant(flat.set_(storage).clone())
+            base = self._constant(flat.set_(storage).clone(), exact=not leaf)
             self._bases[key] = base
         view = base.as_strided(value.shape, value.stride(), value.storage_offset())
         return view.detach().requires_grad_() if leaf and self.grad else view
 
-    def _constant(self, value: Tensor) -> Tensor:
+    def _constant(self, value: Tensor, exact: bool) -> Tensor:
+        """Return a value, moved within rounding; where `exact`, whole numbers (labels) stay."""
         value = self._cast(value)
-        if self.move is not None and value.is_floating_point():
-            value = self.move(value)
-        return value
+        if self.move is None or not value.is_floating_point():
+            return value
+        moved = self.move(value)
+        return torch.where(value.frac() == 0, value, moved) if exact else moved
 
 
 def _draws(func: Any, args: Any, kwargs: Any) -> bool:
