@@ -102,6 +102,10 @@ class Naming:
         """Tell whether the name says whose gradient it is."""
         return name in self.named or name in self.compared
 
+    def suggests(self, definition: Definition) -> bool:
+        """Tell whether its name or a comparison says that it is a gradient."""
+        return definition.name in self.likely or self.has_node(definition.name)
+
     def definitions(self, others: Set[str] = frozenset()) -> list[Definition]:
         """Return what may be gradients by hand, in program order; so may these `others`."""
         found = definitions(self.trace, {*self.named, *self.compared, *self.likely, *others})

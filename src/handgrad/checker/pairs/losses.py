@@ -11,14 +11,12 @@ from dataclasses import astuple, dataclass, field, replace
 
 from handgrad.checker.pairs.hands import Definition, HandGradient, Naming
 from handgrad.checker.pairs.pairing import paired
+from handgrad.checker.pairs.tries import worth_trying
 from handgrad.checker.pairs.verdict import verdict_on
 from handgrad.checker.passes.forward import LOSSES, ForwardPass, merged
 from handgrad.checker.passes.truth import Pass, differentiated
 from handgrad.checker.record.trace import Bind, Elsewhere, Op, Trace, key_of
 from handgrad.errors import CheckError
-
-MOST_TRIED = 6
-"""So many losses are tried by value at most: each costs a differentiation."""
 
 
 def hands_by_loss(
@@ -28,7 +26,10 @@ def hands_by_loss(
     naming = Naming.of(trace, passes, pairs)
     start = min((p.end for p in passes), default=0)
     others = _between(trace, start, naming)
-    definitions = [d for d in naming.definitions(others) if not _is_forward(d, passes)]
+    found = naming.definitions(set(others.values()))
+    # a name of what some step's gradients read may mean something else where a model is evaluated
+    read = [d for d in found if naming.suggests(d) or any(id(b.value) in others for b in d.binds)]
+    definitions = [d for d in read if not _is_forward(d, passes)]
     if not definitions:
         return []
     return sorted(_Losses(trace, passes, naming).of(definitions), key=lambda h: h.number)
@@ -140,8 +141,7 @@ class _Losses:
         if len(passes) == 1:
             return self._hands(group, passes[0])
         best: tuple[int, list[HandGradient]] | None = None
-        for forward in passes[:MOST_TRIED]:
-            hands = self._hands(group, forward)
+        for forward, hands in worth_trying([(p, self._hands(group, p)) for p in passes]):
             count, hands = _judged(forward, hands)
             if best is None or count > best[0]:
                 best = count, hands
@@ -180,17 +180,17 @@ def _is_forward(definition: Definition, passes: Sequence[ForwardPass]) -> bool:
     return any(first < p.end and key in (p.leaves | made_by(p)) for p in passes)
 
 
-def _between(trace: Trace, start: int, naming: Naming) -> set[str]:
-    """Return the names, whatever they are, of what gradients by hand are computed from."""
+def _between(trace: Trace, start: int, naming: Naming) -> dict[int, str]:
+    """Return what gradients by hand are computed from: the names, whatever they are, by id."""
     made: dict[int, Op] = {id(t): e for e in trace.of(Op) if e.index > start for t in e.outputs}
     names = {id(b.value): b.name for b in trace.of(Bind) if b.index > start and b.kind != "param"}
     todo = [b.value for b in trace.of(Bind) if b.index > start and naming.has_node(b.name)]
     seen = {id(t) for t in todo}
-    found = set()
+    found: dict[int, str] = {}
     while todo:
         value = todo.pop()
         if id(value) in made and id(value) in names:
-            found.add(names[id(value)])
+            found[id(value)] = names[id(value)]
         new = [t for t in made[id(value)].inputs if id(t) not in seen] if id(value) in made else []
         seen |= {id(t) for t in new}
         todo += new

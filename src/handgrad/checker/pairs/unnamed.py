@@ -38,7 +38,7 @@ def unnamed(
     if not asked:
         return list(pairs)
     try:
-        whole = with_inner(forward)
+        whole = with_inner(forward, {hand.final().value.shape for hand in asked})
     except RuntimeError:
         return list(pairs)
     if whole is None:

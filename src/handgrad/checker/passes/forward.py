@@ -62,6 +62,12 @@ class ForwardPass:
         binds = [b for b in self.events if type(b) is Bind and b.value.is_floating_point()]
         return [b for b in binds if id(b.value) in computed or key_of(b.value) in self.leaves]
 
+    @cached_property
+    def size(self) -> int:
+        """The bytes that it computed: what its differentiation costs is a multiple of them."""
+        made = {key_of(t): t for e in self.events if type(e) is Op for t in e.outputs}
+        return sum(t.untyped_storage().nbytes() for t in made.values())
+
     def writes_before(self, bind: Bind) -> int:
         """Return how often the forward pass had written to the value when it got this name."""
         return bisect(self._writes.get(key_of(bind.value), []), bind.index)

@@ -1,9 +1,11 @@
 """Results of forward operations that have no name: `x @ W` in `h = torch.tanh(x @ W + b)`."""
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import fields, replace
 from typing import Any
+
+from torch import Size
 
 from handgrad.checker.passes.forward import ForwardPass
 from handgrad.checker.passes.truth import Pass, differentiated
@@ -13,6 +15,8 @@ from handgrad.checker.records import Place
 
 MOST = 400
 """A pass with more unnamed results (a loop over elements) is not searched for them."""
+MOST_BYTES = 64 * 2**20
+"""A pass that computes more than this is not differentiated a second time for them."""
 _OPERATORS: Mapping[str, type] = {
     "matmul": ast.MatMult,
     "add": ast.Add,
@@ -25,12 +29,16 @@ _OPERATORS: Mapping[str, type] = {
 }
 
 
-def with_inner(forward: Pass) -> Pass | None:
-    """Return the pass in which the unnamed results are nodes too; None if there are none, or many.
+def with_inner(forward: Pass, shapes: Container[Size]) -> Pass | None:
+    """Return the pass in which the unnamed results of these shapes are nodes too.
+
+    None if there are none, or many, or if the pass is large and this would cost too much.
 
     Raises RuntimeError as `differentiated` does.
     """
-    unnamed = list(_unnamed(forward))
+    unnamed = [bind for bind in _unnamed(forward) if bind.value.shape in shapes]
+    if forward.size > MOST_BYTES:
+        return None
     if not 0 < len(unnamed) <= MOST:
         return None
     plain = ForwardPass(**{f.name: getattr(forward, f.name) for f in fields(ForwardPass)})

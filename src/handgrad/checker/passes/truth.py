@@ -54,12 +54,14 @@ def differentiated(forward: ForwardPass) -> Pass:
         name = next(e.func.__name__ for e in forward.events if type(e) is Op and e.index == index)
         raise RuntimeError(f"{name}: {reason}")
     truth, parts = gradients(replay, forward.outputs, forward.seeds, forward.end)
+    del replay  # with all its tensors, before others are made
     order = list(truth)
     noise = noise_of(partial(_moved, forward, draws, order), [truth[i] for i in order], forward.eps)
     if forward.backward is not None:
         autograd = forward.backward.gradients
     else:
         native = replayed(forward, draws, dtype=None)
+        native.uses.clear()
         autograd, _ = gradients(native, forward.outputs, forward.seeds, forward.end)
     return Pass(
         **{field.name: getattr(forward, field.name) for field in fields(ForwardPass)},
@@ -100,6 +102,7 @@ def _moved(
 ) -> list[Tensor | None]:
     """Return each node's gradient from a replay whose results are moved within rounding."""
     replay = replayed(forward, draws, move=move)
+    replay.uses.clear()  # only the whole gradients count
     found, _ = gradients(replay, forward.outputs, forward.seeds, forward.end)
     return [found.get(i) for i in order]
 
