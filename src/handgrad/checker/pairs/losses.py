@@ -26,10 +26,10 @@ def hands_by_loss(
     naming = Naming.of(trace, passes, pairs)
     start = min((p.end for p in passes), default=0)
     others = _between(trace, start, naming)
-    found = naming.definitions(set(others.values()))
-    # a name of what some step's gradients read may mean something else where a model is evaluated
-    read = [d for d in found if naming.suggests(d) or any(id(b.value) in others for b in d.binds)]
-    definitions = [d for d in read if not _is_forward(d, passes)]
+    # a name of what some step's gradients read means something else where a model is evaluated
+    found = [d for d in naming.definitions(set(others.values())) if not _is_forward(d, passes)]
+    read = {d.binds[0].statement for d in found if any(id(b.value) in others for b in d.binds)}
+    definitions = [d for d in found if naming.suggests(d) or d.binds[0].statement in read]
     if not definitions:
         return []
     return sorted(_Losses(trace, passes, naming).of(definitions), key=lambda h: h.number)
