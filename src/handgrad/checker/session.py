@@ -157,9 +157,7 @@ class Session:
                 raise CheckError(f"{file}: {NO_LOSS}")
         notes += mishaps.notes
         if not rows:
-            reason = next(
-                (n.message for n in notes if n.code in ("HG215", "HG218", "HG220")), NO_GRADIENT
-            )
+            reason = next((n.message for n in notes if n.code in REASONS), NO_GRADIENT)
             raise CheckError(f"{file}: {reason}")
         return Findings(merged(rows), list(dict.fromkeys(notes)), list(dict.fromkeys(edges)))
 

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from handgrad.checker.closeness import same_constant
 from handgrad.checker.pairs.hands import Pair
-from handgrad.checker.pairs.pairing import SIGNIFICANT, Pairing
+from handgrad.checker.pairs.pairing import Pairing
+from handgrad.checker.pairs.verdict import SIGNIFICANT
 from handgrad.checker.passes.compare import multiple_of, near
 from handgrad.checker.record.trace import key_of
 

@@ -6,7 +6,7 @@ that only this loss was computed from. Where several losses were computed from t
 is the one that backward() ran on or, without backward(), the one that the values are right for.
 """
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, field, replace
 from typing import NamedTuple
 
@@ -70,7 +70,7 @@ class _Losses:
     def _flows(self, definitions: Sequence[Definition]) -> dict[int, _Flow]:
         """Follow the data from the forward passes to the gradients by hand."""
         forward = {e.index for p in self.passes for e in p.events if type(e) is Op}
-        memory = {key for p in self.passes for key in (*made_by(p), *p.leaves)}
+        memory = {key for p in self.passes for key in (*p.made, *p.leaves)}
         owner = {b.index: d.number for d in definitions for b in d.binds}
         flows = {d.number: _Flow() for d in definitions}
         sources: dict[int, set[int]] = {}
@@ -96,8 +96,8 @@ class _Losses:
     ) -> list[HandGradient]:
         """Return a group of definitions that read each other, with the loss they follow from."""
         touched = {key for d in group for key in flows[d.number].touched}
-        covered = {p: touched & (made_by(p) | p.leaves) for p in self._before(group)}
-        made = {p: touched & made_by(p) for p in covered}
+        covered = {p: touched & (p.made | p.leaves) for p in self._before(group)}
+        made = {p: touched & p.made for p in covered}
         best = max(covered, key=lambda p: (len(made[p]), len(covered[p]), p.end))
         equal = [p for p in covered if (made[p], covered[p]) == (made[best], covered[best])]
         if set().union(*made.values()) <= made[best]:
@@ -132,7 +132,7 @@ class _Losses:
         hands = []
         for definition in group:
             flow, number = flows[definition.number], definition.number
-            own = [i for i, p in enumerate(passes) if flow.touched & made_by(p)]
+            own = [i for i, p in enumerate(passes) if flow.touched & p.made]
             read = [ends[n] for n in flow.reads if n in ends]
             ends[number] = max([*own, *read], default=len(passes) - 1)
         for i, forward in enumerate(passes):
@@ -204,7 +204,7 @@ class _Losses:
 def _is_forward(definition: Definition, passes: Sequence[ForwardPass]) -> bool:
     """Tell whether it is a tensor of a forward pass under a name that reads as a gradient's."""
     first, key = definition.binds[0].index, key_of(definition.final().value)
-    return any(first < p.end and key in (p.leaves | made_by(p)) for p in passes)
+    return any(first < p.end and key in (p.leaves | p.made) for p in passes)
 
 
 def _between(trace: Trace, start: int, naming: Naming) -> dict[int, str]:
@@ -222,12 +222,6 @@ def _between(trace: Trace, start: int, naming: Naming) -> dict[int, str]:
         seen |= {id(t) for t in new}
         todo += new
     return found
-
-
-def made_by(forward: ForwardPass) -> Set[int]:
-    """Return the memory that the pass computed."""
-    made = {key_of(t) for e in forward.events if type(e) is Op for t in e.outputs}
-    return made - forward.leaves
 
 
 def _groups(
@@ -250,7 +244,7 @@ def _accumulates(
     """Tell whether a gradient is built up in several statements from several of the passes."""
     flow = flows[definition.number]
     touched = flow.touched.union(*(flows[n].touched for n in flow.reads))
-    return len(definition.binds) > 1 and sum(bool(touched & made_by(p)) for p in passes) > 1
+    return len(definition.binds) > 1 and sum(bool(touched & p.made) for p in passes) > 1
 
 
 def _covering(made: Mapping[ForwardPass, set[int]]) -> list[ForwardPass]:
@@ -270,7 +264,7 @@ def _preferred(passes: Sequence[ForwardPass]) -> Sequence[ForwardPass]:
     if called:
         return [max(called, key=lambda p: p.end)]
     inner = {key for p in passes for q in passes if q is not p
-             for key in made_by(q) & {key_of(t) for t in p.outputs}}  # fmt: skip
+             for key in q.made & {key_of(t) for t in p.outputs}}  # fmt: skip
 
     def order(forward: ForwardPass) -> tuple[bool, bool, int]:
         names = {b.name for b in forward.trace.of(Bind) if b.value is forward.outputs[0]}

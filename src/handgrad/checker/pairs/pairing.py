@@ -13,12 +13,9 @@ from torch import Tensor
 from handgrad.checker.pairs.backward import BackwardReplay, BackwardRun
 from handgrad.checker.pairs.hands import Definition, HandGradient, Pair
 from handgrad.checker.pairs.unnamed import unnamed, without_scratch
-from handgrad.checker.pairs.verdict import Verdict, verdict_on
+from handgrad.checker.pairs.verdict import Verdict, is_significant, verdict_on
 from handgrad.checker.passes.truth import Pass
 from handgrad.checker.record.trace import Bind
-
-SIGNIFICANT = 1e3
-"""A node's gradient must exceed its noise by this factor before its value identifies it."""
 
 _CLIPS = re.compile(r"clip|clamp")
 CLIPPING = re.compile(r"clip|clamp|\w*norm\b|\bmin\(|\blr\b|learning_rate|step_size")
@@ -133,7 +130,7 @@ class _Search:
 
     def _may_be(self, hand: HandGradient, node: Bind) -> bool:
         truth, value = self.forward.truth.get(node.index), hand.final().value
-        if truth is None or value.shape != truth.shape or not self._significant(node):
+        if truth is None or value.shape != truth.shape or not is_significant(self.forward, node):
             return False
         if _is_far(self.natural.values.get(hand.final().index), truth):
             return False
@@ -146,7 +143,7 @@ class _Search:
             truth = self.forward.truth.get(node.index)
             if truth is None or node.kind == "param" or id(node.value) in taken:
                 continue
-            if truth.shape != hand.final().value.shape or not self._significant(node):
+            if truth.shape != hand.final().value.shape or not is_significant(self.forward, node):
                 continue
             if self.verdict(hand, node).right:
                 matches[id(node.value)] = node
@@ -165,10 +162,6 @@ class _Search:
             readers |= new
             todo += [n for n in new if n not in verdicts]
         return any(n in moves or (n in verdicts and verdicts[n].right) for n in readers)
-
-    def _significant(self, node: Bind) -> bool:
-        truth, noise = self.forward.truth[node.index], self.forward.noise[node.index]
-        return truth.numel() > 1 and float(truth.abs().max()) > SIGNIFICANT * float(noise.max())
 
 
 def _differentiable(forward: Pass, hand: HandGradient) -> HandGradient:

@@ -9,9 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from torch import Tensor
+
 from handgrad.checker.pairs.backward import BackwardReplay, BackwardRun
 from handgrad.checker.pairs.hands import Definition, HandGradient, Pair
-from handgrad.checker.pairs.verdict import verdict_on
+from handgrad.checker.pairs.verdict import is_significant, verdict_on
 from handgrad.checker.passes.compare import formula_is_right, judge
 from handgrad.checker.passes.inner import adopted, with_inner
 from handgrad.checker.passes.truth import Pass
@@ -20,8 +22,6 @@ from handgrad.checker.record.trace import Bind, Op, key_of
 
 MOST_TRIED = 12
 """So many results of one shape are tried as a gradient's node at most: each costs a replay."""
-
-
 PARTS = 1_000_000
 """Added to a gradient's number for the part of it that is complete for a node of its own."""
 
@@ -142,9 +142,8 @@ class _Search:
         return next((n for n in self._results(hand) if self._is_right(hand, n)), None)
 
     def _is_right(self, hand: Definition, node: Bind) -> bool:
-        truth, noise = self.whole.truth[node.index], self.whole.noise[node.index]
-        significant = truth.numel() > 1 and float(truth.abs().max()) > 1e3 * float(noise.max())
-        return significant and verdict_on(self.whole, hand, node, self.natural.values).right
+        known = is_significant(self.whole, node)
+        return known and verdict_on(self.whole, hand, node, self.natural.values).right
 
     def _results(self, hand: Definition) -> list[Bind]:
         """Return the unnamed results of its shape, the last one first."""
@@ -216,12 +215,12 @@ class _Search:
         return all(_is_right(self.whole, run.outcomes, p) for p in readers)
 
 
-def _is_right(forward: Pass, outcomes: Mapping[int, object], pair: Pair) -> bool:
+def _is_right(forward: Pass, outcomes: Mapping[int, Tensor], pair: Pair) -> bool:
     outcome, truth = outcomes.get(pair.number), forward.truth[pair.node.index]
-    if outcome is None or outcome.shape != truth.shape:  # type: ignore[attr-defined]
+    if outcome is None or outcome.shape != truth.shape:
         return False
     noise, dtype = forward.noise[pair.node.index], pair.final().value.dtype
-    return formula_is_right(outcome, truth, noise, dtype)  # type: ignore[arg-type]
+    return formula_is_right(outcome, truth, noise, dtype)
 
 
 def without_scratch(forward: Pass, pairs: Iterable[Pair], natural: BackwardRun) -> list[Pair]:

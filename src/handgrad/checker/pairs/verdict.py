@@ -11,6 +11,9 @@ from handgrad.checker.passes.truth import Pass
 from handgrad.checker.record.trace import Bind
 from handgrad.checker.records import VerdictName
 
+SIGNIFICANT = 1e3
+"""A node's gradient must exceed its noise by this factor before its value identifies it."""
+
 
 @dataclass(frozen=True, eq=False)
 class Verdict:
@@ -42,3 +45,9 @@ def verdict_on(
         formulas.get(final.index),
     )
     return Verdict(verdict, ratio, value)
+
+
+def is_significant(forward: Pass, node: Bind) -> bool:
+    """Tell whether the node's gradient is large enough for a value to identify it."""
+    truth, noise = forward.truth[node.index], forward.noise[node.index]
+    return truth.numel() > 1 and float(truth.abs().max()) > SIGNIFICANT * float(noise.max())

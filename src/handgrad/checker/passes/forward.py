@@ -63,6 +63,12 @@ class ForwardPass:
         return [b for b in binds if id(b.value) in computed or key_of(b.value) in self.leaves]
 
     @cached_property
+    def made(self) -> Set[int]:
+        """The memory that it computed."""
+        made = {key_of(t) for e in self.events if type(e) is Op for t in e.outputs}
+        return made - self.leaves
+
+    @cached_property
     def size(self) -> int:
         """The bytes that it computed: what its differentiation costs is a multiple of them."""
         made = {key_of(t): t for e in self.events if type(e) is Op for t in e.outputs}

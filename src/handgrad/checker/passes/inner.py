@@ -39,9 +39,9 @@ def with_inner(forward: Pass, shapes: Container[Size]) -> Pass | None:
 
     Raises RuntimeError as `differentiated` does.
     """
-    unnamed = [bind for bind in _unnamed(forward) if bind.value.shape in shapes]
     if forward.size > MOST_BYTES:
         return None
+    unnamed = [bind for bind in _unnamed(forward) if bind.value.shape in shapes]
     if not 0 < len(unnamed) <= MOST:
         return None
     plain = ForwardPass(**{f.name: getattr(forward, f.name) for f in fields(ForwardPass)})

@@ -19,12 +19,6 @@ def view_of(trace: Trace, events: Collection[int]) -> Trace:
     return trace.without([s for s in spans if not any(i in s for i in events)])
 
 
-def step_of(trace: Trace, index: int) -> Step | None:
-    """Return the innermost step that holds event `index`."""
-    holding = [e for e in trace.of(Step) if e.begin <= index < e.index]
-    return max(holding, key=lambda e: e.begin, default=None)
-
-
 def changed_elsewhere(trace: Trace, view: Trace, end: int) -> dict[int, int]:
     """Return the memory that steps outside the view wrote to before event `end`, and when last."""
     return {

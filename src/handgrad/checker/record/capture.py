@@ -95,7 +95,7 @@ class Recorder(ArrayHooks, LoopHooks):
             for value in inputs:
                 self._names.see(value)
             self.trace.before_write(targets_of(name, args, kwargs))
-            if func == SET_DATA:
+            if func == SET_DATA and key_of(args[0]) != key_of(args[1]):
                 self.trace.renew(args[0])
             rng = rng_state(inputs[0].device) if name in RANDOM and inputs else None
         except Exception as error:  # a tensor without storage: sparse, or under vmap

@@ -51,7 +51,7 @@ class LoopWatch:
             return None
         self._trains = self._trains or calls_backward or updates
         self.steps += 1
-        return Step(len(trace), begin, self.steps)
+        return Step(len(trace), begin)
 
     def has_enough(self, trace: Trace, limit: int) -> bool:
         """Tell whether enough of the loop is recorded: `limit` steps, if it trains."""

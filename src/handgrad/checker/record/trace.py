@@ -100,8 +100,6 @@ class Step:
 
     index: int
     begin: int
-    number: int
-    """Which one it is of its loop, from 1."""
 
 
 @dataclass(slots=True)

@@ -35,7 +35,7 @@ def choose_pass(trace: Trace, file: str, loss: str | None = None) -> ForwardPass
     passes = [p for p in _passes(trace) if loss in (None, _loss_name(p))]
     if not passes:
         raise CheckError(f"{file}: {NO_LOSS if loss is None else f'no loss is named {loss}'}")
-    return max(passes, key=lambda p: (p.backward is not None, len(p.nodes())))
+    return max(passes, key=lambda p: (p.backward is not None, len(p.nodes()), p.end))
 
 
 def latest_pass(trace: Trace, names: Mapping[str, Any], file: str) -> ForwardPass:
