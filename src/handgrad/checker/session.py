@@ -11,6 +11,7 @@ import torch
 from handgrad.checker.explain.explain import explain
 from handgrad.checker.judge.grade import Grade, graded, with_imprecise
 from handgrad.checker.pairs.backward import BackwardReplay
+from handgrad.checker.pairs.calls import call_leads
 from handgrad.checker.pairs.hands import HandGradient
 from handgrad.checker.pairs.losses import hands_by_loss
 from handgrad.checker.pairs.pairing import chosen, paired
@@ -87,9 +88,10 @@ class Session:
         return Report(file, rows, notes, tuple(errors), tuple(findings.edges), listings)
 
     def _findings(self, file: str, only: Choice) -> Findings:
+        leads = call_leads(self.recorder.trace)
         passes = self._passes(file)
         try:
-            hands = only(hands_by_loss(self.recorder.trace, passes, self.pairs))
+            hands = only(hands_by_loss(self.recorder.trace, passes, self.pairs, leads))
         except CheckError as error:
             raise CheckError(f"{file}: {error}") from error
         rows: list[Row] = []
@@ -165,12 +167,15 @@ def check_pass(forward: ForwardPass, hands: Sequence[HandGradient]) -> Findings:
 def _shown(main: Sequence[Grade], again: Sequence[Grade]) -> list[Grade]:
     """Return the grades to report, of the main definitions and the later ones."""
     grades = [*main, *(g for g in again if not g.right)]
-    outer = {id(g.hand.node.value) for g in grades if not g.hand.is_local()}
+    outer = {
+        id(g.hand.node.value) for g in grades if not (g.hand.is_local() or g.hand.unnamed)
+    }
 
     def repeats(grade: Grade) -> bool:
-        """Tell whether it is a function's own name (dW) for what its caller has (dW1)."""
-        local = grade.hand.is_local() and id(grade.hand.node.value) in outer
-        return local and grade.right and not grade.lucky
+        """Tell whether it is a function's own name (dW), or none, for what its caller has (dW1)."""
+        local = grade.hand.is_local() or grade.hand.unnamed
+        blamed = grade.root or grade.lucky or (grade.hand.is_local() and not grade.right)
+        return local and id(grade.hand.node.value) in outer and not blamed
 
     # under a key, a gradient is of interest only if the key is that of another gradient
     return [

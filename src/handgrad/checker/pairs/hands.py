@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from handgrad.checker.passes.forward import ForwardPass
 from handgrad.checker.passes.truth import Pass
+from handgrad.checker.pairs.calls import CallLeads
+from handgrad.checker.record.call import Call
 from handgrad.checker.record.gradient_names import EACH, KEYED, LIKELY, hand_names
 from handgrad.checker.record.instrument import Statement
 from handgrad.checker.record.trace import Barrier, Bind, Compared, Trace
@@ -22,6 +24,11 @@ class Definition:
     def borrowed(self) -> bool:
         """Whether it is another gradient under a key, `grads["W1"] = dW1`."""
         return self.binds[0].kind == "param"
+
+    @property
+    def unnamed(self) -> bool:
+        """Whether a function returns it without a name."""
+        return self.binds[0].kind == "result"
 
     def final(self) -> Bind:
         """Return the last statement that changed it, under whatever name."""
@@ -79,9 +86,16 @@ class Naming:
     """Names of likely gradients that say no node: the value may show whose they are."""
     rebinds: Mapping[tuple[str, str], Sequence[Bind]]
     """The Binds of all names, by function and name."""
+    leads: CallLeads
+    """What the calls tell."""
 
     @staticmethod
-    def of(trace: Trace, passes: Sequence[ForwardPass], pairs: Mapping[str, str]) -> "Naming":
+    def of(
+        trace: Trace,
+        passes: Sequence[ForwardPass],
+        pairs: Mapping[str, str],
+        leads: CallLeads,
+    ) -> "Naming":
         """Return what the names in the trace say; `pairs` are the user's own pairs."""
         binds = trace.of(Bind)
         names = {b.name for b in binds if b.kind != "param" or KEYED.fullmatch(b.name)}
@@ -96,15 +110,23 @@ class Naming:
             compared_names(trace, passes),
             {name for name in names if LIKELY.fullmatch(name)},
             rebinds,
+            leads,
         )
 
-    def has_node(self, name: str) -> bool:
-        """Tell whether the name says whose gradient it is."""
-        return name in self.named or name in self.compared
+    def has_node(self, bind: Bind) -> bool:
+        """Tell whether a name or a call says whose gradient it is."""
+        known = bind.name in self.named or bind.name in self.compared
+        return known or id(bind.value) in self.leads.nodes
 
     def definitions(self) -> list[Definition]:
         """Return what may be gradients by hand, in program order."""
-        found = definitions(self.trace, {*self.named, *self.compared, *self.likely})
+        names = {*self.named, *self.compared, *self.likely}
+        led = {b.name for b in self.trace.of(Bind) if id(b.value) in self.leads.nodes}
+        found = [
+            binds
+            for binds in definitions(self.trace, names | led)
+            if binds[0].name in names or any(id(b.value) in self.leads.nodes for b in binds)
+        ]
         return [Definition(i, binds[0].name, binds) for i, binds in enumerate(found)]
 
     def hand(self, definition: Definition, forward: ForwardPass) -> HandGradient:
@@ -119,6 +141,11 @@ class Naming:
         if not nodes and name in self.compared:
             nodes = self._nodes(forward, self.compared[name], first)
             claim = "compared" if claim == "name" else claim
+        led = self._led(forward, definition)
+        if led is not None and claim == "name" and not _unpacks(first):
+            return HandGradient(
+                definition.number, name, definition.binds, forward, [led], "call", None
+            )
         read_node = rebound_node(forward, self.rebinds, node, first) if claim == "name" else None
         if read_node is not None and all(b.value is not read_node.value for b in nodes):
             nodes = [read_node]
@@ -127,8 +154,26 @@ class Naming:
             definition.number, name, definition.binds, forward, nodes, claim, read_node
         )
 
-    @staticmethod
-    def _nodes(forward: ForwardPass, node: str | None, first: Bind) -> list[Bind]:
+    def _of_call(self, nodes: Sequence[Bind], call: Call | None) -> list[Bind]:
+        """Return the nodes of the forward call that a backward call belongs to, or its object's."""
+        forward = self.leads.forward_of(call)
+        own = [b for b in nodes if forward is not None and b.call is forward]
+        owner = None if call is None else call.owner
+        return own or [
+            b for b in nodes if owner is not None and b.call is not None and b.call.owner is owner
+        ]
+
+    def _led(self, forward: ForwardPass, definition: Definition) -> Bind | None:
+        """Return the node that a call says it is the gradient of."""
+        final = definition.own_final()
+        node = self.leads.nodes.get(id(final.value))
+        if node is None or any(b.value is final.value for b in forward.nodes()):
+            return None
+        binds = [b for b in forward.nodes() if b.value is node and b.index < final.index]
+        outer = [b for b in binds if b.kind != "param"]
+        return next(iter(outer or binds[::-1]), None)
+
+    def _nodes(self, forward: ForwardPass, node: str | None, first: Bind) -> list[Bind]:
         """Return the nodes of that name, the last one first.
 
         For a gradient computed while the forward pass still runs, it is the one of that moment or,
@@ -136,9 +181,15 @@ class Naming:
         """
         function = first.statement.function
         nodes = nodes_named(forward, node, first.index, function)
+        nodes = self._of_call(nodes, first.call) or nodes
         if first.index > forward.end:
             return nodes
         return nodes[:1] or nodes_named(forward, node, forward.end, function)[-1:]
+
+
+def _unpacks(bind: Bind) -> bool:
+    """Tell whether the statement takes several values at once: a name then counts more."""
+    return bind.kind != "result" and len(bind.statement.targets) > 1
 
 
 def definitions(trace: Trace, names: set[str]) -> list[list[Bind]]:
@@ -153,7 +204,7 @@ def definitions(trace: Trace, names: set[str]) -> list[list[Bind]]:
         keyed = event.kind == "param" and KEYED.fullmatch(event.name) is not None
         if (event.kind == "param" and not keyed) or not event.value.is_floating_point():
             continue
-        fresh = (event.kind == "assign" and not event.alias) or keyed
+        fresh = (event.kind in ("assign", "result") and not event.alias) or keyed
         if fresh or event.name not in current:
             current[event.name] = []
             found.append(current[event.name])

@@ -9,6 +9,7 @@ is the one that backward() ran on or, without backward(), the one that the value
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 
+from handgrad.checker.pairs.calls import CallLeads
 from handgrad.checker.pairs.hands import Definition, HandGradient, Naming
 from handgrad.checker.pairs.pairing import paired
 from handgrad.checker.pairs.verdict import verdict_on
@@ -22,10 +23,10 @@ MOST_TRIED = 6
 
 
 def hands_by_loss(
-    trace: Trace, passes: Sequence[ForwardPass], pairs: Mapping[str, str]
+    trace: Trace, passes: Sequence[ForwardPass], pairs: Mapping[str, str], leads: CallLeads
 ) -> list[HandGradient]:
     """Return what may be gradients by hand, each with the pass of its loss, in program order."""
-    naming = Naming.of(trace, passes, pairs)
+    naming = Naming.of(trace, passes, pairs, leads)
     definitions = naming.definitions()
     if not passes or not definitions:
         return []
@@ -73,7 +74,7 @@ class _Losses:
                 number, key = owner[event.index], key_of(event.value)
                 flows[number].touched.update(sources.get(key, ()))
                 flows[number].reads.update(finished.get(key, set()) - {number})
-                if self.naming.has_node(event.name):
+                if self.naming.has_node(event):
                     sources[key], finished[key] = set(), {number}
         return flows
 

@@ -23,6 +23,7 @@ from handgrad.checker.record.effects import (
     rng_state,
     targets_of,
 )
+from handgrad.checker.record.calls import Calls
 from handgrad.checker.record.instrument import Statement
 from handgrad.checker.record.loops import LoopWatch
 from handgrad.checker.record.mode import Mode, top_mode
@@ -71,8 +72,12 @@ class Recorder:
         self._names = Names(self.trace)
         self._loops: dict[int, LoopWatch] = {}
         self._scopes = Scopes()
-        self.returned: tuple[Statement, Scope] | None = None
+        self._calls = Calls(self.trace, self._names, statements)
+
+    @property
+    def last_return(self) -> tuple[Statement, Scope] | None:
         """The last return statement that was recorded, and the values of names there."""
+        return self._calls.last_return
 
     @contextlib.contextmanager
     def recording(self) -> Iterator[None]:
@@ -185,7 +190,7 @@ class Recorder:
             for target, value in zip(statement.targets, values, strict=True):
                 named += named_in(target.name, target.kind, target.keyed, value)
             scope = self._scope(frame, number) if named or self._names.written else None
-            self._names.changed(statement, named, scope)
+            self._names.changed(statement, named, scope, self._calls.of(frame))
 
     def known(
         self, statement: Statement, names: Mapping[str, Any], scope: Scope | None = None
@@ -196,9 +201,23 @@ class Recorder:
                 if isinstance(value, Tensor):
                     self._names.bind(name, "assign", value, statement, scope)
 
-    def returning(self, number: int) -> None:
-        """Hook: the return statement `number` is about to run."""
-        self.returned = self.statements[number], self._scope(sys._getframe(1), number)
+    def entered(self, number: int) -> None:
+        """Hook: the function defined by statement `number` begins to run."""
+        if self._listens():
+            with self._guarded():
+                self._calls.entered(sys._getframe(1), self.statements[number])
+
+    def returned(self, number: int, value: Any) -> Any:
+        """Hook: the return statement `number` returns `value`, which is passed on."""
+        if self._listens():
+            with self._guarded():
+                frame = sys._getframe(1)
+                self._calls.returned(frame, self._scope(frame, number), self.statements[number], value)
+        return value
+
+    def _listens(self) -> bool:
+        recording = self.paused_by is None and self.mode is not None
+        return recording and not torch.compiler.is_compiling()
 
     def compared(self, number: int, *values: Any) -> None:
         """Hook: statement `number` is about to compare two values under a label."""

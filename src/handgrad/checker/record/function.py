@@ -18,11 +18,11 @@ Function = Callable[..., Any]
 
 
 def instrumented(
-    function: Function, recorder: Recorder, parameters: Kind, returns: bool = False
+    function: Function, recorder: Recorder, parameters: Kind
 ) -> Function:
     """Return the function compiled again from its source, with hooks that call `recorder`.
 
-    `parameters` and `returns` are those of Instrumenter. Raises CheckError if there is no source.
+    `parameters` is that of Instrumenter. Raises CheckError if there is no source.
     """
     try:
         lines, first = inspect.getsourcelines(function)
@@ -38,7 +38,7 @@ def instrumented(
     if not isinstance(definition, ast.FunctionDef):
         raise CheckError(f"{function!r} is not a function defined with def")
     definition.decorator_list = []
-    instrumenter = Instrumenter(recorder.statements, None, source, parameters, returns)
+    instrumenter = Instrumenter(recorder.statements, None, source, parameters)
     code = compile(instrumenter.module(tree), inspect.getfile(function), "exec")
     original = inspect.unwrap(function)
     closure = inspect.getclosurevars(original).nonlocals

@@ -6,6 +6,7 @@ from typing import Any
 from torch import Tensor
 
 from handgrad.checker.record.asking import edge_of
+from handgrad.checker.record.call import Call
 from handgrad.checker.record.effects import version_of
 from handgrad.checker.record.instrument import Statement
 from handgrad.checker.record.scope import Scope
@@ -56,6 +57,10 @@ class Names:
         self.written.clear()
         self._named.clear()
 
+    def has(self, value: Tensor) -> bool:
+        """Tell whether its memory has a name."""
+        return bool(self._named.get(key_of(value)))
+
     def keep(self, events: Sequence[Event], memory: set[int]) -> None:
         """Forget everything but these events and this memory."""
         binds = {id(event) for event in events}
@@ -72,16 +77,17 @@ class Names:
         statement: Statement,
         named: Sequence[tuple[str, Kind, Tensor]],
         scope: Scope | None,
+        call: Call | None = None,
     ) -> None:
         """Record the names that a statement set, and those that it changed through other names."""
         assigned = {name for name, _, _ in named}
         for key in self.written:
             for bind in list(self._named.get(key, {}).values()):
                 if bind.name not in assigned:
-                    self.bind(bind.name, "update", bind.value, statement, scope, alias=True)
+                    self.bind(bind.name, "update", bind.value, statement, scope, True, call)
         self.written.clear()
         for name, kind, value in named:
-            self.bind(name, kind, value, statement, scope)
+            self.bind(name, kind, value, statement, scope, call=call)
 
     def bind(
         self,
@@ -91,6 +97,7 @@ class Names:
         statement: Statement,
         scope: Scope | None = None,
         alias: bool = False,
+        call: Call | None = None,
     ) -> None:
         """Record that `name` refers to `value` from a statement on."""
         if kind == "assign" and "[" in name and self._named.get(key_of(value)):
@@ -100,7 +107,7 @@ class Names:
                 others.pop(name, None)
         self._versions.setdefault(key_of(value), version_of(value))
         edge = edge_of(value)
-        bind = Bind(len(self._trace), name, value, kind, statement, edge, alias, scope)
+        bind = Bind(len(self._trace), name, value, kind, statement, edge, alias, scope, call)
         self._trace.events.append(bind)
         self._trace.shapes[name] = value.shape
         self._trace.pin(value)

@@ -6,7 +6,8 @@ from typing import Literal
 
 _MODULES = ("torch", "F", "nn", "init")
 """Modules whose in-place functions write to their first argument."""
-Kind = Literal["assign", "update", "param"]
+Kind = Literal["assign", "update", "param", "result"]
+"""How a name gets a tensor; "result" is that of a tensor which a function returns without one."""
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from handgrad.checker.record.call import Call, Unnamed
 from handgrad.checker.record.instrument import Statement
 from handgrad.checker.record.scope import Scope
 from handgrad.checker.record.targets import Kind
@@ -56,6 +57,8 @@ class Bind:
     """Whether the statement changed the tensor through another name."""
     scope: Scope | None = None
     """The value of every name after the statement ran; kept for its first and last executions."""
+    call: Call | None = None
+    """The call that runs the statement; None at the top of a file."""
 
 
 @dataclass(slots=True)
@@ -106,7 +109,7 @@ class Elsewhere:
     index: int
 
 
-Event = Op | Bind | Backward | Compared | Barrier | Step | Elsewhere
+Event = Op | Bind | Unnamed | Backward | Compared | Barrier | Step | Elsewhere
 
 
 class Trace:
@@ -114,6 +117,8 @@ class Trace:
 
     def __init__(self) -> None:
         self.events: list[Event] = []
+        self.calls: list[Call] = []
+        """The calls of the user's functions, in the order in which they began."""
         self.shapes: dict[str, torch.Size] = {}
         """The shape of the tensor that each name was last bound to."""
         self.kept_bytes = 0
@@ -134,7 +139,7 @@ class Trace:
         view.events = list(self.events)
         for span in spans:
             view.events[span.start : span.stop] = [Elsewhere(i) for i in span]
-        view.shapes, view._kept = self.shapes, self._kept
+        view.calls, view.shapes, view._kept = self.calls, self.shapes, self._kept
         return view
 
     def pin(self, value: Tensor) -> None:
@@ -161,6 +166,9 @@ class Trace:
         for event in self.events:
             if any(t is value for t in tensors_of(event)):
                 _swap(event, value, past)
+        for call in self.calls:
+            call.arguments = _swapped(call.arguments, value, past)
+            call.result = _swapped(call.result, value, past)
 
     def keep_all(self) -> None:
         """Copy everything that is pinned: what follows is not recorded."""
@@ -187,6 +195,7 @@ class Trace:
             elif type(event) is Step:
                 event.begin = bisect_left(old, event.begin)
         self.events = list(events)
+        self._keep_calls(old, memory)
         kept: dict[int, list[tuple[int, torch.UntypedStorage]]] = {}
         for key in memory & self._kept.keys():
             for when, storage in self._kept[key]:
@@ -198,6 +207,17 @@ class Trace:
         self._pinned = {key: s for key, s in self._pinned.items() if key in memory}
         self.kept_bytes = sum(s.nbytes() for versions in kept.values() for _, s in versions)
         return memory
+
+    def _keep_calls(self, old: Sequence[int], memory: set[int]) -> None:
+        """Drop the calls whose memory is gone, and renumber the others; `old` are the numbers."""
+        kept = []
+        for call in self.calls:
+            tensors = [*tensors_in((call.result, call.arguments)), *(u.value for u in call.returned)]
+            if any(key_of(t) in memory for t in tensors):
+                call.begin = bisect_left(old, call.begin)
+                call.end = None if call.end is None else bisect_left(old, call.end)
+                kept.append(call)
+        self.calls = kept
 
     def storage_at(self, value: Tensor, index: int) -> torch.UntypedStorage:
         """Return the bytes under `value` as they were just before event `index`."""
@@ -222,7 +242,7 @@ def tensors_of(event: Event) -> Iterator[Tensor]:
     """Yield the tensors that an event refers to."""
     if type(event) is Op:
         yield from (*event.inputs, *event.outputs)
-    elif type(event) is Bind:
+    elif type(event) is Bind or type(event) is Unnamed:
         yield event.value
     elif type(event) is Backward:
         yield from event.outputs

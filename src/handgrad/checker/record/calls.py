@@ -1,0 +1,118 @@
+"""The calls that run now, by their frames, and those recorded so far."""
+
+import inspect
+import re
+from collections.abc import Mapping, Sequence
+from types import CodeType, FrameType
+from typing import Any
+
+from torch import Tensor
+
+from handgrad.checker.record.call import PLAIN, Call, Unnamed, holders_in
+from handgrad.checker.record.instrument import Statement
+from handgrad.checker.record.names import Names
+from handgrad.checker.record.scope import Scope
+from handgrad.checker.record.trace import Trace
+
+MOST_HOLDERS = 10_000
+"""So many caches are remembered with the call that returned them."""
+
+
+class Calls:
+    """Adds the calls of the user's functions to a trace, and the unnamed tensors passed by them."""
+
+    def __init__(self, trace: Trace, names: Names, statements: Sequence[Statement]) -> None:
+        self._trace, self._names, self._statements = trace, names, statements
+        self._running: dict[int, tuple[CodeType, Call]] = {}
+        self._makers: dict[int, tuple[Any, Call]] = {}
+        """By the id of what a call returned: it, to keep it alive, and the call."""
+        self.last_return: tuple[Statement, Scope] | None = None
+
+    def entered(self, frame: FrameType, definition: Statement) -> None:
+        """Note that a function begins to run in `frame`."""
+        arguments = _arguments(frame)
+        caller = self.of(frame.f_back) if frame.f_back is not None else None
+        owner = _owner(frame.f_code, arguments)
+        call = Call(definition.function, len(self._trace), arguments, owner, caller)
+        passed = [value for value in arguments.values() if value is not owner]
+        makers = (self._makers.get(id(holder)) for holder in holders_in(passed))
+        call.source = next((maker[1] for maker in makers if maker is not None), None)
+        self._running[id(frame)] = frame.f_code, call
+        self._trace.calls.append(call)
+        floats = {n: v for n, v in arguments.items() if isinstance(v, Tensor)}
+        unnamed = {n: v for n, v in floats.items() if not self._names.has(v)}
+        statement = _calling(self._statements, frame.f_back, call) if unnamed else None
+        if statement is not None:
+            for name, value in unnamed.items():
+                call.given.append(self._unnamed(name, value, statement, None, caller))
+
+    def returned(
+        self, frame: FrameType, scope: Scope, statement: Statement, value: Any
+    ) -> None:
+        """Note what the function in `frame` returns."""
+        self.last_return = statement, scope
+        call = self.of(frame)
+        if call is None:
+            return
+        parts = value if isinstance(value, tuple) else (value,)
+        for target, part in zip(statement.targets, parts, strict=False):
+            if isinstance(part, Tensor) and part.is_floating_point():
+                call.returned.append(self._unnamed(target.name, part, statement, scope, call))
+        del self._running[id(frame)]
+        call.end, call.result = len(self._trace), value
+        for holder in holders_in([value]):
+            if holder is not call.owner and len(self._makers) < MOST_HOLDERS:
+                self._makers[id(holder)] = holder, call
+
+    def _unnamed(
+        self,
+        name: str,
+        value: Tensor,
+        statement: Statement,
+        scope: Scope | None,
+        call: Call | None,
+    ) -> Unnamed:
+        event = Unnamed(len(self._trace), name, value, statement, scope, call)
+        self._trace.events.append(event)
+        self._trace.pin(value)
+        return event
+
+    def of(self, frame: FrameType) -> Call | None:
+        """Return the call that runs in `frame`, None at the top of a file."""
+        code, call = self._running.get(id(frame), (None, None))
+        return call if code is frame.f_code else None
+
+
+def _calling(
+    statements: Sequence[Statement], frame: FrameType | None, call: Call
+) -> Statement | None:
+    """Return the statement in `frame` that makes the call, None where it is not known."""
+    if frame is None:
+        return None
+    callee = type(call.owner).__name__ if call.owner is not None else call.name
+    words = re.compile(rf"\b({re.escape(call.name)}|{re.escape(callee)})\b|\w\(")
+    for statement in reversed(statements):
+        first = statement.place.line
+        lines = range(first, first + statement.text.count("\n") + 1)
+        if frame.f_lineno in lines and words.search(statement.text):
+            return statement
+    return None
+
+
+def _arguments(frame: FrameType) -> dict[str, Any]:
+    code, names = frame.f_code, frame.f_locals
+    count = code.co_argcount + code.co_kwonlyargcount
+    count += bool(code.co_flags & inspect.CO_VARARGS) + bool(code.co_flags & inspect.CO_VARKEYWORDS)
+    return {name: names[name] for name in code.co_varnames[:count] if name in names}
+
+
+def _owner(code: CodeType, arguments: Mapping[str, Any]) -> Any:
+    """Return the first argument if the function is a method of its class."""
+    first = next(iter(arguments.values()), None)
+    if isinstance(first, PLAIN) or code.co_argcount == 0:
+        return None
+    try:
+        inspect.getattr_static(type(first), code.co_name)
+    except AttributeError:
+        return None
+    return first
