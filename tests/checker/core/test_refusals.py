@@ -20,7 +20,7 @@ from handgrad.errors import CheckError
             "it: nothing to check: no loss was computed from named tensors",
         ),
         (
-            START + "y = (w**2).sum()\nz = (w**3).sum()\ndw = 2 * w",
+            START + "y = (w**2).sum()\nz = (w**3).sum()\ndw = 5 * w",
             "it: several candidates for the loss: y (line 7), z (line 8); call backward() on one "
             "of them, or name it loss",
         ),

@@ -206,7 +206,7 @@ def test_gradients_of_the_elements_of_a_list_are_graded_in_turn(check):
     report = check(UNROLLED)
     assert report.ok
     lists = {r.hand: r.node.split("[")[0] for r in report.rows}
-    assert lists == {"dW": "W", "dU": "U", "dV": "V", "dh": "hs", "dy": "ys"}
+    assert lists == {"dW": "W", "dU": "U", "dV": "V", "dh": "hs", "dy": "ys", "dnext": "hs"}
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ is the one that backward() ran on or, without backward(), the one that the value
 """
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 
 from handgrad.checker.pairs.calls import CallLeads
 from handgrad.checker.pairs.hands import Definition, HandGradient, Naming
@@ -27,8 +27,8 @@ def hands_by_loss(
 ) -> list[HandGradient]:
     """Return what may be gradients by hand, each with the pass of its loss, in program order."""
     naming = Naming.of(trace, passes, pairs, leads)
-    definitions = naming.definitions()
-    if not passes or not definitions:
+    definitions = [d for d in naming.definitions() if not _is_forward(d, passes)]
+    if not definitions:
         return []
     return sorted(_Losses(trace, passes, naming).of(definitions), key=lambda h: h.number)
 
@@ -50,9 +50,10 @@ class _Losses:
     def of(self, definitions: Sequence[Definition]) -> list[HandGradient]:
         """Return each definition with its pass."""
         flows = self._flows(definitions)
-        return [
-            hand for group in _groups(definitions, flows) for hand in self._follows(group, flows)
-        ]
+        start = min(p.end for p in self.passes)
+        # before the loss, zeros are a gradient only if something is added to them
+        known = [d for d in definitions if d.final().index > start or any(astuple(flows[d.number]))]
+        return [hand for group in _groups(known, flows) for hand in self._follows(group, flows)]
 
     def _flows(self, definitions: Sequence[Definition]) -> dict[int, _Flow]:
         """Follow the data from the forward passes to the gradients by hand."""
@@ -85,17 +86,28 @@ class _Losses:
         touched = {key for d in group for key in flows[d.number].touched}
         covered = {p: touched & (made_by(p) | p.leaves) for p in self._before(group)}
         made = {p: touched & made_by(p) for p in covered}
-        best = max(covered, key=lambda p: (len(made[p]), len(covered[p])))
+        best = max(covered, key=lambda p: (len(made[p]), len(covered[p]), p.end))
         alike = [p for p in covered if (made[p], covered[p]) == (made[best], covered[best])]
         if set().union(*made.values()) <= made[best]:
-            return self._right(group, _preferred(alike))
+            early = [d for d in group if self._is_earlier(d, best, flows)]
+            late = [d for d in group if d not in early]
+            before = self._follows(early, flows) if early else []
+            return [*before, *self._right(late, _preferred(alike))]
         several = _covering(made)
         whole = merged(self.trace, several)
         if whole is not None:
-            single = _preferred(alike)
-            adds = any(_accumulates(d, flows, several) for d in group)
-            return self._right(group, [whole, *single] if adds else [*single, whole])
+            count, hands = _judged(whole, self._hands(group, whole))
+            if count == len(hands) or any(_accumulates(d, flows, several) for d in group):
+                return hands
         return self._apart(group, several, flows)
+
+    def _is_earlier(
+        self, definition: Definition, forward: ForwardPass, flows: Mapping[int, _Flow]
+    ) -> bool:
+        """Tell whether it was written before the pass had its loss, and reads nothing of it."""
+        last = definition.final().index
+        had_loss = any(p.end < last for p in self.passes)
+        return last < forward.end and had_loss and not flows[definition.number].touched
 
     def _apart(
         self,
@@ -158,6 +170,12 @@ class _Losses:
             if seen:
                 hands.append(self.naming.hand(replace(definition, binds=seen), forward))
         return hands
+
+
+def _is_forward(definition: Definition, passes: Sequence[ForwardPass]) -> bool:
+    """Tell whether it is a tensor of a forward pass under a name that reads as a gradient's."""
+    first, key = definition.binds[0].index, key_of(definition.final().value)
+    return any(first < p.end and key in (p.leaves | made_by(p)) for p in passes)
 
 
 def made_by(forward: ForwardPass) -> Set[int]:

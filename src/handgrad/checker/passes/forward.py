@@ -12,6 +12,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from handgrad.checker.passes.leaves import leaves_of
 from handgrad.checker.passes.steps import changed_elsewhere, parts_of, view_of
 from handgrad.checker.record.trace import (
     Backward,
@@ -19,7 +20,6 @@ from handgrad.checker.record.trace import (
     Event,
     Op,
     Trace,
-    is_leaf,
     key_of,
     needed,
 )
@@ -28,8 +28,6 @@ LOSSES = re.compile(r"loss|cost|nll|mse|error|entropy|objective|\bj\b")
 """Names of losses. One of them may still not be the loss that the gradients follow from."""
 MOST_NUMBERS = 64
 """So many numbers are tried as losses where none has such a name."""
-LARGEST_SOURCE = 16 * 2**20
-"""In bytes: a larger tensor without a gradient by hand is data, and is not differentiated by."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,7 +168,7 @@ class _Maker:
         view, end = view_of(self.trace, parts), self.end
         history = view.events[_after_barrier(view, end) : end + 1]
         changed = changed_elsewhere(self.trace, view, end)
-        leaves, asked = _leaves(history, self.outputs, self.hands, set(changed))
+        leaves, asked = leaves_of(history, self.outputs, self.hands, set(changed))
         ops = needed(history, self.outputs, leaves | changed.keys())
         live = _live(ops, leaves)
         if not live:
@@ -180,7 +178,12 @@ class _Maker:
         eps = max((torch.finfo(d).eps for d in floats), default=torch.finfo(torch.float32).eps)
         view = _with_names(self.trace, view, live)
         last = self.backward.index if self.backward is not None else end + 1
-        binds = [e for e in view.events[:last] if type(e) is Bind]
+        named = {id(t) for t in self.outputs}
+        binds = [
+            e
+            for e in view.events
+            if type(e) is Bind and (e.index < last or (id(e.value) in named and e.index == end + 1))
+        ]
         # what a name meant before another step wrote to it is not what this step reads
         events: list[Event] = [b for b in binds if b.index > changed.get(key_of(b.value), -1)]
         events += [op for op in ops if op.index >= start]
@@ -264,72 +267,6 @@ def _is_number(bind: Bind) -> bool:
 def _after_barrier(trace: Trace, index: int) -> int:
     barriers = [e.index for e in trace.events[:index] if type(e).__name__ == "Barrier"]
     return barriers[-1] if barriers else 0
-
-
-def _leaves(
-    history: Sequence[Event],
-    outputs: Sequence[Tensor],
-    hands: Mapping[str, str],
-    changed: set[int],
-) -> tuple[set[int], frozenset[int] | None]:
-    """Return the storages to differentiate by, and those of them that are parameters.
-
-    These require a gradient or, where none on the way to the outputs does, are where the way
-    begins; then the parameters are those updated or with a gradient by hand. `changed` is the
-    memory that other steps wrote to.
-    """
-    node_names = set(hands.values())
-    nodes = [e for e in history if type(e) is Bind and e.name in node_names]
-    required = {
-        key_of(t)
-        for e in history
-        if type(e) is Op
-        for t in e.inputs
-        if t.requires_grad and is_leaf(t) and t.is_floating_point()
-    }
-    ops = needed(history, outputs, required | changed)
-    required &= {key_of(t) for op in ops for t in op.inputs}
-    if required:
-        more = {key_of(b.value) for b in nodes if not _computed(history, b, required)}
-        return required | more, None
-    updated = _updated(history, nodes, hands)
-    ops = needed(history, outputs, updated | changed)
-    made = {key_of(t) for op in ops if op.inputs for t in op.outputs} - updated - changed
-    by_hand = {key_of(b.value) for b in nodes}
-    sources = {
-        key_of(t)
-        for op in ops
-        for t in op.inputs
-        if t.is_floating_point() and key_of(t) not in made
-        if key_of(t) in by_hand or t.untyped_storage().nbytes() <= LARGEST_SOURCE
-    }
-    return updated | sources, frozenset(updated | by_hand | changed)
-
-
-def _updated(history: Sequence[Event], nodes: Sequence[Bind], hands: Mapping[str, str]) -> set[int]:
-    """Return the nodes that are updated parameters: w after `w = w - lr * dw`, as the first w."""
-    keys = {key_of(b.value) for b in nodes}
-    gradients = {key_of(e.value) for e in history if type(e) is Bind and e.name in hands}
-    found: set[int] = set()
-    named_before: set[str] = set()
-    for bind in nodes:
-        key = key_of(bind.value)
-        known = bind.name in named_before
-        if known and _computed(history, bind, gradients - {key}, keys - {key}):
-            found.add(key)
-        named_before.add(bind.name)
-    return found
-
-
-def _computed(
-    history: Sequence[Event], bind: Bind, leaves: set[int], stops: set[int] | None = None
-) -> bool:
-    """Tell whether the value is computed from any of the leaves by a path without `stops`."""
-    if bind.value.requires_grad or not bind.value.is_floating_point():
-        return True
-    before = [e for e in history if e.index < bind.index]
-    ops = needed(before, [bind.value], stops or set())
-    return any(key_of(t) in leaves for op in ops for t in op.inputs)
 
 
 def _live(ops: Sequence[Op], leaves: Set[int]) -> list[Op]:

@@ -1,5 +1,10 @@
 """When a loop has been recorded for long enough."""
 
+import re
+from collections.abc import Sequence
+
+from torch import Size
+
 from handgrad.checker.record.gradient_names import reads_as_gradient
 from handgrad.checker.record.scope import Scope
 from handgrad.checker.record.trace import Backward, Bind, Event, Step, Trace
@@ -28,9 +33,9 @@ class LoopWatch:
     def tick(self, trace: Trace) -> Step | None:
         """Note that an iteration is over; return it if it held a whole training step.
 
-        A step is a call of backward(), or a loss with gradients named after it, or before it if
-        a parameter is updated. A forward pass unrolled over time, or a backward pass over elements,
-        has a loss or gradients at most.
+        A step is a call of backward(), or a loss with gradients named after it, or an update with
+        a gradient. A forward pass unrolled over time, or a backward pass over elements, has a loss
+        or gradients at most.
         """
         if self.began == len(trace):
             return None
@@ -40,9 +45,9 @@ class LoopWatch:
         gradients = [i for i, e in enumerate(events) if _is_gradient(e, trace)]
         self._has_gradient = self._has_gradient or bool(gradients)
         calls_backward = any(type(e) is Backward for e in events)
-        updates = bool(gradients) and any(_is_update(e, trace) for e in events[gradients[0] :])
         follows = bool(gradients) and any(i < gradients[-1] for i in losses)
-        if not (calls_backward or follows or (updates and losses)):
+        updates = bool(gradients) and _update(events[gradients[0] :], trace)
+        if not (calls_backward or follows or updates):
             return None
         self._trains = self._trains or calls_backward or updates
         self.steps += 1
@@ -68,8 +73,16 @@ def _is_gradient(event: Event, trace: Trace) -> bool:
     return reads_as_gradient(event.name, event.value.shape, shapes)
 
 
-def _is_update(event: Event, trace: Trace) -> bool:
-    """Tell whether a tensor that is no gradient, a parameter, is changed."""
-    if type(event) is not Bind or event.kind != "update" or event.value.dim() == 0:
-        return False
-    return not _is_gradient(event, trace)
+def _update(events: Sequence[Event], trace: Trace) -> bool:
+    """Tell whether a parameter is changed by its gradient: `w = w - lr * dw`, `w -= lr * dw`."""
+    shapes: dict[str, Size] = {}
+    for event in events:
+        if type(event) is not Bind:
+            continue
+        if _is_gradient(event, trace):
+            shapes[event.name] = event.value.shape
+        elif event.kind == "update":
+            read = re.findall(r"\w+", event.statement.text)
+            if any(shapes.get(name) == event.value.shape for name in read):
+                return True
+    return False

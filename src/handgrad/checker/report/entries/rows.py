@@ -70,8 +70,9 @@ def missing_rows(
     for source, results in consumers.items():
         for number in results:
             parents.setdefault(number, set()).add(source)
+    known = {id(b.value) for b in nodes}
     for node in nodes:  # in program order: what a node is computed from comes before it
-        above = parents.get(id(node.value))
+        above = parents.get(id(node.value), set()) & known
         if above and above <= passed:
             passed.add(id(node.value))
     skipped = passed | {id(g.hand.node.value) for g in graded} | {id(t) for t in forward.outputs}

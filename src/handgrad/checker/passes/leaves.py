@@ -1,0 +1,87 @@
+"""What a forward pass is differentiated by."""
+
+from collections.abc import Mapping, Sequence
+
+from torch import Tensor
+
+from handgrad.checker.record.trace import Bind, Event, Op, is_leaf, key_of, needed
+
+LARGEST_SOURCE = 16 * 2**20
+"""In bytes: a larger tensor without a gradient by hand is data, and is not differentiated by."""
+
+
+def leaves_of(
+    history: Sequence[Event],
+    outputs: Sequence[Tensor],
+    hands: Mapping[str, str],
+    changed: set[int],
+) -> tuple[set[int], frozenset[int] | None]:
+    """Return the storages to differentiate by, and those of them that are parameters.
+
+    These require a gradient or, where none on the way to the outputs does, are where the way
+    begins; then the parameters are those updated or with a gradient by hand. `changed` is the
+    memory that other steps wrote to.
+    """
+    node_names = set(hands.values())
+    nodes = [e for e in history if type(e) is Bind and e.name in node_names]
+    required = {
+        key_of(t)
+        for e in history
+        if type(e) is Op
+        for t in e.inputs
+        if t.requires_grad and is_leaf(t) and t.is_floating_point()
+    }
+    ops = needed(history, outputs, required | changed)
+    required &= {key_of(t) for op in ops for t in op.inputs}
+    if required:
+        more = {key_of(b.value) for b in nodes if not _computed(history, b, required)}
+        return required | more, None
+    by_hand = {key_of(b.value) for b in nodes}
+    starts = _updated(history, nodes, hands)
+    # w = 0.1 * torch.randn(...): the parameter is w
+    named = _sources(history, outputs, starts | changed, by_hand)
+    named &= {key_of(e.value) for e in history if type(e) is Bind}
+    starts |= {key_of(b.value) for b in nodes if not _computed(history, b, named | starts)}
+    sources = _sources(history, outputs, starts | changed, by_hand)
+    return starts | sources, frozenset(starts | by_hand | changed)
+
+
+def _sources(
+    history: Sequence[Event], outputs: Sequence[Tensor], stops: set[int], by_hand: set[int]
+) -> set[int]:
+    """Return the memory where the way to the outputs begins, without large data."""
+    ops = needed(history, outputs, stops)
+    made = {key_of(t) for op in ops if op.inputs for t in op.outputs} - stops
+    return {
+        key_of(t)
+        for op in ops
+        for t in op.inputs
+        if t.is_floating_point() and key_of(t) not in made
+        if key_of(t) in by_hand or t.untyped_storage().nbytes() <= LARGEST_SOURCE
+    }
+
+
+def _updated(history: Sequence[Event], nodes: Sequence[Bind], hands: Mapping[str, str]) -> set[int]:
+    """Return the nodes that are updated parameters: w after `w = w - lr * dw`, as the first w."""
+    keys = {key_of(b.value) for b in nodes}
+    gradients = {key_of(e.value) for e in history if type(e) is Bind and e.name in hands}
+    found: set[int] = set()
+    named_before: set[str] = set()
+    for bind in nodes:
+        key = key_of(bind.value)
+        known = bind.name in named_before
+        if known and _computed(history, bind, gradients - {key}, keys - {key}):
+            found.add(key)
+        named_before.add(bind.name)
+    return found
+
+
+def _computed(
+    history: Sequence[Event], bind: Bind, leaves: set[int], stops: set[int] | None = None
+) -> bool:
+    """Tell whether the value is computed from any of the leaves by a path without `stops`."""
+    if bind.value.requires_grad or not bind.value.is_floating_point():
+        return True
+    before = [e for e in history if e.index < bind.index]
+    ops = needed(before, [bind.value], stops or set())
+    return any(key_of(t) in leaves for op in ops for t in op.inputs)
