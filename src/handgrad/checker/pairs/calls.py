@@ -8,6 +8,7 @@ backward in reverse order, so a counterpart belongs to the last call that has no
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from torch import Tensor
 
@@ -19,6 +20,13 @@ BACKWARD = {"back", "backprop", "backward", "backwards", "bprop", "bw", "bwd", "
 """Words in the names of functions that return gradients."""
 FORWARD = {"call", "f", "feed", "forward", "forwards", "fprop", "fw", "fwd"}
 """Words in the names of their counterparts that say nothing about what they compute."""
+
+
+class Node(NamedTuple):
+    """A tensor of the forward pass, and the call that its best name is from: None for the top."""
+
+    value: Tensor
+    caller: Call | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +61,7 @@ def call_leads(trace: Trace) -> CallLeads:
 @dataclass(eq=False)
 class _Leads:
     trace: Trace
-    nodes: dict[int, Tensor] = field(default_factory=dict)
+    nodes: dict[int, Node] = field(default_factory=dict)
     forwards: dict[Call, Call] = field(default_factory=dict)
     taken: set[tuple[int, str]] = field(default_factory=set)
     """The forward calls, by id, that have a counterpart, with its name."""
@@ -127,12 +135,12 @@ class _Leads:
         output, upstream = _output(forward), self._upstream(call, forward)
         if upstream is not None and output is not None:
             if id(upstream) not in self.nodes:
-                self.nodes[id(upstream)] = output
+                self.nodes[id(upstream)] = Node(output, forward.caller)
                 for unnamed in call.given:
                     if unnamed.value is upstream:
                         self._name(unnamed)
         for unnamed, node in self._placed(call, forward):
-            self.nodes.setdefault(id(unnamed.value), node)
+            self.nodes.setdefault(id(unnamed.value), Node(node, forward.caller))
             self._name(unnamed)
 
     def _placed(self, call: Call, forward: Call) -> list[tuple[Unnamed, Tensor]]:

@@ -141,7 +141,7 @@ class Naming:
         if not nodes and name in self.compared:
             nodes = self._nodes(forward, self.compared[name], first)
             claim = "compared" if claim == "name" else claim
-        led = self._led(forward, definition)
+        led = self._led(forward, definition, nodes)
         if led is not None and claim == "name" and not _unpacks(first):
             return HandGradient(
                 definition.number, name, definition.binds, forward, [led], "call", None
@@ -163,15 +163,19 @@ class Naming:
             b for b in nodes if owner is not None and b.call is not None and b.call.owner is owner
         ]
 
-    def _led(self, forward: ForwardPass, definition: Definition) -> Bind | None:
-        """Return the node that a call says it is the gradient of."""
+    def _led(
+        self, forward: ForwardPass, definition: Definition, named: Sequence[Bind]
+    ) -> Bind | None:
+        """Return the node that a call says it is the gradient of; `named` are those of its name."""
         final = definition.own_final()
         node = self.leads.nodes.get(id(final.value))
         if node is None or any(b.value is final.value for b in forward.nodes()):
             return None
-        binds = [b for b in forward.nodes() if b.value is node and b.index < final.index]
+        binds = [b for b in forward.nodes() if b.value is node.value and b.index < final.index]
+        alike = [b for b in named if b.value is node.value]
         outer = [b for b in binds if b.kind != "param"]
-        return next(iter(outer or binds[::-1]), None)
+        near = [b for b in outer if b.call is node.caller]
+        return next(iter(alike or near or outer or binds[::-1]), None)
 
     def _nodes(self, forward: ForwardPass, node: str | None, first: Bind) -> list[Bind]:
         """Return the nodes of that name, the last one first.

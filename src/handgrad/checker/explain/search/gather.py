@@ -6,12 +6,14 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from handgrad.checker.explain.search.local import name_in, nodes_in
 from handgrad.checker.explain.search.runner import LineRunner
 from handgrad.checker.explain.search.scene import BackwardContext, ConsumerShare, Scene, View
 from handgrad.checker.explain.search.suspect import Suspect
 from handgrad.checker.explain.search.unit import Unit, unit_of
 from handgrad.checker.judge.grade import Grade
 from handgrad.checker.judge.statements import grouped
+from handgrad.checker.record.scope import Scope
 from handgrad.checker.record.trace import Bind, key_of
 
 
@@ -41,7 +43,8 @@ def _suspect(grade: Grade, at: int, backward: BackwardContext) -> Suspect:
     assert hand.node is not None
     number = id(hand.node.value)
     rights = [forward.truth[hand.node.index]]
-    parts = _parts(number, backward)
+    scope = binds[-1].scope or final.scope
+    parts = _parts(number, backward, scope)
     direct = all(
         id(backward_hand.node.value) in backward.consumers.get(number, ())
         for backward_hand in backward.hands.values()
@@ -65,7 +68,12 @@ def _suspect(grade: Grade, at: int, backward: BackwardContext) -> Suspect:
     if backward.native is not None and autograd is not None:
         native = _view(backward.native, binds, final, autograd, None, unit)
     names = {b.name: b for b in forward.nodes() if b.kind != "param" or not hand.is_local()}
-    gradients = {h.node.name: h.name for h in backward.hands.values() if h.node is not None}
+    names = nodes_in(names, scope)
+    called = {id(b.value): name for name, b in names.items()}
+    gradients = {
+        called.get(id(h.node.value), h.node.name): name_in(h, scope)
+        for h in backward.hands.values()
+    }
     return Suspect(grade, statement, unit, views, parts, rest, native, names, gradients, backward)
 
 
@@ -86,10 +94,12 @@ def _view(
     return View(moment, runner, LineRunner(last.names, dtype), first.before, right)
 
 
-def _parts(number: int, backward: BackwardContext) -> tuple[ConsumerShare, ...]:
+def _parts(
+    number: int, backward: BackwardContext, scope: Scope | None
+) -> tuple[ConsumerShare, ...]:
     found = []
     for consumer, values in backward.parts.get(number, {}).items():
         hand = backward.hands.get(consumer)
         name = backward.forward.name_of(consumer)
-        found.append(ConsumerShare(name, None if hand is None else hand.name, values))
+        found.append(ConsumerShare(name, None if hand is None else name_in(hand, scope), values))
     return tuple(found)

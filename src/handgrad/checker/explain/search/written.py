@@ -8,6 +8,7 @@ import torch
 
 from handgrad.checker.explain.search.edits import Text
 from handgrad.checker.explain.search.finding import Finding
+from handgrad.checker.explain.search.local import name_in
 from handgrad.checker.explain.search.runner import RETURNED, LineRunner
 from handgrad.checker.explain.search.suspect import Suspect
 from handgrad.checker.pairs.hands import Pair
@@ -41,8 +42,8 @@ def addition(suspect: Suspect, message: str, lines: Iterable[str], reads: str | 
 
 def _branches(suspect: Suspect) -> list[Branch]:
     shared = suspect.backward
-    names = {number: hand.name for number, hand in shared.hands.items()}
     scope = suspect.hand.own_final().scope
+    names = {number: name_in(hand, scope) for number, hand in shared.hands.items()}
     return branches(suspect.forward, suspect.node, names, scope)
 
 

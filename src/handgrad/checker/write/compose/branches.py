@@ -42,7 +42,10 @@ def branches(
     value = graph.of(node)
     if value is None:
         return []
-    refs = References(graph, scope.names if scope is not None else loss_names(graph))
+    if scope is None:
+        refs = References(graph, loss_names(graph))
+    else:
+        refs = References(graph, scope.visible(), scope.local)
     composer = Composer(graph, refs)
     result = []
     for consumer in _consumers(graph, value):

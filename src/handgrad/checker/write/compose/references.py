@@ -7,7 +7,7 @@ By its name, if the name still holds it; by its path through lists, dictionaries
 import ast
 import copy
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from functools import cached_property
 from types import FunctionType, MethodType, ModuleType
 from typing import Any
@@ -44,8 +44,12 @@ class Unreachable(Exception):
 class References:
     """Expressions for values in one scope, with its names as they were after the loss."""
 
-    def __init__(self, graph: Graph, names: Mapping[str, Any]) -> None:
+    def __init__(
+        self, graph: Graph, names: Mapping[str, Any], local: Set[str] = frozenset()
+    ) -> None:
         self.graph = graph
+        self.local = dict(spelled({name: names[name] for name in local if name in names}))
+        """How a function refers to the tensors that its own names lead to, by their ids."""
         self.names = {k: v for k, v in names.items() if k != HOOK and not k.startswith("__")}
         self.spellings = Spellings(self.names)
         self.remember: Callable[[Value], ast.expr | None] | None = None
@@ -62,6 +66,8 @@ class References:
             return self.recomputed[id(value)]
         if value.until is not None or value.aliased_write:
             return None
+        if id(value.tensor) in self.local:
+            return self._noted(self.local[id(value.tensor)], value.tensor)
         for bind in value.binds:
             if self.names.get(bind.name) is value.tensor:
                 return self._noted(bind.name, value.tensor)
@@ -192,10 +198,7 @@ class References:
     @cached_property
     def _nested(self) -> dict[int, str]:
         """The paths to tensors inside objects, by the id of the tensor."""
-        paths: dict[int, str] = {}
-        for text, tensor in _walk(self.names):
-            paths.setdefault(id(tensor), text)
-        return paths
+        return spelled(self.names)
 
 
 class _Modules(ast.NodeTransformer):
@@ -230,6 +233,14 @@ def _lost(value: Value, otherwise: str) -> str:
 def _is_default(name: str, value: Any) -> bool:
     unwritten = value is None or name in ("_stacklevel", "inplace")
     return unwritten or (name, value) == ("approximate", "none")
+
+
+def spelled(names: Mapping[str, Any]) -> dict[int, str]:
+    """Return the shortest name or path of each tensor that the names lead to, by its id."""
+    paths: dict[int, str] = {}
+    for text, tensor in _walk(names):
+        paths.setdefault(id(tensor), text)
+    return paths
 
 
 def _walk(names: Mapping[str, Any]) -> Iterator[tuple[str, Tensor]]:

@@ -1,0 +1,29 @@
+"""What a function calls the tensors of its caller: `dout` for da, `self.y` for a."""
+
+from functools import lru_cache
+
+from handgrad.checker.pairs.hands import Definition
+from handgrad.checker.record.scope import Scope
+from handgrad.checker.record.trace import Bind
+from handgrad.checker.write.compose.references import spelled
+
+
+def name_in(hand: Definition, scope: Scope | None) -> str:
+    """Return what a gradient is called where `scope` is, its own name where it has no other."""
+    if scope is None or not scope.local:
+        return hand.name
+    return _spelled(scope).get(id(hand.own_final().value), hand.name)
+
+
+def nodes_in(nodes: dict[str, Bind], scope: Scope | None) -> dict[str, Bind]:
+    """Return the nodes by what they are called where `scope` is."""
+    if scope is None or not scope.local:
+        return nodes
+    names = _spelled(scope)
+    local = {names[id(b.value)]: b for b in nodes.values() if id(b.value) in names}
+    return nodes | local
+
+
+@lru_cache(maxsize=64)
+def _spelled(scope: Scope) -> dict[int, str]:
+    return spelled({name: scope.names[name] for name in scope.local if name in scope.names})
