@@ -1,6 +1,6 @@
 """The suspects of one gradient: its statements to blame, each with its evidence."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import torch
@@ -44,7 +44,10 @@ def _suspect(grade: Grade, at: int, backward: BackwardContext) -> Suspect:
     number = id(hand.node.value)
     rights = [forward.truth[hand.node.index]]
     scope = binds[-1].scope or final.scope
-    parts = _parts(number, backward, scope)
+    names = {b.name: b for b in forward.nodes() if b.kind != "param" or not hand.is_local()}
+    names = nodes_in(names, scope)
+    called = {id(b.value): name for name, b in names.items()}
+    parts = _parts(number, backward, scope, called)
     direct = all(
         id(backward_hand.node.value) in backward.consumers.get(number, ())
         for backward_hand in backward.hands.values()
@@ -67,9 +70,6 @@ def _suspect(grade: Grade, at: int, backward: BackwardContext) -> Suspect:
     native = None
     if backward.native is not None and autograd is not None:
         native = _view(backward.native, binds, final, autograd, None, unit)
-    names = {b.name: b for b in forward.nodes() if b.kind != "param" or not hand.is_local()}
-    names = nodes_in(names, scope)
-    called = {id(b.value): name for name, b in names.items()}
     gradients = {
         called.get(id(h.node.value), h.node.name): name_in(h, scope)
         for h in backward.hands.values()
@@ -95,11 +95,11 @@ def _view(
 
 
 def _parts(
-    number: int, backward: BackwardContext, scope: Scope | None
+    number: int, backward: BackwardContext, scope: Scope | None, called: Mapping[int, str]
 ) -> tuple[ConsumerShare, ...]:
     found = []
     for consumer, values in backward.parts.get(number, {}).items():
         hand = backward.hands.get(consumer)
-        name = backward.forward.name_of(consumer)
+        name = called.get(consumer) or backward.forward.name_of(consumer)
         found.append(ConsumerShare(name, None if hand is None else name_in(hand, scope), values))
     return tuple(found)

@@ -40,7 +40,7 @@ class NamesAt:
         scope = scope or bind.scope
         assert scope is not None
         self._scope = scope
-        self._given = scope.names
+        self._given = scope.visible()
         self._replay, self._index = replay, bind.index
         self._kept: dict[int, Tensor] = {}
         held = [v for c in scope.held.values() for v in _elements(c)]

@@ -2,7 +2,7 @@
 
 import ast
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, wraps
 from types import ModuleType
 from typing import Any, Literal, TypeVar
@@ -68,10 +68,12 @@ class Suspect:
     def forward(self) -> Pass:
         return self.grade.hand.forward
 
-    @property
+    @cached_property
     def node(self) -> Bind:
-        assert self.grade.hand.node is not None
-        return self.grade.hand.node
+        """The node, by the name that it has where the statement stands."""
+        node = self.grade.hand.node
+        called = [name for name, bind in self.names.items() if bind.value is node.value]
+        return node if node.name in called or not called else replace(node, name=called[-1])
 
     @property
     def made(self) -> Tensor:
