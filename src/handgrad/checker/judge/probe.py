@@ -110,7 +110,7 @@ def _branches(
     forward, node = pair.forward, nodes[pair.number]
     consumers = cut.consumers.get(node, set())
     read = {nodes[n] for n in line.reads if n in nodes}
-    unread = consumers - read
+    unread = consumers - read - {id(t) for t in forward.outputs}  # the loss needs none: it is 1
     # a line that reads past its consumers is fused: no line to come adds what it lacks
     fused = not read <= consumers
     unwritten = bool(unread) and not unread & set(nodes.values()) and not fused

@@ -154,7 +154,8 @@ class _Losses:
     def _refuse_unclear(self, passes: Sequence[ForwardPass]) -> None:
         """Raise CheckError where no name says which number is the loss, and no value does."""
         binds = {id(b.value): b for b in self.trace.of(Bind) if b.kind != "param"}
-        named = [b for p in passes if (b := binds.get(id(p.outputs[0]))) is not None]
+        found = [binds.get(id(p.outputs[0])) for p in passes]
+        named = sorted((b for b in found if b is not None), key=lambda b: b.index)
         if named and not any(LOSSES.search(b.name.lower()) for b in named):
             lines = ", ".join(f"{b.name} (line {b.statement.place.line})" for b in named)
             raise CheckError(
