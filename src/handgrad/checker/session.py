@@ -15,6 +15,7 @@ from handgrad.checker.pairs.calls import call_leads
 from handgrad.checker.pairs.hands import HandGradient
 from handgrad.checker.pairs.losses import hands_by_loss
 from handgrad.checker.pairs.pairing import chosen, paired
+from handgrad.checker.pairs.shares import with_shares
 from handgrad.checker.passes.forward import ForwardPass, find_passes
 from handgrad.checker.passes.truth import Pass, differentiated
 from handgrad.checker.record.capture import Recorder
@@ -147,6 +148,7 @@ def check_pass(forward: ForwardPass, hands: Sequence[HandGradient]) -> Findings:
         truth = forward if isinstance(forward, Pass) else differentiated(forward)
     except RuntimeError as error:  # torch's own, of operations that cannot run in float64
         return Findings(notes=[_not_differentiated(forward, error)])
+    truth, hands = with_shares(truth, hands)
     pairing = paired(truth, hands)
     if not pairing.pairs:
         return Findings()
@@ -177,10 +179,14 @@ def _shown(main: Sequence[Grade], again: Sequence[Grade]) -> list[Grade]:
         blamed = grade.root or grade.lucky or (grade.hand.is_local() and not grade.right)
         return local and id(grade.hand.node.value) in outer and not blamed
 
-    # under a key, a gradient is of interest only if the key is that of another gradient
-    return [
-        g for g in grades if not repeats(g) and (not g.hand.borrowed or g.root or g.fit is not None)
-    ]
+    named = {id(g.hand.node.value) for g in grades if not g.hand.borrowed}
+
+    def is_news(grade: Grade) -> bool:
+        """Tell whether a gradient under a key says more than the name that it has as well."""
+        elsewhere = id(grade.hand.node.value) in named
+        return not grade.hand.borrowed or not elsewhere or grade.root or grade.fit is not None
+
+    return [g for g in grades if not repeats(g) and is_news(g)]
 
 
 def _not_differentiated(forward: ForwardPass, error: RuntimeError) -> Note:
@@ -194,7 +200,8 @@ def merged(rows: Sequence[Row]) -> list[Row]:
     """Return each line's gradient once, with its worst verdict: a loop runs it several times."""
     worst: dict[tuple[str | None, str, Place | None], Row] = {}
     for row in rows:
-        key = (row.hand, row.node.split("[")[0], row.place)
+        # a layer's one line serves several nodes
+        key = (row.hand, "" if row.hand else row.node, row.place)
         if key not in worst or _SEVERITY[row.verdict] > _SEVERITY[worst[key].verdict]:
             worst[key] = row
     written = {row.node for row in worst.values() if row.hand is not None}

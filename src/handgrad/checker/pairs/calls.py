@@ -8,6 +8,7 @@ backward in reverse order, so a counterpart belongs to the last call that has no
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 from torch import Tensor
@@ -23,10 +24,10 @@ FORWARD = {"call", "f", "feed", "forward", "forwards", "fprop", "fw", "fwd"}
 
 
 class Node(NamedTuple):
-    """A tensor of the forward pass, and the call that its best name is from: None for the top."""
+    """A tensor of the forward pass, and the call that got or returned it."""
 
     value: Tensor
-    caller: Call | None
+    call: Call
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +39,14 @@ class CallLeads:
 
     nodes: Mapping[int, Tensor]
     forwards: Mapping[Call, Call]
+
+    def is_forward(self, call: Call) -> bool:
+        """Tell whether the call has a counterpart."""
+        return call in self._called
+
+    @cached_property
+    def _called(self) -> frozenset[Call]:
+        return frozenset(self.forwards.values())
 
     def forward_of(self, call: Call | None) -> Call | None:
         """Return the forward call that `call`, or the one that it runs in, belongs to."""
@@ -135,12 +144,12 @@ class _Leads:
         output, upstream = _output(forward), self._upstream(call, forward)
         if upstream is not None and output is not None:
             if id(upstream) not in self.nodes:
-                self.nodes[id(upstream)] = Node(output, forward.caller)
+                self.nodes[id(upstream)] = Node(output, forward)
                 for unnamed in call.given:
                     if unnamed.value is upstream:
                         self._name(unnamed)
         for unnamed, node in self._placed(call, forward):
-            self.nodes.setdefault(id(unnamed.value), Node(node, forward.caller))
+            self.nodes.setdefault(id(unnamed.value), Node(node, forward))
             self._name(unnamed)
 
     def _placed(self, call: Call, forward: Call) -> list[tuple[Unnamed, Tensor]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
+from itertools import pairwise
 
 from handgrad.checker.passes.forward import ForwardPass
 from handgrad.checker.passes.truth import Pass
@@ -9,7 +10,7 @@ from handgrad.checker.pairs.calls import CallLeads
 from handgrad.checker.record.call import Call
 from handgrad.checker.record.gradient_names import EACH, KEYED, LIKELY, hand_names
 from handgrad.checker.record.instrument import Statement
-from handgrad.checker.record.trace import Barrier, Bind, Compared, Trace
+from handgrad.checker.record.trace import Barrier, Bind, Compared, Op, Trace, key_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +55,8 @@ class HandGradient(Definition):
     candidates: Sequence[Bind]
     claim: str
     read_node: Bind | None = None
+    share: Call | None = None
+    """The forward call whose contribution it is, where others read the node as well."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +130,22 @@ class Naming:
             for binds in definitions(self.trace, names | led)
             if binds[0].name in names or any(id(b.value) in self.leads.nodes for b in binds)
         ]
-        return [Definition(i, binds[0].name, binds) for i, binds in enumerate(found)]
+        parts = [part for binds in found for part in self._split(binds)]
+        parts.sort(key=lambda binds: binds[0].index)
+        return [Definition(i, binds[0].name, binds) for i, binds in enumerate(parts)]
+
+    def _split(self, binds: Sequence[Bind]) -> list[list[Bind]]:
+        """Split a definition where a tensor is known to be a whole gradient.
+
+        `d = layer.backward(d)` computes another one from it, under the same name.
+        """
+        parts = [[binds[0]]]
+        for before, bind in pairwise(binds):
+            whole = id(before.value) in self.leads.nodes
+            if whole and not bind.alias and key_of(bind.value) != key_of(before.value):
+                parts.append([])
+            parts[-1].append(bind)
+        return parts
 
     def hand(self, definition: Definition, forward: ForwardPass) -> HandGradient:
         """Return the definition as a gradient of that pass, with the nodes that it may be of.
@@ -142,17 +160,29 @@ class Naming:
             nodes = self._nodes(forward, self.compared[name], first)
             claim = "compared" if claim == "name" else claim
         led = self._led(forward, definition, nodes)
-        if led is not None and claim == "name" and not _unpacks(first):
+        if led is not None and claim == "name" and not (nodes and _unpacks(first)):
+            share = self._share(forward, [led])
             return HandGradient(
-                definition.number, name, definition.binds, forward, [led], "call", None
+                definition.number, name, definition.binds, forward, [led], "call", None, share
             )
         read_node = rebound_node(forward, self.rebinds, node, first) if claim == "name" else None
         if read_node is not None and all(b.value is not read_node.value for b in nodes):
             nodes = [read_node]
         claim = claim if nodes else "value"
+        share = self._share(forward, nodes)
         return HandGradient(
-            definition.number, name, definition.binds, forward, nodes, claim, read_node
+            definition.number, name, definition.binds, forward, nodes, claim, read_node, share
         )
+
+    def _share(self, forward: ForwardPass, nodes: Sequence[Bind]) -> Call | None:
+        """Return the call that the one candidate is a parameter of, if others read it too."""
+        call = nodes[0].call if len(nodes) == 1 and nodes[0].kind == "param" else None
+        if call is None or call.end is None or not self.leads.is_forward(call):
+            return None
+        reads = [e.index for e in forward.events if type(e) is Op
+                 and any(t is nodes[0].value for t in e.inputs)]  # fmt: skip
+        inside = [i for i in reads if call.begin <= i < call.end]
+        return call if inside and len(inside) < len(reads) else None
 
     def _of_call(self, nodes: Sequence[Bind], call: Call | None) -> list[Bind]:
         """Return the nodes of the forward call that a backward call belongs to, or its object's."""
@@ -173,8 +203,11 @@ class Naming:
             return None
         binds = [b for b in forward.nodes() if b.value is node.value and b.index < final.index]
         alike = [b for b in named if b.value is node.value]
+        own = [b for b in binds if b.kind == "param" and b.call is node.call]
+        if own and self._share(forward, own[:1]) is not None:
+            return own[0]
         outer = [b for b in binds if b.kind != "param"]
-        near = [b for b in outer if b.call is node.caller]
+        near = [b for b in outer if node.call is not None and b.call is node.call.caller]
         return next(iter(alike or near or outer or binds[::-1]), None)
 
     def _nodes(self, forward: ForwardPass, node: str | None, first: Bind) -> list[Bind]:

@@ -12,6 +12,7 @@ from dataclasses import astuple, dataclass, field, replace
 from handgrad.checker.pairs.calls import CallLeads
 from handgrad.checker.pairs.hands import Definition, HandGradient, Naming
 from handgrad.checker.pairs.pairing import paired
+from handgrad.checker.pairs.shares import with_shares
 from handgrad.checker.pairs.verdict import verdict_on
 from handgrad.checker.passes.forward import LOSSES, ForwardPass, merged
 from handgrad.checker.passes.truth import Pass, differentiated
@@ -241,7 +242,7 @@ def _judged(forward: ForwardPass, hands: Sequence[HandGradient]) -> tuple[int, l
         truth = forward if isinstance(forward, Pass) else differentiated(forward)
     except RuntimeError:
         return 0, list(hands)
-    pairing = paired(truth, hands)
+    pairing = paired(*with_shares(truth, hands))
     values = pairing.natural.values
     count = sum(verdict_on(truth, p, p.node, values).right for p in pairing.pairs)
     return count, [replace(hand, forward=truth) for hand in hands]

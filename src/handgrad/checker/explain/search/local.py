@@ -20,7 +20,8 @@ def nodes_in(nodes: dict[str, Bind], scope: Scope | None) -> dict[str, Bind]:
     if scope is None or not scope.local:
         return nodes
     names = _spelled(scope)
-    nodes = {n: b for n, b in nodes.items() if n not in scope.local or scope.names[n] is b.value}
+    other = {n for n in scope.local if n in scope.names}
+    nodes = {n: b for n, b in nodes.items() if n not in other or scope.names[n] is b.value}
     local = {names[id(b.value)]: b for b in nodes.values() if id(b.value) in names}
     return {n: b for n, b in nodes.items() if id(b.value) not in names} | local
 
