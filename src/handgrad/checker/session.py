@@ -12,10 +12,12 @@ from handgrad.checker.explain.explain import explain
 from handgrad.checker.judge.grade import Grade, graded, with_imprecise
 from handgrad.checker.pairs.backward import BackwardReplay
 from handgrad.checker.pairs.calls import call_leads
+from handgrad.checker.pairs.doubt import without_doubtful
 from handgrad.checker.pairs.hands import HandGradient
 from handgrad.checker.pairs.losses import hands_by_loss
 from handgrad.checker.pairs.pairing import chosen, paired
 from handgrad.checker.pairs.shares import with_shares
+from handgrad.checker.pairs.updates import with_updates
 from handgrad.checker.passes.forward import ForwardPass, find_passes
 from handgrad.checker.passes.truth import Pass, differentiated
 from handgrad.checker.record.capture import Recorder
@@ -89,7 +91,7 @@ class Session:
         return Report(file, rows, notes, tuple(errors), tuple(findings.edges), listings)
 
     def _findings(self, file: str, only: Choice) -> Findings:
-        leads = call_leads(self.recorder.trace)
+        leads = with_updates(self.recorder.trace, call_leads(self.recorder.trace))
         passes = self._passes(file)
         try:
             hands = only(hands_by_loss(self.recorder.trace, passes, self.pairs, leads))
@@ -149,7 +151,7 @@ def check_pass(forward: ForwardPass, hands: Sequence[HandGradient]) -> Findings:
     except RuntimeError as error:  # torch's own, of operations that cannot run in float64
         return Findings(notes=[_not_differentiated(forward, error)])
     truth, hands = with_shares(truth, hands)
-    pairing = paired(truth, hands)
+    pairing = without_doubtful(paired(truth, hands))
     if not pairing.pairs:
         return Findings()
     main, later = chosen(pairing)

@@ -24,10 +24,13 @@ FORWARD = {"call", "f", "feed", "forward", "forwards", "fprop", "fw", "fwd"}
 
 
 class Node(NamedTuple):
-    """A tensor of the forward pass, and the call that got or returned it."""
+    """A tensor of the forward pass, and the call that got or returned it.
+
+    The call is None for a parameter that an update shows.
+    """
 
     value: Tensor
-    call: Call
+    call: Call | None
 
 
 @dataclass(frozen=True, eq=False)

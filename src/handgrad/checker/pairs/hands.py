@@ -6,7 +6,10 @@ from itertools import pairwise
 
 from handgrad.checker.passes.forward import ForwardPass
 from handgrad.checker.passes.truth import Pass
+from torch import Tensor
+
 from handgrad.checker.pairs.calls import CallLeads
+from handgrad.checker.pairs.updates import keeps_state
 from handgrad.checker.record.call import Call
 from handgrad.checker.record.gradient_names import EACH, KEYED, LIKELY, hand_names
 from handgrad.checker.record.instrument import Statement
@@ -47,6 +50,7 @@ class HandGradient(Definition):
     `candidates` are the nodes that its name may refer to, the most recent one first: several where
     a loop over time binds the name again and again, none where no tensor has the name. `claim` says
     where they come from: "pair" (given by the user), "name", "compared" (the file compares the two)
+    "call" or "update" (a call or an update shows it)
     or "value" (no node yet). `read_node` is the node that the name stands for where the gradient is
     computed, if it is bound again there (`x, W = cache`).
     """
@@ -162,8 +166,10 @@ class Naming:
         led = self._led(forward, definition, nodes)
         if led is not None and claim == "name" and not (nodes and _unpacks(first)):
             share = self._share(forward, [led])
+            node = self.leads.nodes[id(definition.own_final().value)]
+            why = "update" if node.call is None else "call"
             return HandGradient(
-                definition.number, name, definition.binds, forward, [led], "call", None, share
+                definition.number, name, definition.binds, forward, [led], why, None, share
             )
         read_node = rebound_node(forward, self.rebinds, node, first) if claim == "name" else None
         if read_node is not None and all(b.value is not read_node.value for b in nodes):
@@ -201,6 +207,8 @@ class Naming:
         node = self.leads.nodes.get(id(final.value))
         if node is None or any(b.value is final.value for b in forward.nodes()):
             return None
+        if node.call is None:
+            return self._updated(forward, final, node.value, named)
         binds = [b for b in forward.nodes() if b.value is node.value and b.index < final.index]
         alike = [b for b in named if b.value is node.value]
         own = [b for b in binds if b.kind == "param" and b.call is node.call]
@@ -209,6 +217,17 @@ class Naming:
         outer = [b for b in binds if b.kind != "param"]
         near = [b for b in outer if node.call is not None and b.call is node.call.caller]
         return next(iter(alike or near or outer or binds[::-1]), None)
+
+    def _updated(
+        self, forward: ForwardPass, final: Bind, parameter: Tensor, named: Sequence[Bind]
+    ) -> Bind | None:
+        """Return the node of a parameter that is updated with the tensor."""
+        if named or keeps_state(forward, final.value, final.index):
+            return None
+        binds = [b for b in forward.nodes() if key_of(b.value) == key_of(parameter)]
+        binds = [b for b in binds if b.value.shape == parameter.shape and b.index < final.index]
+        outer = [b for b in binds if b.kind != "param"]
+        return next(iter(outer or binds), None)
 
     def _nodes(self, forward: ForwardPass, node: str | None, first: Bind) -> list[Bind]:
         """Return the nodes of that name, the last one first.

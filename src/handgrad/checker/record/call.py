@@ -38,6 +38,22 @@ class Unnamed:
 
 
 @dataclass(eq=False, slots=True)
+class Update:
+    """A statement that moves a parameter along its gradient, or against it: an event of the trace.
+
+    `levels` are the step, and what is left of it without one factor after the other.
+    """
+
+    index: int
+    parameter: Tensor
+    """As it was before."""
+    levels: tuple[Tensor, ...]
+    descends: bool
+    """Whether the step is subtracted, with factors that are positive."""
+    statement: Statement
+
+
+@dataclass(eq=False, slots=True)
 class Call:
     """One call of a function. `begin` and `end` are the trace's length when it began and ended."""
 

@@ -12,7 +12,9 @@ from handgrad.checker.record.call import PLAIN, Call, Unnamed, holders_in
 from handgrad.checker.record.instrument import Statement
 from handgrad.checker.record.names import Names
 from handgrad.checker.record.scope import Scope
+from handgrad.checker.record.targets import Kind
 from handgrad.checker.record.trace import Trace
+from handgrad.checker.record.updates import ends_in_sum, update_of
 
 MOST_HOLDERS = 10_000
 """So many caches are remembered with the call that returned them."""
@@ -63,6 +65,26 @@ class Calls:
         for holder in holders_in([value]):
             if holder is not call.owner and len(self._makers) < MOST_HOLDERS:
                 self._makers[id(holder)] = holder, call
+
+    def updated(
+        self,
+        frame: FrameType,
+        scope: Scope | None,
+        statement: Statement,
+        named: Sequence[tuple[str, Kind, Tensor]],
+    ) -> None:
+        """Note the update that a statement made, and the gradient in it that has no name."""
+        for name, kind, value in named:
+            if kind != "update" or not value.is_floating_point() or value.numel() < 2:
+                continue
+            update = update_of(self._trace, value, statement)
+            if update is None or not self._names.calls(update.parameter, name, value):
+                continue
+            inner = update.levels[-1]
+            if not self._names.has(inner) and ends_in_sum(self._trace, inner):
+                self._unnamed(f"d{name}", inner, statement, scope, self.of(frame))
+            update.index = len(self._trace)
+            self._trace.events.append(update)
 
     def _unnamed(
         self,

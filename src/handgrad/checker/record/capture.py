@@ -190,6 +190,7 @@ class Recorder:
             for target, value in zip(statement.targets, values, strict=True):
                 named += named_in(target.name, target.kind, target.keyed, value)
             scope = self._scope(frame, number) if named or self._names.written else None
+            self._calls.updated(frame, scope, statement, named)
             self._names.changed(statement, named, scope, self._calls.of(frame))
 
     def known(

@@ -9,7 +9,7 @@ from handgrad.checker.record.asking import edge_of
 from handgrad.checker.record.call import Call
 from handgrad.checker.record.effects import version_of
 from handgrad.checker.record.instrument import Statement
-from handgrad.checker.record.scope import Scope
+from handgrad.checker.record.scope import Scope, attributes
 from handgrad.checker.record.targets import Kind
 from handgrad.checker.record.trace import Bind, Event, Trace, key_of
 
@@ -60,6 +60,10 @@ class Names:
     def has(self, value: Tensor) -> bool:
         """Tell whether its memory has a name."""
         return bool(self._named.get(key_of(value)))
+
+    def calls(self, old: Tensor, name: str, value: Tensor) -> bool:
+        """Tell whether `name` refers to the memory of `old`; `value` is what it is set to now."""
+        return key_of(old) == key_of(value) or name in self._named.get(key_of(old), ())
 
     def keep(self, events: Sequence[Event], memory: set[int]) -> None:
         """Forget everything but these events and this memory."""
@@ -120,7 +124,12 @@ def named_in(name: str, kind: Kind, keyed: bool, value: Any) -> list[tuple[str, 
     if not keyed:
         if isinstance(value, Tensor):
             return [(name, kind, value)]
-        return _elements(name, value) if isinstance(value, list | dict) else []
+        if isinstance(value, list | dict):
+            return _elements(name, value)
+        # p.data -= lr * p.grad, where p is a parameter of the user's own class
+        data = attributes(value) if kind == "update" and value is not None else None
+        inner = None if data is None else data.get("data")
+        return [(f"{name}.data", kind, inner)] if isinstance(inner, Tensor) else []
     container, key = value
     if isinstance(container, Tensor):
         return [(name, "update", container)]

@@ -43,21 +43,41 @@ def named(target: ast.expr, kind: Kind) -> list[tuple[Target, ast.expr]]:
     if isinstance(target, ast.Starred):
         return named(target.value, kind)
     if isinstance(target, ast.Attribute):
-        if target.attr in ("data", "grad"):
-            return named(target.value, "update") if target.attr == "data" else []
+        if target.attr == "data":
+            return named(target.value, "update")
+        if target.attr == "grad":
+            return _grad(target.value, kind)
         if isinstance(target.value, ast.Name):  # self.dW
-            # an attribute that can be set may not be readable
-            parts = [load(target.value.id), ast.Constant(target.attr), ast.Constant(None)]
-            read = ast.Call(load("getattr"), parts, [])
-            return [(Target(target.attr, kind), read)]
+            return [(Target(target.attr, kind), _attribute(target.value, target.attr))]
     if isinstance(target, ast.Subscript):
         base = target.value
         if isinstance(base, ast.Name) and _is_plain(target.slice):
             key = ast.parse(ast.unparse(target.slice), mode="eval").body
             pair = ast.Tuple([load(base.id), key], ast.Load())
             return [(Target(base.id, kind, keyed=True), pair)]
+        if isinstance(base, ast.Attribute) and isinstance(base.value, ast.Name) and _is_plain(
+            target.slice
+        ):  # self.grads["W"]
+            key = ast.parse(ast.unparse(target.slice), mode="eval").body
+            pair = ast.Tuple([_attribute(base.value, base.attr), key], ast.Load())
+            return [(Target(base.attr, kind, keyed=True), pair)]
         return [(Target(t.name, "update", t.keyed), e) for t, e in named(base, "update")]
     return []
+
+
+def _grad(owner: ast.expr, kind: Kind) -> list[tuple[Target, ast.expr]]:
+    """Return the target `W.grad`, for `W.grad = ...` and `self.W.grad = ...`."""
+    if not _is_plain(owner):
+        return []
+    name = f"{ast.unparse(owner)}.grad".removeprefix("self.")
+    again = ast.parse(ast.unparse(owner), mode="eval").body
+    return [(Target(name, kind), _attribute(again, "grad"))]
+
+
+def _attribute(owner: ast.expr, name: str) -> ast.expr:
+    """Return `getattr(owner, name, None)`: an attribute that can be set may not be readable."""
+    owner = ast.parse(ast.unparse(owner), mode="eval").body
+    return ast.Call(load("getattr"), [owner, ast.Constant(name), ast.Constant(None)], [])
 
 
 def overwritten(value: ast.expr) -> list[tuple[Target, ast.expr]]:
@@ -92,6 +112,7 @@ def walruses(node: ast.stmt) -> list[tuple[Target, ast.expr]]:
 def _is_plain(index: ast.expr) -> bool:
     """Tell whether evaluating the index again has no side effects: names, constants, arithmetic."""
     allowed = ast.Name | ast.Constant | ast.BinOp | ast.UnaryOp | ast.operator | ast.unaryop
+    allowed |= ast.Attribute | ast.Subscript
     return all(isinstance(n, allowed | ast.expr_context) for n in ast.walk(index))
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from handgrad.checker.record.call import Call, Unnamed
+from handgrad.checker.record.call import Call, Unnamed, Update
 from handgrad.checker.record.instrument import Statement
 from handgrad.checker.record.scope import Scope
 from handgrad.checker.record.targets import Kind
@@ -109,7 +109,7 @@ class Elsewhere:
     index: int
 
 
-Event = Op | Bind | Unnamed | Backward | Compared | Barrier | Step | Elsewhere
+Event = Op | Bind | Unnamed | Update | Backward | Compared | Barrier | Step | Elsewhere
 
 
 class Trace:
@@ -244,6 +244,8 @@ def tensors_of(event: Event) -> Iterator[Tensor]:
         yield from (*event.inputs, *event.outputs)
     elif type(event) is Bind or type(event) is Unnamed:
         yield event.value
+    elif type(event) is Update:
+        yield from (event.parameter, *event.levels)
     elif type(event) is Backward:
         yield from event.outputs
     elif type(event) is Compared:

@@ -1,0 +1,91 @@
+"""Updates of parameters, and the gradient that each of them takes: `W -= lr * g`.
+
+The gradient is what is left of the step without the learning rate. Where it has no name, as in
+`W -= lr * (x.T @ d)`, this is the only place that shows it.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from handgrad.checker.record.call import Update
+from handgrad.checker.record.effects import SET_DATA
+from handgrad.checker.record.instrument import Statement
+from handgrad.checker.record.trace import Op, Trace
+
+FAR = 64
+"""How many events back the operations of a statement are looked for."""
+_FALLS, _RISES = {"sub", "isub", "subtract"}, {"add", "iadd"}
+_SCALES = {"mul", "rmul", "imul", "multiply", "div", "truediv", "itruediv", "divide", "neg",
+           "clamp", "clip", "clamp_"}  # fmt: skip
+"""Functions that change the length of a step alone; clipping counts as one."""
+MAKES = {"matmul", "rmatmul", "mm", "bmm", "mv", "einsum", "sum", "outer", "ger", "mean",
+         "tensordot", "dot"}  # fmt: skip
+"""Functions that end the formula of a parameter's gradient: they add up over the batch."""
+
+
+def update_of(trace: Trace, value: Tensor, statement: Statement) -> Update | None:
+    """Return the update that set `value` in the last statement, None where it is none."""
+    op = _maker(trace.events, value)
+    if op is not None and op.func == SET_DATA:
+        op = _maker(trace.events, op.args[1])
+    elif op is not None and _name(op) in ("copy", "setitem") and isinstance(op.args[-1], Tensor):
+        op = _maker(trace.events, op.args[-1])
+    if op is None or _name(op) not in _FALLS | _RISES or len(op.args) < 2:
+        return None
+    old, step = op.args[0], op.args[1]
+    if not isinstance(old, Tensor) or not isinstance(step, Tensor) or old.shape != value.shape:
+        return None
+    sign = -1.0 if _name(op) in _FALLS else 1.0
+    sign *= _sign(op.kwargs.get("alpha", 1))
+    levels = [step]
+    scaled = "alpha" in op.kwargs
+    while (maker := _maker(trace.events, levels[-1])) is not None:
+        inner, factor = _unscaled(maker)
+        if inner is None:
+            break
+        scaled, sign = True, sign * factor
+        levels.append(inner)
+    if not scaled:
+        return None
+    return Update(len(trace), old, tuple(levels), sign < 0, statement)
+
+
+def ends_in_sum(trace: Trace, value: Tensor) -> bool:
+    """Tell whether a product or sum over the batch made the value, as it makes most gradients."""
+    maker = _maker(trace.events, value)
+    return maker is not None and _name(maker) in MAKES
+
+
+def _maker(events: Sequence[object], value: Tensor) -> Op | None:
+    """Return the operation among the last ones that made the value or wrote to it."""
+    for event in reversed(events[-FAR:]):
+        if type(event) is Op and (any(t is value for t in event.outputs)
+                                  or (event.func == SET_DATA and event.args[0] is value)):  # fmt: skip
+            return event
+    return None
+
+
+def _unscaled(op: Op) -> tuple[Tensor | None, float]:
+    """Return what an operation multiplies by a number, and the sign of the number."""
+    if _name(op) not in _SCALES or not op.args:
+        return None, 1.0
+    tensors = [a for a in op.args if isinstance(a, Tensor) and a.numel() > 1]
+    if len(tensors) != 1:
+        return None, 1.0
+    if _name(op) == "neg":
+        return tensors[0], -1.0
+    if "cl" in _name(op):
+        return tensors[0], 1.0
+    numbers = [a for a in op.args if a is not tensors[0]]
+    return tensors[0], _sign(numbers[0]) if numbers else 1.0
+
+
+def _sign(number: object) -> float:
+    with torch._C.DisableTorchFunction():
+        return -1.0 if float(number) < 0 else 1.0  # type: ignore[arg-type]
+
+
+def _name(op: Op) -> str:
+    return str(getattr(op.func, "__name__", "")).strip("_")
