@@ -31,6 +31,8 @@ class Node(NamedTuple):
 
     value: Tensor
     call: Call | None
+    factor: float | None = None
+    """What the gradient is multiplied by in an update that does not name it."""
 
 
 @dataclass(frozen=True, eq=False)

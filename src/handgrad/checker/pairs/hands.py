@@ -61,6 +61,8 @@ class HandGradient(Definition):
     read_node: Bind | None = None
     share: Call | None = None
     """The forward call whose contribution it is, where others read the node as well."""
+    factor: float | None = None
+    """For a step of an update: what it multiplies the gradient by."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,7 +171,8 @@ class Naming:
             node = self.leads.nodes[id(definition.own_final().value)]
             why = "update" if node.call is None else "call"
             return HandGradient(
-                definition.number, name, definition.binds, forward, [led], why, None, share
+                definition.number, name, definition.binds, forward, [led], why, None, share,
+                node.factor,
             )
         read_node = rebound_node(forward, self.rebinds, node, first) if claim == "name" else None
         if read_node is not None and all(b.value is not read_node.value for b in nodes):

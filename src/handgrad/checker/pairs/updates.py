@@ -11,22 +11,17 @@ from handgrad.checker.record.trace import Bind, Op, Trace, key_of, needed
 
 
 def with_updates(trace: Trace, leads: CallLeads) -> CallLeads:
-    """Return the leads with those of updates; gradients that have no name get one.
-
-    Where factors are left to choose from, the gradient is what has a name, or the innermost.
-    """
+    """Return the leads with those of updates; steps whose gradient has no name get one."""
     named = {id(b.value) for b in trace.of(Bind)}
     unnamed = {id(e.value): e for e in trace.events if type(e) is Unnamed}
     nodes = dict(leads.nodes)
     for event in trace.of(Update):
-        if not event.descends:
-            continue
-        taken = next((t for t in event.levels if id(t) in named), event.levels[-1])
-        if taken.shape != event.parameter.shape or id(taken) in nodes:
-            continue
-        if id(taken) in unnamed and id(taken) not in named:
-            _name(trace, unnamed[id(taken)])
-        nodes[id(taken)] = Node(event.parameter, None)
+        step, taken = event.levels[0], next((t for t in event.levels if id(t) in named), None)
+        if taken is None and id(step) in unnamed:
+            _name(trace, unnamed[id(step)])
+            nodes[id(step)] = Node(event.parameter, None, event.factor)
+        elif taken is not None and event.descends and taken.shape == event.parameter.shape:
+            nodes.setdefault(id(taken), Node(event.parameter, None))
     return replace(leads, nodes=nodes)
 
 

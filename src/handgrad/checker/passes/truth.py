@@ -1,7 +1,7 @@
 """A forward pass differentiated: true gradients in float64, their noise, autograd's own."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import partial
 
 import torch
@@ -13,6 +13,20 @@ from handgrad.checker.passes.replay import Replay, gradients
 from handgrad.checker.record.trace import Op
 
 _CUSTOM: type = torch.autograd.function.BackwardCFunction
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """The contribution of some operations to a node's gradient, or a multiple of the gradient.
+
+    `number` is the id of the node's tensor, `stands_for` keeps the tensor alive that has an id of
+    its own. `within` are the indices of the operations.
+    """
+
+    number: int
+    stands_for: Tensor
+    within: range | None = None
+    factor: float = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +43,8 @@ class Pass(ForwardPass):
     """The gradient as autograd computed it in the user's dtype."""
     draws: dict[int, bool]
     """A cache shared by the replays: whether an operation draws random numbers, by its index."""
+    parts_of: Mapping[int, "Part"] = field(default_factory=dict)
+    """Tensors that stand for a part or a multiple of a node's gradient, by their ids."""
 
     def replayed(self) -> Replay:
         """Return the forward pass run again in float64, gradients on."""

@@ -48,9 +48,14 @@ class Update:
     parameter: Tensor
     """As it was before."""
     levels: tuple[Tensor, ...]
-    descends: bool
-    """Whether the step is subtracted, with factors that are positive."""
+    factor: float
+    """What the step multiplies the gradient by: the learning rate, negative where it is added."""
     statement: Statement
+
+    @property
+    def descends(self) -> bool:
+        """Whether the step goes against the gradient."""
+        return self.factor > 0
 
 
 @dataclass(eq=False, slots=True)

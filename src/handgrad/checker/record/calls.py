@@ -82,7 +82,8 @@ class Calls:
                 continue
             inner = update.levels[-1]
             if not self._names.has(inner) and ends_in_sum(self._trace, inner):
-                self._unnamed(f"d{name}", inner, statement, scope, self.of(frame))
+                # the whole step: a line to try in its place computes that
+                self._unnamed(f"step of {name}", update.levels[0], statement, scope, self.of(frame))
             update.index = len(self._trace)
             self._trace.events.append(update)
 

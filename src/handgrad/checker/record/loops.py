@@ -8,7 +8,7 @@ from torch import Size
 from handgrad.checker.record.call import Update
 from handgrad.checker.record.gradient_names import reads_as_gradient
 from handgrad.checker.record.scope import Scope
-from handgrad.checker.record.trace import Backward, Bind, Event, Op, Step, Trace, key_of
+from handgrad.checker.record.trace import Backward, Bind, Event, Op, Step, Trace
 
 _IDLE_EVENTS = 20_000
 """A loop that has recorded this many events and named no gradient samples or evaluates: cut it."""
@@ -66,13 +66,10 @@ def _is_number(event: Event) -> bool:
     return type(event) is Bind and event.value.dim() == 0 and event.value.is_floating_point()
 
 
-def _is_used(update: Update, events: Sequence[Event]) -> bool:
-    """Tell whether something was computed from the parameter: not in a loop over parameters."""
-    key, shape = key_of(update.parameter), update.parameter.shape
+def _computes_number(events: Sequence[Event]) -> bool:
+    """Tell whether a number such as a loss is computed: not in a loop over parameters or layers."""
     return any(
-        type(e) is Op
-        and any(key_of(t) == key for t in e.inputs)
-        and any(t.shape != shape for t in e.outputs)
+        type(e) is Op and any(t.dim() == 0 and t.is_floating_point() for t in e.outputs)
         for e in events
     )
 
@@ -94,7 +91,7 @@ def _update(events: Sequence[Event], first: int, trace: Trace) -> bool:
     """
     shapes: dict[str, Size] = {}
     for event in events[first:]:
-        if type(event) is Update and _is_used(event, events):
+        if type(event) is Update and _computes_number(events):
             return True
         if type(event) is not Bind:
             continue

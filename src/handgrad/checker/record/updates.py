@@ -37,19 +37,29 @@ def update_of(trace: Trace, value: Tensor, statement: Statement) -> Update | Non
     old, step = op.args[0], op.args[1]
     if not isinstance(old, Tensor) or not isinstance(step, Tensor) or old.shape != value.shape:
         return None
-    sign = -1.0 if _name(op) in _FALLS else 1.0
-    sign *= _sign(op.kwargs.get("alpha", 1))
-    levels = [step]
-    scaled = "alpha" in op.kwargs
+    factor = 1.0 if _name(op) in _FALLS else -1.0
+    factor *= _number(op.kwargs.get("alpha", 1))
+    levels, scaled = [step], "alpha" in op.kwargs
     while (maker := _maker(trace.events, levels[-1])) is not None:
-        inner, factor = _unscaled(maker)
+        inner, number = _unscaled(maker)
         if inner is None:
             break
-        scaled, sign = True, sign * factor
+        scaled, factor = True, factor * number
         levels.append(inner)
-    if not scaled:
+    inner_factor = 1.0 if maker is None else _factor_inside(trace, maker)
+    if not scaled and inner_factor == 1.0:
         return None
-    return Update(len(trace), old, tuple(levels), sign < 0, statement)
+    return Update(len(trace), old, tuple(levels), factor * inner_factor, statement)
+
+
+def _factor_inside(trace: Trace, op: Op) -> float:
+    """Return the factor of an operand: `lr * x.T @ d` multiplies x.T."""
+    factor = 1.0
+    for operand in op.inputs if _name(op) in MAKES else ():
+        maker = _maker(trace.events, operand)
+        if maker is not None:
+            factor *= _unscaled(maker)[1]
+    return factor
 
 
 def ends_in_sum(trace: Trace, value: Tensor) -> bool:
@@ -68,7 +78,7 @@ def _maker(events: Sequence[object], value: Tensor) -> Op | None:
 
 
 def _unscaled(op: Op) -> tuple[Tensor | None, float]:
-    """Return what an operation multiplies by a number, and the sign of the number."""
+    """Return what an operation multiplies by a number, and the number."""
     if _name(op) not in _SCALES or not op.args:
         return None, 1.0
     tensors = [a for a in op.args if isinstance(a, Tensor) and a.numel() > 1]
@@ -76,15 +86,16 @@ def _unscaled(op: Op) -> tuple[Tensor | None, float]:
         return None, 1.0
     if _name(op) == "neg":
         return tensors[0], -1.0
-    if "cl" in _name(op):
-        return tensors[0], 1.0
     numbers = [a for a in op.args if a is not tensors[0]]
-    return tensors[0], _sign(numbers[0]) if numbers else 1.0
+    if "cl" in _name(op) or not numbers:
+        return tensors[0], 1.0
+    number = _number(numbers[0])
+    return tensors[0], 1 / number if "div" in _name(op) and number else number
 
 
-def _sign(number: object) -> float:
+def _number(value: object) -> float:
     with torch._C.DisableTorchFunction():
-        return -1.0 if float(number) < 0 else 1.0  # type: ignore[arg-type]
+        return float(value)  # type: ignore[arg-type]
 
 
 def _name(op: Op) -> str:

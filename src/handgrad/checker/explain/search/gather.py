@@ -35,7 +35,7 @@ def _suspect(grade: Grade, at: int, backward: BackwardContext) -> Suspect:
     statement, binds = groups[at]
     final = hand.own_final()
     looped = len(binds) > 1
-    unit = unit_of(statement, hand.name, looped, groups[0][0])
+    unit = unit_of(statement, hand.name, looped, groups[0][0], not hand.unnamed)
     later = groups[at + 1 :] if at >= 0 else []
     rest = "\n".join(s.text for s, _ in later)
     if any(len(b) > 1 for _, b in later):

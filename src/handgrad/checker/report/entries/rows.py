@@ -75,6 +75,7 @@ def missing_rows(
         above = parents.get(id(node.value), set()) & known
         if above and above <= passed:
             passed.add(id(node.value))
+    passed |= {part.number for n, part in forward.parts_of.items() if n in passed}
     skipped = passed | {id(g.hand.node.value) for g in graded} | {id(t) for t in forward.outputs}
     names = {g.hand.node.name for g in graded}
     rows: dict[str, Row] = {}
