@@ -4,53 +4,59 @@ A function called backward may get or return something else than gradients, and 
 than the gradient (weight decay, a momentum, a factor). Such a lead is no reason to blame a line.
 """
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 from torch import Tensor
 
 from handgrad.checker.pairs.hands import Pair
 from handgrad.checker.pairs.pairing import Pairing
-from handgrad.checker.pairs.verdict import Verdict, verdict_on
+from handgrad.checker.pairs.verdict import verdict_on
 from handgrad.checker.passes.compare import multiple_of, near
 
 
 def without_doubtful(pairing: Pairing) -> Pairing:
     """Return the pairing without the pairs that are wrong where all that reads them is right."""
-    leads = [p for p in pairing.pairs if p.claim in ("call", "update")]
-    if not leads:
-        return pairing
-    natural = pairing.natural
-    verdicts = {p.number: verdict_on(p.forward, p, p.node, natural.values) for p in pairing.pairs}
-    left = [p for p in pairing.pairs if not (p in leads and _is_doubtful(p, pairing, verdicts))]
-    return replace(pairing, pairs=left)
+    doubts = _Doubts(pairing)
+    return replace(pairing, pairs=[p for p in pairing.pairs if not doubts.about(p)])
 
 
-def _is_doubtful(pair: Pair, pairing: Pairing, verdicts: Mapping[int, Verdict]) -> bool:
-    if verdicts[pair.number].right:
-        return False
-    if pair.claim == "update" and _is_step(pair, pairing, verdicts):
-        return True
-    reads = pairing.natural.reads
-    readers = [n for n in verdicts if pair.number in reads.get(n, ())]
-    return bool(readers) and all(verdicts[n].right for n in readers)
+class _Doubts:
+    def __init__(self, pairing: Pairing) -> None:
+        self._pairing = pairing
+        pairs, values = pairing.pairs, pairing.natural.values
+        if any(p.claim in ("call", "update") for p in pairs):
+            verdicts = {p.number: verdict_on(p.forward, p, p.node, values) for p in pairs}
+        else:
+            verdicts = {}
+        self._right = {number: verdict.right for number, verdict in verdicts.items()}
+        self._whole = any(p.claim == "update" and self._right[p.number] for p in pairs)
+        """Whether updates take gradients without a factor."""
 
+    def about(self, pair: Pair) -> bool:
+        """Tell whether a pair is more likely no pair than a mistake."""
+        if pair.claim not in ("call", "update") or self._right[pair.number]:
+            return False
+        if pair.claim == "update" and self._is_step(pair):
+            return True
+        reads = self._pairing.natural.reads
+        readers = [n for n in self._right if pair.number in reads.get(n, ())]
+        return bool(readers) and all(self._right[n] for n in readers)
 
-def _is_step(pair: Pair, pairing: Pairing, verdicts: Mapping[int, Verdict]) -> bool:
-    """Tell whether it is the gradient with a factor, or with weight decay, or made from it."""
-    own = pairing.natural.reads.get(pair.number, set())
-    same = [p for p in pairing.pairs if p.number in own and p.node.value is pair.node.value]
-    if any(verdicts[p.number].right for p in same):
-        return True
-    forward, index = pair.forward, pair.node.index
-    value, truth = pairing.natural.values.get(pair.final().index), forward.truth[index]
-    if value is None or value.shape != truth.shape:
-        return False
-    noise = forward.noise[index]
-    if multiple_of(value, truth, noise) is not None:
-        return True
-    weights = forward.trace.at(pair.node.value, pair.node.index + 1).to(truth)
-    return _is_decayed(value, truth, weights, noise)
+    def _is_step(self, pair: Pair) -> bool:
+        """Tell whether it is the gradient with a factor or weight decay, or is made from it."""
+        natural, forward, index = self._pairing.natural, pair.forward, pair.node.index
+        read = natural.reads.get(pair.number, set())
+        same = [p for p in self._pairing.pairs if p.number in read]
+        if any(self._right[p.number] for p in same if p.node.value is pair.node.value):
+            return True
+        value, truth = natural.values.get(pair.final().index), forward.truth[index]
+        if value is None or value.shape != truth.shape:
+            return False
+        noise = forward.noise[index]
+        if not self._whole and multiple_of(value, truth, noise) is not None:
+            return True
+        weights = forward.trace.at(pair.node.value, pair.node.index + 1).to(truth)
+        return _is_decayed(value, truth, weights, noise)
 
 
 def _is_decayed(value: Tensor, truth: Tensor, weights: Tensor, noise: Tensor) -> bool:

@@ -8,7 +8,7 @@ before the user's backward() does.
 import contextlib
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from types import FrameType
+from types import FrameType, NoneType
 from typing import Any
 
 import torch
@@ -41,11 +41,15 @@ from handgrad.checker.record.trace import (
     tensors_in,
 )
 
-_HOLDERS = (Tensor, tuple, dict, list)
 STOPPED = -1
 """As `paused_by`: recording is over, and no loop resumes it."""
 EVENT_BYTES = 1024
 """The memory of an event without its tensors: millions of small ones fill the memory too."""
+
+
+def _may_hold(value: Any) -> bool:
+    """Tell whether a value may hold tensors: numbers do not."""
+    return not isinstance(value, int | float | str | NoneType)
 
 
 class Enough(BaseException):
@@ -182,13 +186,13 @@ class Recorder:
         """Record that statement `number` has run in `frame` and set its targets to `values`."""
         if self.paused_by is not None or self.mode is None:
             return
-        if not (self._names.written or any(isinstance(value, _HOLDERS) for value in values)):
+        if not (self._names.written or any(map(_may_hold, values))):
             return  # as most statements of most files
         with self._guarded():
             statement = self.statements[number]
             named: list[tuple[str, Kind, Tensor]] = []
             for target, value in zip(statement.targets, values, strict=True):
-                named += named_in(target.name, target.kind, target.keyed, value)
+                named += named_in(target, value)
             scope = self._scope(frame, number) if named or self._names.written else None
             self._calls.updated(frame, scope, statement, named)
             self._names.changed(statement, named, scope, self._calls.of(frame))

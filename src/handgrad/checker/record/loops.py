@@ -81,7 +81,8 @@ def _is_gradient(event: Event, trace: Trace) -> bool:
         return False
     # under "param" a tensor is only another name for one that is known: cache["x"] = x
     shapes = trace.shapes if event.kind != "param" else {}
-    return reads_as_gradient(event.name, event.value.shape, shapes)
+    name = event.name.split("[")[0]  # grads[0]
+    return reads_as_gradient(name, event.value.shape, shapes)
 
 
 def _update(events: Sequence[Event], first: int, trace: Trace) -> bool:

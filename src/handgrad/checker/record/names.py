@@ -10,7 +10,7 @@ from handgrad.checker.record.call import Call
 from handgrad.checker.record.effects import version_of
 from handgrad.checker.record.instrument import Statement
 from handgrad.checker.record.scope import Scope, attributes
-from handgrad.checker.record.targets import Kind
+from handgrad.checker.record.targets import Kind, Target
 from handgrad.checker.record.trace import Bind, Event, Trace, key_of
 
 MANY = 256
@@ -119,18 +119,24 @@ class Names:
             self._named.setdefault(key_of(value), {})[name] = bind
 
 
-def named_in(name: str, kind: Kind, keyed: bool, value: Any) -> list[tuple[str, Kind, Tensor]]:
+def named_in(target: Target, value: Any) -> list[tuple[str, Kind, Tensor]]:
     """Return the named tensors of a target: itself, an element, or a whole collection."""
-    if not keyed:
-        if isinstance(value, Tensor):
-            return [(name, kind, value)]
-        if isinstance(value, list | dict):
-            return _elements(name, value)
-        # p.data -= lr * p.grad, where p is a parameter of the user's own class
-        data = attributes(value) if kind == "update" and value is not None else None
-        inner = None if data is None else data.get("data")
-        return [(f"{name}.data", kind, inner)] if isinstance(inner, Tensor) else []
-    container, key = value
+    name, kind = target.name, target.kind
+    if target.keyed:
+        return _element(name, kind, *value)
+    if target.owned:
+        value = getattr(value, "grad", None)
+    if isinstance(value, Tensor):
+        return [(name, kind, value)]
+    if isinstance(value, list | dict):
+        return _elements(name, value)
+    # p.data -= lr * p.grad, where p is a parameter of the user's own class
+    data = attributes(value) if kind == "update" and value is not None else None
+    inner = None if data is None else data.get("data")
+    return [(f"{name}.data", kind, inner)] if isinstance(inner, Tensor) else []
+
+
+def _element(name: str, kind: Kind, container: Any, key: Any) -> list[tuple[str, Kind, Tensor]]:
     if isinstance(container, Tensor):
         return [(name, "update", container)]
     element = container[key] if isinstance(container, list | dict) else None

@@ -18,6 +18,8 @@ class Target:
     kind: Kind
     keyed: bool = False
     """Whether the hook gets (container, key), as for `dhs[t] = ...`."""
+    owned: bool = False
+    """Whether the hook gets the tensor whose `.grad` is set."""
 
 
 def written(node: ast.stmt) -> list[tuple[Target, ast.expr]]:
@@ -71,7 +73,7 @@ def _grad(owner: ast.expr, kind: Kind) -> list[tuple[Target, ast.expr]]:
         return []
     name = f"{ast.unparse(owner)}.grad".removeprefix("self.")
     again = ast.parse(ast.unparse(owner), mode="eval").body
-    return [(Target(name, kind), _attribute(again, "grad"))]
+    return [(Target(name, kind, owned=True), again)]
 
 
 def _attribute(owner: ast.expr, name: str) -> ast.expr:

@@ -95,7 +95,7 @@ def _unscaled(op: Op) -> tuple[Tensor | None, float]:
 
 def _number(value: object) -> float:
     with torch._C.DisableTorchFunction():
-        return float(value)  # type: ignore[arg-type]
+        return float(value.detach() if isinstance(value, Tensor) else value)  # type: ignore[arg-type]
 
 
 def _name(op: Op) -> str:
