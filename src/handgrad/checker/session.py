@@ -11,13 +11,12 @@ import torch
 from handgrad.checker.explain.explain import explain
 from handgrad.checker.judge.grade import Grade, graded, with_imprecise
 from handgrad.checker.pairs.backward import BackwardReplay
-from handgrad.checker.pairs.calls import call_leads
+from handgrad.checker.pairs.calls import find_leads
 from handgrad.checker.pairs.doubt import without_doubtful
 from handgrad.checker.pairs.hands import HandGradient
 from handgrad.checker.pairs.losses import hands_by_loss
 from handgrad.checker.pairs.pairing import chosen, paired
 from handgrad.checker.pairs.shares import with_shares
-from handgrad.checker.pairs.updates import with_updates
 from handgrad.checker.passes.forward import ForwardPass, find_passes
 from handgrad.checker.passes.truth import Pass, differentiated
 from handgrad.checker.record.capture import Recorder
@@ -91,7 +90,7 @@ class Session:
         return Report(file, rows, notes, tuple(errors), tuple(findings.edges), listings)
 
     def _findings(self, file: str, only: Choice) -> Findings:
-        leads = with_updates(self.recorder.trace, call_leads(self.recorder.trace))
+        leads = find_leads(self.recorder.trace)
         passes = self._passes(file)
         try:
             hands = only(hands_by_loss(self.recorder.trace, passes, self.pairs, leads))
@@ -171,9 +170,7 @@ def check_pass(forward: ForwardPass, hands: Sequence[HandGradient]) -> Findings:
 def _shown(main: Sequence[Grade], again: Sequence[Grade]) -> list[Grade]:
     """Return the grades to report, of the main definitions and the later ones."""
     grades = [*main, *(g for g in again if not g.right)]
-    outer = {
-        id(g.hand.node.value) for g in grades if not (g.hand.is_local() or g.hand.unnamed)
-    }
+    outer = {id(g.hand.node.value) for g in grades if not (g.hand.is_local() or g.hand.unnamed)}
 
     def repeats(grade: Grade) -> bool:
         """Tell whether it is a function's own name (dW), or none, for what its caller has (dW1)."""

@@ -1,4 +1,4 @@
-"""Whose gradient a tensor is by the call that made it or that it is passed to.
+"""Whose gradient a tensor is by the call that made it or took it, or by the update that takes it.
 
 The function that produced y from x has a counterpart that gets dy and returns dx: a method of the
 same object, a function that gets the cache, or one with the counterpart's name. Layers are called
@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from handgrad.checker.record.call import Call, Unnamed, floats_in
+from handgrad.checker.record.call import Call, Unnamed, Update, floats_in
 from handgrad.checker.record.trace import Bind, Op, Trace
 
 BACKWARD = {"back", "backprop", "backward", "backwards", "bprop", "bw", "bwd", "d", "delta", "der",
@@ -36,14 +36,28 @@ class Node(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class CallLeads:
-    """`nodes` has the tensor whose gradient a tensor is, by the gradient's id.
+class Leads:
+    """What calls and updates tell about whose gradient a tensor is.
 
-    `forwards` has the forward call that belongs to a backward call.
+    `results` are by the id of the tensor: a function may return the tensor that another returned,
+    so each has the index of its event. `given` are tensors passed to backward calls, and those in
+    updates. `own` is by the index of the Bind, where a tensor without a name got one. `forwards` has
+    the forward call that belongs to a backward call.
     """
 
-    nodes: Mapping[int, Tensor]
+    results: Mapping[int, Sequence[tuple[int, Node]]]
+    given: Mapping[int, Node]
+    own: Mapping[int, Node]
     forwards: Mapping[Call, Call]
+
+    def of(self, bind: Bind) -> Node | None:
+        """Return the node that the tensor is the gradient of, as far as a call or update shows."""
+        if bind.index in self.own:
+            return self.own[bind.index]
+        before = [
+            node for index, node in self.results.get(id(bind.value), ()) if index < bind.index
+        ]
+        return before[-1] if before else self.given.get(id(bind.value))
 
     def is_forward(self, call: Call) -> bool:
         """Tell whether the call has a counterpart."""
@@ -62,34 +76,40 @@ class CallLeads:
         return None
 
 
-def call_leads(trace: Trace) -> CallLeads:
-    """Return what the calls in the trace tell; unnamed gradients among the results get names."""
-    found = _Leads(trace)
+def find_leads(trace: Trace) -> Leads:
+    """Return what calls and updates tell; gradients that have no name in their statement get one."""
+    found = _Found(trace)
     for call in trace.calls:
         forward = found.forward_of(call)
         if forward is not None:
             found.pair(call, forward)
-    return CallLeads(found.nodes, found.forwards)
+    for update in trace.of(Update):
+        found.update(update)
+    found.name_returned()
+    return Leads(found.results, found.given, found.own, found.forwards)
 
 
 @dataclass(eq=False)
-class _Leads:
+class _Found:
     trace: Trace
-    nodes: dict[int, Node] = field(default_factory=dict)
+    results: dict[int, list[tuple[int, Node]]] = field(default_factory=dict)
+    given: dict[int, Node] = field(default_factory=dict)
+    own: dict[int, Node] = field(default_factory=dict)
     forwards: dict[Call, Call] = field(default_factory=dict)
     taken: set[tuple[int, str]] = field(default_factory=set)
     """The forward calls, by id, that have a counterpart, with its name."""
 
     def __post_init__(self) -> None:
-        self.made = {
-            id(t): e.index for e in reversed(self.trace.of(Op)) for t in e.outputs
-        }
+        self.made = {id(t): e.index for e in reversed(self.trace.of(Op)) for t in e.outputs}
         """When each tensor was made, by its id."""
-        self.named = {
-            (id(b.value), b.statement.place)
-            for b in self.trace.of(Bind)
-            if b.kind in ("assign", "update")
-        }
+        self.reads: dict[int, list[int]] = {}
+        for event in self.trace.of(Op):
+            for value in event.inputs:
+                self.reads.setdefault(id(value), []).append(event.index)
+        binds = [b for b in self.trace.of(Bind) if b.kind in ("assign", "update")]
+        self.named = {(id(b.value), b.statement.place) for b in binds}
+        self.bound = {id(b.value) for b in binds}
+        self.unnamed = {id(e.value): e for e in self.trace.events if type(e) is Unnamed}
         self.by_owner: dict[int, list[Call]] = {}
         self.by_stem: dict[frozenset[str], list[Call]] = {}
         for call in self.trace.calls:
@@ -148,14 +168,48 @@ class _Leads:
         self.taken.add((id(forward), call.function))
         output, upstream = _output(forward), self._upstream(call, forward)
         if upstream is not None and output is not None:
-            if id(upstream) not in self.nodes:
-                self.nodes[id(upstream)] = Node(output, forward)
-                for unnamed in call.given:
-                    if unnamed.value is upstream:
-                        self._name(unnamed)
+            self.given.setdefault(id(upstream), Node(output, forward))
+            for unnamed in call.given:
+                if unnamed.value is upstream and self._says_more(unnamed, output):
+                    self._name(unnamed, Node(output, forward))
         for unnamed, node in self._placed(call, forward):
-            self.nodes.setdefault(id(unnamed.value), Node(node, forward))
-            self._name(unnamed)
+            of = Node(node, forward)
+            self.results.setdefault(id(unnamed.value), []).append((unnamed.index, of))
+            if not self._has_own(unnamed):
+                self._name(unnamed, of)
+
+    def update(self, update: Update) -> None:
+        """Note whose gradient an update takes: the tensor that has a name, or the step."""
+        step, levels = update.levels[0], update.levels
+        taken = next((t for t in levels if id(t) in self.bound), None)
+        if taken is not None:
+            if update.descends and taken.shape == update.parameter.shape:
+                self.given.setdefault(id(taken), Node(update.parameter, None))
+        elif id(step) in self.unnamed:
+            self._name(self.unnamed[id(step)], Node(update.parameter, None, update.factor))
+
+    def name_returned(self) -> None:
+        """Name the gradients that functions return in a list, for the caller to name."""
+        for event in self.trace.events:
+            if type(event) is Unnamed and event.call is not None and event in event.call.returned:
+                node = self.given.get(id(event.value))
+                if node is not None and node.call is None and not self._has_own(event):
+                    self._name(event, node)
+
+    def _says_more(self, given: Unnamed, output: Tensor) -> bool:
+        """Tell whether what is passed has no name, or is known as something else.
+
+        A function may have returned it as the gradient of another tensor, or as the contribution of
+        one call where the whole gradient is needed.
+        """
+        known = self.results.get(id(given.value))
+        if known is None:
+            return id(given.value) not in self.bound
+        node = known[-1][1]
+        if node.value is not output or node.call is None:
+            return True
+        within = range(node.call.begin, node.call.end or 0)
+        return any(i not in within for i in self.reads.get(id(output), ()) if i < given.index)
 
     def _placed(self, call: Call, forward: Call) -> list[tuple[Unnamed, Tensor]]:
         """Return the results of `call`, each with the input that it is the gradient of."""
@@ -169,17 +223,20 @@ class _Leads:
         first = list(zip(results[:1], inputs[:1], strict=False))
         return [(u, t) for u, t in first if u.value.shape == t.shape]
 
-    def _name(self, unnamed: Unnamed) -> None:
+    def _name(self, unnamed: Unnamed, node: Node) -> None:
         """Put a Bind in the place of the unnamed tensor, unless its statement names it."""
         events, index = self.trace.events, unnamed.index
-        if index >= len(events) or events[index] is not unnamed:
+        if (id(unnamed.value), unnamed.statement.place) in self.named:
             return
-        if (id(unnamed.value), unnamed.statement.place) in self.named or self._has_own(unnamed):
-            return
-        statement, scope, call = unnamed.statement, unnamed.scope, unnamed.call
-        events[index] = Bind(
-            index, unnamed.name, unnamed.value, "result", statement, None, False, scope, call
-        )
+        if unnamed.bind is None:
+            statement, scope, call = unnamed.statement, unnamed.scope, unnamed.call
+            unnamed.bind = Bind(
+                index, unnamed.name, unnamed.value, "result", statement, None, False, scope, call
+            )
+        if index < len(events) and events[index] in (unnamed, unnamed.bind):
+            unnamed.bind.index = index
+            events[index] = unnamed.bind
+            self.own[index] = node
 
     def _has_own(self, unnamed: Unnamed) -> bool:
         """Tell whether the call itself gave the tensor a name before it returned it."""

@@ -9,8 +9,9 @@ is the one that backward() ran on or, without backward(), the one that the value
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import astuple, dataclass, field, replace
 
-from handgrad.checker.pairs.calls import CallLeads
-from handgrad.checker.pairs.hands import Definition, HandGradient, Naming
+from handgrad.checker.pairs.calls import Leads
+from handgrad.checker.pairs.hands import Definition, HandGradient
+from handgrad.checker.pairs.naming import Naming
 from handgrad.checker.pairs.pairing import paired
 from handgrad.checker.pairs.shares import with_shares
 from handgrad.checker.pairs.verdict import verdict_on
@@ -24,7 +25,7 @@ MOST_TRIED = 6
 
 
 def hands_by_loss(
-    trace: Trace, passes: Sequence[ForwardPass], pairs: Mapping[str, str], leads: CallLeads
+    trace: Trace, passes: Sequence[ForwardPass], pairs: Mapping[str, str], leads: Leads
 ) -> list[HandGradient]:
     """Return what may be gradients by hand, each with the pass of its loss, in program order."""
     naming = Naming.of(trace, passes, pairs, leads)

@@ -35,6 +35,8 @@ class Unnamed:
     scope: Scope | None
     call: "Call | None"
     """The call that runs the statement."""
+    bind: Any = None
+    """The Bind that stands in its place."""
 
 
 @dataclass(eq=False, slots=True)
@@ -76,7 +78,7 @@ class Call:
     returned: list[Unnamed] = field(default_factory=list)
     """The tensors in the result, in order."""
     given: list[Unnamed] = field(default_factory=list)
-    """The arguments that have no name where it was called."""
+    """The arguments that are tensors."""
 
     @property
     def name(self) -> str:

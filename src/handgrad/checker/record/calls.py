@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from handgrad.checker.record.call import PLAIN, Call, Unnamed, holders_in
+from handgrad.checker.record.call import MANY, PLAIN, Call, Unnamed, holders_in
 from handgrad.checker.record.instrument import Statement
 from handgrad.checker.record.names import Names
 from handgrad.checker.record.scope import Scope
@@ -41,16 +41,17 @@ class Calls:
         call.source = next((maker[1] for maker in makers if maker is not None), None)
         self._running[id(frame)] = frame.f_code, call
         self._trace.calls.append(call)
-        floats = {n: v for n, v in arguments.items() if isinstance(v, Tensor)}
-        unnamed = {n: v for n, v in floats.items() if not self._names.has(v)}
-        statement = _calling(self._statements, frame.f_back, call) if unnamed else None
+        passed = [v for v in arguments.values() if isinstance(v, Tensor) and v.is_floating_point()]
+        statement = _calling(self._statements, frame.f_back, call) if passed else None
         if statement is not None:
-            for name, value in unnamed.items():
-                call.given.append(self._unnamed(name, value, statement, None, caller))
+            words = f"{call.function}({{}})"
+            for name, value in arguments.items():
+                if any(value is v for v in passed):
+                    call.given.append(
+                        self._unnamed(words.format(name), value, statement, None, caller)
+                    )
 
-    def returned(
-        self, frame: FrameType, scope: Scope, statement: Statement, value: Any
-    ) -> None:
+    def returned(self, frame: FrameType, scope: Scope, statement: Statement, value: Any) -> None:
         """Note what the function in `frame` returns."""
         self.last_return = statement, scope
         call = self.of(frame)
@@ -60,6 +61,11 @@ class Calls:
         for target, part in zip(statement.targets, parts, strict=False):
             if isinstance(part, Tensor) and part.is_floating_point():
                 call.returned.append(self._unnamed(target.name, part, statement, scope, call))
+            elif isinstance(part, list) and len(part) <= MANY:
+                for i, t in enumerate(part):
+                    if isinstance(t, Tensor) and t.is_floating_point():
+                        name = f"{target.name}[{i}]"
+                        call.returned.append(self._unnamed(name, t, statement, scope, call))
         del self._running[id(frame)]
         call.end, call.result = len(self._trace), value
         for holder in holders_in([value]):

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from handgrad.checker.record.asking import SEEDS, asked, gradients_of
+from handgrad.checker.record.calls import Calls
 from handgrad.checker.record.effects import (
     FROM_LISTS,
     PEEKS,
@@ -23,7 +24,6 @@ from handgrad.checker.record.effects import (
     rng_state,
     targets_of,
 )
-from handgrad.checker.record.calls import Calls
 from handgrad.checker.record.instrument import Statement
 from handgrad.checker.record.loops import LoopWatch
 from handgrad.checker.record.mode import Mode, top_mode
@@ -217,7 +217,9 @@ class Recorder:
         if self._listens():
             with self._guarded():
                 frame = sys._getframe(1)
-                self._calls.returned(frame, self._scope(frame, number), self.statements[number], value)
+                self._calls.returned(
+                    frame, self._scope(frame, number), self.statements[number], value
+                )
         return value
 
     def _listens(self) -> bool:

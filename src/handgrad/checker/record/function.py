@@ -17,9 +17,7 @@ from handgrad.errors import CheckError
 Function = Callable[..., Any]
 
 
-def instrumented(
-    function: Function, recorder: Recorder, parameters: Kind
-) -> Function:
+def instrumented(function: Function, recorder: Recorder, parameters: Kind) -> Function:
     """Return the function compiled again from its source, with hooks that call `recorder`.
 
     `parameters` is that of Instrumenter. Raises CheckError if there is no source.

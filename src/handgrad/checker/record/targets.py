@@ -1,7 +1,7 @@
 """Which names a statement sets, and the expression that reads each of them back."""
 
 import ast
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 _MODULES = ("torch", "F", "nn", "init")
@@ -33,7 +33,7 @@ def written(node: ast.stmt) -> list[tuple[Target, ast.expr]]:
     read = {n.id for n in ast.walk(node.value) if isinstance(n, ast.Name)}
     bound = [t for target in node.targets for t in named(target, "assign")]
     # `dx = dx + ...` builds on the old value, as `dx += ...` does
-    return [(Target(t.name, "update", t.keyed), e) if t.name in read else (t, e) for t, e in bound]
+    return [(replace(t, kind="update"), e) if t.name in read else (t, e) for t, e in bound]
 
 
 def named(target: ast.expr, kind: Kind) -> list[tuple[Target, ast.expr]]:
@@ -57,13 +57,15 @@ def named(target: ast.expr, kind: Kind) -> list[tuple[Target, ast.expr]]:
             key = ast.parse(ast.unparse(target.slice), mode="eval").body
             pair = ast.Tuple([load(base.id), key], ast.Load())
             return [(Target(base.id, kind, keyed=True), pair)]
-        if isinstance(base, ast.Attribute) and isinstance(base.value, ast.Name) and _is_plain(
-            target.slice
+        if (
+            isinstance(base, ast.Attribute)
+            and isinstance(base.value, ast.Name)
+            and _is_plain(target.slice)
         ):  # self.grads["W"]
             key = ast.parse(ast.unparse(target.slice), mode="eval").body
             pair = ast.Tuple([_attribute(base.value, base.attr), key], ast.Load())
             return [(Target(base.attr, kind, keyed=True), pair)]
-        return [(Target(t.name, "update", t.keyed), e) for t, e in named(base, "update")]
+        return named(base, "update")
     return []
 
 
@@ -96,7 +98,7 @@ def overwritten(value: ast.expr) -> list[tuple[Target, ast.expr]]:
         changed += value.args[:1] if of_module else [owner]
     # always an update: an in-place function does not replace the tensor (self.dW)
     targets = [target for part in changed for target in named(part, "update")]
-    return [(Target(target.name, "update", target.keyed), read) for target, read in targets]
+    return [(replace(target, kind="update"), read) for target, read in targets]
 
 
 def _is_in_place(name: str) -> bool:

@@ -212,7 +212,10 @@ class Trace:
         """Drop the calls whose memory is gone, and renumber the others; `old` are the numbers."""
         kept = []
         for call in self.calls:
-            tensors = [*tensors_in((call.result, call.arguments)), *(u.value for u in call.returned)]
+            tensors = [
+                *tensors_in((call.result, call.arguments)),
+                *(u.value for u in call.returned),
+            ]
             if any(key_of(t) in memory for t in tensors):
                 call.begin = bisect_left(old, call.begin)
                 call.end = None if call.end is None else bisect_left(old, call.end)

@@ -7,8 +7,8 @@ from handgrad.checker.judge.grade import Grade
 from handgrad.checker.passes.compare import LIMITS, ratio_of
 from handgrad.checker.passes.replay import OWN_GRAD
 from handgrad.checker.passes.truth import Pass
-from handgrad.checker.record.instrument import Statement
 from handgrad.checker.record.call import Update
+from handgrad.checker.record.instrument import Statement
 from handgrad.checker.record.trace import Barrier, Bind, Compared, Event, Op, Trace, key_of
 from handgrad.checker.records import Note, Place
 from handgrad.text import listed
