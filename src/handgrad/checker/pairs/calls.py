@@ -35,6 +35,14 @@ class Node(NamedTuple):
     """What the gradient is multiplied by in an update that does not name it."""
 
 
+class Result(NamedTuple):
+    """What a backward call returns: the index of the event, the node, and the call."""
+
+    index: int
+    node: Node
+    call: Call
+
+
 @dataclass(frozen=True, eq=False)
 class Leads:
     """What calls and updates tell about whose gradient a tensor is.
@@ -45,7 +53,7 @@ class Leads:
     the forward call that belongs to a backward call.
     """
 
-    results: Mapping[int, Sequence[tuple[int, Node]]]
+    results: Mapping[int, Sequence[Result]]
     given: Mapping[int, Node]
     own: Mapping[int, Node]
     forwards: Mapping[Call, Call]
@@ -54,10 +62,10 @@ class Leads:
         """Return the node that the tensor is the gradient of, as far as a call or update shows."""
         if bind.index in self.own:
             return self.own[bind.index]
-        before = [
-            node for index, node in self.results.get(id(bind.value), ()) if index < bind.index
-        ]
-        return before[-1] if before else self.given.get(id(bind.value))
+        known = sorted(self.results.get(id(bind.value), ()), key=lambda result: result.index)
+        before = [result.node for result in known if result.index < bind.index]
+        inside = [result.node for result in known if result.call is bind.call]
+        return next(iter(before[::-1] or inside), self.given.get(id(bind.value)))
 
     def is_forward(self, call: Call) -> bool:
         """Tell whether the call has a counterpart."""
@@ -92,7 +100,7 @@ def find_leads(trace: Trace) -> Leads:
 @dataclass(eq=False)
 class _Found:
     trace: Trace
-    results: dict[int, list[tuple[int, Node]]] = field(default_factory=dict)
+    results: dict[int, list[Result]] = field(default_factory=dict)
     given: dict[int, Node] = field(default_factory=dict)
     own: dict[int, Node] = field(default_factory=dict)
     forwards: dict[Call, Call] = field(default_factory=dict)
@@ -174,7 +182,7 @@ class _Found:
                     self._name(unnamed, Node(output, forward))
         for unnamed, node in self._placed(call, forward):
             of = Node(node, forward)
-            self.results.setdefault(id(unnamed.value), []).append((unnamed.index, of))
+            self.results.setdefault(id(unnamed.value), []).append(Result(unnamed.index, of, call))
             if not self._has_own(unnamed):
                 self._name(unnamed, of)
 
@@ -205,7 +213,7 @@ class _Found:
         known = self.results.get(id(given.value))
         if known is None:
             return id(given.value) not in self.bound
-        node = known[-1][1]
+        node = known[-1].node
         if node.value is not output or node.call is None:
             return True
         within = range(node.call.begin, node.call.end or 0)

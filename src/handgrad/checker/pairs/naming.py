@@ -103,10 +103,20 @@ class Naming:
             lead = self.leads.of(definition.own_final())
             assert lead is not None
             why = "update" if lead.call is None else "call"
+            binds = definition.binds
+            if why == "update":  # what was allocated before the step is no gradient yet
+                used = (e.index for e in forward.events if type(e) is Op
+                        and any(t is led.value for t in e.inputs))  # fmt: skip
+                first_use = min(used, default=forward.start)
+                binds = [b for b in binds if b.index > first_use]
+                if all(b.alias for b in binds):
+                    return HandGradient(
+                        definition.number, name, definition.binds, forward, [], "value"
+                    )
             return HandGradient(
                 definition.number,
                 name,
-                definition.binds,
+                binds,
                 forward,
                 [led],
                 why,

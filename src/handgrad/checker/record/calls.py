@@ -70,7 +70,7 @@ class Calls:
         call.end, call.result = len(self._trace), value
         for holder in holders_in([value]):
             if holder is not call.owner and len(self._makers) < MOST_HOLDERS:
-                self._makers[id(holder)] = holder, call
+                self._makers.setdefault(id(holder), (holder, call))
 
     def updated(
         self,
