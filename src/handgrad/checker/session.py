@@ -4,12 +4,13 @@ import ast
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
 from handgrad.checker.explain.explain import explain
 from handgrad.checker.judge.grade import Grade, graded, with_imprecise
+from handgrad.checker.judge.unexamined import unexplained, with_unexamined
 from handgrad.checker.pairs.backward import BackwardReplay
 from handgrad.checker.pairs.calls import find_leads
 from handgrad.checker.pairs.doubt import without_doubtful
@@ -155,8 +156,11 @@ def check_pass(forward: ForwardPass, hands: Sequence[HandGradient]) -> Findings:
         return Findings()
     main, later = chosen(pairing)
     judged = graded(truth, pairing)
+    judged = replace(judged, grades=with_unexamined(truth, judged.grades))
     explanations = explain(judged)
     grades = with_imprecise(judged.grades, explanations.imprecise)
+    causes = {number for number, why in explanations.found.items() if why.code is not None}
+    grades = unexplained(truth, grades, causes)
     by_number = {g.hand.number: g for g in grades}
     again = [by_number[pair.number] for pair in later]
     shown = _shown([by_number[pair.number] for pair in main], again)

@@ -47,14 +47,17 @@ class _Doubts:
         natural, forward, index = self._pairing.natural, pair.forward, pair.node.index
         read = natural.reads.get(pair.number, set())
         same = [p for p in self._pairing.pairs if p.number in read]
+        value, truth = natural.values.get(pair.final().index), forward.truth[index]
+        noise = forward.noise[index]
+        if value is not None and value.shape == truth.shape:
+            if multiple_of(value, truth, noise) is not None:
+                return not self._whole
         if any(self._right[p.number] for p in same if p.node.value is pair.node.value):
             return True
-        value, truth = natural.values.get(pair.final().index), forward.truth[index]
         if value is None or value.shape != truth.shape:
             return False
-        noise = forward.noise[index]
-        if not self._whole and multiple_of(value, truth, noise) is not None:
-            return True
+        if pair.node.value.shape != truth.shape:
+            return False
         weights = forward.trace.at(pair.node.value, pair.node.index + 1).to(truth)
         return _is_decayed(value, truth, weights, noise)
 

@@ -98,7 +98,12 @@ class Naming:
             nodes = self._nodes(forward, self.compared[name], first)
             claim = "compared" if claim == "name" else claim
         led = self._led(forward, definition, nodes)
-        if led is not None and claim == "name" and not (nodes and _unpacks(first)):
+        agreed = led is not None and any(b.value is led.value for b in nodes)
+        by_name = nodes and not agreed and (_unpacks(first) or self._renames(first))
+        part = nodes and led is not None and led.kind == "param"
+        if part and (len(definition.binds) > 1 or definition.borrowed):
+            by_name = not self.leads.forward_of(first.call)  # completed after it was returned
+        if led is not None and claim == "name" and not by_name:
             share = self._share(forward, [led])
             lead = self.leads.of(definition.own_final())
             assert lead is not None
@@ -131,6 +136,17 @@ class Naming:
         share = self._share(forward, nodes)
         return HandGradient(
             definition.number, name, definition.binds, forward, nodes, claim, read_node, share
+        )
+
+    def _renames(self, bind: Bind) -> bool:
+        """Tell whether the tensor had another name in the same function: `dxhat = dout`."""
+        return any(
+            type(e) is Bind
+            and e.value is bind.value
+            and e.call is bind.call
+            and e.name != bind.name
+            and e.kind != "result"
+            for e in self.trace.events[: bind.index]
         )
 
     def _share(self, forward: ForwardPass, nodes: Sequence[Bind]) -> Call | None:

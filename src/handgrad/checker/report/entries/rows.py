@@ -131,6 +131,8 @@ def _factor(grade: Grade, truth: Tensor) -> float | None:
 
 def _root(grade: Grade, truth: Tensor) -> list[str]:
     name, node, blame = grade.hand.name, grade.hand.node.name, grade.blamed
+    if grade.unjudged and blame.statements[0] not in (b.statement for b in grade.hand.binds):
+        return [_unjudged(grade)]
     sentences: list[str] = []
     numbers = dict.fromkeys(statement.place.line for statement in blame.statements)
     lines = f"line{'s' if len(numbers) > 1 else ''} {listed(numbers)}"
@@ -162,6 +164,21 @@ def _root(grade: Grade, truth: Tensor) -> list[str]:
             0, "The value is correct only because two mistakes cancel, one of them here."
         )
     return sentences
+
+
+def _unjudged(grade: Grade) -> str:
+    """Say that a tensor which is not judged is to blame, or may be."""
+    name, read = grade.hand.name, grade.unjudged[0]
+    lines = [statement.place.line for statement in grade.blamed.statements]
+    if len(lines) == 1:
+        return (
+            f"{name} is wrong, and so is every other gradient that is computed from {read}: the "
+            f"mistake is in {read}, which belongs to no named tensor."
+        )
+    return (
+        f"{name} is wrong. It is computed on line {lines[-1]} from {read}, which belongs to no named "
+        f"tensor and is not judged: the mistake may be on either line."
+    )
 
 
 def _example(outcome: Tensor, truth: Tensor, upstream: str = "correct") -> str:
