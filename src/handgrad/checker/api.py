@@ -70,9 +70,9 @@ def check(
 
 def _name_returned(session: Session, inputs: Mapping[str, Any], gradients: Sequence[Any]) -> None:
     """Name the unnamed gradients that `backward` returned after the inputs of `forward`."""
-    if session.recorder.last_return is None:
+    if session.recorder.calls.last_return is None:
         return
-    statement, scope = session.recorder.last_return
+    statement, scope = session.recorder.calls.last_return
     pairs = placed(inputs, gradients)
     known = {id(bind.value) for bind in session.recorder.trace.of(Bind) if bind.kind != "param"}
     unnamed = {f"d{n}": g for n, g in pairs if isinstance(g, Tensor) and id(g) not in known}

@@ -204,7 +204,8 @@ def merged(rows: Sequence[Row]) -> list[Row]:
     worst: dict[tuple[str | None, str, Place | None], Row] = {}
     for row in rows:
         # a layer's one line serves several nodes
-        key = (row.hand, "" if row.hand else row.node, row.place)
+        name = row.hand and re.sub(r"\[-?\d+\]$", "", row.hand)
+        key = (name, "" if row.hand else row.node, row.place)
         if key not in worst or _SEVERITY[row.verdict] > _SEVERITY[worst[key].verdict]:
             worst[key] = row
     written = {row.node for row in worst.values() if row.hand is not None}

@@ -1,9 +1,10 @@
 """Lines that read a tensor which belongs to no node and so was not judged.
 
-Where several lines read it and all of them are wrong, the mistake is in the tensor's own line. Where
-one line does, it may be in either.
+Where several lines read it and all of them are wrong, the mistake is in the tensor's own line.
+Where one line does, it may be in either.
 """
 
+import ast
 import re
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
@@ -40,9 +41,7 @@ def with_unexamined(forward: Pass, grades: Sequence[Grade]) -> list[Grade]:
     return list(changed.values())
 
 
-def unexplained(
-    forward: Pass, grades: Sequence[Grade], explained: Set[int]
-) -> list[Grade]:
+def unexplained(forward: Pass, grades: Sequence[Grade], explained: Set[int]) -> list[Grade]:
     """Return the grades; where no cause was found, a tensor that was not judged is blamed as well.
 
     `explained` are the numbers of the pairs whose line has a cause.
@@ -54,7 +53,7 @@ def unexplained(
         own = [statement for statement, _ in grouped(grade.hand)]
         lone = grade.root and grade.unjudged and grade.blamed.statements[0] in own
         if lone and found and grade.hand.number not in explained:
-            statements = (found[-1].statement, *grade.blamed.statements)
+            statements = (*grade.blamed.statements, found[-1].statement)
             grade = replace(grade, blamed=replace(grade.blamed, statements=statements))
         changed.append(grade)
     return changed
@@ -76,7 +75,9 @@ def _unexamined(forward: Pass, grades: Sequence[Grade]) -> dict[int, Bind]:
     return {
         id(b.value): b
         for b in later
-        if id(b.value) not in known and b.value.is_floating_point() and b.kind in ("assign", "update")
+        if id(b.value) not in known
+        and b.value.is_floating_point()
+        and b.kind in ("assign", "update")
         if b.value.dim() > 0
     }
 
@@ -87,10 +88,19 @@ def _read(grade: Grade, made: Mapping[int, Bind]) -> list[Bind]:
     for bind in grade.hand.binds:
         if bind.alias:
             continue
-        words = set(re.findall(r"[^\W\d]\w*", bind.statement.text))
+        words = set(re.findall(r"[^\W\d]\w*", _expression(bind)))
         latest: dict[str, Bind] = {}
         for other in made.values():
             if other.name in words and other.call is bind.call and other.index < bind.index:
                 latest[other.name] = other
         found |= {id(other.value): other for other in latest.values()}
     return list(found.values())
+
+
+def _expression(bind: Bind) -> str:
+    """Return the text that computes the value: of several that are returned, its own."""
+    text, at = bind.statement.text, re.search(r"\(\)\[(\d+)\]", bind.name)
+    value = getattr(ast.parse(text).body[0], "value", None) if at is not None else None
+    if at is None or not isinstance(value, ast.Tuple) or int(at[1]) >= len(value.elts):
+        return text
+    return ast.unparse(value.elts[int(at[1])])

@@ -17,7 +17,8 @@ from handgrad.checker.record.call import Call, Unnamed, Update, floats_in
 from handgrad.checker.record.trace import Bind, Op, Trace
 
 BACKWARD = {"back", "backprop", "backward", "backwards", "bprop", "bw", "bwd", "d", "delta", "der",
-            "deriv", "derivative", "dx", "grad", "gradient", "gradients", "prime", "vjp"}  # fmt: skip
+            "deriv", "derivative", "dx", "grad", "gradient", "gradients", "prime",
+            "vjp"}  # fmt: skip
 """Words in the names of functions that return gradients."""
 FORWARD = {"call", "f", "feed", "forward", "forwards", "fprop", "fw", "fwd"}
 """Words in the names of their counterparts that say nothing about what they compute."""
@@ -38,7 +39,7 @@ class Node(NamedTuple):
 class Result(NamedTuple):
     """What a backward call returns: the index of the event, the node, and the call."""
 
-    index: int
+    at: int
     node: Node
     call: Call
 
@@ -49,8 +50,8 @@ class Leads:
 
     `results` are by the id of the tensor: a function may return the tensor that another returned,
     so each has the index of its event. `given` are tensors passed to backward calls, and those in
-    updates. `own` is by the index of the Bind, where a tensor without a name got one. `forwards` has
-    the forward call that belongs to a backward call.
+    updates. `own` is by the index of the Bind, where a tensor without a name got one. `forwards`
+    has the forward call that belongs to a backward call.
     """
 
     results: Mapping[int, Sequence[Result]]
@@ -62,8 +63,8 @@ class Leads:
         """Return the node that the tensor is the gradient of, as far as a call or update shows."""
         if bind.index in self.own:
             return self.own[bind.index]
-        known = sorted(self.results.get(id(bind.value), ()), key=lambda result: result.index)
-        before = [result.node for result in known if result.index < bind.index]
+        known = sorted(self.results.get(id(bind.value), ()), key=lambda result: result.at)
+        before = [result.node for result in known if result.at < bind.index]
         inside = [result.node for result in known if result.call is bind.call]
         return next(iter(before[::-1] or inside), self.given.get(id(bind.value)))
 
@@ -85,7 +86,7 @@ class Leads:
 
 
 def find_leads(trace: Trace) -> Leads:
-    """Return what calls and updates tell; gradients that have no name in their statement get one."""
+    """Return what calls and updates tell; gradients without a name in their statement get one."""
     found = _Found(trace)
     for call in trace.calls:
         forward = found.forward_of(call)
@@ -143,9 +144,9 @@ class _Found:
             known = self.by_stem[_stem(call.name)]
         for other in reversed(known):
             earlier = other.end is not None and other.end <= call.begin
-            if earlier and other.function != call.function and other is not call.source:
-                if call.owner is not None or _share(call, other):
-                    yield other
+            apart = other.function != call.function and other is not call.source
+            if earlier and apart and (call.owner is not None or _share(call, other)):
+                yield other
 
     def _may_be(self, call: Call, forward: Call) -> bool:
         """Tell whether `call` may return gradients of what `forward` got."""
@@ -165,9 +166,10 @@ class _Found:
         """Return the argument that is the gradient of the forward's output."""
         output = _output(forward)
         for value in call.arguments.values():
-            if isinstance(value, Tensor) and output is not None and value.shape == output.shape:
-                if self.made.get(id(value), -1) >= (forward.end or 0):
-                    return value
+            fits = isinstance(value, Tensor) and output is not None
+            fits = fits and value.shape == output.shape
+            if fits and self.made.get(id(value), -1) >= (forward.end or 0):
+                return value  # type: ignore[no-any-return]
         return None
 
     def pair(self, call: Call, forward: Call) -> None:

@@ -49,9 +49,9 @@ class _Doubts:
         same = [p for p in self._pairing.pairs if p.number in read]
         value, truth = natural.values.get(pair.final().index), forward.truth[index]
         noise = forward.noise[index]
-        if value is not None and value.shape == truth.shape:
-            if multiple_of(value, truth, noise) is not None:
-                return not self._whole
+        fits = value is not None and value.shape == truth.shape
+        if fits and multiple_of(value, truth, noise) is not None:
+            return not self._whole
         if any(self._right[p.number] for p in same if p.node.value is pair.node.value):
             return True
         if value is None or value.shape != truth.shape:

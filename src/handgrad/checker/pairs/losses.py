@@ -9,7 +9,7 @@ is the one that backward() ran on or, without backward(), the one that the value
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import astuple, dataclass, field, replace
 
-from handgrad.checker.pairs.calls import Leads
+from handgrad.checker.pairs.calls import Leads, find_leads
 from handgrad.checker.pairs.hands import Definition, HandGradient
 from handgrad.checker.pairs.naming import Naming
 from handgrad.checker.pairs.pairing import paired
@@ -25,10 +25,13 @@ MOST_TRIED = 6
 
 
 def hands_by_loss(
-    trace: Trace, passes: Sequence[ForwardPass], pairs: Mapping[str, str], leads: Leads
+    trace: Trace,
+    passes: Sequence[ForwardPass],
+    pairs: Mapping[str, str],
+    leads: Leads | None = None,
 ) -> list[HandGradient]:
     """Return what may be gradients by hand, each with the pass of its loss, in program order."""
-    naming = Naming.of(trace, passes, pairs, leads)
+    naming = Naming.of(trace, passes, pairs, leads or find_leads(trace))
     definitions = [d for d in naming.definitions() if not _is_forward(d, passes)]
     if not definitions:
         return []

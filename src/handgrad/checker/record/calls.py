@@ -2,6 +2,7 @@
 
 import inspect
 import re
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from types import CodeType, FrameType
 from typing import Any
@@ -13,7 +14,7 @@ from handgrad.checker.record.instrument import Statement
 from handgrad.checker.record.names import Names
 from handgrad.checker.record.scope import Scope
 from handgrad.checker.record.targets import Kind
-from handgrad.checker.record.trace import Trace
+from handgrad.checker.record.trace import Trace, key_of, tensors_in
 from handgrad.checker.record.updates import ends_in_sum, update_of
 
 MOST_HOLDERS = 10_000
@@ -71,6 +72,17 @@ class Calls:
         for holder in holders_in([value]):
             if holder is not call.owner and len(self._makers) < MOST_HOLDERS:
                 self._makers.setdefault(id(holder), (holder, call))
+
+    def keep(self, old: Sequence[int], memory: set[int]) -> None:
+        """Forget the calls whose memory is gone; `old` are the numbers of the events that stay."""
+        kept = []
+        for call in self._trace.calls:
+            values = (*tensors_in((call.result, call.arguments)), *(u.value for u in call.returned))
+            if any(key_of(value) in memory for value in values):
+                call.begin = bisect_left(old, call.begin)
+                call.end = None if call.end is None else bisect_left(old, call.end)
+                kept.append(call)
+        self._trace.calls = kept
 
     def updated(
         self,

@@ -8,7 +8,7 @@ before the user's backward() does.
 import contextlib
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from types import FrameType, NoneType
+from types import FrameType
 from typing import Any
 
 import torch
@@ -27,7 +27,7 @@ from handgrad.checker.record.effects import (
 from handgrad.checker.record.instrument import Statement
 from handgrad.checker.record.loops import LoopWatch
 from handgrad.checker.record.mode import Mode, top_mode
-from handgrad.checker.record.names import Names, named_in
+from handgrad.checker.record.names import Names, may_hold, named_in
 from handgrad.checker.record.scope import Scope, Scopes
 from handgrad.checker.record.targets import Kind
 from handgrad.checker.record.trace import (
@@ -45,11 +45,6 @@ STOPPED = -1
 """As `paused_by`: recording is over, and no loop resumes it."""
 EVENT_BYTES = 1024
 """The memory of an event without its tensors: millions of small ones fill the memory too."""
-
-
-def _may_hold(value: Any) -> bool:
-    """Tell whether a value may hold tensors: numbers do not."""
-    return not isinstance(value, int | float | str | NoneType)
 
 
 class Enough(BaseException):
@@ -76,12 +71,7 @@ class Recorder:
         self._names = Names(self.trace)
         self._loops: dict[int, LoopWatch] = {}
         self._scopes = Scopes()
-        self._calls = Calls(self.trace, self._names, statements)
-
-    @property
-    def last_return(self) -> tuple[Statement, Scope] | None:
-        """The last return statement that was recorded, and the values of names there."""
-        return self._calls.last_return
+        self.calls = Calls(self.trace, self._names, statements)
 
     @contextlib.contextmanager
     def recording(self) -> Iterator[None]:
@@ -167,7 +157,10 @@ class Recorder:
 
     def keep(self, events: Sequence[Event]) -> None:
         """Forget everything but these events of the trace."""
-        self._names.keep(events, self.trace.keep(events))
+        old = [event.index for event in events]
+        memory = self.trace.keep(events)
+        self._names.keep(events, memory)
+        self.calls.keep(old, memory)
         self._scopes = Scopes()
 
     def ask(self, losses: tuple[Tensor, ...], seeds: tuple[Tensor | None, ...]) -> None:
@@ -179,14 +172,14 @@ class Recorder:
 
     def after(self, number: int, *values: Any) -> None:
         """Hook: statement `number` has run, and its targets now have `values`."""
-        if self.paused_by is None and not torch.compiler.is_compiling():
+        if self._listens():
             self.ran(sys._getframe(1), number, *values)
 
     def ran(self, frame: FrameType, number: int, *values: Any) -> None:
         """Record that statement `number` has run in `frame` and set its targets to `values`."""
         if self.paused_by is not None or self.mode is None:
             return
-        if not (self._names.written or any(map(_may_hold, values))):
+        if not (self._names.written or any(map(may_hold, values))):
             return  # as most statements of most files
         with self._guarded():
             statement = self.statements[number]
@@ -194,8 +187,8 @@ class Recorder:
             for target, value in zip(statement.targets, values, strict=True):
                 named += named_in(target, value)
             scope = self._scope(frame, number) if named or self._names.written else None
-            self._calls.updated(frame, scope, statement, named)
-            self._names.changed(statement, named, scope, self._calls.of(frame))
+            self.calls.updated(frame, scope, statement, named)
+            self._names.changed(statement, named, scope, self.calls.of(frame))
 
     def known(
         self, statement: Statement, names: Mapping[str, Any], scope: Scope | None = None
@@ -210,16 +203,14 @@ class Recorder:
         """Hook: the function defined by statement `number` begins to run."""
         if self._listens():
             with self._guarded():
-                self._calls.entered(sys._getframe(1), self.statements[number])
+                self.calls.entered(sys._getframe(1), self.statements[number])
 
     def returned(self, number: int, value: Any) -> Any:
         """Hook: the return statement `number` returns `value`, which is passed on."""
         if self._listens():
+            frame, statement = sys._getframe(1), self.statements[number]
             with self._guarded():
-                frame = sys._getframe(1)
-                self._calls.returned(
-                    frame, self._scope(frame, number), self.statements[number], value
-                )
+                self.calls.returned(frame, self._scope(frame, number), statement, value)
         return value
 
     def _listens(self) -> bool:
@@ -228,9 +219,7 @@ class Recorder:
 
     def compared(self, number: int, *values: Any) -> None:
         """Hook: statement `number` is about to compare two values under a label."""
-        if self.paused_by is not None or self.mode is None:
-            return
-        if all(isinstance(v, Tensor) for v in values):
+        if self._listens() and all(isinstance(v, Tensor) for v in values):
             statement = self.statements[number]
             event = Compared(len(self.trace), statement.label or "", values, (), statement)
             self.trace.events.append(event)

@@ -1,6 +1,7 @@
 """Which names the memory of each tensor has, and which memory was written to."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from types import NoneType
 from typing import Any
 
 from torch import Tensor
@@ -117,6 +118,11 @@ class Names:
         self._trace.pin(value)
         if kind != "param":  # a second name, valid only in its loop or function
             self._named.setdefault(key_of(value), {})[name] = bind
+
+
+def may_hold(value: Any) -> bool:
+    """Tell whether a value may hold tensors: numbers do not."""
+    return not isinstance(value, int | float | str | NoneType)
 
 
 def named_in(target: Target, value: Any) -> list[tuple[str, Kind, Tensor]]:

@@ -18,12 +18,12 @@ _PLAIN = (int, float, complex, str, bytes, type(None))
 class Scope:
     """The names of one frame at one moment: locals over globals, by reference.
 
-    `local` are the names of the frame of a function, `mentioned` the others that its code
-    mentions. `held` has copies of the collections and objects whose names are in `read`, by id. `loops` maps
+    `local` are the names of the frame of a function, `mentioned` the others that its code mentions.
+    `held` has copies of the collections and objects whose names are in `read`, by id. `loops` maps
     the lines of the frame's running loops to the scopes in which they began.
     """
 
-    __slots__ = ("held", "local", "loops", "mentioned", "names")
+    __slots__ = ("held", "local", "loops", "mentioned", "names", "paths")
 
     def __init__(self, frame: FrameType, read: frozenset[str] = frozenset()) -> None:
         inner, outer = frame.f_locals, frame.f_globals
@@ -32,6 +32,8 @@ class Scope:
         self.mentioned = frozenset(frame.f_code.co_names)
         self.loops: Mapping[int, Scope] = {}
         self.held: dict[int, Any] = {}
+        self.paths: Mapping[int, str] | None = None
+        """How the function refers to each tensor, by its id, once that was looked for."""
         for name in read:
             value = self.names.get(name)
             if not isinstance(value, _PLAIN) and (held := contents(value)) is not None:
@@ -51,7 +53,7 @@ class Scope:
 
     def forget(self) -> None:
         """Release everything."""
-        self.names, self.held, self.loops = {}, {}, {}
+        self.names, self.held, self.loops, self.paths = {}, {}, {}, None
 
 
 class Scopes:

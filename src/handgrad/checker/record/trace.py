@@ -15,6 +15,7 @@ from torch import Tensor
 from handgrad.checker.record.call import Call, Unnamed, Update
 from handgrad.checker.record.instrument import Statement
 from handgrad.checker.record.scope import Scope
+from handgrad.checker.record.swap import swap, swapped
 from handgrad.checker.record.targets import Kind
 
 KEPT_BYTES = 512 * 2**20
@@ -165,10 +166,10 @@ class Trace:
         past = value.detach().requires_grad_(value.requires_grad)
         for event in self.events:
             if any(t is value for t in tensors_of(event)):
-                _swap(event, value, past)
+                swap(event, value, past)
         for call in self.calls:
-            call.arguments = _swapped(call.arguments, value, past)
-            call.result = _swapped(call.result, value, past)
+            call.arguments = swapped(call.arguments, value, past)
+            call.result = swapped(call.result, value, past)
 
     def keep_all(self) -> None:
         """Copy everything that is pinned: what follows is not recorded."""
@@ -195,7 +196,6 @@ class Trace:
             elif type(event) is Step:
                 event.begin = bisect_left(old, event.begin)
         self.events = list(events)
-        self._keep_calls(old, memory)
         kept: dict[int, list[tuple[int, torch.UntypedStorage]]] = {}
         for key in memory & self._kept.keys():
             for when, storage in self._kept[key]:
@@ -207,20 +207,6 @@ class Trace:
         self._pinned = {key: s for key, s in self._pinned.items() if key in memory}
         self.kept_bytes = sum(s.nbytes() for versions in kept.values() for _, s in versions)
         return memory
-
-    def _keep_calls(self, old: Sequence[int], memory: set[int]) -> None:
-        """Drop the calls whose memory is gone, and renumber the others; `old` are the numbers."""
-        kept = []
-        for call in self.calls:
-            tensors = [
-                *tensors_in((call.result, call.arguments)),
-                *(u.value for u in call.returned),
-            ]
-            if any(key_of(t) in memory for t in tensors):
-                call.begin = bisect_left(old, call.begin)
-                call.end = None if call.end is None else bisect_left(old, call.end)
-                kept.append(call)
-        self.calls = kept
 
     def storage_at(self, value: Tensor, index: int) -> torch.UntypedStorage:
         """Return the bytes under `value` as they were just before event `index`."""
@@ -277,23 +263,6 @@ def tensors_in(value: Any) -> Iterator[Tensor]:
     elif isinstance(value, Mapping):
         for element in value.values():
             yield from tensors_in(element)
-
-
-def _swap(event: Event, old: Tensor, new: Tensor) -> None:
-    """Put `new` in the place of `old` in everything that the event holds."""
-    for name in event.__slots__:
-        if name not in ("scope", "statement", "edge", "gradients"):
-            setattr(event, name, _swapped(getattr(event, name), old, new))
-
-
-def _swapped(value: Any, old: Tensor, new: Tensor) -> Any:
-    if value is old:
-        return new
-    if type(value) in (tuple, list):
-        return type(value)(_swapped(element, old, new) for element in value)
-    if type(value) is dict:
-        return {key: _swapped(element, old, new) for key, element in value.items()}
-    return value
 
 
 def needed(events: Sequence[Event], targets: Iterable[Tensor], stops: set[int]) -> list[Op]:

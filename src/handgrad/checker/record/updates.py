@@ -71,8 +71,10 @@ def ends_in_sum(trace: Trace, value: Tensor) -> bool:
 def _maker(events: Sequence[object], value: Tensor) -> Op | None:
     """Return the operation among the last ones that made the value or wrote to it."""
     for event in reversed(events[-FAR:]):
-        if type(event) is Op and (any(t is value for t in event.outputs)
-                                  or (event.func == SET_DATA and event.args[0] is value)):  # fmt: skip
+        if type(event) is not Op:
+            continue
+        sets_data = event.func == SET_DATA and event.args[0] is value
+        if sets_data or any(t is value for t in event.outputs):
             return event
     return None
 

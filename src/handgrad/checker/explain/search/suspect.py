@@ -30,8 +30,6 @@ WORK = 1e9
 """Elements that may be computed in search of one line's cause: some seconds of one core."""
 STEP = 20_000
 """What an iteration of a loop costs, in elements: Python's own work."""
-
-
 _Result = TypeVar("_Result")
 
 
@@ -70,10 +68,10 @@ class Suspect:
 
     @cached_property
     def node(self) -> Bind:
-        """The node, by the name that it has where the statement stands."""
+        """The node, by its name where the statement stands."""
         node = self.grade.hand.node
-        called = [name for name, bind in self.names.items() if bind.value is node.value]
-        return node if node.name in called or not called else replace(node, name=called[-1])
+        called = [n for n, b in self.names.items() if b.value is node.value] or [node.name]
+        return node if node.name in called else replace(node, name=called[-1])
 
     @property
     def made(self) -> Tensor:

@@ -90,8 +90,9 @@ def unit_of(
 ) -> Unit | None:
     """Return the unit to run for the gradient `name`, None if it cannot run again.
 
-    `binds_name`: whether it sets the name, rather than to pass the gradient on. `looped`: it ran more than once, so the unit includes a loop: the outermost one that
-    does not contain the gradient's `first` statement (dW = zeros).
+    `binds_name`: whether it sets the name, rather than to pass the gradient on. `looped`: it ran
+    more than once, so the unit includes a loop: the outermost one that does not contain the
+    gradient's `first` statement (dW = zeros).
     """
     parsed = Text.parsed(statement.text)
     if parsed is None or not isinstance(parsed.tree, _SIMPLE):

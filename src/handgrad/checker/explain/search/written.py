@@ -88,7 +88,8 @@ def _added(suspect: Suspect, message: str | None, found: list[Branch]) -> Findin
         return None
     for branch in found:
         value = LineRunner(names).value(str(branch.expression))
-        if isinstance(value, torch.Tensor) and suspect.is_right(suspect.made + value):
+        fits = isinstance(value, torch.Tensor) and value.shape == suspect.made.shape
+        if fits and suspect.is_right(suspect.made + value):
             hands, consumer = suspect.backward.hands, branch.consumer
             hand = None if consumer is None else hands.get(id(consumer.value))
             line = f"{suspect.hand.name} += {branch.expression}"

@@ -131,7 +131,7 @@ def _factor(grade: Grade, truth: Tensor) -> float | None:
 
 def _root(grade: Grade, truth: Tensor) -> list[str]:
     name, node, blame = grade.hand.name, grade.hand.node.name, grade.blamed
-    if grade.unjudged and blame.statements[0] not in (b.statement for b in grade.hand.binds):
+    if grade.unjudged and blame.statements[-1] not in (b.statement for b in grade.hand.binds):
         return [_unjudged(grade)]
     sentences: list[str] = []
     numbers = dict.fromkeys(statement.place.line for statement in blame.statements)
@@ -176,8 +176,8 @@ def _unjudged(grade: Grade) -> str:
             f"mistake is in {read}, which belongs to no named tensor."
         )
     return (
-        f"{name} is wrong. It is computed on line {lines[-1]} from {read}, which belongs to no named "
-        f"tensor and is not judged: the mistake may be on either line."
+        f"{name} is wrong. The mistake is here or on line {lines[-1]}, which computes {read}: it "
+        f"belongs to no named tensor and is not judged."
     )
 
 

@@ -11,6 +11,7 @@ from handgrad.checker.write.compose.compose import Composer
 from handgrad.checker.write.compose.contributions import GradientAtIndex, GradientExceptIndex
 from handgrad.checker.write.compose.expression import Expr, parsed, printed, total
 from handgrad.checker.write.compose.graph import Graph, Value, zeros_as
+from handgrad.checker.write.compose.local import spelled_in
 from handgrad.checker.write.compose.references import References, Unreachable
 from handgrad.checker.write.rules.rule import NoRule
 
@@ -45,7 +46,7 @@ def branches(
     if scope is None:
         refs = References(graph, loss_names(graph))
     else:
-        refs = References(graph, scope.visible(), scope.local)
+        refs = References(graph, scope.visible(), spelled_in(scope))
     composer = Composer(graph, refs)
     result = []
     for consumer in _consumers(graph, value):

@@ -7,7 +7,7 @@ By its name, if the name still holds it; by its path through lists, dictionaries
 import ast
 import copy
 import math
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from types import FunctionType, MethodType, ModuleType
 from typing import Any
@@ -45,10 +45,10 @@ class References:
     """Expressions for values in one scope, with its names as they were after the loss."""
 
     def __init__(
-        self, graph: Graph, names: Mapping[str, Any], local: Set[str] = frozenset()
+        self, graph: Graph, names: Mapping[str, Any], local: Mapping[int, str] | None = None
     ) -> None:
         self.graph = graph
-        self.local = dict(spelled({name: names[name] for name in local if name in names}))
+        self.local = local or {}
         """How a function refers to the tensors that its own names lead to, by their ids."""
         self.names = {k: v for k, v in names.items() if k != HOOK and not k.startswith("__")}
         self.spellings = Spellings(self.names)
@@ -235,15 +235,18 @@ def _is_default(name: str, value: Any) -> bool:
     return unwritten or (name, value) == ("approximate", "none")
 
 
-def spelled(names: Mapping[str, Any]) -> dict[int, str]:
-    """Return the shortest name or path of each tensor that the names lead to, by its id."""
+def spelled(names: Mapping[str, Any], held: Mapping[int, Any] | None = None) -> dict[int, str]:
+    """Return the shortest name or path of each tensor that the names lead to, by its id.
+
+    `held` are the contents of collections and objects at that moment, by their ids.
+    """
     paths: dict[int, str] = {}
-    for text, tensor in _walk(names):
+    for text, tensor in _walk(names, held or {}):
         paths.setdefault(id(tensor), text)
     return paths
 
 
-def _walk(names: Mapping[str, Any]) -> Iterator[tuple[str, Tensor]]:
+def _walk(names: Mapping[str, Any], held: Mapping[int, Any]) -> Iterator[tuple[str, Tensor]]:
     """Yield the tensors inside the objects of a scope with their paths, the nearest first."""
     todo: list[tuple[str, Any]] = list(names.items())
     visited: set[int] = set()
@@ -256,11 +259,11 @@ def _walk(names: Mapping[str, Any]) -> Iterator[tuple[str, Tensor]]:
             if isinstance(value, Tensor):
                 yield text, value
             else:
-                inner += _inside(text, value)
+                inner += _inside(text, value, held.get(id(value)))
         todo = inner
 
 
-def _inside(text: str, value: Any) -> list[tuple[str, Any]]:
+def _inside(text: str, value: Any, held: Any = None) -> list[tuple[str, Any]]:
     if isinstance(value, type | ModuleType | FunctionType | MethodType | str | bytes | int | float):
         return []
     if isinstance(value, dict):
@@ -279,7 +282,7 @@ def _inside(text: str, value: Any) -> list[tuple[str, Any]]:
             for k, v in {**parts, **plain}.items()
             if v is not None
         ]
-    attributes = getattr(value, "__dict__", None)
+    attributes = held if isinstance(held, dict) else getattr(value, "__dict__", None)
     if not isinstance(attributes, dict):
         return []
     return [(f"{text}.{k}", v) for k, v in attributes.items()]
