@@ -5,12 +5,14 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 
-from handgrad.checker.explain.explain import explain
+from handgrad.checker.explain.explain import Explanations, explain
 from handgrad.checker.judge.grade import Grade, graded, with_imprecise
 from handgrad.checker.judge.unexamined import unexplained, with_unexamined
+from handgrad.checker.mishap import Mishaps
 from handgrad.checker.pairs.backward import BackwardReplay
 from handgrad.checker.pairs.calls import find_leads
 from handgrad.checker.pairs.doubt import without_doubtful
@@ -32,9 +34,12 @@ from handgrad.checker.report.entries.shuffles import unread_shuffles
 from handgrad.checker.report.entries.unwritten import unwritten
 from handgrad.checker.report.report import Report
 from handgrad.errors import CheckError
+from handgrad.text import listed
 
 Edge = tuple[str, str]
 Choice = Callable[[list[HandGradient]], list[HandGradient]]
+REASONS = ("HG215", "HG218", "HG220")
+"""Codes of notes that say why nothing was graded."""
 NO_GRADIENT = "nothing to check: no gradient is written by hand"
 
 
@@ -100,15 +105,25 @@ class Session:
         rows: list[Row] = []
         notes = unread_shuffles(self.sources) + self._unrecorded() + self._unpaired()
         edges: list[Edge] = []
+        mishaps = Mishaps()
         for forward in sorted({hand.forward for hand in hands}, key=lambda p: p.end):
-            findings = check_pass(forward, [hand for hand in hands if hand.forward is forward])
+            of_pass = [hand for hand in hands if hand.forward is forward]
+            findings = _findings_of(forward, of_pass, mishaps)
             rows += findings.rows
             notes += findings.notes
             edges += findings.edges
         if not any(row.hand for row in rows):
-            rows = unwritten(passes, [source for _, source in self.sources])
+            sources = [source for _, source in self.sources]
+            rows = mishaps.attempt(
+                "gradients that are not written yet are not listed",
+                lambda: unwritten(passes, sources),
+                [],
+            )
+        notes += mishaps.notes
         if not rows:
-            reason = next((n.message for n in notes if n.code in ("HG215", "HG218")), NO_GRADIENT)
+            reason = next(
+                (n.message for n in notes if n.code in ("HG215", "HG218", "HG220")), NO_GRADIENT
+            )
             raise CheckError(f"{file}: {reason}")
         return Findings(merged(rows), list(dict.fromkeys(notes)), list(dict.fromkeys(edges)))
 
@@ -144,8 +159,21 @@ class Session:
         ]
 
 
-def check_pass(forward: ForwardPass, hands: Sequence[HandGradient]) -> Findings:
-    """Judge the gradients by hand of one pass, and explain what is wrong: the check's core."""
+def _findings_of(forward: ForwardPass, hands: Sequence[HandGradient], mishaps: Mishaps) -> Findings:
+    names = listed(list(dict.fromkeys(hand.name for hand in hands)))
+    return mishaps.attempt(
+        f"{names} could not be graded", lambda: check_pass(forward, hands, mishaps), Findings()
+    )
+
+
+def check_pass(
+    forward: ForwardPass, hands: Sequence[HandGradient], mishaps: Mishaps | None = None
+) -> Findings:
+    """Judge the gradients by hand of one pass, and explain what is wrong: the check's core.
+
+    `mishaps` collects what fails inside; without it, an error passes on.
+    """
+    attempt = _at_once if mishaps is None else mishaps.attempt
     try:
         truth = forward if isinstance(forward, Pass) else differentiated(forward)
     except RuntimeError as error:  # torch's own, of operations that cannot run in float64
@@ -154,21 +182,38 @@ def check_pass(forward: ForwardPass, hands: Sequence[HandGradient]) -> Findings:
     pairing = without_doubtful(paired(truth, hands))
     if not pairing.pairs:
         return Findings()
+    truth = pairing.forward
     main, later = chosen(pairing)
     judged = graded(truth, pairing)
     judged = replace(judged, grades=with_unexamined(truth, judged.grades))
-    explanations = explain(judged)
+    explanations = attempt("no cause was looked for", lambda: explain(judged), Explanations())
     grades = with_imprecise(judged.grades, explanations.imprecise)
     causes = {number for number, why in explanations.found.items() if why.code is not None}
     grades = unexplained(truth, grades, causes)
     by_number = {g.hand.number: g for g in grades}
     again = [by_number[pair.number] for pair in later]
     shown = _shown([by_number[pair.number] for pair in main], again)
-    backward = BackwardReplay(truth, pairing.pairs, substitute=False).events()
-    notes = find_notes(NoteEvidence(truth.trace, truth, shown, again, backward))
     rows = [row_of(g, explanations.found.get(g.hand.number)) for g in shown]
-    rows += missing_rows(truth, shown, judged.cut.consumers)
-    return Findings(rows, notes, edges_of(truth, shown, judged.cut.consumers))
+    consumers = judged.cut.consumers
+
+    def notes() -> list[Note]:
+        backward = BackwardReplay(truth, pairing.pairs, substitute=False).events()
+        return find_notes(NoteEvidence(truth.trace, truth, shown, again, backward))
+
+    rows += attempt(
+        "gradients that are not written yet are not listed",
+        lambda: missing_rows(truth, shown, consumers),
+        [],
+    )
+    return Findings(
+        rows,
+        attempt("no notes were made", notes, []),
+        attempt("the graph has no edges", lambda: edges_of(truth, shown, consumers), []),
+    )
+
+
+def _at_once(what: str, part: Callable[[], Any], otherwise: Any) -> Any:
+    return part()
 
 
 def _shown(main: Sequence[Grade], again: Sequence[Grade]) -> list[Grade]:

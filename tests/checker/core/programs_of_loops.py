@@ -46,7 +46,7 @@ for e in range(2):
 """,
     ),
     "main": (
-        "dW1 dW2 db1 db2 dh dlogits",
+        "dW1 dW2 db1 db2 dh dlogits dpre",
         """\
 def main():
     W1 = torch.randn(5, 8); b1 = torch.zeros(8); W2 = torch.randn(8, 3); b2 = torch.zeros(3)
@@ -172,7 +172,7 @@ for step in range(3):
 """,
     ),
     "summed over time": (
-        "dWh dWx dh",
+        "dWh dWx dh draw",
         """\
 T = 4
 Wx = torch.randn(3, 5); Wh = torch.randn(5, 5); x = torch.randn(T, 2, 3); y = torch.randn(T, 2, 5)

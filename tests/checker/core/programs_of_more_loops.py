@@ -5,7 +5,7 @@ Each: its gradients by hand, all of them right, and its code.
 
 PROGRAMS = {
     "carried state": (
-        "dWh dWx dh",
+        "dWh dWx dh draw",
         """\
 Wx = torch.randn(3, 5) * .3; Wh = torch.randn(5, 5) * .3
 hprev = torch.zeros(2, 5)
@@ -116,7 +116,7 @@ for it in range(5):
 """,
     ),
     "err loop": (
-        "dout dw",
+        "dout dpre dw",
         """\
 w = torch.randn(4, 1)
 for step in range(3):
@@ -130,7 +130,7 @@ for step in range(3):
 """,
     ),
     "printed loss": (
-        "dout dw",
+        "dout dpre dw",
         """\
 w = torch.randn(4, 1); x = torch.randn(5, 4); y = torch.randn(5, 1)
 for step in range(3):
@@ -143,7 +143,7 @@ for step in range(3):
 """,
     ),
     "gradients inside the loop over time": (
-        "dWh dWx dWy dh dhnext dlogits",
+        "dWh dWx dWy dh dhnext dlogits draw",
         """\
 T = 5
 Wx = torch.randn(3, 5)*.4; Wh = torch.randn(5, 5)*.4; Wy = torch.randn(5, 6)*.4
@@ -187,7 +187,7 @@ for epoch in range(2):
 """,
     ),
     "carried inplace": (
-        "dWh dWx dh",
+        "dWh dWx dh draw",
         """\
 Wx = torch.randn(3, 5) * .3; Wh = torch.randn(5, 5) * .3
 hprev = torch.zeros(2, 5)
@@ -204,7 +204,7 @@ for step in range(4):
 """,
     ),
     "loss at end": (
-        "dout dw",
+        "dout dpre dw",
         """\
 w = torch.randn(4, 1); x = torch.randn(5, 4); y = torch.randn(5, 1)
 for step in range(4):

@@ -177,6 +177,7 @@ LAYER = (draw(6, 4), draw(4, 3))
 def test_what_is_returned_without_a_name_is_graded_in_the_order_of_the_inputs():
     report = check(layer, layer_backward, LAYER)
     assert [(r.hand, r.verdict in ("exact", "rounding")) for r in report.rows] == [
+        ("da", True),
         ("dx", True),
         ("dW", True),
     ]
@@ -186,6 +187,7 @@ def test_what_is_returned_without_a_name_is_in_the_order_of_the_parameters():
     x, W = LAYER
     report = check(layer, layer_backward, {"W": W, "x": x})
     assert {row.hand: row.verdict in ("exact", "rounding") for row in report.rows} == {
+        "da": True,
         "dx": True,
         "dW": True,
     }

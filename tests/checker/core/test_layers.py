@@ -85,10 +85,4 @@ Right
     )
     right = check(HEAD + TANH.replace("(1 - self.y)", "(1 - self.y**2)"))
     assert right.ok
-    assert [row.hand for row in right.rows] == [
-        "grad",
-        "dW",
-        "db",
-        "Linear.backward()",
-        "Tanh.backward()",
-    ]
+    assert [row.hand for row in right.rows] == ["grad", "dW", "db", "grad"]

@@ -3,6 +3,8 @@
 import pytest
 
 from checker.core import programs_of_loops, programs_of_losses, programs_of_more_loops
+from handgrad.checker.report.entries import unwritten
+from handgrad.errors import CheckError
 
 HEAD = """\
 import torch
@@ -78,3 +80,28 @@ TWO = "y = (w**2).sum()\nz = (w**3).sum()\ndw = 2 * w\n"
 def test_of_two_numbers_the_loss_is_the_one_that_the_gradient_is_right_for(check):
     (row,) = check(HEAD + "w = torch.randn(4, 3, requires_grad=True)\n" + TWO).rows
     assert (row.hand, row.verdict) == ("dw", "exact")
+
+
+EVALUATED = """\
+X = torch.randn(1000, 30)
+w = torch.randn(30, 100, requires_grad=True)
+for _ in range(3):
+    loss = (torch.tanh(X[:32] @ w) ** 2).mean()
+    w.grad = None
+    loss.backward()
+    w.data -= 0.1 * w.grad
+@torch.no_grad()
+def evaluate():
+    a = torch.tanh(X @ w)
+    loss = (a**2).mean()
+evaluate()
+da = None
+"""
+
+
+def test_an_evaluation_is_not_differentiated_for_what_is_unwritten(check, monkeypatch):
+    with pytest.raises(CheckError, match="no gradient is written by hand"):
+        check(HEAD + EVALUATED)
+    monkeypatch.setattr(unwritten, "differentiated", None)  # would raise if it were called
+    with pytest.raises(CheckError, match="no gradient is written by hand"):
+        check(HEAD + EVALUATED)

@@ -32,7 +32,9 @@ def hands_by_loss(
 ) -> list[HandGradient]:
     """Return what may be gradients by hand, each with the pass of its loss, in program order."""
     naming = Naming.of(trace, passes, pairs, leads or find_leads(trace))
-    definitions = [d for d in naming.definitions() if not _is_forward(d, passes)]
+    start = min((p.end for p in passes), default=0)
+    others = _between(trace, start, naming)
+    definitions = [d for d in naming.definitions(others) if not _is_forward(d, passes)]
     if not definitions:
         return []
     return sorted(_Losses(trace, passes, naming).of(definitions), key=lambda h: h.number)
@@ -182,6 +184,23 @@ def _is_forward(definition: Definition, passes: Sequence[ForwardPass]) -> bool:
     """Tell whether it is a tensor of a forward pass under a name that reads as a gradient's."""
     first, key = definition.binds[0].index, key_of(definition.final().value)
     return any(first < p.end and key in (p.leaves | made_by(p)) for p in passes)
+
+
+def _between(trace: Trace, start: int, naming: Naming) -> set[str]:
+    """Return the names, whatever they are, of what gradients by hand are computed from."""
+    made: dict[int, Op] = {id(t): e for e in trace.of(Op) if e.index > start for t in e.outputs}
+    names = {id(b.value): b.name for b in trace.of(Bind) if b.index > start and b.kind != "param"}
+    todo = [b.value for b in trace.of(Bind) if b.index > start and naming.has_node(b)]
+    seen = {id(t) for t in todo}
+    found = set()
+    while todo:
+        value = todo.pop()
+        if id(value) in made and id(value) in names:
+            found.add(names[id(value)])
+        new = [t for t in made[id(value)].inputs if id(t) not in seen] if id(value) in made else []
+        seen |= {id(t) for t in new}
+        todo += new
+    return found
 
 
 def made_by(forward: ForwardPass) -> Set[int]:

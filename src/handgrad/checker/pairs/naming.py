@@ -59,9 +59,9 @@ class Naming:
         known = bind.name in self.named or bind.name in self.compared
         return known or self.leads.of(bind) is not None
 
-    def definitions(self) -> list[Definition]:
-        """Return what may be gradients by hand, in program order."""
-        names = {*self.named, *self.compared, *self.likely}
+    def definitions(self, others: Set[str] = frozenset()) -> list[Definition]:
+        """Return what may be gradients by hand, in program order; so may these `others`."""
+        names = {*self.named, *self.compared, *self.likely, *others}
         led = {b.name for b in self.trace.of(Bind) if self.leads.of(b) is not None}
         found = [
             binds
@@ -230,6 +230,8 @@ def definitions(trace: Trace, names: set[str]) -> list[list[Bind]]:
         if (event.kind == "param" and not keyed) or not event.value.is_floating_point():
             continue
         fresh = (event.kind in ("assign", "result") and not event.alias) or keyed
+        if current.get(event.name) and not event.alias:  # delta = (delta @ W.T) * ...
+            fresh = fresh or event.value.shape != current[event.name][-1].value.shape
         if fresh or event.name not in current:
             current[event.name] = []
             found.append(current[event.name])

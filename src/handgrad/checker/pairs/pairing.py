@@ -12,6 +12,7 @@ from torch import Tensor
 
 from handgrad.checker.pairs.backward import BackwardReplay, BackwardRun
 from handgrad.checker.pairs.hands import Definition, HandGradient, Pair
+from handgrad.checker.pairs.unnamed import unnamed, without_scratch
 from handgrad.checker.pairs.verdict import Verdict, verdict_on
 from handgrad.checker.passes.truth import Pass
 from handgrad.checker.record.trace import Bind
@@ -30,6 +31,8 @@ class Pairing:
 
     pairs: Sequence[Pair]
     natural: BackwardRun
+    forward: Pass
+    """The pass, with the unnamed results among its nodes that have a gradient by hand."""
 
 
 def paired(forward: Pass, hands: Sequence[HandGradient]) -> Pairing:
@@ -44,7 +47,12 @@ def paired(forward: Pass, hands: Sequence[HandGradient]) -> Pairing:
     natural = BackwardReplay(forward, hands, substitute=False).run()
     search = _Search(forward, natural)
     pairs = search.moved(hands, search.versions(hands))
-    return Pairing([search.without_clipping(pair) for pair in pairs], natural)
+    pairs = [search.without_clipping(pair) for pair in pairs]
+    settled = unnamed(forward, hands, without_scratch(forward, pairs, natural), natural)
+    if settled and settled[0].forward is not forward:
+        forward = settled[0].forward
+        natural = BackwardReplay(forward, settled, substitute=False).run()
+    return Pairing(settled, natural, forward)
 
 
 @dataclass(frozen=True, eq=False)

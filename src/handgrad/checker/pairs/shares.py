@@ -32,7 +32,8 @@ def with_shares(
     for hand in shared:
         for node in hand.candidates:
             parts.share(node, hand.share)
-    found = [parts.of(hand) for hand in changed]
+    # a tensor that is passed on, of which nothing is known, is judged by its own name if at all
+    found = [parts.of(hand) for hand in changed if hand.candidates or not hand.unnamed]
     return parts.passed(), found
 
 

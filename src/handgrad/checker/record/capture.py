@@ -72,6 +72,8 @@ class Recorder:
         self._loops: dict[int, LoopWatch] = {}
         self._scopes = Scopes()
         self.calls = Calls(self.trace, self._names, statements)
+        self._marked = 0
+        """The operations before this event know their statement."""
 
     @contextlib.contextmanager
     def recording(self) -> Iterator[None]:
@@ -161,6 +163,7 @@ class Recorder:
         memory = self.trace.keep(events)
         self._names.keep(events, memory)
         self.calls.keep(old, memory)
+        self._marked = len(self.trace)
         self._scopes = Scopes()
 
     def ask(self, losses: tuple[Tensor, ...], seeds: tuple[Tensor | None, ...]) -> None:
@@ -173,7 +176,16 @@ class Recorder:
     def after(self, number: int, *values: Any) -> None:
         """Hook: statement `number` has run, and its targets now have `values`."""
         if self._listens():
+            self._mark(self.statements[number])
             self.ran(sys._getframe(1), number, *values)
+
+    def _mark(self, statement: Statement) -> None:
+        """Note that the operations since the last statement belong to this one."""
+        end = len(self.trace)
+        for event in self.trace.events[self._marked :]:
+            if type(event) is Op and event.ran_in is None:
+                event.ran_in = statement, end
+        self._marked = end
 
     def ran(self, frame: FrameType, number: int, *values: Any) -> None:
         """Record that statement `number` has run in `frame` and set its targets to `values`."""

@@ -1,4 +1,4 @@
-"""One tensor in the place of another in everything that was recorded."""
+"""One tensor put in the place of another in what an event holds."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from torch import Tensor
 def swap(event: Any, old: Tensor, new: Tensor) -> None:
     """Put `new` in the place of `old` in everything that the event holds."""
     for name in event.__slots__:
-        if name not in ("scope", "statement", "edge", "gradients"):
+        if name not in ("scope", "statement", "edge", "gradients", "ran_in"):
             setattr(event, name, swapped(getattr(event, name), old, new))
 
 

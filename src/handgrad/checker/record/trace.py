@@ -41,6 +41,8 @@ class Op:
     grad_enabled: bool
     rng: Tensor | None = None
     """The state of the random number generator before a random function of a tensor (dropout)."""
+    ran_in: tuple[Statement, int] | None = None
+    """The statement that called it, and the first event after that ran: one of its executions."""
 
 
 @dataclass(slots=True)

@@ -8,7 +8,8 @@ LAYERS = {k: v for k, v in (vars(layers) | vars(sequences)).items() if k.isupper
 
 CASES = [
     ("RECURRENT", "dh = dy @ Wy.T + dhnext", "dh = dy @ Wy.T", "dh", "HG101",
-     "dh lacks the contribution through hs[4].", "dh = dy @ Wy.T + dhnext"),
+     "dh lacks the contribution through (x[t] @ Wx + hs[t - 1] @ Wh + b).",
+     "dh = dy @ Wy.T + dhnext"),
     ("HEAD", "dq = dwei @ k * hs**-0.5", "dq = dwei @ k", "dq", "HG103",
      "Off by the factor hs**0.5, where hs = 8 (dimension 2 of q).", "dq = dwei @ k / hs**0.5"),
     ("HEAD", "dk = dwei.transpose(-2,-1) @ q * hs**-0.5", "dk = dwei @ q * hs**-0.5", "dk",

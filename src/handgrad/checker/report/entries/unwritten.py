@@ -17,9 +17,13 @@ def unwritten(passes: Sequence[ForwardPass], sources: Iterable[str]) -> list[Row
     """Return a row for each gradient that has a blank and no value."""
     blanks = {name for source in sources for name in BLANK.findall(source)}
     rows: list[Row] = []
-    for forward in passes if blanks else ():
+    # an evaluation has no gradients: backward() was called on another loss
+    called = [forward for forward in passes if forward.backward is not None]
+    for forward in (called or passes) if blanks else ():
         paired = hand_names(blanks | {b.name for b in forward.nodes()})
         nodes = {node for hand, node in paired.items() if hand in blanks}
+        if not nodes:
+            continue
         try:
             missing = missing_rows(differentiated(forward), [], {})
         except RuntimeError:  # it cannot be judged, and a note says so

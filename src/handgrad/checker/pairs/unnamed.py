@@ -1,0 +1,224 @@
+"""Whose gradient is it, where neither its name nor a named node says so?
+
+Two ways to find out. Its value: a right gradient equals that of one result of the forward pass.
+Its reader: `dW = x.T @ t` is right where t is the gradient of `x @ W`. So t is put in the place of
+the true gradient of each result of its shape, and it is the one with which what reads it is right.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from handgrad.checker.pairs.backward import BackwardReplay, BackwardRun
+from handgrad.checker.pairs.hands import Definition, HandGradient, Pair
+from handgrad.checker.pairs.verdict import verdict_on
+from handgrad.checker.passes.compare import formula_is_right
+from handgrad.checker.passes.inner import adopted, with_inner
+from handgrad.checker.passes.truth import Pass
+from handgrad.checker.record.instrument import Statement
+from handgrad.checker.record.trace import Bind, key_of
+
+MOST_TRIED = 12
+"""So many results of one shape are tried as a gradient's node at most: each costs a replay."""
+
+
+PARTS = 1_000_000
+"""Added to a gradient's number for the part of it that is complete for a node of its own."""
+
+
+def unnamed(
+    forward: Pass, hands: Sequence[HandGradient], pairs: Sequence[Pair], natural: BackwardRun
+) -> list[Pair]:
+    """Return the pairs, with gradients that are wrong or unpaired so far moved where they belong.
+
+    The pass of the pairs has the nodes that this needs.
+    """
+    by_number = {p.number: p for p in pairs}
+    right = {p.number for p in pairs if verdict_on(forward, p, p.node, natural.values).right}
+    asked = [h for h in hands if h.number not in right and h.claim != "pair" and not h.borrowed]
+    if not asked:
+        return list(pairs)
+    try:
+        whole = with_inner(forward)
+    except RuntimeError:
+        return list(pairs)
+    if whole is None:
+        return list(pairs)
+    search = _Search(forward, whole, natural, dict(by_number))
+    groups: dict[tuple[str, Statement], list[HandGradient]] = {}
+    for hand in reversed(asked):
+        groups.setdefault((hand.name, hand.own_final().statement), []).append(hand)
+    for group in groups.values():
+        for hand in group:
+            search.place(hand)
+        search.place_loop([hand for hand in group if hand.number not in search.new])
+    nodes = [n for n in search.new.values() if n.index not in forward.truth]
+    final = adopted(forward, whole, list({n.index: n for n in nodes}.values()))
+    return [replace(p, forward=final) for p in sorted(search.pairs.values(), key=_position)]
+
+
+def _position(pair: Pair) -> int:
+    return pair.binds[0].index
+
+
+@dataclass
+class _Search:
+    forward: Pass
+    whole: Pass
+    """The pass with its unnamed results as nodes."""
+    natural: BackwardRun
+    pairs: dict[int, Pair]
+    new: dict[int, Bind] = field(default_factory=dict)
+    """The nodes that were found, by the number of the gradient."""
+
+    def place(self, hand: HandGradient) -> None:
+        """Find the node of a gradient, and of the part of it that is another node's."""
+        known = self.pairs.get(hand.number)
+        first = None if known is None else self._complete_part(known)
+        if known is not None and first is not None:
+            rest = replace(known, binds=known.binds[len(first.binds) :])
+            node = None
+            if not all(bind.alias for bind in rest.binds):
+                node = self._by_value(rest) or self._by_readers(rest, known)
+            if node is not None:
+                number = hand.number + PARTS
+                self.pairs[number] = replace(first, number=number)
+                self._settle(rest, node)
+            return
+        if known is not None and self._all_right([], [known]):
+            return  # its own line is right for the node of its name
+        node = self._by_value(hand) if known is None or self._has_right_reader(hand) else None
+        node = node or self._by_readers(hand, known)
+        if node is not None:
+            self._settle(hand, node)
+
+    def place_loop(self, group: Sequence[HandGradient]) -> None:
+        """Find the nodes of a gradient that a loop over time computes again and again, all at once.
+
+        `group` has its last definition first; that is the gradient of the first result.
+        """
+        readers = {p.number: p for hand in group for p in self._readers(hand)}
+        if len(group) < 2 or not readers or any(hand.number in self.pairs for hand in group):
+            return
+        by_place: dict[tuple[str, Statement], list[Bind]] = {}
+        for node in self._results(group[0]):
+            by_place.setdefault((node.name, node.statement), []).append(node)
+        for nodes in list(by_place.values())[:MOST_TRIED]:
+            pairs = [
+                Pair(h.number, h.name, h.binds, self.whole, n, "value")
+                for h, n in zip(group, nodes[::-1], strict=False)
+            ]
+            if len(nodes) >= len(group) and self._all_right(pairs, readers.values()):
+                for pair in pairs:
+                    self._settle(pair, pair.node)
+                return
+
+    def _settle(self, hand: Definition, node: Bind) -> None:
+        number = hand.number
+        self.pairs[number] = Pair(number, hand.name, hand.binds, self.forward, node, "value")
+        self.new[number] = node
+
+    def _complete_part(self, pair: Pair) -> Pair | None:
+        """Return its first statements, if these alone give the gradient of its node."""
+        for end in range(len(pair.binds) - 1, 0, -1):
+            part = replace(pair, binds=pair.binds[:end])
+            if verdict_on(self.forward, part, pair.node, self.natural.values).right:
+                return part
+        return None
+
+    def _by_value(self, hand: Definition) -> Bind | None:
+        """Return the unnamed result whose gradient it is, the last one if several have the same."""
+        return next((n for n in self._results(hand) if self._is_right(hand, n)), None)
+
+    def _is_right(self, hand: Definition, node: Bind) -> bool:
+        truth, noise = self.whole.truth[node.index], self.whole.noise[node.index]
+        significant = truth.numel() > 1 and float(truth.abs().max()) > 1e3 * float(noise.max())
+        return significant and verdict_on(self.whole, hand, node, self.natural.values).right
+
+    def _results(self, hand: Definition) -> list[Bind]:
+        """Return the unnamed results of its shape, the last one first."""
+        shape = hand.final().value.shape
+        nodes = [b for b in self.whole.nodes() if b.index not in self.forward.truth]
+        same = [b for b in nodes if b.index in self.whole.truth and b.value.shape == shape]
+        return same[::-1]
+
+    def _has_right_reader(self, hand: Definition) -> bool:
+        values = self.natural.values
+        return any(verdict_on(self.whole, p, p.node, values).right for p in self._readers(hand))
+
+    def _readers(self, hand: Definition) -> list[Pair]:
+        reads, memory = self.natural.reads, key_of(hand.final().value)
+        others = (p for p in self.pairs.values() if p.number != hand.number)
+        if any(key_of(p.final().value) == memory for p in others):
+            return []  # db = dz: they may read dz
+        return [p for p in self.pairs.values() if hand.number in reads.get(p.number, ())]
+
+    def _by_readers(self, hand: Definition, known: Pair | None) -> Bind | None:
+        """Return the unnamed result with whose true gradient all that reads it is right."""
+        readers = self._readers(hand)
+        if not readers or self._right_with(hand, None if known is None else known.node, readers):
+            return None
+        tried = self._results(hand)[:MOST_TRIED]
+        return next((n for n in tried if self._right_with(hand, n, readers)), None)
+
+    def _right_with(self, hand: Definition, node: Bind | None, readers: Sequence[Pair]) -> bool:
+        """Tell whether what reads the gradient is right if it is the true one of `node`."""
+        mine = []
+        if node is not None:
+            mine = [Pair(hand.number, hand.name, hand.binds, self.whole, node, "value")]
+        return self._all_right(mine, readers, without=hand.number)
+
+    def _all_right(
+        self, mine: Sequence[Pair], readers: Iterable[Pair], without: int | None = None
+    ) -> bool:
+        """Tell whether all readers are right if these gradients are."""
+        others = [p for n, p in self.pairs.items() if n != without]
+        pairs = sorted([*others, *mine], key=_position)
+        run = BackwardReplay(self.whole, pairs, substitute=True).run()
+        return all(_is_right(self.whole, run.outcomes, p) for p in readers)
+
+
+def _is_right(forward: Pass, outcomes: Mapping[int, object], pair: Pair) -> bool:
+    outcome, truth = outcomes.get(pair.number), forward.truth[pair.node.index]
+    if outcome is None or outcome.shape != truth.shape:  # type: ignore[attr-defined]
+        return False
+    noise, dtype = forward.noise[pair.node.index], pair.final().value.dtype
+    return formula_is_right(outcome, truth, noise, dtype)  # type: ignore[arg-type]
+
+
+def without_scratch(forward: Pass, pairs: Iterable[Pair], natural: BackwardRun) -> list[Pair]:
+    """Leave out names that read like a gradient's, of what is computed from that gradient.
+
+    `g = 3 * b**2` is the gradient of b; then `db = g.sum(1)` is something else.
+    """
+    pairs = list(pairs)
+    read = {n for reads in natural.reads.values() for n in reads}
+    owner = {id(b.value): id(p.node.value) for p in pairs for b in p.binds}
+    return [
+        p for p in pairs if p.number in read or not _reads_own_gradient(forward, p, natural, owner)
+    ]
+
+
+def _reads_own_gradient(
+    forward: Pass, pair: Pair, natural: BackwardRun, owner: Mapping[int, int]
+) -> bool:
+    """Tell whether it is computed from what is, by its value, the gradient of the same node.
+
+    `owner` are the nodes of the gradients by hand, by the ids of both tensors.
+    """
+    if pair.claim == "pair" or verdict_on(forward, pair, pair.node, natural.values).right:
+        return False
+    alone = BackwardReplay(forward, [pair], substitute=False)
+    read = {id(t): t for e in alone.events() if type(e) is not Bind for t in e.inputs}  # type: ignore[union-attr]
+    own = {id(b.value) for b in pair.binds}
+    for bind in forward.trace.events[forward.end + 1 : pair.final().index]:
+        if type(bind) is not Bind or bind.kind == "param":
+            continue
+        if id(bind.value) not in read or id(bind.value) in own:
+            continue
+        if owner.get(id(bind.value), id(pair.node.value)) != id(pair.node.value):
+            continue  # the gradient of another node that happens to be the same
+        other = Definition(-1, bind.name, [bind])
+        same = bind.value.shape == forward.truth[pair.node.index].shape
+        if same and verdict_on(forward, other, pair.node, {}).right:
+            return True
+    return False
