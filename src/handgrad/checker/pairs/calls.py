@@ -165,9 +165,10 @@ class _Found:
     def _upstream(self, call: Call, forward: Call) -> Tensor | None:
         """Return the argument that is the gradient of the forward's output."""
         output = _output(forward)
+        if output is None:
+            return None
         for value in call.arguments.values():
-            fits = isinstance(value, Tensor) and output is not None
-            fits = fits and value.shape == output.shape
+            fits = isinstance(value, Tensor) and value.shape == output.shape
             if fits and self.made.get(id(value), -1) >= (forward.end or 0):
                 return value  # type: ignore[no-any-return]
         return None

@@ -49,12 +49,13 @@ class _Doubts:
         same = [p for p in self._pairing.pairs if p.number in read]
         value, truth = natural.values.get(pair.final().index), forward.truth[index]
         noise = forward.noise[index]
-        fits = value is not None and value.shape == truth.shape
-        if fits and multiple_of(value, truth, noise) is not None:
+        if value is not None and value.shape != truth.shape:
+            value = None
+        if value is not None and multiple_of(value, truth, noise) is not None:
             return not self._whole
         if any(self._right[p.number] for p in same if p.node.value is pair.node.value):
             return True
-        if value is None or value.shape != truth.shape:
+        if value is None:
             return False
         if pair.node.value.shape != truth.shape:
             return False

@@ -163,10 +163,9 @@ class Naming:
         """Return the nodes of the forward call that a backward call belongs to, or its object's."""
         forward = self.leads.forward_of(call)
         own = [b for b in nodes if forward is not None and b.call is forward]
-        owner = None if call is None else call.owner
-        return own or [
-            b for b in nodes if owner is not None and b.call is not None and b.call.owner is owner
-        ]
+        if own or call is None or call.owner is None:
+            return own
+        return [b for b in nodes if b.call is not None and b.call.owner is call.owner]
 
     def _led(
         self, forward: ForwardPass, definition: Definition, named: Sequence[Bind]

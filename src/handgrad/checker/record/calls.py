@@ -14,7 +14,7 @@ from handgrad.checker.record.instrument import Statement
 from handgrad.checker.record.names import Names
 from handgrad.checker.record.scope import Scope
 from handgrad.checker.record.targets import Kind
-from handgrad.checker.record.trace import Trace, key_of, tensors_in
+from handgrad.checker.record.trace import Op, Trace, key_of, tensors_in
 from handgrad.checker.record.updates import ends_in_sum, update_of
 
 MOST_HOLDERS = 10_000
@@ -30,6 +30,8 @@ class Calls:
         self._makers: dict[int, tuple[Any, Call]] = {}
         """By the id of what a call returned: it, to keep it alive, and the call."""
         self.last_return: tuple[Statement, Scope] | None = None
+        self._marked = 0
+        """The operations before this event know their statement."""
 
     def entered(self, frame: FrameType, definition: Statement) -> None:
         """Note that a function begins to run in `frame`."""
@@ -73,6 +75,14 @@ class Calls:
             if holder is not call.owner and len(self._makers) < MOST_HOLDERS:
                 self._makers.setdefault(id(holder), (holder, call))
 
+    def mark(self, statement: Statement) -> None:
+        """Note that the operations since the last statement belong to this one."""
+        end = len(self._trace)
+        for event in self._trace.events[self._marked :]:
+            if type(event) is Op and event.ran_in is None:
+                event.ran_in = statement, end
+        self._marked = end
+
     def keep(self, old: Sequence[int], memory: set[int]) -> None:
         """Forget the calls whose memory is gone; `old` are the numbers of the events that stay."""
         kept = []
@@ -83,6 +93,7 @@ class Calls:
                 call.end = None if call.end is None else bisect_left(old, call.end)
                 kept.append(call)
         self._trace.calls = kept
+        self._marked = len(self._trace)
 
     def updated(
         self,

@@ -52,7 +52,7 @@ class Enough(BaseException):
 
 
 class Recorder:
-    """Fills a Trace. Instrumented code calls `after`, `compared`, `tick` and `end`."""
+    """Fills a Trace. Instrumented code calls `after`, `entered`, `tick` and the other hooks."""
 
     def __init__(self, statements: list[Statement], max_steps: int | None = None) -> None:
         self.trace = Trace()
@@ -68,12 +68,9 @@ class Recorder:
         """Whether to leave the file once a training loop has been recorded for `limit` steps."""
         self.enough = False
         """Whether the file was left for that reason."""
-        self._names = Names(self.trace)
+        self._names, self._scopes = Names(self.trace), Scopes()
         self._loops: dict[int, LoopWatch] = {}
-        self._scopes = Scopes()
         self.calls = Calls(self.trace, self._names, statements)
-        self._marked = 0
-        """The operations before this event know their statement."""
 
     @contextlib.contextmanager
     def recording(self) -> Iterator[None]:
@@ -160,10 +157,8 @@ class Recorder:
     def keep(self, events: Sequence[Event]) -> None:
         """Forget everything but these events of the trace."""
         old = [event.index for event in events]
-        memory = self.trace.keep(events)
-        self._names.keep(events, memory)
+        self._names.keep(events, memory := self.trace.keep(events))
         self.calls.keep(old, memory)
-        self._marked = len(self.trace)
         self._scopes = Scopes()
 
     def ask(self, losses: tuple[Tensor, ...], seeds: tuple[Tensor | None, ...]) -> None:
@@ -176,22 +171,12 @@ class Recorder:
     def after(self, number: int, *values: Any) -> None:
         """Hook: statement `number` has run, and its targets now have `values`."""
         if self._listens():
-            self._mark(self.statements[number])
+            self.calls.mark(self.statements[number])
             self.ran(sys._getframe(1), number, *values)
-
-    def _mark(self, statement: Statement) -> None:
-        """Note that the operations since the last statement belong to this one."""
-        end = len(self.trace)
-        for event in self.trace.events[self._marked :]:
-            if type(event) is Op and event.ran_in is None:
-                event.ran_in = statement, end
-        self._marked = end
 
     def ran(self, frame: FrameType, number: int, *values: Any) -> None:
         """Record that statement `number` has run in `frame` and set its targets to `values`."""
-        if self.paused_by is not None or self.mode is None:
-            return
-        if not (self._names.written or any(map(may_hold, values))):
+        if not (self._listens() and (self._names.written or any(map(may_hold, values)))):
             return  # as most statements of most files
         with self._guarded():
             statement = self.statements[number]
@@ -222,6 +207,7 @@ class Recorder:
         if self._listens():
             frame, statement = sys._getframe(1), self.statements[number]
             with self._guarded():
+                self.calls.mark(statement)
                 self.calls.returned(frame, self._scope(frame, number), statement, value)
         return value
 
@@ -232,8 +218,8 @@ class Recorder:
     def compared(self, number: int, *values: Any) -> None:
         """Hook: statement `number` is about to compare two values under a label."""
         if self._listens() and all(isinstance(v, Tensor) for v in values):
-            statement = self.statements[number]
-            event = Compared(len(self.trace), statement.label or "", values, (), statement)
+            said = self.statements[number]
+            event = Compared(len(self.trace), said.label or "", values, (), said)
             self.trace.events.append(event)
 
     def tick(self, number: int) -> None:
@@ -242,7 +228,7 @@ class Recorder:
             if self.paused_by == STOPPED:
                 self._leave()
             return
-        if self.mode is None or torch.compiler.is_compiling():
+        if not self._listens():
             return
         watch = self._loops.get(number)
         if watch is None:
