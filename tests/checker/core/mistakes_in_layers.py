@@ -31,7 +31,7 @@ HANDS = {
     ],
     "nested model": [
         "Lin.back():x", "Lin.back(d):out", "Model.back(d):out", "d:x", "dw:w", "inner:h",
-        "inner:matmul(...)",
+        "inner:(x @ self.w)",
     ],
     "conv pool": [
         "d:out", "dW:W", "da1:a1", "db:b", "dcols:cols", "dh1:h1", "dh2:h2", "dx:x", "dy:y",
