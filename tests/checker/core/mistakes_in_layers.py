@@ -30,8 +30,13 @@ HANDS = {
         "da1:b", "da2:a", "db:b", "dc:c", "de:e", "ds:s", "dx1:a", "dx2:a", "dx:x",
     ],
     "nested model": [
-        "Lin.back():x", "Lin.back(d):out", "Model.back(d):out", "d:x", "dw:w", "inner:h",
+        "Lin.back():x",
+        "Lin.back(d):out",
+        "Model.back(d):out",
+        "d:x",
+        "dw:w",
         "inner:(x @ self.w)",
+        "inner:h",
     ],
     "conv pool": [
         "d:out", "dW:W", "da1:a1", "db:b", "dcols:cols", "dh1:h1", "dh2:h2", "dx:x", "dy:y",
