@@ -37,7 +37,15 @@ def with_inner(forward: Pass) -> Pass | None:
     if not 0 < len(unnamed) <= MOST:
         return None
     plain = ForwardPass(**{f.name: getattr(forward, f.name) for f in fields(ForwardPass)})
-    return differentiated(replace(plain, events=_merged(forward, unnamed)))
+    whole = differentiated(replace(plain, events=_merged(forward, unnamed)))
+    return replace(  # some nodes stand for a part or a multiple
+        whole,
+        truth={**whole.truth, **forward.truth},
+        parts={**whole.parts, **forward.parts},
+        noise={**whole.noise, **forward.noise},
+        autograd={**whole.autograd, **forward.autograd},
+        parts_of=forward.parts_of,
+    )
 
 
 def adopted(forward: Pass, whole: Pass, nodes: list[Bind]) -> Pass:
