@@ -5,7 +5,7 @@ Its reader: `dW = x.T @ t` is right where t is the gradient of `x @ W`. So t is 
 the true gradient of each result of its shape, and it is the one with which what reads it is right.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -192,28 +192,40 @@ class _Search:
         return [p for p in self.pairs.values() if hand.number in reads.get(p.number, ())]
 
     def _by_readers(self, hand: Definition, known: Pair | None) -> Bind | None:
-        """Return the unnamed result with whose true gradient all that reads it is right."""
-        readers = self._readers(hand)
-        if not readers or self._right_with(hand, None if known is None else known.node, readers):
-            return None
-        tried = self._results(hand)[:MOST_TRIED]
-        return next((n for n in tried if self._right_with(hand, n, readers)), None)
+        """Return the unnamed result with whose true gradient most of what reads it is right.
 
-    def _right_with(self, hand: Definition, node: Bind | None, readers: Sequence[Pair]) -> bool:
-        """Tell whether what reads the gradient is right if it is the true one of `node`."""
+        What is right with the node that is known, or with none, has to stay right.
+        """
+        readers = self._readers(hand)
+        best, most = None, self._right_with(hand, None if known is None else known.node, readers)
+        for node in self._results(hand)[:MOST_TRIED] if readers else ():
+            if len(most) == len(readers):
+                break
+            right = self._right_with(hand, node, readers)
+            if most < right:
+                best, most = node, right
+        return best
+
+    def _right_with(
+        self, hand: Definition, node: Bind | None, readers: Sequence[Pair]
+    ) -> set[int]:
+        """Return the readers that are right if the gradient is the true one of `node`."""
         mine = []
         if node is not None:
             mine = [Pair(hand.number, hand.name, hand.binds, self.whole, node, "value")]
-        return self._all_right(mine, readers, without=hand.number)
+        return self._right(mine, readers, without=hand.number)
 
-    def _all_right(
+    def _all_right(self, mine: Sequence[Pair], readers: Collection[Pair]) -> bool:
+        return len(self._right(mine, readers)) == len(readers)
+
+    def _right(
         self, mine: Sequence[Pair], readers: Iterable[Pair], without: int | None = None
-    ) -> bool:
-        """Tell whether all readers are right if these gradients are."""
+    ) -> set[int]:
+        """Return the readers that are right if these gradients are."""
         others = [p for n, p in self.pairs.items() if n != without]
         pairs = sorted([*others, *mine], key=_position)
         run = BackwardReplay(self.whole, pairs, substitute=True).run()
-        return all(_is_right(self.whole, run.outcomes, p) for p in readers)
+        return {p.number for p in readers if _is_right(self.whole, run.outcomes, p)}
 
 
 def _is_right(forward: Pass, outcomes: Mapping[int, object], pair: Pair) -> bool:

@@ -72,7 +72,7 @@ def _merged(forward: ForwardPass, nodes: list[Bind]) -> list[Any]:
 
 
 def _unnamed(forward: Pass) -> Iterator[Bind]:
-    named = {id(b.value) for b in forward.events if type(b) is Bind}
+    named = {id(b.value) for b in forward.events if type(b) is Bind and b.kind != "param"}
     named |= {id(t) for t in forward.outputs}
     nowhere = Statement(Place(1), ""), -1
     seen: dict[tuple[int, str], int] = {}
@@ -102,8 +102,9 @@ def _expression(statement: Statement, function: str, turn: int) -> str:
 
 
 def _inside_out(node: ast.AST) -> Iterator[ast.expr]:
-    """Yield expressions in the order in which Python evaluates them."""
-    for child in ast.iter_child_nodes(node):
+    """Yield expressions in the order in which Python evaluates them, those in indices left out."""
+    inside = ast.iter_child_nodes(node)
+    for child in [node.value] if isinstance(node, ast.Subscript) else inside:  # no index, t + 1
         yield from _inside_out(child)
     if isinstance(node, ast.expr):
         yield node
