@@ -11,8 +11,8 @@ from functools import cached_property
 
 from handgrad.checker.pairs.backward import BackwardReplay, BackwardRun
 from handgrad.checker.pairs.hands import Definition, HandGradient, Pair
-from handgrad.checker.pairs.verdict import verdict_on
-from handgrad.checker.passes.compare import formula_is_right, judge
+from handgrad.checker.pairs.verdict import is_right, verdict_on
+from handgrad.checker.passes.compare import judge
 from handgrad.checker.passes.inner import adopted, with_inner
 from handgrad.checker.passes.truth import Pass
 from handgrad.checker.record.instrument import Statement
@@ -114,15 +114,18 @@ class _Search:
         by_place: dict[tuple[str, Statement], list[Bind]] = {}
         for node in self._results(group[0]):
             by_place.setdefault((node.name, node.statement), []).append(node)
+        best: list[Pair] = []
+        most = self._right([], readers.values())
         for nodes in list(by_place.values())[:MOST_TRIED]:
             pairs = [
                 Pair(h.number, h.name, h.binds, self.whole, n, "value")
                 for h, n in zip(group, nodes[::-1], strict=False)
             ]
-            if len(nodes) >= len(group) and self._all_right(pairs, readers.values()):
-                for pair in pairs:
-                    self._settle(pair, pair.node)
-                return
+            right = self._right(pairs, readers.values()) if len(nodes) >= len(group) else set()
+            if most < right:
+                best, most = pairs, right
+        for pair in best:
+            self._settle(pair, pair.node)
 
     def _settle(self, hand: Definition, node: Bind) -> None:
         number = hand.number
@@ -156,13 +159,20 @@ class _Search:
     def _fits_in(self, hand: Definition, node: Bind) -> bool:
         """Tell whether gradients flow that way: from what it reads, to what reads it."""
         made_from, here = self._made_from, id(node.value)
-        after = [p.node for p in self._readers(hand)]
+        after = [self._of(p.node) for p in self._readers(hand)]
         before = [
-            p.node for n in self.natural.reads.get(hand.number, ()) if (p := self.pairs.get(n))
+            self._of(p.node)
+            for n in self.natural.reads.get(hand.number, ())
+            if (p := self.pairs.get(n))
         ]
-        return all(id(n.value) in made_from.get(here, ()) for n in after) and all(
-            here in made_from.get(id(n.value), ()) for n in before
+        return all(number in made_from.get(here, ()) for number in after) and all(
+            here in made_from.get(number, ()) for number in before
         )
+
+    def _of(self, node: Bind) -> int:
+        """Return the id of the node's tensor, for a part the whole node's."""
+        part = self.whole.parts_of.get(id(node.value))
+        return id(node.value) if part is None else part.number
 
     @cached_property
     def _made_from(self) -> Mapping[int, set[int]]:
@@ -206,9 +216,7 @@ class _Search:
                 best, most = node, right
         return best
 
-    def _right_with(
-        self, hand: Definition, node: Bind | None, readers: Sequence[Pair]
-    ) -> set[int]:
+    def _right_with(self, hand: Definition, node: Bind | None, readers: Sequence[Pair]) -> set[int]:
         """Return the readers that are right if the gradient is the true one of `node`."""
         mine = []
         if node is not None:
@@ -225,15 +233,7 @@ class _Search:
         others = [p for n, p in self.pairs.items() if n != without]
         pairs = sorted([*others, *mine], key=_position)
         run = BackwardReplay(self.whole, pairs, substitute=True).run()
-        return {p.number for p in readers if _is_right(self.whole, run.outcomes, p)}
-
-
-def _is_right(forward: Pass, outcomes: Mapping[int, object], pair: Pair) -> bool:
-    outcome, truth = outcomes.get(pair.number), forward.truth[pair.node.index]
-    if outcome is None or outcome.shape != truth.shape:  # type: ignore[attr-defined]
-        return False
-    noise, dtype = forward.noise[pair.node.index], pair.final().value.dtype
-    return formula_is_right(outcome, truth, noise, dtype)  # type: ignore[arg-type]
+        return {p.number for p in readers if is_right(self.whole, run.outcomes, p)}
 
 
 def without_scratch(forward: Pass, pairs: Iterable[Pair], natural: BackwardRun) -> list[Pair]:
