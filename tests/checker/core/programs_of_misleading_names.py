@@ -80,8 +80,31 @@ for t in reversed(range(4)):
     dWh += torch.outer(hs[t - 1], draw)
     dhnext = draw @ Wh.T
 """
-RIGHT = {"delta at the layer": XOR, "last step": LAST_STEP, "rows": ROWS, "next": NEXT}
+FORWARD_AGAIN = """\
+class Net:
+    def __init__(self):
+        self.W1 = np.random.randn(4, 6); self.W2 = np.random.randn(6, 2)
+    def forward(self, X):
+        self.z1 = X @ self.W1
+        self.a1 = np.tanh(self.z1)
+        return self.a1 @ self.W2
+    def loss(self, X, y):
+        return np.mean((self.forward(X) - y) ** 2)
+    def backward(self, X, y):
+        out = self.forward(X)
+        dout = 2 * (out - y) / out.size
+        self.dW2 = self.a1.T @ dout
+        dz1 = dout @ self.W2.T * (1 - self.a1**2)
+        self.dW1 = X.T @ dz1
+net = Net()
+X, y = np.random.randn(8, 4), np.random.randn(8, 2)
+loss = net.loss(X, y)
+net.backward(X, y)
+"""
+RIGHT = {"delta at the layer": XOR, "last step": LAST_STEP, "rows": ROWS, "next": NEXT,
+         "forward run again": FORWARD_AGAIN}  # fmt: skip
 MISTAKES = [
+    ("forward run again", "dz1 = dout @ self.W2.T * (1 - self.a1**2)", "dz1 = dout @ self.W2.T"),
     ("delta at the layer", "d_output @ W2.T * sigmoid_prime(hidden)", "d_output @ W2.T * hidden"),
     ("last step", "dprev = draw @ Wh.T", "dprev = draw @ Wh"),
     ("last step", "db += draw.sum(axis=0)", "db = draw.sum(axis=0)"),

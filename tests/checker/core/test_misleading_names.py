@@ -12,7 +12,7 @@ def test_a_correct_program_is_called_right(check, code):
     report = check(HEAD + code)
     assert {row.verdict for row in report.rows if row.hand} <= {"exact", "rounding"}
     assert {row.blame for row in report.rows} <= {None, "", "right"}
-    assert not report.notes
+    assert {note.code for note in report.notes} <= {"HG203"}
 
 
 @pytest.mark.parametrize(("right", "line", "wrong"), MISTAKES)

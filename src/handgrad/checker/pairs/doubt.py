@@ -36,6 +36,9 @@ class _Doubts:
         """Tell whether a pair is more likely no pair than a mistake."""
         if pair.claim not in ("call", "update") or self._right[pair.number]:
             return False
+        size = pair.forward.truth[pair.node.index].numel()
+        if pair.claim == "call" and pair.final().value.numel() != size:
+            return True  # only a call says so, and not even the size agrees
         if pair.claim == "update" and self._is_step(pair):
             return True
         reads = self._pairing.natural.reads
