@@ -54,7 +54,7 @@ def check(
     session = Session(pairs)
     positional, keyword = function.arguments(inputs, session.recorder)
     run_forward = function.instrumented(forward, session.recorder, "assign")
-    run_backward = function.instrumented(backward, session.recorder, "param", returns=True)
+    run_backward = function.instrumented(backward, session.recorder, "param")
     named = function.by_parameter(forward, positional, keyword)
     with session.recording():
         result = run_forward(*positional, **keyword)
@@ -72,9 +72,9 @@ def check(
 
 def _name_returned(session: Session, inputs: Mapping[str, Any], gradients: Sequence[Any]) -> None:
     """Name the unnamed gradients that `backward` returned after the inputs of `forward`."""
-    if session.recorder.returned is None:
+    if session.recorder.calls.last_return is None:
         return
-    statement, scope = session.recorder.returned
+    statement, scope = session.recorder.calls.last_return
     pairs = placed(inputs, gradients)
     known = {id(bind.value) for bind in session.recorder.trace.of(Bind) if bind.kind != "param"}
     unnamed = {f"d{n}": g for n, g in pairs if isinstance(g, Tensor) and id(g) not in known}

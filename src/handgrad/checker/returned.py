@@ -29,9 +29,9 @@ def unreturned(
 
     `inputs` are by name. An input whose gradient is 0 everywhere needs none.
     """
-    if session.recorder.returned is None:
+    if session.recorder.calls.last_return is None:
         return report
-    statement = session.recorder.returned[0]
+    statement = session.recorder.calls.last_return[0]
     asked = floating(inputs)
     due = {name for name in asked if _is_due(session, inputs[name])}
     lacking = {r.node for r in report.rows if r.hand is None and r.node in due}

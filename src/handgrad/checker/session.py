@@ -1,9 +1,10 @@
 """One file being checked: what a runner needs, from the source to the report."""
 
 import ast
+import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -12,11 +13,15 @@ from handgrad.checker.explain.called import with_functions
 from handgrad.checker.explain.explain import Explanations, explain
 from handgrad.checker.judge.conventions import conventional
 from handgrad.checker.judge.grade import Grade, graded, with_imprecise
+from handgrad.checker.judge.unexamined import unexplained, with_unexamined
 from handgrad.checker.mishap import Mishaps
 from handgrad.checker.pairs.backward import BackwardReplay
+from handgrad.checker.pairs.calls import find_leads
+from handgrad.checker.pairs.doubt import without_doubtful
 from handgrad.checker.pairs.hands import HandGradient
 from handgrad.checker.pairs.losses import hands_by_loss
 from handgrad.checker.pairs.pairing import chosen, paired
+from handgrad.checker.pairs.shares import with_shares
 from handgrad.checker.passes.forward import ForwardPass, find_passes
 from handgrad.checker.passes.natural import is_natural, with_natural
 from handgrad.checker.passes.truth import Pass, differentiated
@@ -129,9 +134,10 @@ class Session:
         return Report(file, rows, notes, tuple(errors), tuple(findings.edges), listings)
 
     def _findings(self, file: str, only: Choice | None) -> Findings:
+        leads = find_leads(self.recorder.trace)
         passes = self._passes(file, only is None)
         try:
-            hands = hands_by_loss(self.recorder.trace, passes, self.pairs)
+            hands = hands_by_loss(self.recorder.trace, passes, self.pairs, leads)
             hands = hands if only is None else only(hands)
         except CheckError as error:
             raise CheckError(f"{file}: {error}") from error
@@ -220,16 +226,20 @@ def check_pass(
         truth = forward if isinstance(forward, Pass) else differentiated(forward)
     except RuntimeError as error:  # torch's own, of operations that cannot run in float64
         return Findings(notes=[_not_differentiated(forward, error)])
-    pairing = paired(truth, hands)
+    truth, hands = with_shares(truth, hands)
+    pairing = without_doubtful(paired(truth, hands))
     if not pairing.pairs:
         return Findings()
     pairing = conventional(truth, hands, pairing)
     truth = pairing.forward
     main, later = chosen(pairing)
     judged = graded(truth, pairing)
+    judged = replace(judged, grades=with_unexamined(truth, judged.grades))
     explanations = attempt("no cause was looked for", lambda: explain(judged), Explanations())
     grades = with_imprecise(judged.grades, explanations.imprecise)
+    causes = {number for number, why in explanations.found.items() if why.code is not None}
     grades = with_functions(grades, explanations.in_functions)
+    grades = unexplained(truth, grades, causes)
     by_number = {g.hand.number: g for g in grades}
     again = [by_number[pair.number] for pair in later]
     shown = _shown([by_number[pair.number] for pair in main], again)
@@ -259,17 +269,22 @@ def _at_once(what: str, part: Callable[[], Any], otherwise: Any) -> Any:
 def _shown(main: Sequence[Grade], again: Sequence[Grade]) -> list[Grade]:
     """Return the grades to report, of the main definitions and the later ones."""
     grades = [*main, *(g for g in again if not g.right)]
-    outer = {id(g.hand.node.value) for g in grades if not g.hand.is_local()}
+    outer = {id(g.hand.node.value) for g in grades if not (g.hand.is_local() or g.hand.unnamed)}
 
     def repeats(grade: Grade) -> bool:
-        """Tell whether it is a function's own name (dW) for what its caller has (dW1)."""
-        local = grade.hand.is_local() and id(grade.hand.node.value) in outer
-        return local and grade.right and not grade.lucky
+        """Tell whether it is a function's own name (dW), or none, for what its caller has (dW1)."""
+        local = grade.hand.is_local() or grade.hand.unnamed
+        blamed = grade.root or grade.lucky or (grade.hand.is_local() and not grade.right)
+        return local and id(grade.hand.node.value) in outer and not blamed
 
-    # under a key, a gradient is of interest only if the key is that of another gradient
-    return [
-        g for g in grades if not repeats(g) and (not g.hand.borrowed or g.root or g.fit is not None)
-    ]
+    named = {id(g.hand.node.value) for g in grades if not g.hand.borrowed}
+
+    def is_news(grade: Grade) -> bool:
+        """Tell whether a gradient under a key says more than the name that it has as well."""
+        elsewhere = id(grade.hand.node.value) in named
+        return not grade.hand.borrowed or not elsewhere or grade.root or grade.fit is not None
+
+    return [g for g in grades if not repeats(g) and is_news(g)]
 
 
 def _not_differentiated(forward: ForwardPass, error: RuntimeError) -> Note:
@@ -283,7 +298,9 @@ def merged(rows: Sequence[Row]) -> list[Row]:
     """Return each line's gradient once, with its worst verdict: a loop runs it several times."""
     worst: dict[tuple[str | None, str, Place | None], Row] = {}
     for row in rows:
-        key = (row.hand, row.node.split("[")[0], row.place)
+        # a layer's one line serves several nodes
+        name = row.hand and re.sub(r"\[-?\d+\]$", "", row.hand)
+        key = (name, "" if row.hand else row.node, row.place)
         if key not in worst or _SEVERITY[row.verdict] > _SEVERITY[worst[key].verdict]:
             worst[key] = row
     written = {row.node for row in worst.values() if row.hand is not None}

@@ -94,7 +94,7 @@ hist = net.train(X, y)
 """,
     ),
     "recurrent, clipped in place": (
-        "dWhh dWhy dWxh dbh dby dh dhraw dy",
+        "dWhh dWhy dWxh dbh dby dh dhnext dhraw dy",
         """\
 data = "hello world, hello there. hello again" * 4
 chars = sorted(set(data))
@@ -236,7 +236,7 @@ dx = dQ @ Wq.T + dK @ Wk.T + dV @ Wv.T
 """,
     ),
     "convolution in loops, max pooling": (
-        "dout dpool",
+        "db dout dpool dw dx dxp",
         """\
 x, w, b = np.random.randn(2, 3, 6, 6), np.random.randn(2, 3, 3, 3), np.random.randn(2)
 xp = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)), mode="constant")

@@ -78,7 +78,7 @@ for t in range(4):
 """,
     ),
     "rnn draw": (
-        "dWx dWh grad pre grad back",
+        "dWx dWh grad pre back",
         """\
 T = 4
 Wx = torch.randn(3, 5)*.5

@@ -75,12 +75,21 @@ class Hook:
         self.seen = []
         self.ticks = 0
         self.ends = 0
+        self.entries = []
+        self.results = []
 
     def after(self, number, *values):
         self.seen.append((number, values))
 
     def compared(self, number, *values):
         self.seen.append((number, values))
+
+    def entered(self, number):
+        self.entries.append(number)
+
+    def returned(self, number, value):
+        self.results.append((number, value))
+        return value
 
     def tick(self, number):
         self.ticks += 1

@@ -252,4 +252,11 @@ def _sent(
         sent = [cut.sent_back({consumer: value}) for value in upstream if value is not None]
         for node in sent[0]:
             found.setdefault(node, {})[consumer] = tuple(s[node] for s in sent if node in s)
+    for number, part in forward.parts_of.items():
+        inside = cut.within(part.number, part.within)
+        found[number] = {
+            consumer: tuple(value * part.factor for value in values)
+            for consumer, values in found.get(part.number, {}).items()
+            if consumer in inside
+        }
     return found

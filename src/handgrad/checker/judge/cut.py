@@ -30,6 +30,7 @@ class Cut(Replay):
         self.consumers: dict[int, set[int]] = {}
         """The nodes computed directly from each node, by id; the loss is one."""
         self._sources: dict[int, set[int]] = {}
+        self._made_at: dict[int, int] = {}
         self.run(forward.events)
 
     def bind(self, bind: Bind) -> None:
@@ -54,6 +55,14 @@ class Cut(Replay):
         sources = {s for t in op.inputs for s in self._sources.get(key_of(t), ())}
         for value in op.outputs:
             self._sources.setdefault(key_of(value), set()).update(sources)
+            self._made_at[id(value)] = op.index
+
+    def within(self, source: int, operations: range | None) -> set[int]:
+        """Return the consumers of a node that these operations computed; all where None."""
+        consumers = self.consumers.get(source, set())
+        if operations is None:
+            return set(consumers)
+        return {n for n in consumers if self._made_at.get(n, -1) in operations}
 
     def sent_back(self, upstream: Mapping[int, Tensor]) -> dict[int, Tensor]:
         """Return what each node receives for the given gradients of its consumers, all by id."""

@@ -149,7 +149,7 @@ def _blamed(states: Mapping[int, _State], lines: JudgedLines) -> list[Grade]:
         else state.line.lost_at
         for number, state in states.items()
     }
-    names = {state.pair.name for state in states.values()}
+    names = _judged_names([state.pair for state in states.values()])
     grades = []
     for number, state in states.items():
         upstream = _upstream(state, states)
@@ -198,6 +198,13 @@ def _grade(
         lucky=probe.lucky,
         unjudged=_unjudged(state.pair, state.blame, judged) if search else (),
     )
+
+
+def _judged_names(pairs: Sequence[Pair]) -> set[str]:
+    """Return the names of the gradients, those inside other functions too: `dout` for dh."""
+    judged = {id(b.value) for pair in pairs for b in pair.binds}
+    binds = pairs[0].forward.trace.of(Bind) if pairs else []
+    return {pair.name for pair in pairs} | {b.name for b in binds if id(b.value) in judged}
 
 
 def _unjudged(pair: Pair, blame: Blame, judged: set[str]) -> tuple[str, ...]:

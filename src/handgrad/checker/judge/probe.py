@@ -56,6 +56,8 @@ def probed(
     cut = Cut(forward)
     if cut.failures:
         return Probes(cut, {pair.number: Probe() for pair in pairs})
+    for number, part in forward.parts_of.items():
+        cut.consumers[number] = cut.within(part.number, part.within)
     nodes = {p.number: id(p.node.value) for p in pairs}
     luck = _lucky(forward, pairs, lines, cut, nodes)
     reads = _unrecorded_reads(pairs, lines, cut, nodes, values)
@@ -83,6 +85,8 @@ def _lucky(
         right, outcome = expected.get(node), run.outcomes[pair.number]
         if line.wrong or line.fit is not None or cut.consumers.get(node, set()) != read:
             continue
+        if read & forward.parts_of.keys():
+            continue  # it adds up parts, which are random each on its own
         if right is None or outcome.shape != right.shape or line.reads & run.irreplaceable:
             continue  # it may read a tensor of the forward pass, which cannot be replaced
         if key_of(pair.final().value) in shared:
@@ -166,7 +170,8 @@ def _silent(forward: Pass, cut: Cut, node: int, unread: set[int]) -> list[int]:
     }
     upstream = {n: truth[n] for n in unread if n in truth}
     sent = cut.sent_back(upstream).get(node) if len(upstream) == len(unread) else None
-    noise = next(forward.noise[b.index] for b in forward.nodes() if id(b.value) == node)
+    number = forward.parts_of[node].number if node in forward.parts_of else node
+    noise = next(forward.noise[b.index] for b in forward.nodes() if id(b.value) == number)
     return [] if sent is None or bool((sent.abs() > noise).any()) else sorted(unread)
 
 

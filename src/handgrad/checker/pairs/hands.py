@@ -1,13 +1,13 @@
 """Gradients by hand, and which tensor's gradient each of them may be."""
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from handgrad.checker.passes.forward import ForwardPass
 from handgrad.checker.passes.truth import Pass
-from handgrad.checker.record.gradient_names import EACH, KEYED, LIKELY, hand_names
+from handgrad.checker.record.call import Call
 from handgrad.checker.record.instrument import Statement
-from handgrad.checker.record.trace import Barrier, Bind, Compared, Trace
+from handgrad.checker.record.trace import Bind
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,6 +22,11 @@ class Definition:
     def borrowed(self) -> bool:
         """Whether it is another gradient under a key, `grads["W1"] = dW1`."""
         return self.binds[0].kind == "param"
+
+    @property
+    def unnamed(self) -> bool:
+        """Whether a function returns it without a name."""
+        return self.binds[0].kind == "result"
 
     def final(self) -> Bind:
         """Return the last statement that changed it, under whatever name."""
@@ -39,6 +44,7 @@ class HandGradient(Definition):
     `candidates` are the nodes that its name may refer to, the most recent one first: several where
     a loop over time binds the name again and again, none where no tensor has the name. `claim` says
     where they come from: "pair" (given by the user), "name", "compared" (the file compares the two)
+    "call" or "update" (a call or an update shows it)
     or "value" (no node yet). `read_node` is the node that the name stands for where the gradient is
     computed, if it is bound again there (`x, W = cache`).
     """
@@ -47,6 +53,10 @@ class HandGradient(Definition):
     candidates: Sequence[Bind]
     claim: str
     read_node: Bind | None = None
+    share: Call | None = None
+    """The forward call whose contribution it is, where others read the node as well."""
+    factor: float | None = None
+    """For a step of an update: what it multiplies the gradient by."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,180 +75,3 @@ class Pair(Definition):
     def is_local(self) -> bool:
         """Tell whether its node is a function's parameter: another name for a caller's tensor."""
         return self.node.kind == "param"
-
-
-@dataclass(frozen=True, eq=False)
-class Naming:
-    """What the names in a file say: which read as gradients, and of which nodes."""
-
-    trace: Trace
-    pairs: Mapping[str, str]
-    named: Mapping[str, str]
-    compared: Mapping[str, str]
-    likely: Set[str]
-    """Names of likely gradients that say no node: the value may show whose they are."""
-    rebinds: Mapping[tuple[str, str], Sequence[Bind]]
-    """The Binds of all names, by function and name."""
-
-    @staticmethod
-    def of(trace: Trace, passes: Sequence[ForwardPass], pairs: Mapping[str, str]) -> "Naming":
-        """Return what the names in the trace say; `pairs` are the user's own pairs."""
-        binds = trace.of(Bind)
-        names = {b.name for b in binds if b.kind != "param" or KEYED.fullmatch(b.name)}
-        known = hand_names({b.name for b in binds}, pairs)
-        rebinds: dict[tuple[str, str], list[Bind]] = {}
-        for bind in binds:
-            rebinds.setdefault((bind.statement.function, bind.name), []).append(bind)
-        return Naming(
-            trace,
-            pairs,
-            {hand: node for hand, node in known.items() if hand in names},
-            compared_names(trace, passes),
-            {name for name in names if LIKELY.fullmatch(name)},
-            rebinds,
-        )
-
-    def has_node(self, name: str) -> bool:
-        """Tell whether the name says whose gradient it is."""
-        return name in self.named or name in self.compared
-
-    def suggests(self, definition: Definition) -> bool:
-        """Tell whether its name or a comparison says that it is a gradient."""
-        return definition.name in self.likely or self.has_node(definition.name)
-
-    def definitions(self, others: Set[str] = frozenset()) -> list[Definition]:
-        """Return what may be gradients by hand, in program order; so may these `others`."""
-        found = definitions(self.trace, {*self.named, *self.compared, *self.likely, *others})
-        return [Definition(i, binds[0].name, binds) for i, binds in enumerate(found)]
-
-    def hand(self, definition: Definition, forward: ForwardPass) -> HandGradient:
-        """Return the definition as a gradient of that pass, with the nodes that it may be of.
-
-        A likely name without a node has no candidates: its value may show whose gradient it is.
-        """
-        name, first = definition.name, definition.binds[0]
-        node = self.named.get(name)
-        nodes = self._nodes(forward, node, first)
-        claim = "pair" if name in self.pairs else "name"
-        if not nodes and name in self.compared:
-            nodes = self._nodes(forward, self.compared[name], first)
-            claim = "compared" if claim == "name" else claim
-        read_node = rebound_node(forward, self.rebinds, node, first) if claim == "name" else None
-        if read_node is not None and all(b.value is not read_node.value for b in nodes):
-            nodes = [read_node]
-        claim = claim if nodes else "value"
-        return HandGradient(
-            definition.number, name, definition.binds, forward, nodes, claim, read_node
-        )
-
-    @staticmethod
-    def _nodes(forward: ForwardPass, node: str | None, first: Bind) -> list[Bind]:
-        """Return the nodes of that name, the last one first.
-
-        For a gradient computed while the forward pass still runs, it is the one of that moment or,
-        if none has the name yet (`dW = zeros` at the top), the next one.
-        """
-        function = first.statement.function
-        nodes = nodes_named(forward, node, first.index, function)
-        if first.index > forward.end:
-            return nodes
-        return nodes[:1] or nodes_named(forward, node, forward.end, function)[-1:]
-
-
-def definitions(trace: Trace, names: set[str]) -> list[list[Bind]]:
-    """Return the definitions of these names, each as its Binds: a plain `=` starts a new one."""
-    current: dict[str, list[Bind]] = {}
-    found: list[list[Bind]] = []
-    lent: dict[str, Bind] = {}
-    for event in trace.events:
-        if type(event) is Barrier:
-            current.clear()
-        if type(event) is not Bind or event.name not in names:
-            continue
-        keyed = event.kind == "param" and KEYED.fullmatch(event.name) is not None
-        if event.kind == "param":
-            lent[event.name] = event
-        if (event.kind == "param" and not keyed) or not event.value.is_floating_point():
-            continue
-        if event.kind == "update" and _is_lent(event, lent.get(event.name)):
-            continue
-        fresh = (event.kind == "assign" and not event.alias) or keyed
-        if current.get(event.name) and not event.alias:  # delta = (delta @ W.T) * ...
-            fresh = fresh or event.value.shape != current[event.name][-1].value.shape
-        if fresh or event.name not in current:
-            current[event.name] = []
-            found.append(current[event.name])
-        current[event.name].append(event)
-    return found
-
-
-def _is_lent(update: Bind, before: Bind | None) -> bool:
-    """Tell whether a loop's own name is updated, a second name for each of several tensors.
-
-    In `for dparam in [dW, db]: np.clip(dparam, -5, 5, out=dparam)` it is dW that changes.
-    """
-    if before is None or before.value is not update.value:
-        return False
-    return before.statement.text.startswith(("for ", "async for "))
-
-
-def nodes_named(forward: ForwardPass, name: str | None, before: int, function: str) -> list[Bind]:
-    """Return the pass's nodes of that name bound before event `before`, the last one first.
-
-    For a gradient in `function`, names in the same class come before all others (`dx` in
-    Linear.backward is that of the `x` in Linear.forward); for one at the top, those at the top.
-    """
-    same = [b for b in forward.nodes() if _is_named(b, name) and b.index < before]
-    owner = function.rpartition(".")[0]
-    near = [b for b in same if b.statement.function.rpartition(".")[0] == owner]
-    if not function:
-        near = [b for b in same if not b.statement.function]
-    nodes: dict[tuple[int, int], Bind] = {}
-    for bind in near if near and (owner or not function) else same:
-        key = (id(bind.value), forward.writes_before(bind))
-        first = nodes.pop(key, bind)
-        nodes[key] = first if bind.kind == "param" else bind  # its own name, not an argument's
-    return list(nodes.values())[::-1]
-
-
-def _is_named(bind: Bind, name: str | None) -> bool:
-    if name is not None and name.endswith(EACH):
-        return bind.name.startswith(name[: -len(EACH)] + "[")
-    return bind.name == name
-
-
-def rebound_node(
-    forward: ForwardPass,
-    rebinds: Mapping[tuple[str, str], Sequence[Bind]],
-    name: str | None,
-    hand: Bind,
-) -> Bind | None:
-    """Return the node that `name` stands for where `hand` is computed, if it is bound again there.
-
-    A backward function takes it as an argument or out of a cache, a loop out of a list. `rebinds`
-    are the Binds of all names by function and name.
-    """
-    binds = rebinds.get((hand.statement.function, name or ""), ())
-    late = [b for b in binds if forward.end < b.index < hand.index and not b.alias]
-    if not late or late[-1].kind == "update":
-        return None
-    same = [b for b in forward.nodes() if b.value is late[-1].value]
-    return next((b for b in same if b.name == name), same[0] if same else None)
-
-
-def compared_names(trace: Trace, passes: Sequence[ForwardPass]) -> dict[str, str]:
-    """Return what the file's own comparisons pair: `cmp("h", dh, h)` gives dh -> h."""
-    nodes = {id(b.value): b.name for p in passes for b in reversed(p.nodes()) if b.kind != "param"}
-    names: dict[int, str] = {}
-    found: dict[str, str] = {}
-    for event in trace.events:
-        if type(event) is Bind:
-            names[id(event.value)] = event.name
-        if type(event) is not Compared:
-            continue
-        ids = [id(value) for value in event.values]
-        for hand, node in (ids, ids[::-1]):
-            if node in nodes and hand not in nodes and hand in names:
-                found.setdefault(names[hand], nodes[node])
-                break
-    return found

@@ -10,9 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass, field, replace
 from typing import NamedTuple
 
+from handgrad.checker.pairs.calls import Leads, find_leads
 from handgrad.checker.pairs.factors import alike
-from handgrad.checker.pairs.hands import Definition, HandGradient, Naming
+from handgrad.checker.pairs.hands import Definition, HandGradient
+from handgrad.checker.pairs.naming import Naming
 from handgrad.checker.pairs.pairing import paired
+from handgrad.checker.pairs.shares import with_shares
 from handgrad.checker.pairs.tries import worth_trying
 from handgrad.checker.pairs.verdict import verdict_on
 from handgrad.checker.passes.forward import LOSSES, ForwardPass, merged
@@ -23,10 +26,13 @@ from handgrad.errors import CheckError
 
 
 def hands_by_loss(
-    trace: Trace, passes: Sequence[ForwardPass], pairs: Mapping[str, str]
+    trace: Trace,
+    passes: Sequence[ForwardPass],
+    pairs: Mapping[str, str],
+    leads: Leads | None = None,
 ) -> list[HandGradient]:
     """Return what may be gradients by hand, each with the pass of its loss, in program order."""
-    naming = Naming.of(trace, passes, pairs)
+    naming = Naming.of(trace, passes, pairs, leads or find_leads(trace))
     start = min((p.end for p in passes), default=0)
     others = _between(trace, start, naming)
     # a name of what some step's gradients read means something else where a model is evaluated
@@ -87,7 +93,7 @@ class _Losses:
                 number, key = owner[event.index], key_of(event.value)
                 flows[number].touched.update(sources.get(key, ()))
                 flows[number].reads.update(finished.get(key, set()) - {number})
-                if self.naming.has_node(event.name):
+                if self.naming.has_node(event):
                     sources[key], finished[key] = set(), {number}
         return flows
 
@@ -211,7 +217,7 @@ def _between(trace: Trace, start: int, naming: Naming) -> dict[int, str]:
     """Return what gradients by hand are computed from: the names, whatever they are, by id."""
     made: dict[int, Op] = {id(t): e for e in trace.of(Op) if e.index > start for t in e.outputs}
     names = {id(b.value): b.name for b in trace.of(Bind) if b.index > start and b.kind != "param"}
-    todo = [b.value for b in trace.of(Bind) if b.index > start and naming.has_node(b.name)]
+    todo = [b.value for b in trace.of(Bind) if b.index > start and naming.has_node(b)]
     seen = {id(t) for t in todo}
     found: dict[int, str] = {}
     while todo:
@@ -282,7 +288,7 @@ def _judged(
         truth = forward if isinstance(forward, Pass) else differentiated(forward)
     except RuntimeError:
         return _Count(0, 0), list(hands)
-    pairing = paired(truth, hands)
+    pairing = paired(*with_shares(truth, hands))
     values = pairing.natural.values
     right = sum(verdict_on(p.forward, p, p.node, values).right for p in pairing.pairs)
     count = _Count(right, alike(pairing))

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 
 from handgrad.checker.pairs.backward import BackwardReplay, BackwardRun
+from handgrad.checker.pairs.carried import with_carried
 from handgrad.checker.pairs.hands import Definition, HandGradient, Pair
 from handgrad.checker.pairs.unnamed import unnamed, without_scratch
 from handgrad.checker.pairs.verdict import Verdict, is_significant, verdict_on
@@ -45,7 +46,11 @@ def paired(forward: Pass, hands: Sequence[HandGradient]) -> Pairing:
     search = _Search(forward, natural)
     pairs = search.moved(hands, search.versions(hands))
     pairs = [search.without_clipping(pair) for pair in pairs]
-    settled = unnamed(forward, hands, without_scratch(forward, pairs, natural), natural)
+    pairs = with_carried(forward, hands, without_scratch(forward, pairs, natural), natural)
+    whole = pairs[0].forward if pairs else forward
+    settled = unnamed(whole, hands, pairs, natural)
+    if settled and settled[0].forward is not whole:  # what is found now shows what is carried
+        settled = with_carried(settled[0].forward, hands, settled, natural)
     if settled and settled[0].forward is not forward:
         forward = settled[0].forward
         natural = BackwardReplay(forward, settled, substitute=False).run()
@@ -165,9 +170,20 @@ class _Search:
 
 
 def _differentiable(forward: Pass, hand: HandGradient) -> HandGradient:
-    """Return the gradient without the candidates that the loss does not depend on (detached)."""
+    """Return the gradient without the candidates that the loss does not depend on (detached).
+
+    Nor can it be that of a whole buffer which the forward pass filled row by row, of a row's shape.
+    """
+    if hand.claim == "name" and any(_is_row(forward, hand, node) for node in hand.candidates):
+        return replace(hand, candidates=[], claim="value")
     known = [node for node in hand.candidates if node.index in forward.truth]
     return hand if len(known) == len(hand.candidates) else replace(hand, candidates=known)
+
+
+def _is_row(forward: Pass, hand: HandGradient, node: Bind) -> bool:
+    row, whole = hand.final().value.shape, node.value.shape
+    inner = whole[len(whole) - len(row) :] == row and len(row) < len(whole)
+    return inner and forward.writes_before(replace(node, index=forward.end)) > 0
 
 
 def _clips(bind: Bind) -> bool:

@@ -5,16 +5,14 @@ Its reader: `dW = x.T @ t` is right where t is the gradient of `x @ W`. So t is 
 the true gradient of each result of its shape, and it is the one with which what reads it is right.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from torch import Tensor
-
 from handgrad.checker.pairs.backward import BackwardReplay, BackwardRun
 from handgrad.checker.pairs.hands import Definition, HandGradient, Pair
-from handgrad.checker.pairs.verdict import is_significant, verdict_on
-from handgrad.checker.passes.compare import formula_is_right, judge
+from handgrad.checker.pairs.verdict import is_right, is_significant, verdict_on
+from handgrad.checker.passes.compare import judge
 from handgrad.checker.passes.inner import adopted, with_inner
 from handgrad.checker.passes.truth import Pass
 from handgrad.checker.record.instrument import Statement
@@ -114,15 +112,18 @@ class _Search:
         by_place: dict[tuple[str, Statement], list[Bind]] = {}
         for node in self._results(group[0]):
             by_place.setdefault((node.name, node.statement), []).append(node)
+        best: list[Pair] = []
+        most = self._right([], readers.values())
         for nodes in list(by_place.values())[:MOST_TRIED]:
             pairs = [
                 Pair(h.number, h.name, h.binds, self.whole, n, "value")
                 for h, n in zip(group, nodes[::-1], strict=False)
             ]
-            if len(nodes) >= len(group) and self._all_right(pairs, readers.values()):
-                for pair in pairs:
-                    self._settle(pair, pair.node)
-                return
+            right = self._right(pairs, readers.values()) if len(nodes) >= len(group) else set()
+            if most < right:
+                best, most = pairs, right
+        for pair in best:
+            self._settle(pair, pair.node)
 
     def _settle(self, hand: Definition, node: Bind) -> None:
         number = hand.number
@@ -155,13 +156,20 @@ class _Search:
     def _fits_in(self, hand: Definition, node: Bind) -> bool:
         """Tell whether gradients flow that way: from what it reads, to what reads it."""
         made_from, here = self._made_from, id(node.value)
-        after = [p.node for p in self._readers(hand)]
+        after = [self._of(p.node) for p in self._readers(hand)]
         before = [
-            p.node for n in self.natural.reads.get(hand.number, ()) if (p := self.pairs.get(n))
+            self._of(p.node)
+            for n in self.natural.reads.get(hand.number, ())
+            if (p := self.pairs.get(n))
         ]
-        return all(id(n.value) in made_from.get(here, ()) for n in after) and all(
-            here in made_from.get(id(n.value), ()) for n in before
+        return all(number in made_from.get(here, ()) for number in after) and all(
+            here in made_from.get(number, ()) for number in before
         )
+
+    def _of(self, node: Bind) -> int:
+        """Return the id of the node's tensor, for a part the whole node's."""
+        part = self.whole.parts_of.get(id(node.value))
+        return id(node.value) if part is None else part.number
 
     @cached_property
     def _made_from(self) -> Mapping[int, set[int]]:
@@ -191,36 +199,38 @@ class _Search:
         return [p for p in self.pairs.values() if hand.number in reads.get(p.number, ())]
 
     def _by_readers(self, hand: Definition, known: Pair | None) -> Bind | None:
-        """Return the unnamed result with whose true gradient all that reads it is right."""
-        readers = self._readers(hand)
-        if not readers or self._right_with(hand, None if known is None else known.node, readers):
-            return None
-        tried = self._results(hand)[:MOST_TRIED]
-        return next((n for n in tried if self._right_with(hand, n, readers)), None)
+        """Return the unnamed result with whose true gradient most of what reads it is right.
 
-    def _right_with(self, hand: Definition, node: Bind | None, readers: Sequence[Pair]) -> bool:
-        """Tell whether what reads the gradient is right if it is the true one of `node`."""
+        What is right with the node that is known, or with none, has to stay right.
+        """
+        readers = self._readers(hand)
+        best, most = None, self._right_with(hand, None if known is None else known.node, readers)
+        for node in self._results(hand)[:MOST_TRIED] if readers else ():
+            if len(most) == len(readers):
+                break
+            right = self._right_with(hand, node, readers)
+            if most < right:
+                best, most = node, right
+        return best
+
+    def _right_with(self, hand: Definition, node: Bind | None, readers: Sequence[Pair]) -> set[int]:
+        """Return the readers that are right if the gradient is the true one of `node`."""
         mine = []
         if node is not None:
             mine = [Pair(hand.number, hand.name, hand.binds, self.whole, node, "value")]
-        return self._all_right(mine, readers, without=hand.number)
+        return self._right(mine, readers, without=hand.number)
 
-    def _all_right(
+    def _all_right(self, mine: Sequence[Pair], readers: Collection[Pair]) -> bool:
+        return len(self._right(mine, readers)) == len(readers)
+
+    def _right(
         self, mine: Sequence[Pair], readers: Iterable[Pair], without: int | None = None
-    ) -> bool:
-        """Tell whether all readers are right if these gradients are."""
+    ) -> set[int]:
+        """Return the readers that are right if these gradients are."""
         others = [p for n, p in self.pairs.items() if n != without]
         pairs = sorted([*others, *mine], key=_position)
         run = BackwardReplay(self.whole, pairs, substitute=True).run()
-        return all(_is_right(self.whole, run.outcomes, p) for p in readers)
-
-
-def _is_right(forward: Pass, outcomes: Mapping[int, Tensor], pair: Pair) -> bool:
-    outcome, truth = outcomes.get(pair.number), forward.truth[pair.node.index]
-    if outcome is None or outcome.shape != truth.shape:
-        return False
-    noise, dtype = forward.noise[pair.node.index], pair.final().value.dtype
-    return formula_is_right(outcome, truth, noise, dtype)
+        return {p.number for p in readers if is_right(self.whole, run.outcomes, p)}
 
 
 def without_scratch(forward: Pass, pairs: Iterable[Pair], natural: BackwardRun) -> list[Pair]:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from handgrad.checker.pairs.hands import Definition
-from handgrad.checker.passes.compare import judge
+from handgrad.checker.pairs.hands import Definition, Pair
+from handgrad.checker.passes.compare import formula_is_right, judge
 from handgrad.checker.passes.truth import Pass
 from handgrad.checker.record.trace import Bind
 from handgrad.checker.records import VerdictName
@@ -51,3 +51,12 @@ def is_significant(forward: Pass, node: Bind) -> bool:
     """Tell whether the node's gradient is large enough for a value to identify it."""
     truth, noise = forward.truth[node.index], forward.noise[node.index]
     return truth.numel() > 1 and float(truth.abs().max()) > SIGNIFICANT * float(noise.max())
+
+
+def is_right(forward: Pass, outcomes: Mapping[int, Tensor], pair: Pair) -> bool:
+    """Tell whether what a pair's own line gave in a replay, by its number, is its gradient."""
+    outcome, truth = outcomes.get(pair.number), forward.truth[pair.node.index]
+    if outcome is None or outcome.shape != truth.shape:
+        return False
+    noise, dtype = forward.noise[pair.node.index], pair.final().value.dtype
+    return formula_is_right(outcome, truth, noise, dtype)

@@ -45,7 +45,15 @@ def with_inner(forward: Pass, shapes: Container[Size]) -> Pass | None:
     if not 0 < len(unnamed) <= MOST:
         return None
     plain = ForwardPass(**{f.name: getattr(forward, f.name) for f in fields(ForwardPass)})
-    return differentiated(replace(plain, events=_merged(forward, unnamed)))
+    whole = differentiated(replace(plain, events=_merged(forward, unnamed)))
+    return replace(  # some nodes stand for a part or a multiple
+        whole,
+        truth={**whole.truth, **forward.truth},
+        parts={**whole.parts, **forward.parts},
+        noise={**whole.noise, **forward.noise},
+        autograd={**whole.autograd, **forward.autograd},
+        parts_of=forward.parts_of,
+    )
 
 
 def adopted(forward: Pass, whole: Pass, nodes: list[Bind]) -> Pass:
@@ -72,7 +80,7 @@ def _merged(forward: ForwardPass, nodes: list[Bind]) -> list[Any]:
 
 
 def _unnamed(forward: Pass) -> Iterator[Bind]:
-    named = {id(b.value) for b in forward.events if type(b) is Bind}
+    named = {id(b.value) for b in forward.events if type(b) is Bind and b.kind != "param"}
     named |= {id(t) for t in forward.outputs}
     nowhere = Statement(Place(1), ""), -1
     seen: dict[tuple[int, str], int] = {}
@@ -102,8 +110,9 @@ def _expression(statement: Statement, function: str, turn: int) -> str:
 
 
 def _inside_out(node: ast.AST) -> Iterator[ast.expr]:
-    """Yield expressions in the order in which Python evaluates them."""
-    for child in ast.iter_child_nodes(node):
+    """Yield expressions in the order in which Python evaluates them, those in indices left out."""
+    inside = ast.iter_child_nodes(node)
+    for child in [node.value] if isinstance(node, ast.Subscript) else inside:  # no index, t + 1
         yield from _inside_out(child)
     if isinstance(node, ast.expr):
         yield node

@@ -35,14 +35,13 @@ def leaves_of(
     ops = needed(history, outputs, required | changed)
     required &= {key_of(t) for op in ops for t in op.inputs}
     if required:
-        more = {key_of(b.value) for b in nodes if not _computed(history, b, required)}
-        return required | more, None
+        return required | _given(history, nodes, required), None
     by_hand = {key_of(b.value) for b in known if b.name in node_names}
     starts = _updated(history, nodes, hands)
     # w = 0.1 * torch.randn(...): the parameter is w
     named = _sources(history, outputs, starts | changed, by_hand)
     named &= {key_of(b.value) for b in known}
-    starts |= {key_of(b.value) for b in nodes if not _computed(history, b, named | starts)}
+    starts |= _given(history, nodes, named | starts)
     sources = _sources(history, outputs, starts | changed, by_hand)
     return starts | sources, frozenset(starts | by_hand | changed)
 
@@ -75,6 +74,19 @@ def _updated(history: Sequence[Event], nodes: Sequence[Bind], hands: Mapping[str
             found.add(key)
         named_before.add(bind.name)
     return found
+
+
+def _given(history: Sequence[Event], nodes: Sequence[Bind], leaves: set[int]) -> set[int]:
+    """Return the memory of nodes that is not computed from leaves.
+
+    A buffer that is filled element by element is computed, though it was allocated without them.
+    """
+    filled = {key_of(t) for e in history if type(e) is Op and e.func.__name__ == "__setitem__"
+              for t in e.writes}  # fmt: skip
+    whole = [b for b in nodes if key_of(b.value) not in filled]
+    given = {key_of(b.value) for b in whole if not _computed(history, b, leaves)}
+    last = {key_of(b.value): b for b in nodes if key_of(b.value) in filled}
+    return given | {k for k, b in last.items() if not _computed(history, b, leaves | given)}
 
 
 def _computed(

@@ -16,6 +16,20 @@ _CUSTOM: type = torch.autograd.function.BackwardCFunction
 
 
 @dataclass(frozen=True, eq=False)
+class Part:
+    """The contribution of some operations to a node's gradient, or a multiple of the gradient.
+
+    `number` is the id of the node's tensor, `stands_for` keeps the tensor alive that has an id of
+    its own. `within` are the indices of the operations.
+    """
+
+    number: int
+    stands_for: Tensor
+    within: range | None = None
+    factor: float = 1.0
+
+
+@dataclass(frozen=True, eq=False)
 class Pass(ForwardPass):
     """One loss with the gradients of its nodes. Each mapping is by the index of the node's Bind."""
 
@@ -34,6 +48,8 @@ class Pass(ForwardPass):
     a factor in their gradients on purpose."""
     common: float = 1.0
     """The factor that `seeds` have for the same reason."""
+    parts_of: Mapping[int, "Part"] = field(default_factory=dict)
+    """Tensors that stand for a part or a multiple of a node's gradient, by their ids."""
 
     def replayed(self) -> Replay:
         """Return the forward pass run again in float64, gradients on."""

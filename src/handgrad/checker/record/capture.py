@@ -16,6 +16,7 @@ from torch import Tensor
 
 from handgrad.checker.record.arrays.hooks import ArrayHooks
 from handgrad.checker.record.asking import SEEDS, asked, gradients_of
+from handgrad.checker.record.calls import Calls
 from handgrad.checker.record.carriers import tensor_of
 from handgrad.checker.record.effects import (
     FROM_LISTS,
@@ -27,7 +28,7 @@ from handgrad.checker.record.effects import (
 )
 from handgrad.checker.record.instrument import Statement
 from handgrad.checker.record.loop_hooks import STOPPED, LoopHooks
-from handgrad.checker.record.names import Names, named_in
+from handgrad.checker.record.names import Names, may_hold, named_in
 from handgrad.checker.record.scope import Scope, Scopes
 from handgrad.checker.record.targets import Kind
 from handgrad.checker.record.trace import (
@@ -41,13 +42,12 @@ from handgrad.checker.record.trace import (
     tensors_in,
 )
 
-_HOLDERS = (Tensor, tuple, dict, list)
 EVENT_BYTES = 1024
 """The memory of an event without its tensors: millions of small ones fill the memory too."""
 
 
 class Recorder(ArrayHooks, LoopHooks):
-    """Fills a Trace. Instrumented code calls `after`, `compared`, `tick` and `end`."""
+    """Fills a Trace. Instrumented code calls `after`, `entered`, `tick` and the other hooks."""
 
     def __init__(self, statements: list[Statement], max_steps: int | None = None) -> None:
         ArrayHooks.__init__(self)
@@ -62,10 +62,7 @@ class Recorder(ArrayHooks, LoopHooks):
         self.reached: set[int] = set()
         """The statements that ran while recording."""
         self._names = Names(self.trace)
-        self._marked = 0
-        """The operations before this event know their statement."""
-        self.returned: tuple[Statement, Scope] | None = None
-        """The last return statement that was recorded, and the values of names there."""
+        self.calls = Calls(self.trace, self._names, statements)
 
     @contextlib.contextmanager
     def recording(self) -> Iterator[None]:
@@ -152,8 +149,9 @@ class Recorder(ArrayHooks, LoopHooks):
 
     def keep(self, events: Sequence[Event]) -> None:
         """Forget everything but these events of the trace."""
-        self._names.keep(events, self.trace.keep(events))
-        self._marked = len(self.trace)
+        old = [event.index for event in events]
+        self._names.keep(events, memory := self.trace.keep(events))
+        self.calls.keep(old, memory)
         self._scopes = Scopes()
 
     def ask(self, losses: tuple[Tensor, ...], seeds: tuple[Tensor | None, ...]) -> None:
@@ -165,33 +163,24 @@ class Recorder(ArrayHooks, LoopHooks):
 
     def after(self, number: int, *values: Any) -> None:
         """Hook: statement `number` has run, and its targets now have `values`."""
-        if self.paused_by is None and not torch.compiler.is_compiling():
+        if self._listens():
             self.reached.add(number)
-            self._mark(self.statements[number])
+            self.calls.mark(self.statements[number])
             self.ran(sys._getframe(1), number, *values)
-
-    def _mark(self, statement: Statement) -> None:
-        """Note that the operations since the last statement belong to this one."""
-        end = len(self.trace)
-        for event in self.trace.events[self._marked :]:
-            if type(event) is Op and event.ran_in is None:
-                event.ran_in = statement, end
-        self._marked = end
 
     def ran(self, frame: FrameType, number: int, *values: Any) -> None:
         """Record that statement `number` has run in `frame` and set its targets to `values`."""
-        if self.paused_by is not None or self.mode is None:
-            return
         values = tuple(map(tensor_of, values))
-        if not (self._names.written or any(isinstance(value, _HOLDERS) for value in values)):
+        if not (self._listens() and (self._names.written or any(map(may_hold, values)))):
             return  # as most statements of most files
         with self._guarded():
             statement = self.statements[number]
             named: list[tuple[str, Kind, Tensor]] = []
             for target, value in zip(statement.targets, values, strict=True):
-                named += named_in(target.name, target.kind, target.keyed, value)
+                named += named_in(target, value)
             scope = self._scope(frame, number) if named or self._names.written else None
-            self._names.changed(statement, named, scope)
+            self.calls.updated(frame, scope, statement, named)
+            self._names.changed(statement, named, scope, self.calls.of(frame))
 
     def known(
         self, statement: Statement, names: Mapping[str, Any], scope: Scope | None = None
@@ -203,18 +192,31 @@ class Recorder(ArrayHooks, LoopHooks):
                 if isinstance(value, Tensor):
                     self._names.bind(name, "assign", value, statement, scope)
 
-    def returning(self, number: int) -> None:
-        """Hook: the return statement `number` is about to run."""
-        self.returned = self.statements[number], self._scope(sys._getframe(1), number)
+    def entered(self, number: int) -> None:
+        """Hook: the function defined by statement `number` begins to run."""
+        if self._listens():
+            with self._guarded():
+                self.calls.entered(sys._getframe(1), self.statements[number])
+
+    def returned(self, number: int, value: Any) -> Any:
+        """Hook: the return statement `number` returns `value`, which is passed on."""
+        if self._listens():
+            frame, statement = sys._getframe(1), self.statements[number]
+            with self._guarded():
+                self.calls.mark(statement)
+                self.calls.returned(frame, self._scope(frame, number), statement, value)
+        return value
+
+    def _listens(self) -> bool:
+        recording = self.paused_by is None and self.mode is not None
+        return recording and not torch.compiler.is_compiling()
 
     def compared(self, number: int, *values: Any) -> None:
         """Hook: statement `number` is about to compare two values under a label."""
-        if self.paused_by is not None or self.mode is None:
-            return
         values = tuple(map(tensor_of, values))
-        if all(isinstance(v, Tensor) for v in values):
-            statement = self.statements[number]
-            event = Compared(len(self.trace), statement.label or "", values, (), statement)
+        if self._listens() and all(isinstance(v, Tensor) for v in values):
+            said = self.statements[number]
+            event = Compared(len(self.trace), said.label or "", values, (), said)
             self.trace.events.append(event)
 
     def _barrier(self, reason: str, at: Statement | None = None, last: bool = False) -> None:

@@ -20,12 +20,10 @@ from handgrad.errors import CheckError
 Function = Callable[..., Any]
 
 
-def instrumented(
-    function: Function, recorder: Recorder, parameters: Kind, returns: bool = False
-) -> Function:
+def instrumented(function: Function, recorder: Recorder, parameters: Kind) -> Function:
     """Return the function compiled again from its source, with hooks that call `recorder`.
 
-    `parameters` and `returns` are those of Instrumenter. Raises CheckError if there is no source.
+    `parameters` is that of Instrumenter. Raises CheckError if there is no source.
     """
     try:
         lines, first = inspect.getsourcelines(function)
@@ -41,7 +39,7 @@ def instrumented(
     if not isinstance(definition, ast.FunctionDef):
         raise CheckError(f"{function!r} is not a function defined with def")
     definition.decorator_list = []
-    instrumenter = Instrumenter(recorder.statements, None, source, parameters, returns)
+    instrumenter = Instrumenter(recorder.statements, None, source, parameters)
     tree = instrumenter.module(tree)
     tree = entering(tree) if recorder.has_arrays else tree
     code = compile(tree, inspect.getfile(function), "exec")

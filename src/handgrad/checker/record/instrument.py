@@ -48,7 +48,7 @@ class Instrumenter:
 
     `parameters` is the kind of functions' parameters: new names ("assign"), or second names for the
     caller's tensors ("param"). `reads` has the expressions that read a statement's targets back, by
-    its number. `returns`: whether return statements get a hook as well.
+    its number.
     """
 
     def __init__(
@@ -57,10 +57,8 @@ class Instrumenter:
         cell: int | None,
         source: str,
         parameters: Kind = "param",
-        returns: bool = False,
     ) -> None:
         self.statements = statements
-        self.returns = returns
         self.parameters = parameters
         self.reads: dict[int, list[ast.expr]] = {}
         self.cell = cell
@@ -106,9 +104,19 @@ class Instrumenter:
             if not hooked:
                 return [*self._compared(node), _shown(node, hooks)]
             return [*self._compared(node), node, *hooks]
-        if isinstance(node, ast.Return) and self.returns:
-            return [_call(node, "returning", self._record(node)), node]
+        if isinstance(node, ast.Return):
+            return [self._return(node)]
         return [node, *self._after(node, written(node))]
+
+    def _return(self, node: ast.Return) -> ast.stmt:
+        """Return `return hook(number, value)`: the hook passes the value on."""
+        if node.value is None:
+            return node
+        number = self._record(node, _returned(node.value, ".".join(self.functions)))
+        hook = _call(node, "returned", number)
+        hook.value.args.append(node.value)  # type: ignore[attr-defined]
+        node.value = hook.value  # type: ignore[attr-defined]
+        return node
 
     def _method(self, node: ast.stmt) -> list[ast.stmt]:
         is_code = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
@@ -119,9 +127,8 @@ class Instrumenter:
         arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
         targets = [(Target(a.arg, self.parameters), load(a.arg)) for a in arguments]
         doc = 1 if ast.get_docstring(node, clean=False) is not None else 0
-        head = node.body[:doc]
+        head = [*node.body[:doc], _call(node, "entered", self._record(node))]
         node.body = [*head, *self._hook(node, targets), *self.block(node.body[doc:])]
-        node.body = node.body or [ast.Pass()]
         self.functions.pop()
 
     def _loop(self, node: ast.For | ast.AsyncFor | ast.While) -> list[ast.stmt]:
@@ -184,6 +191,14 @@ class Instrumenter:
         statement = Statement(place, text, targets, function, label, scales, sets, self.source)
         self.statements.append(statement)
         return len(self.statements) - 1
+
+
+def _returned(value: ast.expr, function: str) -> tuple[Target, ...]:
+    """Return a target for each value that is returned: its name, or `relu_backward()[1]`."""
+    if not isinstance(value, ast.Tuple):
+        return (Target(f"{function}()", "result"),)
+    names = (v.id if isinstance(v, ast.Name) else "" for v in value.elts)
+    return tuple(Target(n or f"{function}()[{i}]", "result") for i, n in enumerate(names))
 
 
 def _text(lines: Sequence[str], node: ast.stmt) -> str:

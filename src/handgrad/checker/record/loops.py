@@ -5,9 +5,10 @@ from collections.abc import Sequence
 
 from torch import Size
 
+from handgrad.checker.record.call import Update
 from handgrad.checker.record.gradient_names import reads_as_gradient
 from handgrad.checker.record.scope import Scope
-from handgrad.checker.record.trace import Backward, Bind, Event, Step, Trace
+from handgrad.checker.record.trace import Backward, Bind, Event, Op, Step, Trace
 
 _IDLE_EVENTS = 20_000
 """A loop that has recorded this many events and named no gradient samples or evaluates: cut it."""
@@ -46,7 +47,7 @@ class LoopWatch:
         self._has_gradient = self._has_gradient or bool(gradients)
         calls_backward = any(type(e) is Backward for e in events)
         follows = bool(gradients) and any(i < gradients[-1] for i in losses)
-        updates = bool(gradients) and _update(events[gradients[0] :], trace)
+        updates = bool(gradients) and _update(events, gradients[0], trace)
         if not (calls_backward or follows or updates):
             return None
         self._trains = self._trains or calls_backward or updates
@@ -65,18 +66,34 @@ def _is_number(event: Event) -> bool:
     return type(event) is Bind and event.value.dim() == 0 and event.value.is_floating_point()
 
 
+def _computes_number(events: Sequence[Event]) -> bool:
+    """Tell whether a number such as a loss is computed: not in a loop over parameters or layers."""
+    return any(
+        type(e) is Op and any(t.dim() == 0 and t.is_floating_point() for t in e.outputs)
+        for e in events
+    )
+
+
 def _is_gradient(event: Event, trace: Trace) -> bool:
+    if type(event) is Update:
+        return True
     if type(event) is not Bind:
         return False
     # under "param" a tensor is only another name for one that is known: cache["x"] = x
     shapes = trace.shapes if event.kind != "param" else {}
-    return reads_as_gradient(event.name, event.value.shape, shapes)
+    name = event.name.split("[")[0]  # grads[0]
+    return reads_as_gradient(name, event.value.shape, shapes)
 
 
-def _update(events: Sequence[Event], trace: Trace) -> bool:
-    """Tell whether a parameter is changed by its gradient: `w = w - lr * dw`, `w -= lr * dw`."""
+def _update(events: Sequence[Event], first: int, trace: Trace) -> bool:
+    """Tell whether a parameter is changed by its gradient: `w = w - lr * dw`, `w -= lr * dw`.
+
+    `first` is the position of the first gradient.
+    """
     shapes: dict[str, Size] = {}
-    for event in events:
+    for event in events[first:]:
+        if type(event) is Update and _computes_number(events):
+            return True
         if type(event) is not Bind:
             continue
         if _is_gradient(event, trace):

@@ -1,16 +1,18 @@
 """Which names the memory of each tensor has, and which memory was written to."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from types import NoneType
 from typing import Any
 
 from torch import Tensor
 
 from handgrad.checker.record.asking import edge_of
+from handgrad.checker.record.call import Call
 from handgrad.checker.record.carriers import tensor_of
 from handgrad.checker.record.effects import version_of
 from handgrad.checker.record.instrument import Statement
-from handgrad.checker.record.scope import Scope
-from handgrad.checker.record.targets import Kind
+from handgrad.checker.record.scope import Scope, attributes
+from handgrad.checker.record.targets import Kind, Target
 from handgrad.checker.record.trace import Bind, Event, Trace, key_of
 
 MANY = 256
@@ -57,6 +59,14 @@ class Names:
         self.written.clear()
         self._named.clear()
 
+    def has(self, value: Tensor) -> bool:
+        """Tell whether its memory has a name."""
+        return bool(self._named.get(key_of(value)))
+
+    def calls(self, old: Tensor, name: str, value: Tensor) -> bool:
+        """Tell whether `name` refers to the memory of `old`; `value` is what it is set to now."""
+        return key_of(old) == key_of(value) or name in self._named.get(key_of(old), ())
+
     def keep(self, events: Sequence[Event], memory: set[int]) -> None:
         """Forget everything but these events and this memory."""
         binds = {id(event) for event in events}
@@ -73,16 +83,17 @@ class Names:
         statement: Statement,
         named: Sequence[tuple[str, Kind, Tensor]],
         scope: Scope | None,
+        call: Call | None = None,
     ) -> None:
         """Record the names that a statement set, and those that it changed through other names."""
         assigned = {name for name, _, _ in named}
         for key in self.written:
             for bind in list(self._named.get(key, {}).values()):
                 if bind.name not in assigned:
-                    self.bind(bind.name, "update", bind.value, statement, scope, alias=True)
+                    self.bind(bind.name, "update", bind.value, statement, scope, True, call)
         self.written.clear()
         for name, kind, value in named:
-            self.bind(name, kind, value, statement, scope)
+            self.bind(name, kind, value, statement, scope, call=call)
 
     def bind(
         self,
@@ -92,6 +103,7 @@ class Names:
         statement: Statement,
         scope: Scope | None = None,
         alias: bool = False,
+        call: Call | None = None,
     ) -> None:
         """Record that `name` refers to `value` from a statement on."""
         if kind == "assign" and "[" in name and self._named.get(key_of(value)):
@@ -101,7 +113,7 @@ class Names:
                 others.pop(name, None)
         self._versions.setdefault(key_of(value), version_of(value))
         edge = edge_of(value)
-        bind = Bind(len(self._trace), name, value, kind, statement, edge, alias, scope)
+        bind = Bind(len(self._trace), name, value, kind, statement, edge, alias, scope, call)
         self._trace.events.append(bind)
         self._trace.shapes[name] = value.shape
         self._trace.pin(value)
@@ -109,13 +121,29 @@ class Names:
             self._named.setdefault(key_of(value), {})[name] = bind
 
 
-def named_in(name: str, kind: Kind, keyed: bool, value: Any) -> list[tuple[str, Kind, Tensor]]:
+def may_hold(value: Any) -> bool:
+    """Tell whether a value may hold tensors: numbers do not."""
+    return not isinstance(value, int | float | str | NoneType)
+
+
+def named_in(target: Target, value: Any) -> list[tuple[str, Kind, Tensor]]:
     """Return the named tensors of a target: itself, an element, or a whole collection."""
-    if not keyed:
-        if isinstance(value, Tensor):
-            return [(name, kind, value)]
-        return _elements(name, value) if isinstance(value, list | dict) else []
-    container, key = tensor_of(value[0]), value[1]
+    name, kind = target.name, target.kind
+    if target.keyed:
+        return _element(name, kind, tensor_of(value[0]), value[1])
+    if target.owned:
+        value = tensor_of(getattr(value, "grad", None))
+    if isinstance(value, Tensor):
+        return [(name, kind, value)]
+    if isinstance(value, list | dict):
+        return _elements(name, value)
+    # p.data -= lr * p.grad, where p is a parameter of the user's own class
+    data = attributes(value) if kind == "update" and value is not None else None
+    inner = None if data is None else tensor_of(data.get("data"))
+    return [(f"{name}.data", kind, inner)] if isinstance(inner, Tensor) else []
+
+
+def _element(name: str, kind: Kind, container: Any, key: Any) -> list[tuple[str, Kind, Tensor]]:
     if isinstance(container, Tensor):
         return [(name, "update", container)]
     element = tensor_of(container[key]) if isinstance(container, list | dict) else None

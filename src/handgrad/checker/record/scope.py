@@ -18,25 +18,42 @@ _PLAIN = (int, float, complex, str, bytes, type(None))
 class Scope:
     """The names of one frame at one moment: locals over globals, by reference.
 
+    `local` are the names of the frame of a function, `mentioned` the others that its code mentions.
     `held` has copies of the collections and objects whose names are in `read`, by id. `loops` maps
     the lines of the frame's running loops to the scopes in which they began.
     """
 
-    __slots__ = ("held", "loops", "names")
+    __slots__ = ("held", "local", "loops", "mentioned", "names", "paths")
 
     def __init__(self, frame: FrameType, read: frozenset[str] = frozenset()) -> None:
         inner, outer = frame.f_locals, frame.f_globals
         self.names: dict[str, Any] = dict(inner) if inner is outer else {**outer, **inner}
+        self.local = frozenset[str]() if inner is outer else frozenset(inner)
+        self.mentioned = frozenset(frame.f_code.co_names)
         self.loops: Mapping[int, Scope] = {}
         self.held: dict[int, Any] = {}
+        self.paths: Mapping[int, str] | None = None
+        """How the function refers to each tensor, by its id, once that was looked for."""
         for name in read:
             value = self.names.get(name)
             if not isinstance(value, _PLAIN) and (held := contents(value)) is not None:
                 self.held[id(value)] = held
 
+    def visible(self) -> dict[str, Any]:
+        """Return the names that a new line there may use; in a function, its own names come first.
+
+        Of the others, a function's line may use functions and modules, and what its code mentions.
+        """
+        if not self.local:
+            return self.names
+        local = {name: self.names[name] for name in self.local if name in self.names}
+        outer = {n: v for n, v in self.names.items() if n not in local}
+        return local | {n: v for n, v in outer.items() if n in self.mentioned or callable(v)
+                        or isinstance(v, ModuleType)}  # fmt: skip
+
     def forget(self) -> None:
         """Release everything."""
-        self.names, self.held, self.loops = {}, {}, {}
+        self.names, self.held, self.loops, self.paths = {}, {}, {}, None
 
 
 class Scopes:

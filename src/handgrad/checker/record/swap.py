@@ -9,14 +9,14 @@ def swap(event: Any, old: Tensor, new: Tensor) -> None:
     """Put `new` in the place of `old` in everything that the event holds."""
     for name in event.__slots__:
         if name not in ("scope", "statement", "edge", "gradients", "ran_in"):
-            setattr(event, name, _swapped(getattr(event, name), old, new))
+            setattr(event, name, swapped(getattr(event, name), old, new))
 
 
-def _swapped(value: Any, old: Tensor, new: Tensor) -> Any:
+def swapped(value: Any, old: Tensor, new: Tensor) -> Any:
     if value is old:
         return new
     if type(value) in (tuple, list):
-        return type(value)(_swapped(element, old, new) for element in value)
+        return type(value)(swapped(element, old, new) for element in value)
     if type(value) is dict:
-        return {key: _swapped(element, old, new) for key, element in value.items()}
+        return {key: swapped(element, old, new) for key, element in value.items()}
     return value

@@ -1,7 +1,7 @@
 """Which names a statement sets, and the expression that reads each of them back."""
 
 import ast
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 _MODULES = ("torch", "F", "nn", "init")
@@ -9,7 +9,8 @@ _MODULES = ("torch", "F", "nn", "init")
 _NUMPY_WRITES = ("at", "copyto", "fill", "fill_diagonal", "put", "put_along_axis", "sort")
 """Functions of NumPy's that write to their first argument; the methods `fill` and `sort` to their
 array."""
-Kind = Literal["assign", "update", "param"]
+Kind = Literal["assign", "update", "param", "result"]
+"""How a name gets a tensor; "result" is that of a tensor which a function returns without one."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,8 @@ class Target:
     kind: Kind
     keyed: bool = False
     """Whether the hook gets (container, key), as for `dhs[t] = ...`."""
+    owned: bool = False
+    """Whether the hook gets the tensor whose `.grad` is set."""
 
 
 def written(node: ast.stmt) -> list[tuple[Target, ast.expr]]:
@@ -33,7 +36,7 @@ def written(node: ast.stmt) -> list[tuple[Target, ast.expr]]:
     read = {n.id for n in ast.walk(node.value) if isinstance(n, ast.Name)}
     bound = [t for target in node.targets for t in named(target, "assign")]
     # `dx = dx + ...` builds on the old value, as `dx += ...` does
-    return [(Target(t.name, "update", t.keyed), e) if t.name in read else (t, e) for t, e in bound]
+    return [(replace(t, kind="update"), e) if t.name in read else (t, e) for t, e in bound]
 
 
 def named(target: ast.expr, kind: Kind) -> list[tuple[Target, ast.expr]]:
@@ -45,21 +48,43 @@ def named(target: ast.expr, kind: Kind) -> list[tuple[Target, ast.expr]]:
     if isinstance(target, ast.Starred):
         return named(target.value, kind)
     if isinstance(target, ast.Attribute):
-        if target.attr in ("data", "grad"):
-            return named(target.value, "update") if target.attr == "data" else []
+        if target.attr == "data":
+            return named(target.value, "update")
+        if target.attr == "grad":
+            return _grad(target.value, kind)
         if isinstance(target.value, ast.Name):  # self.dW
-            # an attribute that can be set may not be readable
-            parts = [load(target.value.id), ast.Constant(target.attr), ast.Constant(None)]
-            read = ast.Call(load("getattr"), parts, [])
-            return [(Target(target.attr, kind), read)]
+            return [(Target(target.attr, kind), _attribute(target.value, target.attr))]
     if isinstance(target, ast.Subscript):
         base = target.value
         if isinstance(base, ast.Name) and _is_plain(target.slice):
             key = ast.parse(ast.unparse(target.slice), mode="eval").body
             pair = ast.Tuple([load(base.id), key], ast.Load())
             return [(Target(base.id, kind, keyed=True), pair)]
-        return [(Target(t.name, "update", t.keyed), e) for t, e in named(base, "update")]
+        if (
+            isinstance(base, ast.Attribute)
+            and isinstance(base.value, ast.Name)
+            and _is_plain(target.slice)
+        ):  # self.grads["W"]
+            key = ast.parse(ast.unparse(target.slice), mode="eval").body
+            pair = ast.Tuple([_attribute(base.value, base.attr), key], ast.Load())
+            return [(Target(base.attr, kind, keyed=True), pair)]
+        return named(base, "update")
     return []
+
+
+def _grad(owner: ast.expr, kind: Kind) -> list[tuple[Target, ast.expr]]:
+    """Return the target `W.grad`, for `W.grad = ...` and `self.W.grad = ...`."""
+    if not _is_plain(owner):
+        return []
+    name = f"{ast.unparse(owner)}.grad".removeprefix("self.")
+    again = ast.parse(ast.unparse(owner), mode="eval").body
+    return [(Target(name, kind, owned=True), again)]
+
+
+def _attribute(owner: ast.expr, name: str) -> ast.expr:
+    """Return `getattr(owner, name, None)`: an attribute that can be set may not be readable."""
+    owner = ast.parse(ast.unparse(owner), mode="eval").body
+    return ast.Call(load("getattr"), [owner, ast.Constant(name), ast.Constant(None)], [])
 
 
 def overwritten(value: ast.expr) -> list[tuple[Target, ast.expr]]:
@@ -79,7 +104,7 @@ def overwritten(value: ast.expr) -> list[tuple[Target, ast.expr]]:
         changed += [function.value] if is_method else value.args[:1]
     # always an update: an in-place function does not replace the tensor (self.dW)
     targets = [target for part in changed for target in named(part, "update")]
-    return [(Target(target.name, "update", target.keyed), read) for target, read in targets]
+    return [(replace(target, kind="update"), read) for target, read in targets]
 
 
 def _is_in_place(name: str) -> bool:
@@ -97,6 +122,7 @@ def walruses(node: ast.stmt) -> list[tuple[Target, ast.expr]]:
 def _is_plain(index: ast.expr) -> bool:
     """Tell whether evaluating the index again has no side effects: names, constants, arithmetic."""
     allowed = ast.Name | ast.Constant | ast.BinOp | ast.UnaryOp | ast.operator | ast.unaryop
+    allowed |= ast.Attribute | ast.Subscript
     return all(isinstance(n, allowed | ast.expr_context) for n in ast.walk(index))
 
 

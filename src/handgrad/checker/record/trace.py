@@ -12,9 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from handgrad.checker.record.call import Call, Unnamed, Update
 from handgrad.checker.record.instrument import Statement
 from handgrad.checker.record.scope import Scope
-from handgrad.checker.record.swap import swap
+from handgrad.checker.record.swap import swap, swapped
 from handgrad.checker.record.targets import Kind
 
 KEPT_BYTES = 512 * 2**20
@@ -59,6 +60,8 @@ class Bind:
     """Whether the statement changed the tensor through another name."""
     scope: Scope | None = None
     """The value of every name after the statement ran; kept for its first and last executions."""
+    call: Call | None = None
+    """The call that runs the statement; None at the top of a file."""
 
 
 @dataclass(slots=True)
@@ -109,7 +112,7 @@ class Elsewhere:
     index: int
 
 
-Event = Op | Bind | Backward | Compared | Barrier | Step | Elsewhere
+Event = Op | Bind | Unnamed | Update | Backward | Compared | Barrier | Step | Elsewhere
 
 
 class Trace:
@@ -117,6 +120,8 @@ class Trace:
 
     def __init__(self) -> None:
         self.events: list[Event] = []
+        self.calls: list[Call] = []
+        """The calls of the user's functions, in the order in which they began."""
         self.shapes: dict[str, torch.Size] = {}
         """The shape of the tensor that each name was last bound to."""
         self.overwritten: set[int] = set()
@@ -139,7 +144,7 @@ class Trace:
         view.events = list(self.events)
         for span in spans:
             view.events[span.start : span.stop] = [Elsewhere(i) for i in span]
-        view.shapes, view._kept = self.shapes, self._kept
+        view.calls, view.shapes, view._kept = self.calls, self.shapes, self._kept
         view.overwritten = self.overwritten
         return view
 
@@ -167,6 +172,9 @@ class Trace:
         for event in self.events:
             if any(t is value for t in tensors_of(event)):
                 swap(event, value, past)
+        for call in self.calls:
+            call.arguments = swapped(call.arguments, value, past)
+            call.result = swapped(call.result, value, past)
 
     def keep_all(self) -> None:
         """Copy everything that is pinned: what follows is not recorded."""
@@ -228,8 +236,10 @@ def tensors_of(event: Event) -> Iterator[Tensor]:
     """Yield the tensors that an event refers to."""
     if type(event) is Op:
         yield from (*event.inputs, *event.outputs)
-    elif type(event) is Bind:
+    elif type(event) is Bind or type(event) is Unnamed:
         yield event.value
+    elif type(event) is Update:
+        yield from (event.parameter, *event.levels)
     elif type(event) is Backward:
         yield from event.outputs
     elif type(event) is Compared:

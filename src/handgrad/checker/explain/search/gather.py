@@ -1,17 +1,19 @@
 """The suspects of one gradient: its statements to blame, each with its evidence."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
+from handgrad.checker.explain.search.local import name_in, nodes_in
 from handgrad.checker.explain.search.runner import LineRunner
 from handgrad.checker.explain.search.scene import BackwardContext, ConsumerShare, Scene, View
 from handgrad.checker.explain.search.suspect import Suspect
 from handgrad.checker.explain.search.unit import Unit, unit_of
 from handgrad.checker.judge.grade import Grade
 from handgrad.checker.judge.statements import grouped
+from handgrad.checker.record.scope import Scope
 from handgrad.checker.record.trace import Bind, key_of
 
 
@@ -33,7 +35,7 @@ def _suspect(grade: Grade, at: int, backward: BackwardContext) -> Suspect:
     statement, binds = groups[at]
     final = hand.own_final()
     looped = len(binds) > 1
-    unit = unit_of(statement, hand.name, looped, groups[0][0])
+    unit = unit_of(statement, hand.name, looped, groups[0][0], not hand.unnamed)
     later = groups[at + 1 :] if at >= 0 else []
     rest = "\n".join(s.text for s, _ in later)
     if any(len(b) > 1 for _, b in later):
@@ -41,7 +43,11 @@ def _suspect(grade: Grade, at: int, backward: BackwardContext) -> Suspect:
     assert hand.node is not None
     number = id(hand.node.value)
     rights = [forward.truth[hand.node.index]]
-    parts = _parts(number, backward)
+    scope = binds[-1].scope or final.scope
+    names = {b.name: b for b in forward.nodes() if b.kind != "param" or not hand.is_local()}
+    names = nodes_in(names, scope)
+    called = {id(b.value): name for name, b in names.items()}
+    parts = _parts(number, backward, scope, called)
     direct = all(
         id(backward_hand.node.value) in backward.consumers.get(number, ())
         for backward_hand in backward.hands.values()
@@ -65,8 +71,10 @@ def _suspect(grade: Grade, at: int, backward: BackwardContext) -> Suspect:
     native = None
     if backward.native is not None and autograd is not None:
         native = _view(backward.native, binds, final, autograd, None, unit)
-    names = {b.name: b for b in forward.nodes() if b.kind != "param" or not hand.is_local()}
-    gradients = {h.node.name: h.name for h in backward.hands.values() if h.node is not None}
+    gradients = {
+        called.get(id(h.node.value), h.node.name): name_in(h, scope)
+        for h in backward.hands.values()
+    }
     return Suspect(grade, statement, unit, views, parts, rest, native, names, gradients, backward)
 
 
@@ -87,10 +95,12 @@ def _view(
     return View(moment, runner, LineRunner(last.names, dtype), first.before, right)
 
 
-def _parts(number: int, backward: BackwardContext) -> tuple[ConsumerShare, ...]:
+def _parts(
+    number: int, backward: BackwardContext, scope: Scope | None, called: Mapping[int, str]
+) -> tuple[ConsumerShare, ...]:
     found = []
     for consumer, values in backward.parts.get(number, {}).items():
         hand = backward.hands.get(consumer)
-        name = backward.forward.name_of(consumer)
-        found.append(ConsumerShare(name, None if hand is None else hand.name, values))
+        name = called.get(consumer) or backward.forward.name_of(consumer)
+        found.append(ConsumerShare(name, None if hand is None else name_in(hand, scope), values))
     return tuple(found)

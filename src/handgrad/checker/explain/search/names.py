@@ -42,7 +42,7 @@ class NamesAt:
         scope = scope or bind.scope
         assert scope is not None
         self._scope = scope
-        self._given = {name: tensor_of(value) for name, value in scope.names.items()}
+        self._given = {name: tensor_of(value) for name, value in scope.visible().items()}
         self._replay, self._index = replay, bind.index
         self._kept: dict[int, Tensor] = {}
         self.of_arrays = is_array(bind.value)

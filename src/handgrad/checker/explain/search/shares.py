@@ -78,7 +78,7 @@ def upstream(suspect: Suspect, part: ConsumerShare) -> list[Tensor] | None:
 
 def consumer_node(suspect: Suspect, part: ConsumerShare) -> Bind | None:
     """Return the first node of the consumer's name; inside a function, the one it stands for."""
-    if suspect.frame is not None and part.consumer in suspect.names:
+    if part.consumer in suspect.names:
         return suspect.names[part.consumer]
     nodes = (b for b in suspect.forward.nodes() if b.name == part.consumer and b.kind != "param")
     return next(nodes, None)

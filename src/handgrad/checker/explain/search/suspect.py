@@ -68,11 +68,13 @@ class Suspect:
     def forward(self) -> Pass:
         return self.grade.hand.forward
 
-    @property
+    @cached_property
     def node(self) -> Bind:
         """The node, under the name that it has where the statement stands."""
         node, inner = self.grade.hand.node, (self.frame or {}).items()
-        return next((replace(node, name=n) for n, value in inner if value is node.value), node)
+        called = [name for name, value in inner if value is node.value]
+        called = called or [n for n, b in self.names.items() if b.value is node.value]
+        return node if not called or node.name in called else replace(node, name=called[-1])
 
     @property
     def made(self) -> Tensor:

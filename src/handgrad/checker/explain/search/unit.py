@@ -80,20 +80,27 @@ class Unit:
         """Return the source to run with `text` instead of the statement."""
         if isinstance(self.tree, ast.Return) and not self.head:
             text = f"{RETURNED} ={text.removeprefix('return')}"
+        elif self.target == RETURNED:  # the step of an update
+            text = f"{RETURNED} = {text.partition('=')[2]}"
         return self.head + textwrap.indent(text, self.indent) + self.tail
 
 
-def unit_of(statement: Statement, name: str, looped: bool, first: Statement) -> Unit | None:
+def unit_of(
+    statement: Statement, name: str, looped: bool, first: Statement, binds_name: bool = True
+) -> Unit | None:
     """Return the unit to run for the gradient `name`, None if it cannot run again.
 
-    `looped`: the statement ran more than once, so the unit includes a loop: the outermost one that
-    does not contain the gradient's `first` statement (dW = zeros).
+    `binds_name`: whether it sets the name, rather than to pass the gradient on. `looped`: it ran
+    more than once, so the unit includes a loop: the outermost one that does not contain the
+    gradient's `first` statement (dW = zeros).
     """
     parsed = Text.parsed(statement.text)
     if parsed is None or not isinstance(parsed.tree, _SIMPLE):
         return None
     tree = parsed.tree
-    target = _target(tree, statement, name)
+    target = _target(tree, statement, name) if binds_name else RETURNED
+    if target == RETURNED and not isinstance(tree, ast.Return | ast.AugAssign):
+        return None
     if not looped:
         return Unit(statement.text, tree, target)
     body = Body(statement)

@@ -8,6 +8,7 @@ import torch
 
 from handgrad.checker.explain.search.edits import Text
 from handgrad.checker.explain.search.finding import Finding
+from handgrad.checker.explain.search.local import name_in
 from handgrad.checker.explain.search.runner import RETURNED, LineRunner
 from handgrad.checker.explain.search.suspect import Suspect
 from handgrad.checker.pairs.hands import Pair
@@ -41,14 +42,12 @@ def addition(suspect: Suspect, message: str, lines: Iterable[str], reads: str | 
 
 def _branches(suspect: Suspect) -> list[Branch]:
     shared = suspect.backward
-    names = {number: hand.name for number, hand in shared.hands.items()}
     scope = suspect.hand.own_final().scope
     if suspect.frame is None:
-        outer = None if scope is None else scope.names
-        return branches(suspect.forward, suspect.hand.node, names, outer)
+        names = {number: name_in(hand, scope) for number, hand in shared.hands.items()}
+        return branches(suspect.forward, suspect.node, names, scope)
     inner = {id(value): name for name, value in suspect.frame.items()}
-    for number, hand in shared.hands.items():
-        names[number] = inner.get(id(hand.own_final().value), hand.name)
+    names = {n: inner.get(id(h.own_final().value), h.name) for n, h in shared.hands.items()}
     return branches(suspect.forward, suspect.hand.node, names, suspect.frame)
 
 
@@ -107,7 +106,8 @@ def _added(suspect: Suspect, message: str | None, found: list[Branch]) -> Findin
         return None
     for branch in found:
         value = LineRunner(names).value(str(branch.expression))
-        if isinstance(value, torch.Tensor) and suspect.is_right(suspect.made + value):
+        fits = isinstance(value, torch.Tensor) and value.shape == suspect.made.shape
+        if fits and suspect.is_right(suspect.made + value):
             hands, consumer = suspect.backward.hands, branch.consumer
             hand = None if consumer is None else hands.get(id(consumer.value))
             line = f"{suspect.hand.name} += {branch.expression}"

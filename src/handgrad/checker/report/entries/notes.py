@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from handgrad.checker.judge.grade import Grade
 from handgrad.checker.passes.compare import LIMITS, ratio_of
 from handgrad.checker.passes.replay import OWN_GRAD
+from handgrad.checker.record.call import Update
 from handgrad.checker.record.instrument import Statement
 from handgrad.checker.record.trace import Barrier, Bind, Compared, Op, key_of
 from handgrad.checker.records import Note, Place
@@ -32,6 +33,7 @@ def overwritten(evidence: NoteEvidence) -> Iterator[Remark]:
     names = {b.name for b in evidence.forward.nodes() if b.kind != "param"}
     written = {key_of(t) for e in evidence.later if type(e) is Op for t in e.writes}
     changed = (computed & written) - evidence.forward.leaves
+    changed -= {key_of(e.parameter) for e in evidence.later if type(e) is Update}
     for event in evidence.later:
         if type(event) is not Bind or event.kind != "update" or event.name not in names:
             continue
@@ -47,8 +49,10 @@ def overwritten(evidence: NoteEvidence) -> Iterator[Remark]:
 def rebuilt(evidence: NoteEvidence) -> Iterator[Remark]:
     """A node that is computed again after the loss and then read by the backward pass."""
     nodes = {b.name: id(b.value) for b in evidence.forward.nodes() if b.kind != "param"}
+    known = {id(b.value) for b in evidence.forward.nodes()}  # of another layer, by the same name
     read = {id(t) for e in evidence.backward if type(e) is Op for t in e.inputs}
     computed = {id(t) for e in evidence.later if type(e) is Op for t in e.outputs} & read
+    computed -= known
     for event in evidence.later:
         if type(event) is not Bind or event.kind != "assign" or id(event.value) not in computed:
             continue

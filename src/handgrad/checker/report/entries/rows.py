@@ -75,6 +75,7 @@ def missing_rows(
         above = parents.get(id(node.value), set()) & known
         if above and above <= passed:
             passed.add(id(node.value))
+    passed |= {part.number for n, part in forward.parts_of.items() if n in passed}
     skipped = passed | {id(g.hand.node.value) for g in graded} | {id(t) for t in forward.outputs}
     names = {g.hand.node.name for g in graded}
     rows: dict[str, Row] = {}
@@ -130,6 +131,8 @@ def _factor(grade: Grade, truth: Tensor) -> float | None:
 
 def _root(grade: Grade, truth: Tensor) -> list[str]:
     name, node, blame = grade.hand.name, grade.hand.node.name, grade.blamed
+    if grade.unjudged and blame.statements[-1] not in (b.statement for b in grade.hand.binds):
+        return [_unjudged(grade)]
     sentences: list[str] = []
     numbers = dict.fromkeys(statement.place.line for statement in blame.statements)
     lines = f"line{'s' if len(numbers) > 1 else ''} {listed(numbers)}"
@@ -161,6 +164,21 @@ def _root(grade: Grade, truth: Tensor) -> list[str]:
             0, "The value is correct only because two mistakes cancel, one of them here."
         )
     return sentences
+
+
+def _unjudged(grade: Grade) -> str:
+    """Say that a tensor which is not judged is to blame, or may be."""
+    name, read = grade.hand.name, grade.unjudged[0]
+    lines = [statement.place.line for statement in grade.blamed.statements]
+    if len(lines) == 1:
+        return (
+            f"{name} is wrong, and so is every other gradient that is computed from {read}: the "
+            f"mistake is in {read}, which belongs to no named tensor."
+        )
+    return (
+        f"{name} is wrong. The mistake is here or on line {lines[-1]}, which computes {read}: it "
+        f"belongs to no named tensor and is not judged."
+    )
 
 
 def _example(outcome: Tensor, truth: Tensor, upstream: str = "correct") -> str:

@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from handgrad.checker.passes.truth import Pass
+from handgrad.checker.record.scope import Scope
 from handgrad.checker.record.trace import Bind, Op
 from handgrad.checker.write.compose.broadcasting import expanded
 from handgrad.checker.write.compose.compose import Composer
 from handgrad.checker.write.compose.contributions import GradientAtIndex, GradientExceptIndex
 from handgrad.checker.write.compose.expression import Expr, parsed, printed, total
 from handgrad.checker.write.compose.graph import Graph, Value, zeros_as
+from handgrad.checker.write.compose.local import spelled_in
 from handgrad.checker.write.compose.references import References, Unreachable
 from handgrad.checker.write.rules.rule import NoRule
 
@@ -30,7 +32,10 @@ class Branch:
 
 
 def branches(
-    forward: Pass, node: Bind, names: Mapping[int, str], scope: Mapping[str, object] | None = None
+    forward: Pass,
+    node: Bind,
+    names: Mapping[int, str],
+    scope: Scope | Mapping[str, object] | None = None,
 ) -> list[Branch]:
     """Return the branches of a node's gradient, in the order of the forward pass.
 
@@ -41,7 +46,10 @@ def branches(
     value = graph.of(node)
     if value is None:
         return []
-    refs = References(graph, dict(scope) if scope is not None else loss_names(graph))
+    if isinstance(scope, Scope):
+        refs = References(graph, scope.visible(), spelled_in(scope))
+    else:
+        refs = References(graph, dict(scope) if scope is not None else loss_names(graph))
     composer = Composer(graph, refs)
     result = []
     for consumer in _consumers(graph, value):

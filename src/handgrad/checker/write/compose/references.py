@@ -45,8 +45,12 @@ class Unreachable(Exception):
 class References:
     """Expressions for values in one scope, with its names as they were after the loss."""
 
-    def __init__(self, graph: Graph, names: Mapping[str, Any]) -> None:
+    def __init__(
+        self, graph: Graph, names: Mapping[str, Any], local: Mapping[int, str] | None = None
+    ) -> None:
         self.graph = graph
+        self.local = local or {}
+        """How a function refers to the tensors that its own names lead to, by their ids."""
         own = ((k, v) for k, v in names.items() if k != HOOK and not k.startswith("__"))
         self.names = {name: tensor_of(value) for name, value in own}
         self.spellings = Spellings(self.names)
@@ -64,6 +68,8 @@ class References:
             return self.recomputed[id(value)]
         if value.until is not None or value.aliased_write:
             return None
+        if id(value.tensor) in self.local:
+            return self._noted(self.local[id(value.tensor)], value.tensor)
         for bind in value.binds:
             if self.names.get(bind.name) is value.tensor:
                 return self._noted(bind.name, value.tensor)
@@ -194,10 +200,7 @@ class References:
     @cached_property
     def _nested(self) -> dict[int, str]:
         """The paths to tensors inside objects, by the id of the tensor."""
-        paths: dict[int, str] = {}
-        for text, tensor in _walk(self.names):
-            paths.setdefault(id(tensor), text)
-        return paths
+        return spelled(self.names)
 
 
 class _Modules(ast.NodeTransformer):
@@ -234,7 +237,18 @@ def _is_default(name: str, value: Any) -> bool:
     return unwritten or (name, value) == ("approximate", "none")
 
 
-def _walk(names: Mapping[str, Any]) -> Iterator[tuple[str, Tensor]]:
+def spelled(names: Mapping[str, Any], held: Mapping[int, Any] | None = None) -> dict[int, str]:
+    """Return the shortest name or path of each tensor that the names lead to, by its id.
+
+    `held` are the contents of collections and objects at that moment, by their ids.
+    """
+    paths: dict[int, str] = {}
+    for text, tensor in _walk(names, held or {}):
+        paths.setdefault(id(tensor), text)
+    return paths
+
+
+def _walk(names: Mapping[str, Any], held: Mapping[int, Any]) -> Iterator[tuple[str, Tensor]]:
     """Yield the tensors inside the objects of a scope with their paths, the nearest first."""
     todo: list[tuple[str, Any]] = list(names.items())
     visited: set[int] = set()
@@ -248,11 +262,11 @@ def _walk(names: Mapping[str, Any]) -> Iterator[tuple[str, Tensor]]:
             if isinstance(value, Tensor):
                 yield text, value
             else:
-                inner += _inside(text, value)
+                inner += _inside(text, value, held.get(id(value)))
         todo = inner
 
 
-def _inside(text: str, value: Any) -> list[tuple[str, Any]]:
+def _inside(text: str, value: Any, held: Any = None) -> list[tuple[str, Any]]:
     if isinstance(value, type | ModuleType | FunctionType | MethodType | str | bytes | int | float):
         return []
     if isinstance(value, dict):
@@ -271,7 +285,7 @@ def _inside(text: str, value: Any) -> list[tuple[str, Any]]:
             for k, v in {**parts, **plain}.items()
             if v is not None
         ]
-    attributes = getattr(value, "__dict__", None)
+    attributes = held if isinstance(held, dict) else getattr(value, "__dict__", None)
     if not isinstance(attributes, dict):
         return []
     return [(f"{text}.{k}", v) for k, v in attributes.items()]

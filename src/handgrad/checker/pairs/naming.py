@@ -1,0 +1,320 @@
+"""What names, calls and updates say: which tensors are gradients by hand, and of which nodes."""
+
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
+from itertools import pairwise
+
+from torch import Tensor
+
+from handgrad.checker.pairs.calls import Leads
+from handgrad.checker.pairs.hands import Definition, HandGradient
+from handgrad.checker.pairs.updates import keeps_state
+from handgrad.checker.passes.forward import ForwardPass
+from handgrad.checker.record.call import Call
+from handgrad.checker.record.gradient_names import EACH, KEYED, LIKELY, hand_names
+from handgrad.checker.record.trace import Barrier, Bind, Compared, Op, Trace, key_of
+
+
+@dataclass(frozen=True, eq=False)
+class Naming:
+    """What the names in a file say: which read as gradients, and of which nodes."""
+
+    trace: Trace
+    pairs: Mapping[str, str]
+    named: Mapping[str, str]
+    compared: Mapping[str, str]
+    likely: Set[str]
+    """Names of likely gradients that say no node: the value may show whose they are."""
+    rebinds: Mapping[tuple[str, str], Sequence[Bind]]
+    """The Binds of all names, by function and name."""
+    leads: Leads
+    """What the calls tell."""
+
+    @staticmethod
+    def of(
+        trace: Trace,
+        passes: Sequence[ForwardPass],
+        pairs: Mapping[str, str],
+        leads: Leads,
+    ) -> "Naming":
+        """Return what the names in the trace say; `pairs` are the user's own pairs."""
+        binds = trace.of(Bind)
+        names = {b.name for b in binds if b.kind != "param" or KEYED.fullmatch(b.name)}
+        known = hand_names({b.name for b in binds}, pairs)
+        rebinds: dict[tuple[str, str], list[Bind]] = {}
+        for bind in binds:
+            rebinds.setdefault((bind.statement.function, bind.name), []).append(bind)
+        return Naming(
+            trace,
+            pairs,
+            {hand: node for hand, node in known.items() if hand in names},
+            compared_names(trace, passes),
+            {name for name in names if LIKELY.fullmatch(name)},
+            rebinds,
+            leads,
+        )
+
+    def has_node(self, bind: Bind) -> bool:
+        """Tell whether a name or a call says whose gradient it is."""
+        known = bind.name in self.named or bind.name in self.compared
+        return known or self.leads.of(bind) is not None
+
+    def suggests(self, definition: Definition) -> bool:
+        """Tell whether a name, a comparison or a call says that it is a gradient."""
+        named = definition.name in self.likely
+        return named or any(self.has_node(bind) for bind in definition.binds)
+
+    def definitions(self, others: Set[str] = frozenset()) -> list[Definition]:
+        """Return what may be gradients by hand, in program order; so may these `others`."""
+        names = {*self.named, *self.compared, *self.likely, *others}
+        led = {b.name for b in self.trace.of(Bind) if self.leads.of(b) is not None}
+        found = [
+            binds
+            for binds in definitions(self.trace, names | led)
+            if binds[0].name in names or any(self.leads.of(b) is not None for b in binds)
+        ]
+        parts = [part for binds in found for part in self._split(binds)]
+        parts.sort(key=lambda binds: binds[0].index)
+        return [Definition(i, binds[0].name, binds) for i, binds in enumerate(parts)]
+
+    def _split(self, binds: Sequence[Bind]) -> list[list[Bind]]:
+        """Split a definition where a tensor is known to be a whole gradient.
+
+        `d = layer.backward(d)` computes another one from it, under the same name.
+        """
+        parts = [[binds[0]]]
+        for before, bind in pairwise(binds):
+            whole = self.leads.of(before) is not None
+            if whole and not bind.alias and key_of(bind.value) != key_of(before.value):
+                parts.append([])
+            parts[-1].append(bind)
+        return parts
+
+    def hand(self, definition: Definition, forward: ForwardPass) -> HandGradient:
+        """Return the definition as a gradient of that pass, with the nodes that it may be of.
+
+        A likely name without a node has no candidates: its value may show whose gradient it is.
+        """
+        name, first = definition.name, definition.binds[0]
+        node = self.named.get(name)
+        nodes = self._nodes(forward, node, first)
+        claim = "pair" if name in self.pairs else "name"
+        if not nodes and name in self.compared:
+            nodes = self._nodes(forward, self.compared[name], first)
+            claim = "compared" if claim == "name" else claim
+        led = self._led(forward, definition, nodes)
+        agreed = led is not None and any(b.value is led.value for b in nodes)
+        by_name = nodes and not agreed and (_unpacks(first) or self._renames(first))
+        part = nodes and led is not None and led.kind == "param"
+        if part and (len(definition.binds) > 1 or definition.borrowed):
+            by_name = not self.leads.forward_of(first.call)  # completed after it was returned
+        if led is not None and claim == "name" and not by_name:
+            share = self._share(forward, [led])
+            lead = self.leads.of(definition.own_final())
+            assert lead is not None
+            why = "update" if lead.call is None else "call"
+            binds = definition.binds
+            if why == "update":  # what was allocated before the step is no gradient yet
+                used = (e.index for e in forward.events if type(e) is Op
+                        and any(t is led.value for t in e.inputs))  # fmt: skip
+                first_use = min(used, default=forward.start)
+                binds = [b for b in binds if b.index > first_use]
+                if all(b.alias for b in binds):
+                    return HandGradient(
+                        definition.number, name, definition.binds, forward, [], "value"
+                    )
+            return HandGradient(
+                definition.number,
+                name,
+                binds,
+                forward,
+                [led],
+                why,
+                None,
+                share,
+                lead.factor,
+            )
+        read_node = rebound_node(forward, self.rebinds, node, first) if claim == "name" else None
+        if read_node is not None and all(b.value is not read_node.value for b in nodes):
+            nodes = [read_node]
+        claim = claim if nodes else "value"
+        share = self._share(forward, nodes)
+        return HandGradient(
+            definition.number, name, definition.binds, forward, nodes, claim, read_node, share
+        )
+
+    def _renames(self, bind: Bind) -> bool:
+        """Tell whether the tensor had another name in the same function: `dxhat = dout`."""
+        return any(
+            type(e) is Bind
+            and e.value is bind.value
+            and e.call is bind.call
+            and e.name != bind.name
+            and e.kind != "result"
+            for e in self.trace.events[: bind.index]
+        )
+
+    def _share(self, forward: ForwardPass, nodes: Sequence[Bind]) -> Call | None:
+        """Return the call that the one candidate is a parameter of, if others read it too."""
+        call = nodes[0].call if len(nodes) == 1 and nodes[0].kind == "param" else None
+        if call is None or call.end is None or not self.leads.is_forward(call):
+            return None
+        reads = [e.index for e in forward.events if type(e) is Op
+                 and any(t is nodes[0].value for t in e.inputs)]  # fmt: skip
+        inside = [i for i in reads if call.begin <= i < call.end]
+        return call if inside and len(inside) < len(reads) else None
+
+    def _of_call(self, nodes: Sequence[Bind], call: Call | None) -> list[Bind]:
+        """Return the nodes of the forward call that a backward call belongs to, or its object's."""
+        forward = self.leads.forward_of(call)
+        own = [b for b in nodes if forward is not None and b.call is forward]
+        if own or call is None or call.owner is None:
+            return own
+        return [b for b in nodes if b.call is not None and b.call.owner is call.owner]
+
+    def _led(
+        self, forward: ForwardPass, definition: Definition, named: Sequence[Bind]
+    ) -> Bind | None:
+        """Return the node that a call says it is the gradient of; `named` are those of its name."""
+        final = definition.own_final()
+        node = self.leads.of(final)
+        if node is None or any(b.value is final.value for b in forward.nodes()):
+            return None
+        if node.call is None:
+            return self._updated(forward, final, node.value, named)
+        binds = [b for b in forward.nodes() if b.value is node.value and b.index < final.index]
+        alike = [b for b in named if b.value is node.value]
+        own = [b for b in binds if b.kind == "param" and b.call is node.call]
+        if own and self._share(forward, own[:1]) is not None:
+            return own[0]
+        outer = [b for b in binds if b.kind != "param"]
+        near = [b for b in outer if node.call is not None and b.call is node.call.caller]
+        return next(iter(alike or near or outer or binds[::-1]), None)
+
+    def _updated(
+        self, forward: ForwardPass, final: Bind, parameter: Tensor, named: Sequence[Bind]
+    ) -> Bind | None:
+        """Return the node of a parameter that is updated with the tensor."""
+        if named or keeps_state(forward, final.value, final.index):
+            return None
+        binds = [b for b in forward.nodes() if key_of(b.value) == key_of(parameter)]
+        binds = [b for b in binds if b.value.shape == parameter.shape and b.index < final.index]
+        outer = [b for b in binds if b.kind != "param"]
+        return next(iter(outer or binds), None)
+
+    def _nodes(self, forward: ForwardPass, node: str | None, first: Bind) -> list[Bind]:
+        """Return the nodes of that name, the last one first.
+
+        For a gradient computed while the forward pass still runs, it is the one of that moment or,
+        if none has the name yet (`dW = zeros` at the top), the next one.
+        """
+        function = first.statement.function
+        nodes = nodes_named(forward, node, first.index, function)
+        nodes = self._of_call(nodes, first.call) or nodes
+        if first.index > forward.end:
+            return nodes
+        return nodes[:1] or nodes_named(forward, node, forward.end, function)[-1:]
+
+
+def _unpacks(bind: Bind) -> bool:
+    """Tell whether the statement takes several values at once: a name then counts more."""
+    return bind.kind != "result" and len(bind.statement.targets) > 1
+
+
+def definitions(trace: Trace, names: set[str]) -> list[list[Bind]]:
+    """Return the definitions of these names, each as its Binds: a plain `=` starts a new one."""
+    current: dict[str, list[Bind]] = {}
+    found: list[list[Bind]] = []
+    lent: dict[str, Bind] = {}
+    for event in trace.events:
+        if type(event) is Barrier:
+            current.clear()
+        if type(event) is not Bind or event.name not in names:
+            continue
+        keyed = event.kind == "param" and KEYED.fullmatch(event.name) is not None
+        if event.kind == "param":
+            lent[event.name] = event
+        if (event.kind == "param" and not keyed) or not event.value.is_floating_point():
+            continue
+        if event.kind == "update" and _is_lent(event, lent.get(event.name)):
+            continue
+        fresh = (event.kind in ("assign", "result") and not event.alias) or keyed
+        if current.get(event.name) and not event.alias:  # delta = (delta @ W.T) * ...
+            fresh = fresh or event.value.shape != current[event.name][-1].value.shape
+        if fresh or event.name not in current:
+            current[event.name] = []
+            found.append(current[event.name])
+        current[event.name].append(event)
+    return found
+
+
+def _is_lent(update: Bind, before: Bind | None) -> bool:
+    """Tell whether a loop's own name is updated, a second name for each of several tensors.
+
+    In `for dparam in [dW, db]: np.clip(dparam, -5, 5, out=dparam)` it is dW that changes.
+    """
+    if before is None or before.value is not update.value:
+        return False
+    return before.statement.text.startswith(("for ", "async for "))
+
+
+def nodes_named(forward: ForwardPass, name: str | None, before: int, function: str) -> list[Bind]:
+    """Return the pass's nodes of that name bound before event `before`, the last one first.
+
+    For a gradient in `function`, names in the same class come before all others (`dx` in
+    Linear.backward is that of the `x` in Linear.forward); for one at the top, those at the top.
+    """
+    same = [b for b in forward.nodes() if _is_named(b, name) and b.index < before]
+    owner = function.rpartition(".")[0]
+    near = [b for b in same if b.statement.function.rpartition(".")[0] == owner]
+    if not function:
+        near = [b for b in same if not b.statement.function]
+    nodes: dict[tuple[int, int], Bind] = {}
+    for bind in near if near and (owner or not function) else same:
+        key = (id(bind.value), forward.writes_before(bind))
+        first = nodes.pop(key, bind)
+        nodes[key] = first if bind.kind == "param" else bind  # its own name, not an argument's
+    return list(nodes.values())[::-1]
+
+
+def _is_named(bind: Bind, name: str | None) -> bool:
+    if name is not None and name.endswith(EACH):
+        return bind.name.startswith(name[: -len(EACH)] + "[")
+    return bind.name == name
+
+
+def rebound_node(
+    forward: ForwardPass,
+    rebinds: Mapping[tuple[str, str], Sequence[Bind]],
+    name: str | None,
+    hand: Bind,
+) -> Bind | None:
+    """Return the node that `name` stands for where `hand` is computed, if it is bound again there.
+
+    A backward function takes it as an argument or out of a cache, a loop out of a list. `rebinds`
+    are the Binds of all names by function and name.
+    """
+    binds = rebinds.get((hand.statement.function, name or ""), ())
+    late = [b for b in binds if forward.end < b.index < hand.index and not b.alias]
+    if not late or late[-1].kind == "update":
+        return None
+    same = [b for b in forward.nodes() if b.value is late[-1].value]
+    return next((b for b in same if b.name == name), same[0] if same else None)
+
+
+def compared_names(trace: Trace, passes: Sequence[ForwardPass]) -> dict[str, str]:
+    """Return what the file's own comparisons pair: `cmp("h", dh, h)` gives dh -> h."""
+    nodes = {id(b.value): b.name for p in passes for b in reversed(p.nodes()) if b.kind != "param"}
+    names: dict[int, str] = {}
+    found: dict[str, str] = {}
+    for event in trace.events:
+        if type(event) is Bind:
+            names[id(event.value)] = event.name
+        if type(event) is not Compared:
+            continue
+        ids = [id(value) for value in event.values]
+        for hand, node in (ids, ids[::-1]):
+            if node in nodes and hand not in nodes and hand in names:
+                found.setdefault(names[hand], nodes[node])
+                break
+    return found
