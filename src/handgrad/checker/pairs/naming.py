@@ -8,11 +8,12 @@ from torch import Tensor
 
 from handgrad.checker.pairs.calls import Leads
 from handgrad.checker.pairs.hands import Definition, HandGradient
+from handgrad.checker.pairs.named import compared_names, definitions, nodes_named, rebound_node
 from handgrad.checker.pairs.updates import keeps_state
 from handgrad.checker.passes.forward import ForwardPass
 from handgrad.checker.record.call import Call
-from handgrad.checker.record.gradient_names import EACH, KEYED, LIKELY, hand_names
-from handgrad.checker.record.trace import Barrier, Bind, Compared, Op, Trace, key_of
+from handgrad.checker.record.gradient_names import KEYED, LIKELY, hand_names
+from handgrad.checker.record.trace import Bind, Op, Trace, key_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -219,102 +220,3 @@ class Naming:
 def _unpacks(bind: Bind) -> bool:
     """Tell whether the statement takes several values at once: a name then counts more."""
     return bind.kind != "result" and len(bind.statement.targets) > 1
-
-
-def definitions(trace: Trace, names: set[str]) -> list[list[Bind]]:
-    """Return the definitions of these names, each as its Binds: a plain `=` starts a new one."""
-    current: dict[str, list[Bind]] = {}
-    found: list[list[Bind]] = []
-    lent: dict[str, Bind] = {}
-    for event in trace.events:
-        if type(event) is Barrier:
-            current.clear()
-        if type(event) is not Bind or event.name not in names:
-            continue
-        keyed = event.kind == "param" and KEYED.fullmatch(event.name) is not None
-        if event.kind == "param":
-            lent[event.name] = event
-        if (event.kind == "param" and not keyed) or not event.value.is_floating_point():
-            continue
-        if event.kind == "update" and _is_lent(event, lent.get(event.name)):
-            continue
-        fresh = (event.kind in ("assign", "result") and not event.alias) or keyed
-        if current.get(event.name) and not event.alias:  # delta = (delta @ W.T) * ...
-            fresh = fresh or event.value.shape != current[event.name][-1].value.shape
-        if fresh or event.name not in current:
-            current[event.name] = []
-            found.append(current[event.name])
-        current[event.name].append(event)
-    return found
-
-
-def _is_lent(update: Bind, before: Bind | None) -> bool:
-    """Tell whether a loop's own name is updated, a second name for each of several tensors.
-
-    In `for dparam in [dW, db]: np.clip(dparam, -5, 5, out=dparam)` it is dW that changes.
-    """
-    if before is None or before.value is not update.value:
-        return False
-    return before.statement.text.startswith(("for ", "async for "))
-
-
-def nodes_named(forward: ForwardPass, name: str | None, before: int, function: str) -> list[Bind]:
-    """Return the pass's nodes of that name bound before event `before`, the last one first.
-
-    For a gradient in `function`, names in the same class come before all others (`dx` in
-    Linear.backward is that of the `x` in Linear.forward); for one at the top, those at the top.
-    """
-    same = [b for b in forward.nodes() if _is_named(b, name) and b.index < before]
-    owner = function.rpartition(".")[0]
-    near = [b for b in same if b.statement.function.rpartition(".")[0] == owner]
-    if not function:
-        near = [b for b in same if not b.statement.function]
-    nodes: dict[tuple[int, int], Bind] = {}
-    for bind in near if near and (owner or not function) else same:
-        key = (id(bind.value), forward.writes_before(bind))
-        first = nodes.pop(key, bind)
-        nodes[key] = first if bind.kind == "param" else bind  # its own name, not an argument's
-    return list(nodes.values())[::-1]
-
-
-def _is_named(bind: Bind, name: str | None) -> bool:
-    if name is not None and name.endswith(EACH):
-        return bind.name.startswith(name[: -len(EACH)] + "[")
-    return bind.name == name
-
-
-def rebound_node(
-    forward: ForwardPass,
-    rebinds: Mapping[tuple[str, str], Sequence[Bind]],
-    name: str | None,
-    hand: Bind,
-) -> Bind | None:
-    """Return the node that `name` stands for where `hand` is computed, if it is bound again there.
-
-    A backward function takes it as an argument or out of a cache, a loop out of a list. `rebinds`
-    are the Binds of all names by function and name.
-    """
-    binds = rebinds.get((hand.statement.function, name or ""), ())
-    late = [b for b in binds if forward.end < b.index < hand.index and not b.alias]
-    if not late or late[-1].kind == "update":
-        return None
-    same = [b for b in forward.nodes() if b.value is late[-1].value]
-    return next((b for b in same if b.name == name), same[0] if same else None)
-
-
-def compared_names(trace: Trace, passes: Sequence[ForwardPass]) -> dict[str, str]:
-    """Return what the file's own comparisons pair: `cmp("h", dh, h)` gives dh -> h."""
-    nodes = {id(b.value): b.name for p in passes for b in reversed(p.nodes()) if b.kind != "param"}
-    names: dict[int, str] = {}
-    found: dict[str, str] = {}
-    for event in trace.events:
-        if type(event) is Bind:
-            names[id(event.value)] = event.name
-        if type(event) is not Compared:
-            continue
-        ids = [id(value) for value in event.values]
-        for hand, node in (ids, ids[::-1]):
-            if node in nodes and hand not in nodes and hand in names:
-                found.setdefault(names[hand], nodes[node])
-                break
-    return found

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from handgrad.checker.explain.search.names import is_float
-from handgrad.checker.explain.search.suspect import Suspect, once
+from handgrad.checker.explain.search.once import once
+from handgrad.checker.explain.search.suspect import Suspect
 from handgrad.checker.record.carriers import tensor_of
 from handgrad.checker.record.gradient_names import hand_names
 from handgrad.checker.record.trace import Bind

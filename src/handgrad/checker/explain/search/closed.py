@@ -9,8 +9,9 @@ from torch import Tensor
 
 from handgrad.checker.closeness import TENSORS, small
 from handgrad.checker.explain.search.counts import called, factors
+from handgrad.checker.explain.search.once import once
 from handgrad.checker.explain.search.paths import Term, terms
-from handgrad.checker.explain.search.suspect import Suspect, once
+from handgrad.checker.explain.search.suspect import Suspect
 from handgrad.text import listed
 
 

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from handgrad.checker.explain.search.suspect import Suspect, once
+from handgrad.checker.explain.search.once import once
+from handgrad.checker.explain.search.suspect import Suspect
 from handgrad.checker.pairs.verdict import SIGNIFICANT
 from handgrad.checker.passes.compare import formula_is_right
 from handgrad.checker.record.trace import Bind

@@ -17,8 +17,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from handgrad.checker.explain.search.once import once
 from handgrad.checker.explain.search.shares import op_name
-from handgrad.checker.explain.search.suspect import Suspect, once
+from handgrad.checker.explain.search.suspect import Suspect
 from handgrad.checker.passes.replay import Replay
 from handgrad.checker.record.trace import Bind, Op, tensors_in
 from handgrad.checker.write.decompose import DECOMPOSED

@@ -3,9 +3,9 @@
 import ast
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, wraps
+from functools import cached_property
 from types import ModuleType
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -30,7 +30,6 @@ WORK = 1e9
 """Elements that may be computed in search of one line's cause: some seconds of one core."""
 STEP = 20_000
 """What an iteration of a loop costs, in elements: Python's own work."""
-_Result = TypeVar("_Result")
 
 
 @dataclass
@@ -287,16 +286,3 @@ class Suspect:
     def _target(self) -> str:
         """The expression that reads the gradient."""
         return self.hand.name if self.unit is None else self.unit.target
-
-
-def once(function: Callable[[Suspect], _Result]) -> Callable[[Suspect], _Result]:
-    """Compute a function of a suspect once for each: several causes use the result."""
-
-    @wraps(function)
-    def result(suspect: Suspect) -> _Result:
-        if result not in suspect.kept:
-            suspect.kept[result] = function(suspect)
-        found: _Result = suspect.kept[result]
-        return found
-
-    return result
