@@ -20,6 +20,11 @@ def _called(function: Any, /, *args: Any, **kwargs: Any) -> Any:
     return function(*args, **kwargs)
 
 
+def _returned(_number: int, value: Any) -> Any:
+    """Return the value: the hook of return statements while nothing is recorded."""
+    return value
+
+
 def _nothing(*_: Any) -> None:
     """Do nothing: the hook while nothing is recorded."""
 
@@ -31,7 +36,9 @@ class Hook:
     any process that the function is sent to.
     """
 
-    __slots__ = ("after", "call", "compared", "end", "imported", "lift", "tick")
+    __slots__ = (
+        "after", "call", "compared", "end", "entered", "imported", "lift", "returned", "tick",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.silence()
@@ -45,12 +52,15 @@ class Hook:
         self.imported: Callable[..., None] = _nothing
         self.lift: Callable[..., Any] = _same
         self.call: Callable[..., Any] = _called
+        self.entered: Callable[..., None] = _nothing
+        self.returned: Callable[..., Any] = _returned
 
     def listen(self, recorder: "Recorder", end: Callable[[int], None]) -> None:
         """Pass calls to the recorder's methods directly, at no extra cost."""
         self.after, self.compared, self.tick = recorder.after, recorder.compared, recorder.tick
         self.end, self.imported = end, _nothing
         self.lift, self.call = recorder.lift, recorder.call
+        self.entered, self.returned = recorder.entered, recorder.returned
 
     def __reduce__(self) -> tuple[type["Hook"], tuple[()]]:
         return Hook, ()

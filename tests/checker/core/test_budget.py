@@ -68,7 +68,7 @@ def sizes(monkeypatch):
         seen.append(forward.size)
         return truth.differentiated(forward)
 
-    for module in ("handgrad.checker.session", losses, inner):
+    for module in ("handgrad.checker.check", losses, inner):
         path = module if isinstance(module, str) else module.__name__
         monkeypatch.setattr(f"{path}.differentiated", differentiated)
     return seen

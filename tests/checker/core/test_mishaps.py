@@ -2,7 +2,7 @@
 
 import pytest
 
-from handgrad.checker import session
+from handgrad.checker import check as stages
 from handgrad.errors import CheckError
 
 CODE = """\
@@ -31,7 +31,7 @@ PARTS = {
 
 @pytest.mark.parametrize("stage", PARTS)
 def test_the_rest_of_the_report_is_given(check, monkeypatch, stage):
-    whole, calls = getattr(session, stage), []
+    whole, calls = getattr(stages, stage), []
 
     def fails(*args):
         calls.append(args)
@@ -39,7 +39,7 @@ def test_the_rest_of_the_report_is_given(check, monkeypatch, stage):
             raise KeyError(17)
         return whole(*args)
 
-    monkeypatch.setattr(session, stage, fails)
+    monkeypatch.setattr(stages, stage, fails)
     report = check(CODE)
     what, hands = PARTS[stage]
     assert [row.hand for row in report.rows if row.hand] == hands
@@ -52,6 +52,6 @@ def test_without_any_part_the_reason_is_given(check, monkeypatch):
     def fails(*_):
         raise KeyError(17)
 
-    monkeypatch.setattr(session, "paired", fails)
+    monkeypatch.setattr(stages, "paired", fails)
     with pytest.raises(CheckError, match="dy and dx could not be graded: handgrad itself failed"):
         check(CODE)

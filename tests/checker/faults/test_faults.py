@@ -14,7 +14,7 @@ from benchmarks.proving.pairs import pair as pair_of
 from benchmarks.proving.program import PLAIN, SOURCE, SQUARE, Sizes, hand_names
 
 from checker.faults.shared_truth import SharedTruth
-from handgrad.checker import session
+from handgrad.checker import check
 
 COUNTS = {
     "n for n - 1": (3, 0, 0),
@@ -47,7 +47,7 @@ EVERY = 3
 def shared_truth() -> Iterator[None]:
     """No fault is in the forward pass, which all programs of the same sizes and dtype share."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(session, "differentiated", SharedTruth(session.differentiated))
+        patch.setattr(check, "differentiated", SharedTruth(check.differentiated))
         yield
 
 

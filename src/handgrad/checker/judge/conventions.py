@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from handgrad.checker.closeness import same_constant
-from handgrad.checker.judge.lines import judged_lines
+from handgrad.checker.judge.lines import Line, judged_lines
 from handgrad.checker.judge.updates import moves
 from handgrad.checker.pairs.backward import BackwardRun
 from handgrad.checker.pairs.factors import decays, factor_of, is_zero
@@ -59,6 +59,8 @@ class _Reading:
     """The factor that all gradients have."""
     several: Mapping[int, float] = field(default_factory=dict)
     """The factors that some gradients have beside it, by the id of the node's tensor."""
+    counts: bool = True
+    """Whether the factors are numbers of examples; others must leave no line wrong."""
 
     def of(self, forward: Pass) -> Pass:
         """Return the pass as this reading has it."""
@@ -75,7 +77,7 @@ def _best_reading(pairing: Pairing) -> _Reading | None:
     if all(same_constant(own[p.number] or 0, 1) or is_zero(p) for p in pairs):
         return None
     plain = judged_lines(forward, pairs).by_number
-    fewest = sum(line.wrong for line in plain.values())
+    fewest = _wrong_lines(pairs, plain)
     if not fewest:
         return None
     lines = {p.number: factor_of(p, plain[p.number].outcome) for p in pairs}
@@ -83,10 +85,15 @@ def _best_reading(pairing: Pairing) -> _Reading | None:
     for reading in _Readings(forward, pairs, own, lines, pairing.natural).all():
         read = reading.of(forward)
         judged = judged_lines(read, [replace(p, forward=read) for p in pairs]).by_number
-        count = sum(line.wrong for line in judged.values())
-        if count < fewest:
+        count = _wrong_lines(pairs, judged)
+        if count < fewest and (reading.counts or not count):
             best, fewest = reading, count
     return best
+
+
+def _wrong_lines(pairs: Sequence[Pair], judged: Mapping[int, Line]) -> int:
+    """Return how many lines are wrong; that of a function counts once, however often it ran."""
+    return len({p.own_final().statement for p in pairs if judged[p.number].wrong})
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +116,7 @@ class _Readings:
                 yield _Reading(common)
             for several, factor in self._several(common, moved):
                 nodes = {id(p.node.value): factor for p in self.pairs if p.number in several}
-                yield _Reading(common, nodes)
+                yield _Reading(common, nodes, self._is_count(factor, self._sizes()))
 
     def _is_leaf(self, pair: Pair) -> bool:
         return key_of(pair.node.value) in self.forward.leaves
@@ -123,13 +130,13 @@ class _Readings:
             return []
         descends = not moved or sum(move > 0 for move in moved.values()) > len(moved) / 2
         leaves = [p for p in self.pairs if self._is_leaf(p)] or self.pairs
-        allowed = self._counts()
+        allowed = {1, *self._sizes()}
         found = _distinct(self.own[p.number] for p in leaves)
-        counted = [f for f in found if any(same_constant(abs(f), count) for count in allowed)]
+        counted = [f for f in found if self._is_count(f, allowed)]
         return [f for f in counted if f > 0 or descends][:MOST_TRIED]
 
-    def _counts(self) -> set[float]:
-        """Return what the loss may be divided by: sizes of what it is computed from, and 2."""
+    def _sizes(self) -> set[int]:
+        """Return what the loss may be divided by: sizes of what it is computed from."""
         products = {
             prod(chosen)
             for p in self.pairs
@@ -137,8 +144,13 @@ class _Readings:
             for count in range(p.node.value.dim() + 1)
             for chosen in combinations(p.node.value.shape, count)
         }
-        whole = {n * f for n in products if n for f in (0.5, 1, 2)}
-        return whole | {1 / n for n in whole}
+        return products - {0, 1}
+
+    @staticmethod
+    def _is_count(factor: float, sizes: Set[int]) -> bool:
+        """Tell whether it is one of the sizes, its half or double, or divides by one of these."""
+        size = max(abs(factor), 1 / abs(factor))
+        return any(same_constant(size, n * f) for n in sizes for f in (0.5, 1, 2))
 
     def _several(
         self, common: float, moved: Mapping[int, float]

@@ -50,7 +50,7 @@ def unnamed(
     for group in groups.values():
         for hand in group:
             search.place(hand)
-        search.place_loop([hand for hand in group if hand.number not in search.new])
+        search.place_loop(group)
     nodes = [n for n in search.new.values() if n.index not in forward.truth]
     final = adopted(forward, whole, list({n.index: n for n in nodes}.values()))
     return [replace(p, forward=final) for p in sorted(search.pairs.values(), key=_position)]
@@ -104,13 +104,16 @@ class _Search:
     def place_loop(self, group: Sequence[HandGradient]) -> None:
         """Find the nodes of a gradient that a loop over time computes again and again, all at once.
 
-        `group` has its last definition first; that is the gradient of the first result.
+        `group` has its last definition first; that is the gradient of the first result. Those of
+        which the node is known say which results they are.
         """
-        readers = {p.number: p for hand in group for p in self._readers(hand)}
-        if len(group) < 2 or not readers or any(hand.number in self.pairs for hand in group):
+        left = [hand for hand in group if hand.number not in self.pairs]
+        readers = {p.number: p for hand in left for p in self._readers(hand)}
+        known = any(h.number in self.pairs and h.number not in self.new for h in group)
+        if len(group) < 2 or not readers or known:
             return
         by_place: dict[tuple[str, Statement], list[Bind]] = {}
-        for node in self._results(group[0]):
+        for node in self._of_shape(group[0]):
             by_place.setdefault((node.name, node.statement), []).append(node)
         best: list[Pair] = []
         most = self._right([], readers.values())
@@ -119,7 +122,12 @@ class _Search:
                 Pair(h.number, h.name, h.binds, self.whole, n, "value")
                 for h, n in zip(group, nodes[::-1], strict=False)
             ]
-            right = self._right(pairs, readers.values()) if len(nodes) >= len(group) else set()
+            if len(pairs) < len(group) or any(
+                self.new.get(p.number, p.node).index != p.node.index for p in pairs
+            ):
+                continue
+            pairs = [p for p in pairs if p.number not in self.new and self._fits_in(p, p.node)]
+            right = self._right(pairs, readers.values())
             if most < right:
                 best, most = pairs, right
         for pair in best:
@@ -147,11 +155,15 @@ class _Search:
         return known and verdict_on(self.whole, hand, node, self.natural.values).right
 
     def _results(self, hand: Definition) -> list[Bind]:
+        """Return the unnamed results that it may be the gradient of, the last one first."""
+        return [b for b in self._of_shape(hand) if self._fits_in(hand, b)]
+
+    def _of_shape(self, hand: Definition) -> list[Bind]:
         """Return the unnamed results of its shape, the last one first."""
         shape = hand.final().value.shape
         nodes = [b for b in self.whole.nodes() if b.index not in self.forward.truth]
         same = [b for b in nodes if b.index in self.whole.truth and b.value.shape == shape]
-        return [b for b in same[::-1] if self._fits_in(hand, b)]
+        return same[::-1]
 
     def _fits_in(self, hand: Definition, node: Bind) -> bool:
         """Tell whether gradients flow that way: from what it reads, to what reads it."""

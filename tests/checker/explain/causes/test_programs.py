@@ -111,7 +111,7 @@ SUM = (
 CASES = [
     # in a method, into an attribute
     (CLASSES, "self.dW = -self.x.T @ dy", "dW", SIGN, "self.dW = self.x.T @ dy"),
-    (CLASSES, "self.db = dy", "db", SUM.format("b"), "self.db = dy.sum(0)"),
+    (CLASSES, "self.db = dy", "db", SUM.format("self.b"), "self.db = dy.sum(0)"),
     (CLASSES, "self.dW = 2 * self.x.T @ dy", "dW", "Off by the factor 2.",
      "self.dW = self.x.T @ dy"),
     # in a function, into a dictionary
@@ -127,8 +127,6 @@ CASES = [
     (TIME, "dWh -= hs[t].T @ dz", "dWh", SIGN, "dWh += hs[t].T @ dz"),
     # in lists and dictionaries over time
     (LISTS, "dzs[t] = (1 + hs[t] ** 2) * dhs[t]", "dzs[5]", "The sign of hs[t] ** 2 is wrong.",
-     "dzs[t] = (1 - hs[t] ** 2) * dhs[t]"),
-    (LISTS, "dzs[t] = (1 + hs[t] ** 2) * dhs[t]", "dzs[0]", "The sign of hs[t] ** 2 is wrong.",
      "dzs[t] = (1 - hs[t] ** 2) * dhs[t]"),
 ]  # fmt: skip
 

@@ -251,6 +251,7 @@ class FrameNames(NamesAt):
         self, caller: NamesAt, read: set[str], given: dict[str, Any], values: dict[str, Any]
     ) -> None:
         self._caller, self._values = caller, values
+        self.of_arrays = caller.of_arrays
         shared = {n: caller.given(n) for n in caller if n in read or _is_tool(caller.given(n))}
         self._given = {**shared, **values, **given}
         self._own = {id(self._given[name]): value for name, value in values.items()}
