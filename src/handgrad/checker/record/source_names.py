@@ -23,15 +23,23 @@ def has_hand_gradients(source: str) -> bool:
 
 def may_have_gradients(source: str) -> bool:
     """Tell, without running it, whether a file may compute gradients by hand under any name."""
-    return has_hand_gradients(source) or bool(_HINTS.search(_AUTOGRAD.sub("", source)))
+    return has_hand_gradients(source) or bool(
+        _HINTS.search(_AUTOGRAD.sub("", _PROSE.sub("", source)))
+    )
 
 
 _AUTOGRAD = re.compile(
     r"requires_grad\w*|no_grad|zero_grad|\w*\.backward\(|set_grad_enabled|enable_grad|retain_grad|"
-    r"autograd|clip_grad\w*|\.grad\b(?!\s*[-+*/]?=)|gradient descent"
+    r"autograd|clip_grad\w*|\.grad\b(?!\s*[-+*/]?=(?!\s*None\b))"
 )
-"""What autograd has to do with gradients, or a comment: no gradient by hand."""
-_HINTS = re.compile(r"grad|delta|def \w*(?:back|bprop)|\w*error\b\s*[-+*]?=", re.IGNORECASE)
+"""What autograd has to do with gradients: no gradient by hand."""
+_PROSE = re.compile(r"'''.*?'''|\"\"\".*?\"\"\"|#[^\n]*", re.DOTALL)
+"""Comments, and texts of several lines."""
+_HINTS = re.compile(
+    r"grad|delta|def \w*(?:back|bprop)|\w*error\b\s*[-+*]?=|[-+]=[^\n]*(?:\.T\b|\.t\(\)|\bdot\()",
+    re.IGNORECASE,
+)
+"""The last: an update with a product by a transpose."""
 _COMPARED = re.compile(r"\w+\(\s*(['\"])\w+\1\s*,\s*(?:d|grad_?)\w+\s*,\s*\w+(?:\.grad)?\s*\)")
 
 
