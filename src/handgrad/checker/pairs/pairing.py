@@ -12,11 +12,12 @@ from torch import Tensor
 
 from handgrad.checker.pairs.backward import BackwardReplay, BackwardRun
 from handgrad.checker.pairs.carried import with_carried
+from handgrad.checker.pairs.ends import with_ends
 from handgrad.checker.pairs.hands import Definition, HandGradient, Pair
 from handgrad.checker.pairs.unnamed import unnamed, without_scratch
 from handgrad.checker.pairs.verdict import Verdict, is_significant, verdict_on
 from handgrad.checker.passes.truth import Pass
-from handgrad.checker.record.trace import Bind
+from handgrad.checker.record.trace import Bind, key_of
 
 _CLIPS = re.compile(r"clip|clamp")
 CLIPPING = re.compile(r"clip|clamp|\w*norm\b|\bmin\(|\blr\b|learning_rate|step_size")
@@ -51,6 +52,7 @@ def paired(forward: Pass, hands: Sequence[HandGradient]) -> Pairing:
     settled = unnamed(whole, hands, pairs, natural)
     if settled and settled[0].forward is not whole:  # what is found now shows what is carried
         settled = with_carried(settled[0].forward, hands, settled, natural)
+    settled = with_ends(settled[0].forward if settled else forward, hands, settled, natural)
     if settled and settled[0].forward is not forward:
         forward = settled[0].forward
         natural = BackwardReplay(forward, settled, substitute=False).run()
@@ -152,7 +154,14 @@ class _Search:
                 continue
             if self.verdict(hand, node).right:
                 matches[id(node.value)] = node
-        return next(iter(matches.values())) if len(matches) == 1 else None
+        found = list(matches.values())
+        if len(found) > 1 and hand.claim == "value" and self._is_read(hand):
+            # z = W @ a + b for one example: the gradients of z and b are equal
+            found = [n for n in found if key_of(n.value) not in self.forward.leaves]
+        return found[0] if len(found) == 1 else None
+
+    def _is_read(self, hand: HandGradient) -> bool:
+        return any(hand.number in reads for reads in self.natural.reads.values())
 
     def _readers_agree(
         self, hand: HandGradient, verdicts: Mapping[int, Verdict], moves: Mapping[int, Bind]

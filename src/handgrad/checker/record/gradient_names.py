@@ -19,6 +19,7 @@ PATTERNS = (
     re.compile(r"(?P<node>.+)\.grad"),
     re.compile(r"g_(?P<node>.+)"),
     re.compile(r"(?P<node>.+)_bar"),
+    re.compile(r"nabla_(?P<node>.+)"),
     re.compile(r"\w+\['d?(?P<node>.+)'\]"),
     re.compile(r"d(?:[LlJE]|[Ll]oss|[Cc]ost)_?d(?P<node>.+)"),
 )
@@ -29,7 +30,9 @@ KEYED = re.compile(r"[dg]\w*\['.+'\]")
 """An entry of a dictionary of gradients; the gradient may also have a name of its own."""
 EACH = "[*]"
 """Follows the name of a list to mean each of its elements."""
-LIKELY = re.compile(r".+\.grad|d_?\w+|grad\w*|\w+_grads?|g_\w+|g[A-Z]\w*")
+LIKELY = re.compile(
+    r"(?:.+\.grad|d_?\w+|grad\w*|\w+_grads?|g_\w+|g[A-Z]\w*|nabla\w*|\w*delta\w*)(?:\[-?\d+\])?"
+)
 """Names of likely gradients whose node has another name: `dh` where h is called a."""
 
 
