@@ -71,6 +71,7 @@ class _Losses:
         start = min(p.end for p in self.passes)
         # before the loss, zeros are a gradient only if something is added to them
         known = [d for d in definitions if d.final().index > start or any(astuple(flows[d.number]))]
+        known = _without_blanks(known, flows)
         return [hand for group in _groups(known, flows) for hand in self._follows(group, flows)]
 
     def _flows(self, definitions: Sequence[Definition]) -> dict[int, _Flow]:
@@ -205,6 +206,21 @@ class _Losses:
             if seen:
                 hands.append(self.naming.hand(replace(definition, binds=seen), forward))
         return hands
+
+
+def _without_blanks(
+    definitions: Sequence[Definition], flows: Mapping[int, _Flow]
+) -> list[Definition]:
+    """Leave out zeros that another definition of the name replaced before anything read them."""
+    read = {n for flow in flows.values() for n in flow.reads}
+    last = {(d.name, d.binds[0].statement.function): d.number for d in definitions}
+    return [
+        d
+        for d in definitions
+        if last[d.name, d.binds[0].statement.function] == d.number
+        or d.number in read
+        or d.final().value.any()
+    ]
 
 
 def _is_forward(definition: Definition, passes: Sequence[ForwardPass]) -> bool:

@@ -205,8 +205,8 @@ class _Search:
 
     def _readers(self, hand: Definition) -> list[Pair]:
         reads, memory = self.natural.reads, key_of(hand.final().value)
-        others = (p for p in self.pairs.values() if p.number != hand.number)
-        if any(key_of(p.final().value) == memory for p in others):
+        others = (p for n, p in self.pairs.items() if n != hand.number)
+        if hand.number in self.pairs and any(key_of(p.final().value) == memory for p in others):
             return []  # db = dz: they may read dz
         return [p for p in self.pairs.values() if hand.number in reads.get(p.number, ())]
 
