@@ -12,6 +12,15 @@ from typing import NamedTuple
 
 from handgrad.checker.pairs.calls import Leads, find_leads
 from handgrad.checker.pairs.factors import alike
+from handgrad.checker.pairs.flows import (
+    Flow,
+    accumulates,
+    covering,
+    discarded,
+    flows_of,
+    groups,
+    without_blanks,
+)
 from handgrad.checker.pairs.hands import Definition, HandGradient
 from handgrad.checker.pairs.naming import Naming
 from handgrad.checker.pairs.pairing import paired
@@ -44,14 +53,6 @@ def hands_by_loss(
     return sorted(_Losses(trace, passes, naming).of(definitions), key=lambda h: h.number)
 
 
-@dataclass(frozen=True, eq=False)
-class _Flow:
-    """What one definition is computed from: memory of the forward passes, other definitions."""
-
-    touched: set[int] = field(default_factory=set)
-    reads: set[int] = field(default_factory=set)
-
-
 class _Count(NamedTuple):
     """How many gradients are right for a pass, and how many but for one factor."""
 
@@ -64,42 +65,22 @@ class _Losses:
     trace: Trace
     passes: Sequence[ForwardPass]
     naming: Naming
+    lost: set[int] = field(default_factory=set)
+    """The gradients that `=` replaced where `+=` was meant."""
 
     def of(self, definitions: Sequence[Definition]) -> list[HandGradient]:
         """Return each definition with its pass."""
-        flows = self._flows(definitions)
+        flows = flows_of(definitions, self.trace, self.passes, self.naming)
         start = min(p.end for p in self.passes)
         # before the loss, zeros are a gradient only if something is added to them
         known = [d for d in definitions if d.final().index > start or any(astuple(flows[d.number]))]
-        known = _without_blanks(known, flows)
-        return [hand for group in _groups(known, flows) for hand in self._follows(group, flows)]
-
-    def _flows(self, definitions: Sequence[Definition]) -> dict[int, _Flow]:
-        """Follow the data from the forward passes to the gradients by hand."""
-        forward = {e.index for p in self.passes for e in p.events if type(e) is Op}
-        memory = {key for p in self.passes for key in (*p.made, *p.leaves)}
-        owner = {b.index: d.number for d in definitions for b in d.binds}
-        flows = {d.number: _Flow() for d in definitions}
-        sources: dict[int, set[int]] = {}
-        finished: dict[int, set[int]] = {}
-        for event in self.trace.events:
-            if type(event) is Op and event.index not in forward:
-                keys = {key_of(t) for t in event.inputs}
-                read = {s for k in keys for s in sources.get(k, {k} & memory)}
-                hands = {n for k in keys for n in finished.get(k, ())}
-                for key in {key_of(t) for t in event.outputs} - memory:  # an updated parameter
-                    sources[key] = sources.get(key, set()) | read
-                    finished[key] = finished.get(key, set()) | hands
-            elif type(event) is Bind and event.index in owner:
-                number, key = owner[event.index], key_of(event.value)
-                flows[number].touched.update(sources.get(key, ()))
-                flows[number].reads.update(finished.get(key, set()) - {number})
-                if self.naming.has_node(event):
-                    sources[key], finished[key] = set(), {number}
-        return flows
+        lost = discarded(known, self.trace, flows)
+        self.lost.update(d.number for loop in lost for d in loop)
+        found = groups(without_blanks(known, flows), flows, lost)
+        return [hand for group in found for hand in self._follows(group, flows)]
 
     def _follows(
-        self, group: Sequence[Definition], flows: Mapping[int, _Flow]
+        self, group: Sequence[Definition], flows: Mapping[int, Flow]
     ) -> list[HandGradient]:
         """Return a group of definitions that read each other, with the loss they follow from."""
         touched = {key for d in group for key in flows[d.number].touched}
@@ -112,16 +93,18 @@ class _Losses:
             late = [d for d in group if d not in early]
             before = self._follows(early, flows) if early else []
             return [*before, *self._right(late, _preferred(equal))]
-        several = _covering(made)
+        several = covering(made)
         whole = merged(self.trace, several)
         if whole is not None:
             count, hands = _judged(whole, self._hands(group, whole))
-            if count.right == len(hands) or any(_accumulates(d, flows, several) for d in group):
+            if count.right == len(hands) or any(
+                d.number in self.lost or accumulates(d, flows, several) for d in group
+            ):
                 return hands
         return self._apart(group, several, flows)
 
     def _is_earlier(
-        self, definition: Definition, forward: ForwardPass, flows: Mapping[int, _Flow]
+        self, definition: Definition, forward: ForwardPass, flows: Mapping[int, Flow]
     ) -> bool:
         """Tell whether it was written before the pass had its loss, and reads nothing of it."""
         last = definition.final().index
@@ -132,7 +115,7 @@ class _Losses:
         self,
         group: Sequence[Definition],
         passes: Sequence[ForwardPass],
-        flows: Mapping[int, _Flow],
+        flows: Mapping[int, Flow],
     ) -> list[HandGradient]:
         """Return each definition with the last of the passes that it is computed from."""
         ends: dict[int, int] = {}
@@ -208,21 +191,6 @@ class _Losses:
         return hands
 
 
-def _without_blanks(
-    definitions: Sequence[Definition], flows: Mapping[int, _Flow]
-) -> list[Definition]:
-    """Leave out zeros that another definition of the name replaced before anything read them."""
-    read = {n for flow in flows.values() for n in flow.reads}
-    last = {(d.name, d.binds[0].statement.function): d.number for d in definitions}
-    return [
-        d
-        for d in definitions
-        if last[d.name, d.binds[0].statement.function] == d.number
-        or d.number in read
-        or d.final().value.any()
-    ]
-
-
 def _is_forward(definition: Definition, passes: Sequence[ForwardPass]) -> bool:
     """Tell whether it is a tensor of a forward pass under a name that reads as a gradient's."""
     first, key = definition.binds[0].index, key_of(definition.final().value)
@@ -244,40 +212,6 @@ def _between(trace: Trace, start: int, naming: Naming) -> dict[int, str]:
         seen |= {id(t) for t in new}
         todo += new
     return found
-
-
-def _groups(
-    definitions: Sequence[Definition], flows: Mapping[int, _Flow]
-) -> list[list[Definition]]:
-    """Return the definitions in groups that read each other."""
-    group = {d.number: [d] for d in definitions}
-    for definition in definitions:
-        for number in flows[definition.number].reads:
-            mine, other = group[definition.number], group[number]
-            if mine is not other:
-                mine += other
-                group |= {d.number: mine for d in other}
-    return list({id(g): sorted(g, key=lambda d: d.number) for g in group.values()}.values())
-
-
-def _accumulates(
-    definition: Definition, flows: Mapping[int, _Flow], passes: Sequence[ForwardPass]
-) -> bool:
-    """Tell whether a gradient is built up in several statements from several of the passes."""
-    flow = flows[definition.number]
-    touched = flow.touched.union(*(flows[n].touched for n in flow.reads))
-    return len(definition.binds) > 1 and sum(bool(touched & p.made) for p in passes) > 1
-
-
-def _covering(made: Mapping[ForwardPass, set[int]]) -> list[ForwardPass]:
-    """Return few passes which together computed what any of them did, in program order."""
-    left = set().union(*made.values())
-    chosen: list[ForwardPass] = []
-    while left:
-        best = max(made, key=lambda p: (len(made[p] & left), p.end))
-        chosen.append(best)
-        left -= made[best]
-    return sorted(chosen, key=lambda p: p.end)
 
 
 def _preferred(passes: Sequence[ForwardPass]) -> Sequence[ForwardPass]:
