@@ -6,10 +6,11 @@ that only this loss was computed from. Where several losses were computed from t
 is the one that backward() ran on or, without backward(), the one that the values are right for.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, field, replace
 from typing import NamedTuple
 
+from handgrad.checker.pairs.backward import BackwardReplay
 from handgrad.checker.pairs.calls import Leads, find_leads
 from handgrad.checker.pairs.factors import alike
 from handgrad.checker.pairs.flows import (
@@ -23,10 +24,10 @@ from handgrad.checker.pairs.flows import (
 )
 from handgrad.checker.pairs.hands import Definition, HandGradient
 from handgrad.checker.pairs.naming import Naming
-from handgrad.checker.pairs.pairing import paired
+from handgrad.checker.pairs.pairing import Pairing, paired
 from handgrad.checker.pairs.shares import with_shares
 from handgrad.checker.pairs.tries import worth_trying
-from handgrad.checker.pairs.verdict import verdict_on
+from handgrad.checker.pairs.verdict import is_right, verdict_on
 from handgrad.checker.passes.forward import LOSSES, ForwardPass, merged
 from handgrad.checker.passes.natural import is_natural
 from handgrad.checker.passes.truth import Pass, differentiated
@@ -88,7 +89,7 @@ class _Losses:
         made = {p: touched & p.made for p in covered}
         best = max(covered, key=lambda p: (len(made[p]), len(covered[p]), p.end))
         equal = [p for p in covered if (made[p], covered[p]) == (made[best], covered[best])]
-        if set().union(*made.values()) <= made[best]:
+        if set().union(*made.values()) <= covered[best]:
             early = [d for d in group if self._is_earlier(d, best, flows)]
             late = [d for d in group if d not in early]
             before = self._follows(early, flows) if early else []
@@ -148,6 +149,8 @@ class _Losses:
         best = self._best(group, own) if own else None
         if natural and (best is None or best[0].right == 0):
             other = self._best(group, natural)
+            if not other[0].alike:
+                other = max(self._by_lines(group, natural), key=lambda found: found[0])
             if best is None or other[0].alike:
                 return other[1] if other[0].alike else []
         assert best is not None
@@ -168,6 +171,17 @@ class _Losses:
                 break
         assert best is not None
         return best
+
+    def _by_lines(
+        self, group: Sequence[Definition], passes: Sequence[ForwardPass]
+    ) -> Iterator[tuple[_Count, list[HandGradient]]]:
+        """Yield the hands for each pass with the number of lines that are right, if most are."""
+        for forward in passes:
+            pairing, hands = _paired(forward, self._hands(group, forward))
+            if pairing is not None:
+                run = BackwardReplay(pairing.forward, pairing.pairs, substitute=True).run()
+                right = sum(is_right(pairing.forward, run.outcomes, p) for p in pairing.pairs)
+                yield _Count(0, right if 2 * right > len(pairing.pairs) else 0), hands
 
     def _refuse_unclear(self, passes: Sequence[ForwardPass]) -> None:
         """Raise CheckError where no name says which number is the loss, and no value does."""
@@ -234,12 +248,21 @@ def _judged(
     forward: ForwardPass, hands: Sequence[HandGradient]
 ) -> tuple[_Count, list[HandGradient]]:
     """Return how many are right for the pass, and the hands with the differentiated pass."""
+    pairing, hands = _paired(forward, hands)
+    if pairing is None:
+        return _Count(0, 0), hands
+    values = pairing.natural.values
+    right = sum(verdict_on(p.forward, p, p.node, values).right for p in pairing.pairs)
+    return _Count(right, alike(pairing)), hands
+
+
+def _paired(
+    forward: ForwardPass, hands: Sequence[HandGradient]
+) -> tuple[Pairing | None, list[HandGradient]]:
+    """Return the pairing, None if the pass does not run, and the hands with that pass."""
     try:
         truth = forward if isinstance(forward, Pass) else differentiated(forward)
     except RuntimeError:
-        return _Count(0, 0), list(hands)
+        return None, list(hands)
     pairing = paired(*with_shares(truth, hands))
-    values = pairing.natural.values
-    right = sum(verdict_on(p.forward, p, p.node, values).right for p in pairing.pairs)
-    count = _Count(right, alike(pairing))
-    return count, [replace(hand, forward=truth) for hand in hands]
+    return pairing, [replace(hand, forward=truth) for hand in hands]

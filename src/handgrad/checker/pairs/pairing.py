@@ -17,6 +17,7 @@ from handgrad.checker.pairs.hands import Definition, HandGradient, Pair
 from handgrad.checker.pairs.unnamed import unnamed, without_scratch
 from handgrad.checker.pairs.verdict import Verdict, is_significant, verdict_on
 from handgrad.checker.passes.truth import Pass
+from handgrad.checker.record.gradient_names import AT_LAYER
 from handgrad.checker.record.trace import Bind, key_of
 
 _CLIPS = re.compile(r"clip|clamp")
@@ -99,12 +100,14 @@ class _Search:
     def moved(self, hands: Sequence[HandGradient], nodes: Mapping[int, Bind]) -> list[Pair]:
         """Return the pairs, gradients moved to the nodes that they are right for."""
         verdicts = {h.number: self.verdict(h, nodes[h.number]) for h in hands if h.number in nodes}
+        wrong = {number for number, verdict in verdicts.items() if not verdict.right}
+        loose = {h.number for h in hands if AT_LAYER.search(h.name)} & wrong
         moves: dict[int, Bind] = {}
         count = -1
         while count < len(moves):
             count = len(moves)
             settled = {n: node for n, node in nodes.items() if n not in moves} | moves
-            taken = {id(node.value) for node in settled.values()}
+            taken = {id(node.value) for n, node in settled.items() if n not in loose}
             for hand in hands:
                 verdict = verdicts.get(hand.number)
                 if hand.number in moves or not _may_move(hand, verdict):

@@ -107,7 +107,7 @@ def find_passes(trace: Trace, hands: Mapping[str, str]) -> list[ForwardPass]:
             if forward is not None:
                 passes[key] = forward
     for bind in trace.of(Bind):
-        if (id(bind.value),) not in passes and _is_loss(bind):
+        if (id(bind.value),) not in passes and is_loss(bind):
             forward = make_pass(trace, (bind.value,), (None,), None, hands)
             if forward is not None:
                 passes[(id(bind.value),)] = forward
@@ -272,7 +272,8 @@ def _is_updated(whole: ForwardPass) -> bool:
     return any(key_of(t) in whole.leaves for e in events if type(e) is Op for t in e.writes)
 
 
-def _is_loss(bind: Bind) -> bool:
+def is_loss(bind: Bind) -> bool:
+    """Tell whether it is a number with the name of a loss."""
     return _is_number(bind) and bind.kind != "param" and bool(LOSSES.search(bind.name.lower()))
 
 

@@ -20,10 +20,14 @@ PATTERNS = (
     re.compile(r"g_(?P<node>.+)"),
     re.compile(r"(?P<node>.+)_bar"),
     re.compile(r"nabla_(?P<node>.+)"),
+    re.compile(r"delta_?(?P<node>.+)"),
+    re.compile(r"(?P<node>.+)_delta"),
     re.compile(r"\w+\['d?(?P<node>.+)'\]"),
     re.compile(r"d(?:[LlJE]|[Ll]oss|[Cc]ost)_?d(?P<node>.+)"),
 )
 """Names of the gradient of a node; the first whose rest is an existing name counts."""
+AT_LAYER = re.compile(r"delta")
+"""Such names say of which layer a gradient is; it is often that of the activation's input."""
 GRADIENTS = re.compile(r"d|g")
 """How the name of a dictionary of gradients begins: grads, g, dparams."""
 KEYED = re.compile(r"[dg]\w*\['.+'\]")
