@@ -107,7 +107,7 @@ def find_passes(trace: Trace, hands: Mapping[str, str]) -> list[ForwardPass]:
             if forward is not None:
                 passes[key] = forward
     for bind in trace.of(Bind):
-        if (id(bind.value),) not in passes and is_loss(bind):
+        if (id(bind.value),) not in passes and _is_loss(bind):
             forward = make_pass(trace, (bind.value,), (None,), None, hands)
             if forward is not None:
                 passes[(id(bind.value),)] = forward
@@ -124,7 +124,7 @@ def last_numbers(
     For files without a tensor named loss. Numbers without any name count where none has one. `but`
     are the ids of numbers that do not count.
     """
-    named = [b.value for b in trace.of(Bind) if _is_number(b) and b.kind != "param"]
+    named = [b.value for b in trace.of(Bind) if is_number(b) and b.kind != "param"]
     computed = [t for e in trace.of(Op) if e.inputs for t in e.outputs
                 if t.dim() == 0 and t.is_floating_point()]  # fmt: skip
     for numbers in (named, computed):
@@ -272,12 +272,12 @@ def _is_updated(whole: ForwardPass) -> bool:
     return any(key_of(t) in whole.leaves for e in events if type(e) is Op for t in e.writes)
 
 
-def is_loss(bind: Bind) -> bool:
-    """Tell whether it is a number with the name of a loss."""
-    return _is_number(bind) and bind.kind != "param" and bool(LOSSES.search(bind.name.lower()))
+def _is_loss(bind: Bind) -> bool:
+    return is_number(bind) and bind.kind != "param" and bool(LOSSES.search(bind.name.lower()))
 
 
-def _is_number(bind: Bind) -> bool:
+def is_number(bind: Bind) -> bool:
+    """Tell whether its value is a single number, as a loss is."""
     return bind.value.dim() == 0 and bind.value.is_floating_point()
 
 

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from handgrad.checker.passes.forward import ForwardPass, find_passes, is_loss, last_numbers
+from handgrad.checker.passes.forward import ForwardPass, find_passes, is_number, last_numbers
 from handgrad.checker.record.trace import Backward, Barrier, Bind, Event, Op, Step, Trace, key_of
 
 SQUARED, CROSS, BINARY = "squared error", "cross-entropy", "binary cross-entropy"
@@ -31,8 +31,9 @@ def add_natural(trace: Trace, hands: Mapping[str, str]) -> bool:
 
     Return whether there are any. The indices of events change.
     """
-    found = list(_Search(trace, set(hands.values())).losses())
-    if not found or _has_loss(trace, found[-1][0]):
+    search = _Search(trace, set(hands.values()))
+    found = list(search.losses())
+    if not found or _has_loss(trace, found[-1][0], search.forward | search.errors):
         return False
     new: list[Event] = []
     for op, name, function, arguments in found:
@@ -49,11 +50,18 @@ def add_natural(trace: Trace, hands: Mapping[str, str]) -> bool:
     return bool(new)
 
 
-def _has_loss(trace: Trace, last: Op) -> bool:
-    """Tell whether the file has a loss, but for one after its last step, that of `last`."""
+def _has_loss(trace: Trace, last: Op, memory: Set[int]) -> bool:
+    """Tell whether the file has a loss, but for one after its last step, that of `last`.
+
+    `memory` depends on the parameters: a number there that has a name is a loss.
+    """
     after = (e.index for e in trace.events if type(e) in (Step, Barrier) and e.index > last.index)
     end = next(after, len(trace))
-    return any(type(e) is Backward or (type(e) is Bind and is_loss(e)) for e in trace.events[:end])
+    return any(
+        type(e) is Backward
+        or (type(e) is Bind and e.kind != "param" and is_number(e) and key_of(e.value) in memory)
+        for e in trace.events[:end]
+    )
 
 
 def with_natural(trace: Trace, hands: Mapping[str, str]) -> list[ForwardPass]:
