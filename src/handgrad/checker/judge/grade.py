@@ -235,8 +235,16 @@ def _reads_after_loss(pair: Pair, other: _State, lost_at: int | None) -> bool:
     """Tell whether a statement of `pair` names `other` after its memory held other values."""
     if lost_at is None:
         return False
-    name = re.compile(rf"\b{re.escape(other.pair.name)}\b")
+    value = other.pair.final().value
+    named = [b for b in pair.forward.trace.of(Bind) if b.value is value and b.kind == "param"]
     binds = [b for b in pair.binds if not b.alias and b.index > lost_at]
     if other.line.alias is not None:  # the writer's own line names it without reading lost values
         binds = [b for b in binds if b.statement.place != other.line.alias.place]
-    return any(name.search(b.statement.text) for b in binds)
+
+    def names(bind: Bind) -> set[str]:
+        """Return what the gradient is called where the statement stands."""
+        return {other.pair.name, *(b.name for b in named if b.call is bind.call)}
+
+    return any(
+        re.search(rf"\b{re.escape(name)}\b", b.statement.text) for b in binds for name in names(b)
+    )

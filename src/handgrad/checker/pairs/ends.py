@@ -68,7 +68,7 @@ class _Search:
             also = {id(b.value) for b in self._inputs(pair.node)}
             common = {number: b for number, b in common.items() if number in also}
         found = [b for b in common.values() if self._is_open(hand, b)]
-        leaves = [b for b in found if key_of(b.value) in self.whole.leaves]
+        leaves = [b for b in found if self._is_leaf(b)]
         if len(leaves) == 1 or len(found) == 1:
             self._settle(hand, (leaves or found)[0])
 
@@ -91,8 +91,12 @@ class _Search:
                 continue
             for leaf in self._inputs(result):
                 significant = self._is_open(hand, leaf) and is_significant(self.whole, leaf)
-                if significant and key_of(leaf.value) in self.whole.leaves:
+                if significant and self._is_leaf(leaf):
                     yield leaf, result
+
+    def _is_leaf(self, node: Bind) -> bool:
+        """Tell whether it is a parameter or data, such as `w = 0.1 * torch.randn(3)`."""
+        return key_of(node.value) in self.whole.leaves or not self._inputs(node)
 
     def _settle(self, hand: HandGradient, node: Bind) -> None:
         self.pairs[hand.number] = self._pair(hand, node)

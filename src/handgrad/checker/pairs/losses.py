@@ -215,7 +215,11 @@ def _between(trace: Trace, start: int, naming: Naming) -> dict[int, str]:
     """Return what gradients by hand are computed from: the names, whatever they are, by id."""
     made: dict[int, Op] = {id(t): e for e in trace.of(Op) if e.index > start for t in e.outputs}
     names = {id(b.value): b.name for b in trace.of(Bind) if b.index > start and b.kind != "param"}
-    todo = [b.value for b in trace.of(Bind) if b.index > start and naming.has_node(b)]
+    todo = [
+        b.value
+        for b in trace.of(Bind)
+        if b.index > start and (naming.has_node(b) or b.name in naming.likely)
+    ]
     seen = {id(t) for t in todo}
     found: dict[int, str] = {}
     while todo:

@@ -184,11 +184,14 @@ class _Search:
 def _differentiable(forward: Pass, hand: HandGradient) -> HandGradient:
     """Return the gradient without the candidates that the loss does not depend on (detached).
 
-    Nor can it be that of a whole buffer which the forward pass filled row by row, of a row's shape.
+    Nor can it be that of a whole buffer which the forward pass filled row by row, of a row's shape,
+    or of a tensor with another shape than its own if others of that name have its shape.
     """
     if hand.claim == "name" and any(_is_row(forward, hand, node) for node in hand.candidates):
         return replace(hand, candidates=[], claim="value")
     known = [node for node in hand.candidates if node.index in forward.truth]
+    shape = hand.final().value.shape
+    known = [node for node in known if node.value.shape == shape] or known
     return hand if len(known) == len(hand.candidates) else replace(hand, candidates=known)
 
 
