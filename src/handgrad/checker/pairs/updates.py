@@ -12,6 +12,8 @@ from handgrad.checker.record.trace import Bind, Op, key_of
 
 _WHOLE = ("copy_", "zero_", "fill_")
 """Functions that replace all that a tensor held."""
+_RESETS = ("zero", "fill", "copy", "imul", "mul")
+"""Functions that may set the whole of a tensor to 0, as `*= 0` does."""
 
 
 def keeps_state(forward: ForwardPass, value: Tensor, until: int) -> bool:
@@ -42,14 +44,21 @@ def _replaces(op: Op) -> bool:
     return name in _WHOLE or op.func is torch.Tensor.zero_
 
 
+def _name(op: Op) -> str:
+    return str(getattr(op.func, "__name__", "")).strip("_")
+
+
 def resets(forward: Pass, pair: Pair, last: Bind) -> bool:
     """Tell whether a statement only sets a used gradient to 0, as before the next step."""
-    before = pair.binds[-2]
+    before, key = pair.binds[-2], key_of(last.value)
     if forward.trace.at(last.value, last.index).any():
+        return False
+    makers = reversed(forward.trace.events[: last.index])
+    maker = next((e for e in makers if type(e) is Op and key in map(key_of, e.writes)), None)
+    if maker is None or not (_replaces(maker) or _name(maker) in _RESETS):
         return False
     if not forward.trace.at(before.value, before.index).any():
         return False
-    key = key_of(last.value)
     later = (e for e in forward.trace.events[last.index + 1 :] if type(e) is Op)
     first = next((e for e in later if any(key_of(t) == key for t in e.inputs)), None)
     return first is None or bool(first.writes)  # nothing reads the 0 but what adds to it

@@ -12,6 +12,7 @@ from handgrad.checker.record.trace import Barrier, Bind, Compared, Op, key_of
 from handgrad.checker.records import Note, Place
 from handgrad.checker.report.entries.evidence import NoteEvidence, Remark
 from handgrad.checker.report.entries.factors import kept_factor, natural_loss
+from handgrad.checker.report.entries.rows import correction
 from handgrad.text import listed
 
 
@@ -236,13 +237,13 @@ def on_gradient(grade: Grade) -> Iterator[tuple[str, str]]:
                 f"gives a wrong result."
             ),
         )
-    if grade.fit is not None:
+    if grade.fit is not None and grade.verdict == "shape":
         expected = tuple(grade.hand.forward.truth[node.index].shape)
         yield (
             "HG210",
             (
                 f"{name} has shape {tuple(grade.value.shape)}, {node.name} has shape {expected}: "
-                f"{grade.fit.correction} corrects it."
+                f"{correction(grade, grade.fit)} corrects it."
             ),
         )
 
