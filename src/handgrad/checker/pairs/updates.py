@@ -29,13 +29,13 @@ def keeps_state(forward: ForwardPass, value: Tensor, until: int) -> bool:
             continue
         if event.index < forward.start:
             return any(t.numel() > 1 and t.is_floating_point() for t in event.outputs)
-        if not event.writes or _replaces(event):
+        if not event.writes or replaces(event):
             wanted -= made
         wanted |= {key_of(t) for t in event.inputs if t.numel() > 1} - inside - made
     return False
 
 
-def _replaces(op: Op) -> bool:
+def replaces(op: Op) -> bool:
     """Tell whether an operation writes to the whole tensor, whatever it held before."""
     name = getattr(op.func, "__name__", "")
     if name == "__setitem__":
@@ -55,7 +55,7 @@ def resets(forward: Pass, pair: Pair, last: Bind) -> bool:
         return False
     makers = reversed(forward.trace.events[: last.index])
     maker = next((e for e in makers if type(e) is Op and key in map(key_of, e.writes)), None)
-    if maker is None or not (_replaces(maker) or _name(maker) in _RESETS):
+    if maker is None or not (replaces(maker) or _name(maker) in _RESETS):
         return False
     if not forward.trace.at(before.value, before.index).any():
         return False

@@ -13,6 +13,7 @@ from handgrad.checker.records import Note, Place
 from handgrad.checker.report.entries.evidence import NoteEvidence, Remark
 from handgrad.checker.report.entries.factors import kept_factor, natural_loss
 from handgrad.checker.report.entries.rows import correction
+from handgrad.checker.report.entries.training import ascends, too_early
 from handgrad.text import listed
 
 
@@ -207,6 +208,8 @@ NOTES: Mapping[str, Callable[[NoteEvidence], Iterator[Remark]]] = {
     "HG217": clipped,
     "HG222": kept_factor,
     "HG223": natural_loss,
+    "HG224": ascends,
+    "HG226": too_early,
 }
 
 
