@@ -24,6 +24,7 @@ from handgrad.checker.record.source_names import may_have_gradients as may_have_
 from handgrad.checker.record.trace import Bind
 from handgrad.checker.records import CellError, Listing, Note, Row
 from handgrad.checker.report.entries.shuffles import unread_shuffles
+from handgrad.checker.report.entries.training import not_reset
 from handgrad.checker.report.entries.unreached import with_shapes, with_unreached
 from handgrad.checker.report.entries.unwritten import unwritten
 from handgrad.checker.report.report import Report
@@ -116,6 +117,7 @@ class Session:
             raise CheckError(f"{file}: {error}") from error
         rows: list[Row] = []
         notes = unread_shuffles(self._read()) + self._unrecorded() + self._unpaired()
+        notes += not_reset(self.recorder.trace)
         edges: list[tuple[str, str]] = []
         mishaps = Mishaps()
         for forward in sorted({hand.forward for hand in hands}, key=lambda p: p.end):

@@ -120,6 +120,12 @@ class _State:
         return self.line.wrong and not self.unfinished and self.probe.reads is None
 
     @property
+    def lacks_sum(self) -> bool:
+        """Whether the gradient is right only once it is summed: no slip, but another value."""
+        truth = self.pair.forward.truth[self.pair.node.index]
+        return self.judged.value.numel() > truth.numel()
+
+    @property
     def reads(self) -> frozenset[int]:
         return self.line.reads if self.probe.reads is None else self.probe.reads
 
@@ -163,6 +169,8 @@ def _blamed(states: Mapping[int, _State], lines: JudgedLines) -> list[Grade]:
             roots[number] = False
             upstream = lost
         verdict: VerdictName = "shape" if state.line.fit is not None else state.judged.verdict
+        if verdict == "shape" and state.lacks_sum:
+            verdict = "wrong"
         blamed_on: tuple[Pair, ...] = ()
         if not roots[number] and verdict not in ("exact", "rounding"):
             culprits = [other for other in upstream if roots[other.pair.number]]

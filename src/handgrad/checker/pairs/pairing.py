@@ -15,6 +15,7 @@ from handgrad.checker.pairs.carried import with_carried
 from handgrad.checker.pairs.ends import with_ends
 from handgrad.checker.pairs.hands import Definition, HandGradient, Pair
 from handgrad.checker.pairs.unnamed import unnamed, without_scratch
+from handgrad.checker.pairs.updates import adds_decay, is_step, resets
 from handgrad.checker.pairs.verdict import Verdict, is_significant, verdict_on
 from handgrad.checker.passes.truth import Pass
 from handgrad.checker.record.gradient_names import AT_LAYER
@@ -126,10 +127,11 @@ class _Search:
 
     def without_clipping(self, pair: Pair) -> Pair:
         """Return the pair without the clippings that changed it after it was finished."""
+        pair = self._until_used(pair)
         binds, end = pair.binds, len(pair.binds)
         while end > 1 and binds[end - 1].kind == "update" and _clips(binds[end - 1]):
             end -= 1
-        if end == len(binds):
+        if end == len(binds) or pair.clipped is not None:
             return pair
         before = replace(pair, binds=binds[:end])
         outright = all(b.alias or _CLIPS.search(b.statement.text) for b in binds[end:])
@@ -137,6 +139,20 @@ class _Search:
             return pair
         changed = not self.verdict(pair, pair.node).right
         return replace(before, clipped=binds[end].statement if changed else None)
+
+    def _until_used(self, pair: Pair) -> Pair:
+        """Return the pair without what makes it the step of an update, or resets it afterwards."""
+        *before, last = pair.binds
+        if not before or last.kind != "update":
+            return pair
+        shorter = replace(pair, binds=before)
+        if resets(self.forward, pair, last):
+            return self._until_used(shorter)
+        if is_step(self.forward, pair.node, last) and not self.verdict(pair, pair.node).right:
+            return shorter if self.verdict(shorter, pair.node).right else pair
+        if adds_decay(self.forward, pair.node, last) and self.verdict(shorter, pair.node).right:
+            return replace(shorter, clipped=last.statement)
+        return pair
 
     def _may_be(self, hand: HandGradient, node: Bind) -> bool:
         truth, value = self.forward.truth.get(node.index), hand.final().value

@@ -47,6 +47,8 @@ def update_of(trace: Trace, value: Tensor, statement: Statement) -> Update | Non
         if inner is None:
             break
         scaled, factor = True, factor * number
+        if inner is levels[-1]:  # scaled in-place: it may have been a gradient of its own before
+            break
         levels.append(inner)
     inner_factor = 1.0 if maker is None else _factor_inside(trace, maker)
     unscaled = not scaled and inner_factor == 1.0
