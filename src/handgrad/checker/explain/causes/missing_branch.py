@@ -25,6 +25,8 @@ from torch import Tensor
 
 from handgrad.checker.explain.search.counts import count_named, factors
 from handgrad.checker.explain.search.finding import Finding
+from handgrad.checker.explain.search.grammar import terms
+from handgrad.checker.explain.search.grammar.edit import edited
 from handgrad.checker.explain.search.scene import ConsumerShare
 from handgrad.checker.explain.search.shares import consumer_node
 from handgrad.checker.explain.search.suspect import Suspect
@@ -36,12 +38,15 @@ NAME = "missing branch"
 ORDER = 210
 MANY = 8
 """With more consumers than this (a loop over time), only single ones and all but one are tried."""
+JOINED = ((terms.with_name, "The sum lacks {was}."),)
 FEW = 4
 """Number of names in the consumer's line that are tried as a factor of the upstream gradient."""
 
 
 def find(suspect: Suspect) -> Finding | None:
     """Compare the result with the correct gradient minus one or more contributions."""
+    if suspect.through:
+        return edited(suspect, JOINED)
     if _is_zeros(suspect):
         return _unfilled(suspect)
     lost = _lost(suspect)

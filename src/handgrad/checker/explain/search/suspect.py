@@ -14,6 +14,7 @@ from handgrad.checker.closeness import close
 from handgrad.checker.explain.search.edits import Text
 from handgrad.checker.explain.search.finding import Finding
 from handgrad.checker.explain.search.names import NamesAt
+from handgrad.checker.explain.search.rates import at_any_rate
 from handgrad.checker.explain.search.runner import NOTHING, LineRunner
 from handgrad.checker.explain.search.scene import BackwardContext, ConsumerShare, Scene, View
 from handgrad.checker.explain.search.unit import Unit, calls_only_libraries
@@ -24,7 +25,7 @@ from handgrad.checker.passes.truth import Pass
 from handgrad.checker.record.instrument import Statement
 from handgrad.checker.record.trace import Bind
 
-TRIES = 600
+TRIES = 900
 """So many lines are run in the place of one; at large sizes fewer, see WORK."""
 WORK = 1e9
 """Elements that may be computed in search of one line's cause: some seconds of one core."""
@@ -54,6 +55,8 @@ class Suspect:
     backward: BackwardContext
     frame: Mapping[str, object] | None = None
     """For a line inside a called function: the user's values of the names there."""
+    through: bool = False
+    """Whether it makes no gradient that is known, but what a line below makes one of."""
     _tried: dict[str, bool] = field(default_factory=dict)
     _made: dict[int, Tensor] = field(default_factory=dict)
     kept: dict[Callable[..., Any], Any] = field(default_factory=dict)
@@ -189,6 +192,10 @@ class Suspect:
             return False
         return self._once(text, lambda: all(self._right(text, view) for view in self.trials))
 
+    def result(self, text: str) -> Tensor | None:
+        """Return the gradient with `text` instead of the statement."""
+        return self._run(text, self.views[0])
+
     def would(self, text: str, rest: str | None = None) -> bool:
         """Tell the same where the user's own statement cannot run again, or before another rest."""
         return all(self._right(text, view, rest) for view in range(len(self.views)))
@@ -241,6 +248,9 @@ class Suspect:
         right = self.views[view].right
         if value.shape != right.shape or value.is_complex():
             return False
+        part = self.forward.parts_of.get(id(self.hand.node.value))
+        if part is not None and part.within is None:
+            value = at_any_rate(value, right)
         if view == 0:
             return formula_is_right(value.double(), right, self.noise, self.dtype)
         return close(value.double(), right)
@@ -280,7 +290,8 @@ class Suspect:
 
     def _alone(self, text: str, view: View, given: Mapping[str, Any] = NOTHING) -> Tensor | None:
         source = text if self.unit is None else self.unit.source(text)
-        return view.runner.run(source, self._target, view.before, given)
+        before = view.memory if view.before is None else view.before
+        return view.runner.run(source, self._target, before, {**view.given, **given})
 
     @property
     def _target(self) -> str:

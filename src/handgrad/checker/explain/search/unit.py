@@ -75,10 +75,14 @@ class Unit:
     indent: str = ""
     tail: str = ""
     loop: int | None = None
+    above: bool = False
+    """Whether the statement that makes the gradient is one of the lines below it."""
 
     def source(self, text: str) -> str:
         """Return the source to run with `text` instead of the statement."""
-        if isinstance(self.tree, ast.Return) and not self.head:
+        if self.above:
+            pass
+        elif isinstance(self.tree, ast.Return) and not self.head:
             text = f"{RETURNED} ={text.removeprefix('return')}"
         elif self.target == RETURNED:  # the step of an update
             text = f"{RETURNED} = {text.partition('=')[2]}"
@@ -129,6 +133,7 @@ def calls_only_libraries(tree: ast.AST, names: NamesAt) -> bool:
     functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
     defined = {function.name for function in functions} | set(_methods(tree))
     inner = {name for function in functions for name in _locals(function)}
+    inner |= {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and _is_set(n)}
     for node in ast.walk(tree):
         if isinstance(node, _NEVER):
             return False
@@ -138,6 +143,10 @@ def calls_only_libraries(tree: ast.AST, names: NamesAt) -> bool:
         ):
             return False
     return True
+
+
+def _is_set(name: ast.Name) -> bool:
+    return isinstance(name.ctx, ast.Store)
 
 
 def _methods(tree: ast.AST) -> Iterator[str]:
@@ -152,7 +161,7 @@ def _locals(function: ast.FunctionDef) -> Iterator[str]:
     for node in ast.walk(function):
         if isinstance(node, ast.arg):
             yield node.arg
-        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+        elif isinstance(node, ast.Name) and _is_set(node):
             yield node.id
 
 
