@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
+from handgrad.checker.explain.above import binds_above, lines_above
 from handgrad.checker.explain.called import InFunction, called_names, in_functions, site_of, words
 from handgrad.checker.explain.causes import AS_IT_RAN, CAUSES, LATE, Cause, softmax_cross_entropy
 from handgrad.checker.explain.search.finding import Explanation, Finding
@@ -16,7 +17,6 @@ from handgrad.checker.explain.search.probabilities import of_probabilities
 from handgrad.checker.explain.search.scene import BackwardContext, Scene, SceneReplay
 from handgrad.checker.explain.search.suspect import Suspect
 from handgrad.checker.explain.search.unexplained import unexplained
-from handgrad.checker.explain.search.unnamed import unnamed_binds, unnamed_suspects
 from handgrad.checker.explain.search.written import with_line
 from handgrad.checker.judge.cut import Cut
 from handgrad.checker.judge.grade import Grade, Graded
@@ -64,16 +64,14 @@ def explain(graded: Graded) -> Explanations:
     blamed = _blamed_functions(roots, calling, backward)
     moved = {number for line in blamed for number in line.numbers}
     found |= {line.numbers[0]: line.explanation for line in blamed}
-    above: list[InFunction] = []
     for grade in roots:
         if grade.hand.number in moved:
             continue
         explanation = _of_call(grade, backward) or _first(list(suspects(grade, backward)))
-        if _is_open(explanation) and (line := _of_unnamed(grade, backward)) is not None:
-            above, explanation = [*above, line], line.explanation
         if explanation is not None:
             found[grade.hand.number] = explanation
-    above = [_shared(line, roots, found) for line in above]
+    above = lines_above(grades, found, backward, in_function)
+    found |= {line.numbers[0]: line.explanation for line in above}
     return Explanations(found, imprecise, [*blamed, *above])
 
 
@@ -85,37 +83,6 @@ def _blamed_functions(
         return in_functions([g for g in roots if g.root], calling, backward, in_function)
     except Exception:
         return ()
-
-
-def _is_open(explanation: Explanation | None) -> bool:
-    """Tell whether a gradient has no cause yet."""
-    return explanation is None or explanation.code is None
-
-
-def _of_unnamed(grade: Grade, backward: BackwardContext) -> InFunction | None:
-    """Explain a line by an edit of one above it, whose result belongs to no node."""
-    for suspect in unnamed_suspects(grade, backward) if grade.unjudged else ():
-        try:
-            explanation = in_function(suspect, True)
-        except Exception:
-            return None
-        if explanation is not None:
-            return InFunction((grade.hand.number,), suspect.statement, explanation)
-    return None
-
-
-def _shared(
-    line: InFunction, roots: Sequence[Grade], found: Mapping[int, Explanation]
-) -> InFunction:
-    """Return the line with all gradients that read what it makes and have no cause of their own."""
-    read = [
-        grade.hand.number
-        for grade in roots
-        if grade.hand.number not in line.numbers
-        and _is_open(found.get(grade.hand.number))
-        and any(bind.statement == line.statement for bind in unnamed_binds(grade))
-    ]
-    return replace(line, numbers=(*line.numbers, *read))
 
 
 def _of_call(grade: Grade, backward: BackwardContext) -> Explanation | None:
@@ -256,7 +223,7 @@ def _backward(graded: Graded, to_explain: Sequence[Grade]) -> BackwardContext:
     wanted = {b.index for binds in groups for b in (binds[0], binds[-1])}
     wanted |= {g.hand.own_final().index for g in to_explain}
 
-    watched = [bind for g in to_explain if g.unjudged for bind in unnamed_binds(g)]
+    watched = binds_above(graded.grades)
 
     def scene(truth: Mapping[int, Tensor] | None, dtype: torch.dtype | None) -> Scene:
         replay = SceneReplay(forward, pairs, wanted, corrections, truth, dtype, watched)

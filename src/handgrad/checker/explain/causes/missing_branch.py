@@ -28,7 +28,7 @@ from handgrad.checker.explain.search.finding import Finding
 from handgrad.checker.explain.search.grammar import terms
 from handgrad.checker.explain.search.grammar.edit import edited
 from handgrad.checker.explain.search.scene import ConsumerShare
-from handgrad.checker.explain.search.shares import consumer_node
+from handgrad.checker.explain.search.shares import consumer_node, is_off_by
 from handgrad.checker.explain.search.suspect import Suspect
 from handgrad.checker.explain.search.written import addition
 from handgrad.checker.record.trace import Bind
@@ -98,7 +98,7 @@ def _lost(suspect: Suspect) -> tuple[ConsumerShare, ...]:
     sizes = range(1, len(parts)) if len(parts) <= MANY else (1, len(parts) - 1)
     for size in sizes:
         for lost in combinations(parts, size):
-            if suspect.is_off_by([], lost):
+            if is_off_by(suspect, [], lost):
                 return lost
     return ()
 

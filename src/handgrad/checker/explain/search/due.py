@@ -1,7 +1,6 @@
 """What the correct gradient is made of, in the user's names: contributions, operands, slopes."""
 
 import ast
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import torch
@@ -22,6 +21,8 @@ from handgrad.checker.write.compose.references import spelled
 
 MOST = 12
 """Operands that are tried in the place of one expression."""
+FAR = 40
+"""Operations on the way to a gradient that is read; with more, up to the next name."""
 PAIRS, SAMPLE = 32, 4096
 """How many inputs and outputs, and elements of each, are compared to recognise a function."""
 
@@ -76,24 +77,37 @@ def slopes(suspect: Suspect) -> list[Slope]:
 
     A function is recognised by its values, however the forward pass spells it.
     """
-    ops = forward_ops(suspect)
-    if suspect.through:
-        ops = [e for e in suspect.forward.events if type(e) is Op]
+    ops = _ops(suspect)
     inputs = [t for op in ops for t in op.inputs if t.is_floating_point()]
     inputs = list({id(t): t for t in [suspect.node.value, *inputs]}.values())[-PAIRS:]
     made = {id(t): t for op in ops for t in op.outputs if t.is_floating_point()}
     names, found = _called(suspect), dict[str, Slope]()
     for y in list(made.values())[-PAIRS:]:
         bind = next((b for b in suspect.forward.nodes() if b.value is y), None)
-        for x in inputs:
+        for x in sorted(inputs, key=lambda t: id(t) not in names):
             known = id(x) in names or id(y) in names
             if known and x.shape == y.shape and x is not y and x.numel() > 1:
-                for slope in _slopes(suspect, x, y, bind):
+                slope = _slope(suspect, x, y, bind)
+                if slope is not None:
                     found.setdefault(slope.text, slope)
+                    break
     return list(found.values())
 
 
-def _slopes(suspect: Suspect, x: Tensor, y: Tensor, bind: Bind | None) -> Iterator[Slope]:
+def _ops(suspect: Suspect) -> list[Op]:
+    """Return the operations from the node to the tensors whose gradients the line reads."""
+    if suspect.through:
+        return [e for e in suspect.forward.events if type(e) is Op]
+    read = {id(hand.node.value) for hand in suspect.reads}
+    made, found = {id(suspect.node.value)}, list[Op]()
+    for event in suspect.forward.events if read else ():
+        if type(event) is Op and any(id(t) in made for t in event.inputs):
+            found.append(event)
+            made |= {id(t) for t in event.outputs} - read
+    return found if len(found) <= FAR else forward_ops(suspect)
+
+
+def _slope(suspect: Suspect, x: Tensor, y: Tensor, bind: Bind | None) -> Slope | None:
     names = _called(suspect)
     over, out = names.get(id(x)), names.get(id(y))
     inner, outer = (t.detach().reshape(-1)[:SAMPLE].double() for t in (x, y))
@@ -108,8 +122,8 @@ def _slopes(suspect: Suspect, x: Tensor, y: Tensor, bind: Bind | None) -> Iterat
         if torch.allclose(row.function(inner), outer, rtol=1e-5, atol=1e-8, equal_nan=True):
             line = bind.statement.text if bind is not None else ""
             short = line if line and "\n" not in line and len(line) <= 80 else None
-            yield Slope(text.format(x=over, y=out), over or out, short)
-            return
+            return Slope(text.format(x=over, y=out), over or out, short)
+    return None
 
 
 @once

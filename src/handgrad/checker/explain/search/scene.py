@@ -61,7 +61,7 @@ class SceneReplay(BackwardReplay):
     ) -> None:
         super().__init__(forward, hands, True, corrections, truth)
         self.replay.dtype = dtype
-        self.wanted = set(wanted)
+        self.wanted = set(wanted) | {bind.index for bind in watched}
         self.watched = watched
         """Assignments of tensors that belong to no node: their moments are wanted too."""
         self.scene = Scene(fixed=self.result.irreplaceable)

@@ -1,7 +1,7 @@
 """One statement to blame: the gradient it computes, the correct one, and trials of other lines."""
 
 import ast
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import ModuleType
@@ -57,6 +57,8 @@ class Suspect:
     """For a line inside a called function: the user's values of the names there."""
     through: bool = False
     """Whether it makes no gradient that is known, but what a line below makes one of."""
+    others: tuple["Suspect", ...] = ()
+    """The same line, as others read what it makes."""
     _tried: dict[str, bool] = field(default_factory=dict)
     _made: dict[int, Tensor] = field(default_factory=dict)
     kept: dict[Callable[..., Any], Any] = field(default_factory=dict)
@@ -190,7 +192,13 @@ class Suspect:
         """Tell whether `text` instead of the statement is correct in every scene."""
         if self.text is None or text == self.text.text:
             return False
-        return self._once(text, lambda: all(self._right(text, view) for view in self.trials))
+        return self._once(
+            text,
+            lambda: (
+                all(self._right(text, view) for view in self.trials)
+                and all(other.corrects(text) for other in self.others)
+            ),
+        )
 
     def result(self, text: str) -> Tensor | None:
         """Return the gradient with `text` instead of the statement."""
@@ -254,15 +262,6 @@ class Suspect:
         if view == 0:
             return formula_is_right(value.double(), right, self.noise, self.dtype)
         return close(value.double(), right)
-
-    def is_off_by(self, extra: Sequence[ConsumerShare], lost: Sequence[ConsumerShare]) -> bool:
-        """Tell whether, in every scene, it contains the `extra` once more and lacks the `lost`."""
-        views = range(len(self.views))
-        known = all(len(part.values) >= len(views) for part in (*extra, *lost))
-        if not known or self.made.shape != self.right.shape:
-            return False
-        off = [sum(p.values[i] for p in lost) - sum(p.values[i] for p in extra) for i in views]
-        return all(self.is_right(self.makes(i) + off[i], i) for i in views)
 
     def _right(self, text: str, view: int, rest: str | None = None) -> bool:
         found = self._run(text, self.views[view], rest)

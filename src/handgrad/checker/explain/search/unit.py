@@ -1,6 +1,7 @@
 """A statement as text that can run again: alone, or with the loop around it."""
 
 import ast
+import re
 import textwrap
 from collections.abc import Iterator, Set
 from dataclasses import dataclass
@@ -102,7 +103,7 @@ def unit_of(
     if parsed is None or not isinstance(parsed.tree, _SIMPLE):
         return None
     tree = parsed.tree
-    target = _target(tree, statement, name) if binds_name else RETURNED
+    target = _target(tree, statement, name) if binds_name else _returned(tree, name)
     if target == RETURNED and not isinstance(tree, ast.Return | ast.AugAssign):
         return None
     if not looped:
@@ -201,6 +202,13 @@ def _target(tree: ast.stmt, statement: Statement, name: str) -> str:
         if named and node.attr == name:  # type: ignore[attr-defined]
             return ast.unparse(node)
     return name
+
+
+def _returned(tree: ast.stmt, name: str) -> str:
+    """Return the expression for one of the values that a function returns: `backward()[1]`."""
+    at = re.search(r"\(\)\[(\d+)\]$", name)
+    several = isinstance(getattr(tree, "value", None), ast.Tuple)
+    return f"{RETURNED}[{at[1]}]" if at is not None and several else RETURNED
 
 
 def _loop_around(body: Body, statement: Statement, first: Statement) -> ast.For | None:

@@ -5,7 +5,7 @@
 """
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from handgrad.checker.explain.search.gather import suspects_of
@@ -17,7 +17,7 @@ from handgrad.checker.judge.grade import Grade
 from handgrad.checker.judge.statements import grouped
 from handgrad.checker.record.trace import Bind
 
-_SIMPLE = ast.Assign | ast.AugAssign | ast.AnnAssign | ast.Expr | ast.Return
+_SIMPLE = ast.Assign | ast.AugAssign | ast.AnnAssign | ast.Expr | ast.Return | ast.Pass
 
 
 def unnamed_binds(grade: Grade) -> list[Bind]:
@@ -32,9 +32,11 @@ def unnamed_binds(grade: Grade) -> list[Bind]:
     return list(found.values())
 
 
-def unnamed_suspects(grade: Grade, backward: BackwardContext) -> Iterator[Suspect]:
-    """Yield a suspect for each of them."""
-    for bind in unnamed_binds(grade):
+def suspects_above(
+    grade: Grade, backward: BackwardContext, binds: Iterable[Bind]
+) -> Iterator[Suspect]:
+    """Yield a suspect for each assignment above what a gradient is made of."""
+    for bind in binds:
         for reader in suspects_of(grade, backward):
             unit = _unit(bind, reader, grade)
             if unit is not None:

@@ -90,6 +90,8 @@ def factors(suspect: Suspect, text: Text) -> Iterator[Edit]:
     for node in text.of(ast.Constant):
         value: Any = node.value if type(node.value) in (int, float) else 0
         for factor in dict.fromkeys([2, 0.5, -1, *plain]) if value else ():
+            if type(value) is int and value * factor != int(value * factor):
+                continue  # a count stays one
             digits = like(text.segment(node), value * factor)
             yield Edit(text.replace(node, digits), _off(_spoken(1 / factor)))
     for factor in plain:
