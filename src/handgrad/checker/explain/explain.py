@@ -70,7 +70,7 @@ def explain(graded: Graded) -> Explanations:
         explanation = _of_call(grade, backward) or _first(list(suspects(grade, backward)))
         if explanation is not None:
             found[grade.hand.number] = explanation
-    above = lines_above(grades, found, backward, in_function)
+    above = _lines_above(grades, found, backward)
     found |= {line.numbers[0]: line.explanation for line in above}
     return Explanations(found, imprecise, [*blamed, *above])
 
@@ -81,6 +81,16 @@ def _blamed_functions(
     """Return the lines inside functions that are to blame; none if looking for them raises."""
     try:
         return in_functions([g for g in roots if g.root], calling, backward, in_function)
+    except Exception:
+        return ()
+
+
+def _lines_above(
+    grades: Sequence[Grade], found: Mapping[int, Explanation], backward: BackwardContext
+) -> Sequence[InFunction]:
+    """Return the lines above that are to blame; none if looking for them raises."""
+    try:
+        return lines_above(grades, found, backward, in_function)
     except Exception:
         return ()
 

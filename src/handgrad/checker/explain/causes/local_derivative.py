@@ -41,6 +41,7 @@ from handgrad.checker.explain.search.shares import (
     upstream,
 )
 from handgrad.checker.explain.search.suspect import Suspect
+from handgrad.checker.record.trace import Op
 
 CODE = "HG109"
 NAME = "local derivative"
@@ -67,7 +68,27 @@ def find(suspect: Suspect) -> Finding | None:
         right = agreed([(part.values[i], above[i]) for i in views if i < len(part.values)])
         if made is not None and right is not None:
             return Finding(_wrong(suspect, part, derivative, made), _fix(suspect, part, derivative))
-    return edited(suspect, EDITS)
+    return _of_node(suspect) or edited(suspect, EDITS)
+
+
+def _of_node(suspect: Suspect) -> Finding | None:
+    """Find the derivative of the function that made the node: a factor of its input's gradient."""
+    y = suspect.node.value
+    for op in suspect.forward.events if suspect.made.shape == y.shape else ():
+        if type(op) is not Op or not any(t is y for t in op.outputs):
+            continue
+        for x in op.inputs:
+            inner, outer = x.detach().double(), y.detach().double()
+            row = derivative_of(inner, outer, op_name(op))
+            if row is None or not same_numbers(suspect.made, row.local(inner, outer)):
+                continue
+            source = next((b.name for b in suspect.forward.nodes() if b.value is x), "its input")
+            return Finding(
+                f"This is the derivative of `{suspect.node.statement.text}`, a factor of the "
+                f"gradient of {source}; the gradient of {suspect.node.name} is what comes from "
+                f"{' and '.join(part.consumer for part in suspect.parts) or 'the loss'}."
+            )
+    return None
 
 
 def _missing(suspect: Suspect, part: ConsumerShare, derivative: Derivative | None) -> str:

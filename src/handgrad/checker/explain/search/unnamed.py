@@ -95,8 +95,11 @@ def _head(bind: Bind, rows: list[ast.stmt], at: int) -> str:
 
 def _rebinds(bind: Bind) -> bool:
     """Tell whether the statement gives the name another value, rather than to change its value."""
-    targets = getattr(ast.parse(bind.statement.text).body[0], "targets", ())
-    return any(isinstance(target, ast.Name) for target in targets)
+    if bind.kind == "param":
+        return True
+    tree = Body(bind.statement).node
+    targets = tree.targets if isinstance(tree, ast.Assign) else []
+    return any(isinstance(target, ast.Name | ast.Tuple) for target in targets)
 
 
 def _views(bind: Bind, unit: Unit, reader: Suspect, backward: BackwardContext) -> Iterator[View]:
@@ -115,10 +118,15 @@ def _views(bind: Bind, unit: Unit, reader: Suspect, backward: BackwardContext) -
 
 
 def _earlier(bind: Bind, reader: Suspect) -> Bind | None:
-    """Return what the name was bound to before, for `delta = delta * (1 - a**2)`."""
+    """Return what the name was bound to before, for `delta = delta * (1 - a**2)`.
+
+    Where the statement changes it in-place, before the line that made it.
+    """
+    events = reader.forward.trace.events[: bind.index]
+    same = (e for e in reversed(events) if type(e) is Bind and e.name == bind.name)
+    found = [e for e in same if e.call is bind.call and not e.alias]
     if not _rebinds(bind):
-        return None
-    for event in reversed(reader.forward.trace.events[: bind.index]):
-        if type(event) is Bind and event.name == bind.name and event.call is bind.call:
-            return event
-    return None
+        while found and not _rebinds(found[0]):
+            found = found[1:]
+        found = found[1:]
+    return found[0] if found else None
