@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
+from handgrad.checker.explain.above import binds_above, lines_above
 from handgrad.checker.explain.called import InFunction, called_names, in_functions, site_of, words
-from handgrad.checker.explain.causes import AS_IT_RAN, CAUSES, UNREAD, Cause, softmax_cross_entropy
+from handgrad.checker.explain.causes import AS_IT_RAN, CAUSES, LATE, Cause, softmax_cross_entropy
 from handgrad.checker.explain.search.finding import Explanation, Finding
 from handgrad.checker.explain.search.gather import suspects
 from handgrad.checker.explain.search.probabilities import of_probabilities
@@ -69,7 +70,9 @@ def explain(graded: Graded) -> Explanations:
         explanation = _of_call(grade, backward) or _first(list(suspects(grade, backward)))
         if explanation is not None:
             found[grade.hand.number] = explanation
-    return Explanations(found, imprecise, blamed)
+    above = _lines_above(grades, found, backward)
+    found |= {line.numbers[0]: line.explanation for line in above}
+    return Explanations(found, imprecise, [*blamed, *above])
 
 
 def _blamed_functions(
@@ -78,6 +81,16 @@ def _blamed_functions(
     """Return the lines inside functions that are to blame; none if looking for them raises."""
     try:
         return in_functions([g for g in roots if g.root], calling, backward, in_function)
+    except Exception:
+        return ()
+
+
+def _lines_above(
+    grades: Sequence[Grade], found: Mapping[int, Explanation], backward: BackwardContext
+) -> Sequence[InFunction]:
+    """Return the lines above that are to blame; none if looking for them raises."""
+    try:
+        return lines_above(grades, found, backward, in_function)
     except Exception:
         return ()
 
@@ -159,7 +172,7 @@ def explained(suspect: Suspect) -> Explanation | None:
     several = len(suspect.grade.blamed.statements) > 1 or bool(suspect.grade.unjudged)
     if not suspect.views:
         return None  # its names were not recorded
-    for cause in (*CAUSES, UNREAD):
+    for cause in (*CAUSES, *LATE):
         finding = _found(cause, suspect)
         if finding is not None:
             return _checked(suspect, cause.code, with_line(suspect, finding))
@@ -220,8 +233,10 @@ def _backward(graded: Graded, to_explain: Sequence[Grade]) -> BackwardContext:
     wanted = {b.index for binds in groups for b in (binds[0], binds[-1])}
     wanted |= {g.hand.own_final().index for g in to_explain}
 
+    watched = binds_above(graded.grades)
+
     def scene(truth: Mapping[int, Tensor] | None, dtype: torch.dtype | None) -> Scene:
-        replay = SceneReplay(forward, pairs, wanted, corrections, truth, dtype)
+        replay = SceneReplay(forward, pairs, wanted, corrections, truth, dtype, watched)
         replay.run()
         return replay.scene
 

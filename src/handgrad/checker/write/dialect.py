@@ -124,7 +124,7 @@ class _Writer:
         if name == "size" and len(node.args) == 1:
             return f"{on(owner, True)}.shape[{on(node.args[0])}]"
         if name in ("pow", "unsqueeze", "expand", "expand_as", "sigmoid", "softmax", "norm",
-                    "index_add_", "one_hot", "double", "float"):  # fmt: skip
+                    "index_add_", "index_put_", "one_hot", "double", "float"):  # fmt: skip
             return _METHODS_COMPOSED[name](self, owner, node)
         return None
 
@@ -217,6 +217,18 @@ def _index_add(writer: _Writer, owner: ast.expr, node: ast.Call) -> str | None:
     return f"{writer._alias}.add.at({writer.of(owner)}, {index}, {value})"
 
 
+def _index_put(writer: _Writer, owner: ast.expr, node: ast.Call) -> str | None:
+    accumulates = any(k.arg == "accumulate" for k in node.keywords)
+    if len(node.args) != 2 or not accumulates or not isinstance(node.args[0], ast.Tuple):
+        return None
+    places = node.args[0].elts
+    index, value = (
+        writer.of(places[0] if len(places) == 1 else node.args[0]),
+        writer.of(node.args[1]),
+    )
+    return f"{writer._alias}.add.at({writer.of(owner)}, {index}, {value})"
+
+
 def _to_float(writer: _Writer, owner: ast.expr, node: ast.Call) -> str:
     return f"{writer.of(owner, True)}.astype(float)"
 
@@ -224,6 +236,6 @@ def _to_float(writer: _Writer, owner: ast.expr, node: ast.Call) -> str:
 _METHODS_COMPOSED: Mapping[str, Callable[..., str | None]] = {
     "pow": _pow, "unsqueeze": _unsqueeze, "expand": _expand, "expand_as": _expand_as,
     "sigmoid": _as_call(_sigmoid), "softmax": _as_call(_softmax), "norm": _norm,
-    "index_add_": _index_add, "one_hot": _as_call(_one_hot), "double": _to_float,
-    "float": _to_float,
+    "index_add_": _index_add, "index_put_": _index_put, "one_hot": _as_call(_one_hot),
+    "double": _to_float, "float": _to_float,
 }  # fmt: skip

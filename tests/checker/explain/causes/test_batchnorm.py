@@ -140,3 +140,45 @@ def test_it_names_the_wrong_term(row_of, program, original, lines, hand, message
 @pytest.mark.parametrize(("program", "original", "lines", "hand"), OTHERS)
 def test_it_leaves_other_mistakes_alone(row_of, program, original, lines, hand) -> None:
     assert row_of(program, original, lines, hand).cause != batchnorm.CODE
+
+
+UNSUMMED = """torch.manual_seed(0)
+n = 8
+h = torch.randn(n, 5, requires_grad=True)
+gain = torch.randn(1, 5)
+mu = h.mean(0, keepdim=True)
+sd = (h.var(0, keepdim=True) + 1e-5)**-0.5
+xn = (h - mu) * sd
+out = gain * xn
+loss = (out**3).sum()
+loss.backward()
+dout = 3 * out**2
+dh = gain * sd / n * (n * dout - {} - n / (n - 1) * xn * {})
+"""
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "said", "fixed"),
+    [
+        ("dout", "(dout * xn).sum(0)", "dout", "xn * (dout * xn).sum(0)"),
+        (
+            "dout",
+            "dout * xn",
+            "dout and n / (n - 1) * xn * dout",
+            "(n / (n - 1) * xn * dout).sum(0) * xn",
+        ),
+    ],
+)
+def test_sums_over_the_batch_that_are_missing(explained, first, second, said, fixed) -> None:
+    row = explained(UNSUMMED.format(first, second), "dh")
+    fixed = fixed if fixed.startswith("(") else f"n / (n - 1) * {fixed}"
+    assert (row.cause, row.message, row.fix) == (
+        batchnorm.CODE,
+        f"batchnorm's closed form: {said} must be summed over the batch.",
+        f"dh = gain * sd / n * (n * dout - dout.sum(0) - {fixed})",
+    )
+
+
+def test_all_sums_over_the_batch_are_right(reported) -> None:
+    rows = reported(UNSUMMED.format("dout.sum(0)", "(dout * xn).sum(0)")).rows
+    assert {row.verdict for row in rows if row.hand} <= {"exact", "rounding"}

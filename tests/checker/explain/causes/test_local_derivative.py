@@ -163,3 +163,24 @@ def test_it_leaves_other_mistakes_alone(small, leaves, forward, backward, cause)
     row = small(leaves, forward, backward)
     assert row.verdict != "exact"
     assert row.cause == cause
+
+
+OF_NODE = """torch.manual_seed(0)
+logits = torch.randn(6, 4, requires_grad=True)
+y = torch.randint(0, 4, (6,))
+probs = F.softmax(logits, 1)
+logprobs = probs.log()
+loss = -logprobs[range(6), y].mean()
+loss.backward()
+dlogprobs = 1 / probs
+"""
+
+
+def test_the_derivative_that_belongs_to_the_step_above(explained) -> None:
+    row = explained(OF_NODE, "dlogprobs")
+    assert (row.cause, row.message, row.fix) == (
+        local_derivative.CODE,
+        "This is the derivative of `logprobs = probs.log()`, a factor of the gradient of probs; "
+        "the gradient of logprobs is what comes from loss.",
+        "dlogprobs = -1 / 6 * F.one_hot(y, logprobs.shape[1])",
+    )

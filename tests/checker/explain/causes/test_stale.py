@@ -78,3 +78,37 @@ def test_it_leaves_other_mistakes_alone(row_of, program, original, lines, hand) 
     row = row_of(program, original, lines, hand)
     assert row.blame == "root"
     assert row.cause not in (stale.CODE, None)
+
+
+NOT_MADE_AGAIN = """import torch
+torch.manual_seed(0)
+w = torch.randn(4, 3, requires_grad=True)
+v = torch.randn(3, 2, requires_grad=True)
+x = torch.randn(6, 4)
+h = torch.tanh(x @ w)
+loss = ((h @ v)**2).sum()
+loss.backward()
+x = torch.randn(6, 4)
+o = torch.tanh(x @ w) @ v
+loss = (o**2).sum()
+loss.backward()
+do = 2 * o
+dv = h.T @ do
+"""
+
+
+def test_a_value_that_the_second_batch_does_not_make_again(explained) -> None:
+    message = (
+        "h is left over from an earlier forward pass (line 6): this one computes its value again, "
+        "but not under that name."
+    )
+    assert_told(
+        explained(NOT_MADE_AGAIN, "dv"), stale.CODE, message, "dv = torch.tanh(x @ w).T @ do", None
+    )
+
+
+def test_a_value_that_the_second_batch_makes_again_is_not_stale(reported) -> None:
+    program = NOT_MADE_AGAIN.replace(
+        "o = torch.tanh(x @ w) @ v", "h = torch.tanh(x @ w)\no = h @ v"
+    )
+    assert [row.verdict for row in reported(program).rows if row.hand] == ["exact", "exact"]

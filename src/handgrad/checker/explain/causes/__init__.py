@@ -15,7 +15,7 @@ from functools import partial
 from importlib import import_module
 from types import ModuleType
 
-from handgrad.checker.explain.causes import precision, upstream_missing
+from handgrad.checker.explain.causes import precision, upstream_missing, wrong_operand
 from handgrad.checker.explain.search.finding import Finding
 from handgrad.checker.explain.search.grammar.edit import edited
 from handgrad.checker.explain.search.suspect import Suspect
@@ -47,5 +47,9 @@ CAUSES: tuple[Cause, ...] = tuple(
 AS_IT_RAN = replace(_cause(precision), find=precision.of_right_formula)
 """For a correct line whose value was wrong: only the dtype is left as the cause."""
 
-UNREAD = replace(_cause(upstream_missing), find=upstream_missing.unread)
-"""For a line that no cause explains: it reads no gradient, and one is due."""
+LATE = (
+    replace(_cause(upstream_missing), find=upstream_missing.unread),
+    replace(_cause(wrong_operand), find=wrong_operand.computed),
+)
+"""For a line that no cause explains: it reads no gradient, and one is due; it computes something
+where a tensor belongs."""

@@ -22,6 +22,7 @@ from handgrad.checker.explain.search.finding import Finding
 from handgrad.checker.explain.search.grammar import terms
 from handgrad.checker.explain.search.grammar.edit import corrected
 from handgrad.checker.explain.search.scene import ConsumerShare
+from handgrad.checker.explain.search.shares import is_off_by
 from handgrad.checker.explain.search.suspect import Suspect
 
 CODE = "HG136"
@@ -31,7 +32,7 @@ ORDER = 30
 
 def find(suspect: Suspect) -> Finding | None:
     """Compare the result with the correct gradient plus one contribution."""
-    again = next((part for part in suspect.parts if suspect.is_off_by([part], [])), None)
+    again = next((part for part in suspect.parts if is_off_by(suspect, [part], [])), None)
     if again is None:
         return _instead(suspect)
     fix = corrected(suspect, terms.without_branch)
@@ -55,7 +56,7 @@ def _instead(suspect: Suspect) -> Finding | None:
     if suspect.statement not in suspect.grade.blamed.twice:
         return None
     for again, lost in permutations(suspect.parts, 2):
-        if suspect.is_off_by([again], [lost]):
+        if is_off_by(suspect, [again], [lost]):
             belongs = f"the contribution through {lost.consumer} belongs here"
             return Finding(f"{_said(suspect, again)}; {belongs}.")
     return Finding(None)  # the report says that it is there already

@@ -19,8 +19,9 @@ from dataclasses import replace
 
 from handgrad.checker.explain.search.counts import fraction, named
 from handgrad.checker.explain.search.finding import Finding
-from handgrad.checker.explain.search.grammar import numbers
+from handgrad.checker.explain.search.grammar import numbers, scales
 from handgrad.checker.explain.search.grammar.edit import edited
+from handgrad.checker.explain.search.scaling import scaled_wrongly
 from handgrad.checker.explain.search.shares import constant, ignores_upstream
 from handgrad.checker.explain.search.suspect import Suspect
 
@@ -33,11 +34,15 @@ EDITS = (
     (numbers.names_formed, "{was}"),
     (numbers.factors, "{was}"),
     (numbers.terms, "{was}"),
+    (scales.scaled_terms, "{was}"),
 )
 
 
 def find(suspect: Suspect) -> Finding | None:
     """Remove, insert or change a number; name the factor by which the whole is wrong."""
+    scaled = scaled_wrongly(suspect)
+    if scaled is not None:
+        return scaled
     off = constant(suspect)
     if ignores_upstream(suspect):
         return None  # whatever number comes back here, it is not this line's

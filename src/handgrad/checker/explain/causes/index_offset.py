@@ -1,6 +1,7 @@
-"""An index is off by one.
+"""An index is off by one, or is another one.
 
-What: the line reads or writes the step before or after, or a range ends one step early.
+What: the line reads or writes the step before or after, or a range ends one step early; or the
+index is that of another place.
 
 Why: the gradient of a value that was read at t - 1 belongs to t - 1. Python counts from 0, and a
 range excludes its end.
@@ -20,7 +21,7 @@ import ast
 from handgrad.checker.explain.search.edits import Text
 from handgrad.checker.explain.search.finding import Finding
 from handgrad.checker.explain.search.grammar.edit import edited, edited_later, edits
-from handgrad.checker.explain.search.grammar.places import moved
+from handgrad.checker.explain.search.grammar.places import moved, other_places
 from handgrad.checker.explain.search.looping import loop_corrects
 from handgrad.checker.explain.search.suspect import Suspect
 from handgrad.checker.explain.search.unit import Body
@@ -30,12 +31,14 @@ CODE = "HG135"
 NAME = "index off by one"
 ORDER = 140
 EDITS = ((moved, "Off by one: use {now} instead of {was}."),)
+OTHERS = ((other_places, "{was} is used where {now} belongs."),)
 
 
 def find(suspect: Suspect) -> Finding | None:
     """Move each index by one, then the ends of the loops around the statement."""
     found = edited(suspect, EDITS) or _in_loop(suspect)
-    return found or edited_later(suspect, EDITS) or _range(suspect)
+    found = found or edited_later(suspect, EDITS) or _range(suspect)
+    return found or edited(suspect, OTHERS)
 
 
 def _in_loop(suspect: Suspect) -> Finding | None:

@@ -1,6 +1,8 @@
 """The local derivative is missing, or belongs to another function.
 
-What: the upstream gradient is there, but its factor, the local derivative, is missing or wrong.
+What: the upstream gradient is there, but its factor, the local derivative, is missing or wrong, in
+the line as a whole or in one part of it. A mask that compares the gradient instead of the forward
+value is such a factor.
 
 Why: a gradient is the local derivative times the upstream gradient. For h = tanh(x) the local
 derivative is 1 - h**2; for y = a * b it is the other factor.
@@ -23,8 +25,10 @@ from handgrad.checker.closeness import same_numbers
 from handgrad.checker.explain.search.derivatives import DERIVATIVES, Derivative, derivative_of
 from handgrad.checker.explain.search.edits import Text
 from handgrad.checker.explain.search.finding import Finding
-from handgrad.checker.explain.search.grammar.edit import corrected
+from handgrad.checker.explain.search.grammar import factors, slopes
+from handgrad.checker.explain.search.grammar.edit import corrected, edited
 from handgrad.checker.explain.search.grammar.factors import reads_name, sloped, upside_down
+from handgrad.checker.explain.search.indices import indexed
 from handgrad.checker.explain.search.powers import powers
 from handgrad.checker.explain.search.scene import ConsumerShare
 from handgrad.checker.explain.search.shares import (
@@ -37,10 +41,17 @@ from handgrad.checker.explain.search.shares import (
     upstream,
 )
 from handgrad.checker.explain.search.suspect import Suspect
+from handgrad.checker.record.trace import Op
 
 CODE = "HG109"
 NAME = "local derivative"
 ORDER = 400
+EDITS = (
+    (slopes.mask_of_forward, "The mask compares {was}; it must compare {now}, a forward value."),
+    (slopes.other_slope, "{was} is used where the local derivative belongs: {now}."),
+    (factors.product_for_sum, "{was} adds where the chain rule multiplies: {now}."),
+    (slopes.with_slope, "The local derivative is missing: {was} must be multiplied by {now}."),
+)
 
 
 def find(suspect: Suspect) -> Finding | None:
@@ -57,17 +68,37 @@ def find(suspect: Suspect) -> Finding | None:
         right = agreed([(part.values[i], above[i]) for i in views if i < len(part.values)])
         if made is not None and right is not None:
             return Finding(_wrong(suspect, part, derivative, made), _fix(suspect, part, derivative))
+    return _of_node(suspect) or edited(suspect, EDITS)
+
+
+def _of_node(suspect: Suspect) -> Finding | None:
+    """Find the derivative of the function that made the node: a factor of its input's gradient."""
+    y = suspect.node.value
+    for op in suspect.forward.events if suspect.made.shape == y.shape else ():
+        if type(op) is not Op or not any(t is y for t in op.outputs):
+            continue
+        for x in op.inputs:
+            inner, outer = x.detach().double(), y.detach().double()
+            row = derivative_of(inner, outer, op_name(op))
+            if row is None or not same_numbers(suspect.made, row.local(inner, outer)):
+                continue
+            source = next((b.name for b in suspect.forward.nodes() if b.value is x), "its input")
+            return Finding(
+                f"This is the derivative of `{suspect.node.statement.text}`, a factor of the "
+                f"gradient of {source}; the gradient of {suspect.node.name} is what comes from "
+                f"{' and '.join(part.consumer for part in suspect.parts) or 'the loss'}."
+            )
     return None
 
 
 def _missing(suspect: Suspect, part: ConsumerShare, derivative: Derivative | None) -> str:
-    node, line = suspect.node.name, forward_line(suspect, part.consumer)
+    line, (node, consumer) = forward_line(suspect, part.consumer), _names(suspect, part)
     message = (
-        f"The local derivative is missing: this is {part.hand} alone, as if {part.consumer} were "
+        f"The local derivative is missing: this is {part.hand} alone, as if {consumer} were "
         f"{node} itself."
     )
     if derivative is not None:
-        slope = _slope(derivative, node, part.consumer)
+        slope = _slope(derivative, node, consumer)
         return f"{message} The derivative of `{line or derivative.name}` is {slope}."
     power = _power(suspect, part)
     if power is not None:
@@ -81,8 +112,7 @@ def _wrong(
     derivative: Derivative | None,
     made: tuple[Tensor, Tensor],
 ) -> str:
-    node, consumer = suspect.node.name, part.consumer
-    line = forward_line(suspect, consumer)
+    line, (node, consumer) = forward_line(suspect, part.consumer), _names(suspect, part)
     where = f"in `{line}`" if line else f"of {consumer} by {node}"
     if derivative is None:
         return (
@@ -116,6 +146,11 @@ def _slope(derivative: Derivative, x: str, y: str) -> str:
     return text if len(text) <= 60 else f"that of {derivative.name}"
 
 
+def _names(suspect: Suspect, part: ConsumerShare) -> tuple[str, str]:
+    """Return what the node and its consumer are called where the statement stands."""
+    return indexed(suspect, suspect.node.name), indexed(suspect, part.consumer)
+
+
 def known(suspect: Suspect, part: ConsumerShare) -> Derivative | None:
     """Return the derivative if the consumer is one elementwise function of the node."""
     consumer = suspect.names.get(part.consumer)
@@ -137,18 +172,19 @@ def _recognised(
     got, at = made
     if x is None or y is None or x.shape != got.shape or y.shape != got.shape:
         return None
-    for text, value in ((f"the output {part.consumer}", y), (f"the input {suspect.node.name}", x)):
+    node, consumer = _names(suspect, part)
+    for text, value in ((f"the output {consumer}", y), (f"the input {node}", x)):
         if _is(got, value, at):
             return f"{text} itself"
-    slope = derivative.text.format(x=part.consumer, y=suspect.node.name)
+    slope = derivative.text.format(x=consumer, y=node)
     crossed = derivative.local(y, x)
     if _is(got, crossed, at):
         if "{y}" in derivative.text:
-            return f"{slope}, the input {suspect.node.name} for the output {part.consumer}"
-        return f"{slope}, the output {part.consumer} for the input {suspect.node.name}"
+            return f"{slope}, the input {node} for the output {consumer}"
+        return f"{slope}, the output {consumer} for the input {node}"
     for row in DERIVATIVES:
         if row is not derivative:
-            for value, whose in ((x, suspect.node.name), (y, part.consumer)):
+            for value, whose in ((x, node), (y, consumer)):
                 if _is(got, row.local(value, row.function(value)), at):
                     return f"the derivative of {row.name} at {whose}"
     return None
@@ -163,7 +199,8 @@ def _fix(suspect: Suspect, part: ConsumerShare, derivative: Derivative | None) -
         return None
     slope = _power(suspect, part)
     if slope is None and derivative is not None:
-        slope = derivative.text.format(x=suspect.node.name, y=part.consumer)
+        x, y = _names(suspect, part)
+        slope = derivative.text.format(x=x, y=y)
     sides = corrected(suspect, upside_down)
     if slope is None or sides is not None:
         return sides

@@ -25,8 +25,10 @@ from torch import Tensor
 
 from handgrad.checker.explain.search.counts import count_named, factors
 from handgrad.checker.explain.search.finding import Finding
+from handgrad.checker.explain.search.grammar import terms
+from handgrad.checker.explain.search.grammar.edit import edited
 from handgrad.checker.explain.search.scene import ConsumerShare
-from handgrad.checker.explain.search.shares import consumer_node
+from handgrad.checker.explain.search.shares import consumer_node, is_off_by
 from handgrad.checker.explain.search.suspect import Suspect
 from handgrad.checker.explain.search.written import addition
 from handgrad.checker.record.trace import Bind
@@ -36,12 +38,15 @@ NAME = "missing branch"
 ORDER = 210
 MANY = 8
 """With more consumers than this (a loop over time), only single ones and all but one are tried."""
+JOINED = ((terms.with_name, "The sum lacks {was}."),)
 FEW = 4
 """Number of names in the consumer's line that are tried as a factor of the upstream gradient."""
 
 
 def find(suspect: Suspect) -> Finding | None:
     """Compare the result with the correct gradient minus one or more contributions."""
+    if suspect.through:
+        return edited(suspect, JOINED)
     if _is_zeros(suspect):
         return _unfilled(suspect)
     lost = _lost(suspect)
@@ -93,7 +98,7 @@ def _lost(suspect: Suspect) -> tuple[ConsumerShare, ...]:
     sizes = range(1, len(parts)) if len(parts) <= MANY else (1, len(parts) - 1)
     for size in sizes:
         for lost in combinations(parts, size):
-            if suspect.is_off_by([], lost):
+            if is_off_by(suspect, [], lost):
                 return lost
     return ()
 

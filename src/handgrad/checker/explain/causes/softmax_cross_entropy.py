@@ -40,6 +40,7 @@ from handgrad.checker.explain.search.finding import Finding
 from handgrad.checker.explain.search.grammar.edit import Edit, edited, edited_later
 from handgrad.checker.explain.search.grammar.terms import regrouped
 from handgrad.checker.explain.search.paths import terms
+from handgrad.checker.explain.search.scaling import scaled_wrongly
 from handgrad.checker.explain.search.suspect import Suspect
 from handgrad.checker.explain.search.written import addition
 
@@ -61,7 +62,8 @@ def find(suspect: Suspect) -> Finding | None:
     if fit is None or all(is_near(c, 1.0) for c in fit.times):
         return None
     if fit.overall is not None:
-        return _overall(suspect, fit.overall)
+        other = scaled_wrongly(suspect) is not None  # constant_factor says by what
+        return None if other else _overall(suspect, fit.overall)
     if any(not term.name for term in fit.lost):
         return _one_hot(suspect, fit)
     return _one(suspect, fit)

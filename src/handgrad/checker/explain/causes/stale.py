@@ -37,9 +37,14 @@ ORDER = 90
 
 def find(suspect: Suspect) -> Finding | None:
     """Name what changed between the forward pass and the line."""
-    found = changed(suspect, "left over", "rebound")
+    found = changed(suspect, "left over", "rebound", "earlier")
     if found is None:
         return None
+    if found.how == "earlier":
+        return Finding(
+            f"{found.name} is left over from an earlier forward pass{set_at(suspect, found)}: this "
+            "one computes its value again, but not under that name."
+        )
     return _left_over(suspect, found) if found.how == "left over" else _rebound(suspect, found)
 
 

@@ -18,19 +18,31 @@ Right:
 from handgrad.checker.explain.search.exchanged import belongs_to
 from handgrad.checker.explain.search.finding import Finding
 from handgrad.checker.explain.search.grammar.edit import edited
-from handgrad.checker.explain.search.grammar.names import other_names
+from handgrad.checker.explain.search.grammar.names import (
+    due_for_computed,
+    due_operands,
+    other_names,
+)
 from handgrad.checker.explain.search.shares import is_upstream_alone
 from handgrad.checker.explain.search.suspect import Suspect
 
 CODE = "HG107"
 NAME = "wrong operand"
 ORDER = 280
+_MESSAGE = "{was} is used where {now} belongs."
+EDITS = ((other_names, _MESSAGE), (due_operands, _MESSAGE))
+COMPUTED = ((due_for_computed, _MESSAGE),)
 
 
 def find(suspect: Suspect) -> Finding | None:
     """Try every other tensor for each name; then compare the whole with the other gradients."""
-    exchanged = edited(suspect, ((other_names, "{was} is used where {now} belongs."),))
+    exchanged = edited(suspect, EDITS)
     return exchanged or _crossed(suspect)
+
+
+def computed(suspect: Suspect) -> Finding | None:
+    """Try the tensors of the correct gradient for what the line computes on the way."""
+    return edited(suspect, COMPUTED)
 
 
 def _crossed(suspect: Suspect) -> Finding | None:

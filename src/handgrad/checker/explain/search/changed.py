@@ -16,13 +16,16 @@ from torch import Tensor
 
 from handgrad.checker.explain.search.names import is_float
 from handgrad.checker.explain.search.once import once
+from handgrad.checker.explain.search.shares import op_name
 from handgrad.checker.explain.search.suspect import Suspect
 from handgrad.checker.record.carriers import tensor_of
 from handgrad.checker.record.gradient_names import hand_names
-from handgrad.checker.record.trace import Bind
+from handgrad.checker.record.trace import Bind, Op
 from handgrad.checker.records import Place
 
-How = Literal["overwritten", "rebuilt", "rebound", "left over"]
+MOST = 200
+"""Operations of the forward pass in which the value of a name is looked for."""
+How = Literal["overwritten", "rebuilt", "rebound", "left over", "earlier"]
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,8 @@ def _candidates(suspect: Suspect, name: str) -> Iterator[Changed]:
         yield from _of_node(suspect, name, now, node, count)
     elif (old := _left_over(suspect, name, now)) is not None:
         yield Changed(name, "left over", now, None, (suspect.forward.truth[old.index],), old)
+    elif others := list(_made_again(suspect, name, now)):
+        yield from (Changed(name, "earlier", now, None, (other,) * count) for other in others)
     elif (then := _in_forward(suspect, name)) is not None and not _same(now, then[0]):
         yield Changed(name, "rebound", now, then[0], then * count)
 
@@ -100,6 +105,21 @@ def _of_node(suspect: Suspect, name: str, now: Any, node: Bind, count: int) -> I
         how = "rebuilt" if isinstance(now, Tensor) and now.is_floating_point() else "rebound"
     then = suspect.backward.replayed.get(node.value, end).detach()
     yield Changed(name, how, now, node.value, (then,) * count, node)
+
+
+def _made_again(suspect: Suspect, name: str, now: Any) -> Iterator[Tensor]:
+    """Yield what this forward pass computes as another one computed the value of the name."""
+    forward = suspect.forward
+    made = [op for op in forward.trace.of(Op) if any(t is now for t in op.outputs)]
+    if not made or not is_float(now) or made[0].index >= forward.end:
+        return
+    own = [event for event in forward.events if type(event) is Op]
+    if any(value is now for op in own for value in (*op.inputs, *op.outputs)):
+        return
+    for op in own[-MOST:]:
+        for value in op.outputs:
+            if op_name(op) == op_name(made[0]) and value.shape == now.shape:
+                yield suspect.backward.replayed.get(value, forward.end + 1).detach()
 
 
 def _left_over(suspect: Suspect, name: str, now: Any) -> Bind | None:

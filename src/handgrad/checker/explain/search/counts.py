@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from handgrad.checker.closeness import CONSTANTS, same_constant
-from handgrad.checker.explain.search.edits import number
+from handgrad.checker.explain.search.edits import number, references
 from handgrad.checker.explain.search.shares import forward_lines, forward_ops, op_name
 from handgrad.checker.explain.search.suspect import Suspect
 from handgrad.checker.record.trace import Bind
@@ -259,8 +259,15 @@ def _is(found: object, value: float) -> bool:
 
 
 def shapes(suspect: Suspect, value: float) -> list[str]:
-    """Return an expression of the node's or its consumers' sizes for this number: `x.shape[0]`."""
-    nodes = _nodes(suspect)
-    found = [f"{node.name}.shape[{i}]" for node in nodes for i, size in
-             enumerate(node.value.shape) if size == value]  # fmt: skip
-    return found[:1] or [f"{n.name}.numel()" for n in nodes if n.value.numel() == value][:1]
+    """Return an expression of a tensor's size for this number: `x.shape[0]`.
+
+    The tensor is the node or one of its consumers, or else one that the statement reads.
+    """
+    names = [node.name for node in _nodes(suspect)]
+    if suspect.text is not None:
+        names += [ast.unparse(node) for node in references(suspect.text.tree)]
+    tensors = {name: suspect.value(name) for name in dict.fromkeys(names)}
+    known = {name: t for name, t in tensors.items() if isinstance(t, Tensor) and t.dim()}
+    found = [f"{name}.shape[{i}]" for name, tensor in known.items()
+             for i, size in enumerate(tensor.shape) if size == value]  # fmt: skip
+    return found[:1] or [f"{n}.numel()" for n, t in known.items() if t.numel() == value][:1]

@@ -13,6 +13,7 @@ _OPERATOR = re.compile(r"[\s)]*?(\s*(?:\*\*|//|<<|>>|[-+*/@%&|^])\s*)[\s(]*")
 _SIGNS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.MatMult: "@", ast.Pow: "**",
           ast.FloorDiv: "//", ast.Mod: "%", ast.BitAnd: "&", ast.BitOr: "|", ast.BitXor: "^",
           ast.LShift: "<<", ast.RShift: ">>"}  # fmt: skip
+REFERENCES = ast.Name | ast.Attribute | ast.Subscript
 MODULES = frozenset({"torch", "F"})
 Patch = tuple[int, int, str]
 """Where a part of the text begins and ends, and what is to stand there."""
@@ -198,3 +199,20 @@ def _parsed(source: str) -> ast.expr:
 def number(value: float) -> str:
     """Return a number as one would type it."""
     return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else f"{value:.6g}"
+
+
+def references(tree: ast.AST) -> Iterator[ast.expr]:
+    """Yield the names, attributes and indexed tensors of an expression, the longest of each."""
+    if isinstance(tree, REFERENCES):
+        root: ast.expr = tree
+        while isinstance(root, ast.Attribute | ast.Subscript):
+            root = root.value
+        if isinstance(root, ast.Name):
+            turned = isinstance(tree, ast.Attribute) and tree.attr in ("T", "mT", "shape")
+            if turned and isinstance(tree, ast.Attribute):
+                yield from references(tree.value)
+            else:
+                yield tree
+            return
+    for child in ast.iter_child_nodes(tree):
+        yield from references(child)

@@ -73,12 +73,24 @@ class NamesAt:
         """Return the value of a name in the user's own run."""
         return self._given[name]
 
+    def value_of(self, value: Tensor) -> Tensor:
+        """Return what one of the user's tensors held, as the run has it."""
+        return self._tensor(value)
+
     def indices(self) -> dict[str, Tensor]:
         """Return the index tensors by name."""
         given = self._given.items()
         return {
             n: v for n, v in given if isinstance(v, Tensor) and v.dtype == torch.int64 and v.dim()
         }
+
+    def contents(self, name: str) -> dict[str, Any]:
+        """Return the attributes of an object of the user's, by name."""
+        value = self._given.get(name)
+        if isinstance(value, (*_PLAIN, Tensor)) or of_library(value) or is_array(value):
+            return {}
+        held = self.held(value)
+        return held if isinstance(held, dict) and not isinstance(value, dict) else {}
 
     def before(self, bind: Bind) -> "NamesAt":
         """Return the names at another moment of the same run."""

@@ -8,6 +8,7 @@ for batchnorm; layernorm reduces the last dimension, and its gain stands inside 
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import combinations, pairwise
 
 import torch
 from torch import Tensor
@@ -28,7 +29,10 @@ from handgrad.checker.explain.search.finding import Finding
 from handgrad.checker.explain.search.paths import terms
 from handgrad.checker.explain.search.suspect import Suspect
 from handgrad.checker.write.closed_forms import closed_form
+from handgrad.text import listed
 
+GAINS = 8
+"""Tensors that are tried as the gain."""
 _EPS = ("1e-5", "1e-6", "1e-8", "1e-3", "1e-12")
 
 
@@ -125,9 +129,11 @@ def _scales(factor: Tensor, a: Tensor, b: Tensor) -> bool:
 
 def _gains(suspect: Suspect, x: Tensor) -> list[str]:
     """Return the names of tensors that may be the gain: one number per column."""
-    names = [n for n, b in suspect.names.items() if b.value.numel() == x.shape[-1]
-             and b.value.dim() > 0 and b.value.shape[-1] == x.shape[-1]]  # fmt: skip
-    return names[:4]
+    known = {n: b.value for n, b in suspect.names.items()}
+    known |= {n: v for n, v in tensors(suspect).items() if n not in known}
+    names = [n for n, v in known.items() if v.numel() == x.shape[-1]
+             and v.dim() > 0 and v.shape[-1] == x.shape[-1]]  # fmt: skip
+    return names[:GAINS]
 
 
 def wrong_terms(suspect: Suspect, block: str) -> Finding | None:
@@ -137,6 +143,9 @@ def wrong_terms(suspect: Suspect, block: str) -> Finding | None:
         return _other_form(suspect, block)
     if all(is_near(c, 1.0) for c in fit.times):
         return None
+    unsummed = _unsummed(suspect, block)
+    if unsummed is not None:
+        return unsummed
     fix = suspect.first(rescaled(suspect, fit))
     if fix is None:
         fix = suspect.first(norm_lines(suspect))
@@ -149,6 +158,9 @@ def _other_form(suspect: Suspect, block: str) -> Finding | None:
     text = suspect.text
     if text is None or text.value is None:
         return None
+    unsummed = _unsummed(suspect, block)
+    if unsummed is not None:
+        return unsummed
     names = dict.fromkeys([*_gains(suspect, suspect.node.value), *_named_parts(suspect)])
     products = [n for n in text.of(ast.BinOp) if isinstance(n.op, ast.Mult | ast.Div)]
     for part in dict.fromkeys([text.value, *summands(text.value), *products]):
@@ -164,6 +176,28 @@ def _other_form(suspect: Suspect, block: str) -> Finding | None:
         "through the mean and the variance."
     )
     return Finding(message, whole)
+
+
+def _unsummed(suspect: Suspect, block: str) -> Finding | None:
+    """Find the terms that are not summed over what is normalised: one of them, or two."""
+    text, dim = suspect.text, along(suspect)
+    if text is None or text.value is None or dim is None:
+        return None
+    parts = [n for n in text.of(ast.expr) if isinstance(n, ast.Name | ast.BinOp)]
+    values = {id(n): suspect.value(text.segment(n)) for n in parts if n is not text.value}
+    parts = [n for n in parts if getattr(values.get(id(n)), "shape", None) == suspect.right.shape]
+    how = "0" if dim == 0 else "-1, keepdim=True"
+    over = "the batch" if dim == 0 else "the last dimension"
+    for size in (1, 2):
+        for some in combinations(parts, size):
+            patches = [text.patch(n, f"{text.atom(n)}.sum({how})") for n in some]
+            ends = sorted(patch[:2] for patch in patches)
+            if all(a[1] <= b[0] for a, b in pairwise(ends)) and suspect.corrects(
+                fix := text.patched(patches)
+            ):
+                names = listed([text.segment(n) for n in some])
+                return Finding(f"{block}'s closed form: {names} must be summed over {over}.", fix)
+    return None
 
 
 def _named_parts(suspect: Suspect) -> Iterator[str]:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from handgrad.checker.explain.search.names import NamesAt
 from handgrad.checker.explain.search.runner import LineRunner
-from handgrad.checker.pairs.backward import BackwardReplay
+from handgrad.checker.pairs.backward import BackwardReplay, BackwardRun
 from handgrad.checker.pairs.hands import Definition, Pair
 from handgrad.checker.passes.replay import Replay
 from handgrad.checker.passes.truth import Pass
@@ -32,6 +32,8 @@ class Moment:
     before: Tensor | None
     after: Tensor
     loops: Mapping[int, NamesAt]
+    memory: Tensor | None = None
+    """What was in the target's memory before, of another gradient: `dh[h <= 0] = 0` makes da."""
 
 
 @dataclass
@@ -55,12 +57,16 @@ class SceneReplay(BackwardReplay):
         corrections: Mapping[int, Tensor],
         truth: Mapping[int, Tensor] | None = None,
         dtype: torch.dtype | None = torch.float64,
+        watched: Sequence[Bind] = (),
     ) -> None:
         super().__init__(forward, hands, True, corrections, truth)
         self.replay.dtype = dtype
-        self.wanted = set(wanted)
+        self.wanted = set(wanted) | {bind.index for bind in watched}
+        self.watched = watched
+        """Assignments of tensors that belong to no node: their moments are wanted too."""
         self.scene = Scene(fixed=self.result.irreplaceable)
         binds = [b for hand in hands for b in hand.binds]
+        self._memory: dict[int, Tensor] = {}
         self._changing = {key_of(b.value) for b in binds}
         scoped = (b.index for b in binds if b.scope is not None and b.scope.names)
         self._last = max(scoped, default=None)
@@ -72,21 +78,41 @@ class SceneReplay(BackwardReplay):
         for event in events.values():
             if type(event) is Op:
                 self._changing.update(key_of(t) for t in event.writes)
+        events |= {bind.index: bind for bind in self.watched}
         return [events[i] for i in sorted(events)]
+
+    def run(self) -> BackwardRun:
+        """Run it, and return what it produced."""
+        for event in self.events():
+            if type(event) is Op:
+                self._execute(event)
+            elif type(event) is Bind and event.index in self.owner:
+                self._named(event, self.owner[event.index])
+            elif type(event) is Bind and self.replay.is_live(event.value):
+                value = self.replay.get(event.value, event.index)
+                names = self._names(event)
+                self.scene.moments[event.index] = Moment(names, None, value, self._loops(event))
+        return self.result
 
     def _named(self, bind: Bind, hand: Definition) -> None:
         if bind.index in self.wanted and bind.scope is not None:
             self.scene.moments[bind.index] = self._moment(bind, hand)
         super()._named(bind, hand)
+        if hand.number in self.latest:
+            self._memory[key_of(bind.value)] = self.latest[hand.number]
         if bind.index == self._last:
             self.scene.late = self._names(bind)
 
     def _moment(self, bind: Bind, hand: Definition) -> Moment:
         after = self.replay.get(bind.value, bind.index).clone()
         before = self.latest.get(hand.number)
+        loops = self._loops(bind)
+        memory = self._memory.get(key_of(bind.value)) if bind.kind == "update" else None
+        return Moment(self._names(bind), before, after, loops, memory)
+
+    def _loops(self, bind: Bind) -> dict[int, NamesAt]:
         scopes = bind.scope.loops if bind.scope is not None else {}
-        loops = {line: self._names(bind, scope) for line, scope in scopes.items() if scope.names}
-        return Moment(self._names(bind), before, after, loops)
+        return {line: self._names(bind, scope) for line, scope in scopes.items() if scope.names}
 
     def _names(self, bind: Bind, scope: Scope | None = None) -> NamesAt:
         return NamesAt(self.replay, bind, self._changing, scope)
@@ -112,6 +138,9 @@ class View:
     """Runs the gradient's later statements, where the last of them stands."""
     before: Tensor | None
     right: Tensor
+    memory: Tensor | None = None
+    given: Mapping[str, Tensor] = field(default_factory=dict)
+    """Values of names before the statement, where it gives them others."""
 
 
 @dataclass

@@ -1,5 +1,7 @@
 """How the gradient that a statement computes relates to the correct one, in every scene."""
 
+from collections.abc import Sequence
+
 from torch import Tensor
 
 from handgrad.checker.closeness import same_constant, same_numbers
@@ -41,6 +43,18 @@ def constant(suspect: Suspect) -> float | None:
     if not found or not all(same_constant(factor, found[-1]) for factor in found):
         return None
     return None if same_constant(found[-1], 1) else found[-1]
+
+
+def is_off_by(
+    suspect: Suspect, extra: Sequence[ConsumerShare], lost: Sequence[ConsumerShare]
+) -> bool:
+    """Tell whether, in every scene, it contains the `extra` once more and lacks the `lost`."""
+    views = range(len(suspect.views))
+    known = all(len(part.values) >= len(views) for part in (*extra, *lost))
+    if not known or suspect.made.shape != suspect.right.shape:
+        return False
+    off = [sum(p.values[i] for p in lost) - sum(p.values[i] for p in extra) for i in views]
+    return all(suspect.is_right(suspect.makes(i) + off[i], i) for i in views)
 
 
 def agreed(pairs: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor] | None:

@@ -1,7 +1,7 @@
 """One statement to blame: the gradient it computes, the correct one, and trials of other lines."""
 
 import ast
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import ModuleType
@@ -14,6 +14,7 @@ from handgrad.checker.closeness import close
 from handgrad.checker.explain.search.edits import Text
 from handgrad.checker.explain.search.finding import Finding
 from handgrad.checker.explain.search.names import NamesAt
+from handgrad.checker.explain.search.rates import at_any_rate
 from handgrad.checker.explain.search.runner import NOTHING, LineRunner
 from handgrad.checker.explain.search.scene import BackwardContext, ConsumerShare, Scene, View
 from handgrad.checker.explain.search.unit import Unit, calls_only_libraries
@@ -24,7 +25,7 @@ from handgrad.checker.passes.truth import Pass
 from handgrad.checker.record.instrument import Statement
 from handgrad.checker.record.trace import Bind
 
-TRIES = 600
+TRIES = 900
 """So many lines are run in the place of one; at large sizes fewer, see WORK."""
 WORK = 1e9
 """Elements that may be computed in search of one line's cause: some seconds of one core."""
@@ -54,6 +55,10 @@ class Suspect:
     backward: BackwardContext
     frame: Mapping[str, object] | None = None
     """For a line inside a called function: the user's values of the names there."""
+    through: bool = False
+    """Whether it makes no gradient that is known, but what a line below makes one of."""
+    others: tuple["Suspect", ...] = ()
+    """The same line, as others read what it makes."""
     _tried: dict[str, bool] = field(default_factory=dict)
     _made: dict[int, Tensor] = field(default_factory=dict)
     kept: dict[Callable[..., Any], Any] = field(default_factory=dict)
@@ -187,7 +192,17 @@ class Suspect:
         """Tell whether `text` instead of the statement is correct in every scene."""
         if self.text is None or text == self.text.text:
             return False
-        return self._once(text, lambda: all(self._right(text, view) for view in self.trials))
+        return self._once(
+            text,
+            lambda: (
+                all(self._right(text, view) for view in self.trials)
+                and all(other.corrects(text) for other in self.others)
+            ),
+        )
+
+    def result(self, text: str) -> Tensor | None:
+        """Return the gradient with `text` instead of the statement."""
+        return self._run(text, self.views[0])
 
     def would(self, text: str, rest: str | None = None) -> bool:
         """Tell the same where the user's own statement cannot run again, or before another rest."""
@@ -241,18 +256,12 @@ class Suspect:
         right = self.views[view].right
         if value.shape != right.shape or value.is_complex():
             return False
+        part = self.forward.parts_of.get(id(self.hand.node.value))
+        if part is not None and part.within is None:
+            value = at_any_rate(value, right)
         if view == 0:
             return formula_is_right(value.double(), right, self.noise, self.dtype)
         return close(value.double(), right)
-
-    def is_off_by(self, extra: Sequence[ConsumerShare], lost: Sequence[ConsumerShare]) -> bool:
-        """Tell whether, in every scene, it contains the `extra` once more and lacks the `lost`."""
-        views = range(len(self.views))
-        known = all(len(part.values) >= len(views) for part in (*extra, *lost))
-        if not known or self.made.shape != self.right.shape:
-            return False
-        off = [sum(p.values[i] for p in lost) - sum(p.values[i] for p in extra) for i in views]
-        return all(self.is_right(self.makes(i) + off[i], i) for i in views)
 
     def _right(self, text: str, view: int, rest: str | None = None) -> bool:
         found = self._run(text, self.views[view], rest)
@@ -280,7 +289,8 @@ class Suspect:
 
     def _alone(self, text: str, view: View, given: Mapping[str, Any] = NOTHING) -> Tensor | None:
         source = text if self.unit is None else self.unit.source(text)
-        return view.runner.run(source, self._target, view.before, given)
+        before = view.memory if view.before is None else view.before
+        return view.runner.run(source, self._target, before, {**view.given, **given})
 
     @property
     def _target(self) -> str:

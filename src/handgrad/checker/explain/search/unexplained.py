@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from handgrad.checker.closeness import CONSTANTS
+from handgrad.checker.closeness import CONSTANTS, close
 from handgrad.checker.explain.search.edits import number
 from handgrad.checker.explain.search.finding import Finding
 from handgrad.checker.explain.search.suspect import Suspect
@@ -49,6 +49,8 @@ def _due(suspect: Suspect) -> list[str]:
     parts = [part for part in suspect.parts if part.values]
     if suspect.made.shape != suspect.right.shape or not parts:
         return []
+    if not close(torch.stack([part.values[0] for part in parts]).sum(0), suspect.right):
+        return []  # not all of them are known
     at = _furthest(suspect.made, suspect.right)
     sent = [f"{float(part.values[0][tuple(at)]):.4g} from {part.consumer}" for part in parts]
     place = f" at {at}" if at else ""

@@ -1,6 +1,7 @@
 """A statement as text that can run again: alone, or with the loop around it."""
 
 import ast
+import re
 import textwrap
 from collections.abc import Iterator, Set
 from dataclasses import dataclass
@@ -75,10 +76,14 @@ class Unit:
     indent: str = ""
     tail: str = ""
     loop: int | None = None
+    above: bool = False
+    """Whether the statement that makes the gradient is one of the lines below it."""
 
     def source(self, text: str) -> str:
         """Return the source to run with `text` instead of the statement."""
-        if isinstance(self.tree, ast.Return) and not self.head:
+        if self.above:
+            pass
+        elif isinstance(self.tree, ast.Return) and not self.head:
             text = f"{RETURNED} ={text.removeprefix('return')}"
         elif self.target == RETURNED:  # the step of an update
             text = f"{RETURNED} = {text.partition('=')[2]}"
@@ -98,7 +103,7 @@ def unit_of(
     if parsed is None or not isinstance(parsed.tree, _SIMPLE):
         return None
     tree = parsed.tree
-    target = _target(tree, statement, name) if binds_name else RETURNED
+    target = _target(tree, statement, name) if binds_name else _returned(tree, name)
     if target == RETURNED and not isinstance(tree, ast.Return | ast.AugAssign):
         return None
     if not looped:
@@ -129,6 +134,7 @@ def calls_only_libraries(tree: ast.AST, names: NamesAt) -> bool:
     functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
     defined = {function.name for function in functions} | set(_methods(tree))
     inner = {name for function in functions for name in _locals(function)}
+    inner |= {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and _is_set(n)}
     for node in ast.walk(tree):
         if isinstance(node, _NEVER):
             return False
@@ -138,6 +144,10 @@ def calls_only_libraries(tree: ast.AST, names: NamesAt) -> bool:
         ):
             return False
     return True
+
+
+def _is_set(name: ast.Name) -> bool:
+    return isinstance(name.ctx, ast.Store)
 
 
 def _methods(tree: ast.AST) -> Iterator[str]:
@@ -152,7 +162,7 @@ def _locals(function: ast.FunctionDef) -> Iterator[str]:
     for node in ast.walk(function):
         if isinstance(node, ast.arg):
             yield node.arg
-        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+        elif isinstance(node, ast.Name) and _is_set(node):
             yield node.id
 
 
@@ -192,6 +202,13 @@ def _target(tree: ast.stmt, statement: Statement, name: str) -> str:
         if named and node.attr == name:  # type: ignore[attr-defined]
             return ast.unparse(node)
     return name
+
+
+def _returned(tree: ast.stmt, name: str) -> str:
+    """Return the expression for one of the values that a function returns: `backward()[1]`."""
+    at = re.search(r"\(\)\[(\d+)\]$", name)
+    several = isinstance(getattr(tree, "value", None), ast.Tuple)
+    return f"{RETURNED}[{at[1]}]" if at is not None and several else RETURNED
 
 
 def _loop_around(body: Body, statement: Statement, first: Statement) -> ast.For | None:

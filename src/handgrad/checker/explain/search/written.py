@@ -6,14 +6,14 @@ from collections.abc import Iterable, Iterator
 
 import torch
 
+from handgrad.checker.explain.search.due import due
 from handgrad.checker.explain.search.edits import Text
 from handgrad.checker.explain.search.finding import Finding
-from handgrad.checker.explain.search.local import name_in
 from handgrad.checker.explain.search.runner import RETURNED, LineRunner
 from handgrad.checker.explain.search.suspect import Suspect
 from handgrad.checker.pairs.hands import Pair
 from handgrad.checker.records import Place
-from handgrad.checker.write.compose.branches import Branch, branches
+from handgrad.checker.write.compose.branches import Branch
 
 
 def with_line(suspect: Suspect, finding: Finding) -> Finding:
@@ -23,7 +23,7 @@ def with_line(suspect: Suspect, finding: Finding) -> Finding:
     """
     if finding.fix is not None or suspect.grade.alias is not None or suspect.is_looped:
         return finding
-    found = [b for b in _branches(suspect) if b.expression is not None]
+    found = [b for b in due(suspect) if b.expression is not None]
     for text in _lines(suspect, found):
         if suspect.would(text):
             return Finding(finding.message, text)
@@ -38,17 +38,6 @@ def addition(suspect: Suspect, message: str, lines: Iterable[str], reads: str | 
     fix = next((line for line in lines if suspect.completes(line)), None)
     hand = next((h for h in suspect.backward.hands.values() if h.name == reads), None)
     return Finding(message, fix, _below(suspect, hand), adds=True)
-
-
-def _branches(suspect: Suspect) -> list[Branch]:
-    shared = suspect.backward
-    scope = suspect.hand.own_final().scope
-    if suspect.frame is None:
-        names = {number: name_in(hand, scope) for number, hand in shared.hands.items()}
-        return branches(suspect.forward, suspect.node, names, scope)
-    inner = {id(value): name for name, value in suspect.frame.items()}
-    names = {n: inner.get(id(h.own_final().value), h.name) for n, h in shared.hands.items()}
-    return branches(suspect.forward, suspect.hand.node, names, suspect.frame)
 
 
 def _lines(suspect: Suspect, found: list[Branch]) -> Iterator[str]:

@@ -11,6 +11,8 @@ numbers      counts, constants, eps
 exponents    powers
 terms        terms of sums left out; a factor of one applied to all
 factors      tensors as factors, upstream gradients, local derivatives
+slopes       local derivatives inside a larger expression
+scales       the number by which one term of a sum is off
 masks        comparisons and what they select
-places       indices, slices, `=` for `+=`
+places       indices, slices, those of other lines, `=` for `+=`
 """

@@ -41,6 +41,14 @@ def upside_down(suspect: Suspect, text: Text) -> Iterator[Edit]:
         yield Edit(text.augmented("/" if isinstance(tree.op, ast.Mult) else "*"))
 
 
+def product_for_sum(suspect: Suspect, text: Text) -> Iterator[Edit]:
+    """Multiply two expressions instead of adding them."""
+    for node in text.of(ast.BinOp):
+        if isinstance(node.op, ast.Add | ast.Sub):
+            left, sign, right = text.sides(node)
+            yield Edit(text.exchanged(node, "*"), f"{left}{sign}{right}", f"{left} * {right}")
+
+
 def times_upstream(suspect: Suspect, text: Text) -> Iterator[Edit]:
     """Multiply one expression by the gradient of a consumer that the line does not read."""
     for hand, consumer in _unread(suspect, text):

@@ -1,11 +1,12 @@
 """Names: a gradient for its value, another tensor of fitting shape, another key."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from torch import Tensor
 
-from handgrad.checker.explain.search.edits import Text
+from handgrad.checker.explain.search.due import operands
+from handgrad.checker.explain.search.edits import REFERENCES, Text
 from handgrad.checker.explain.search.grammar.edit import Edit
 from handgrad.checker.explain.search.suspect import Suspect
 
@@ -34,10 +35,45 @@ def other_names(suspect: Suspect, text: Text) -> Iterator[Edit]:
     for name in text.of(ast.Name):
         for other in _others(suspect, name.id):
             yield Edit(text.replace(name, other), name.id, other)
+    for held in text.of(ast.Attribute):  # self.h
+        for other in _attributes(suspect, text, held):
+            yield Edit(text.replace(held, other), text.segment(held), other)
     for item in text.of(ast.Subscript):  # cache["h"]
         if isinstance(item.slice, ast.Constant) and isinstance(item.slice.value, str):
             for key in _keys(suspect, text, item):
                 yield Edit(text.replace(item.slice, key), text.segment(item.slice), key)
+
+
+def due_operands(suspect: Suspect, text: Text) -> Iterator[Edit]:
+    """Put a tensor that the correct gradient reads for one that the line reads."""
+    yield from _due(suspect, text, [n for n in _read(text) if isinstance(n, REFERENCES)])
+
+
+def due_for_computed(suspect: Suspect, text: Text) -> Iterator[Edit]:
+    """Put a tensor that the correct gradient reads for one that the line computes on the way."""
+    computed = [n for n in _read(text) if isinstance(n, ast.Call | ast.BinOp)]
+    yield from _due(suspect, text, [n for n in computed if n is not text.value])
+
+
+def _due(suspect: Suspect, text: Text, nodes: Iterable[ast.expr]) -> Iterator[Edit]:
+    values = {name: suspect.value(name) for name in operands(suspect)}
+    for node in nodes:
+        written, given = text.segment(node), suspect.value(text.segment(node))
+        for other, value in values.items() if isinstance(given, Tensor) else ():
+            if other != written and (value.dim() == given.dim() or isinstance(node, REFERENCES)):
+                yield Edit(text.replace(node, other), written, other)
+
+
+def _read(text: Text) -> Iterator[ast.expr]:
+    for node in ast.walk(text.tree):
+        read = not isinstance(getattr(node, "ctx", None), ast.Store)
+        if isinstance(node, ast.expr) and read and not _is_called(text, node):
+            yield node
+
+
+def _is_called(text: Text, node: ast.expr) -> bool:
+    parent = text.parent(node)
+    return isinstance(parent, ast.Call) and parent.func is node
 
 
 def _others(suspect: Suspect, name: str) -> Iterator[str]:
@@ -48,13 +84,28 @@ def _others(suspect: Suspect, name: str) -> Iterator[str]:
         return
     above = [part.hand for part in suspect.parts if part.hand is not None]
     known = dict.fromkeys([*above, *suspect.names, *suspect.gradients.values()])
+    more = [n for n in suspect.scope if n not in known and not n.startswith("_")]
+    misfit = suspect.made.shape != suspect.right.shape
     for same_shape in (True, False):
-        for other in known:
+        for other in [*known, *more] if same_shape or misfit else known:
             value = suspect.tensor(other) if other not in (name, suspect.hand.name) else None
             if value is None or (value.shape == given.shape) != same_shape:
                 continue
             if same_shape or value.dim() == given.dim():
                 yield other
+
+
+def _attributes(suspect: Suspect, text: Text, item: ast.Attribute) -> Iterator[str]:
+    """Yield the other tensors of an object that have the shape of this one."""
+    given = suspect.value(text.segment(item))
+    if not isinstance(item.value, ast.Name) or not isinstance(given, Tensor):
+        return
+    held = suspect.scope.contents(item.value.id)
+    for name in list(held)[:MOST]:
+        other = f"{item.value.id}.{name}"
+        value = suspect.value(other) if name != item.attr else None
+        if isinstance(value, Tensor) and value.shape == given.shape:
+            yield other
 
 
 def _indices(suspect: Suspect, name: str) -> Iterator[str]:

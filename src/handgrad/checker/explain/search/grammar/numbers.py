@@ -90,7 +90,9 @@ def factors(suspect: Suspect, text: Text) -> Iterator[Edit]:
     for node in text.of(ast.Constant):
         value: Any = node.value if type(node.value) in (int, float) else 0
         for factor in dict.fromkeys([2, 0.5, -1, *plain]) if value else ():
-            digits = _like(text.segment(node), value * factor)
+            if type(value) is int and value * factor != int(value * factor):
+                continue  # a count stays one
+            digits = like(text.segment(node), value * factor)
             yield Edit(text.replace(node, digits), _off(_spoken(1 / factor)))
     for factor in plain:
         yield Edit(_times(text, whole, factor))
@@ -204,7 +206,7 @@ def _sizes(suspect: Suspect) -> set[int]:
     return {size for node in suspect.names.values() for size in node.value.shape}
 
 
-def _like(written: str, value: float) -> str:
+def like(written: str, value: float) -> str:
     """Return a number as the one there is written: 1.0 stays a 1.0."""
     digits = number(value)
     return f"{digits}.0" if "." in written and digits.lstrip("-").isdigit() else digits

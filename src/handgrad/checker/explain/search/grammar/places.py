@@ -1,12 +1,16 @@
 """Places: an index, a slice or a range moved by one; `+=` for `=`."""
 
 import ast
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 
 from handgrad.checker.explain.search.edits import Text
 from handgrad.checker.explain.search.grammar.edit import Edit
 from handgrad.checker.explain.search.suspect import Suspect
+from handgrad.checker.explain.search.unit import Body
 
+FEW = 12
+"""Other indices, and names of numbers, that are tried."""
 _ENDS = {"range", "arange", "one_hot", "index_put_", "gather", "scatter_add_"}
 _SHIFTS = {"roll", "shift", "diag", "diagonal", "tril", "triu", "tril_", "triu_", "narrow"}
 _ADDING = {"scatter_": "scatter_add_", "index_copy_": "index_add_", "scatter": "scatter_add",
@@ -26,6 +30,62 @@ def moved(suspect: Suspect, text: Text) -> Iterator[Edit]:
                 yield from _parts(text, part, node, _near(text, part))
 
 
+def other_places(suspect: Suspect, text: Text) -> Iterator[Edit]:
+    """Put an index of another line, or one made of other names, for each index."""
+    known, counts = _written_indices(suspect), _counts(suspect)
+    for node in ast.walk(text.tree):
+        if not isinstance(node, ast.Subscript) or _is_size(node):
+            continue
+        index = node.slice
+        kinds = _kinds(index)
+        yield from _parts(text, index, node, [t for t, k in known.items() if k == kinds])
+        for part in index.elts if isinstance(index, ast.Tuple) else [index]:
+            if isinstance(part, ast.Slice):
+                yield from _parts(text, part, node, _ends(text, part, counts))
+            elif isinstance(part, ast.Name) and part.id in counts:
+                others = [name for name in counts if counts[name] != counts[part.id]]
+                yield from _parts(text, part, node, others)
+
+
+def _kinds(index: ast.expr) -> tuple[bool, ...]:
+    """Tell for each dimension whether a slice stands there."""
+    parts = index.elts if isinstance(index, ast.Tuple) else [index]
+    return tuple(isinstance(part, ast.Slice) for part in parts)
+
+
+def _written_indices(suspect: Suspect) -> dict[str, tuple[bool, ...]]:
+    """Return the indices with slices in the lines beside the statement, each with its kinds."""
+    found: dict[str, tuple[bool, ...]] = {}
+    for line in ast.iter_child_nodes(Body(suspect.statement).stack[-1]):
+        for node in ast.walk(line):
+            if isinstance(node, ast.Subscript) and not _is_size(node) and any(_kinds(node.slice)):
+                found.setdefault(_text_of(node.slice), _kinds(node.slice))
+    return dict(list(found.items())[:FEW])
+
+
+def _text_of(index: ast.expr) -> str:
+    return ast.unparse(index).removeprefix("(").removesuffix(")")
+
+
+def _counts(suspect: Suspect) -> dict[str, int]:
+    """Return the names of whole numbers that the lines of the program's backward pass mention."""
+    names = {n: suspect.scope.get(n) for n in suspect.scope if not n.startswith("_")}
+    source = suspect.statement.source
+    known = {n: v for n, v in names.items() if type(v) is int and re.search(rf"\b{n}\b", source)}
+    return dict(list(known.items())[-FEW:])
+
+
+def _ends(text: Text, part: ast.Slice, counts: Mapping[str, int]) -> list[str]:
+    """Return other slices with one end: `n:`, `:n` and `-n:` for `:n`."""
+    ends = [end for end in (part.lower, part.upper) if end is not None]
+    if len(ends) != 1 or part.step is not None:
+        return []
+    written = text.segment(ends[0])
+    own = [] if isinstance(ends[0], ast.UnaryOp) else [f"{written}:", f":{written}", f"-{written}:"]
+    others = [form.format(name) for name in counts for form in ("{}:", ":{}")]
+    return [end for end in (*own, *others) if end != text.segment(part)]
+
+
 def added(suspect: Suspect, text: Text) -> Iterator[Edit]:
     """Add to what stands at an index, where the statement replaces it."""
     target = getattr(text.tree, "target", None) or next(
@@ -39,7 +99,7 @@ def added(suspect: Suspect, text: Text) -> Iterator[Edit]:
                 yield Edit(f"{name} -= {value[1:].lstrip()}", lost)
             kept = f"`=` keeps only the last value for {name}; `+=` adds all of them"
             yield Edit(f"{name} += {value}", kept)
-        yield _accumulated(text, target, value)
+        yield _accumulated(suspect, text, target, value)
     for call in text.of(ast.Call):
         yield from _adding(text, call)
 
@@ -101,15 +161,18 @@ def _integer(node: ast.expr) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def _accumulated(text: Text, target: ast.Subscript, value: str) -> Edit:
+def _accumulated(suspect: Suspect, text: Text, target: ast.Subscript, value: str) -> Edit:
     index, augmented = text.segment(target.slice), isinstance(text.tree, ast.AugAssign)
     subtracts = augmented and not isinstance(text.tree.op, ast.Add)  # type: ignore[attr-defined]
     places = index if isinstance(target.slice, ast.Tuple) else f"{index},"
     rows = f"-({value})" if subtracts else value
+    adds = "index_put_ with accumulate=True"
+    if suspect.scope.of_arrays:
+        adds = f"{suspect.scope.numpy_name()}.add.at"
     return Edit(
         f"{text.segment(target.value)}.index_put_(({places}), {rows}, accumulate=True)",
         f"`{'+=' if augmented else '='}` keeps one row where {index} repeats an index; "
-        "index_put_ with accumulate=True adds all of them",
+        f"{adds} adds all of them",
     )
 
 

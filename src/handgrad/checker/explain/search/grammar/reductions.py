@@ -26,6 +26,7 @@ _ALONG = {"sum", "mean", "max", "min", "amax", "amin", "argmax", "argmin", "soft
           "var", "std", "cumsum", "prod", "norm", "logsumexp", "flip", "cat", "stack", "gather",
           "index_select", "index_add_", "scatter_add_", "unsqueeze", "chunk", "split", "roll",
           "concat"}  # fmt: skip
+SMALL = 1e-9
 _TOTAL = ("sum", "mean")
 _DONE = {"sum": "summed", "mean": "averaged", "nansum": "summed"}
 
@@ -62,10 +63,18 @@ def summed(suspect: Suspect, text: Text) -> Iterator[Edit]:
         if node is None or not isinstance(value, Tensor) or not value.is_floating_point():
             continue
         for dims, dimensions in _dims(value.ndim, counts_back(text)):
+            if _adds_up(value, dims):
+                continue  # of probabilities: 1, which would hide a factor too many
             for keep in (True, False):
                 yield Edit(reduced(text, node, "sum", dims, keep), now=dimensions)
         if value.ndim:
             yield Edit(reduced(text, node, "sum", "", False), now="all dimensions")
+
+
+def _adds_up(value: Tensor, dims: str) -> bool:
+    """Tell whether a tensor adds up to 1 along dimensions."""
+    whole = value.sum(ast.literal_eval(dims))
+    return bool(((whole - 1).abs() < SMALL).all())
 
 
 def summed_last(suspect: Suspect, text: Text) -> Iterator[Edit]:

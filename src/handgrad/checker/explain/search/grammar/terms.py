@@ -3,6 +3,8 @@
 import ast
 from collections.abc import Iterator
 
+from torch import Tensor
+
 from handgrad.checker.explain.search.edits import Text
 from handgrad.checker.explain.search.grammar.edit import Edit
 from handgrad.checker.explain.search.suspect import Suspect
@@ -44,3 +46,15 @@ def regrouped(suspect: Suspect, text: Text) -> Iterator[Edit]:
 
 def _done(op: ast.operator) -> str:
     return "added" if isinstance(op, ast.Add) else "subtracted"
+
+
+def with_name(suspect: Suspect, text: Text) -> Iterator[Edit]:
+    """Add a tensor of the same shape: what an iteration before left, such as dhnext."""
+    if text.value is None:
+        return
+    written = text.segment(text.value)
+    whole = suspect.value(written)
+    for name in suspect.scope if isinstance(whole, Tensor) else ():
+        other = suspect.tensor(name) if name != suspect.hand.name else None
+        if other is not None and other.shape == whole.shape:
+            yield Edit(text.replace(text.value, f"{written} + {name}"), name)
