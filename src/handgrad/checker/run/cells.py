@@ -5,7 +5,7 @@ for it (`In [4]`) after "Restart Kernel and Run All Cells".
 """
 
 import ast
-import threading
+import contextlib
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +13,9 @@ from typing import Literal
 
 from handgrad.text import one_line
 
-_PARSING = threading.Lock()
-"""Python 3.11 counts the depth of trees for all threads together: SystemError (gh-106905)."""
+TRIES = 20
+"""Python 3.11 counts the depth of trees for all threads together, and may lose count: SystemError
+(python/cpython#106905)."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,11 @@ class Source:
 
 def parse(source: str) -> ast.Module:
     """Parse `source` without the warnings that Python would print about the user's style."""
-    with _PARSING, warnings.catch_warnings():
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        for _ in range(TRIES - 1):
+            with contextlib.suppress(SystemError):
+                return ast.parse(source)
         return ast.parse(source)
 
 

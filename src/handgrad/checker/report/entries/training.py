@@ -16,7 +16,9 @@ from handgrad.checker.records import Note
 from handgrad.checker.report.entries.evidence import NoteEvidence, Remark
 from handgrad.text import one_line
 
-MINIMISED = re.compile(r"(?i)loss|cost|err|nll|neg|mse|entropy|perplexity|^(?:ce|bce|xent|[jle])\d*$")
+MINIMISED = re.compile(
+    r"(?i)loss|cost|err|nll|neg|mse|entropy|perplexity|^(?:ce|bce|xent|[jle])\d*$"
+)
 MAXIMISED = re.compile(
     r"(?i)(?<!neg_)(?<!neg)(?<!negative_)log_?lik|reward|score|utility|gain|elbo"
     r"|adv|disc|critic|fake|(?:^|_)d(?:_|$)"
