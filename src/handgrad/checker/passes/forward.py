@@ -64,8 +64,12 @@ class ForwardPass:
 
     @cached_property
     def made(self) -> Set[int]:
-        """The memory that it computed."""
-        made = {key_of(t) for e in self.events if type(e) is Op for t in e.outputs}
+        """The memory that it computed; a view computes nothing."""
+        made: set[int] = set()
+        for event in self.events:
+            if type(event) is Op:
+                views = {key_of(t) for t in event.inputs} - {key_of(t) for t in event.writes}
+                made.update({key_of(t) for t in event.outputs} - views)
         return made - self.leaves
 
     @cached_property
