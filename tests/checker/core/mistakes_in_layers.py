@@ -94,9 +94,9 @@ MISTAKES = [
     ("cs231n", "db = dout.sum(0)", "db = dout.mean(0)", "db",
      "This line takes the mean; the sum is correct.", "db = dout.sum(0)"),
     ("list net", "delta = (delta @ weights[-l + 1].T) * sigmoid_prime(zs[-l])",
-     "delta = (delta @ weights[-l + 1].T) * sigmoid(zs[-l])", "nabla_b[-2]",
-     "nabla_b[-2] is wrong, and so is every other gradient that is computed from delta: "
-     "the mistake is in delta, which belongs to no named tensor.", None),
+     "delta = (delta @ weights[-l + 1].T) * sigmoid(zs[-l])", "delta",
+     "No known cause matches. It is wrong everywhere, most at [0, 1]: -0.1934, expected -0.06556. "
+     "Expected at [0, 1]: -0.06556 from activation.", None),
     ("list net", "nabla_w[-l] = activations[-l - 1].T @ delta",
      "nabla_w[-l] = activations[-l - 1].T @ delta * 2", "nabla_w[-2]", "Off by the factor 2.",
      "nabla_w[-l] = activations[-l - 1].T @ delta"),

@@ -50,6 +50,10 @@ def test_one_small_wrong_element_beside_large_ones_is_found():
         ((1, 3), (4, 3), ".sum(0, keepdim=True)"),
         ((), (4, 3), ".sum((0, 1))"),
         ((1, 3), (5, 4, 3), ".sum((0, 1)).view(1, 3)"),
+        ((4, 3), (1, 3), ".expand(4, 3)"),
+        ((4, 3), (4, 1), ".expand(4, 3)"),
+        ((4, 3), (3,), ".expand(4, 3)"),
+        ((4, 3), (), ".expand(4, 3)"),
     ],
 )
 def test_a_right_value_in_the_wrong_shape_comes_with_its_correction(shape, made, correction):
@@ -57,6 +61,7 @@ def test_a_right_value_in_the_wrong_shape_comes_with_its_correction(shape, made,
     truth = {
         "keepdim=True": lambda: hand.reshape(shape),
         ".T": lambda: hand.T,
+        ".expand(4, 3)": lambda: hand.broadcast_to(shape),
     }.get(
         correction,
         lambda: hand.reshape(shape) if correction.startswith(".view") else hand.sum_to_size(shape),
@@ -69,7 +74,8 @@ def test_a_right_value_in_the_wrong_shape_comes_with_its_correction(shape, made,
 def test_equality_that_only_broadcasting_makes_is_no_equality():
     truth = torch.ones(1, 4, dtype=torch.float64)
     assert verdict(torch.ones(4), truth) == "shape"
-    assert verdict(torch.ones(()), truth) == "wrong"
+    assert verdict(torch.ones(1, 1), truth) == verdict(torch.ones(()), truth) == "shape"
+    assert verdict(torch.ones(2), truth) == verdict(2 * torch.ones(()), truth) == "wrong"
 
 
 def test_numbers_that_are_not_finite():

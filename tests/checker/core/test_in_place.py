@@ -128,3 +128,48 @@ def test_a_view_of_a_parameter_that_is_updated_afterwards_is_no_obstacle(check):
     report = check(UPDATED)  # of V.T, made under no_grad, torch does not even say is_leaf then
     assert {row.hand for row in report.rows} == {"dout", "dh", "dV", "dW"}
     assert {row.verdict for row in report.rows} <= {"exact", "rounding"}
+
+
+USED = {
+    "reset": "W.data -= 0.1 * dW\ndW.zero_()",
+    "reset by name in a loop": "W.data -= 0.1 * dW\nfor g in [dW, db]: g.zero_()",
+    "reset in a function": "def zero(g): g.fill_(0)\nW.data -= 0.1 * dW\nzero(dW)",
+    "reset by an index": "W.data -= 0.1 * dW\ndW[:] = 0",
+    "reset by a factor": "W.data -= 0.1 * dW\ndW *= 0",
+    "step in place": "dW *= 0.1\nW.data -= dW",
+    "step by another name": "for p, g in [(W, dW), (b, db)]:\n    g.mul_(0.1)\n    p.data -= g",
+}
+
+
+@pytest.mark.parametrize("use", USED)
+def test_a_gradient_is_graded_as_it_was_before_it_was_made_a_step_or_reset(check, use):
+    report = check(CLIPPED + USED[use])
+    assert {r.hand: r.verdict for r in report.rows} == {"dh": "exact", "dW": "exact", "db": "exact"}
+    assert report.notes == ()
+
+
+@pytest.mark.parametrize("use", USED)
+def test_a_used_gradient_that_was_wrong_before_is_wrong(check, use):
+    report = check(CLIPPED.replace("x.T @ dh", "x.T @ (dh + 1)") + USED[use])
+    assert named(report) == {"dW": 11}
+
+
+RESET = """
+import torch
+W = torch.randn(3, 5)
+dW = torch.zeros(3, 5)
+for step in range(4):
+    x = torch.randn(4, 3)
+    h = x @ W
+    loss = (h**2).mean()
+    dh = 2 * h / h.numel()
+    dW += x.T @ dh
+    W -= 0.1 * dW
+    dW.zero_()
+"""
+
+
+def test_a_buffer_that_each_step_resets_is_graded(check):
+    report = check(RESET)
+    assert {r.hand: r.verdict for r in report.rows} == {"dh": "rounding", "dW": "rounding"}
+    assert named(check(RESET.replace("x.T @ dh", "x.T @ h"))) == {"dW": 10}

@@ -111,6 +111,19 @@ CASES = {
         FORWARD + RIGHT + "dh = h * (2 / h.numel())",
         ("HG213", 14, "dh is computed again here and is correct."),
     ),
+    "compared with an alias's node": (
+        "def cmp(s, dt, t):\n    print(s, (dt - t).abs().max())" + FORWARD.replace(
+            "y = x @ w", "b = torch.randn(5, 3, generator=g)\nz = x @ w\ny = z + b")
+        + RIGHT + "dz = dy\ndb = dy\ncmp('y', dy, y)\ncmp('z', dz, z)\ncmp('b', db, b)\n"
+        "cmp('b', dy, b)\ncmp('h', db, h)",
+        ("HG212", 23, "`cmp('h', db, h)` compares dy with the gradient of h, but dy is the "
+                      "gradient of y."),
+    ),
+    "decayed": (
+        FORWARD + RIGHT + "dw += 0.01 * w.detach()\nw.data -= 0.1 * dw",
+        ("HG217", 14, "`dw += 0.01 * w.detach()` adds to dw once finished: it is judged as it was "
+                      "before."),
+    ),
     "cut": (
         FORWARD + "for i in range(9):\n    y = x @ w\n    h = torch.tanh(y)\n"
         "    loss = (h**2).mean()\n    loss.backward()\n    dh = 2 * h / h.numel()",
@@ -135,8 +148,22 @@ def test_a_note_is_given_where_it_is_earned_and_no_other(check, name):
         FORWARD + RIGHT + "w.data -= 0.1 * dw",
         "words = ['a', 'b']\nimport random\nrandom.shuffle(words)\nprint(words)" + FORWARD + RIGHT,
         "def cmp(s, dt, t):\n    print(s)" + FORWARD + RIGHT + "cmp('h', dh, h)",
+        SOFTMAX + "g = -dnorm.sum(1, keepdim=True)\ndlogits = dnorm.clone()\n"
+        "dlogits += F.one_hot(logits.argmax(1), 3) * g",
+        SOFTMAX + "dlogits = dnorm - F.one_hot(logits.argmax(1), 3) * dnorm.sum(1, keepdim=True)",
+        FORWARD + RIGHT + "for i in range(30):\n    loss = ((x @ w)**2).mean()\n    "
+        "w.grad = None\n    loss.backward()\n    w.data -= 0.1 * w.grad",
     ],
-    ids=["plain", "cloned", "update", "read", "compared rightly"],
+    ids=[
+        "plain",
+        "cloned",
+        "update",
+        "read",
+        "compared rightly",
+        "branch under another name",
+        "branch without a name",
+        "trained by autograd afterwards",
+    ],
 )
 def test_no_note_without_cause(check, code):
     assert check(code).notes == ()

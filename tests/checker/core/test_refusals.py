@@ -53,34 +53,6 @@ def test_gradients_by_hand_are_seen_in_the_source_alone(source, expected):
     assert has_hand_gradients(source) is expected
 
 
-FUNCTION = """
-class Square(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, x):
-        ctx.save_for_backward(x)
-        return x**2
-    @staticmethod
-    def backward(ctx, dout):
-        (x,) = ctx.saved_tensors
-        return 2 * x * dout
-y = Square.apply(w) + w
-loss = y.sum()
-loss.backward()
-dy = torch.ones_like(y)
-dw = 2 * w * dy + dy
-"""
-
-
-def test_a_function_that_autograd_does_not_see_into_blames_nobody(check):
-    with pytest.raises(CheckError) as caught:
-        check(START + FUNCTION)
-    assert str(caught.value) == (
-        "it: the operations that lead to loss cannot be run again in float64: Square is a "
-        "torch.autograd.Function, and autograd does not see its steps; write its two halves as "
-        "functions for handgrad.check(forward, backward, inputs)"
-    )
-
-
 PAIRED = "y = w**2\nloss = y.sum()\nloss.backward()\nslope = torch.ones_like(y)\n"
 
 

@@ -30,6 +30,14 @@ RAISES = Note(
         ("h | exact: True", "h | exact: True\nx | exact: False", None),
         ("True" + "x" * KEPT_OF_CELL, "False", None),
         ("Truest", "Falsely", None),
+        ("h | exact: True | 0.0", "h | exact: False | 4e-10", None),  # another machine rounds so
+        (
+            "h | exact: True | 0.0\nW | exact: True | 0.0",
+            "h | exact: False | 4e-10\nW | exact: False | 1.2",
+            'a clean run prints "W | exact: False | 1.2"; the saved output is'
+            ' "W | exact: True | 0.0".',
+        ),
+        ("True", "False", 'a clean run prints "False"; the saved output is "True".'),
         (
             "a\nh  | exact: True | 0.0",
             "b\nh  | exact: False | 0.1",
@@ -82,3 +90,29 @@ def test_of_a_whole_run(tmp_path: Path) -> None:
         ("HG282", Place(1, 2)),
         ("HG283", Place(1, 5)),
     ]
+
+
+@pytest.mark.usefixtures("faked")
+@pytest.mark.parametrize(
+    ("before", "failing"),
+    [
+        ("da = 1", "while True: pass"),
+        ("da = 1", "input()"),
+        ("da = 1\n!wget https://example.com/names.txt", "open('names.txt')"),
+        ("da = 1\nfiles = !ls", "files[0]"),
+        ("da = 1\nimport absent_module", "torch.tensor([absent_module.size() + 1.0])"),
+    ],
+)
+def test_an_error_of_our_own_says_nothing_of_the_saved_output(
+    tmp_path: Path, before: str, failing: str
+) -> None:
+    """What the run leaves out raises it: time, an answer, a shell command, a module."""
+    outputs = [nbformat.v4.new_output("stream", text="done")]
+    cells = [
+        nbformat.v4.new_code_cell(text, outputs=outputs)
+        for text in ("import torch\n" + before, failing)
+    ]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "t.ipynb")
+    report = check_file(tmp_path / "t.ipynb", timeout=6).report
+    assert [error.cell for error in report.errors] == [2]
+    assert "HG283" not in {note.code for note in report.notes}

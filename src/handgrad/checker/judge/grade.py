@@ -120,6 +120,12 @@ class _State:
         return self.line.wrong and not self.unfinished and self.probe.reads is None
 
     @property
+    def lacks_sum(self) -> bool:
+        """Whether the gradient is right only once it is summed: no slip, but another value."""
+        truth = self.pair.forward.truth[self.pair.node.index]
+        return self.judged.value.numel() > truth.numel()
+
+    @property
     def reads(self) -> frozenset[int]:
         return self.line.reads if self.probe.reads is None else self.probe.reads
 
@@ -163,6 +169,8 @@ def _blamed(states: Mapping[int, _State], lines: JudgedLines) -> list[Grade]:
             roots[number] = False
             upstream = lost
         verdict: VerdictName = "shape" if state.line.fit is not None else state.judged.verdict
+        if verdict == "shape" and state.lacks_sum:
+            verdict = "wrong"
         blamed_on: tuple[Pair, ...] = ()
         if not roots[number] and verdict not in ("exact", "rounding"):
             culprits = [other for other in upstream if roots[other.pair.number]]
@@ -235,8 +243,16 @@ def _reads_after_loss(pair: Pair, other: _State, lost_at: int | None) -> bool:
     """Tell whether a statement of `pair` names `other` after its memory held other values."""
     if lost_at is None:
         return False
-    name = re.compile(rf"\b{re.escape(other.pair.name)}\b")
+    value = other.pair.final().value
+    named = [b for b in pair.forward.trace.of(Bind) if b.value is value and b.kind == "param"]
     binds = [b for b in pair.binds if not b.alias and b.index > lost_at]
     if other.line.alias is not None:  # the writer's own line names it without reading lost values
         binds = [b for b in binds if b.statement.place != other.line.alias.place]
-    return any(name.search(b.statement.text) for b in binds)
+
+    def names(bind: Bind) -> set[str]:
+        """Return what the gradient is called where the statement stands."""
+        return {other.pair.name, *(b.name for b in named if b.call is bind.call)}
+
+    return any(
+        re.search(rf"\b{re.escape(name)}\b", b.statement.text) for b in binds for name in names(b)
+    )

@@ -9,7 +9,7 @@ from torch import Tensor
 from handgrad.checker.judge.statements import Blame, to_blame
 from handgrad.checker.pairs.backward import BackwardReplay, BackwardRun
 from handgrad.checker.pairs.hands import Pair
-from handgrad.checker.passes.compare import Fit, fits, formula_is_right
+from handgrad.checker.passes.compare import Fit, fits, formula_is_right, shows_in
 from handgrad.checker.passes.truth import Pass
 from handgrad.checker.record.instrument import Statement
 
@@ -63,8 +63,8 @@ def _line(pair: Pair, run: BackwardRun) -> Line:
     fit = None
     if outcome.shape != truth.shape:
         fit = next(_right_fits(outcome, truth, noise, dtype), None)
-        # sizes of 1 too many or too few are a slip; a sum or a transpose is a wrong line
-        wrong = fit is None or outcome.numel() != truth.numel() or fit.correction.endswith("T")
+        # what broadcasts to the truth is a slip; a sum or a transpose is a wrong line
+        wrong = fit is None or outcome.numel() > truth.numel() or fit.correction.endswith("T")
     else:
         wrong = not formula_is_right(outcome, truth, noise, dtype)
     blame = Blame()
@@ -94,7 +94,8 @@ def _line(pair: Pair, run: BackwardRun) -> Line:
 
 def _right_fits(outcome: Tensor, truth: Tensor, noise: Tensor, dtype: torch.dtype) -> Iterator[Fit]:
     for fit in fits(outcome, truth.shape):
-        if formula_is_right(fit.value, truth, noise, dtype):
+        right = formula_is_right(fit.value, truth, noise, dtype)
+        if right and shows_in(outcome, truth, noise):
             yield fit
 
 

@@ -59,41 +59,73 @@ def probed(
     for number, part in forward.parts_of.items():
         cut.consumers[number] = cut.within(part.number, part.within)
     nodes = {p.number: id(p.node.value) for p in pairs}
-    luck = _lucky(forward, pairs, lines, cut, nodes)
+    trial = _Trial(forward, pairs, lines, cut, nodes)
+    luck = trial.lucky()
     reads = _unrecorded_reads(pairs, lines, cut, nodes, values)
     probes = {}
     for pair in pairs:
         number = pair.number
         unread, omitted, unwritten = _branches(pair, lines.by_number[number], cut, nodes)
+        if omitted and not trial.leaves_out(pair):
+            omitted = ()
         probes[number] = Probe(luck.get(number), unread, omitted, unwritten, reads.get(number))
     return Probes(cut, probes)
 
 
-def _lucky(
-    forward: Pass, pairs: Sequence[Pair], lines: JudgedLines, cut: Cut, nodes: Mapping[int, int]
-) -> dict[int, tuple[Tensor, Tensor]]:
-    """Return what lines give and what is right for random gradients, where these differ."""
-    random = random_gradients(forward, pairs)
-    expected = cut.sent_back({id(p.node.value): random[p.node.index] for p in pairs})
-    run = BackwardReplay(forward, pairs, substitute=True, truth=random).run()
-    shared = _shared_memory(pairs)
-    limit = max(TENSORS, EPS * forward.eps)
-    lucky: dict[int, tuple[Tensor, Tensor]] = {}
-    for pair in pairs:
-        line, node = lines.by_number[pair.number], nodes[pair.number]
-        read = {nodes[n] for n in line.reads if n in nodes}
-        right, outcome = expected.get(node), run.outcomes[pair.number]
-        if line.wrong or line.fit is not None or cut.consumers.get(node, set()) != read:
-            continue
-        if read & forward.parts_of.keys():
-            continue  # it adds up parts, which are random each on its own
-        if right is None or outcome.shape != right.shape or line.reads & run.irreplaceable:
-            continue  # it may read a tensor of the forward pass, which cannot be replaced
-        if key_of(pair.final().value) in shared:
-            continue  # gradients that share memory cannot all be replaced
-        if not close(outcome, right, limit):
-            lucky[pair.number] = (outcome, right)
-    return lucky
+class _Trial:
+    """The backward pass with a random gradient at each node."""
+
+    def __init__(
+        self,
+        forward: Pass,
+        pairs: Sequence[Pair],
+        lines: JudgedLines,
+        cut: Cut,
+        nodes: Mapping[int, int],
+    ) -> None:
+        self._forward, self._pairs, self._lines = forward, pairs, lines
+        self._cut, self._nodes = cut, nodes
+        random = random_gradients(forward, pairs)
+        self._random = {id(p.node.value): random[p.node.index] for p in pairs}
+        self._run = BackwardReplay(forward, pairs, substitute=True, truth=random).run()
+        self._limit = max(TENSORS, EPS * forward.eps)
+
+    def lucky(self) -> dict[int, tuple[Tensor, Tensor]]:
+        """Return what lines give and what is right for random gradients, where these differ."""
+        expected = self._cut.sent_back(self._random)
+        shared = _shared_memory(self._pairs)
+        lucky: dict[int, tuple[Tensor, Tensor]] = {}
+        for pair in self._pairs:
+            line, node = self._lines.by_number[pair.number], self._nodes[pair.number]
+            read = self._read(line)
+            right, outcome = expected.get(node), self._run.outcomes[pair.number]
+            if line.wrong or line.fit is not None or self._cut.consumers.get(node, set()) != read:
+                continue
+            if read & self._forward.parts_of.keys():
+                continue  # it adds up parts, which are random each on its own
+            if right is None or outcome.shape != right.shape:
+                continue
+            if line.reads & self._run.irreplaceable:
+                continue  # it may read a tensor of the forward pass, which cannot be replaced
+            if key_of(pair.final().value) in shared:
+                continue  # gradients that share memory cannot all be replaced
+            if not close(outcome, right, self._limit):
+                lucky[pair.number] = (outcome, right)
+        return lucky
+
+    def leaves_out(self, pair: Pair) -> bool:
+        """Tell whether a gradient is what the consumers send back that it reads, and no more.
+
+        It may add the contribution of another one that has no gradient with a name.
+        """
+        upstream = {n: self._random[n] for n in self._read(self._lines.by_number[pair.number])}
+        right = self._cut.sent_back(upstream).get(self._nodes[pair.number])
+        outcome = self._run.outcomes[pair.number]
+        same = right is not None and outcome.shape == right.shape
+        return same and right is not None and close(outcome, right, self._limit)
+
+    def _read(self, line: Line) -> set[int]:
+        return {self._nodes[n] for n in line.reads if n in self._nodes}
 
 
 def _shared_memory(pairs: Sequence[Pair]) -> set[int]:

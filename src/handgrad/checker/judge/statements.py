@@ -112,6 +112,10 @@ def responsible(
         return (groups[scaling[-1]][0],)  # off by one factor everywhere
     if masks and not truth[wrong].any() and not sums[masks[-1]][wrong].any():
         return (groups[masks[-1]][0],)  # elements that should be 0 were not set to 0
+    if masks and masks[-1] == len(sums) - 1:
+        unmasked = near(after[-2], truth, noise) | near(torch.zeros_like(truth), truth, noise)
+        if bool(unmasked.all()):
+            return (groups[-1][0],)  # others were
     # `d /= n` changes every element, and one factor would correct whatever it makes wrong
     changed = {k: c != 0 for k, c in enumerate(sums) if k not in scaling}
     covering = [k for k, elements in changed.items() if not (wrong & ~elements).any()]

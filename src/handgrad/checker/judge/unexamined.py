@@ -100,7 +100,11 @@ def _read(grade: Grade, made: Mapping[int, Bind]) -> list[Bind]:
 def _expression(bind: Bind) -> str:
     """Return the text that computes the value: of several that are returned, its own."""
     text, at = bind.statement.text, re.search(r"\(\)\[(\d+)\]", bind.name)
-    value = getattr(ast.parse(text).body[0], "value", None) if at is not None else None
-    if at is None or not isinstance(value, ast.Tuple) or int(at[1]) >= len(value.elts):
+    try:
+        node = ast.parse(text).body[0]
+    except SyntaxError:  # the first line of a loop
         return text
-    return ast.unparse(value.elts[int(at[1])])
+    value = getattr(node, "value", None)
+    if at is not None and isinstance(value, ast.Tuple) and int(at[1]) < len(value.elts):
+        return ast.unparse(value.elts[int(at[1])])
+    return ast.unparse(node.value) if isinstance(node, ast.Assign) else text

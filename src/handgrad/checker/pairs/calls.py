@@ -151,12 +151,13 @@ class _Found:
     def _may_be(self, call: Call, forward: Call) -> bool:
         """Tell whether `call` may return gradients of what `forward` got."""
         output = _output(forward)
-        if output is None or forward in self.forwards:
+        words = _words(call.name)
+        if output is None or forward in self.forwards or (words & FORWARD and not words & BACKWARD):
             return False
         upstream = self._upstream(call, forward)
         if upstream is None and output.numel() > 1:
             return False
-        if _words(call.name) & BACKWARD:
+        if words & BACKWARD:
             return True
         shapes = {t.shape for t in _inputs(forward)}
         results = [u.value.shape for u in call.returned]

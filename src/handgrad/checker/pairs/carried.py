@@ -73,6 +73,7 @@ def _carried(
                 break
             mine.append(Pair(hand.number, hand.name, hand.binds, whole, part, "value"))
         else:
+            mine += _last(whole, loop[len(mine) :], nodes[0])
             mine = [replace(p, forward=whole) for p in mine]
             if all(verdict_on(whole, p, p.node, natural.values).right for p in mine):
                 return whole, mine
@@ -83,6 +84,15 @@ def _carried(
             if before - numbers < right - numbers or before | numbers <= right:
                 return whole, mine
     return None
+
+
+def _last(forward: Pass, left: Sequence[HandGradient], first: Bind) -> list[Pair]:
+    """Return the pair of the loop's last definition: the gradient of the state before the loop."""
+    found = []
+    for hand in left[:1]:
+        before = [b for b in hand.candidates if b.index < first.index and b.index in forward.truth]
+        found += [Pair(hand.number, hand.name, hand.binds, forward, b, "name") for b in before[:1]]
+    return found
 
 
 def _states(forward: Pass, loop: Sequence[HandGradient]) -> list[list[Bind]]:

@@ -1,4 +1,4 @@
-"""Whose gradient is it, where neither its name nor a named node says so?
+"""Whose gradient is it, where its name does not say so?
 
 Two ways to find out. Its value: a right gradient equals that of one result of the forward pass.
 Its reader: `dW = x.T @ t` is right where t is the gradient of `x @ W`. So t is put in the place of
@@ -15,6 +15,7 @@ from handgrad.checker.pairs.verdict import is_right, is_significant, verdict_on
 from handgrad.checker.passes.compare import judge
 from handgrad.checker.passes.inner import adopted, with_inner
 from handgrad.checker.passes.truth import Pass
+from handgrad.checker.record.gradient_names import AT_LAYER
 from handgrad.checker.record.instrument import Statement
 from handgrad.checker.record.trace import Bind, Op, key_of
 
@@ -88,17 +89,19 @@ class _Search:
             rest = replace(known, binds=known.binds[len(first.binds) :])
             node = None
             if not all(bind.alias for bind in rest.binds):
-                node = self._by_value(rest) or self._by_readers(rest, known)
-            if node is not None:
+                node = self._by_value(rest) or self._by_readers(rest, known.node)
+            if node is not None and node is not known.node:
                 number = hand.number + PARTS
                 self.pairs[number] = replace(first, number=number)
                 self._settle(rest, node)
             return
         if known is not None and self._all_right([], [known]):
             return  # its own line is right for the node of its name
-        node = self._by_value(hand) if known is None or self._has_right_reader(hand) else None
-        node = node or self._by_readers(hand, known)
-        if node is not None:
+        loose = known is None or AT_LAYER.search(hand.name) is not None
+        node = self._by_value(hand) if loose or self._has_right_reader(hand) else None
+        before = None if known is None else known.node
+        node = self._by_readers(hand, node or before)
+        if node is not None and node is not before:
             self._settle(hand, node)
 
     def place_loop(self, group: Sequence[HandGradient]) -> None:
@@ -126,7 +129,7 @@ class _Search:
                 self.new.get(p.number, p.node).index != p.node.index for p in pairs
             ):
                 continue
-            pairs = [p for p in pairs if p.number not in self.new and self._fits_in(p, p.node)]
+            pairs = [p for p in pairs if p.number not in self.new]
             right = self._right(pairs, readers.values())
             if most < right:
                 best, most = pairs, right
@@ -157,6 +160,16 @@ class _Search:
     def _results(self, hand: Definition) -> list[Bind]:
         """Return the unnamed results that it may be the gradient of, the last one first."""
         return [b for b in self._of_shape(hand) if self._fits_in(hand, b)]
+
+    def _free(self, hand: Definition) -> list[Bind]:
+        """Return the named results without a right gradient that it may be that of."""
+        values = self.natural.values
+        right = [p for p in self.pairs.values() if verdict_on(self.whole, p, p.node, values).right]
+        taken = {id(p.node.value) for p in right}
+        shape = hand.final().value.shape
+        nodes = [b for b in self.forward.nodes() if b.index in self.forward.truth]
+        found = {id(b.value): b for b in nodes if b.kind != "param" and b.value.shape == shape}
+        return [b for n, b in found.items() if n not in taken and self._fits_in(hand, b)][::-1]
 
     def _of_shape(self, hand: Definition) -> list[Bind]:
         """Return the unnamed results of its shape, the last one first."""
@@ -205,19 +218,20 @@ class _Search:
 
     def _readers(self, hand: Definition) -> list[Pair]:
         reads, memory = self.natural.reads, key_of(hand.final().value)
-        others = (p for p in self.pairs.values() if p.number != hand.number)
-        if any(key_of(p.final().value) == memory for p in others):
+        others = (p for n, p in self.pairs.items() if n != hand.number)
+        if hand.number in self.pairs and any(key_of(p.final().value) == memory for p in others):
             return []  # db = dz: they may read dz
         return [p for p in self.pairs.values() if hand.number in reads.get(p.number, ())]
 
-    def _by_readers(self, hand: Definition, known: Pair | None) -> Bind | None:
-        """Return the unnamed result with whose true gradient most of what reads it is right.
+    def _by_readers(self, hand: Definition, known: Bind | None) -> Bind | None:
+        """Return the free result with whose true gradient most of what reads it is right.
 
-        What is right with the node that is known, or with none, has to stay right.
+        What is right with the node that is `known`, or with none, has to stay right.
         """
         readers = self._readers(hand)
-        best, most = None, self._right_with(hand, None if known is None else known.node, readers)
-        for node in self._results(hand)[:MOST_TRIED] if readers else ():
+        best, most = known, self._right_with(hand, known, readers)
+        free = self._free(hand) if known is None else []
+        for node in [*free, *self._results(hand)][:MOST_TRIED] if readers else ():
             if len(most) == len(readers):
                 break
             right = self._right_with(hand, node, readers)

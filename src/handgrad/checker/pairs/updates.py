@@ -1,13 +1,19 @@
-"""Whether what an update takes is a gradient of its step alone."""
+"""Whether what an update takes is a gradient of its step alone, and what becomes of it then."""
 
 import torch
 from torch import Tensor
 
+from handgrad.checker.pairs.hands import Pair
+from handgrad.checker.passes.compare import multiple_of
 from handgrad.checker.passes.forward import ForwardPass
-from handgrad.checker.record.trace import Op, key_of
+from handgrad.checker.passes.truth import Pass
+from handgrad.checker.record.call import Update
+from handgrad.checker.record.trace import Bind, Op, key_of
 
 _WHOLE = ("copy_", "zero_", "fill_")
 """Functions that replace all that a tensor held."""
+_RESETS = ("zero", "fill", "copy", "imul", "mul")
+"""Functions that may set the whole of a tensor to 0, as `*= 0` does."""
 
 
 def keeps_state(forward: ForwardPass, value: Tensor, until: int) -> bool:
@@ -23,16 +29,65 @@ def keeps_state(forward: ForwardPass, value: Tensor, until: int) -> bool:
             continue
         if event.index < forward.start:
             return any(t.numel() > 1 and t.is_floating_point() for t in event.outputs)
-        if not event.writes or _replaces(event):
+        if not event.writes or replaces(event):
             wanted -= made
         wanted |= {key_of(t) for t in event.inputs if t.numel() > 1} - inside - made
     return False
 
 
-def _replaces(op: Op) -> bool:
+def replaces(op: Op) -> bool:
     """Tell whether an operation writes to the whole tensor, whatever it held before."""
     name = getattr(op.func, "__name__", "")
     if name == "__setitem__":
         index = op.args[1]
         return index is Ellipsis or (isinstance(index, slice) and index == slice(None))
     return name in _WHOLE or op.func is torch.Tensor.zero_
+
+
+def _name(op: Op) -> str:
+    return str(getattr(op.func, "__name__", "")).strip("_")
+
+
+def resets(forward: Pass, pair: Pair, last: Bind) -> bool:
+    """Tell whether a statement only sets a used gradient to 0, as before the next step."""
+    before, key = pair.binds[-2], key_of(last.value)
+    if forward.trace.at(last.value, last.index).any():
+        return False
+    makers = reversed(forward.trace.events[: last.index])
+    maker = next((e for e in makers if type(e) is Op and key in map(key_of, e.writes)), None)
+    if maker is None or not (replaces(maker) or _name(maker) in _RESETS):
+        return False
+    if not forward.trace.at(before.value, before.index).any():
+        return False
+    later = (e for e in forward.trace.events[last.index + 1 :] if type(e) is Op)
+    first = next((e for e in later if any(key_of(t) == key for t in e.inputs)), None)
+    return first is None or bool(first.writes)  # nothing reads the 0 but what adds to it
+
+
+def is_step(forward: Pass, node: Bind, last: Bind) -> bool:
+    """Tell whether a statement scales a gradient to the step that an update takes as it is."""
+    return any(
+        update.levels[0] is last.value and key_of(update.parameter) == key_of(node.value)
+        for update in forward.trace.of(Update)
+        if update.index > last.index
+    )
+
+
+def adds_decay(forward: Pass, node: Bind, last: Bind) -> bool:
+    """Tell whether a statement adds a multiple of the parameter that then takes the gradient."""
+    at, key = forward.trace.at, key_of(node.value)
+    taken = any(
+        any(level is last.value for level in update.levels) and key_of(update.parameter) == key
+        for update in forward.trace.of(Update)
+        if update.index > last.index
+    )
+    maker = next((e for e in reversed(forward.trace.events[: last.index]) if type(e) is Op), None)
+    before = maker.args[0] if maker is not None and maker.args else None
+    if not taken or maker is None or not isinstance(before, Tensor):
+        return False
+    after, parameter = at(last.value, last.index).detach(), at(node.value, last.index).detach()
+    if not before.shape == after.shape == parameter.shape:
+        return False
+    change = after.double() - at(before, maker.index).detach().double()
+    noise = torch.finfo(after.dtype).eps * after.abs().double()
+    return multiple_of(change, parameter.double(), noise) not in (None, 0.0)

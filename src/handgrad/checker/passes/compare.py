@@ -60,9 +60,10 @@ def judge(
     ratio = None
     formulas = dict(fits(formula, truth.shape)) if formula is not None else {}
     for correction, value in fits(hand, truth.shape):
-        verdict, ratio = _same_shape(value, autograd, truth, noise, formulas.get(correction))
-        if verdict != "wrong":
-            return "shape", ratio
+        verdict, found = _same_shape(value, autograd, truth, noise, formulas.get(correction))
+        if verdict != "wrong" and shows_in(hand, truth, noise):
+            return "shape", found
+        ratio = found if hand.numel() >= truth.numel() else None
     return "wrong", ratio
 
 
@@ -116,7 +117,7 @@ def multiple_of(a: Tensor, b: Tensor, noise: Tensor) -> float | None:
 
 
 def fits(hand: Tensor, shape: torch.Size) -> Iterator[Fit]:
-    """Yield `hand` in `shape` by each plausible way: sizes of 1, reshape, transpose, sum.
+    """Yield `hand` in `shape` by each plausible way: reshape, transpose, broadcast, sum.
 
     Nothing is broadcast silently: (64,) for (1, 64) is a wrong shape with a correction, not
     equality.
@@ -129,6 +130,8 @@ def fits(hand: Tensor, shape: torch.Size) -> Iterator[Fit]:
     if hand.dim() >= 2 and hand.mT.shape == shape:
         yield Fit(".T" if hand.dim() == 2 else ".mT", hand.mT)
     missing = hand.dim() - len(shape)
+    if hand.numel() < shape.numel() and _broadcasts(hand.shape, shape):
+        yield Fit(f".expand{tuple(shape)}", hand.expand(shape))
     if missing >= 0 and hand.numel() > shape.numel():
         kept = (1,) * missing + tuple(shape)
         dims = [i for i, (a, b) in enumerate(zip(hand.shape, kept, strict=True)) if a != b]
@@ -138,6 +141,16 @@ def fits(hand: Tensor, shape: torch.Size) -> Iterator[Fit]:
             keep = ", keepdim=True" if missing == 0 else ""
             correction = f".sum({text}{keep})" + ("" if summed.shape == shape else view)
             yield Fit(correction, summed.reshape(shape))
+
+
+def shows_in(hand: Tensor, truth: Tensor, noise: Tensor | float) -> bool:
+    """Tell whether `hand` is not merely a 0 that broadcasts to a truth of nothing but rounding."""
+    return hand.numel() >= truth.numel() or bool((truth.abs() > FORMULA_REACH * noise).any())
+
+
+def _broadcasts(smaller: torch.Size, shape: torch.Size) -> bool:
+    sizes = zip(reversed(smaller), reversed(shape), strict=False)
+    return len(smaller) <= len(shape) and all(a in (1, b) for a, b in sizes)
 
 
 def _same_shape(

@@ -7,12 +7,11 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from handgrad.checker.passes.custom import refuse_disagreeing, refuse_unseen
 from handgrad.checker.passes.forward import ForwardPass
 from handgrad.checker.passes.noise import noise_of
 from handgrad.checker.passes.replay import Replay, gradients
 from handgrad.checker.record.trace import Op
-
-_CUSTOM: type = torch.autograd.function.BackwardCFunction
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,12 +61,7 @@ def differentiated(forward: ForwardPass) -> Pass:
     Where backward() was never called, autograd's gradients come from a replay in the user's dtype.
     Raises RuntimeError where an operation that leads to the loss cannot be run again.
     """
-    custom = _custom_function(forward.outputs)
-    if custom is not None:
-        raise RuntimeError(
-            f"{custom} is a torch.autograd.Function, and autograd does not see its steps; write "
-            "its two halves as functions for handgrad.check(forward, backward, inputs)"
-        )
+    refuse_unseen(forward)
     draws: dict[int, bool] = {}
     replay = replayed(forward, draws)
     if replay.failures:
@@ -84,11 +78,14 @@ def differentiated(forward: ForwardPass) -> Pass:
         native = replayed(forward, draws, dtype=None)
         native.uses.clear()
         autograd, _ = gradients(native, forward.outputs, forward.seeds, forward.end)
+    known = {i: n for i, n in zip(order, noise, strict=True) if n is not None}
+    if forward.backward is not None:
+        refuse_disagreeing(forward, truth, known)
     return Pass(
         **{f.name: getattr(forward, f.name) for f in fields(ForwardPass)},
         truth=truth,
         parts=parts,
-        noise={i: n for i, n in zip(order, noise, strict=True) if n is not None},
+        noise=known,
         autograd=autograd,
         draws=draws,
     )
@@ -126,20 +123,3 @@ def _moved(
     replay.uses.clear()  # only the whole gradients count
     found, _ = gradients(replay, forward.outputs, forward.seeds, forward.end)
     return [found.get(i) for i in order]
-
-
-def _custom_function(outputs: Sequence[Tensor]) -> str | None:
-    """Return the name of a torch.autograd.Function of the user's that leads to `outputs`, if any.
-
-    Its forward runs without gradients: a replay would lack its branch and blame correct lines.
-    """
-    todo = [t.grad_fn for t in outputs if t.grad_fn is not None]
-    visited = set(todo)
-    while todo:
-        node = todo.pop()
-        if isinstance(node, _CUSTOM):
-            return type(node).__name__.removesuffix("Backward")
-        inputs = {fn for fn, _ in node.next_functions if fn is not None} - visited
-        visited |= inputs
-        todo += inputs
-    return None

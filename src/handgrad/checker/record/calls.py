@@ -8,6 +8,7 @@ from types import CodeType, FrameType
 from typing import Any
 
 from torch import Tensor
+from torch.autograd.function import FunctionCtx
 
 from handgrad.checker.record.call import MANY, PLAIN, Call, Unnamed, holders_in
 from handgrad.checker.record.carriers import tensor_of
@@ -71,10 +72,22 @@ class Calls:
                         name = f"{target.name}[{i}]"
                         call.returned.append(self._unnamed(name, t, statement, scope, call))
         del self._running[id(frame)]
+        self._enable(call)
         call.end, call.result = len(self._trace), parts if isinstance(value, tuple) else parts[0]
         for holder in holders_in([value]):
             if holder is not call.owner and len(self._makers) < MOST_HOLDERS:
                 self._makers.setdefault(id(holder), (holder, call))
+
+    def _enable(self, call: Call) -> None:
+        """Let gradients flow through the operations of an autograd.Function's forward.
+
+        They run without gradients, as the Function has its own backward.
+        """
+        context = next(iter(call.arguments.values()), None)
+        if isinstance(context, FunctionCtx) and any(getattr(context, "needs_input_grad", ())):
+            for event in self._trace.events[call.begin :] if call.name == "forward" else ():
+                if type(event) is Op:
+                    event.grad_enabled = True
 
     def mark(self, statement: Statement) -> None:
         """Note that the operations since the last statement belong to this one."""

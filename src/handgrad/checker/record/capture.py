@@ -219,9 +219,11 @@ class Recorder(ArrayHooks, LoopHooks):
             event = Compared(len(self.trace), said.label or "", values, (), said)
             self.trace.events.append(event)
 
-    def _barrier(self, reason: str, at: Statement | None = None, last: bool = False) -> None:
+    def _barrier(
+        self, reason: str, at: Statement | None = None, last: bool = False, begin: int = 0
+    ) -> None:
         self.trace.keep_all()
-        self.trace.events.append(Barrier(len(self.trace), reason, at, last))
+        self.trace.events.append(Barrier(len(self.trace), reason, at, last, begin))
         self._names.clear()
 
     @contextlib.contextmanager

@@ -36,7 +36,9 @@ class LoopHooks(ModeHolder):
         self._loops: dict[int, LoopWatch] = {}
         self._scopes = Scopes()
 
-    def _barrier(self, reason: str, at: Statement | None = None, last: bool = False) -> None:
+    def _barrier(
+        self, reason: str, at: Statement | None = None, last: bool = False, begin: int = 0
+    ) -> None:
         raise NotImplementedError
 
     def tick(self, number: int) -> None:
@@ -57,7 +59,8 @@ class LoopHooks(ModeHolder):
         if watch.has_enough(self.trace, self.limit):
             self._leave()  # if it cannot, calls pass through unrecorded
             self.enough = watch.steps >= self.limit and self.leaves(self.statements[number])
-            self._barrier(f"after {watch.steps} steps", self.statements[number], self.enough)
+            reason = f"after {watch.steps} steps"
+            self._barrier(reason, self.statements[number], self.enough, watch.first)
             self.paused_by = STOPPED if self.enough else number
             if self.enough:
                 raise Enough

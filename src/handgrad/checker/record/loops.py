@@ -28,7 +28,7 @@ class LoopWatch:
         self.began = start
         """The first event of the iteration that runs."""
         self.line, self.frame, self.scope = line, frame, scope
-        self._first = start
+        self.first = start
         self._has_gradient = self._trains = False
 
     def tick(self, trace: Trace) -> Step | None:
@@ -56,7 +56,7 @@ class LoopWatch:
 
     def has_enough(self, trace: Trace, limit: int) -> bool:
         """Tell whether enough of the loop is recorded: `limit` steps, if it trains."""
-        recorded = len(trace) - self._first
+        recorded = len(trace) - self.first
         if self.steps >= limit and (self._trains or recorded > _UNSURE_EVENTS):
             return True
         return not self._has_gradient and recorded > _IDLE_EVENTS

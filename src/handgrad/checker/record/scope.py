@@ -8,6 +8,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from handgrad.checker.record.entering import HOOK
+
 FIRST = 2
 """How many of the first executions of a statement keep their scope; the latest does as well."""
 MANY = 256
@@ -28,7 +30,8 @@ class Scope:
     def __init__(self, frame: FrameType, read: frozenset[str] = frozenset()) -> None:
         inner, outer = frame.f_locals, frame.f_globals
         self.names: dict[str, Any] = dict(inner) if inner is outer else {**outer, **inner}
-        self.local = frozenset[str]() if inner is outer else frozenset(inner)
+        self.names.pop(HOOK, None)
+        self.local = frozenset[str]() if inner is outer else frozenset(inner) - {HOOK}
         self.mentioned = frozenset(frame.f_code.co_names)
         self.loops: Mapping[int, Scope] = {}
         self.held: dict[int, Any] = {}

@@ -95,6 +95,7 @@ class Barrier:
     statement: Statement | None = None
     last: bool = False
     """Whether the file was left here, so that recording did not resume."""
+    begin: int = 0  # the first event of the loop that is not recorded to its end
 
 
 @dataclass(slots=True)
@@ -198,7 +199,7 @@ class Trace:
             if type(event) is Backward:
                 known = event.gradients.items()
                 event.gradients = {number[i]: g for i, g in known if i in number}
-            elif type(event) is Step:
+            elif isinstance(event, Step | Barrier):
                 event.begin = bisect_left(old, event.begin)
         self.events = list(events)
         kept: dict[int, list[tuple[int, torch.UntypedStorage]]] = {}

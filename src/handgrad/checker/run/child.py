@@ -20,7 +20,7 @@ from handgrad.checker.records import CellError
 from handgrad.checker.report.words import error_place
 from handgrad.checker.run.cells import Cell
 from handgrad.checker.run.deadline import Deadline, Timeout
-from handgrad.checker.run.failure import cell_name
+from handgrad.checker.run.failure import NO_INPUT, cell_name
 from handgrad.checker.run.forks import SERVE, serve
 from handgrad.checker.run.output import Echo
 from handgrad.errors import CheckError
@@ -185,7 +185,7 @@ def _cell_runner(session: "Session", request: dict[str, Any]) -> "ScriptRunner |
 
 
 def _no_input(prompt: object = "", /) -> NoReturn:
-    raise EOFError("input() was called, but handgrad check runs without a user to answer")
+    raise EOFError(NO_INPUT)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from handgrad.checker.records import CellError
 from handgrad.text import one_line
 
 CELL_NAME = re.compile(r"<cell (\d+)>")
-
+NO_INPUT = "input() was called, but handgrad check runs without a user to answer"
 
 SIMILAR = 0.8
 """The share of letters in common from which a name is taken for a slip: one letter of five."""

@@ -18,10 +18,17 @@ RAISED = (
     "run in another order, or on another machine."
 )
 VERDICT = re.compile(r"\b(?:True|False)\b")
+NUMBER = re.compile(r"\d*\.\d+(?:e[+-]?\d+)?|\d+\.?e[+-]?\d+")
+ROUNDING = 1e-6
+"""A difference that a line prints with its verdict is rounding below this."""
 
 
 def difference(cell: Cell, printed: str, error: CellError | None) -> Note | None:
-    """Return a note if `cell` printed another verdict than was saved, or raised a new error."""
+    """Return a note if `cell` printed another verdict than was saved, or raised a new error.
+
+    Of several verdicts, the one with the largest number on its line counts: another machine rounds
+    differently.
+    """
     if error is not None:
         if cell.saved and cell.saved_error is None:
             return Note("HG283", RAISED, place=Place(error.line or 1, cell.number))
@@ -31,11 +38,21 @@ def difference(cell: Cell, printed: str, error: CellError | None) -> Note | None
     before, now = _verdicts(cell.saved), _verdicts(printed)
     if len(before) != len(now):
         return None
-    for (saved_words, saved_line), (words, line) in zip(before, now, strict=True):
-        if saved_words != words:
-            message = f'a clean run prints "{line}"; the saved output is "{saved_line}".'
-            return Note("HG282", message, place=Place(1, cell.number))
-    return None
+    changed = [
+        (max(_size(old), _size(new)), old, new)
+        for (words_before, old), (words, new) in zip(before, now, strict=True)
+        if words_before != words
+    ]
+    size, saved, line = max(changed, key=lambda change: change[0], default=(0.0, "", ""))
+    if size < ROUNDING:
+        return None
+    message = f'a clean run prints "{line}"; the saved output is "{saved}".'
+    return Note("HG282", message, place=Place(1, cell.number))
+
+
+def _size(line: str) -> float:
+    """Return the largest number with a fraction in a line; 1 where it has none."""
+    return max((float(number) for number in NUMBER.findall(line)), default=1.0)
 
 
 def _verdicts(text: str) -> list[tuple[list[str], str]]:

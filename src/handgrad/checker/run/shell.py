@@ -24,11 +24,12 @@ from traitlets.config import Config
 
 from handgrad.checker.records import CellError, Note, Place
 from handgrad.checker.run.cells import Cell
-from handgrad.checker.run.failure import cell_name, describe
+from handgrad.checker.run.deadline import TIMED_OUT
+from handgrad.checker.run.failure import NO_INPUT, cell_name, describe
 from handgrad.checker.run.imports import follow_own_modules
 from handgrad.checker.run.output import Echo
 from handgrad.checker.run.saved import difference, folded
-from handgrad.checker.run.standin import StandIns
+from handgrad.checker.run.standin import NOT_INSTALLED, StandIns
 from handgrad.checker.session import Session
 from handgrad.text import one_line
 
@@ -38,6 +39,8 @@ NOT_RUN = PROGRAMS | INSTALLERS | {"sc", "sx", "system", "timeit"}
 """Magics that run other programs, or repeat code to time it: skipped and noted."""
 NO_EFFECT = {"debug", "handgrad", "matplotlib", "pdb"}
 """Magics for interactive use."""
+MISSING = re.compile(r"FileNotFoundError|ModuleNotFoundError|ImportError|OSError")
+TIMING = re.compile(r"%%?timeit\b")
 ENDED = "exit() ends the run: no cell after this one ran."
 WRAPPER = re.compile(r"\A\s*%%(capture|prun|time)\b.*")
 """A cell magic around Python code. It is removed, as it would shift the line numbers."""
@@ -70,22 +73,27 @@ class NotebookShell(InteractiveShell):
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
         self.skipped: dict[Place, str] = {}
+        self.wanted: set[Place] = set()
+        """The skipped commands whose output has a name."""
         self.ended: Place | None = None
 
-    def _skip(self, command: str, frame: FrameType) -> None:
-        self.skipped[Place(frame.f_lineno, self.execution_count - 1)] = one_line(command, 80)
+    def _skip(self, command: str, frame: FrameType) -> Place:
+        place = Place(frame.f_lineno, self.execution_count - 1)
+        self.skipped[place] = one_line(command, 80)
+        return place
 
     def system(self, cmd: str) -> None:
         self._skip(f"!{cmd}", sys._getframe(1))
 
     def getoutput(self, cmd: str, split: bool = True, depth: int = 0) -> Any:
-        self._skip(f"!{cmd}", sys._getframe(1))
+        self.wanted.add(self._skip(f"!{cmd}", sys._getframe(1)))
         return SList() if split else ""
 
     def run_line_magic(self, magic_name: str, line: str, _stack_depth: int = 1) -> Any:
         frame = sys._getframe(1)
         if magic_name in NOT_RUN:
-            return self._skip(f"%{magic_name} {line}", frame)
+            self._skip(f"%{magic_name} {line}".rstrip(), frame)
+            return None
         if magic_name in NO_EFFECT or (magic_name == "config" and "InlineBackend" in line):
             return None
         if magic_name == "load_ext" and line.strip() == "handgrad":
@@ -105,7 +113,8 @@ class NotebookShell(InteractiveShell):
 
     def run_cell_magic(self, magic_name: str, line: str, cell: str) -> Any:
         if magic_name in NOT_RUN:
-            return self._skip(f"%%{magic_name} {line}", sys._getframe(1))
+            self._skip(f"%%{magic_name} {line}".rstrip(), sys._getframe(1))
+            return None
         return super().run_cell_magic(magic_name, line, cell)
 
     def enable_matplotlib(self, gui: str | None = None) -> tuple[None, str]:
@@ -157,6 +166,10 @@ class NotebookRunner:
         self._output = output
         self._stand_ins = StandIns(path.parent)
         self._changed: list[Note] = []
+        self._failed: int | None = None
+        """The last cell that lacked a file or a module."""
+        self._is_clean = True
+        """Whether no cell failed for want of what this run leaves out."""
         sys.path.insert(0, str(path.parent))
         follow_own_modules(session.hook)
 
@@ -178,16 +191,39 @@ class NotebookRunner:
         if self._transformer.failure is not None:
             raise self._transformer.failure
         error = _error(result, cell.number, compiler.offset)
-        error = error and self._stand_ins.blamed(error)
-        changed = difference(cell, self._output.take(), error)
+        printed = self._output.take()
+        if error is not None:
+            blamed = self._stand_ins.blamed(error)
+            self._is_clean = self._is_clean and not self._is_ours(blamed)
+            self._failed = cell.number if self._lacks_file(error) else self._failed
+            error = blamed
+        changed = difference(cell, printed, error) if self._is_clean or error is None else None
         self._changed += [changed] if changed else []
         return error
 
+    def _is_ours(self, error: CellError) -> bool:
+        """Tell whether an error may come of what this run leaves out."""
+        left_out = error.error.startswith(TIMED_OUT) or NO_INPUT in error.error
+        left_out = left_out or NOT_INSTALLED in error.error
+        return left_out or self._lacks_file(error) or bool(self._shell.wanted)
+
+    def _lacks_file(self, error: CellError) -> bool:
+        """Tell whether a skipped command may be the reason of an error."""
+        return MISSING.match(error.error) is not None and bool(self._effective())
+
+    def _effective(self) -> list[Place]:
+        """Return the skipped commands that may have had an effect, so far."""
+        return [place for place, text in self._shell.skipped.items() if not TIMING.match(text)]
+
     def notes(self) -> list[Note]:
         """Return notes on skipped lines and on differences from the saved output."""
+        wanted = set(self._shell.wanted)
+        if self._failed is not None:
+            wanted |= {p for p in self._effective() if (p.cell or 0) <= self._failed}
         skipped = [
             Note("HG280", f"skipped: {command}", place=place)
             for place, command in self._shell.skipped.items()
+            if place in wanted
         ]
         end = self._shell.ended
         ended = [Note("HG281", ENDED, place=end)] if end else []

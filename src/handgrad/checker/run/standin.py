@@ -20,6 +20,8 @@ from handgrad.checker.run.failure import CELL_NAME
 from handgrad.text import listed
 
 CODE = "HG284"
+NOT_INSTALLED = "is not installed"
+"""In every error that a missing module leads to."""
 LEFT_OUT = "the file ran without, and nothing that is graded here depends on it."
 CATCHES = {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"}
 RANGES = {"trange", "prange"}
@@ -230,7 +232,7 @@ class StandIns(MetaPathFinder, Loader):
         """Add to an error which missing module it may come from."""
         if error.error.startswith("NameError") and self._stars:
             reason = f"{listed(self._stars)}, of which the file imports *, is not installed"
-        elif self._missed and "is not installed" not in error.error:
+        elif self._missed and NOT_INSTALLED not in error.error:
             reason = f"{listed(list(self._missed))} gave no values: the module is not installed"
         else:
             return error

@@ -1,6 +1,7 @@
 """The right value in the wrong shape.
 
-What: every number is correct, but there is one dimension of size 1 too many or too few.
+What: every number is correct, but there is one dimension of size 1 too many or too few, or one row
+stands for all the equal rows of the gradient.
 
 Why: sum(0) drops the dimension, sum(0, keepdim=True) keeps it with size 1. A gradient has the shape
 of its tensor; (64,) instead of (1, 64) passes a comparison that broadcasts.

@@ -1,9 +1,10 @@
 """Notes: what is worth knowing apart from wrong gradients."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 
 from handgrad.checker.judge.grade import Grade
-from handgrad.checker.passes.compare import LIMITS, ratio_of
+from handgrad.checker.passes.compare import LIMITS, near, ratio_of
 from handgrad.checker.passes.replay import OWN_GRAD
 from handgrad.checker.record.call import Update
 from handgrad.checker.record.instrument import Statement
@@ -11,6 +12,8 @@ from handgrad.checker.record.trace import Barrier, Bind, Compared, Op, key_of
 from handgrad.checker.records import Note, Place
 from handgrad.checker.report.entries.evidence import NoteEvidence, Remark
 from handgrad.checker.report.entries.factors import kept_factor, natural_loss
+from handgrad.checker.report.entries.rows import correction
+from handgrad.checker.report.entries.training import ascends, too_early
 from handgrad.text import listed
 
 
@@ -102,18 +105,33 @@ def masking(evidence: NoteEvidence) -> Iterator[Remark]:
 
 def compared(evidence: NoteEvidence) -> Iterator[Remark]:
     """A comparison of a gradient with another node's."""
-    grades = {id(b.value): grade for grade in evidence.grades for b in grade.hand.binds}
-    nodes = {id(b.value): b.name for b in evidence.forward.nodes()[::-1] if b.kind != "param"}
+    grades: dict[int, list[Grade]] = {}
+    for grade in evidence.grades:
+        for bind in grade.hand.binds:
+            grades.setdefault(id(bind.value), []).append(grade)
+    nodes = {id(b.value): b for b in evidence.forward.nodes()[::-1] if b.kind != "param"}
     for event in evidence.trace.of(Compared):
-        for gradient, node in (event.values, event.values[::-1]):
-            grade = grades.get(id(gradient))
-            if grade and id(node) in nodes and node is not grade.hand.node.value:
-                name = grade.hand.name
-                message = (
-                    f"`{_first_line(event.statement)}` compares {name} with the gradient of "
-                    f"{nodes[id(node)]}, but {name} is the gradient of {_node(grade)}."
-                )
-                yield message, _node(grade), event.statement.place
+        for gradient, other in (event.values, event.values[::-1]):
+            owners, node = grades.get(id(gradient), []), nodes.get(id(other))
+            if not owners or node is None or any(_is_of(g, node, evidence) for g in owners):
+                continue
+            name = owners[0].hand.name
+            message = (
+                f"`{_first_line(event.statement)}` compares {name} with the gradient of "
+                f"{node.name}, but {name} is the gradient of {_node(owners[0])}."
+            )
+            yield message, _node(owners[0]), event.statement.place
+
+
+def _is_of(grade: Grade, node: Bind, evidence: NoteEvidence) -> bool:
+    """Tell whether a gradient belongs to a node, or is equal to its gradient anyway."""
+    own, forward = grade.hand.node, evidence.forward
+    if node.value is own.value:
+        return True
+    truth, of_own = forward.truth.get(node.index), forward.truth[own.index]
+    if truth is None or truth.shape != of_own.shape:
+        return False
+    return bool(near(truth, of_own, forward.noise[node.index]).all())
 
 
 def again(evidence: NoteEvidence) -> Iterator[Remark]:
@@ -132,9 +150,11 @@ LEFT = (
 
 
 def cut_loops(evidence: NoteEvidence) -> Iterator[Remark]:
-    """A loop that was not recorded to its end."""
+    """A loop that was not recorded to its end, if gradients by hand are computed in it."""
+    graded = {b.index for g in (*evidence.grades, *evidence.again) for b in g.hand.binds}
     for event in evidence.trace.of(Barrier):
-        if event.statement is not None:
+        inside = any(event.begin <= index < event.index for index in graded)
+        if event.statement is not None and (event.last or inside):
             yield (LEFT if event.last else PAUSED).format(event.reason), None, event.statement.place
 
 
@@ -148,9 +168,9 @@ def clipped(evidence: NoteEvidence) -> Iterator[Remark]:
         names = dict.fromkeys(grade.hand.name for grade in grades)
         is_one = len(names) == 1
         judged = "it is judged as it was" if is_one else "they are judged as they were"
+        does = "adds to" if re.search(r"\+|\badd", statement.text) else "clips or scales"
         message = (
-            f"`{_first_line(statement)}` clips or scales {listed(names)} once finished: {judged} "
-            f"before."
+            f"`{_first_line(statement)}` {does} {listed(names)} once finished: {judged} before."
         )
         yield message, _node(grades[0]) if is_one else None, place
 
@@ -188,6 +208,8 @@ NOTES: Mapping[str, Callable[[NoteEvidence], Iterator[Remark]]] = {
     "HG217": clipped,
     "HG222": kept_factor,
     "HG223": natural_loss,
+    "HG224": ascends,
+    "HG226": too_early,
 }
 
 
@@ -218,13 +240,13 @@ def on_gradient(grade: Grade) -> Iterator[tuple[str, str]]:
                 f"gives a wrong result."
             ),
         )
-    if grade.fit is not None:
+    if grade.fit is not None and grade.verdict == "shape":
         expected = tuple(grade.hand.forward.truth[node.index].shape)
         yield (
             "HG210",
             (
                 f"{name} has shape {tuple(grade.value.shape)}, {node.name} has shape {expected}: "
-                f"{grade.fit.correction} corrects it."
+                f"{correction(grade, grade.fit)} corrects it."
             ),
         )
 

@@ -8,10 +8,12 @@ from torch import Tensor
 from handgrad.checker.explain.search.finding import Explanation
 from handgrad.checker.judge.grade import Grade
 from handgrad.checker.judge.spread import spread_of
-from handgrad.checker.passes.compare import fits, multiple_of
+from handgrad.checker.passes.compare import Fit, fits, multiple_of
 from handgrad.checker.passes.truth import Pass
+from handgrad.checker.record.carriers import is_array
 from handgrad.checker.record.trace import Op, key_of
 from handgrad.checker.records import BlameName, Row
+from handgrad.checker.write.dialect import in_numpy
 from handgrad.text import listed
 
 
@@ -34,7 +36,7 @@ def row_of(grade: Grade, explanation: Explanation | None = None) -> Row:
         shape=tuple(grade.value.shape),
         expected_shape=tuple(truth.shape),
         dtype=_dtype_of(grade.value),
-        max_abs_diff=_difference(grade.value, truth),
+        max_abs_diff=_difference(grade, truth),
         ratio=grade.ratio,
         message=(finding and finding.message) or _message(grade, truth),
         cause=None if explanation is None else explanation.code,
@@ -118,8 +120,18 @@ def _shape(grade: Grade, truth: Tensor) -> str:
     inherited = f" (given the error of {_culprits(grade)})" if grade.blamed_on else ""
     return (
         f"The value is correct{inherited}, but its shape is {_shape_of(grade.value)} and "
-        f"{grade.hand.node.name} has shape {_shape_of(truth)}: {fit.correction} corrects it."
+        f"{grade.hand.node.name} has shape {_shape_of(truth)}: "
+        f"{correction(grade, fit)} corrects it."
     )
+
+
+def correction(grade: Grade, fit: Fit) -> str:
+    """Return what gives a gradient its shape, in NumPy's words where the program has them."""
+    if not is_array(grade.hand.own_final().value):
+        return fit.correction
+    if not fit.correction.startswith("."):
+        return "keepdims=True"
+    return in_numpy(f"{grade.hand.name}{fit.correction}")
 
 
 def _factor(grade: Grade, truth: Tensor) -> float | None:
@@ -213,11 +225,12 @@ def _shape_of(value: Tensor) -> str:
     return f"({', '.join(str(size) for size in value.shape)}{',' if value.dim() == 1 else ''})"
 
 
-def _difference(value: Tensor, truth: Tensor) -> float | None:
+def _difference(grade: Grade, truth: Tensor) -> float | None:
     """Return the largest |by hand - truth|, in the first shape that fits; None where none does."""
+    value = grade.value
     same = value.shape == truth.shape
     fitted = value if same else next((f.value for f in fits(value, truth.shape)), None)
-    if fitted is None:
+    if fitted is None or (value.numel() < truth.numel() and grade.verdict == "wrong"):
         return None
     difference = (fitted.to(truth) - truth).abs()
     return float(difference.max()) if difference.numel() else 0.0
