@@ -79,8 +79,8 @@ CASES = [
         "dh[dh <= 0] = 0",
         16,
         "HG109",
-        "The mask compares dh; it must compare pre, a forward value.",
-        "dh[pre <= 0] = 0",
+        "The mask compares dh; it must compare hid, a forward value.",
+        "dh[hid <= 0] = 0",
     ),
     (
         DICTIONARY,

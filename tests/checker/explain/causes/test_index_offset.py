@@ -124,3 +124,31 @@ def test_the_index_is_moved_by_one(
 @pytest.mark.parametrize(("program", "original", "lines", "hand"), OTHERS)
 def test_it_leaves_other_mistakes_alone(row_of, program, original, lines, hand) -> None:
     assert row_of(program, original, lines, hand).cause != index_offset.CODE
+
+
+PICKED = """torch.manual_seed(0)
+x = torch.randn(4, 6, requires_grad=True)
+at = torch.tensor([[0, 3], [1, 5], [2, 4], [0, 0]])
+out = torch.stack([x[i, at[i, j]] for i in range(4) for j in range(2)]).view(4, 2)
+loss = (out**3).sum()
+loss.backward()
+dout = 3 * out**2
+dx = torch.zeros_like(x)
+for i in range(4):
+    for j in range(2):
+        dx[{}] += dout[i, j]
+"""
+
+
+def test_the_place_of_another_line(explained) -> None:
+    row = explained(PICKED.format("i, 2 * j"), "dx")
+    assert (row.cause, row.message, row.fix) == (
+        index_offset.CODE,
+        "dx[i, 2 * j] is used where dx[i, at[i, j]] belongs.",
+        "dx[i, at[i, j]] += dout[i, j]",
+    )
+
+
+def test_the_right_place_is_not_blamed(reported) -> None:
+    rows = reported(PICKED.format("i, at[i, j]")).rows
+    assert [row.verdict for row in rows if row.hand] == ["exact", "exact"]

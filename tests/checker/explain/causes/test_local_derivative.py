@@ -143,6 +143,16 @@ CASES = [
         ),
         "dpre2 = (1 - h2**2) * dh2",
     ),
+    (
+        "x 5 4",
+        "s = torch.log(1 + torch.exp(x))",
+        "dx = ds * torch.exp(x)",
+        (
+            "The derivative in `s = torch.log(1 + torch.exp(x))` is torch.sigmoid(x); this line "
+            "has the derivative of exp at x."
+        ),
+        "dx = ds * torch.sigmoid(x)",
+    ),
 ]
 OTHERS = [
     ("x 5 4", "h = torch.tanh(x)", "dx = 1 - h**2", "HG108"),

@@ -48,6 +48,13 @@ CASES = [
         "Off by the factor a: it appears once too often.",
         "dx = a * da",
     ),
+    (
+        "a 5 4, x 5 4, y 5 4",
+        "z = torch.sigmoid(a)\nm = (1 - z) * x * y",
+        "dx = dm * z * y",
+        "z is used where 1 - z belongs.",
+        "dx = dm * (1 - z) * y",
+    ),
 ]
 OTHERS = [
     ("x 4 3, b 1 3", "y = x * b", "dx = dy", "HG109"),

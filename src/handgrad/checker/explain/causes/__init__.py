@@ -15,7 +15,12 @@ from functools import partial
 from importlib import import_module
 from types import ModuleType
 
-from handgrad.checker.explain.causes import precision, upstream_missing, wrong_operand
+from handgrad.checker.explain.causes import (
+    missing_branch,
+    precision,
+    upstream_missing,
+    wrong_operand,
+)
 from handgrad.checker.explain.search.finding import Finding
 from handgrad.checker.explain.search.grammar.edit import edited
 from handgrad.checker.explain.search.suspect import Suspect
@@ -50,6 +55,7 @@ AS_IT_RAN = replace(_cause(precision), find=precision.of_right_formula)
 LATE = (
     replace(_cause(upstream_missing), find=upstream_missing.unread),
     replace(_cause(wrong_operand), find=wrong_operand.computed),
+    replace(_cause(missing_branch), find=missing_branch.joined),
 )
 """For a line that no cause explains: it reads no gradient, and one is due; it computes something
-where a tensor belongs."""
+where a tensor belongs; a sum lacks a tensor."""

@@ -22,7 +22,12 @@ import ast
 from torch import Tensor
 
 from handgrad.checker.closeness import same_numbers
-from handgrad.checker.explain.search.derivatives import DERIVATIVES, Derivative, derivative_of
+from handgrad.checker.explain.search.derivatives import (
+    DERIVATIVES,
+    Derivative,
+    derivative_of,
+    function_of,
+)
 from handgrad.checker.explain.search.edits import Text
 from handgrad.checker.explain.search.finding import Finding
 from handgrad.checker.explain.search.grammar import factors, slopes
@@ -161,7 +166,8 @@ def known(suspect: Suspect, part: ConsumerShare) -> Derivative | None:
         if direct and any(t is consumer.value for t in op.outputs):
             x, y = suspect.node.value.detach().double(), consumer.value.detach().double()
             return derivative_of(x, y, op_name(op))
-    return None
+    power = _power(suspect, part)  # written as the forward pass has it
+    return function_of(suspect.node.value, consumer.value) if power is None else None
 
 
 def _recognised(

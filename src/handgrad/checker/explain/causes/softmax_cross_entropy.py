@@ -38,6 +38,7 @@ from handgrad.checker.explain.search.counts import called, count_named, factors,
 from handgrad.checker.explain.search.edits import Text
 from handgrad.checker.explain.search.finding import Finding
 from handgrad.checker.explain.search.grammar.edit import Edit, edited, edited_later
+from handgrad.checker.explain.search.grammar.names import due_operands
 from handgrad.checker.explain.search.grammar.terms import regrouped
 from handgrad.checker.explain.search.paths import terms
 from handgrad.checker.explain.search.scaling import scaled_wrongly
@@ -55,7 +56,7 @@ def find(suspect: Suspect) -> Finding | None:
     """Try changes of the line; then fit the user's gradient as a sum of the two terms."""
     if not is_fused(suspect) or not _is_block(suspect):
         return None
-    found = edited(suspect, EDITS) or edited_later(suspect, _ROWS)
+    found = edited(suspect, EDITS) or edited_later(suspect, _LATER)
     if found is not None:
         return found
     fit = fitted(suspect)
@@ -126,6 +127,7 @@ _ROWS = (
         "row.",
     ),
 )
+_LATER = (*_ROWS, (due_operands, "{was} is used where {now} belongs."))
 EDITS = (
     (_softmax, "log_softmax is used where the probabilities are needed: use softmax."),
     (_probabilities, "{was} is used where its probabilities are needed: softmax({was})."),

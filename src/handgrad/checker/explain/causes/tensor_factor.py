@@ -51,12 +51,16 @@ EDITS = (
     (factors.without_tensor, "The {was} does not belong here."),
     (factors.with_tensor, "The factor {was} is missing: `{now}` has it."),
 )
+COMPLEMENT = ((factors.complement, "{was} is used where {now} belongs."),)
 
 
 def find(suspect: Suspect) -> Finding | None:
     """Compare the quotient with each tensor; then remove one factor, or insert one."""
     if any(is_upstream_alone(suspect, part) for part in suspect.parts):
         return None
+    complement = edited(suspect, COMPLEMENT)
+    if complement is not None:
+        return complement
     found = agreed(shares(suspect))
     has_rule = any(known(suspect, part) for part in suspect.parts)
     for name, factor, over in _functions(suspect, found) if found is not None else ():

@@ -3,10 +3,9 @@
 import ast
 from dataclasses import dataclass, replace
 
-import torch
 from torch import Tensor
 
-from handgrad.checker.explain.search.derivatives import DERIVATIVES
+from handgrad.checker.explain.search.derivatives import function_of
 from handgrad.checker.explain.search.edits import references
 from handgrad.checker.explain.search.indices import indexed
 from handgrad.checker.explain.search.local import name_in
@@ -23,8 +22,8 @@ MOST = 12
 """Operands that are tried in the place of one expression."""
 FAR = 40
 """Operations on the way to a gradient that is read; with more, up to the next name."""
-PAIRS, SAMPLE = 32, 4096
-"""How many inputs and outputs, and elements of each, are compared to recognise a function."""
+PAIRS = 32
+"""Inputs and outputs that are compared to recognise a function."""
 
 
 @dataclass(frozen=True)
@@ -108,22 +107,18 @@ def _ops(suspect: Suspect) -> list[Op]:
 
 
 def _slope(suspect: Suspect, x: Tensor, y: Tensor, bind: Bind | None) -> Slope | None:
-    names = _called(suspect)
+    names, row = _called(suspect), function_of(x, y)
     over, out = names.get(id(x)), names.get(id(y))
-    inner, outer = (t.detach().reshape(-1)[:SAMPLE].double() for t in (x, y))
-    for row in DERIVATIVES:
-        needs = [name for name, text in ((over, "{x}"), (out, "{y}")) if text in row.text]
-        # relu also says by its output where the input was positive
-        text = row.text.replace("{x}", "{y}") if row.name == "relu" and over is None else row.text
-        if row.name == "relu":
-            needs = [over or out]
-        if any(name is None for name in needs):
-            continue
-        if torch.allclose(row.function(inner), outer, rtol=1e-5, atol=1e-8, equal_nan=True):
-            line = bind.statement.text if bind is not None else ""
-            short = line if line and "\n" not in line and len(line) <= 80 else None
-            return Slope(text.format(x=over, y=out), over or out, short)
-    return None
+    if row is None:
+        return None
+    text = row.text
+    if row.name == "relu" and over is None:  # its output says as well where it let through
+        text, over = text.replace("{x}", "{y}"), out
+    if ("{x}" in text and over is None) or ("{y}" in text and out is None):
+        return None
+    line = bind.statement.text if bind is not None else ""
+    short = line if line and "\n" not in line and len(line) <= 80 else None
+    return Slope(text.format(x=over, y=out), over or out, short)
 
 
 @once

@@ -151,5 +151,11 @@ def forward_lines(suspect: Suspect) -> list[str]:
 def forward_line(suspect: Suspect, consumer: str) -> str | None:
     """Return the statement that computed a consumer, if short enough to quote."""
     bind = suspect.names.get(consumer)
+    if bind is not None and bind.kind in (
+        "result",
+        "param",
+    ):  # the line of the function that made it
+        made = (b for b in suspect.forward.trace.of(Bind) if b.value is bind.value)
+        bind = next((b for b in made if b.kind == "assign"), bind)
     text = bind.statement.text if bind is not None else None
     return text if text and "\n" not in text and len(text) <= 80 else None

@@ -49,6 +49,20 @@ def product_for_sum(suspect: Suspect, text: Text) -> Iterator[Edit]:
             yield Edit(text.exchanged(node, "*"), f"{left}{sign}{right}", f"{left} * {right}")
 
 
+def complement(suspect: Suspect, text: Text) -> Iterator[Edit]:
+    """Put 1 - z for z, and z for 1 - z."""
+    inside = set()
+    for node in text.of(ast.BinOp):
+        one = isinstance(node.left, ast.Constant) and node.left.value == 1
+        if one and isinstance(node.op, ast.Sub) and _is_tensor(suspect, text, node):
+            inside.add(id(node.right))
+            other = text.segment(node.right)
+            yield Edit(text.replace(node, other), text.segment(node), other)
+    for name in text.of(ast.Name):
+        if id(name) not in inside and _is_tensor(suspect, text, name):
+            yield Edit(text.replace(name, f"1 - {name.id}"), name.id, f"1 - {name.id}")
+
+
 def times_upstream(suspect: Suspect, text: Text) -> Iterator[Edit]:
     """Multiply one expression by the gradient of a consumer that the line does not read."""
     for hand, consumer in _unread(suspect, text):

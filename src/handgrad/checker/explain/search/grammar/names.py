@@ -8,6 +8,7 @@ from torch import Tensor
 from handgrad.checker.explain.search.due import operands
 from handgrad.checker.explain.search.edits import REFERENCES, Text
 from handgrad.checker.explain.search.grammar.edit import Edit
+from handgrad.checker.explain.search.grammar.masks import comparisons
 from handgrad.checker.explain.search.suspect import Suspect
 
 MOST = 40
@@ -46,7 +47,9 @@ def other_names(suspect: Suspect, text: Text) -> Iterator[Edit]:
 
 def due_operands(suspect: Suspect, text: Text) -> Iterator[Edit]:
     """Put a tensor that the correct gradient reads for one that the line reads."""
-    yield from _due(suspect, text, [n for n in _read(text) if isinstance(n, REFERENCES)])
+    compared = {id(n) for mask in comparisons(text) for n in ast.walk(mask)}  # local_derivative's
+    known = [n for n in _read(text) if isinstance(n, REFERENCES) and id(n) not in compared]
+    yield from _due(suspect, text, known)
 
 
 def due_for_computed(suspect: Suspect, text: Text) -> Iterator[Edit]:

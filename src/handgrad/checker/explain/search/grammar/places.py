@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from handgrad.checker.explain.search.edits import Text
 from handgrad.checker.explain.search.grammar.edit import Edit
+from handgrad.checker.explain.search.runner import LineRunner
 from handgrad.checker.explain.search.suspect import Suspect
 from handgrad.checker.explain.search.unit import Body
 
@@ -33,6 +34,7 @@ def moved(suspect: Suspect, text: Text) -> Iterator[Edit]:
 def other_places(suspect: Suspect, text: Text) -> Iterator[Edit]:
     """Put an index of another line, or one made of other names, for each index."""
     known, counts = _written_indices(suspect), _counts(suspect)
+    places = _elements(suspect)
     for node in ast.walk(text.tree):
         if not isinstance(node, ast.Subscript) or _is_size(node):
             continue
@@ -45,6 +47,8 @@ def other_places(suspect: Suspect, text: Text) -> Iterator[Edit]:
             elif isinstance(part, ast.Name) and part.id in counts:
                 others = [name for name in counts if counts[name] != counts[part.id]]
                 yield from _parts(text, part, node, others)
+            if type(LineRunner(suspect.scope).value(text.segment(part))) is int:
+                yield from _parts(text, part, node, places)
 
 
 def _kinds(index: ast.expr) -> tuple[bool, ...]:
@@ -61,6 +65,18 @@ def _written_indices(suspect: Suspect) -> dict[str, tuple[bool, ...]]:
             if isinstance(node, ast.Subscript) and not _is_size(node) and any(_kinds(node.slice)):
                 found.setdefault(_text_of(node.slice), _kinds(node.slice))
     return dict(list(found.items())[:FEW])
+
+
+def _elements(suspect: Suspect) -> list[str]:
+    """Return the places that the lines of the program look up in index tensors: `arg[i, j]`."""
+    found: dict[str, None] = {}
+    for node in ast.walk(ast.parse(suspect.statement.source)):
+        if isinstance(node, ast.Subscript) and not _is_size(node):
+            index = node.slice
+            for part in index.elts if isinstance(index, ast.Tuple) else [index]:
+                if isinstance(part, ast.Subscript) and not _is_size(part):
+                    found.setdefault(ast.unparse(part))
+    return list(found)[:FEW]
 
 
 def _text_of(index: ast.expr) -> str:
