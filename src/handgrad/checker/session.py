@@ -8,11 +8,12 @@ import torch
 
 from handgrad.checker.check import Findings, findings_of, merged
 from handgrad.checker.mishap import Mishaps
-from handgrad.checker.pairs.calls import find_leads
+from handgrad.checker.pairs.calls import Leads, find_leads
 from handgrad.checker.pairs.hands import HandGradient
 from handgrad.checker.pairs.losses import hands_by_loss
 from handgrad.checker.passes.forward import ForwardPass, find_passes
-from handgrad.checker.passes.natural import is_natural, with_natural
+from handgrad.checker.passes.natural import add_natural, is_natural, with_natural
+from handgrad.checker.record.call import Update
 from handgrad.checker.record.capture import Recorder
 from handgrad.checker.record.entering import entering, uses_numpy
 from handgrad.checker.record.gradient_names import hand_names
@@ -108,8 +109,7 @@ class Session:
         return Report(file, rows, notes, tuple(errors), tuple(findings.edges), listings)
 
     def _findings(self, file: str, only: Choice | None) -> Findings:
-        leads = find_leads(self.recorder.trace)
-        passes = self._passes(file, only is None)
+        passes, leads = self._passes(file, only is None)
         try:
             hands = hands_by_loss(self.recorder.trace, passes, self.pairs, leads)
             hands = hands if only is None else only(hands)
@@ -153,17 +153,20 @@ class Session:
         statements = (s for s in self.statements if s.source and (s.place, s.text) in shown)
         return tuple(dict.fromkeys(Listing(s.place.cell, s.source) for s in statements))
 
-    def _passes(self, file: str, finished: bool) -> list[ForwardPass]:
-        """Return the passes; of a file that is finished and has no loss, those of natural ones."""
+    def _passes(self, file: str, finished: bool) -> tuple[list[ForwardPass], Leads]:
+        """Return the passes, and what the calls tell.
+
+        Of a file that is finished and has no loss, natural losses count as well.
+        """
         trace = self.recorder.trace
         names = {b.name for b in trace.of(Bind) if b.kind != "param"}
         nodes = hand_names(names, self.pairs)
-        passes = find_passes(trace, nodes)
-        if nodes and finished:
-            passes = list(with_natural(trace, nodes, passes))
+        natural = finished and bool(nodes or trace.of(Update)) and add_natural(trace, nodes)
+        leads = find_leads(trace)  # before the passes: it gives tensors names
+        passes = with_natural(trace, nodes) if natural else find_passes(trace, nodes)
         if not passes:
             raise CheckError(f"{file}: {NO_LOSS}")
-        return passes
+        return passes, leads
 
     def _unrecorded(self) -> list[Note]:
         """Return a note on a failure of the recording, if there was one."""

@@ -162,10 +162,18 @@ class _Readings:
         leaves = [p for p in self.pairs if self._is_leaf(p)]
         inner = [p for p in self.pairs if not self._is_leaf(p)]
         ratios = [1 / f for p in leaves if (f := self.lines[p.number]) is not None]
+        # dW = X.T @ dZ / m + reg * W makes up for m in one of its terms
+        ratios += [f / common for p in inner if (f := self.own[p.number]) is not None]
+        if any(self.lines[p.number] is None for p in leaves):
+            first = [p.node.value.shape for p in inner if not self._read(p)]
+            ratios += [size for shape in first for size in (*shape[:1], *shape[-1:]) if size > 1]
         for ratio in _distinct(ratios)[:MOST_TRIED]:
             right = {p.number for p in inner if same_constant(self.own[p.number] or 0, common)}
             whole = {p.number for p in inner if p.node.value.numel() > 1}
-            making_up = [p for p in leaves if same_constant(self.lines[p.number] or 0, 1 / ratio)]
+            making_up = [
+                p for p in leaves
+                if (f := self.lines[p.number]) is None or same_constant(f, 1 / ratio)
+            ]  # fmt: skip
             for numbers in (whole - right, whole):
                 off = self._from_the_loss(numbers)
                 if any(self._read(p) & off for p in making_up):

@@ -5,7 +5,8 @@ With `substitute`, each finished gradient is replaced by the true one before any
 correct line then gives the truth, whatever went wrong upstream of it.
 """
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from torch import Tensor
@@ -64,6 +65,8 @@ class BackwardReplay:
         """The gradients that each storage is computed from: number, or ~number if half built."""
         self._shared: dict[int, set[int]] = {}
         """The gradients that a statement wrote through another name, by storage."""
+        self._finished: dict[int, list[tuple[Bind, int]]] = {}
+        """The finished gradients that are one tensor, `dy` and `db` after `db = dy`, by storage."""
         self._forward_memory = forward.leaves | {
             key_of(t) for e in forward.events if type(e) is Op for t in e.outputs
         }
@@ -88,13 +91,32 @@ class BackwardReplay:
         return sorted([*ops, *binds], key=lambda e: e.index)
 
     def _execute(self, op: Op) -> None:
+        meant = {key: read for t in op.inputs if (read := self._meant(op, key := key_of(t)))}
+        self._put(meant.values())
         self.replay.execute(op)
+        self._put(self._finished[key][-1] for key in meant)
         sources: set[int] = set()
         for value in op.inputs:
-            sources |= self._sources.get(key_of(value), set())
+            key = key_of(value)
+            sources |= {meant[key][1]} if key in meant else self._sources.get(key, set())
         if sources:
             for value in op.outputs:
                 self._sources.setdefault(key_of(value), set()).update(sources)
+
+    def _put(self, gradients: Iterable[tuple[Bind, int]]) -> None:
+        """Put the true gradients of these names into the tensors that they share with others."""
+        for bind, number in gradients:
+            if self.substitute and isinstance(self.owner[bind.index], Pair):
+                self._replace(bind, self.owner[bind.index], self.latest[number])
+
+    def _meant(self, op: Op, key: int) -> tuple[Bind, int] | None:
+        """Return which of several gradients that are one tensor an operation reads, by its name."""
+        finished = self._finished.get(key, [])
+        if len(finished) < 2 or op.ran_in is None or op.writes:
+            return None
+        text = op.ran_in[0].text
+        named = [f for f in finished if re.search(rf"(?<!\w){re.escape(f[0].name)}(?!\w)", text)]
+        return named[0] if len(named) == 1 else None
 
     def _named(self, bind: Bind, hand: Definition) -> None:
         result, number, key = self.result, hand.number, key_of(bind.value)
@@ -121,6 +143,8 @@ class BackwardReplay:
             if self.substitute and isinstance(hand, Pair) and not bind.alias:
                 self._replace(bind, hand, self.truth[hand.node.index])
             self._sources[key] = {number} | self._shared.get(key, set())
+            others = [f for f in self._finished.get(key, []) if f[0].value is bind.value]
+            self._finished[key] = [*others, (bind, number)]
         elif bind.alias:  # a reader of the memory may mean this gradient
             self._shared.setdefault(key, set()).add(number)
             self._sources.setdefault(key, set()).add(number)

@@ -6,18 +6,28 @@ that only this loss was computed from. Where several losses were computed from t
 is the one that backward() ran on or, without backward(), the one that the values are right for.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, field, replace
 from typing import NamedTuple
 
+from handgrad.checker.pairs.backward import BackwardReplay
 from handgrad.checker.pairs.calls import Leads, find_leads
 from handgrad.checker.pairs.factors import alike
+from handgrad.checker.pairs.flows import (
+    Flow,
+    accumulates,
+    covering,
+    discarded,
+    flows_of,
+    groups,
+    without_blanks,
+)
 from handgrad.checker.pairs.hands import Definition, HandGradient
 from handgrad.checker.pairs.naming import Naming
-from handgrad.checker.pairs.pairing import paired
+from handgrad.checker.pairs.pairing import Pairing, paired
 from handgrad.checker.pairs.shares import with_shares
 from handgrad.checker.pairs.tries import worth_trying
-from handgrad.checker.pairs.verdict import verdict_on
+from handgrad.checker.pairs.verdict import is_right, verdict_on
 from handgrad.checker.passes.forward import LOSSES, ForwardPass, merged
 from handgrad.checker.passes.natural import is_natural
 from handgrad.checker.passes.truth import Pass, differentiated
@@ -44,14 +54,6 @@ def hands_by_loss(
     return sorted(_Losses(trace, passes, naming).of(definitions), key=lambda h: h.number)
 
 
-@dataclass(frozen=True, eq=False)
-class _Flow:
-    """What one definition is computed from: memory of the forward passes, other definitions."""
-
-    touched: set[int] = field(default_factory=set)
-    reads: set[int] = field(default_factory=set)
-
-
 class _Count(NamedTuple):
     """How many gradients are right for a pass, and how many but for one factor."""
 
@@ -64,41 +66,22 @@ class _Losses:
     trace: Trace
     passes: Sequence[ForwardPass]
     naming: Naming
+    lost: set[int] = field(default_factory=set)
+    """The gradients that `=` replaced where `+=` was meant."""
 
     def of(self, definitions: Sequence[Definition]) -> list[HandGradient]:
         """Return each definition with its pass."""
-        flows = self._flows(definitions)
+        flows = flows_of(definitions, self.trace, self.passes, self.naming)
         start = min(p.end for p in self.passes)
         # before the loss, zeros are a gradient only if something is added to them
         known = [d for d in definitions if d.final().index > start or any(astuple(flows[d.number]))]
-        return [hand for group in _groups(known, flows) for hand in self._follows(group, flows)]
-
-    def _flows(self, definitions: Sequence[Definition]) -> dict[int, _Flow]:
-        """Follow the data from the forward passes to the gradients by hand."""
-        forward = {e.index for p in self.passes for e in p.events if type(e) is Op}
-        memory = {key for p in self.passes for key in (*p.made, *p.leaves)}
-        owner = {b.index: d.number for d in definitions for b in d.binds}
-        flows = {d.number: _Flow() for d in definitions}
-        sources: dict[int, set[int]] = {}
-        finished: dict[int, set[int]] = {}
-        for event in self.trace.events:
-            if type(event) is Op and event.index not in forward:
-                keys = {key_of(t) for t in event.inputs}
-                read = {s for k in keys for s in sources.get(k, {k} & memory)}
-                hands = {n for k in keys for n in finished.get(k, ())}
-                for key in {key_of(t) for t in event.outputs} - memory:  # an updated parameter
-                    sources[key] = sources.get(key, set()) | read
-                    finished[key] = finished.get(key, set()) | hands
-            elif type(event) is Bind and event.index in owner:
-                number, key = owner[event.index], key_of(event.value)
-                flows[number].touched.update(sources.get(key, ()))
-                flows[number].reads.update(finished.get(key, set()) - {number})
-                if self.naming.has_node(event):
-                    sources[key], finished[key] = set(), {number}
-        return flows
+        lost = discarded(known, self.trace, flows)
+        self.lost.update(d.number for loop in lost for d in loop)
+        found = groups(without_blanks(known, flows), flows, lost)
+        return [hand for group in found for hand in self._follows(group, flows)]
 
     def _follows(
-        self, group: Sequence[Definition], flows: Mapping[int, _Flow]
+        self, group: Sequence[Definition], flows: Mapping[int, Flow]
     ) -> list[HandGradient]:
         """Return a group of definitions that read each other, with the loss they follow from."""
         touched = {key for d in group for key in flows[d.number].touched}
@@ -106,21 +89,23 @@ class _Losses:
         made = {p: touched & p.made for p in covered}
         best = max(covered, key=lambda p: (len(made[p]), len(covered[p]), p.end))
         equal = [p for p in covered if (made[p], covered[p]) == (made[best], covered[best])]
-        if set().union(*made.values()) <= made[best]:
+        if set().union(*made.values()) <= covered[best]:
             early = [d for d in group if self._is_earlier(d, best, flows)]
             late = [d for d in group if d not in early]
             before = self._follows(early, flows) if early else []
             return [*before, *self._right(late, _preferred(equal))]
-        several = _covering(made)
+        several = covering(made)
         whole = merged(self.trace, several)
         if whole is not None:
             count, hands = _judged(whole, self._hands(group, whole))
-            if count.right == len(hands) or any(_accumulates(d, flows, several) for d in group):
+            if count.right == len(hands) or any(
+                d.number in self.lost or accumulates(d, flows, several) for d in group
+            ):
                 return hands
         return self._apart(group, several, flows)
 
     def _is_earlier(
-        self, definition: Definition, forward: ForwardPass, flows: Mapping[int, _Flow]
+        self, definition: Definition, forward: ForwardPass, flows: Mapping[int, Flow]
     ) -> bool:
         """Tell whether it was written before the pass had its loss, and reads nothing of it."""
         last = definition.final().index
@@ -131,7 +116,7 @@ class _Losses:
         self,
         group: Sequence[Definition],
         passes: Sequence[ForwardPass],
-        flows: Mapping[int, _Flow],
+        flows: Mapping[int, Flow],
     ) -> list[HandGradient]:
         """Return each definition with the last of the passes that it is computed from."""
         ends: dict[int, int] = {}
@@ -164,6 +149,8 @@ class _Losses:
         best = self._best(group, own) if own else None
         if natural and (best is None or best[0].right == 0):
             other = self._best(group, natural)
+            if not other[0].alike:
+                other = max(self._by_lines(group, natural), key=lambda found: found[0])
             if best is None or other[0].alike:
                 return other[1] if other[0].alike else []
         assert best is not None
@@ -184,6 +171,17 @@ class _Losses:
                 break
         assert best is not None
         return best
+
+    def _by_lines(
+        self, group: Sequence[Definition], passes: Sequence[ForwardPass]
+    ) -> Iterator[tuple[_Count, list[HandGradient]]]:
+        """Yield the hands for each pass with the number of lines that are right, if most are."""
+        for forward in passes:
+            pairing, hands = _paired(forward, self._hands(group, forward))
+            if pairing is not None:
+                run = BackwardReplay(pairing.forward, pairing.pairs, substitute=True).run()
+                right = sum(is_right(pairing.forward, run.outcomes, p) for p in pairing.pairs)
+                yield _Count(0, right if 2 * right > len(pairing.pairs) else 0), hands
 
     def _refuse_unclear(self, passes: Sequence[ForwardPass]) -> None:
         """Raise CheckError where no name says which number is the loss, and no value does."""
@@ -230,40 +228,6 @@ def _between(trace: Trace, start: int, naming: Naming) -> dict[int, str]:
     return found
 
 
-def _groups(
-    definitions: Sequence[Definition], flows: Mapping[int, _Flow]
-) -> list[list[Definition]]:
-    """Return the definitions in groups that read each other."""
-    group = {d.number: [d] for d in definitions}
-    for definition in definitions:
-        for number in flows[definition.number].reads:
-            mine, other = group[definition.number], group[number]
-            if mine is not other:
-                mine += other
-                group |= {d.number: mine for d in other}
-    return list({id(g): sorted(g, key=lambda d: d.number) for g in group.values()}.values())
-
-
-def _accumulates(
-    definition: Definition, flows: Mapping[int, _Flow], passes: Sequence[ForwardPass]
-) -> bool:
-    """Tell whether a gradient is built up in several statements from several of the passes."""
-    flow = flows[definition.number]
-    touched = flow.touched.union(*(flows[n].touched for n in flow.reads))
-    return len(definition.binds) > 1 and sum(bool(touched & p.made) for p in passes) > 1
-
-
-def _covering(made: Mapping[ForwardPass, set[int]]) -> list[ForwardPass]:
-    """Return few passes which together computed what any of them did, in program order."""
-    left = set().union(*made.values())
-    chosen: list[ForwardPass] = []
-    while left:
-        best = max(made, key=lambda p: (len(made[p] & left), p.end))
-        chosen.append(best)
-        left -= made[best]
-    return sorted(chosen, key=lambda p: p.end)
-
-
 def _preferred(passes: Sequence[ForwardPass]) -> Sequence[ForwardPass]:
     """Return the passes to try in order: those that backward() ran on, if any, come alone."""
     called = [p for p in passes if p.backward is not None]
@@ -284,12 +248,21 @@ def _judged(
     forward: ForwardPass, hands: Sequence[HandGradient]
 ) -> tuple[_Count, list[HandGradient]]:
     """Return how many are right for the pass, and the hands with the differentiated pass."""
+    pairing, hands = _paired(forward, hands)
+    if pairing is None:
+        return _Count(0, 0), hands
+    values = pairing.natural.values
+    right = sum(verdict_on(p.forward, p, p.node, values).right for p in pairing.pairs)
+    return _Count(right, alike(pairing)), hands
+
+
+def _paired(
+    forward: ForwardPass, hands: Sequence[HandGradient]
+) -> tuple[Pairing | None, list[HandGradient]]:
+    """Return the pairing, None if the pass does not run, and the hands with that pass."""
     try:
         truth = forward if isinstance(forward, Pass) else differentiated(forward)
     except RuntimeError:
-        return _Count(0, 0), list(hands)
+        return None, list(hands)
     pairing = paired(*with_shares(truth, hands))
-    values = pairing.natural.values
-    right = sum(verdict_on(p.forward, p, p.node, values).right for p in pairing.pairs)
-    count = _Count(right, alike(pairing))
-    return count, [replace(hand, forward=truth) for hand in hands]
+    return pairing, [replace(hand, forward=truth) for hand in hands]

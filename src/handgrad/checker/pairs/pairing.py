@@ -12,12 +12,14 @@ from torch import Tensor
 
 from handgrad.checker.pairs.backward import BackwardReplay, BackwardRun
 from handgrad.checker.pairs.carried import with_carried
+from handgrad.checker.pairs.ends import with_ends
 from handgrad.checker.pairs.hands import Definition, HandGradient, Pair
 from handgrad.checker.pairs.unnamed import unnamed, without_scratch
 from handgrad.checker.pairs.updates import adds_decay, is_step, resets
 from handgrad.checker.pairs.verdict import Verdict, is_significant, verdict_on
 from handgrad.checker.passes.truth import Pass
-from handgrad.checker.record.trace import Bind
+from handgrad.checker.record.gradient_names import AT_LAYER
+from handgrad.checker.record.trace import Bind, key_of
 
 _CLIPS = re.compile(r"clip|clamp")
 CLIPPING = re.compile(r"clip|clamp|\w*norm\b|\bmin\(|\blr\b|learning_rate|step_size")
@@ -52,6 +54,7 @@ def paired(forward: Pass, hands: Sequence[HandGradient]) -> Pairing:
     settled = unnamed(whole, hands, pairs, natural)
     if settled and settled[0].forward is not whole:  # what is found now shows what is carried
         settled = with_carried(settled[0].forward, hands, settled, natural)
+    settled = with_ends(settled[0].forward if settled else forward, hands, settled, natural)
     if settled and settled[0].forward is not forward:
         forward = settled[0].forward
         natural = BackwardReplay(forward, settled, substitute=False).run()
@@ -98,12 +101,14 @@ class _Search:
     def moved(self, hands: Sequence[HandGradient], nodes: Mapping[int, Bind]) -> list[Pair]:
         """Return the pairs, gradients moved to the nodes that they are right for."""
         verdicts = {h.number: self.verdict(h, nodes[h.number]) for h in hands if h.number in nodes}
+        wrong = {number for number, verdict in verdicts.items() if not verdict.right}
+        loose = {h.number for h in hands if AT_LAYER.search(h.name)} & wrong
         moves: dict[int, Bind] = {}
         count = -1
         while count < len(moves):
             count = len(moves)
             settled = {n: node for n, node in nodes.items() if n not in moves} | moves
-            taken = {id(node.value) for node in settled.values()}
+            taken = {id(node.value) for n, node in settled.items() if n not in loose}
             for hand in hands:
                 verdict = verdicts.get(hand.number)
                 if hand.number in moves or not _may_move(hand, verdict):
@@ -168,7 +173,14 @@ class _Search:
                 continue
             if self.verdict(hand, node).right:
                 matches[id(node.value)] = node
-        return next(iter(matches.values())) if len(matches) == 1 else None
+        found = list(matches.values())
+        if len(found) > 1 and hand.claim == "value" and self._is_read(hand):
+            # z = W @ a + b for one example: the gradients of z and b are equal
+            found = [n for n in found if key_of(n.value) not in self.forward.leaves]
+        return found[0] if len(found) == 1 else None
+
+    def _is_read(self, hand: HandGradient) -> bool:
+        return any(hand.number in reads for reads in self.natural.reads.values())
 
     def _readers_agree(
         self, hand: HandGradient, verdicts: Mapping[int, Verdict], moves: Mapping[int, Bind]

@@ -15,6 +15,7 @@ from handgrad.checker.pairs.verdict import is_right, is_significant, verdict_on
 from handgrad.checker.passes.compare import judge
 from handgrad.checker.passes.inner import adopted, with_inner
 from handgrad.checker.passes.truth import Pass
+from handgrad.checker.record.gradient_names import AT_LAYER
 from handgrad.checker.record.instrument import Statement
 from handgrad.checker.record.trace import Bind, Op, key_of
 
@@ -96,7 +97,8 @@ class _Search:
             return
         if known is not None and self._all_right([], [known]):
             return  # its own line is right for the node of its name
-        node = self._by_value(hand) if known is None or self._has_right_reader(hand) else None
+        loose = known is None or AT_LAYER.search(hand.name) is not None
+        node = self._by_value(hand) if loose or self._has_right_reader(hand) else None
         node = node or self._by_readers(hand, known)
         if node is not None:
             self._settle(hand, node)
@@ -205,8 +207,8 @@ class _Search:
 
     def _readers(self, hand: Definition) -> list[Pair]:
         reads, memory = self.natural.reads, key_of(hand.final().value)
-        others = (p for p in self.pairs.values() if p.number != hand.number)
-        if any(key_of(p.final().value) == memory for p in others):
+        others = (p for n, p in self.pairs.items() if n != hand.number)
+        if hand.number in self.pairs and any(key_of(p.final().value) == memory for p in others):
             return []  # db = dz: they may read dz
         return [p for p in self.pairs.values() if hand.number in reads.get(p.number, ())]
 

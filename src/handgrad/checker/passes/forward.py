@@ -124,7 +124,7 @@ def last_numbers(
     For files without a tensor named loss. Numbers without any name count where none has one. `but`
     are the ids of numbers that do not count.
     """
-    named = [b.value for b in trace.of(Bind) if _is_number(b) and b.kind != "param"]
+    named = [b.value for b in trace.of(Bind) if is_number(b) and b.kind != "param"]
     computed = [t for e in trace.of(Op) if e.inputs for t in e.outputs
                 if t.dim() == 0 and t.is_floating_point()]  # fmt: skip
     for numbers in (named, computed):
@@ -273,10 +273,11 @@ def _is_updated(whole: ForwardPass) -> bool:
 
 
 def _is_loss(bind: Bind) -> bool:
-    return _is_number(bind) and bind.kind != "param" and bool(LOSSES.search(bind.name.lower()))
+    return is_number(bind) and bind.kind != "param" and bool(LOSSES.search(bind.name.lower()))
 
 
-def _is_number(bind: Bind) -> bool:
+def is_number(bind: Bind) -> bool:
+    """Tell whether its value is a single number, as a loss is."""
     return bind.value.dim() == 0 and bind.value.is_floating_point()
 
 

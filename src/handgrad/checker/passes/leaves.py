@@ -83,8 +83,11 @@ def _given(history: Sequence[Event], nodes: Sequence[Bind], leaves: set[int]) ->
     """
     filled = {key_of(t) for e in history if type(e) is Op and e.func.__name__ == "__setitem__"
               for t in e.writes}  # fmt: skip
-    whole = [b for b in nodes if key_of(b.value) not in filled]
-    given = {key_of(b.value) for b in whole if not _computed(history, b, leaves)}
+    given: set[int] = set()
+    for bind in nodes:
+        key = key_of(bind.value)
+        if key not in filled | given and not _computed(history, bind, leaves | given):
+            given.add(key)
     last = {key_of(b.value): b for b in nodes if key_of(b.value) in filled}
     return given | {k for k, b in last.items() if not _computed(history, b, leaves | given)}
 

@@ -6,7 +6,7 @@ Operations that compute these losses are put into the trace, each just before `p
 gradients follow from is decided by their values, as with any loss.
 """
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from handgrad.checker.passes.forward import ForwardPass, find_passes, last_numbers
-from handgrad.checker.record.trace import Bind, Event, Op, Trace, key_of
+from handgrad.checker.passes.forward import ForwardPass, find_passes, is_number, last_numbers
+from handgrad.checker.record.trace import Backward, Barrier, Bind, Event, Op, Step, Trace, key_of
 
 SQUARED, CROSS, BINARY = "squared error", "cross-entropy", "binary cross-entropy"
 NATURAL = {SQUARED, CROSS, BINARY}
@@ -26,33 +26,19 @@ _ROUNDING = 1e-4
 """How far the sum of float32 probabilities may be from 1."""
 
 
-def with_natural(
-    trace: Trace, hands: Mapping[str, str], passes: Sequence[ForwardPass]
-) -> Sequence[ForwardPass]:
-    """Return the passes with those of natural losses, if none of them has a loss with a name.
+def add_natural(trace: Trace, hands: Mapping[str, str]) -> bool:
+    """Put natural losses into the trace of a file whose steps compute no loss.
 
-    `passes` are those of the trace, which is changed.
+    Return whether there are any. The indices of events change.
     """
-    if any(_is_named(p) for p in passes) or not _add_losses(trace, hands):
-        return passes
-    natural = find_passes(trace, hands)
-    losses = {id(t) for p in natural for t in p.outputs}
-    return [*last_numbers(trace, hands, losses), *natural]
-
-
-def _is_named(forward: ForwardPass) -> bool:
-    """Tell whether the file calls backward() on the loss, or gives it a name."""
-    binds = (b for b in forward.trace.of(Bind) if b.value is forward.outputs[0])
-    return forward.backward is not None or any(b.kind != "param" for b in binds)
-
-
-def _add_losses(trace: Trace, hands: Mapping[str, str]) -> bool:
-    """Put natural losses into the trace; return whether there are any."""
-    found = list(_Search(trace, set(hands.values())).losses())
+    search = _Search(trace, set(hands.values()))
+    found = list(search.losses())
+    if not found or _has_loss(trace, found[-1][0], search.forward | search.errors):
+        return False
     new: list[Event] = []
     for op, name, function, arguments in found:
         loss = function(*(trace.at(t, op.index).detach() for t in arguments))
-        last = max((e.index for e in new if e.index < op.index), default=op.index - 1)
+        last = max([op.index - 1, *(e.index for e in new if e.index < op.index)])
         statement = next((b.statement for b in trace.events[op.index :] if type(b) is Bind), None)
         if statement is None:
             continue
@@ -62,6 +48,27 @@ def _add_losses(trace: Trace, hands: Mapping[str, str]) -> bool:
     if new:
         trace.keep(sorted([*trace.events, *new], key=lambda e: e.index))
     return bool(new)
+
+
+def _has_loss(trace: Trace, last: Op, memory: Set[int]) -> bool:
+    """Tell whether the file has a loss, but for one after its last step, that of `last`.
+
+    `memory` depends on the parameters: a number there that has a name is a loss.
+    """
+    after = (e.index for e in trace.events if type(e) in (Step, Barrier) and e.index > last.index)
+    end = next(after, len(trace))
+    return any(
+        type(e) is Backward
+        or (type(e) is Bind and e.kind != "param" and is_number(e) and key_of(e.value) in memory)
+        for e in trace.events[:end]
+    )
+
+
+def with_natural(trace: Trace, hands: Mapping[str, str]) -> list[ForwardPass]:
+    """Return the passes of a trace with natural losses, and those of all other numbers."""
+    natural = find_passes(trace, hands)
+    losses = {id(t) for p in natural for t in p.outputs}
+    return [*last_numbers(trace, hands, losses), *natural]
 
 
 def is_natural(forward: ForwardPass) -> bool:

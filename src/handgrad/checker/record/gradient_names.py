@@ -19,17 +19,24 @@ PATTERNS = (
     re.compile(r"(?P<node>.+)\.grad"),
     re.compile(r"g_(?P<node>.+)"),
     re.compile(r"(?P<node>.+)_bar"),
+    re.compile(r"nabla_(?P<node>.+)"),
+    re.compile(r"delta_?(?P<node>.+)"),
+    re.compile(r"(?P<node>.+)_delta"),
     re.compile(r"\w+\['d?(?P<node>.+)'\]"),
     re.compile(r"d(?:[LlJE]|[Ll]oss|[Cc]ost)_?d(?P<node>.+)"),
 )
 """Names of the gradient of a node; the first whose rest is an existing name counts."""
+AT_LAYER = re.compile(r"delta")
+"""Such names say of which layer a gradient is; it is often that of the activation's input."""
 GRADIENTS = re.compile(r"d|g")
 """How the name of a dictionary of gradients begins: grads, g, dparams."""
 KEYED = re.compile(r"[dg]\w*\['.+'\]")
 """An entry of a dictionary of gradients; the gradient may also have a name of its own."""
 EACH = "[*]"
 """Follows the name of a list to mean each of its elements."""
-LIKELY = re.compile(r".+\.grad|d_?\w+|grad\w*|\w+_grads?|g_\w+|g[A-Z]\w*")
+LIKELY = re.compile(
+    r"(?:.+\.grad|d_?\w+|grad\w*|\w+_grads?|g_\w+|g[A-Z]\w*|nabla\w*|\w*delta\w*)(?:\[-?\d+\])?"
+)
 """Names of likely gradients whose node has another name: `dh` where h is called a."""
 
 

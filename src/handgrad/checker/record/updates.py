@@ -12,10 +12,12 @@ from torch import Tensor
 from handgrad.checker.record.call import Update
 from handgrad.checker.record.effects import SET_DATA
 from handgrad.checker.record.instrument import Statement
-from handgrad.checker.record.trace import Op, Trace
+from handgrad.checker.record.trace import Op, Trace, key_of
 
 FAR = 64
 """How many events back the operations of a statement are looked for."""
+STEP = 2_000
+"""How many events back a training step is looked for."""
 _FALLS, _RISES = {"sub", "isub", "subtract"}, {"add", "iadd"}
 _SCALES = {"mul", "rmul", "imul", "multiply", "div", "truediv", "itruediv", "divide", "neg",
            "clamp", "clip", "clamp_"}  # fmt: skip
@@ -49,9 +51,23 @@ def update_of(trace: Trace, value: Tensor, statement: Statement) -> Update | Non
             break
         levels.append(inner)
     inner_factor = 1.0 if maker is None else _factor_inside(trace, maker)
-    if not scaled and inner_factor == 1.0:
-        return None
+    unscaled = not scaled and inner_factor == 1.0
+    if unscaled and not (_multiplies(trace, old) and ends_in_sum(trace, step)):
+        return None  # dW += x.T @ dz: a sum
     return Update(len(trace), old, tuple(levels), factor * inner_factor, statement)
+
+
+def _multiplies(trace: Trace, value: Tensor) -> bool:
+    """Tell whether a product read the tensor before it changed, as a model reads its weights."""
+    key = key_of(value)
+    for event in reversed(trace.events[-STEP:-1]):
+        if type(event) is not Op or key not in {key_of(t) for t in event.inputs}:
+            continue
+        if event.writes:
+            return False
+        if _name(event) in MAKES:
+            return True
+    return False
 
 
 def _factor_inside(trace: Trace, op: Op) -> float:

@@ -5,12 +5,16 @@ for it (`In [4]`) after "Restart Kernel and Run All Cells".
 """
 
 import ast
+import threading
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from handgrad.text import one_line
+
+_PARSING = threading.Lock()
+"""Python 3.11 counts the depth of trees for all threads together: SystemError (gh-106905)."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,7 @@ class Source:
 
 def parse(source: str) -> ast.Module:
     """Parse `source` without the warnings that Python would print about the user's style."""
-    with warnings.catch_warnings():
+    with _PARSING, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return ast.parse(source)
 
