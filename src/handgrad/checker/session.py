@@ -24,7 +24,7 @@ from handgrad.checker.record.source_names import may_have_gradients as may_have_
 from handgrad.checker.record.trace import Bind
 from handgrad.checker.records import CellError, Listing, Note, Row
 from handgrad.checker.report.entries.shuffles import unread_shuffles
-from handgrad.checker.report.entries.training import not_reset
+from handgrad.checker.report.entries.training import not_reset, without_grown
 from handgrad.checker.report.entries.unreached import with_shapes, with_unreached
 from handgrad.checker.report.entries.unwritten import unwritten
 from handgrad.checker.report.report import Report
@@ -117,7 +117,7 @@ class Session:
             raise CheckError(f"{file}: {error}") from error
         rows: list[Row] = []
         notes = unread_shuffles(self._read()) + self._unrecorded() + self._unpaired()
-        notes += not_reset(self.recorder.trace)
+        notes += (grown := not_reset(self.recorder.trace))
         edges: list[tuple[str, str]] = []
         mishaps = Mishaps()
         for forward in sorted({hand.forward for hand in hands}, key=lambda p: p.end):
@@ -140,7 +140,11 @@ class Session:
         if not rows:
             reason = next((n.message for n in notes if n.code in REASONS), NO_GRADIENT)
             raise CheckError(f"{file}: {reason}")
-        return Findings(merged(rows), list(dict.fromkeys(notes)), list(dict.fromkeys(edges)))
+        return Findings(
+            without_grown(merged(rows), grown),
+            list(dict.fromkeys(notes)),
+            list(dict.fromkeys(edges)),
+        )
 
     def _read(self) -> list[tuple[int | None, str]]:
         """Return the cells that ran, and those that did not as the file was left."""

@@ -54,7 +54,7 @@ def test_as_main_in_its_own_folder(script: Path, tmp_path: Path) -> None:
 )
 def test_ends(script: Path, end: str, errors: tuple[CellError, ...]) -> None:
     """The script is graded up to its error, whose line is the deepest one in the script."""
-    script.write_text(f"da = 1\ndef f():\n    1 / 0\n\n{end}\ndnever = 1\n")
+    script.write_text(f"da = 1\ndef f():\n    1 / 0\n\n{end}\nfor _ in [0]:\n    dnever = 1\n")
     report = check_file(script).report
     assert [row.hand for row in report.rows] == ["da"]
     assert report.errors == errors

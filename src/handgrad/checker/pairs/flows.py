@@ -107,8 +107,8 @@ def groups(
     same = {d.number: [e.number for e in loop] for loop in together for d in loop}
     for definition in definitions:
         for number in [*flows[definition.number].reads, *same.get(definition.number, ())]:
-            mine, other = group[definition.number], group[number]
-            if mine is not other:
+            mine, other = group[definition.number], group.get(number, [])
+            if other and mine is not other:  # zeros before any loss are in no group
                 mine += other
                 group |= {d.number: mine for d in other}
     return list({id(g): sorted(g, key=lambda d: d.number) for g in group.values()}.values())

@@ -57,6 +57,8 @@ def resets(forward: Pass, pair: Pair, last: Bind) -> bool:
     maker = next((e for e in makers if type(e) is Op and key in map(key_of, e.writes)), None)
     if maker is None or not (replaces(maker) or _name(maker) in _RESETS):
         return False
+    if "mul" in _name(maker) and key_of(pair.node.value) not in forward.leaves:
+        return False
     if not forward.trace.at(before.value, before.index).any():
         return False
     later = (e for e in forward.trace.events[last.index + 1 :] if type(e) is Op)

@@ -131,11 +131,11 @@ class Work:
         self._channel.send("cell", cell=cell.number)
         try:
             with self._task.session.recording(), self._deadline.users_code():
-                error = self._runner.run(cell)
+                errors = self._runner.run(cell)
         except Timeout as late:  # raised between two statements, outside of the runner's handler
-            error = CellError(cell.number, None, f"Timeout: {late}")
-        if error is not None and not self._task.ended_cell():
-            self._errors.append(error)
+            errors = [CellError(cell.number, None, f"Timeout: {late}")]
+        if not self._task.ended_cell():
+            self._errors += errors
 
     def _line(self) -> int | None:
         """Return the line that the user's code is at. Called from another thread."""

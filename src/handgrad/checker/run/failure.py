@@ -67,15 +67,18 @@ def _without_grad(error: BaseException, filename: str) -> str:
     users = [f for f in frames if f.f_code.co_filename == filename or _is_cell(f.f_code)]
     if not users or "grad" not in users[-1].f_code.co_names:
         return ""
-    for value in users[-1].f_locals.values():
-        if isinstance(value, Tensor) and value.is_leaf and value.requires_grad:
-            names = [n for n, other in users[0].f_locals.items() if other is value]
-            if names and value.grad is None:
-                return (
-                    f"; {names[0]}.grad is None: {names[0]} was created after backward(), or the "
-                    "loss does not depend on it"
-                )
-    return ""
+    values = [v for v in users[-1].f_locals.values() if isinstance(v, Tensor) and v.requires_grad]
+    named = {n: v for n, v in users[0].f_locals.items() if any(v is value for value in values)}
+    for name, value in named.items():
+        if (value.is_leaf or value.retains_grad) and value.grad is None:
+            again = "created" if value.is_leaf else "computed again"
+            return (
+                f"; {name}.grad is None: {name} was {again} after backward(), or the loss does not "
+                "depend on it"
+            )
+    inner = [n for n, v in named.items() if not (v.is_leaf or v.retains_grad)]
+    node = next((n for n in inner if f"d{n}" in inner), None)
+    return f"; {node}.grad is None: call {node}.retain_grad() before backward()" if node else ""
 
 
 def _is_cell(code: CodeType) -> bool:

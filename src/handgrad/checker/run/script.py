@@ -11,6 +11,7 @@ from handgrad.checker.records import CellError, Note
 from handgrad.checker.run.cells import Cell, parse
 from handgrad.checker.run.failure import describe
 from handgrad.checker.run.imports import follow_own_modules
+from handgrad.checker.run.onward import go_on
 from handgrad.checker.run.standin import StandIns
 from handgrad.checker.session import Session
 
@@ -32,8 +33,8 @@ class ScriptRunner:
         sys.path.insert(0, os.getcwd() if name else str(path.parent))
         follow_own_modules(session.hook)
 
-    def run(self, cell: Cell) -> CellError | None:
-        """Run the script and return what it raised, if anything; `sys.exit(0)` is no error."""
+    def run(self, cell: Cell) -> list[CellError]:
+        """Run the script and return what it raised; `sys.exit(0)` is no error."""
         tree = self._session.transform(parse(cell.source), None, cell.source)
         module = ModuleType("__main__")
         module.__dict__.update(__file__=self._path, __handgrad__=self._session.hook)
@@ -45,10 +46,13 @@ class ScriptRunner:
                 module.__package__ = self._name.rpartition(".")[0]
             exec(compile(tree, self._path, "exec", dont_inherit=True), module.__dict__)
         except SystemExit as leave:
-            return describe(leave, self._path, None) if leave.code else None
+            return [describe(leave, self._path, None)] if leave.code else []
         except BaseException as error:
-            return self._stand_ins.blamed(describe(error, self._path, None))
-        return None
+            described = self._stand_ins.blamed(describe(error, self._path, None))
+            if not isinstance(error, Exception):
+                return [described]
+            return [described, *go_on(tree, described, module.__dict__, self._path)]
+        return []
 
     def notes(self) -> list[Note]:
         """Return notes on imports that are missing: every line of a script runs."""

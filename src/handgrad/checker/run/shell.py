@@ -27,6 +27,7 @@ from handgrad.checker.run.cells import Cell
 from handgrad.checker.run.deadline import TIMED_OUT
 from handgrad.checker.run.failure import NO_INPUT, cell_name, describe
 from handgrad.checker.run.imports import follow_own_modules
+from handgrad.checker.run.onward import go_on
 from handgrad.checker.run.output import Echo
 from handgrad.checker.run.saved import difference, folded
 from handgrad.checker.run.standin import NOT_INSTALLED, StandIns
@@ -141,13 +142,15 @@ class _Transformer:
         self._session = session
         self.cell: int | None = None
         self.failure: Exception | None = None
+        self.tree = ast.Module([], [])
+        """The cell's tree with the hooks in it."""
 
     def visit(self, tree: ast.Module) -> ast.Module:
         compiler = self._shell.compile
         ast.increment_lineno(tree, compiler.offset)
         try:
-            transformed: ast.Module = self._session.transform(tree, self.cell, compiler.text)
-            return transformed
+            self.tree = self._session.transform(tree, self.cell, compiler.text)
+            return self.tree
         except Exception as error:  # IPython would warn and run the cell without hooks
             self.failure = error
             return tree
@@ -178,11 +181,12 @@ class NotebookRunner:
         """Whether a cell has called `exit()`."""
         return self._shell.ended is not None
 
-    def run(self, cell: Cell) -> CellError | None:
-        """Run one cell and return what it raised, if anything."""
+    def run(self, cell: Cell) -> list[CellError]:
+        """Run one cell and return what it raised, with what raised below."""
         assert cell.number is not None
         source = WRAPPER.sub("", cell.source)
         compiler = self._shell.compile
+        self._transformer.tree = ast.Module([], [])
         compiler.offset = _blank_lines(source)
         self._transformer.cell = self._shell.execution_count = cell.number
         self._stand_ins.add(cell_name(cell.number), source)
@@ -199,7 +203,12 @@ class NotebookRunner:
             error = blamed
         changed = difference(cell, printed, error) if self._is_clean or error is None else None
         self._changed += [changed] if changed else []
-        return error
+        if error is None:
+            return []
+        if not isinstance(result.error_in_exec, Exception):
+            return [error]
+        names, name = self._shell.user_ns, cell_name(cell.number)
+        return [error, *go_on(self._transformer.tree, error, names, name)]
 
     def _is_ours(self, error: CellError) -> bool:
         """Tell whether an error may come of what this run leaves out."""

@@ -8,7 +8,7 @@ from handgrad.checker.passes.compare import LIMITS, near, ratio_of
 from handgrad.checker.passes.replay import OWN_GRAD
 from handgrad.checker.record.call import Update
 from handgrad.checker.record.instrument import Statement
-from handgrad.checker.record.trace import Barrier, Bind, Compared, Op, key_of
+from handgrad.checker.record.trace import Backward, Barrier, Bind, Compared, Op, key_of
 from handgrad.checker.records import Note, Place
 from handgrad.checker.report.entries.evidence import NoteEvidence, Remark
 from handgrad.checker.report.entries.factors import kept_factor, natural_loss
@@ -70,7 +70,8 @@ def rebuilt(evidence: NoteEvidence) -> Iterator[Remark]:
 def own_grad(evidence: NoteEvidence) -> Iterator[Remark]:
     """Autograd's `.grad` inside the backward pass by hand."""
     names = {id(b.value): b.name for b in evidence.forward.nodes()[::-1]}
-    for at, event in enumerate(evidence.backward):
+    called = bool(evidence.trace.of(Backward))  # else a `.grad` is one that the file has set
+    for at, event in enumerate(evidence.backward if called else ()):
         if type(event) is not Op or event.func != OWN_GRAD:
             continue
         user = next((b for b in evidence.backward[at:] if type(b) is Bind), None)

@@ -1,7 +1,7 @@
 """Notes on training: what is done with gradients that are right."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from torch import Tensor
 
@@ -12,7 +12,7 @@ from handgrad.checker.record.call import Update
 from handgrad.checker.record.effects import SET_DATA
 from handgrad.checker.record.instrument import Statement
 from handgrad.checker.record.trace import Bind, Op, Trace, key_of
-from handgrad.checker.records import Note
+from handgrad.checker.records import Note, Row
 from handgrad.checker.report.entries.evidence import NoteEvidence, Remark
 from handgrad.text import one_line
 
@@ -33,7 +33,7 @@ ADDS = ("add", "iadd", "index_add", "index_put", "scatter_add", "setitem", "at")
 def ascends(evidence: NoteEvidence) -> Iterator[Remark]:
     """An update that goes up the gradient of a loss."""
     forward = evidence.forward
-    loss = forward.name_of(id(forward.outputs[0]))
+    loss = next((b.name for b in forward.nodes() if b.value is forward.outputs[0]), "")
     if is_natural(forward) or not MINIMISED.search(loss) or MAXIMISED.search(loss):
         return
     grades = {(id(b.value), key_of(g.hand.node.value)): g for g in evidence.grades
@@ -99,6 +99,19 @@ def not_reset(trace: Trace) -> list[Note]:
             )
             notes.append(Note("HG225", message, bind.name, bind.statement.place))
     return list(dict.fromkeys(notes))
+
+
+def without_grown(rows: Sequence[Row], notes: Sequence[Note]) -> list[Row]:
+    """Return the rows without the gradients that are wrong as they are not reset, as a note says.
+
+    Their lines are right for one step; a row whose line adds to them stays.
+    """
+    places = {note.node: note.place for note in notes}
+    return [
+        row
+        for row in rows
+        if row.hand not in places or row.blame != "root" or row.place == places[row.hand]
+    ]
 
 
 def _grown(trace: Trace, update: Update, level: Tensor) -> Op | None:

@@ -46,7 +46,10 @@ def _skipped(
     statements: Iterable[Statement], ran: set[Statement], errors: Iterable[CellError]
 ) -> dict[str, Statement]:
     """Return the first statement of each name that did not run, from the lines that raised on."""
-    raised = {error.cell: error.line for error in errors if error.line is not None}
+    raised: dict[int | None, int] = {}
+    for error in errors:
+        if error.line is not None:
+            raised[error.cell] = min(error.line, raised.get(error.cell, error.line))
     found: dict[str, Statement] = {}
     for statement in statements:
         line = raised.get(statement.place.cell)
