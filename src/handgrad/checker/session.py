@@ -11,7 +11,8 @@ from handgrad.checker.mishap import Mishaps
 from handgrad.checker.pairs.calls import Leads, find_leads
 from handgrad.checker.pairs.hands import HandGradient
 from handgrad.checker.pairs.losses import hands_by_loss
-from handgrad.checker.passes.forward import ForwardPass, find_passes
+from handgrad.checker.passes.find import find_passes
+from handgrad.checker.passes.forward import ForwardPass
 from handgrad.checker.passes.natural import add_natural, is_natural, with_natural
 from handgrad.checker.record.call import Update
 from handgrad.checker.record.capture import Recorder

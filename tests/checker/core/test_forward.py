@@ -5,7 +5,7 @@ import torch
 
 from checker.sessions import run
 from handgrad.checker.passes.compare import LIMITS, ratio_of
-from handgrad.checker.passes.forward import find_passes
+from handgrad.checker.passes.find import find_passes
 from handgrad.checker.passes.truth import differentiated
 from handgrad.checker.session import Session
 from handgrad.errors import CheckError

@@ -10,7 +10,8 @@ import torch
 
 from handgrad.checker.exercise.described import Forward, ForwardTensor
 from handgrad.checker.pairs.losses import hands_by_loss
-from handgrad.checker.passes.forward import ForwardPass, find_passes
+from handgrad.checker.passes.find import find_passes
+from handgrad.checker.passes.forward import ForwardPass
 from handgrad.checker.passes.truth import Pass, differentiated
 from handgrad.checker.record.trace import Bind, Op, Trace
 from handgrad.checker.records import CellError

@@ -28,7 +28,8 @@ from handgrad.checker.pairs.pairing import Pairing, paired
 from handgrad.checker.pairs.shares import with_shares
 from handgrad.checker.pairs.tries import worth_trying
 from handgrad.checker.pairs.verdict import is_right, verdict_on
-from handgrad.checker.passes.forward import LOSSES, ForwardPass, merged
+from handgrad.checker.passes.find import LOSSES, merged
+from handgrad.checker.passes.forward import ForwardPass
 from handgrad.checker.passes.natural import is_natural
 from handgrad.checker.passes.truth import Pass, differentiated
 from handgrad.checker.record.trace import Bind, Elsewhere, Op, Trace, key_of

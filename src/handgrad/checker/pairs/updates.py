@@ -18,10 +18,11 @@ _RESETS = ("zero", "fill", "copy", "imul", "mul")
 
 def keeps_state(forward: ForwardPass, value: Tensor, until: int) -> bool:
     """Tell whether a tensor is computed from one of an earlier step: a velocity, a moment."""
-    inside = {key_of(t) for e in forward.events if type(e) is Op for t in (*e.inputs, *e.outputs)}
-    inside |= forward.leaves
+    inside = forward.memory
     wanted = {key_of(value)} - inside
     for event in reversed(forward.trace.events[: until + 1]):
+        if not wanted:
+            break
         if type(event) is not Op:
             continue
         made = {key_of(t) for t in event.outputs} & wanted

@@ -1,6 +1,6 @@
 """What a forward pass is differentiated by."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 
 from torch import Tensor
 
@@ -16,15 +16,20 @@ def leaves_of(
     hands: Mapping[str, str],
     changed: set[int],
     known: Sequence[Bind],
+    moved: Set[int],
 ) -> tuple[set[int], frozenset[int] | None]:
     """Return the storages to differentiate by, and those of them that are parameters.
 
     These require a gradient or, where none on the way to the outputs does, are where the way
     begins; then the parameters are those updated or with a gradient by hand. `changed` is the
-    memory that other steps wrote to, `known` all names so far, those before a pause too.
+    memory that other steps wrote to, `known` all names so far, those before a pause too, `moved`
+    the memory that updates change.
     """
     node_names = set(hands.values())
-    nodes = [e for e in history if type(e) is Bind and e.name in node_names]
+    nodes = [
+        e for e in history
+        if type(e) is Bind and (e.name in node_names or key_of(e.value) in moved)
+    ]  # fmt: skip
     required = {
         key_of(t)
         for e in history

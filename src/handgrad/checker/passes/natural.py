@@ -14,7 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from handgrad.checker.passes.forward import ForwardPass, find_passes, is_number, last_numbers
+from handgrad.checker.passes.find import find_passes, is_number, last_numbers
+from handgrad.checker.passes.forward import ForwardPass
 from handgrad.checker.record.trace import Backward, Barrier, Bind, Event, Op, Step, Trace, key_of
 
 SQUARED, CROSS, BINARY = "squared error", "cross-entropy", "binary cross-entropy"

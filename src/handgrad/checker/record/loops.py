@@ -8,7 +8,8 @@ from torch import Size
 from handgrad.checker.record.call import Update
 from handgrad.checker.record.gradient_names import reads_as_gradient
 from handgrad.checker.record.scope import Scope
-from handgrad.checker.record.trace import Backward, Bind, Event, Op, Step, Trace
+from handgrad.checker.record.trace import Backward, Bind, Event, Op, Step, Trace, key_of
+from handgrad.checker.record.updates import multiplies
 
 _IDLE_EVENTS = 20_000
 """A loop that has recorded this many events and named no gradient samples or evaluates: cut it."""
@@ -85,6 +86,13 @@ def _is_gradient(event: Event, trace: Trace) -> bool:
     return reads_as_gradient(name, event.value.shape, shapes)
 
 
+def _reads(events: Sequence[Event], update: Update) -> bool:
+    """Tell whether a product reads the parameter before it is updated: a model without a loss."""
+    key = key_of(update.parameter)
+    earlier = (e for e in events if type(e) is Op and e.index < update.index and not e.writes)
+    return any(multiplies(e) and key in map(key_of, e.inputs) for e in earlier)
+
+
 def _update(events: Sequence[Event], first: int, trace: Trace) -> bool:
     """Tell whether a parameter is changed by its gradient: `w = w - lr * dw`, `w -= lr * dw`.
 
@@ -92,7 +100,7 @@ def _update(events: Sequence[Event], first: int, trace: Trace) -> bool:
     """
     shapes: dict[str, Size] = {}
     for event in events[first:]:
-        if type(event) is Update and _computes_number(events):
+        if type(event) is Update and (_computes_number(events) or _reads(events, event)):
             return True
         if type(event) is not Bind:
             continue

@@ -65,9 +65,14 @@ def _multiplies(trace: Trace, value: Tensor) -> bool:
             continue
         if event.writes:
             return False
-        if _name(event) in MAKES:
+        if multiplies(event):
             return True
     return False
+
+
+def multiplies(op: Op) -> bool:
+    """Tell whether an operation is a product, or adds up over the batch."""
+    return _name(op) in MAKES
 
 
 def _factor_inside(trace: Trace, op: Op) -> float:

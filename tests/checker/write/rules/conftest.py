@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from checker.sessions import run
-from handgrad.checker.passes.forward import find_passes
+from handgrad.checker.passes.find import find_passes
 from handgrad.checker.session import Session
 from handgrad.checker.write.compose.branches import loss_names
 from handgrad.checker.write.compose.graph import Graph

@@ -7,7 +7,8 @@ from typing import Any
 
 from torch import Tensor
 
-from handgrad.checker.passes.forward import ForwardPass, find_passes, make_pass
+from handgrad.checker.passes.find import find_passes, make_pass
+from handgrad.checker.passes.forward import ForwardPass
 from handgrad.checker.passes.truth import Pass, differentiated
 from handgrad.checker.record.carriers import is_array
 from handgrad.checker.record.instrument import Statement
