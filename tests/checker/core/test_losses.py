@@ -35,8 +35,7 @@ MISTAKES = {
                                  "Off by the factor e: the derivative of x**2 is 2 * x, not "
                                  "2 * x**2."),
     "finite differences": ("dz /= 6", "dz /= 5", "dz",
-                           "All of dz is z.shape[0] / (z.shape[0] - 1) times the correct "
-                           "gradient."),
+                           "dz is divided by 5; 6 is correct (the rows of z)."),
     "summed over time": ("dh = dh + 2 * (hs[t+1] - y[t])", "dh = dh - 2 * (hs[t+1] - y[t])",
                          "dh", "Wrong sign: this is the negative of the correct gradient."),
 }  # fmt: skip
