@@ -55,7 +55,7 @@ HANDS = {
         "e:(X @ W + b)", "e:out", "grads[0]:W", "gv:V",
     ],
     "p grad by hand": [
-        "Linear.backward():x", "Linear.backward(dy):y", "W.grad:self.data", "b.grad:p.data",
+        "Linear.backward():x", "Linear.backward(dy):y", "W.grad:p.data", "b.grad:p.data",
         "g:h", "g:r", "grad:p.data",
     ],
     "torch p grad": [
@@ -89,7 +89,7 @@ MISTAKES = [
      "The mask is inverted.", "return dout * (x >= 0)"),
     ("cs231n", "dw = x.reshape(x.shape[0], -1).T @ dout",
      "dw = x.reshape(x.shape[0], -1).T @ dout / 6", "dw",
-     "Off by the factor 1 / scores.shape[0], where scores.shape[0] = 6 (the rows of " "scores).",
+     "Off by the factor 1 / dout.shape[0], where dout.shape[0] = 6 (the rows of scores).",
      "dw = x.reshape(x.shape[0], -1).T @ dout"),
     ("cs231n", "db = dout.sum(0)", "db = dout.mean(0)", "db",
      "This line takes the mean; the sum is correct.", "db = dout.sum(0)"),
@@ -101,8 +101,8 @@ MISTAKES = [
      "nabla_w[-l] = activations[-l - 1].T @ delta * 2", "nabla_w[-2]", "Off by the factor 2.",
      "nabla_w[-l] = activations[-l - 1].T @ delta"),
     ("unnamed update", "(1 - h**2)", "(1 - h)", "hidden_err",
-     "No known cause matches. It is wrong everywhere, most at [7, 5]: -27.93, expected "
-     "-0.3189. Expected at [7, 5]: -0.3189 from h.", None),
+     "1 - h is used where the local derivative belongs: 1 - h**2, the derivative in "
+     "`h = torch.tanh(X @ W1)`.", "hidden_err = (err @ W2.T) * (1 - h**2)"),
     ("unnamed update", "W2 -= lr * (h.T @ err)", "W2 -= lr * (h.T @ err**2)", "step of W2",
      "Off by the factor err: the exponent must be 1.", "W2 -= lr * (h.T @ err)"),
     ("zip params", "return loss, [X.T @ e, e.sum(0), gv]",
@@ -141,8 +141,8 @@ MISTAKES = [
      "Off by the factor 1 / self.x.shape[0], where self.x.shape[0] = 9 (the rows of " "self.x).",
      "return dy @ self.w.T"),
     ("shared layer", "return g * torch.cos(x)", "return g * torch.sin(x)", "Act.bprop()",
-     "No known cause matches. It is wrong everywhere, most at [0, 3]: -0.08738, expected"
-     " 0.05754.", "return torch.cos(x) * g"),
+     "torch.sin(x) is used where the local derivative belongs: torch.cos(x), the derivative in "
+     "`y = torch.sin(x)`.", "return g * torch.cos(x)"),
     ("shared layer", "return g @ self.W.T", "return g @ self.W", "Lin.bprop()",
      "self.W must be transposed here.", "return g @ self.W.T"),
     ("network class", "dZ1 = dA1 * (1 - self.A1**2)", "dZ1 = dA1 * (1 - self.A1)", "dZ1",

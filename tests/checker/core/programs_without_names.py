@@ -163,8 +163,8 @@ MISTAKES = {
         "dh[h <= 0] = 0",
         "dh[dh <= 0] = 0",
         "(x @ W1)",
-        None,
-        None,
+        "HG109",
+        "dh[h <= 0] = 0",
     ),
     "relu inplace2": (
         "relu inplace",
@@ -180,7 +180,7 @@ MISTAKES = {
         "pre = grad * (1 - hs[t+1])",
         "(x[t] @ Wx + hs[-1] @ Wh)",
         "HG109",
-        "pre = (1 - hs[4] ** 2) * grad",
+        "pre = (1 - hs[t + 1] ** 2) * grad",
     ),
     "unnamed pre": (
         "unnamed pre",
@@ -195,8 +195,8 @@ MISTAKES = {
         "u = t @ V.T * (1 - h**2)",
         "u = t @ V.T * h",
         "(x @ W + b)",
-        None,
-        None,
+        "HG109",
+        "u = t @ V.T * (1 - h**2)",
     ),
 }
 """A right program, its line, the line with a mistake, the node, cause and fix."""

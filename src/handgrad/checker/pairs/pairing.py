@@ -174,9 +174,12 @@ class _Search:
             if self.verdict(hand, node).right:
                 matches[id(node.value)] = node
         found = list(matches.values())
-        if len(found) > 1 and hand.claim == "value" and self._is_read(hand):
+        if hand.claim == "value" and self._is_read(hand):
+            leaves = self.forward.leaves
+            if len(found) == 1:  # y - p is the gradient of the targets y, and minus that of p
+                leaves = leaves - (self.forward.asked or leaves)
             # z = W @ a + b for one example: the gradients of z and b are equal
-            found = [n for n in found if key_of(n.value) not in self.forward.leaves]
+            found = [n for n in found if key_of(n.value) not in leaves]
         return found[0] if len(found) == 1 else None
 
     def _is_read(self, hand: HandGradient) -> bool:

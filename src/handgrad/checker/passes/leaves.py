@@ -26,10 +26,6 @@ def leaves_of(
     the memory that updates change.
     """
     node_names = set(hands.values())
-    nodes = [
-        e for e in history
-        if type(e) is Bind and (e.name in node_names or key_of(e.value) in moved)
-    ]  # fmt: skip
     required = {
         key_of(t)
         for e in history
@@ -38,7 +34,12 @@ def leaves_of(
         if t.requires_grad and is_leaf(t) and t.is_floating_point()
     }
     ops = needed(history, outputs, required | changed)
-    required &= {key_of(t) for op in ops for t in op.inputs}
+    read = {key_of(t) for op in ops for t in op.inputs}
+    required &= read
+    nodes = [
+        e for e in history
+        if type(e) is Bind and (e.name in node_names or key_of(e.value) in moved & read)
+    ]  # fmt: skip
     if required:
         return required | _given(history, nodes, required), None
     by_hand = {key_of(b.value) for b in known if b.name in node_names}

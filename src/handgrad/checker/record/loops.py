@@ -87,10 +87,19 @@ def _is_gradient(event: Event, trace: Trace) -> bool:
 
 
 def _reads(events: Sequence[Event], update: Update) -> bool:
-    """Tell whether a product reads the parameter before it is updated: a model without a loss."""
-    key = key_of(update.parameter)
-    earlier = (e for e in events if type(e) is Op and e.index < update.index and not e.writes)
-    return any(multiplies(e) and key in map(key_of, e.inputs) for e in earlier)
+    """Tell whether the step is computed from a product with the parameter: a model without a loss.
+
+    A layer's own update is computed from what it got, though it passes a product on.
+    """
+    key, wanted = key_of(update.parameter), {key_of(update.levels[0])}
+    for event in reversed([e for e in events if type(e) is Op and e.index < update.index]):
+        if wanted.isdisjoint(map(key_of, event.outputs)):
+            continue
+        read = set(map(key_of, event.inputs))
+        if key in read and multiplies(event):
+            return True
+        wanted |= read
+    return False
 
 
 def _update(events: Sequence[Event], first: int, trace: Trace) -> bool:

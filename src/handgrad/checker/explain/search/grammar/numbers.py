@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from math import isqrt
 from typing import Any
 
 from handgrad.checker.explain.search.counts import fraction, named, named_counts
@@ -164,7 +165,9 @@ def _formed(
             continue
         if isinstance(base, ast.Constant) and not isinstance(base.value, int):
             continue  # sizes have roots, rates have none
-        for form in ("{}**0.5", "{}**2"):
+        count = base.value if isinstance(base, ast.Constant) else None
+        whole = isinstance(count, int) and isqrt(abs(count)) ** 2 == abs(count)
+        for form in ("{}**2",) if whole else ("{}**0.5", "{}**2"):  # nobody writes 100**0.5
             yield _exchanged(text, base, form.format(text.segment(base)))
 
 
