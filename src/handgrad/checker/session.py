@@ -164,7 +164,7 @@ class Session:
         Of a file that is finished and has no loss, natural losses count as well.
         """
         trace = self.recorder.trace
-        names = {b.name for b in trace.of(Bind) if b.kind != "param"}
+        names = [b.name for b in trace.of(Bind) if b.kind != "param"]
         nodes = hand_names(names, self.pairs)
         natural = finished and bool(nodes or trace.of(Update)) and add_natural(trace, nodes)
         leads = find_leads(trace)  # before the passes: it gives tensors names

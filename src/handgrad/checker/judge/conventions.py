@@ -137,12 +137,14 @@ class _Readings:
 
     def _sizes(self) -> set[int]:
         """Return what the loss may be divided by: sizes of what it is computed from."""
+        shapes = {p.node.value.shape for p in self.pairs if not self._read(p)}
+        if is_natural(self.forward):  # the gradient of what it begins with may have no name
+            shapes |= {node.value.shape for node in self.forward.nodes()}
         products = {
             prod(chosen)
-            for p in self.pairs
-            if not self._read(p)
-            for count in range(p.node.value.dim() + 1)
-            for chosen in combinations(p.node.value.shape, count)
+            for shape in shapes
+            for count in range(len(shape) + 1)
+            for chosen in combinations(shape, count)
         }
         return products - {0, 1}
 

@@ -61,6 +61,8 @@ def _line(pair: Pair, run: BackwardRun) -> Line:
     truth, noise = pair.forward.truth[pair.node.index], pair.forward.noise[pair.node.index]
     outcome, dtype = run.outcomes[pair.number], pair.final().value.dtype
     fit = None
+    if outcome.numel() == truth.numel() == 1:
+        outcome = outcome.reshape(truth.shape)
     if outcome.shape != truth.shape:
         fit = next(_right_fits(outcome, truth, noise, dtype), None)
         # what broadcasts to the truth is a slip; a sum or a transpose is a wrong line

@@ -12,6 +12,7 @@ from handgrad.checker.pairs.hands import Pair
 from handgrad.checker.pairs.pairing import Pairing
 from handgrad.checker.pairs.verdict import verdict_on
 from handgrad.checker.passes.compare import multiple_of, near
+from handgrad.checker.passes.natural import is_natural
 
 
 def without_doubtful(pairing: Pairing) -> Pairing:
@@ -55,7 +56,7 @@ class _Doubts:
         if value is not None and value.shape != truth.shape:
             value = None
         if value is not None and multiple_of(value, truth, noise) is not None:
-            return not self._whole
+            return not (self._whole or is_natural(forward))  # a natural loss has any factor
         if any(self._right[p.number] for p in same if p.node.value is pair.node.value):
             return True
         if value is None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from handgrad.checker.passes.forward import ForwardPass
 from handgrad.checker.record.gradient_names import EACH, KEYED
-from handgrad.checker.record.trace import Barrier, Bind, Compared, Trace
+from handgrad.checker.record.trace import Barrier, Bind, Compared, Trace, key_of
 
 
 def definitions(trace: Trace, names: set[str]) -> list[list[Bind]]:
@@ -26,12 +26,21 @@ def definitions(trace: Trace, names: set[str]) -> list[list[Bind]]:
             continue
         fresh = (event.kind in ("assign", "result") and not event.alias) or keyed
         if current.get(event.name) and not event.alias:  # delta = (delta @ W.T) * ...
-            fresh = fresh or event.value.shape != current[event.name][-1].value.shape
+            fresh = not _is_view(event, current[event.name][-1]) and (
+                fresh or event.value.shape != current[event.name][-1].value.shape
+            )
         if fresh or event.name not in current:
             current[event.name] = []
             found.append(current[event.name])
         current[event.name].append(event)
     return found
+
+
+def _is_view(bind: Bind, before: Bind) -> bool:
+    """Tell whether it is all of the tensor before, in another shape: `dx = dx.view(2, 3)`."""
+    same = key_of(bind.value) == key_of(before.value)
+    whole = bind.value.numel() == before.value.numel() and bind.value.shape != before.value.shape
+    return same and whole and bind.statement.function == before.statement.function
 
 
 def _is_lent(update: Bind, before: Bind | None) -> bool:

@@ -41,7 +41,7 @@ class Naming:
         """Return what the names in the trace say; `pairs` are the user's own pairs."""
         binds = trace.of(Bind)
         names = {b.name for b in binds if b.kind != "param" or KEYED.fullmatch(b.name)}
-        known = hand_names({b.name for b in binds}, pairs)
+        known = hand_names([b.name for b in binds], pairs)
         rebinds: dict[tuple[str, str], list[Bind]] = {}
         for bind in binds:
             rebinds.setdefault((bind.statement.function, bind.name), []).append(bind)

@@ -11,6 +11,7 @@ from handgrad.checker.passes.forward import ForwardPass
 from handgrad.checker.passes.leaves import leaves_of
 from handgrad.checker.passes.steps import changed_elsewhere, parts_of, view_of
 from handgrad.checker.record.call import Update
+from handgrad.checker.record.gradient_names import LIKELY
 from handgrad.checker.record.trace import Backward, Bind, Event, Op, Trace, key_of, needed
 
 LOSSES = re.compile(r"loss|cost|nll|mse|error|entropy|objective|\bj\b")
@@ -51,7 +52,7 @@ def last_numbers(
     For files without a tensor named loss. Numbers without any name count where none has one. `but`
     are the ids of numbers that do not count.
     """
-    named = [b.value for b in trace.of(Bind) if is_number(b) and b.kind != "param"]
+    named = [b.value for b in trace.of(Bind) if is_number(b)]
     computed = [t for e in trace.of(Op) if e.inputs for t in e.outputs
                 if t.dim() == 0 and t.is_floating_point()]  # fmt: skip
     for numbers in (named, computed):
@@ -201,12 +202,17 @@ def _is_updated(whole: ForwardPass) -> bool:
 
 
 def _is_loss(bind: Bind) -> bool:
-    return is_number(bind) and bind.kind != "param" and bool(LOSSES.search(bind.name.lower()))
+    return is_number(bind) and bool(LOSSES.search(bind.name.lower()))
 
 
 def is_number(bind: Bind) -> bool:
-    """Tell whether its value is a single number, as a loss is."""
-    return bind.value.dim() == 0 and bind.value.is_floating_point()
+    """Tell whether it may be a loss: a single number under a name, but not that of a gradient."""
+    if bind.value.dim() or not bind.value.is_floating_point() or bind.kind == "param":
+        return False
+    if bind.kind == "update" and not LOSSES.search(bind.name.lower()):  # bias -= lr * db
+        words = re.findall(r"[A-Za-z_]\w*", bind.statement.text)
+        return not any(LIKELY.fullmatch(word) for word in words)
+    return not LIKELY.fullmatch(bind.name)
 
 
 def _after_barrier(trace: Trace, index: int) -> int:

@@ -59,8 +59,7 @@ def _has_loss(trace: Trace, last: Op, memory: Set[int]) -> bool:
     after = (e.index for e in trace.events if type(e) in (Step, Barrier) and e.index > last.index)
     end = next(after, len(trace))
     return any(
-        type(e) is Backward
-        or (type(e) is Bind and e.kind != "param" and is_number(e) and key_of(e.value) in memory)
+        type(e) is Backward or (type(e) is Bind and is_number(e) and key_of(e.value) in memory)
         for e in trace.events[:end]
     )
 

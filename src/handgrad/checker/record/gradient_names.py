@@ -18,34 +18,39 @@ PATTERNS = (
     re.compile(r"(?P<node>.+)_grad"),
     re.compile(r"(?P<node>.+)\.grad"),
     re.compile(r"g_(?P<node>.+)"),
+    re.compile(r"g(?P<node>\w{1,3})"),
     re.compile(r"(?P<node>.+)_bar"),
     re.compile(r"nabla_(?P<node>.+)"),
     re.compile(r"delta_?(?P<node>.+)"),
     re.compile(r"(?P<node>.+)_delta"),
-    re.compile(r"\w+\['d?(?P<node>.+)'\]"),
+    re.compile(r"\w+\['d(?P<node>.+)'\]|(?:[dgDG]|nabla)\w*\['(?P<same>.+)'\]"),
     re.compile(r"d(?:[LlJE]|[Ll]oss|[Cc]ost)_?d(?P<node>.+)"),
 )
 """Names of the gradient of a node; the first whose rest is an existing name counts."""
 AT_LAYER = re.compile(r"delta")
 """Such names say of which layer a gradient is; it is often that of the activation's input."""
-GRADIENTS = re.compile(r"d|g")
+GRADIENTS = re.compile(r"[dgDG]|nabla")
 """How the name of a dictionary of gradients begins: grads, g, dparams."""
-KEYED = re.compile(r"[dg]\w*\['.+'\]")
+KEYED = re.compile(r"(?:[dgDG]|nabla)\w*\['.+'\]")
 """An entry of a dictionary of gradients; the gradient may also have a name of its own."""
 EACH = "[*]"
 """Follows the name of a list to mean each of its elements."""
 LIKELY = re.compile(
-    r"(?:.+\.grad|d_?\w+|grad\w*|\w+_grads?|g_\w+|g[A-Z]\w*|nabla\w*|\w*delta\w*)(?:\[-?\d+\])?"
+    r"(?:.+\.grad|d_?\w+|grad\w*|\w+_grads?|g_\w+|g[A-Z]\w*|g[a-z]\d*|nabla\w*|\w*delta\w*)(?:\[-?\d+\])?"
 )
 """Names of likely gradients whose node has another name: `dh` where h is called a."""
 
 
 def hand_names(assigned: Iterable[str], pairs: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the names that read as gradients, each with its node: `dlogits` of `logits`."""
-    names = set(assigned)
-    # grads['W1'] is the gradient of W1, or of params['W1']
-    keyed = [m for name in sorted(names) if (m := re.fullmatch(r"(\w+)\['(.+)'\]", name))]
-    keys = {m[2]: m[0] for m in keyed if not GRADIENTS.match(m[1])}
+    names = dict.fromkeys(assigned)
+    # grads['W1'] is the gradient of W1, or of params['W1']: of the first dictionary with the key,
+    # as optimizers keep others
+    keyed = [m for name in names if (m := re.fullmatch(r"(\w+)\['(.+)'\]", name))]
+    keys: dict[str, str] = {}
+    for match in keyed:
+        if not GRADIENTS.match(match[1]):
+            keys.setdefault(match[2], match[0])
     # in a loop over time, dh is the gradient of each hs[t] in turn
     lists = {m[1]: m[1] for name in sorted(names) if (m := re.fullmatch(r"(\w+)\[-?\d+\]", name))}
     lists |= {name.removesuffix("s"): name for name in lists}
@@ -65,7 +70,7 @@ def node_names(name: str) -> Iterator[str]:
     for pattern in PATTERNS:
         match = pattern.fullmatch(name)
         if match is not None:
-            yield match["node"]
+            yield next(filter(None, match.groups()))
 
 
 def reads_as_gradient(name: str, shape: "Size", shapes: "Mapping[str, Size]") -> bool:
