@@ -14,7 +14,8 @@ from handgrad.checker.pairs.backward import BackwardReplay, BackwardRun
 from handgrad.checker.pairs.carried import with_carried
 from handgrad.checker.pairs.ends import with_ends
 from handgrad.checker.pairs.hands import Definition, HandGradient, Pair
-from handgrad.checker.pairs.unnamed import unnamed, without_scratch
+from handgrad.checker.pairs.scratch import without_scratch
+from handgrad.checker.pairs.unnamed import unnamed
 from handgrad.checker.pairs.updates import adds_decay, is_step, resets
 from handgrad.checker.pairs.verdict import Verdict, is_significant, verdict_on
 from handgrad.checker.passes.truth import Pass

@@ -108,12 +108,11 @@ class _Search:
         """Find the nodes of a gradient that a loop over time computes again and again, all at once.
 
         `group` has its last definition first; that is the gradient of the first result. Those of
-        which the node is known say which results they are.
+        which the node was found say which results they are; a name that is wrong says nothing.
         """
-        left = [hand for hand in group if hand.number not in self.pairs]
+        left = [hand for hand in group if hand.number not in self.new]
         readers = {p.number: p for hand in left for p in self._readers(hand)}
-        known = any(h.number in self.pairs and h.number not in self.new for h in group)
-        if len(group) < 2 or not readers or known:
+        if len(group) < 2 or not readers or self._is_right_once(group[0]):
             return
         by_place: dict[tuple[str, Statement], list[Bind]] = {}
         for node in self._of_shape(group[0]):
@@ -135,6 +134,15 @@ class _Search:
                 best, most = pairs, right
         for pair in best:
             self._settle(pair, pair.node)
+
+    def _is_right_once(self, hand: Definition) -> bool:
+        """Tell whether the name is right for its node in one iteration at least."""
+        values, statement = self.natural.values, hand.own_final().statement
+        return any(
+            verdict_on(self.whole, p, p.node, values).right
+            for n, p in self.pairs.items()
+            if n not in self.new and p.name == hand.name and p.own_final().statement is statement
+        )
 
     def _settle(self, hand: Definition, node: Bind) -> None:
         number = hand.number
@@ -253,46 +261,8 @@ class _Search:
         self, mine: Sequence[Pair], readers: Iterable[Pair], without: int | None = None
     ) -> set[int]:
         """Return the readers that are right if these gradients are."""
-        others = [p for n, p in self.pairs.items() if n != without]
+        moved = {without, *(p.number for p in mine)}
+        others = [p for n, p in self.pairs.items() if n not in moved]
         pairs = sorted([*others, *mine], key=_position)
         run = BackwardReplay(self.whole, pairs, substitute=True).run()
         return {p.number for p in readers if is_right(self.whole, run.outcomes, p)}
-
-
-def without_scratch(forward: Pass, pairs: Iterable[Pair], natural: BackwardRun) -> list[Pair]:
-    """Leave out names that read like a gradient's, of what is computed from that gradient.
-
-    `g = 3 * b**2` is the gradient of b; then `db = g.sum(1)` is something else.
-    """
-    pairs = list(pairs)
-    read = {n for reads in natural.reads.values() for n in reads}
-    owner = {id(b.value): id(p.node.value) for p in pairs for b in p.binds}
-    return [
-        p for p in pairs if p.number in read or not _reads_own_gradient(forward, p, natural, owner)
-    ]
-
-
-def _reads_own_gradient(
-    forward: Pass, pair: Pair, natural: BackwardRun, owner: Mapping[int, int]
-) -> bool:
-    """Tell whether it is computed from what is, by its value, the gradient of the same node.
-
-    `owner` are the nodes of the gradients by hand, by the ids of both tensors.
-    """
-    if pair.claim == "pair" or verdict_on(forward, pair, pair.node, natural.values).right:
-        return False
-    alone = BackwardReplay(forward, [pair], substitute=False)
-    read = {id(t): t for e in alone.events() if type(e) is not Bind for t in e.inputs}  # type: ignore[union-attr]
-    own = {id(b.value) for b in pair.binds}
-    for bind in forward.trace.events[forward.end + 1 : pair.final().index]:
-        if type(bind) is not Bind or bind.kind == "param":
-            continue
-        if id(bind.value) not in read or id(bind.value) in own:
-            continue
-        if owner.get(id(bind.value), id(pair.node.value)) != id(pair.node.value):
-            continue  # the gradient of another node that happens to be the same
-        other = Definition(-1, bind.name, [bind])
-        same = bind.value.shape == forward.truth[pair.node.index].shape
-        if same and verdict_on(forward, other, pair.node, {}).right:
-            return True
-    return False

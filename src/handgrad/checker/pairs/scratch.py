@@ -1,0 +1,48 @@
+"""Names that read as those of gradients and are none: scratch variables."""
+
+from collections.abc import Iterable, Mapping
+
+from handgrad.checker.pairs.backward import BackwardReplay, BackwardRun
+from handgrad.checker.pairs.hands import Definition, Pair
+from handgrad.checker.pairs.verdict import verdict_on
+from handgrad.checker.passes.truth import Pass
+from handgrad.checker.record.trace import Bind
+
+
+def without_scratch(forward: Pass, pairs: Iterable[Pair], natural: BackwardRun) -> list[Pair]:
+    """Leave out names that read like a gradient's, of what is computed from that gradient.
+
+    `g = 3 * b**2` is the gradient of b; then `db = g.sum(1)` is something else.
+    """
+    pairs = list(pairs)
+    read = {n for reads in natural.reads.values() for n in reads}
+    owner = {id(b.value): id(p.node.value) for p in pairs for b in p.binds}
+    return [
+        p for p in pairs if p.number in read or not _reads_own_gradient(forward, p, natural, owner)
+    ]
+
+
+def _reads_own_gradient(
+    forward: Pass, pair: Pair, natural: BackwardRun, owner: Mapping[int, int]
+) -> bool:
+    """Tell whether it is computed from what is, by its value, the gradient of the same node.
+
+    `owner` are the nodes of the gradients by hand, by the ids of both tensors.
+    """
+    if pair.claim == "pair" or verdict_on(forward, pair, pair.node, natural.values).right:
+        return False
+    alone = BackwardReplay(forward, [pair], substitute=False)
+    read = {id(t): t for e in alone.events() if type(e) is not Bind for t in e.inputs}  # type: ignore[union-attr]
+    own = {id(b.value) for b in pair.binds}
+    for bind in forward.trace.events[forward.end + 1 : pair.final().index]:
+        if type(bind) is not Bind or bind.kind == "param":
+            continue
+        if id(bind.value) not in read or id(bind.value) in own:
+            continue
+        if owner.get(id(bind.value), id(pair.node.value)) != id(pair.node.value):
+            continue  # the gradient of another node that happens to be the same
+        other = Definition(-1, bind.name, [bind])
+        same = bind.value.shape == forward.truth[pair.node.index].shape
+        if same and verdict_on(forward, other, pair.node, {}).right:
+            return True
+    return False
