@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.strangers.table import Fault, Program, replaced
+from benchmarks.strangers.table import KINDS, Fault, Program, replaced
 from benchmarks.strangers.truth import same, scaled
 from handgrad.checker.records import Row
 from handgrad.checker.report.file_result import FileResult
@@ -77,18 +77,23 @@ def _judge(case: Case, result: FileResult) -> Judged:
     own = case.program.lines_to_blame(case.fault)
     blamed = [_lines(row) for row in roots] or [roots_lines]
     named = bool(own & roots_lines) and all(own & lines for lines in blamed)
-    if not roots and _is_common(case, result.report, own):
+    if not roots and _is_noted(case, result.report, own):
         return Judged(case, "", True, True, True, says)
     hits = [row for row in roots if own & _lines(row)]
     reason = named and any(row.cause in case.fault.causes for row in hits)
     return Judged(case, "", named, reason, named and any(_mends(case, r) for r in hits), says)
 
 
-def _is_common(case: Case, report: Report, own: set[int]) -> bool:
-    """Return whether the report notes, on the fault's line, a factor that all gradients have.
+def _is_noted(case: Case, report: Report, own: set[int]) -> bool:
+    """Return whether the report has a note on the fault, where nobody is to blame.
 
-    Where the loss is only printed, such a factor changes the learning rate and nobody is blamed.
+    Where the loss is only printed, a factor that all gradients have changes the learning rate. An
+    update is no gradient.
     """
+    causes = case.fault.causes if case.fault is not None else ()
+    noted = {n.code for n in report.notes if n.place and n.place.line in own}
+    if noted.intersection(causes).intersection(KINDS["note"]):
+        return True
     said = any(n.code == "HG222" and n.place and n.place.line in own for n in report.notes)
     known = case.fault is not None and "HG222" in case.fault.causes
     return said and (known or scaled(case.program, case.source))

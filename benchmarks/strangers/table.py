@@ -19,6 +19,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "index": ("HG135",),
     "local": ("HG103", "HG105", "HG109"),
     "mean": ("HG117", "HG103"),
+    "note": ("HG224", "HG225", "HG226"),
     "operand": ("HG107", "HG106"),
     "replaced": ("HG124", "HG101"),
     "shape": ("HG137",),

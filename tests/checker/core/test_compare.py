@@ -37,13 +37,18 @@ def test_one_small_wrong_element_beside_large_ones_is_found():
     assert torch.allclose(hand, truth.float())  # what the notebooks' cmp would say
 
 
+def test_one_number_is_right_in_any_shape():
+    truth = draw(1, 1)
+    assert verdict(truth.float().squeeze(), truth) == "exact"
+    assert verdict(2 * truth.float().squeeze(), truth) == "wrong"
+
+
 @pytest.mark.parametrize(
     ("shape", "made", "correction"),
     [
         ((1, 3), (3,), "keepdim=True"),
         ((4, 1), (4,), "keepdim=True"),
         ((3,), (1, 3), ".view(3,)"),
-        ((), (1, 1), ".squeeze()"),
         ((2, 3, 5), (6, 5), ".view(2, 3, 5)"),
         ((4, 3), (3, 4), ".T"),
         ((3,), (4, 3), ".sum(0)"),

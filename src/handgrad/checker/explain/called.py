@@ -19,7 +19,7 @@ from handgrad.checker.explain.search.scene import BackwardContext
 from handgrad.checker.explain.search.suspect import Suspect
 from handgrad.checker.judge.grade import Grade
 from handgrad.checker.record.instrument import Statement
-from handgrad.checker.record.trace import Bind
+from handgrad.checker.record.trace import Bind, Op
 from handgrad.text import listed
 
 EXCHANGED = "HG107"
@@ -183,15 +183,19 @@ def _holds(
 
 
 def _lines(site: Site) -> Iterator[tuple[Helper, ast.stmt]]:
-    """Yield the lines of the functions that only gradients are computed with."""
+    """Yield the lines of functions with which only gradients are computed, not the forward pass."""
     forward = site.suspect.forward
     statements = dict.fromkeys(e.statement for e in forward.events if type(e) is Bind)
+    ran = [e.ran_in[0] for e in forward.events if type(e) is Op and e.ran_in is not None]
+    places = {statement.place for statement in (*statements, *ran)}
     used = {name for statement in statements for name in called_names(statement.text)}
     for helper in reversed(site.call.helpers):
-        if helper.code.co_name in used or any(map(helper.holds, statements)):
+        both = any(map(helper.holds, statements))  # a loss function that returns a gradient too
+        if helper.code.co_name in used and not both:
             continue
         for node in helper.lines()[:LINES]:
-            yield helper, node
+            if helper.statement(node).place not in places:
+                yield helper, node
 
 
 def _reaches(site: Site, helper: Helper) -> bool:

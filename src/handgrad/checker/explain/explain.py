@@ -11,6 +11,7 @@ from torch import Tensor
 from handgrad.checker.explain.above import binds_above, lines_above
 from handgrad.checker.explain.called import InFunction, called_names, in_functions, site_of, words
 from handgrad.checker.explain.causes import AS_IT_RAN, CAUSES, LATE, Cause, softmax_cross_entropy
+from handgrad.checker.explain.others import other_statements
 from handgrad.checker.explain.search.finding import Explanation, Finding
 from handgrad.checker.explain.search.gather import suspects
 from handgrad.checker.explain.search.probabilities import of_probabilities
@@ -72,7 +73,9 @@ def explain(graded: Graded) -> Explanations:
             found[grade.hand.number] = explanation
     above = _lines_above(grades, found, backward)
     found |= {line.numbers[0]: line.explanation for line in above}
-    return Explanations(found, imprecise, [*blamed, *above])
+    others = _other_statements([g for g in roots if g.root], found, backward)
+    found |= {line.numbers[0]: line.explanation for line in others}
+    return Explanations(found, imprecise, [*blamed, *above, *others])
 
 
 def _blamed_functions(
@@ -81,6 +84,16 @@ def _blamed_functions(
     """Return the lines inside functions that are to blame; none if looking for them raises."""
     try:
         return in_functions([g for g in roots if g.root], calling, backward, in_function)
+    except Exception:
+        return ()
+
+
+def _other_statements(
+    roots: Sequence[Grade], found: Mapping[int, Explanation], backward: BackwardContext
+) -> Sequence[InFunction]:
+    """Return the other statements to blame; none if looking for them raises."""
+    try:
+        return other_statements(roots, found, backward, in_function)
     except Exception:
         return ()
 

@@ -36,10 +36,11 @@ def unnamed(
     right = {p.number for p in pairs if verdict_on(forward, p, p.node, natural.values).right}
     settled = right | {p.number for p in pairs if _is_shape_slip(forward, p)}
     asked = [h for h in hands if h.number not in settled and h.claim != "pair" and not h.borrowed]
+    doubted = [h for h in hands if h.number in right and _is_doubted(h, by_number, right, natural)]
     if not asked:
         return list(pairs)
     try:
-        whole = with_inner(forward, {hand.final().value.shape for hand in asked})
+        whole = with_inner(forward, {hand.final().value.shape for hand in (*asked, *doubted)})
     except RuntimeError:
         return list(pairs)
     if whole is None:
@@ -52,9 +53,19 @@ def unnamed(
         for hand in group:
             search.place(hand)
         search.place_loop(group)
+    for hand in doubted:
+        search.place_doubted(hand)
     nodes = [n for n in search.new.values() if n.index not in forward.truth]
     final = adopted(forward, whole, list({n.index: n for n in nodes}.values()))
     return [replace(p, forward=final) for p in sorted(search.pairs.values(), key=_position)]
+
+
+def _is_doubted(
+    hand: HandGradient, pairs: Mapping[int, Pair], right: set[int], natural: BackwardRun
+) -> bool:
+    """Tell whether it is right for the node of its name, but nothing that reads it is."""
+    readers = {n for n in pairs if hand.number in natural.reads.get(n, ())}
+    return hand.claim == "name" and len(readers) > 1 and not readers & right
 
 
 def _is_shape_slip(forward: Pass, pair: Pair) -> bool:
@@ -102,6 +113,18 @@ class _Search:
         before = None if known is None else known.node
         node = self._by_readers(hand, node or before)
         if node is not None and node is not before:
+            self._settle(hand, node)
+
+    def place_doubted(self, hand: HandGradient) -> None:
+        """Move a gradient if all lines that read it are right for another node, and none as it is.
+
+        `dy = y - t` is the gradient of y; what reads it may need that of z in `y = sigmoid(z)`.
+        """
+        readers, known = self._readers(hand), self.pairs[hand.number].node
+        if self._right_with(hand, known, readers):
+            return
+        node = self._by_readers(hand, known)
+        if node is not None and len(self._right_with(hand, node, readers)) == len(readers):
             self._settle(hand, node)
 
     def place_loop(self, group: Sequence[HandGradient]) -> None:

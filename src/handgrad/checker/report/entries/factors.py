@@ -18,7 +18,8 @@ def kept_factor(evidence: NoteEvidence) -> Iterator[Remark]:
             f"the gradients are {forward.common:.6g} times those of {loss}{added}: a factor "
             f"that all have only changes the learning rate, so they are judged with it."
         )
-        yield message, None, grades[0].hand.own_final().statement.place
+        source = next((g for g in grades if not g.reads), grades[0])  # where the factor comes in
+        yield message, None, source.hand.own_final().statement.place
     scaled = [g for g in grades if forward.factors.get(id(g.hand.node.value), 1) != 1]
     if scaled:
         hands = list(dict.fromkeys(g.hand.name for g in scaled))
@@ -44,4 +45,5 @@ def natural_loss(evidence: NoteEvidence) -> Iterator[Remark]:
             f"the file computes no loss: its gradients are judged as those of the summed "
             f"{loss}{times}."
         )
-        yield message, None, grades[0].hand.own_final().statement.place
+        source = next((g for g in grades if not g.reads), grades[0])  # where the factor comes in
+        yield message, None, source.hand.own_final().statement.place
