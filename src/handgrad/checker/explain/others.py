@@ -14,6 +14,8 @@ from handgrad.checker.explain.search.scene import BackwardContext
 from handgrad.checker.judge.grade import Grade
 from handgrad.checker.judge.statements import grouped
 
+SMALL = ("HG102", "HG103", "HG104", "HG106", "HG107", "HG113", "HG117", "HG124", "HG135")
+"""The causes of a slip in a few words. A line that lacks something could make up for another's."""
 MOST = 6
 """A gradient with more statements is left as it is: each costs a search."""
 
@@ -43,5 +45,5 @@ def _of(grade: Grade, backward: BackwardContext, explain: Explain) -> Iterator[I
         moved = replace(grade, blamed=replace(grade.blamed, statements=(statement,)))
         for suspect in suspects(moved, backward):
             explanation = explain(suspect, True) if suspect.views else None
-            if explanation is not None:
+            if explanation is not None and explanation.code in SMALL:
                 yield InFunction((grade.hand.number,), statement, explanation)
