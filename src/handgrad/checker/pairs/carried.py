@@ -4,14 +4,14 @@
 in its own step is added where it is read, `dh = dy @ Wy.T + dh_next`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import torch
 
-from handgrad.checker.pairs.backward import BackwardReplay, BackwardRun
+from handgrad.checker.pairs.backward import BackwardRun
 from handgrad.checker.pairs.hands import HandGradient, Pair
-from handgrad.checker.pairs.verdict import is_right, verdict_on
+from handgrad.checker.pairs.verdict import right_lines, verdict_on
 from handgrad.checker.passes.truth import Part, Pass
 from handgrad.checker.record.instrument import Statement
 from handgrad.checker.record.trace import Bind, Op
@@ -77,10 +77,10 @@ def _carried(
             mine = [replace(p, forward=whole) for p in mine]
             if all(verdict_on(whole, p, p.node, natural.values).right for p in mine):
                 return whole, mine
-            before = _right(forward, pairs.values()) if before is None else before
+            before = right_lines(forward, pairs.values()) if before is None else before
             numbers = {p.number for p in mine}
             others = [p for n, p in pairs.items() if n not in numbers]
-            right = _right(whole, [*others, *mine])
+            right = right_lines(whole, [*others, *mine])
             if before - numbers < right - numbers or before | numbers <= right:
                 return whole, mine
     return None
@@ -136,10 +136,3 @@ def _is_next(op: Op, node: Bind) -> bool:
     place, own = op.ran_in[0].place, node.statement.place
     same = op.ran_in[0].function == node.statement.function and place.cell == own.cell
     return same and place.line <= own.line
-
-
-def _right(forward: Pass, pairs: Iterable[Pair]) -> set[int]:
-    """Return the gradients whose own lines are right."""
-    pairs = sorted(pairs, key=lambda p: p.binds[0].index)
-    run = BackwardReplay(forward, pairs, substitute=True).run()
-    return {p.number for p in pairs if is_right(forward, run.outcomes, p)}

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from handgrad.checker.pairs.backward import BackwardReplay, BackwardRun
+from handgrad.checker.pairs.backward import BackwardRun
 from handgrad.checker.pairs.hands import HandGradient, Pair
-from handgrad.checker.pairs.verdict import is_right, is_significant
+from handgrad.checker.pairs.verdict import is_significant, right_lines
 from handgrad.checker.passes.inner import adopted, with_inner
 from handgrad.checker.passes.truth import Pass
 from handgrad.checker.record.gradient_names import LIKELY
@@ -76,9 +76,7 @@ class _Search:
         """Find the nodes of a gradient and of the one that it reads: its line is right for them."""
         for leaf, result in list(self._tried(hand, above))[:MOST_TRIED]:
             both = [self._pair(above, result), self._pair(hand, leaf)]
-            pairs = sorted([*self.pairs.values(), *both], key=lambda p: p.binds[0].index)
-            run = BackwardReplay(self.whole, pairs, substitute=True).run()
-            if is_right(self.whole, run.outcomes, both[1]):
+            if right_lines(self.whole, [*self.pairs.values(), *both], both[1:]):
                 self._settle(above, result)
                 self._settle(hand, leaf)
                 return

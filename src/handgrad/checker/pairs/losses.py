@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, field, replace
 from typing import NamedTuple
 
-from handgrad.checker.pairs.backward import BackwardReplay
 from handgrad.checker.pairs.calls import Leads, find_leads
 from handgrad.checker.pairs.factors import alike
 from handgrad.checker.pairs.flows import (
@@ -27,7 +26,7 @@ from handgrad.checker.pairs.naming import Naming
 from handgrad.checker.pairs.pairing import Pairing, paired
 from handgrad.checker.pairs.shares import with_shares
 from handgrad.checker.pairs.tries import worth_trying
-from handgrad.checker.pairs.verdict import is_right, verdict_on
+from handgrad.checker.pairs.verdict import right_lines, verdict_on
 from handgrad.checker.passes.find import LOSSES, merged
 from handgrad.checker.passes.forward import ForwardPass
 from handgrad.checker.passes.natural import is_natural
@@ -180,8 +179,7 @@ class _Losses:
         for forward in passes:
             pairing, hands = _paired(forward, self._hands(group, forward))
             if pairing is not None:
-                run = BackwardReplay(pairing.forward, pairing.pairs, substitute=True).run()
-                right = sum(is_right(pairing.forward, run.outcomes, p) for p in pairing.pairs)
+                right = len(right_lines(pairing.forward, pairing.pairs))
                 yield _Count(0, right if 2 * right > len(pairing.pairs) else 0), hands
 
     def _refuse_unclear(self, passes: Sequence[ForwardPass]) -> None:

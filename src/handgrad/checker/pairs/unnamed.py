@@ -9,9 +9,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from handgrad.checker.pairs.backward import BackwardReplay, BackwardRun
+from handgrad.checker.pairs.backward import BackwardRun
 from handgrad.checker.pairs.hands import Definition, HandGradient, Pair
-from handgrad.checker.pairs.verdict import is_right, is_significant, verdict_on
+from handgrad.checker.pairs.verdict import is_significant, right_lines, verdict_on
 from handgrad.checker.passes.compare import judge
 from handgrad.checker.passes.inner import adopted, with_inner
 from handgrad.checker.passes.truth import Pass
@@ -286,6 +286,4 @@ class _Search:
         """Return the readers that are right if these gradients are."""
         moved = {without, *(p.number for p in mine)}
         others = [p for n, p in self.pairs.items() if n not in moved]
-        pairs = sorted([*others, *mine], key=_position)
-        run = BackwardReplay(self.whole, pairs, substitute=True).run()
-        return {p.number for p in readers if is_right(self.whole, run.outcomes, p)}
+        return right_lines(self.whole, [*others, *mine], readers)

@@ -1,10 +1,11 @@
 """The verdict on one gradient by hand, for the node that it is taken to belong to."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from torch import Tensor
 
+from handgrad.checker.pairs.backward import BackwardReplay
 from handgrad.checker.pairs.hands import Definition, Pair
 from handgrad.checker.passes.compare import formula_is_right, judge
 from handgrad.checker.passes.truth import Pass
@@ -51,6 +52,16 @@ def is_significant(forward: Pass, node: Bind) -> bool:
     """Tell whether the node's gradient is large enough for a value to identify it."""
     truth, noise = forward.truth[node.index], forward.noise[node.index]
     return truth.numel() > 1 and float(truth.abs().max()) > SIGNIFICANT * float(noise.max())
+
+
+def right_lines(forward: Pass, pairs: Iterable[Pair], of: Iterable[Pair] | None = None) -> set[int]:
+    """Return the pairs, by number, whose own lines are right with true gradients in their place.
+
+    `of` are those that are asked about, all of them where None.
+    """
+    pairs = sorted(pairs, key=lambda pair: pair.binds[0].index)
+    run = BackwardReplay(forward, pairs, substitute=True).run()
+    return {p.number for p in (pairs if of is None else of) if is_right(forward, run.outcomes, p)}
 
 
 def is_right(forward: Pass, outcomes: Mapping[int, Tensor], pair: Pair) -> bool:
