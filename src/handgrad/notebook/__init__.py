@@ -17,7 +17,7 @@ Loading it does not import torch; it waits until the user's cells do.
 
 from typing import Any
 
-from handgrad.checker.record.instrument import HOOK
+from handgrad.checker.record.targets import HOOK
 
 _loaded: list[Any] = []
 """The loaded extension, if any. It is kept here, as `%reload_ext` reloads the package handgrad."""

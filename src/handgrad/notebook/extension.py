@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from handgrad.checker.record.entering import uses_numpy
-from handgrad.checker.record.instrument import HOOK, Instrumenter, Statement
+from handgrad.checker.record.instrument import Instrumenter, Statement
+from handgrad.checker.record.targets import HOOK
 from handgrad.notebook import magic, trees
 from handgrad.notebook.hook import Hook
 from handgrad.notebook.journal import Journal

@@ -4,7 +4,7 @@ import builtins
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from handgrad.checker.record.instrument import HOOK
+from handgrad.checker.record.targets import HOOK
 
 if TYPE_CHECKING:
     from handgrad.checker.record.capture import Recorder

@@ -2,7 +2,7 @@
 
 import ast
 
-from handgrad.checker.record.instrument import HOOK
+from handgrad.checker.record.targets import HOOK
 
 _ASSIGNMENTS = (ast.Assign, ast.AugAssign, ast.AnnAssign)
 

@@ -6,9 +6,8 @@
 import ast
 import builtins
 
-from handgrad.checker.record.targets import load
+from handgrad.checker.record.targets import HOOK, load
 
-HOOK = "__handgrad__"
 _BUILTIN = set(dir(builtins)) - {"float"}
 """Functions that make no arrays. Some of them (super, locals) look at the frame that calls them."""
 _LIFTED = (ast.Subscript, ast.Attribute, ast.BinOp, ast.IfExp, ast.Await)

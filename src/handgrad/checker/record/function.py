@@ -12,8 +12,8 @@ from torch import Tensor
 from handgrad.checker.record.capture import Recorder
 from handgrad.checker.record.carriers import is_array, tensor_of
 from handgrad.checker.record.entering import entering
-from handgrad.checker.record.instrument import HOOK, Instrumenter, Statement
-from handgrad.checker.record.targets import Kind
+from handgrad.checker.record.instrument import Instrumenter, Statement
+from handgrad.checker.record.targets import HOOK, Kind
 from handgrad.checker.records import Place
 from handgrad.errors import CheckError
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from handgrad.checker.record.targets import (
+    HOOK,
     Kind,
     Target,
     load,
@@ -20,8 +21,6 @@ from handgrad.checker.record.targets import (
     written,
 )
 from handgrad.checker.records import Place
-
-HOOK = "__handgrad__"
 
 
 @dataclass(frozen=True)

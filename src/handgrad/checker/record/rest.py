@@ -13,7 +13,7 @@ from itertools import takewhile
 from types import FrameType
 
 from handgrad.checker.record.gradient_names import LIKELY, hand_names
-from handgrad.checker.record.instrument import HOOK
+from handgrad.checker.record.targets import HOOK
 from handgrad.checker.records import Place
 
 BACKWARD = re.compile(

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from handgrad.checker.record.entering import HOOK
+from handgrad.checker.record.targets import HOOK
 
 FIRST = 2
 """How many of the first executions of a statement keep their scope; the latest does as well."""

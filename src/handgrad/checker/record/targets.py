@@ -4,6 +4,8 @@ import ast
 from dataclasses import dataclass, replace
 from typing import Literal
 
+HOOK = "__handgrad__"
+"""The name of the object that instrumented code calls."""
 _MODULES = ("torch", "F", "nn", "init")
 """Modules whose in-place functions write to their first argument."""
 _NUMPY_WRITES = ("at", "copyto", "fill", "fill_diagonal", "put", "put_along_axis", "sort")

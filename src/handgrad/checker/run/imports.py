@@ -11,7 +11,7 @@ from pathlib import Path
 from types import CodeType
 
 from handgrad.checker.record.entering import entering, uses_numpy
-from handgrad.checker.record.instrument import HOOK
+from handgrad.checker.record.targets import HOOK
 
 _INSTALLED = [Path(p).resolve() for p in (sys.prefix, sys.base_prefix)]
 _OWN = Path(__file__).resolve().parents[2]

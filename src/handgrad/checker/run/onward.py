@@ -9,7 +9,7 @@ import builtins
 from collections.abc import Iterator
 from typing import Any
 
-from handgrad.checker.record.instrument import HOOK
+from handgrad.checker.record.targets import HOOK
 from handgrad.checker.records import CellError
 from handgrad.checker.run.failure import describe
 

@@ -20,7 +20,7 @@ from handgrad.checker.record.arrays.tracked import (
     plainly,
 )
 from handgrad.checker.record.arrays.values import Recording
-from handgrad.checker.record.instrument import HOOK
+from handgrad.checker.record.targets import HOOK
 
 _MATH = {
     "exp": torch.exp, "log": torch.log, "sqrt": torch.sqrt, "tanh": torch.tanh, "sin": torch.sin,

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from handgrad.checker.record.carriers import tensor_of
-from handgrad.checker.record.instrument import HOOK
+from handgrad.checker.record.targets import HOOK
 from handgrad.checker.record.trace import Op, tensors_in
 from handgrad.checker.write.compose.constants import Spellings
 from handgrad.checker.write.compose.expression import literal, parsed, printed
