@@ -46,7 +46,7 @@ def with_inner(forward: Pass, shapes: Container[Size]) -> Pass | None:
         return None
     plain = ForwardPass(**{f.name: getattr(forward, f.name) for f in fields(ForwardPass)})
     whole = differentiated(replace(plain, events=_merged(forward, unnamed)))
-    return replace(  # some nodes stand for a part or a multiple
+    return replace(  # the gradients of some nodes are known in part, or times a factor
         whole,
         truth={**whole.truth, **forward.truth},
         parts={**whole.parts, **forward.parts},

@@ -48,7 +48,7 @@ class Pass(ForwardPass):
     common: float = 1.0
     """The factor that `seeds` have for the same reason."""
     parts_of: Mapping[int, "Part"] = field(default_factory=dict)
-    """Tensors that stand for a part or a multiple of a node's gradient, by their ids."""
+    """Tensors whose gradient is part of a node's, or a multiple of it, by their ids."""
 
     def replayed(self) -> Replay:
         """Return the forward pass run again in float64, gradients on."""
