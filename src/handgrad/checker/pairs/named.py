@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from handgrad.checker.passes.forward import ForwardPass
 from handgrad.checker.record.gradient_names import EACH, KEYED
+from handgrad.checker.record.instrument import Statement
 from handgrad.checker.record.trace import Barrier, Bind, Compared, Trace, key_of
 
 
@@ -53,6 +54,11 @@ def _is_lent(update: Bind, before: Bind | None) -> bool:
     return before.statement.text.startswith(("for ", "async for "))
 
 
+def owner_of(statement: Statement) -> str:
+    """Return the class of the method that the statement stands in; empty outside of classes."""
+    return statement.function.rpartition(".")[0]
+
+
 def nodes_named(forward: ForwardPass, name: str | None, before: int, function: str) -> list[Bind]:
     """Return the pass's nodes of that name bound before event `before`, the last one first.
 
@@ -61,7 +67,7 @@ def nodes_named(forward: ForwardPass, name: str | None, before: int, function: s
     """
     same = [b for b in forward.nodes() if _is_named(b, name) and b.index < before]
     owner = function.rpartition(".")[0]
-    near = [b for b in same if b.statement.function.rpartition(".")[0] == owner]
+    near = [b for b in same if owner_of(b.statement) == owner]
     if not function:
         near = [b for b in same if not b.statement.function]
     nodes: dict[tuple[int, int], Bind] = {}

@@ -8,7 +8,13 @@ from torch import Tensor
 
 from handgrad.checker.pairs.calls import Leads
 from handgrad.checker.pairs.hands import Definition, HandGradient
-from handgrad.checker.pairs.named import compared_names, definitions, nodes_named, rebound_node
+from handgrad.checker.pairs.named import (
+    compared_names,
+    definitions,
+    nodes_named,
+    owner_of,
+    rebound_node,
+)
 from handgrad.checker.pairs.updates import keeps_state
 from handgrad.checker.passes.forward import ForwardPass
 from handgrad.checker.record.call import Call
@@ -105,7 +111,10 @@ class Naming:
             claim = "compared" if claim == "name" else claim
         led = self._led(forward, definition, nodes)
         agreed = led is not None and any(b.value is led.value for b in nodes)
-        by_name = nodes and not agreed and (_unpacks(first) or self._renames(first))
+        unpacked = (
+            led is not None and _unpacks(first) and self._may_be_named(definition, nodes, led)
+        )
+        by_name = nodes and not agreed and (unpacked or self._renames(first))
         part = nodes and led is not None and led.kind == "param"
         if part and (len(definition.binds) > 1 or definition.borrowed):
             by_name = not self.leads.forward_of(first.call)  # completed after it was returned
@@ -144,6 +153,17 @@ class Naming:
             definition.number, name, definition.binds, forward, nodes, claim, read_node, share
         )
 
+    def _may_be_named(self, definition: Definition, nodes: Sequence[Bind], led: Bind) -> bool:
+        """Tell whether its name counts more than the call.
+
+        It does where its node has its shape and is known where the statement stands, or where the
+        statement has another name for what the call says: the two are mixed up.
+        """
+        statement, shape = definition.binds[0].statement, definition.own_final().value.shape
+        others = {self.named.get(t.name) for t in statement.targets}
+        near = [b for b in nodes if owner_of(b.statement) == owner_of(statement)]
+        return led.name in others or any(b.value.shape == shape for b in near)
+
     def _renames(self, bind: Bind) -> bool:
         """Tell whether the tensor had another name in the same function: `dxhat = dout`."""
         return any(
@@ -171,7 +191,7 @@ class Naming:
         own = [b for b in nodes if forward is not None and b.call is forward]
         if own or call is None or call.owner is None:
             return own
-        return [b for b in nodes if b.call is not None and b.call.owner is call.owner]
+        return [b for b in nodes if b.home is not None and b.home.owner is call.owner]
 
     def _led(
         self, forward: ForwardPass, definition: Definition, named: Sequence[Bind]

@@ -62,6 +62,8 @@ class Bind:
     """The value of every name after the statement ran; kept for its first and last executions."""
     call: Call | None = None
     """The call that runs the statement; None at the top of a file."""
+    home: Call | None = None
+    """The call that gave the tensor this name: `self.W` is updated in other calls than its own."""
 
 
 @dataclass(slots=True)
