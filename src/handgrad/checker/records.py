@@ -71,6 +71,8 @@ class Row:
     """The verdict on the corrected line, run with correct upstream gradients."""
     spread: Spread | None = None
     """Where a wrong gradient is off; for a root, with correct upstream gradients."""
+    unfinished: bool = False
+    """Whether it is correct for the contributions that are written, and others may follow."""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 import torch
 
 from handgrad.checker.check import Findings, findings_of, merged
+from handgrad.checker.judge.grade import Follows
 from handgrad.checker.mishap import Mishaps
 from handgrad.checker.pairs.calls import Leads, find_leads
 from handgrad.checker.pairs.hands import HandGradient
@@ -101,15 +102,17 @@ class Session:
         `only` picks the gradients to judge from those found; None: all of them.
         """
         with torch._C.DisableTorchFunction(), torch.enable_grad():
-            findings = self._findings(file, only)
+            follows: Follows = "cells" if only is not None else "unknown" if errors else "nothing"
+            findings = self._findings(file, only, follows)
         ran = {bind.statement for bind in self.recorder.trace.of(Bind)}
-        reached = with_unreached(findings.rows, self.statements, ran, errors)
+        shapes = self.recorder.trace.shapes
+        reached = with_unreached(findings.rows, self.statements, ran, errors, shapes)
         rows, notes = tuple(reached), tuple(findings.notes)
-        errors = with_shapes(errors, rows, self.statements, self.recorder.trace.shapes)
+        errors = with_shapes(errors, rows, self.statements, shapes)
         listings = self._listings(rows)
         return Report(file, rows, notes, tuple(errors), tuple(findings.edges), listings)
 
-    def _findings(self, file: str, only: Choice | None) -> Findings:
+    def _findings(self, file: str, only: Choice | None, follows: Follows) -> Findings:
         passes, leads = self._passes(file, only is None)
         try:
             hands = hands_by_loss(self.recorder.trace, passes, self.pairs, leads)
@@ -123,7 +126,7 @@ class Session:
         mishaps = Mishaps()
         for forward in sorted({hand.forward for hand in hands}, key=lambda p: p.end):
             of_pass = [hand for hand in hands if hand.forward is forward]
-            findings = findings_of(forward, of_pass, mishaps)
+            findings = findings_of(forward, of_pass, mishaps, follows)
             rows += findings.rows
             notes += findings.notes
             edges += findings.edges

@@ -11,7 +11,7 @@ def has_hand_gradients(source: str) -> bool:
     Works on code that Python alone cannot parse (magics), line by line.
     """
     names: set[str] = set()
-    for line in source.split("\n"):
+    for line in re.split(r"[\n;]", source):
         target = re.match(
             r"\s*(?:def \w+\()?([\w\s,.\[\]:'\"]+?)\s*(?:[-+*/@|&]|\*\*|//)?=[^=]", line
         )
