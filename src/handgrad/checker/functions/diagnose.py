@@ -25,11 +25,20 @@ ERRORS = {
     "changed": "writes to {}",
     "again": "differs the second time that backward runs",
     "unsteady": "differs between two calls on the same inputs",
+    "mixed": "differs if another call is made before backward",
+    "imprecise": "has fewer right digits than the reference",
+    "overwritten": "is overwritten by a later call",
+    "detached": "has no gradient",
     "infinite": "is not finite",
 }
 WRITES, DIFFERS = "HG164", "HG166"
 """A function that writes to an input returns another output and cannot run backward twice."""
-MERGED = ("HG153", "HG154", "HG157", "HG163", "HG164", "HG169", "HG170", "HG171", "HG172", "HG178")
+WRITTEN_TO = "element of the written-to tensor refers to a single memory location"
+"""What torch raises where an expanded tensor is written to."""
+MERGED = (
+    "HG153", "HG154", "HG157", "HG163", "HG164", "HG169", "HG170", "HG171", "HG172", "HG178",
+    "HG181", "HG183", "HG184",
+)  # fmt: skip
 """Causes that merge the gradients of one sample whatever their messages."""
 
 
@@ -69,15 +78,23 @@ def explained(evidence: FunctionEvidence) -> Diagnosis:
 
 
 def _follows(one: Diagnosis, diagnoses: Sequence[Diagnosis]) -> bool:
-    """Return whether another diagnosis already explains this one."""
-    evidence, others = one.evidence, [d for d in diagnoses if d is not one]
+    """Return whether another diagnosis, of the same samples, already explains this one."""
+    if one.evidence.kind == "imprecise" and any(
+        (d.code, d.evidence.quantity, d.evidence.kind) == (one.code, one.evidence.quantity, "wrong")
+        for d in diagnoses
+    ):
+        return True  # the same sum, where its terms do not cancel
+    others = [d for d in diagnoses if d is not one and _covers(d, one)]
     known = [d for d in others if d.cause is not None]
+    evidence = one.evidence
     same_quantity = {d.evidence.kind for d in known if d.evidence.quantity == evidence.quantity}
     if evidence.kind == "unsteady":  # report it only for results that are otherwise right
         return bool(same_quantity - {"unsteady"})
     if any(d.code == WRITES for d in known):
-        breaks = evidence.kind in ("again", "raised") or one.code in (None, DIFFERS)
+        breaks = evidence.kind in ("again", "raised", "mixed") or one.code in (None, DIFFERS)
         return breaks and one.code != WRITES
+    if evidence.kind in ("mixed", "overwritten"):
+        return bool({"mixed"} & {d.evidence.kind for d in others}) and evidence.kind != "mixed"
     if one.cause is not None:
         return False
     if "unsteady" in same_quantity:
@@ -87,6 +104,24 @@ def _follows(one: Diagnosis, diagnoses: Sequence[Diagnosis]) -> bool:
         return True
     before = {"gradient": ("output",), "second": ("output", "gradient")}.get(kind, ())
     return any(d.evidence.quantity.kind in before and d.evidence.kind == "wrong" for d in others)
+
+
+def _covers(one: Diagnosis, other: Diagnosis) -> bool:
+    """Return whether every sample that fails like `other` fails like `one` too.
+
+    Where backward is right for its own forward pass, a wrong output also explains the gradients of
+    samples in which the output cannot be told from rounding.
+    """
+    if (
+        one.code == DIFFERS
+        and one.finding is not None
+        and "backward is right" in one.finding.message
+    ):
+        return True
+    if one.code == WRITES and WRITTEN_TO in other.evidence.fault.detail:
+        return True
+    failing = set(one.evidence.failing())
+    return all(sample in failing for sample in other.evidence.failing())
 
 
 def _grouped(diagnoses: Sequence[Diagnosis]) -> list[list[Diagnosis]]:

@@ -38,6 +38,8 @@ class FunctionReportData:
     """The dtypes that the function supports."""
     notes: tuple[str, ...] = ()
     """Dtypes, sizes and layouts that the function refuses, and other remarks."""
+    sizes: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    """The sizes of each letter that were judged."""
     version: int = field(default=1, init=False)
 
     @property

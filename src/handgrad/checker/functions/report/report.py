@@ -31,6 +31,7 @@ class FunctionReport(FunctionReportData):
             "ok": self.ok,
             "samples": self.samples,
             "dtypes": list(self.dtypes),
+            "sizes": {letter: list(sizes) for letter, sizes in self.sizes},
             "failures": [
                 {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(f).items()}
                 for f in self.failures

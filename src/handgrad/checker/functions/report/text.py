@@ -1,7 +1,7 @@
 """A result as text: each failure with its cause and the command to rerun it, notes, a summary."""
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from handgrad.checker.functions.report.records import Failure, FunctionReportData
 from handgrad.checker.functions.samples.sample import DTYPES
@@ -16,7 +16,7 @@ def to_text(result: FunctionReportData, width: int = 100) -> str:
         lines += [*_failure(failure, width), ""]
     notes = [line for note in result.notes for line in _wrapped(note, width, "- ", 0)]
     lines += [*notes, ""] if notes else []
-    lines.append(_summary(result))
+    lines += _wrapped(_summary(result), width, indent=0)
     return "\n".join(lines)
 
 
@@ -44,9 +44,15 @@ def _error(failure: Failure) -> str:
 
 def _summary(result: FunctionReportData) -> str:
     dtypes = ", ".join(dtype for dtype in DTYPES if dtype in result.dtypes)
-    samples = _counted(result.samples, "sample") + (f" ({dtypes})" if dtypes else "")
+    sizes = ", ".join(f"{letter} {_range(ns)}" for letter, ns in result.sizes if ns)
+    tried = "; ".join(filter(None, (dtypes, sizes)))
+    samples = _counted(result.samples, "sample") + (f" ({tried})" if tried else "")
     verdict = "correct" if result.ok else _counted(len(result.failures), "failure")
     return f"{result.function}: {verdict} in {samples}."
+
+
+def _range(sizes: Sequence[int]) -> str:
+    return str(sizes[0]) if len(sizes) == 1 else f"{sizes[0]}-{sizes[-1]}"
 
 
 def _counted(count: int, noun: str) -> str:
