@@ -12,6 +12,7 @@ from checker.functions.wrong import (
     kinks,
     layouts,
     numbers,
+    operations,
     precision,
     relations,
     second,
@@ -22,7 +23,8 @@ from checker.functions.wrong import (
 from checker.functions.wrong.case import Case
 
 _FAMILIES = (
-    contract, graph, kinks, layouts, numbers, precision, relations, second, sizes, state, upstream
+    contract, graph, kinks, layouts, numbers, operations, precision, relations, second, sizes,
+    state, upstream,
 )  # fmt: skip
 
 

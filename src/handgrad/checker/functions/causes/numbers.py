@@ -161,6 +161,11 @@ def _named_factors(sample: CheckSample) -> Iterator[tuple[str, float]]:
             yield f"{one}**-2", 1 / number**2
 
 
+def named_factor(sample: CheckSample, factor: float) -> str | None:
+    """Return the name of a factor in sizes of the sample, such as `1/D`; None if it has none."""
+    return next((text for text, value in _named_factors(sample) if _same(factor, value)), None)
+
+
 def _reciprocal(text: str) -> str:
     known = {"-1": "-1", "2": "1/2", "1/2": "2", "-2": "-1/2", "-1/2": "-2"}
     if text in known:
