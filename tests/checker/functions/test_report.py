@@ -32,17 +32,17 @@ SAYS = """\
     Fails in 54 of 58 samples.
     rerun: handgrad.check_function(..., sample="B=3 C=5 float64 upstream=random")
 
-LayerNorm: 1 failure in 60 samples (float64, float32, bfloat16, float16)."""
+LayerNorm: 1 failure in 60 samples (float64, float32, bfloat16, float16; B 1-65, C 0-16)."""
 REFUSED = """\
 - float64 is not supported: AssertionError: assert x.dtype == torch.float32
-- 1 of 35 samples were refused, such as 'B=3 C=5 float32 upstream=random': ValueError: the last
+- 1 of 38 samples were refused, such as 'B=3 C=5 float32 upstream=random': ValueError: the last
   dimension must be a multiple of 16, got 5
 - bfloat16 is not supported: AssertionError: assert x.dtype == torch.float32
 - float16 is not supported: AssertionError: assert x.dtype == torch.float32
-- 13 of 35 samples were refused, such as 'B=65 C=16 float32 transposed upstream=strided':
+- 14 of 38 samples were refused, such as 'B=65 C=16 float32 transposed upstream=strided':
   RuntimeError: inputs must be contiguous
 
-Picky: correct in 15 samples (float32)."""
+Picky: correct in 17 samples (float32; B 1-65, C 0-16)."""
 NOTHING = """\
 ✗ function
     Refuses every sample: ValueError: this kernel wants something else.
@@ -96,6 +96,7 @@ def test_json_has_the_same_content(report):
         "ok": False,
         "samples": 60,
         "dtypes": ["float64", "float32", "bfloat16", "float16"],
+        "sizes": {"B": [1, 3, 65], "C": [0, 5, 16]},
         "notes": [],
     }
     (failure,) = data["failures"]
@@ -112,6 +113,7 @@ def test_json_has_the_same_content(report):
         "reference's `mean in layer_norm` and `var in layer_norm` detached.",
         "fix": "Add the contribution to the gradient of x through `mean in layer_norm` and `var in "
         "layer_norm`.",
+        "lines": [],
         "again": 'handgrad.check_function(..., sample="B=3 C=5 float64 upstream=random")',
     }
 

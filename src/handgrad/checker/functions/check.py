@@ -18,6 +18,7 @@ from handgrad.checker.functions.runs.trial import Trial, TrialStatus, run
 from handgrad.checker.functions.samples.grid import Grid, grid
 from handgrad.checker.functions.samples.sample import DTYPES, CheckSample, parse
 from handgrad.errors import CheckError
+from handgrad.text import listed
 
 
 def check_function(
@@ -107,7 +108,12 @@ def run_check(
     if not explored.judged():
         failures = [_nothing(explored)]
     return FunctionReport(
-        _name(function), tuple(failures), len(explored.judged()), explored.dtypes, tuple(notes)
+        _name(function),
+        tuple(failures),
+        len(explored.judged()),
+        explored.dtypes,
+        tuple(notes),
+        _judged_sizes(explored),
     )
 
 
@@ -175,6 +181,7 @@ NOTES = {
     "void": "{count} of {total} samples were skipped because the reference cannot run them, such "
     "as '{trial.sample}': {trial.reason}",
 }
+IN_PLACE = "{} is overwritten with the result, as the function declares (mark_dirty)"
 SINGLE = "float64 has only the precision of float32"
 
 
@@ -195,7 +202,16 @@ def _notes(explored: Explored) -> list[str]:
     ]
     if any(trial.single for trial in explored.judged()):
         notes.append(SINGLE)
+    written = {name: None for trial in explored.judged() for name in trial.in_place}
+    if written:
+        notes.append(IN_PLACE.format(listed(list(written))))
     return notes
+
+
+def _judged_sizes(explored: Explored) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    judged = [trial.sample.size_of for trial in explored.judged() if not trial.crashed()]
+    letters = dict.fromkeys(letter for sizes in judged for letter in sizes)
+    return tuple((k, tuple(sorted({sizes[k] for sizes in judged}))) for k in letters)
 
 
 def _nothing(explored: Explored) -> Failure:

@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
+from handgrad.checker.functions.body import lines_to_blame
 from handgrad.checker.functions.causes import FUNCTION_CAUSES, FunctionCause
 from handgrad.checker.functions.causes.evidence import FunctionEvidence, FunctionFinding
 from handgrad.checker.functions.inputs.values import as_text
 from handgrad.checker.functions.report.patterns import pattern, place, worst
-from handgrad.checker.functions.report.records import Failure
+from handgrad.checker.functions.report.records import BlamedLine, Failure
 from handgrad.checker.functions.runs.bench import Bench
 from handgrad.checker.functions.runs.explore import Explored, failing_keys, simplest
 from handgrad.checker.functions.runs.trial import Key, Trial, run
@@ -25,11 +26,20 @@ ERRORS = {
     "changed": "writes to {}",
     "again": "differs the second time that backward runs",
     "unsteady": "differs between two calls on the same inputs",
+    "mixed": "differs if another call is made before backward",
+    "imprecise": "has fewer right digits than the reference",
+    "overwritten": "is overwritten by a later call",
+    "detached": "has no gradient",
     "infinite": "is not finite",
 }
 WRITES, DIFFERS = "HG164", "HG166"
 """A function that writes to an input returns another output and cannot run backward twice."""
-MERGED = ("HG153", "HG154", "HG157", "HG163", "HG164", "HG169", "HG170", "HG171", "HG172", "HG178")
+WRITTEN_TO = "element of the written-to tensor refers to a single memory location"
+"""What torch raises where an expanded tensor is written to."""
+MERGED = (
+    "HG153", "HG154", "HG157", "HG163", "HG164", "HG169", "HG170", "HG171", "HG172", "HG178",
+    "HG181", "HG183", "HG184",
+)  # fmt: skip
 """Causes that merge the gradients of one sample whatever their messages."""
 
 
@@ -55,7 +65,43 @@ def diagnose(bench: Bench, explored: Explored, rerun: Rerun) -> list[Failure]:
             if trial.has(key):
                 diagnoses.append(explained(FunctionEvidence(bench, explored, key, trial)))
     independent = [d for d in diagnoses if not _follows(d, diagnoses)]
-    return [_failure(group, rerun) for group in _grouped(independent)]
+    return _with_lines(independent, [_failure(g, rerun) for g in _grouped(independent)])
+
+
+def _with_lines(diagnoses: Sequence[Diagnosis], failures: Sequence[Failure]) -> list[Failure]:
+    """Return the failures with the lines of backward that are to blame for wrong gradients."""
+    plain = [d.evidence for d in diagnoses if _is_plain(d.evidence)]
+    lines = lines_to_blame(plain[0].bench, plain[0].truth) if plain else {}
+    lines_of = {_label(e): lines.get(e.quantity, ()) for e in plain}
+    named = [
+        _with_cause_of_line(failure, tuple(dict.fromkeys(
+            line for quantity in failure.quantities for line in lines_of.get(quantity, ())
+        )))
+        for failure in failures
+    ]  # fmt: skip
+    merged: dict[object, Failure] = {}
+    for failure, before in zip(named, failures, strict=True):
+        same = (
+            (failure.lines, failure.code) if failure.lines and before.code is None else id(failure)
+        )
+        one = merged.setdefault(same, failure)
+        if one is not failure:
+            merged[same] = replace(one, quantities=(*one.quantities, *failure.quantities))
+    return list(merged.values())
+
+
+def _is_plain(e: FunctionEvidence) -> bool:
+    """Return whether the gradient is wrong in the simplest circumstances: a wrong formula."""
+    simple = replace(e.explored.base, sizes=e.sample.sizes)
+    return e.kind == "wrong" and e.quantity.kind == "gradient" and e.sample == simple
+
+
+def _with_cause_of_line(failure: Failure, lines: tuple[BlamedLine, ...]) -> Failure:
+    """Return the failure with its lines. A failure without a cause gets that of its only line."""
+    if failure.message is None and len(lines) == 1 and lines[0].message:
+        (line,) = lines
+        return replace(failure, lines=lines, code=line.code, message=line.message, fix=line.fix)
+    return replace(failure, lines=lines)
 
 
 def explained(evidence: FunctionEvidence) -> Diagnosis:
@@ -69,15 +115,23 @@ def explained(evidence: FunctionEvidence) -> Diagnosis:
 
 
 def _follows(one: Diagnosis, diagnoses: Sequence[Diagnosis]) -> bool:
-    """Return whether another diagnosis already explains this one."""
-    evidence, others = one.evidence, [d for d in diagnoses if d is not one]
+    """Return whether another diagnosis, of the same samples, already explains this one."""
+    if one.evidence.kind == "imprecise" and any(
+        (d.code, d.evidence.quantity, d.evidence.kind) == (one.code, one.evidence.quantity, "wrong")
+        for d in diagnoses
+    ):
+        return True  # the same sum, where its terms do not cancel
+    others = [d for d in diagnoses if d is not one and _covers(d, one)]
     known = [d for d in others if d.cause is not None]
+    evidence = one.evidence
     same_quantity = {d.evidence.kind for d in known if d.evidence.quantity == evidence.quantity}
     if evidence.kind == "unsteady":  # report it only for results that are otherwise right
         return bool(same_quantity - {"unsteady"})
     if any(d.code == WRITES for d in known):
-        breaks = evidence.kind in ("again", "raised") or one.code in (None, DIFFERS)
+        breaks = evidence.kind in ("again", "raised", "mixed") or one.code in (None, DIFFERS)
         return breaks and one.code != WRITES
+    if evidence.kind in ("mixed", "overwritten"):
+        return bool({"mixed"} & {d.evidence.kind for d in others}) and evidence.kind != "mixed"
     if one.cause is not None:
         return False
     if "unsteady" in same_quantity:
@@ -87,6 +141,24 @@ def _follows(one: Diagnosis, diagnoses: Sequence[Diagnosis]) -> bool:
         return True
     before = {"gradient": ("output",), "second": ("output", "gradient")}.get(kind, ())
     return any(d.evidence.quantity.kind in before and d.evidence.kind == "wrong" for d in others)
+
+
+def _covers(one: Diagnosis, other: Diagnosis) -> bool:
+    """Return whether every sample that fails like `other` fails like `one` too.
+
+    Where backward is right for its own forward pass, a wrong output also explains the gradients of
+    samples in which the output cannot be told from rounding.
+    """
+    if (
+        one.code == DIFFERS
+        and one.finding is not None
+        and "backward is right" in one.finding.message
+    ):
+        return True
+    if one.code == WRITES and WRITTEN_TO in other.evidence.fault.detail:
+        return True
+    failing = set(one.evidence.failing())
+    return all(sample in failing for sample in other.evidence.failing())
 
 
 def _grouped(diagnoses: Sequence[Diagnosis]) -> list[list[Diagnosis]]:

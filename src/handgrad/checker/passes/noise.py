@@ -86,6 +86,7 @@ def noise_of(
     eps: float,
     draws: int = DRAWS,
     start: int = 0,
+    jitter: type[Jitter] = Jitter,
 ) -> list[Tensor | None]:
     """Return for each truth (float64) the largest move over `draws` runs, at least eps |truth|.
 
@@ -97,8 +98,8 @@ def noise_of(
     noise = [None if value is None else value.abs() * eps for value in truth]
     width = max(eps, FINEST)
     for seed in range(start, draws):
-        with Jitter(width, seed) as jitter:
-            moved = gradients(lambda leaf, jitter=jitter: jitter.move(leaf.clone()))  # type: ignore[misc]
+        with jitter(width, seed) as active:
+            moved = gradients(lambda leaf, active=active: active.move(leaf.clone()))  # type: ignore[misc]
         for own, value, new in zip(noise, truth, moved, strict=True):
             if own is not None and value is not None and new is not None:
                 move = (new - value).abs().nan_to_num(nan=torch.inf) * (eps / width)

@@ -8,9 +8,13 @@ from typing import Any
 
 from checker.functions.wrong import (
     contract,
+    graph,
+    kinks,
     layouts,
     numbers,
+    operations,
     precision,
+    relations,
     second,
     sizes,
     state,
@@ -18,7 +22,10 @@ from checker.functions.wrong import (
 )
 from checker.functions.wrong.case import Case
 
-_FAMILIES = (contract, layouts, numbers, precision, second, sizes, state, upstream)
+_FAMILIES = (
+    contract, graph, kinks, layouts, numbers, operations, precision, relations, second, sizes,
+    state, upstream,
+)  # fmt: skip
 
 
 def _merged(tables: list[dict[str, Any]]) -> dict[str, Any]:

@@ -57,6 +57,7 @@ def varying(*names):
             "grad": [replace(plain, grad=name) for name in inputs if len(inputs) > 1],
             "output": [replace(plain, output=i) for i in range(outputs) if outputs > 1],
             "zeros": [replace(plain, zeros=True)],
+            "ties": [replace(plain, ties=True), replace(plain, ties=True, draw=1)],
         }
         return list(dict.fromkeys(sample for name in names for sample in choices[name]))
 

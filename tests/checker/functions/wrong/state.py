@@ -65,6 +65,45 @@ def norm_writes_weight(ctx, dout):
     return gradients
 
 
+class Shared(Exp):
+    """Keeps its result on the class."""
+
+    @staticmethod
+    def forward(ctx, x):
+        Shared.out = Exp.forward(ctx, x)
+        return Shared.out
+
+    @staticmethod
+    def backward(ctx, dout):
+        return dout * Shared.out if Shared.out.shape == dout.shape else dout
+
+
+_KEPT = {}
+
+
+def kept(value):
+    """Return the value in a buffer that all calls of this shape and dtype share."""
+    buffer = _KEPT.setdefault((value.shape, value.dtype), torch.empty_like(value))
+    return buffer.copy_(value)
+
+
+class Reused(Exp):
+    """Returns its result in a buffer that the next call uses again."""
+
+    @staticmethod
+    def forward(ctx, x):
+        out = Exp.forward(ctx, x)
+        return kept(out.detach())
+
+
+def exp_kept(ctx, dout):
+    return kept(Exp.backward(ctx, dout))
+
+
+def exp_copied(ctx, dout):
+    return kept(Exp.backward(ctx, dout)).clone()
+
+
 VARIED = ("upstream",)
 
 SAYS = {
@@ -78,6 +117,13 @@ SAYS = {
         "backward",
         "backward writes to the upstream gradient, which belongs to the caller.",
         "Write to new memory: torch.empty_like, or the out-of-place operation.",
+    ),
+    "HG183": (
+        "gradient of x",
+        "If the function is called again before backward, this gradient is wrong: forward keeps "
+        "state where the next call overwrites it.",
+        "Keep what backward needs in ctx (ctx.save_for_backward), not on the class, in a global "
+        "or in a buffer.",
     ),
     "HG178": (
         "gradient of x",
@@ -99,6 +145,11 @@ MATCH = {
         mul(Zeroed.apply),
         norm(changed(LayerNorm, norm_writes_weight)),
     ],
+    "HG183": [
+        unary(Shared.apply, torch.exp),
+        unary(changed(Exp, exp_kept), torch.exp),
+        unary(Reused.apply, torch.exp),
+    ],
     "HG178": [
         unary(scratch(Exp, 0), torch.exp),
         norm(scratch(LayerNorm, 0)),
@@ -115,6 +166,10 @@ NEAR = {
     "HG164": [
         unary(changed(Exp, lambda ctx, dout: dout.clone().mul_(ctx.saved_tensors[0])), torch.exp),
         unary(changed(Softmax, softmax_overwrites), softmax),
+    ],
+    "HG183": [
+        unary(changed(Exp, exp_copied), torch.exp),
+        unary(changed(Exp, lambda ctx, dout: dout), torch.exp),
     ],
     "HG178": [
         unary(Exp.apply, torch.exp),

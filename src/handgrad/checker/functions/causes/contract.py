@@ -32,7 +32,7 @@ def wrong_number(e: FunctionEvidence) -> FunctionFinding | None:
     Right
         def backward(ctx, dout): return dx, dweight, None
     """
-    error = _NUMBER.search(e.trial.reason) if e.kind == "raised" else None
+    error = _NUMBER.search(e.fault.detail) if e.kind == "raised" else None
     if not error:
         return None
     expected, got = int(error[1]), int(error[2])
@@ -60,7 +60,7 @@ def swapped(e: FunctionEvidence) -> FunctionFinding | None:
     Right
         def backward(ctx, dout): return dq, dk
     """
-    if e.kind == "raised" and _SHAPE.search(e.trial.reason):
+    if e.kind == "raised" and _SHAPE.search(e.fault.detail):
         returned = _returned(e)
     elif e.comparable and e.quantity.kind == "gradient":
         returned = {q.number: v for q, v in e.trial.results.items() if q.kind == "gradient"}
@@ -96,7 +96,7 @@ def wrong_shape(e: FunctionEvidence) -> FunctionFinding | None:
     Right
         return (dout * x).sum(0)
     """
-    error = _SHAPE.search(e.trial.reason) if e.kind == "raised" else None
+    error = _SHAPE.search(e.fault.detail) if e.kind == "raised" else None
     if not error:
         return None
     index = int(error[1])

@@ -11,6 +11,10 @@ LAYOUT = {
     "sliced": "is a slice with gaps in memory",
     "offset": "starts inside its storage",
     "expanded": "is expanded (stride 0)",
+    "split": "is a part of wider rows, as from chunk(3, -1)",
+    "heads": "has two dimensions swapped in memory, as (B, T, H, D).transpose(1, 2)",
+    "channels_last": "is in channels_last memory format",
+    "given": "has the memory layout of the example",
 }
 UPSTREAM = {
     "strided": "is not contiguous",

@@ -1,7 +1,7 @@
 """Wrong formulas: constant statistics, vectors read as scalars, constant factors."""
 
 from collections.abc import Iterator
-from itertools import combinations
+from itertools import combinations, cycle
 from math import prod
 
 from torch import Tensor
@@ -12,6 +12,8 @@ from handgrad.checker.functions.causes.evidence import FunctionEvidence, Functio
 from handgrad.checker.functions.samples.sample import CheckSample
 from handgrad.text import listed
 
+FIRST_SIZES, SECOND_SIZES = (4, 9, 6, 5, 8, 7, 10), (6, 4, 7, 3, 5, 9, 8)
+"""Sizes of the letters, in order, at which a factor is compared with products of sizes."""
 FEW = 4
 """Up to this many reductions, every subset is tried as constants; beyond, each one and all."""
 
@@ -93,14 +95,15 @@ def constant_factor(e: FunctionEvidence) -> FunctionFinding | None:
     factor = _factor(e) if e.comparable else None
     if factor is None:
         return None
-    for sizes in ((4, 9, 6, 5), (6, 4, 7, 3)):
-        letters = dict(zip(e.sample.size_of, sizes, strict=False))
+    second = other = None
+    for sizes in (FIRST_SIZES, SECOND_SIZES):
+        letters = dict(zip(e.sample.size_of, cycle(sizes), strict=False))
         other = e.at(e.sample.sized(letters))
         second = _factor(other) if other else None
         if other is not None and second is not None:
             break
-    else:
-        return _unnamed(factor) if e.right.numel() > 1 else None
+    if other is None or second is None:
+        return _unvaried(e, factor) if e.right.numel() > 1 else None
     factors_there = dict(_named_factors(other.sample))
     for text, value in _named_factors(e.sample):
         if _same(factor, value) and _same(second, factors_there[text]):
@@ -152,12 +155,25 @@ def _named_factors(sample: CheckSample) -> Iterator[tuple[str, float]]:
             yield f"1/{one}", 1 / number
             yield f"({name} - 1)/{one}", (number - 1) / number
             yield f"{one}/({name} - 1)", number / (number - 1)
+            yield f"{one}**0.5", number**0.5
+            yield f"{one}**-0.5", number**-0.5
+            yield f"{one}**2", float(number**2)
+            yield f"{one}**-2", 1 / number**2
+
+
+def named_factor(sample: CheckSample, factor: float) -> str | None:
+    """Return the name of a factor in sizes of the sample, such as `1/D`; None if it has none."""
+    return next((text for text, value in _named_factors(sample) if _same(factor, value)), None)
 
 
 def _reciprocal(text: str) -> str:
     known = {"-1": "-1", "2": "1/2", "1/2": "2", "-2": "-1/2", "-1/2": "-2"}
     if text in known:
         return known[text]
+    base, power, exponent = text.partition("**")
+    if power:
+        opposite = exponent[1:] if exponent[0] == "-" else f"-{exponent}"
+        return f"{base}**{opposite}"
     top, _, bottom = text.partition("/")
     if bottom:
         return f"{bottom}/{top}".removesuffix("/1")
@@ -170,6 +186,16 @@ def _named(factor: str, inverse: str) -> FunctionFinding:
             "Wrong sign: this is the negative of the correct result.", "Change the sign."
         )
     return FunctionFinding(f"This is {factor} times the correct result.", f"Multiply by {inverse}.")
+
+
+def _unvaried(e: FunctionEvidence, factor: float) -> FunctionFinding:
+    """Return the finding where no other sizes can be tried: the factor, and what it may be."""
+    finding = _unnamed(factor)
+    names = [text for text, value in _named_factors(e.sample)
+             if text.strip("-/12") and _same(factor, value)]  # fmt: skip
+    if not names:
+        return finding
+    return finding._replace(message=f"{finding.message} Here that is {names[0]}.")
 
 
 def _unnamed(factor: float) -> FunctionFinding:

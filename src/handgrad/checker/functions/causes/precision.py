@@ -9,8 +9,10 @@ from handgrad.checker.functions.causes.cause import Turn, cause
 from handgrad.checker.functions.causes.evidence import FunctionEvidence, FunctionFinding
 from handgrad.checker.functions.runs.bench import Quantity
 from handgrad.checker.functions.runs.calls import tensors_of
+from handgrad.checker.functions.runs.norms import error_in_norm
 from handgrad.checker.functions.runs.ratio import ratio_in_dtype, ratio_to_truth
 from handgrad.checker.passes.compare import LIMITS
+from handgrad.text import listed
 
 STAYS = 0.25
 """Of values rounded to steps of eps, 63 of 64 do not change when the inputs move by eps / 64.
@@ -34,6 +36,8 @@ def low_precision(e: FunctionEvidence) -> FunctionFinding | None:
     Right
         acc = torch.zeros(n, dtype=torch.float32)
     """
+    if e.kind == "imprecise":
+        return _in_norm(e)
     if not e.comparable:
         return None
     if e.sample.dtype in ("bfloat16", "float16"):
@@ -100,6 +104,21 @@ def forward_differs(e: FunctionEvidence) -> FunctionFinding | None:
     verdict = "right" if right else "wrong"
     return FunctionFinding(
         f"{failure}; backward is {verdict} for this forward pass (central differences).", fix
+    )
+
+
+def _in_norm(e: FunctionEvidence) -> FunctionFinding | None:
+    native = e.truth.native(e.quantity)
+    if native is None:
+        return None
+    sizes, base = e.sample.size_of, e.explored.base.size_of
+    letters = [k for k, n in sizes.items() if n != base[k]]
+    own, reference = (100 * error_in_norm(v, e.right) for v in (e.hand, native))
+    return FunctionFinding(
+        f"In norm the result is off by {own:.2g} %, the reference in {e.sample.dtype} by "
+        f"{reference:.2g} %, and the error grows with {listed(letters)}: a sum over it is "
+        f"accumulated in {e.sample.dtype}.",
+        "Accumulate in float32, and cast the sum.",
     )
 
 

@@ -1,5 +1,6 @@
 """Sizes at which a function is wrong: incomplete blocks, no power of two, one, zero."""
 
+from dataclasses import replace
 from math import gcd
 
 import torch
@@ -14,6 +15,8 @@ SMALLEST = 8
 """The smallest block size."""
 WHOLE = (128, 1024)
 """Multiples of most blocks."""
+DRAWS = 4
+"""Draws of the numbers for which a size must decide."""
 ROUND = (2, 4, 16)
 UNEVEN = (3, 6, 13)
 
@@ -111,8 +114,12 @@ def size_one(e: FunctionEvidence) -> FunctionFinding | None:
     if not ones or any(size == 0 for _, size in e.sample.sizes):
         return None
     two = e.sample.sized(dict.fromkeys(ones, 2))
-    if e.fails(two) is not False:
+    if any(e.fails(replace(two, draw=two.draw + i)) is not False for i in range(DRAWS)):
         return None
+    if any(e.fails(replace(e.sample, draw=e.sample.draw + i)) is False for i in range(DRAWS)):
+        return None  # the numbers decide, not the size
+    if any(e.fails(two.sized({k: n})) for k in base if k not in ones for n in (3, 6)):
+        return None  # another size decides
     names = ", ".join(f"{k}=1" for k in ones)
     failure = f"{e.phase} raises this" if e.kind == "raised" else "the result is wrong"
     return FunctionFinding(

@@ -86,3 +86,33 @@ def unwritten(e: FunctionEvidence) -> FunctionFinding | None:
         "Start from torch.zeros_like to see which elements stay 0; then correct the grid or the "
         "mask.",
     )
+
+
+@cause("HG183", "state shared between calls", turn=Turn.INCOMPLETE)
+def shared_state(e: FunctionEvidence) -> FunctionFinding | None:
+    """What forward keeps for backward, or a result, is overwritten by the next call.
+
+    What
+        One call alone is right. With two calls before backward, as with a layer that is used twice
+        or with microbatches, a result is that of the other call.
+    Why
+        The class, a global or a buffer holds one value for all calls. ctx belongs to one call.
+    Wrong
+        Tanh.y = y                        # also: return self.buffer
+    Right
+        ctx.save_for_backward(y)
+    """
+    if e.kind not in ("mixed", "overwritten"):
+        return None
+    what = "output" if e.quantity.kind == "output" else "gradient"
+    if e.kind == "overwritten":
+        return FunctionFinding(
+            f"The next call overwrites this {what}: both return the same memory.",
+            "Return new memory from each call: torch.empty_like, not a buffer that is kept.",
+        )
+    return FunctionFinding(
+        f"If the function is called again before backward, this {what} is wrong: forward keeps "
+        f"state where the next call overwrites it.",
+        "Keep what backward needs in ctx (ctx.save_for_backward), not on the class, in a global or "
+        "in a buffer.",
+    )

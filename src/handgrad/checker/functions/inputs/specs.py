@@ -17,6 +17,7 @@ from torch import Tensor
 from handgrad.checker.functions.inputs.isolation import reseed
 from handgrad.checker.functions.inputs.shapes import Dim, Letters, Sizes, Spec, parsed, word
 from handgrad.checker.functions.inputs.values import is_floating
+from handgrad.checker.functions.samples.memory import order_of
 from handgrad.errors import CheckError
 
 
@@ -32,6 +33,8 @@ class Inputs:
     """Positions of the inputs that require a gradient."""
     draw: Callable[[Sizes, int], tuple[Any, ...]]
     """Return values for sizes and a seed. Floating tensors are float64."""
+    orders: tuple[tuple[int, ...] | None, ...] = ()
+    """The order of the dimensions in memory of each example, if it is not the usual one."""
 
 
 def specified(
@@ -71,7 +74,8 @@ def specified(
         return tuple(spec.draw(sizes, generator) for spec in specs)
 
     chosen = _wrt(names, values, [spec.floating for spec in specs], wrt)
-    return Inputs(tuple(names), tuple(letters), known, chosen, draw)
+    orders = tuple(map(order_of, values))
+    return Inputs(tuple(names), tuple(letters), known, chosen, draw, orders)
 
 
 def _from_function(
@@ -94,7 +98,7 @@ def _from_function(
         first = call(dict.fromkeys(letters, 16), 0)
     names, values = _named(first, parameters), _values(first)
     chosen = _wrt(names, values, list(map(is_floating, values)), wrt)
-    return Inputs(tuple(names), letters, {}, chosen, draw)
+    return Inputs(tuple(names), letters, {}, chosen, draw, tuple(map(order_of, values)))
 
 
 def _values(inputs: Any) -> list[Any]:

@@ -12,14 +12,20 @@ Predicate = Callable[[CheckSample], bool]
 
 _FIXED: tuple[tuple[str, Predicate], ...] = (
     ("with inputs that are not contiguous",
-     lambda s: s.layout in ("transposed", "sliced", "expanded")),
+     lambda s: s.layout not in ("contiguous", "offset")),
     ("with inputs that are not contiguous, or start inside their storage",
      lambda s: s.layout != "contiguous"),
+    ("with inputs whose last dimension is not contiguous",
+     lambda s: s.layout in ("transposed", "sliced", "channels_last")),
     ("with transposed or sliced inputs", lambda s: s.layout in ("transposed", "sliced")),
     ("with transposed inputs", lambda s: s.layout == "transposed"),
     ("with sliced inputs", lambda s: s.layout == "sliced"),
     ("with inputs that start inside their storage", lambda s: s.layout == "offset"),
     ("with expanded inputs", lambda s: s.layout == "expanded"),
+    ("with parts of wider rows", lambda s: s.layout in ("split", "sliced")),
+    ("with swapped dimensions", lambda s: s.layout in ("heads", "transposed", "channels_last")),
+    ("in channels_last", lambda s: s.layout == "channels_last"),
+    ("in the layout of the examples", lambda s: s.layout == "given"),
     ("whose upstream gradient is not ones", lambda s: s.upstream != "ones"),
     ("whose upstream gradient is not contiguous", lambda s: s.upstream != "random"),
     ("whose upstream gradient is expanded", lambda s: s.upstream in ("expanded", "ones")),
@@ -57,9 +63,14 @@ def pattern(failing: Sequence[CheckSample], passing: Sequence[CheckSample]) -> s
     if not passing:
         return f"Fails in all {total} samples." if total > 1 else "Fails in the only sample."
     head = f"Fails in {len(failing)} of {total} samples"
-    for text, holds in (*_FIXED, *_by_size(failing)):
+    for text, holds in _FIXED:
         if all(map(holds, failing)) and not any(map(holds, passing)):
             return f"{head}: all those {text}."
+    evidence = [s for s in passing if 0 not in s.size_of.values()]  # an empty input shows little
+    if evidence and not any(0 in s.size_of.values() for s in failing):
+        for text, holds in _by_size(failing):
+            if all(map(holds, failing)) and not any(map(holds, evidence)):
+                return f"{head}: all those {text}."
     return f"{head}."
 
 

@@ -1,9 +1,9 @@
 """A result as text: each failure with its cause and the command to rerun it, notes, a summary."""
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from handgrad.checker.functions.report.records import Failure, FunctionReportData
+from handgrad.checker.functions.report.records import BlamedLine, Failure, FunctionReportData
 from handgrad.checker.functions.samples.sample import DTYPES
 
 INDENT = 4
@@ -16,7 +16,7 @@ def to_text(result: FunctionReportData, width: int = 100) -> str:
         lines += [*_failure(failure, width), ""]
     notes = [line for note in result.notes for line in _wrapped(note, width, "- ", 0)]
     lines += [*notes, ""] if notes else []
-    lines.append(_summary(result))
+    lines += _wrapped(_summary(result), width, indent=0)
     return "\n".join(lines)
 
 
@@ -27,11 +27,23 @@ def _failure(failure: Failure, width: int) -> Iterator[str]:
     if failure.message:
         code = f" [{failure.code}]" if failure.code else ""
         yield from _wrapped(failure.message + code, width)
-    if failure.fix:
+    for line in failure.lines:
+        yield from _line(line, failure, width)
+    if failure.fix and not failure.lines:
         yield from _wrapped(f"try: {failure.fix}", width)
     yield from _wrapped(failure.failed, width)
     if failure.again:
         yield " " * INDENT + f"rerun: {failure.again}"
+
+
+def _line(line: BlamedLine, failure: Failure, width: int) -> Iterator[str]:
+    statement = f": {line.statement}" if line.statement else ""
+    yield from _wrapped(f"line {line.line} of backward{statement}", width)
+    if line.message and line.message != failure.message:
+        yield from _wrapped(line.message + (f" [{line.code}]" if line.code else ""), width)
+    if line.fix:
+        place = f"below line {line.line}: " if line.adds else ""
+        yield from _wrapped(f"try: {place}{line.fix}", width)
 
 
 def _error(failure: Failure) -> str:
@@ -44,9 +56,15 @@ def _error(failure: Failure) -> str:
 
 def _summary(result: FunctionReportData) -> str:
     dtypes = ", ".join(dtype for dtype in DTYPES if dtype in result.dtypes)
-    samples = _counted(result.samples, "sample") + (f" ({dtypes})" if dtypes else "")
+    sizes = ", ".join(f"{letter} {_range(ns)}" for letter, ns in result.sizes if ns)
+    tried = "; ".join(filter(None, (dtypes, sizes)))
+    samples = _counted(result.samples, "sample") + (f" ({tried})" if tried else "")
     verdict = "correct" if result.ok else _counted(len(result.failures), "failure")
     return f"{result.function}: {verdict} in {samples}."
+
+
+def _range(sizes: Sequence[int]) -> str:
+    return str(sizes[0]) if len(sizes) == 1 else f"{sizes[0]}-{sizes[-1]}"
 
 
 def _counted(count: int, noun: str) -> str:

@@ -51,14 +51,21 @@ class Bench:
         """Return the inputs of a sample, in its dtype and memory layout."""
         drawn = self.inputs.draw(sample.size_of, sample.seed(f"inputs {self.seed}"))
         generator = torch.Generator().manual_seed(sample.seed("memory"))
-        lay, dtype = memory.LAYOUTS[sample.layout], getattr(torch, sample.dtype)
+        dtype = getattr(torch, sample.dtype)
         values = []
-        for name, value in zip(self.inputs.names, drawn, strict=True):
+        for i, (name, value) in enumerate(zip(self.inputs.names, drawn, strict=True)):
             if isinstance(value, Tensor):
                 value = value.to(dtype) if value.is_floating_point() else value
                 if sample.zeros and _may_be_zero(value):
                     value[:1] = 0
-                value = lay(value, generator) if sample.on in (None, name) else value
+                if sample.ties and value.is_floating_point():
+                    value = _in_halves(value)
+                layout = sample.layout if sample.on in (None, name) else "contiguous"
+                order = self.inputs.orders[i] if layout == "given" else None
+                if order is not None:
+                    value = memory.ordered(value, order)
+                else:
+                    value = memory.LAYOUTS.get(layout, memory.contiguous)(value, generator)
             values.append(value)
         return tuple(values)
 
@@ -74,6 +81,12 @@ class Bench:
 def _may_be_zero(value: Tensor) -> bool:
     """Return whether 0 lies within the range of the values: positive numbers stay positive."""
     return value.is_floating_point() and value.dim() > 0 and not bool((value > 0).all())
+
+
+def _in_halves(value: Tensor) -> Tensor:
+    """Return the values rounded to halves; positive numbers stay positive."""
+    rounded = (2 * value).round() / 2
+    return rounded.clamp(min=0.5) if bool((value > 0).all()) else rounded
 
 
 def doubles(values: Sequence[Any]) -> list[Any]:

@@ -17,8 +17,9 @@ Gradients = tuple[Tensor | None, ...]
 class FunctionCall:
     """One call. `outputs` are the tensors that it returned, `leaves` the inputs that it received.
 
-    `copy`: the leaves are copies of `values`, in the same memory layout. `threads`: how many CPU
-    threads the function may use. `random`: whether it drew random numbers.
+    `in_place` are the positions of the inputs that it overwrites and returns (mark_dirty). `copy`:
+    the leaves are copies of `values`, in the same memory layout. `threads`: how many CPU threads
+    the function may use. `random`: whether it drew random numbers.
 
     Raises whatever the function raises.
     """
@@ -38,10 +39,25 @@ class FunctionCall:
             0
         )  # dropout draws the same numbers in every call; `isolated` restores the state
         before = torch.default_generator.get_state()
+        self.entered = self.leaves
         with torch.enable_grad(), isolation.threads(threads):
-            result = function(*self.leaves)
+            try:
+                result = function(*self.leaves)
+            except RuntimeError as error:
+                if not copy or _IN_PLACE not in str(error):
+                    raise
+                # written to in place, which autograd forbids for a leaf, but not for a result
+                self.leaves = [_leaf(value, i in wanted, copy) for i, value in enumerate(values)]
+                self.entered = [_passed(leaf) for leaf in self.leaves]
+                result = function(*self.entered)
         self.random = not torch.equal(before, torch.default_generator.get_state())
         self.outputs = tensors_of(result)
+        returned = set(map(id, self.outputs))
+        self.in_place = [
+            i
+            for i, (value, leaf) in enumerate(zip(self.entered, self.leaves, strict=True))
+            if value is not leaf and id(value) in returned
+        ]
         self.structure = structure_of(result)
 
     def differentiable(self) -> list[int]:
@@ -73,6 +89,26 @@ class FunctionCall:
         by = [*(self.leaves[i] for i in self.wanted), *given]
         with isolation.threads(self.threads):
             return torch.autograd.grad(total, by, allow_unused=True)
+
+
+_IN_PLACE = "a leaf Variable that requires grad"
+
+
+class _Passed(torch.autograd.Function):
+    """Returns a copy in the same memory layout, and passes its gradient on."""
+
+    @staticmethod
+    def forward(ctx: Any, value: Tensor) -> Tensor:
+        return twin(value)
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Any) -> Any:
+        return upstream[0]
+
+
+def _passed(leaf: Any) -> Any:
+    needs = isinstance(leaf, Tensor) and leaf.requires_grad
+    return _Passed.apply(leaf) if needs else leaf  # type: ignore[no-untyped-call]
 
 
 def _leaf(value: Any, wanted: bool, copy: bool) -> Any:

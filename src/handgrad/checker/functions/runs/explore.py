@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import product
 from math import prod
 
 import torch
@@ -10,13 +11,17 @@ from torch import Tensor
 from handgrad.checker.functions.runs.bench import Bench, doubles
 from handgrad.checker.functions.runs.calls import InDouble
 from handgrad.checker.functions.runs.trial import Key, Trial, key_of, run
+from handgrad.checker.functions.runs.truth import truth_of
 from handgrad.checker.functions.samples.grid import SIZES, Grid, bases, grid, huge
-from handgrad.checker.functions.samples.sample import CheckSample
+from handgrad.checker.functions.samples.sample import DEEP, CheckSample
 from handgrad.errors import CheckError
 
 MANY, MOST = 2**18, 2**20
 """If the reference saves a tensor of more than MANY elements for backward at the largest size, no
 larger size is tried. If it has more than MOST, the largest size runs once, not in every dtype."""
+THIN = 2
+"""The size of the other letters where one is so large that it is slow."""
+BROKEN = "the reference's {} is mostly NaN or infinite"
 ROUNDS = 3
 """How many simplest samples are sought for one way of failing: it may have several causes."""
 
@@ -52,7 +57,11 @@ def explore(
     if base is None:
         return Explored(next(iter(known)), (), tuple(known.values()), known)
     in_dtype = {dtype: _ran(bench, replace(base, dtype=dtype), known) for dtype in dtypes}
-    working = [dtype for dtype, trial in in_dtype.items() if trial.status == "judged"]
+    judged = [dtype for dtype, trial in in_dtype.items() if trial.status == "judged"]
+    working = [dtype for dtype in judged if not in_dtype[dtype].crashed()]
+    if not working:  # it raises at every size: nothing else will show
+        trials = tuple(known.values())
+        return Explored(replace(base, dtype=judged[0]), tuple(judged), trials, known)
     letters = bench.inputs.letters
     names = [bench.inputs.names[i] for i in bench.inputs.wrt]
     free = [letter for letter in letters if letter not in sizes]
@@ -61,12 +70,24 @@ def explore(
     slow = [letter for letter in free if saved[letter] > MOST]
     quick = [size for size in SIZES if size != max(SIZES)]
     tried = {k: tuple(sizes.get(k, quick if k in slow else SIZES)) for k in letters}
-    last = [top[letter] for letter in slow]
+    last = [_thin(bench, top[letter], letter, free) for letter in slow]
     last += huge(base, working, [letter for letter in free if saved[letter] <= MANY])
+    deep = any(isinstance(v, Tensor) and v.dim() > 2 for v in bench.values(base))
     for sample in (*samples_around(base, working, names, known[base].outputs, tried), *last):
-        _ran(bench, sample, known)
+        if deep or sample.layout not in DEEP:
+            _ran(bench, sample, known)
     trials = tuple(known.values())
     return Explored(replace(base, dtype=working[0]), tuple(working), trials, known)
+
+
+def _thin(bench: Bench, sample: CheckSample, letter: str, free: Sequence[str]) -> CheckSample:
+    """Return the sample with all other free letters at THIN, if the reference runs so."""
+    thin = sample.sized({k: min(THIN, n) for k, n in sample.sizes if k in free and k != letter})
+    try:
+        truth_of(bench, thin)
+    except Exception:
+        return sample
+    return thin
 
 
 def _ran(bench: Bench, sample: CheckSample, known: dict[CheckSample, Trial]) -> Trial:
@@ -84,25 +105,41 @@ def _base(
 ) -> CheckSample | None:
     """Return the first sizes that work, in any dtype; otherwise the first that run at all."""
     ran = None
-    for start in bases(bench.inputs.letters, bench.inputs.known):
-        chosen = {
-            k: sizes[k][0] if k in sizes and n not in sizes[k] else n for k, n in start.items()
-        }
+    layouts = ("given", "contiguous") if any(bench.inputs.orders) else ("contiguous",)
+    starts = list(bases(bench.inputs.letters, bench.inputs.known))
+    for layout, start in product(layouts, starts):
+        chosen = {k: _nearest(n, sizes[k]) if k in sizes else n for k, n in start.items()}
+        if prod(max(n, 1) for n in chosen.values()) > MOST and ran is not None:
+            continue
         for dtype in dtypes:
-            sample = CheckSample(tuple(chosen.items()), dtype)
+            sample = CheckSample(tuple(chosen.items()), dtype, layout)
             if sample in known:
                 continue
             trial = run(bench, sample)
+            broken = _broken(trial) if trial.status == "judged" else None
+            if broken:
+                trial.status, trial.reason = "void", BROKEN.format(broken)
             if trial.status == "judged":
                 _check_comparable(trial)
                 ran = ran or sample
             known[sample] = trial.forget()
-            if trial.status == "judged" and not any(f.kind == "raised" for f in trial.faults):
+            if trial.status == "judged" and not trial.crashed():
                 return sample
     if all(trial.status == "void" for trial in known.values()):
-        reason = next(iter(known.values())).reason
-        raise CheckError(f"the reference cannot run on these inputs: {reason}")
+        reasons = [trial.reason for trial in known.values()]
+        nowhere = [r for r in reasons if r.startswith(BROKEN[:15])]
+        if nowhere:
+            raise CheckError(
+                f"{nowhere[0]} on these inputs; give examples within its domain, or 'N C > 0' for "
+                f"positive numbers"
+            )
+        raise CheckError(f"the reference cannot run on these inputs: {reasons[0]}")
     return ran
+
+
+def _nearest(size: int, sizes: Sequence[int]) -> int:
+    """Return the listed size that is closest to `size`; 0 and 1 only if there is no other."""
+    return min(sizes, key=lambda n: (n < 2, abs(n - size)))
 
 
 def _check_comparable(trial: Trial) -> None:
@@ -119,13 +156,13 @@ def _check_comparable(trial: Trial) -> None:
             "the function is not differentiable: no output of it requires a gradient; pass "
             "MyFunction.apply, or a function that calls it"
         )
-    broken = [q for q, result in truth.results.items() if _mostly_broken(result)]
-    if broken:
-        what = "output" if broken[0].kind == "output" else "gradient"
-        raise CheckError(
-            f"the reference's {what} is mostly NaN or infinite on these inputs; give examples "
-            f"within its domain, or 'N C > 0' for positive numbers"
-        )
+
+
+def _broken(trial: Trial) -> str | None:
+    """Return `output` or `gradient` if one of the reference's is mostly NaN or infinite."""
+    assert trial.truth is not None
+    kinds = [q.kind for q, value in trial.truth.results.items() if _mostly_broken(value)]
+    return ("output" if kinds[0] == "output" else "gradient") if kinds else None
 
 
 def _mostly_broken(value: Tensor) -> bool:

@@ -12,10 +12,16 @@ from torch.overrides import TorchFunctionMode
 from handgrad.checker.functions.inputs.values import is_floating
 from handgrad.checker.functions.runs.bench import Bench, Quantity, doubles
 from handgrad.checker.functions.runs.calls import FunctionCall, InDouble
+from handgrad.checker.functions.runs.jitter import PooledJitter
 from handgrad.checker.functions.samples import memory
 from handgrad.checker.functions.samples.sample import CheckSample
 from handgrad.checker.passes.noise import DRAWS, noise_of
+from handgrad.errors import CheckError
 
+RANDOM = (
+    "it draws random numbers, which differ between dtypes and layouts (only float64 contiguous is "
+    "compared); pass the mask as an input"
+)
 Results = dict[Quantity, Tensor]
 SECOND_SIZE = 4096
 """Inputs of more elements than this are not differentiated twice: it is slow, and a second gradient
@@ -84,12 +90,18 @@ class Truth:
         except (RuntimeError, ValueError, TypeError, IndexError):
             return None
 
+    @property
+    def is_finite(self) -> bool:
+        """Whether every output that is differentiated is finite."""
+        return all(bool(self.call.outputs[i].isfinite().all()) for i in self.outputs)
+
     def noise(self, quantity: Quantity, draws: int = DRAWS) -> Tensor:
         """Return how far rounding in the sample's dtype moves the quantity, elementwise."""
         if draws not in self._noise:
             start = max((n for n in self._noise if n < draws), default=0)
             eps = torch.finfo(getattr(torch, self.sample.dtype)).eps
-            moves = noise_of(self._moved, list(self.results.values()), eps, draws, start)
+            truths = list(self.results.values())
+            moves = noise_of(self._moved, truths, eps, draws, start, PooledJitter)
             noise = {q: v for q, v in zip(self.results, moves, strict=True) if v is not None}
             if start:
                 noise = {q: torch.maximum(v, self._noise[start][q]) for q, v in noise.items()}
@@ -148,3 +160,23 @@ class Truth:
 def second_quantities(wanted: Sequence[int], outputs: Sequence[int]) -> list[Quantity]:
     """Return the second gradients in the order of `FunctionCall.second_gradients`."""
     return [Quantity("second", i) for i in (*wanted, *(-1 - k for k in outputs))]
+
+
+def truth_of(bench: Bench, sample: CheckSample) -> Truth:
+    """Run the reference on a sample. Raises whatever it raises, and ValueError where it is void."""
+    values, wanted = bench.values(sample), bench.wanted(sample)
+    with InDouble() as mode:
+        call = bench.run_reference(doubles(values), wanted)
+    if call.random and (sample.dtype != "float64" or sample.layout not in ("contiguous", "given")):
+        raise ValueError(RANDOM)
+    truth = Truth(bench, sample, values, wanted, call, mode.used)
+    if not call.outputs:
+        raise CheckError("the reference returns no tensor")
+    truth.differentiate([i for i in call.differentiable() if sample.output in (None, i)])
+    if 0 in sample.size_of.values() and not all(map(_is_finite, truth.results.values())):
+        raise ValueError("the reference's result is not finite for an empty input")
+    return truth
+
+
+def _is_finite(value: Tensor) -> bool:
+    return not is_floating(value) or bool(value.isfinite().all())

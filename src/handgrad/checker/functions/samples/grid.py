@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import cycle
 
-from handgrad.checker.functions.samples.sample import LAYOUTS, UPSTREAMS, CheckSample
+from handgrad.checker.functions.samples.sample import LAYOUTS as ALL_LAYOUTS
+from handgrad.checker.functions.samples.sample import UPSTREAMS, CheckSample
 
 Grid = Callable[
     [CheckSample, Sequence[str], Sequence[str], int, Mapping[str, Sequence[int]]],
@@ -14,6 +15,10 @@ SIZES = (1, 2, 3, 7, 16, 64, 65, 127, 257, 1031, 0)
 """One, odd, prime, a power of two, one more, one less, several blocks and a remainder, zero."""
 HUGE = 4099
 """Beyond the block size of a kernel that computes a row in one block; only where it stays fast."""
+LAYOUTS = ALL_LAYOUTS[:-1]
+COMMON = LAYOUTS[:5]
+"""Layouts that are tried with every upstream gradient."""
+HALF = ("bfloat16", "float16")
 FIRST = (3, 5, 7, 2, 11, 13)
 """Sizes of the base sample; all different, so that swapped dimensions show."""
 
@@ -43,17 +48,18 @@ def grid(
     samples = [replace(plain, dtype=dtype) for dtype in dtypes]
     samples += [replace(plain, upstream=kind) for kind in UPSTREAMS]
     samples += _sized(plain, dtypes, sizes)
-    samples += [replace(plain, layout=lay, upstream=up) for lay in LAYOUTS for up in UPSTREAMS]
+    samples += [replace(plain, layout=lay, upstream=up) for lay in COMMON for up in UPSTREAMS]
+    ups = cycle(("random", "strided"))
+    samples += [replace(plain, layout=lay, upstream=next(ups)) for lay in LAYOUTS]
     kinds = cycle(UPSTREAMS[1:])
     for dtype in dtypes[1:]:
-        samples += [
-            replace(plain, dtype=dtype, layout=lay, upstream=next(kinds)) for lay in LAYOUTS
-        ]
+        samples += [replace(plain, dtype=dtype, layout=lay, upstream=next(kinds)) for lay in COMMON]
     if len(names) > 1:
         samples += [replace(plain, grad=name) for name in names]
     if outputs > 1:
         samples += [replace(plain, output=i) for i in range(outputs)]
     samples += [replace(plain, dtype=dtype, zeros=True) for dtype in dtypes[:2]]
+    samples += [replace(plain, ties=True), replace(plain, ties=True, draw=1)]
     return list(dict.fromkeys(samples))
 
 
@@ -62,15 +68,17 @@ def _sized(
 ) -> Iterator[CheckSample]:
     """Yield each letter at each of its sizes, dtypes alternating; then all letters together."""
     others = cycle(dtypes[1:] or dtypes)
-    layouts = cycle(LAYOUTS[1:])
+    layouts = cycle(COMMON[1:])
     for letter in sizes:
         for size in sizes[letter]:
             sample = plain.sized({letter: size})
             yield sample
             yield replace(sample, dtype=next(others))
         large = max(sizes[letter])
-        for dtype in dtypes:  # long sums, of terms that do not cancel
+        coarse = [dtype for dtype in dtypes if dtype in HALF] or dtypes
+        for dtype in coarse:  # long sums, of terms that do not cancel
             yield replace(plain, dtype=dtype, upstream="ones").sized({letter: large})
+        yield replace(plain, dtype=coarse[0]).sized({letter: large})  # and of terms that do
         if 65 in sizes[letter]:
             sample = plain.sized({letter: 65})
             yield replace(sample, layout=next(layouts), upstream="strided")

@@ -3,7 +3,7 @@
 A layout keeps the values, except `expanded`, which repeats the first row with stride 0.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -47,9 +47,47 @@ def expanded(value: Tensor, generator: torch.Generator) -> Tensor:
     return value[:1].contiguous().expand(value.shape)
 
 
+def split(value: Tensor, generator: torch.Generator) -> Tensor:
+    """Return the value as the middle third of wider rows, as from `qkv.chunk(3, -1)`."""
+    if value.dim() == 0:
+        return offset(value, generator)
+    size = value.shape[-1]
+    wide = _like(value, (*value.shape[:-1], 3 * size), generator)
+    wide[..., size : 2 * size] = value
+    return wide[..., size : 2 * size]
+
+
+def heads(value: Tensor, generator: torch.Generator) -> Tensor:
+    """Return the value with two dimensions swapped in memory: (B, H, T, D) of (B, T, H, D)."""
+    if value.dim() < 3:
+        return split(value, generator)
+    return value.transpose(-3, -2).contiguous().transpose(-3, -2)
+
+
+def channels_last(value: Tensor, generator: torch.Generator) -> Tensor:
+    """Return the value with its second dimension last in memory."""
+    return ordered(value, (0, *range(2, value.dim()), 1)) if value.dim() > 2 else value.contiguous()
+
+
 LAYOUTS: dict[str, Layout] = {
-    f.__name__: f for f in (contiguous, transposed, sliced, offset, expanded)
+    f.__name__: f
+    for f in (contiguous, transposed, sliced, offset, expanded, split, heads, channels_last)
 }
+
+
+def ordered(value: Tensor, order: Sequence[int]) -> Tensor:
+    """Return the value with its dimensions in this order in memory, the outermost first."""
+    inverse = [list(order).index(d) for d in range(value.dim())]
+    return value.permute(*order).contiguous().permute(*inverse)
+
+
+def order_of(value: object) -> tuple[int, ...] | None:
+    """Return the order of the dimensions in memory; None if it is the usual one."""
+    if not isinstance(value, Tensor) or value.is_contiguous() or 0 in value.stride():
+        return None
+    strides = value.stride()
+    order = tuple(sorted(range(value.dim()), key=lambda d: (-strides[d], d)))
+    return None if order == tuple(range(value.dim())) else order
 
 
 def _like(value: Tensor, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:

@@ -13,7 +13,13 @@ from dataclasses import dataclass, replace
 from handgrad.errors import CheckError
 
 DTYPES = ("float64", "float32", "bfloat16", "float16")
-LAYOUTS = ("contiguous", "transposed", "sliced", "offset", "expanded")
+LAYOUTS = (
+    "contiguous", "transposed", "sliced", "offset", "expanded", "split", "heads", "channels_last",
+    "given",
+)  # fmt: skip
+"""`given` is that of the examples, if it is another one than contiguous."""
+DEEP = ("heads", "channels_last")
+"""Layouts of three dimensions or more."""
 UPSTREAMS = ("random", "strided", "expanded", "ones")
 
 
@@ -33,6 +39,8 @@ class CheckSample:
     """The only output with an upstream gradient; None: all have one."""
     zeros: bool = False
     """The first row of every floating input is 0."""
+    ties: bool = False
+    """Floating inputs are rounded to halves, so that elements are equal or 0."""
     draw: int = 0
     """Selects other random numbers."""
 
@@ -45,6 +53,7 @@ class CheckSample:
         parts += [f"grad={self.grad}"] if self.grad is not None else []
         parts += [f"output={self.output}"] if self.output is not None else []
         parts += ["zeros"] if self.zeros else []
+        parts += ["ties"] if self.ties else []
         parts += [f"draw={self.draw}"] if self.draw else []
         return " ".join(parts)
 
@@ -99,5 +108,6 @@ _READERS: dict[
     "output": (lambda value, _: value.isdecimal(), lambda s, value: replace(s, output=int(value))),
     "draw": (lambda value, _: value.isdecimal(), lambda s, value: replace(s, draw=int(value))),
     "zeros": (lambda value, _: not value, lambda s, _: replace(s, zeros=True)),
+    "ties": (lambda value, _: not value, lambda s, _: replace(s, ties=True)),
 }
 """By the word before `=`: whether the value is valid, and the sample with it set."""
