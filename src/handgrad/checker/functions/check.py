@@ -97,7 +97,7 @@ def run_check(
 ) -> FunctionReport:
     """Do the same. `rerun` returns the command for one sample, `samples_around` the grid."""
     function = _applied(function)
-    parameters = _parameters(function, reference)
+    parameters = parameters_of(function, reference)
     given = specified(inputs, parameters, dims, fixed, wrt, not forward_only)
     bench = Bench(function, reference, given, double_backward, seed, forward_only)
     return judged(bench, rerun, dtypes, sizes, sample, samples_around)[0]
@@ -160,7 +160,7 @@ def _name(function: Any) -> str:
     return str(getattr(function, "__name__", type(function).__name__))
 
 
-def _parameters(function: Any, reference: Any) -> list[str]:
+def parameters_of(function: Any, reference: Any) -> list[str]:
     """Return names for the inputs: those of the reference, or of forward."""
     owner = getattr(function, "__self__", None)
     forward: Any = getattr(owner, "forward", None) if isinstance(owner, type) else function

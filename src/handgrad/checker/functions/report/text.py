@@ -14,7 +14,7 @@ def to_text(result: FunctionReportData, width: int = 100) -> str:
     lines: list[str] = []
     for failure in result.failures:
         lines += [*_failure(failure, width), ""]
-    notes = [line for note in result.notes for line in _wrapped(note, width, "- ", 0)]
+    notes = [line for note in result.notes for line in wrapped(note, width, "- ", 0)]
     lines += [*notes, ""] if notes else []
     lines += _wrapped(_summary(result), width, indent=0)
     return "\n".join(lines)
@@ -22,14 +22,14 @@ def to_text(result: FunctionReportData, width: int = 100) -> str:
 
 def _failure(failure: Failure, width: int) -> Iterator[str]:
     yield f"✗ {', '.join(failure.quantities)}"
-    yield from _wrapped("  ".join(failure.arrays), width)
-    yield from _wrapped(_error(failure), width)
+    yield from wrapped("  ".join(failure.arrays), width)
+    yield from wrapped(_error(failure), width)
     if failure.message:
         code = f" [{failure.code}]" if failure.code else ""
-        yield from _wrapped(failure.message + code, width)
+        yield from wrapped(failure.message + code, width)
     if failure.fix:
-        yield from _wrapped(f"try: {failure.fix}", width)
-    yield from _wrapped(failure.failed, width)
+        yield from wrapped(f"try: {failure.fix}", width)
+    yield from wrapped(failure.failed, width)
     if failure.again:
         yield " " * INDENT + f"rerun: {failure.again}"
 
@@ -59,7 +59,8 @@ def _counted(count: int, noun: str) -> str:
     return f"{count} {noun}{'s' * (count != 1)}"
 
 
-def _wrapped(text: str, width: int, first: str = "", indent: int = INDENT) -> list[str]:
+def wrapped(text: str, width: int, first: str = "", indent: int = INDENT) -> list[str]:
+    """Return lines, `width` columns wide."""
     space = " " * indent
     return textwrap.wrap(
         text,
