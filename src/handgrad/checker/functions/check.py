@@ -15,7 +15,7 @@ from handgrad.checker.functions.report.report import FunctionReport
 from handgrad.checker.functions.runs.bench import Bench
 from handgrad.checker.functions.runs.explore import Explored, explore
 from handgrad.checker.functions.runs.trial import Trial, TrialStatus, run
-from handgrad.checker.functions.samples.grid import Grid, grid
+from handgrad.checker.functions.samples.grid import Grid, grid, without_gradients
 from handgrad.checker.functions.samples.sample import DTYPES, CheckSample, parse
 from handgrad.errors import CheckError
 from handgrad.text import listed
@@ -34,6 +34,7 @@ def check_function(
     double_backward: bool = False,
     sample: str | None = None,
     seed: int = 0,
+    forward_only: bool = False,
 ) -> FunctionReport:
     """Check the values and gradients of `function` against `reference` over a grid of samples.
 
@@ -54,7 +55,7 @@ def check_function(
     8)}` sets the sizes of a letter. `wrt` names the inputs whose gradients are checked; by default
     the examples that require a gradient, or else every floating input. A dtype, size or layout that
     the function refuses with a clear error is noted and does not fail. `sample` runs one sample,
-    copied from a failure.
+    copied from a failure. `forward_only` compares the outputs and no gradient.
 
     There is no tolerance: R is the distance from float64 in units of what rounding explains.
 
@@ -72,6 +73,7 @@ def check_function(
         double_backward=double_backward,
         sample=sample,
         seed=seed,
+        forward_only=forward_only,
         rerun=lambda s: f'handgrad.check_function(..., sample="{s}")',
     )
 
@@ -90,14 +92,31 @@ def run_check(
     double_backward: bool = False,
     sample: str | None = None,
     seed: int = 0,
+    forward_only: bool = False,
     samples_around: Grid = grid,
 ) -> FunctionReport:
     """Do the same. `rerun` returns the command for one sample, `samples_around` the grid."""
     function = _applied(function)
-    given = specified(inputs, _parameters(function, reference), dims, fixed, wrt)
+    parameters = parameters_of(function, reference)
+    given = specified(inputs, parameters, dims, fixed, wrt, not forward_only)
+    bench = Bench(function, reference, given, double_backward, seed, forward_only)
+    return judged(bench, rerun, dtypes, sizes, sample, samples_around)[0]
+
+
+def judged(
+    bench: Bench,
+    rerun: Rerun,
+    dtypes: Sequence[Any] = DTYPES,
+    sizes: Mapping[str, Sequence[int]] | None = None,
+    sample: str | None = None,
+    samples_around: Grid = grid,
+) -> tuple[FunctionReport, Explored]:
+    """Run the grid of a bench; return the report, and the trials behind it."""
+    given = bench.inputs
     names = [_dtype(dtype) for dtype in dtypes]
     chosen = _sizes(sizes or {}, given.letters)
-    bench = Bench(function, reference, given, double_backward, seed)
+    if bench.forward_only:
+        samples_around = without_gradients(samples_around)
     with isolated():
         if sample is not None:
             explored = _one(bench, parse(sample, given.letters, given.names))
@@ -107,14 +126,15 @@ def run_check(
     notes = _notes(explored)
     if not explored.judged():
         failures = [_nothing(explored)]
-    return FunctionReport(
-        _name(function),
+    report = FunctionReport(
+        _name(bench.function),
         tuple(failures),
         len(explored.judged()),
         explored.dtypes,
         tuple(notes),
         _judged_sizes(explored),
     )
+    return report, explored
 
 
 def _one(bench: Bench, sample: CheckSample) -> Explored:
@@ -140,7 +160,7 @@ def _name(function: Any) -> str:
     return str(getattr(function, "__name__", type(function).__name__))
 
 
-def _parameters(function: Any, reference: Any) -> list[str]:
+def parameters_of(function: Any, reference: Any) -> list[str]:
     """Return names for the inputs: those of the reference, or of forward."""
     owner = getattr(function, "__self__", None)
     forward: Any = getattr(owner, "forward", None) if isinstance(owner, type) else function

@@ -14,36 +14,36 @@ def to_text(result: FunctionReportData, width: int = 100) -> str:
     lines: list[str] = []
     for failure in result.failures:
         lines += [*_failure(failure, width), ""]
-    notes = [line for note in result.notes for line in _wrapped(note, width, "- ", 0)]
+    notes = [line for note in result.notes for line in wrapped(note, width, "- ", 0)]
     lines += [*notes, ""] if notes else []
-    lines += _wrapped(_summary(result), width, indent=0)
+    lines += wrapped(_summary(result), width, indent=0)
     return "\n".join(lines)
 
 
 def _failure(failure: Failure, width: int) -> Iterator[str]:
     yield f"✗ {', '.join(failure.quantities)}"
-    yield from _wrapped("  ".join(failure.arrays), width)
-    yield from _wrapped(_error(failure), width)
+    yield from wrapped("  ".join(failure.arrays), width)
+    yield from wrapped(_error(failure), width)
     if failure.message:
         code = f" [{failure.code}]" if failure.code else ""
-        yield from _wrapped(failure.message + code, width)
+        yield from wrapped(failure.message + code, width)
     for line in failure.lines:
         yield from _line(line, failure, width)
     if failure.fix and not failure.lines:
-        yield from _wrapped(f"try: {failure.fix}", width)
-    yield from _wrapped(failure.failed, width)
+        yield from wrapped(f"try: {failure.fix}", width)
+    yield from wrapped(failure.failed, width)
     if failure.again:
         yield " " * INDENT + f"rerun: {failure.again}"
 
 
 def _line(line: BlamedLine, failure: Failure, width: int) -> Iterator[str]:
     statement = f": {line.statement}" if line.statement else ""
-    yield from _wrapped(f"line {line.line} of backward{statement}", width)
+    yield from wrapped(f"line {line.line} of backward{statement}", width)
     if line.message and line.message != failure.message:
-        yield from _wrapped(line.message + (f" [{line.code}]" if line.code else ""), width)
+        yield from wrapped(line.message + (f" [{line.code}]" if line.code else ""), width)
     if line.fix:
         place = f"below line {line.line}: " if line.adds else ""
-        yield from _wrapped(f"try: {place}{line.fix}", width)
+        yield from wrapped(f"try: {place}{line.fix}", width)
 
 
 def _error(failure: Failure) -> str:
@@ -71,7 +71,8 @@ def _counted(count: int, noun: str) -> str:
     return f"{count} {noun}{'s' * (count != 1)}"
 
 
-def _wrapped(text: str, width: int, first: str = "", indent: int = INDENT) -> list[str]:
+def wrapped(text: str, width: int, first: str = "", indent: int = INDENT) -> list[str]:
+    """Return lines, `width` columns wide."""
     space = " " * indent
     return textwrap.wrap(
         text,
