@@ -54,6 +54,8 @@ class Session:
         self.statements: list[Statement] = []
         self.recorder = Recorder(self.statements, max_steps)
         self.sources: list[tuple[int | None, str]] = []
+        self._modules: dict[str, tuple[str, str]] = {}
+        """The file's own modules by their path: the name in the report, and the source."""
         self._uses_numpy = False
         self._rest: Rest | None = None
 
@@ -66,8 +68,18 @@ class Session:
         """Return `tree` with the hooks in it, changed in place. It was parsed from `source`."""
         self.sources.append((cell, source))
         self._uses_numpy = self._uses_numpy or uses_numpy(tree)
+        return self._hooked(tree, cell, source, self._uses_numpy)
+
+    def follow(self, tree: ast.Module, name: str, source: str, path: str) -> ast.Module:
+        """Do the same for a module that the file imports; the report calls it `name`."""
+        self._modules[path] = name, source
+        return self._hooked(tree, name, source, uses_numpy(tree))
+
+    def _hooked(
+        self, tree: ast.Module, cell: int | str | None, source: str, arrays: bool
+    ) -> ast.Module:
         tree = Instrumenter(self.statements, cell, source).module(tree)
-        if not self._uses_numpy:
+        if not arrays:
             return tree
         self.recorder.expect_arrays()
         return entering(tree)
@@ -86,7 +98,9 @@ class Session:
         assert self._rest is not None
         reached = {self.statements[number].place for number in self.recorder.reached}
         try:
-            return not self._rest.needed(self.sources, loop.place, running(), reached)
+            begun = [*self._modules.values(), *self.sources]
+            stack = running({path: name for path, (name, _) in self._modules.items()})
+            return not self._rest.needed(begun, loop.place, stack, reached)
         except RecursionError:  # a very long expression
             return False
 

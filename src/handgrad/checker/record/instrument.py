@@ -53,7 +53,7 @@ class Instrumenter:
     def __init__(
         self,
         statements: list[Statement],
-        cell: int | None,
+        cell: int | str | None,
         source: str,
         parameters: Kind = "param",
     ) -> None:

@@ -19,7 +19,6 @@ Right:
 from itertools import permutations
 
 from handgrad.checker.explain.causes.extra_term import complete_on
-from handgrad.checker.explain.search.changed import where
 from handgrad.checker.explain.search.finding import Finding
 from handgrad.checker.explain.search.grammar import terms
 from handgrad.checker.explain.search.grammar.edit import corrected
@@ -44,7 +43,7 @@ def find(suspect: Suspect) -> Finding | None:
     done = complete_on(suspect) if leaves else None
     if done is not None:
         return Finding(
-            f"{suspect.hand.name} is complete on {where(done)}; this line adds the contribution "
+            f"{suspect.hand.name} is complete on {done}; this line adds the contribution "
             f"through {again.consumer} to it again. Remove it.",
             fix,
         )

@@ -20,7 +20,6 @@ import re
 
 import torch
 
-from handgrad.checker.explain.search.changed import where
 from handgrad.checker.explain.search.finding import Finding
 from handgrad.checker.explain.search.grammar import terms
 from handgrad.checker.explain.search.grammar.edit import corrected, edited
@@ -50,9 +49,7 @@ def _complete(suspect: Suspect) -> Finding | None:
     if done is None or fix is None or not fix.startswith("#"):
         return None
     name = suspect.hand.name
-    return Finding(
-        f"{name} is complete on {where(done)}; this line adds to it again. Remove it.", fix
-    )
+    return Finding(f"{name} is complete on {done}; this line adds to it again. Remove it.", fix)
 
 
 def complete_on(suspect: Suspect) -> Place | None:
@@ -77,7 +74,7 @@ def _start(suspect: Suspect) -> Finding | None:
     zeros = re.sub(r"\bones(_like)?\(", r"zeros\1(", text, count=1)
     value = suspect.value(zeros.partition("=")[2].strip())
     fits = isinstance(value, torch.Tensor) and value.shape == start.shape and not value.any()
-    line = where(later[0].statement.place)
+    line = str(later[0].statement.place)
     return Finding(
         f"{suspect.hand.name} starts at {float(first):g}, and {line} adds the gradient to it: "
         "start at 0.",

@@ -20,7 +20,7 @@ Right:
 """
 
 from handgrad.checker.explain.causes.alias import cloned
-from handgrad.checker.explain.search.changed import Changed, changed, where
+from handgrad.checker.explain.search.changed import Changed, changed
 from handgrad.checker.explain.search.finding import Finding
 from handgrad.checker.explain.search.suspect import Suspect
 from handgrad.checker.passes.compare import judge
@@ -41,9 +41,7 @@ def find(suspect: Suspect) -> Finding | None:
     if found is None or writer is None:
         return None
     text, place = writer.statement.text.split("\n")[0], writer.statement.place
-    message = (
-        f"{found.name} no longer holds what the forward pass computed: `{text}`, {where(place)}, "
-    )
+    message = f"{found.name} no longer holds what the forward pass computed: `{text}`, {place}, "
     gradient = suspect.gradients.get(found.name)
     if gradient is not None and (fix := _with_d(suspect, writer, found.name, gradient)):
         return Finding(f"{message}writes to it. Use {gradient} there.", fix, place)
@@ -63,7 +61,7 @@ def _lost(suspect: Suspect) -> Finding | None:
         return None
     text, place = writer.statement.text.split("\n")[0], writer.statement.place
     return Finding(
-        f"{gradient} lacks what `{text}`, {where(place)}, adds to the forward value {name}. "
+        f"{gradient} lacks what `{text}`, {place}, adds to the forward value {name}. "
         f"Use {gradient} there.",
         fix,
         place,

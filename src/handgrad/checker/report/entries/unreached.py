@@ -53,7 +53,7 @@ def _skipped(
     statements: Iterable[Statement], ran: set[Statement], errors: Iterable[CellError]
 ) -> dict[str, Statement]:
     """Return the first statement of each name that did not run, from the lines that raised on."""
-    raised: dict[int | None, int] = {}
+    raised: dict[int | str | None, int] = {}
     for error in errors:
         if error.line is not None:
             raised[error.cell] = min(error.line, raised.get(error.cell, error.line))
