@@ -14,6 +14,7 @@ from handgrad.checker.record.targets import (
     HOOK,
     Kind,
     Target,
+    grown,
     load,
     named,
     overwritten,
@@ -99,7 +100,7 @@ class Instrumenter:
         if isinstance(node, ast.Expr):
             if isinstance(node.value, ast.Constant):
                 return [node]  # a docstring must stay first
-            hooks = self._after(node, overwritten(node.value))
+            hooks = self._after(node, overwritten(node.value) + grown(node.value))
             if not hooked:
                 return [*self._compared(node), _shown(node, hooks)]
             return [*self._compared(node), node, *hooks]
