@@ -59,12 +59,14 @@ class Calls:
                         self._unnamed(words.format(name), value, statement, None, caller)
                     )
 
-    def returned(self, frame: FrameType, scope: Scope, statement: Statement, value: Any) -> None:
-        """Note what the function in `frame` returns."""
+    def returned(
+        self, frame: FrameType, scope: Scope, statement: Statement, value: Any
+    ) -> Call | None:
+        """Note what the function in `frame` returns; return its call, if that is known."""
         self.last_return = statement, scope
         call = self.of(frame)
         if call is None:
-            return
+            return None
         parts = tuple(map(tensor_of, value if isinstance(value, tuple) else (value,)))
         for target, part in zip(statement.targets, parts, strict=False):
             if isinstance(part, Tensor) and part.is_floating_point():
@@ -84,6 +86,7 @@ class Calls:
             if isinstance(part, FunctionType) and part.__closure__ is not None:
                 inner = inspect.getclosurevars(part).nonlocals
                 self._closures.setdefault(part.__code__, []).append((inner, call))
+        return call
 
     def _closed(self, frame: FrameType) -> Call | None:
         """Return the call that returned the function which runs in `frame`: `y, back = tanh(x)`."""

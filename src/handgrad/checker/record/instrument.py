@@ -128,7 +128,10 @@ class Instrumenter:
         targets = [(Target(a.arg, self.parameters), load(a.arg)) for a in arguments]
         doc = 1 if ast.get_docstring(node, clean=False) is not None else 0
         head = [*node.body[:doc], _call(node, "entered", self._record(node))]
-        node.body = [*head, *self._hook(node, targets), *self.block(node.body[doc:])]
+        last, end = node.body[-1], list[ast.stmt]()
+        if isinstance(node, ast.FunctionDef) and not isinstance(last, ast.Return | ast.Raise):
+            end = [_call(last, "returned", self._record(last), [ast.Constant(None)])]
+        node.body = [*head, *self._hook(node, targets), *self.block(node.body[doc:]), *end]
         self.functions.pop()
 
     def _loop(self, node: ast.For | ast.AsyncFor | ast.While) -> list[ast.stmt]:
