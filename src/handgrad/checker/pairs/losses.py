@@ -24,6 +24,7 @@ from handgrad.checker.pairs.flows import (
 from handgrad.checker.pairs.hands import Definition, HandGradient
 from handgrad.checker.pairs.naming import Naming
 from handgrad.checker.pairs.pairing import Pairing, paired
+from handgrad.checker.pairs.parts import with_wholes
 from handgrad.checker.pairs.shares import with_shares
 from handgrad.checker.pairs.tries import worth_trying
 from handgrad.checker.pairs.updates import decayed_state
@@ -85,7 +86,8 @@ class _Losses:
         lost = discarded(known, self.trace, flows)
         self.lost.update(d.number for loop in lost for d in loop)
         found = groups(without_blanks(known, flows, self.trace), flows, lost)
-        return [hand for group in found for hand in self._follows(group, flows)]
+        followed = with_wholes([self._follows(g, flows) for g in found], flows, self._hands)
+        return [hand for group in followed for hand in group]
 
     def _follows(
         self, group: Sequence[Definition], flows: Mapping[int, Flow]
