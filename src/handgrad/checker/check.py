@@ -9,6 +9,7 @@ from handgrad.checker.explain.called import with_functions
 from handgrad.checker.explain.explain import Explanations, explain
 from handgrad.checker.judge.conventions import conventional
 from handgrad.checker.judge.grade import Follows, Grade, graded, with_imprecise
+from handgrad.checker.judge.returned import with_returned
 from handgrad.checker.judge.unexamined import unexplained, with_unexamined
 from handgrad.checker.mishap import Mishaps
 from handgrad.checker.pairs.backward import BackwardReplay
@@ -80,7 +81,7 @@ def check_pass(
     grades = with_imprecise(judged.grades, explanations.imprecise)
     causes = {number for number, why in explanations.found.items() if why.code is not None}
     grades = with_functions(grades, explanations.in_functions)
-    grades = unexplained(truth, grades, causes)
+    grades = with_returned(truth, unexplained(truth, grades, causes), causes)
     by_number = {g.hand.number: g for g in grades}
     again = [by_number[pair.number] for pair in later]
     shown = _shown([by_number[pair.number] for pair in main], again)

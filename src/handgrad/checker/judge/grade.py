@@ -261,8 +261,9 @@ def _reads_after_loss(pair: Pair, other: _State, lost_at: int | None) -> bool:
         binds = [b for b in binds if b.statement.place != other.line.alias.place]
 
     def names(bind: Bind) -> set[str]:
-        """Return what the gradient is called where the statement stands."""
-        return {other.pair.name, *(b.name for b in named if b.call is bind.call)}
+        """Return what the gradient is called where the statement stands; of a list, its name."""
+        known = {other.pair.name, *(b.name for b in named if b.call is bind.call)}
+        return {name.partition("[")[0] for name in known}
 
     return any(
         re.search(rf"\b{re.escape(name)}\b", b.statement.text) for b in binds for name in names(b)

@@ -50,7 +50,7 @@ def flows_of(
 
 
 def without_blanks(
-    definitions: Sequence[Definition], flows: Mapping[int, Flow]
+    definitions: Sequence[Definition], flows: Mapping[int, Flow], trace: Trace
 ) -> list[Definition]:
     """Leave out zeros that another definition of the name replaced before anything read them."""
     read = {n for flow in flows.values() for n in flow.reads}
@@ -58,8 +58,13 @@ def without_blanks(
     return [
         d
         for d in definitions
-        if last[_place(d)] == d.number or d.number in read or d.final().value.any()
+        if last[_place(d)] == d.number or d.number in read or _has_values(d, trace)
     ]
+
+
+def _has_values(definition: Definition, trace: Trace) -> bool:
+    final = definition.final()
+    return bool(trace.at(final.value, final.index).detach().any())
 
 
 def discarded(

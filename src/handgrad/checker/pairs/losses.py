@@ -24,8 +24,10 @@ from handgrad.checker.pairs.flows import (
 from handgrad.checker.pairs.hands import Definition, HandGradient
 from handgrad.checker.pairs.naming import Naming
 from handgrad.checker.pairs.pairing import Pairing, paired
+from handgrad.checker.pairs.parts import with_wholes
 from handgrad.checker.pairs.shares import with_shares
 from handgrad.checker.pairs.tries import worth_trying
+from handgrad.checker.pairs.updates import decayed_state
 from handgrad.checker.pairs.verdict import right_lines, verdict_on
 from handgrad.checker.passes.find import LOSSES, merged
 from handgrad.checker.passes.forward import ForwardPass
@@ -81,13 +83,20 @@ class _Losses:
     def of(self, definitions: Sequence[Definition]) -> list[HandGradient]:
         """Return each definition with its pass."""
         flows = flows_of(definitions, self.trace, self.passes, self.naming)
+        for definition in definitions:
+            if (
+                decayed_state(self.trace, definition.binds[0]) is not None
+            ):  # what it reads of itself is old
+                same = {d.number for d in definitions if d.name == definition.name}
+                flows[definition.number].reads.difference_update(same)
         start = min(p.end for p in self.passes)
         # before the loss, zeros are a gradient only if something is added to them
         known = [d for d in definitions if d.final().index > start or any(astuple(flows[d.number]))]
         lost = discarded(known, self.trace, flows)
         self.lost.update(d.number for loop in lost for d in loop)
-        found = groups(without_blanks(known, flows), flows, lost)
-        return [hand for group in found for hand in self._follows(group, flows)]
+        found = groups(without_blanks(known, flows, self.trace), flows, lost)
+        followed = with_wholes([self._follows(g, flows) for g in found], flows, self._hands)
+        return [hand for group in followed for hand in group]
 
     def _follows(
         self, group: Sequence[Definition], flows: Mapping[int, Flow]
@@ -244,8 +253,14 @@ class _Losses:
         events, hands = forward.trace.events, []
         for definition in group:
             seen = [b for b in definition.binds if type(events[b.index]) is not Elsewhere]
-            if seen:
-                hands.append(self.naming.hand(replace(definition, binds=seen), forward))
+            if not seen:
+                continue
+            hand = self.naming.hand(replace(definition, binds=seen), forward)
+            state = decayed_state(self.trace, hand.binds[0])
+            if state is None:
+                hands.append(hand)
+            elif not state.any():  # a velocity is the gradient, or a fraction, in the first step
+                hands.append(replace(hand, claim="update" if hand.candidates else hand.claim))
         return hands
 
 

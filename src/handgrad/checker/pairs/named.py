@@ -13,11 +13,15 @@ def definitions(trace: Trace, names: set[str]) -> list[list[Bind]]:
     current: dict[str, list[Bind]] = {}
     found: list[list[Bind]] = []
     lent: dict[str, Bind] = {}
+    gradients: set[int] = set()
     for event in trace.events:
         if type(event) is Barrier:
             current.clear()
         if type(event) is not Bind or event.name not in names:
             continue
+        if event.kind == "param" and id(event.value) not in gradients and _sets_element(event):
+            event.kind = "assign"  # dhs[T] = hs[T]: only now is it known that hs[T] is no gradient
+        gradients.add(id(event.value))
         keyed = event.kind == "param" and KEYED.fullmatch(event.name) is not None
         if event.kind == "param":
             lent[event.name] = event
@@ -35,6 +39,12 @@ def definitions(trace: Trace, names: set[str]) -> list[list[Bind]]:
             found.append(current[event.name])
         current[event.name].append(event)
     return found
+
+
+def _sets_element(bind: Bind) -> bool:
+    """Tell whether the statement sets one element of a list or dictionary."""
+    name = bind.name.partition("[")[0]
+    return any(t.keyed and t.name == name and t.kind == "assign" for t in bind.statement.targets)
 
 
 def _is_view(bind: Bind, before: Bind) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 from torch import Tensor
@@ -15,11 +16,11 @@ from handgrad.checker.pairs.named import (
     owner_of,
     rebound_node,
 )
-from handgrad.checker.pairs.updates import keeps_state
+from handgrad.checker.pairs.updates import decayed_state, keeps_state
 from handgrad.checker.passes.forward import ForwardPass
 from handgrad.checker.record.call import Call
 from handgrad.checker.record.gradient_names import KEYED, LIKELY, hand_names
-from handgrad.checker.record.trace import Bind, Op, Trace, key_of
+from handgrad.checker.record.trace import Bind, Op, Step, Trace, key_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,15 +88,26 @@ class Naming:
     def _split(self, binds: Sequence[Bind]) -> list[list[Bind]]:
         """Split a definition where a tensor is known to be a whole gradient.
 
-        `d = layer.backward(d)` computes another one from it, under the same name.
+        `d = layer.backward(d)` computes another one from it, under the same name. So does a
+        velocity in each step, which starts with `d *= 0.9`.
         """
         parts = [[binds[0]]]
         for before, bind in pairwise(binds):
             whole = self.leads.of(before) is not None
-            if whole and not bind.alias and key_of(bind.value) != key_of(before.value):
+            new = whole and not bind.alias and key_of(bind.value) != key_of(before.value)
+            decays = bind.kind == "update" and self._step(before) != self._step(bind)
+            if new or (decays and decayed_state(self.trace, bind) is not None):
                 parts.append([])
             parts[-1].append(bind)
         return parts
+
+    def _step(self, bind: Bind) -> int | None:
+        """Return which step of a training loop the statement ran in: the index of its end."""
+        return next((s.index for s in self._steps if s.begin <= bind.index <= s.index), None)
+
+    @cached_property
+    def _steps(self) -> Sequence[Step]:
+        return self.trace.of(Step)
 
     def hand(self, definition: Definition, forward: ForwardPass) -> HandGradient:
         """Return the definition as a gradient of that pass, with the nodes that it may be of.

@@ -93,7 +93,10 @@ class Names:
                 if bind.name not in assigned:
                     self.bind(bind.name, "update", bind.value, statement, scope, True, call)
         self.written.clear()
+        grows = any(target.grows for target in statement.targets)
         for name, kind, value in named:
+            if grows and (self.has(value) or value.dim() == 0):
+                continue  # a list of losses, or of what has a name already
             self.bind(name, kind, value, statement, scope, call=call)
 
     def bind(
@@ -149,6 +152,8 @@ def named_in(target: Target, value: Any) -> list[tuple[str, Kind, Tensor]]:
     name, kind = target.name, target.kind
     if target.keyed:
         return _element(name, kind, tensor_of(value[0]), value[1])
+    if target.grows:
+        return _elements(name, value) if isinstance(value, list | dict) else []
     if target.owned:
         value = tensor_of(getattr(value, "grad", None))
     if isinstance(value, Tensor):

@@ -19,6 +19,8 @@ Right:
     dW2 = h.T @ dlogits
 """
 
+import re
+
 from handgrad.checker.explain.causes.alias import cloned
 from handgrad.checker.explain.search.changed import Changed, changed
 from handgrad.checker.explain.search.finding import Finding
@@ -82,8 +84,8 @@ def _with_d(suspect: Suspect, writer: Bind, name: str, gradient: str) -> str | N
     hand = next((h for h in suspect.backward.hands.values() if h.name == gradient), suspect.hand)
     trace, node = suspect.forward.trace, hand.node
     text = writer.statement.text
-    written = next((w for w in (name, f"{name}.data") if text.startswith(f"{w} ")), None)
-    if writer.alias or node is None or written is None or "+=" not in text:
+    written = re.match(rf"{re.escape(name)}(\.data)?(?=\s*\+=)", text)
+    if writer.alias or node is None or written is None:
         return None
     before = trace.at(writer.value, suspect.forward.end + 1)
     lost = (trace.at(writer.value, writer.index) - before).detach()
@@ -92,7 +94,7 @@ def _with_d(suspect: Suspect, writer: Bind, name: str, gradient: str) -> str | N
         return None
     truth, noise = suspect.forward.truth[node.index], suspect.forward.noise[node.index]
     verdict, _ = judge(value + lost, None, truth, noise)
-    return gradient + text.removeprefix(written) if verdict != "wrong" else None
+    return gradient + text[written.end() :] if verdict != "wrong" else None
 
 
 def _second(suspect: Suspect, found: Changed, writer: Bind) -> Bind | None:
