@@ -1,4 +1,4 @@
-"""A function rewritten from a public bug report: wrong, with the reasons that are right, or right."""
+"""A function rewritten from a public bug report: wrong, with its reasons, or right."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple

@@ -69,7 +69,7 @@ def outer_right(dout, k, v):
 
 
 def outer_square(dout, k, v):
-    dk, dv = outer_right(dout, k, v)
+    _, dv = outer_right(dout, k, v)
     n = min(k.shape[1], v.shape[1])
     return torch.einsum("nkv,nv->nk", dout[:, :, :n], v[:, :n]), dv
 
@@ -103,10 +103,10 @@ def scaled_last_block(dout, x, w):
 
 
 def scaled_flat(dout, x, w):
-    flat = dout.untyped_storage()
-    read = torch.empty(0, dtype=dout.dtype).set_(flat, dout.storage_offset(), (flat.nbytes() // dout.element_size() - dout.storage_offset(),))
-    n = dout.numel()
-    read = read[:n].reshape(dout.shape) if len(read) >= n else dout
+    storage, start = dout.untyped_storage(), dout.storage_offset()
+    read = torch.empty(0, dtype=dout.dtype)
+    read = read.set_(storage, start, (storage.nbytes() // dout.element_size() - start,))
+    read = read[: dout.numel()].reshape(dout.shape) if len(read) >= dout.numel() else dout
     return read * w, (dout * x).sum(0)
 
 
@@ -285,7 +285,7 @@ CASES = {
     "rows dtype": pair(rows, {"t": "V C", "i": "N < V"}, rows_right, rows_dtype, "HG181"),
     "gather": pair(picked, {"x": "B C", "i": "B K < C"}, picked_right, picked_wrong, "HG187"),
     "amax": pair(top, ONE, top_right, top_wrong, "HG184"),
-    "roll": pair(lambda x: x.roll(1, 1), ONE, roll_right, roll_wrong, "HG190"),
+    "roll": pair(lambda x: x.roll(1, 1), ONE, roll_right, roll_wrong, "HG191"),
     "outer": pair(outer, {"k": "N K", "v": "N V"}, outer_right, outer_square, "HG185"),
     "weight none": pair(scaled, WEIGHT, scaled_right, scaled_none, "HG159"),
     "weight mean": pair(scaled, WEIGHT, scaled_right, scaled_squeeze, "HG162", "HG172"),

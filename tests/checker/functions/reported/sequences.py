@@ -124,7 +124,7 @@ def gru_right(dout, x, h, wz, wn):
 
 
 def gru_wrong(dout, x, h, wz, wn):
-    z, n, dn = _gru(dout, x, h, wz, wn)
+    z, _, dn = _gru(dout, x, h, wz, wn)
     dz = dout * h * z * (1 - z)
     return dz @ wz.T + dn @ wn.T, dout * z, x.T @ dz, x.T @ dn
 
@@ -226,7 +226,7 @@ CASES = {
     "attention centre": pair(
         attend, QKV, attend_right, attend_uncentred, "HG152", "HG186", **CROSS),
     "attention key": pair(attend, QKV, attend_right, attend_key, "HG162", **CROSS),
-    "causal": pair(causal, SELF, causal_right, causal_lost, "HG188", "HG190", **SIZES),
+    "causal": pair(causal, SELF, causal_right, causal_lost, "HG192", **SIZES),
     "capped": pair(capped, QKV, capped_right, capped_wrong, "HG188", **CROSS),
     "rotary sign": pair(rotate, ROTARY, rotate_right, rotate_sign, "HG189", wrt=("x",)),
     "rotary half": pair(rotate, ROTARY, rotate_right, rotate_lost, "HG186", wrt=("x",)),
@@ -235,9 +235,9 @@ CASES = {
     "lstm": pair(lstm, LSTM, lstm_right, lstm_wrong, "HG188"),
     "residual lost": pair(block, {"x": "B C", "w": "C C"}, block_right, block_lost, "HG186"),
     "residual relu": pair(block, {"x": "B C", "w": "C C"}, block_right, block_unmasked, "HG188"),
-    "cumsum": pair(lambda x: x.cumsum(1), {"x": "B C"}, scan_right, scan_wrong, "HG190"),
+    "cumsum": pair(lambda x: x.cumsum(1), {"x": "B C"}, scan_right, scan_wrong, "HG191"),
     "decay": pair(
-        decay, {"x": "B T C", "a": "C"}, decay_right, decay_wrong, "HG186", "HG190", **SHORT),
+        decay, {"x": "B T C", "a": "C"}, decay_right, decay_wrong, "HG186", **SHORT),
     "grouped heads": pair(grouped, {"q": "B 2*H", "k": "B H"}, grouped_right, grouped_wrong,
                           "HG187"),
 }  # fmt: skip
