@@ -14,6 +14,9 @@ GATES = {
 }
 
 
+MUL_SAME = {"x": "B C", "y": "B C"}
+
+
 class Norm(Function):
     @staticmethod
     def forward(ctx, x, weight, bias):
@@ -55,6 +58,22 @@ class Gated(Function):
         return dx, x.T @ da, x.T @ db
 
 
+class Logistic(Function):
+    @staticmethod
+    def forward(ctx, x, y):
+        s = torch.sigmoid(x)
+        ctx.save_for_backward(s, y)
+        return s * y
+
+    @staticmethod
+    def backward(ctx, dout):
+        s, y = ctx.saved_tensors
+        dy = dout * s
+        ds = dout * y * s
+        dx = ds * s * (1 - s)
+        return dx, dy
+
+
 def gated(x, gate, up):
     return F.silu(x @ gate) * (x @ up)
 
@@ -73,10 +92,10 @@ GATED_SAYS = """\
     x f64[3,5]  gate f64[5,7]  up f64[5,7]
     Off by up to 13.3 at [1, 3]: got -30.56, expected -17.25; every element; over a million times
     what rounding explains.
-    s is used where the local derivative belongs: s * (1 - s), the derivative in `s =
-    torch.sigmoid(a)`. [HG109]
+    The derivative of `sigmoid in silu` is wrong: the factor 1 - s is missing. [HG188]
     line {} of backward: da = dh * s + dh * a * s
-    try: da = dh * s + dh * a * (s * (1 - s))"""
+    s is used where the local derivative belongs: s * (1 - s), the derivative in `s =
+    torch.sigmoid(a)`. [HG109]"""
 
 
 def line_of(text: str) -> int:
@@ -98,12 +117,19 @@ def test_the_line_of_a_gradient_with_a_known_cause():
     assert report.to_json()["failures"][0]["lines"][0]["fix"] == line.fix
 
 
-def test_the_line_names_the_cause_where_no_other_is_known():
+def test_one_line_of_several_gradients():
     line = line_of("da = dh * s + dh * a * s")
     inputs = {"x": "B I", "gate": "I H", "up": "I H"}
     report = check_function(Gated.apply, gated, inputs, **GATES)
-    assert [f.code for f in report.failures] == ["HG109"]
     assert without_figures(str(report)) == without_figures(GATED_SAYS.format(line))
+
+
+def test_the_line_names_the_cause_where_no_other_is_known():
+    report = check_function(Logistic.apply, lambda x, y: x.sigmoid() * y, MUL_SAME, **QUICK)
+    (failure,) = report.failures
+    assert failure.quantities == ("gradient of x",)
+    assert [line.statement for line in failure.lines] == ["ds = dout * y * s"]
+    assert (failure.code, failure.message) == (failure.lines[0].code, failure.lines[0].message)
 
 
 def test_a_function_that_applies_another_is_read_too():

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from handgrad.checker.functions.body import lines_to_blame
 from handgrad.checker.functions.causes import FUNCTION_CAUSES, FunctionCause
 from handgrad.checker.functions.causes.evidence import FunctionEvidence, FunctionFinding
 from handgrad.checker.functions.inputs.values import as_text
@@ -71,7 +70,11 @@ def diagnose(bench: Bench, explored: Explored, rerun: Rerun) -> list[Failure]:
 def _with_lines(diagnoses: Sequence[Diagnosis], failures: Sequence[Failure]) -> list[Failure]:
     """Return the failures with the lines of backward that are to blame for wrong gradients."""
     plain = [d.evidence for d in diagnoses if _is_plain(d.evidence)]
-    lines = lines_to_blame(plain[0].bench, plain[0].truth) if plain else {}
+    if not plain:
+        return list(failures)
+    from handgrad.checker.functions.body import lines_to_blame  # the whole checker: 0.4 s
+
+    lines = lines_to_blame(plain[0].bench, plain[0].truth)
     lines_of = {_label(e): lines.get(e.quantity, ()) for e in plain}
     named = [
         _with_cause_of_line(failure, tuple(dict.fromkeys(

@@ -14,6 +14,7 @@ from checker.functions.wrong import (
     numbers,
     operations,
     precision,
+    ranges,
     relations,
     second,
     sizes,
@@ -23,8 +24,8 @@ from checker.functions.wrong import (
 from checker.functions.wrong.case import Case
 
 _FAMILIES = (
-    contract, graph, kinks, layouts, numbers, operations, precision, relations, second, sizes,
-    state, upstream,
+    contract, graph, kinks, layouts, numbers, operations, precision, ranges, relations, second,
+    sizes, state, upstream,
 )  # fmt: skip
 
 

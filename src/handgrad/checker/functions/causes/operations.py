@@ -13,6 +13,7 @@ from handgrad.checker.functions.causes.paths import (
     DERIVATIVES,
     MOVES,
     OF_OUTPUT,
+    PARTS,
     Edit,
     Operation,
     Paths,
@@ -20,6 +21,8 @@ from handgrad.checker.functions.causes.paths import (
 
 MOST = 120
 """Operations of longer references are not examined one by one."""
+LEAST = 4
+"""A factor is determined by so many elements."""
 LARGEST = 2**14
 """Nor where the gradient has more elements."""
 
@@ -32,7 +35,7 @@ class Explanation(NamedTuple):
     factor: float = 0.0
 
 
-@cause("HG186", "contribution lost", turn=Turn.GENERAL)
+@cause("HG186", "contribution lost", turn=Turn.OPERATION)
 def contribution_lost(e: FunctionEvidence) -> FunctionFinding | None:
     """The gradient lacks the contribution through one operation.
 
@@ -58,7 +61,7 @@ def contribution_lost(e: FunctionEvidence) -> FunctionFinding | None:
     )
 
 
-@cause("HG189", "contribution with a wrong factor", turn=Turn.GENERAL)
+@cause("HG189", "contribution with a wrong factor", turn=Turn.OPERATION)
 def contribution_scaled(e: FunctionEvidence) -> FunctionFinding | None:
     """One of several contributions to the gradient has the wrong sign or a wrong factor.
 
@@ -89,7 +92,7 @@ def contribution_scaled(e: FunctionEvidence) -> FunctionFinding | None:
     )
 
 
-@cause("HG188", "derivative left out", turn=Turn.GENERAL)
+@cause("HG188", "derivative left out", turn=Turn.OPERATION)
 def derivative_left_out(e: FunctionEvidence) -> FunctionFinding | None:
     """The chain rule skips one operation, or takes its derivative at another point.
 
@@ -110,9 +113,16 @@ def derivative_left_out(e: FunctionEvidence) -> FunctionFinding | None:
             ("at_input", operation.positions if operation.name in OF_OUTPUT else ()),
         ):
             for position in positions:
-                edit = Edit(operation.number, position, how)  # type: ignore[arg-type]
+                edit = Edit(operation.numbers, position, how)  # type: ignore[arg-type]
                 if _fits(e, edit):
                     return _of_derivative(operation, edit)
+        for part in PARTS.get(operation.name, {}) if operation.same_shape else {}:
+            if _fits(e, Edit(operation.numbers, operation.same_shape[0], "part", part)):
+                known = DERIVATIVES.get(operation.name)
+                return FunctionFinding(
+                    f"The derivative of `{operation.text}` is wrong: {part}.",
+                    f"Multiply by {known}." if known else "Correct this derivative.",
+                )
     return None
 
 
@@ -130,12 +140,12 @@ def assigned(e: FunctionEvidence) -> FunctionFinding | None:
     Right
         dtable.index_add_(0, index, dout)
     """
-    if not _is_examined(e):
+    if not examined(e):
         return None
     for operation in _operations(e):
         for which in ("last", "first") if operation.name in MOVES else ():
             for position in operation.positions[:1]:
-                if _fits(e, Edit(operation.number, position, f"assign_{which}")):  # type: ignore[arg-type]
+                if _fits(e, Edit(operation.numbers, position, f"assign_{which}")):  # type: ignore[arg-type]
                     return FunctionFinding(
                         f"Where `{operation.text}` reads an element several times, only the "
                         f"{which} gradient is kept: it is assigned where it must be accumulated.",
@@ -196,18 +206,25 @@ def _of_derivative(operation: Operation, edit: Edit) -> FunctionFinding:
 
 
 def _contribution(e: FunctionEvidence) -> Explanation | None:
-    """Return the operand whose contribution, times a factor other than 1, gives the gradient."""
+    """Return the operand whose contribution, times a factor other than 1, gives the gradient.
+
+    A lost contribution explains more than a factor: of x * x, the negative of one half is lost too.
+    """
+    scaled = None
     for operation in _operations(e):
         for position in (*operation.positions, *[None] * (len(operation.positions) > 1)):
-            edit = Edit(operation.number, position, "cut")
+            edit = Edit(operation.numbers, position, "cut")
             factor = _factor(e, edit)
-            if factor is None:
+            if factor is None or (factor and scaled):
                 continue
             other = e.at(replace(e.sample, draw=e.sample.draw + 1))
             again = factor if other is None else _factor(other, edit)
-            if again is not None and abs(again - factor) <= 1e-3 * max(1.0, abs(factor)):
-                return Explanation(operation, edit, factor)
-    return None
+            if again is None or abs(again - factor) > 1e-3 * max(1.0, abs(factor)):
+                continue
+            if factor == 0:
+                return Explanation(operation, edit)
+            scaled = Explanation(operation, edit, factor)
+    return scaled
 
 
 def _factor(e: FunctionEvidence, edit: Edit) -> float | None:
@@ -219,7 +236,7 @@ def _factor(e: FunctionEvidence, edit: Edit) -> float | None:
         return 0.0
     part = e.right - rest
     square = float((part * part).sum())
-    if not square or not bool((rest.abs() > 1e-9 * rest.abs().max()).any()) or part.numel() < 3:
+    if not square or not bool(rest.any()) or int((part != 0).sum()) < LEAST:
         return None
     factor = float(((e.hand.to(part) - rest) * part).sum()) / square
     return factor if factor and e.explains(rest + factor * part) else None
@@ -227,7 +244,7 @@ def _factor(e: FunctionEvidence, edit: Edit) -> float | None:
 
 def _operations(e: FunctionEvidence) -> Iterator[Operation]:
     """Yield the operations of the reference that carry a gradient, views last."""
-    if not _is_examined(e):
+    if not examined(e):
         return
     paths = Paths()
     if e.with_changes(mode=paths) is None or len(paths.operations) > MOST:
@@ -249,7 +266,8 @@ VIEWS = {
 }  # fmt: skip
 
 
-def _is_examined(e: FunctionEvidence) -> bool:
+def examined(e: FunctionEvidence) -> bool:
+    """Return whether the operations of the reference are tried one by one."""
     return (
         e.comparable
         and e.kind == "wrong"

@@ -7,6 +7,7 @@ attention) run in elementary steps.
 
 import ast
 import linecache
+import math
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -18,13 +19,14 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from handgrad.checker.functions.causes.steps import STEPS
 from handgrad.checker.functions.inputs.values import is_floating
+from handgrad.checker.functions.runs.steps import STEPS
+from handgrad.checker.write import decompose
 
-How = Literal["cut", "identity", "at_output", "at_input", "assign_last", "assign_first"]
+How = Literal["cut", "identity", "at_output", "at_input", "part", "assign_last", "assign_first"]
 """What an operation passes on to one operand: nothing; its upstream gradient unchanged; its
-derivative at the output, or (written in terms of the output) at the input; the last or the first
-of the gradients that meet in one element, instead of their sum."""
+derivative at the output, or (written in terms of the output) at the input; part of its derivative;
+the last or the first of the gradients that meet in one element, instead of their sum."""
 OF_OUTPUT: dict[str, Callable[[Tensor], Tensor]] = {
     "tanh": lambda y: 1 - y * y,
     "sigmoid": lambda y: y * (1 - y),
@@ -33,6 +35,31 @@ OF_OUTPUT: dict[str, Callable[[Tensor], Tensor]] = {
     "rsqrt": lambda y: -0.5 * y**3,
 }
 """Derivatives written in terms of the output."""
+Part = Callable[[Tensor, Tensor], Tensor]
+PARTS: dict[str, dict[str, Part]] = {
+    "sigmoid": {
+        "the factor 1 - s is missing": lambda x, y: y,
+        "the factor s is missing": lambda x, y: 1 - y,
+        "it has s * (1 + s) for s * (1 - s)": lambda x, y: y * (1 + y),
+    },
+    "tanh": {
+        "t is not squared": lambda x, y: 1 - y,
+        "it has 1 + t**2 for 1 - t**2": lambda x, y: 1 + y * y,
+        "it has t**2 for 1 - t**2": lambda x, y: y * y,
+    },
+    "softplus": {"it is that of tanh": lambda x, y: x.tanh()},
+    "relu": {"the output takes the place of the mask": lambda x, y: y},
+    "sqrt": {"the root is not in the denominator": lambda x, y: 0.5 * y},
+    "rsqrt": {"the power is 1 instead of 3": lambda x, y: -0.5 * y},
+    "log": {"the input is not in the denominator": lambda x, y: x},
+    "reciprocal": {"the output is not squared": lambda x, y: -y},
+    "gelu": {"only the distribution, without the density": lambda x, y: y / x},
+    "erf": {"the argument is not squared": lambda x, y: 2 / math.pi**0.5 * (-x).exp()},
+    "sin": {"it is the function itself": lambda x, y: y},
+    "cos": {"it is the function itself": lambda x, y: y},
+    "elu": {"1 is missing below 0": lambda x, y: torch.where(x > 0, torch.ones_like(y), y)},
+}
+"""Frequent slips in a derivative, of the input x and the output y."""
 DERIVATIVES = {
     "tanh": "1 - tanh(x)**2", "sigmoid": "s * (1 - s) with s = sigmoid(x)", "exp": "exp(x)",
     "log": "1 / x", "sqrt": "0.5 / sqrt(x)", "rsqrt": "-0.5 * rsqrt(x)**3", "sin": "cos(x)",
@@ -43,24 +70,29 @@ DERIVATIVES = {
 MOVES = {"__getitem__", "embedding", "gather", "index_select", "take", "take_along_dim", "expand",
          "expand_as", "repeat", "repeat_interleave", "broadcast_to"}  # fmt: skip
 """Operations that read one element several times."""
-_HERE = os.path.dirname(__file__)
+_HERE = os.path.dirname(os.path.dirname(__file__))
+_WRITE = os.path.dirname(decompose.__file__)
 _TORCH = os.path.dirname(torch.__file__)
 
 
 @dataclass(frozen=True)
 class Edit:
-    """One operand (`position`, None: all) of one operation, and what it gets."""
+    """One operand (`position`, None: all) of one operation, and what it gets.
 
-    number: int
+    `numbers` are those of its calls: an operation in a loop is edited in all of them.
+    """
+
+    numbers: frozenset[int]
     position: int | None
     how: How
+    part: str = ""
 
 
 @dataclass(frozen=True)
 class Operation:
     """One operation: its name, its text in the source, and its operands that carry a gradient."""
 
-    number: int
+    numbers: frozenset[int]
     name: str
     text: str
     """`torch.tanh(s / cap)`, or the name."""
@@ -77,9 +109,14 @@ class Paths(TorchFunctionMode):
     def __init__(self, edit: Edit | None = None) -> None:
         super().__init__()
         self.edit = edit
-        self.operations: list[Operation] = []
+        self.found: dict[object, Operation] = {}
         self._count = 0
         self._inside = ""
+
+    @property
+    def operations(self) -> list[Operation]:
+        """The operations that carry a gradient, each once."""
+        return list(self.found.values())
 
     def __torch_function__(
         self,
@@ -90,21 +127,20 @@ class Paths(TorchFunctionMode):
     ) -> Any:
         name, kwargs = getattr(func, "__name__", ""), dict(kwargs or {})
         if name in STEPS and not self._inside:
-            before = self._count, len(self.operations)
+            before = self._count, dict(self.found)
             self._inside = name
             try:
                 with self:
                     return STEPS[name](*args, **kwargs)
             except (RuntimeError, TypeError, NotImplementedError):
-                self._count = before[0]
-                del self.operations[before[1] :]
+                self._count, self.found = before
             finally:
                 self._inside = ""
         flat = _flat(args)
         if (name.endswith("_") and not name.endswith("__")) or not any(map(is_floating, flat)):
             return func(*args, **kwargs)
         number, self._count = self._count, self._count + 1
-        if self.edit is not None and self.edit.number == number:
+        if self.edit is not None and number in self.edit.numbers:
             return _edited(func, args, kwargs, self.edit)
         result = func(*args, **kwargs)
         if self.edit is None and isinstance(result, Tensor) and result.requires_grad:
@@ -113,9 +149,12 @@ class Paths(TorchFunctionMode):
 
     def _record(self, number: int, name: str, flat: list[Any], result: Tensor) -> None:
         carrying = [i for i, v in enumerate(flat) if isinstance(v, Tensor) and v.requires_grad]
-        text, operands = (f"{name} in {self._inside}", ()) if self._inside else _source(name)
+        place, text, operands = source_of(name, self._inside)
         same = tuple(i for i in carrying if flat[i].shape == result.shape)
-        self.operations.append(Operation(number, name, text, operands, tuple(carrying), same))
+        key = (place, name, tuple(carrying), same)
+        known = self.found.get(key)
+        numbers = frozenset({number}) | (known.numbers if known else frozenset())
+        self.found[key] = Operation(numbers, name, text, operands, tuple(carrying), same)
 
 
 def _flat(args: Sequence[Any]) -> list[Any]:
@@ -149,6 +188,9 @@ def _edited(func: Any, args: Sequence[Any], kwargs: dict[str, Any], edit: Edit) 
         case "at_output":
             moved = func(*_with(args, edit.position, rest.detach() + operand - operand.detach()))
             return rest + moved - moved.detach()
+        case "part":
+            local = PARTS[name][edit.part](operand, result).detach()
+            return rest + local * (operand - operand.detach())
         case "at_input":
             return rest + OF_OUTPUT[name](operand).detach() * (operand - operand.detach())
         case _:
@@ -176,24 +218,29 @@ class Assigned(torch.autograd.Function):
         return gradient.view(ctx.shape), None, None, None
 
 
-def _source(name: str) -> tuple[str, tuple[str, ...]]:
-    """Return the text of the running expression of the reference, and that of its operands."""
+def source_of(name: str, inside: str) -> tuple[object, str, tuple[str, ...]]:
+    """Return where the reference calls an operation, its text, and that of its operands."""
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_code.co_filename.startswith((_HERE, _TORCH)):
+    place: tuple[object, ...] = ()
+    while frame is not None and frame.f_code.co_filename.startswith((_HERE, _WRITE, _TORCH)):
+        if frame.f_code.co_filename != __file__:
+            place = (*place, frame.f_code, frame.f_lasti)
         frame = frame.f_back
     if frame is None:
-        return name, ()
-    positions = list(frame.f_code.co_positions())[frame.f_lasti // 2]
-    line, last, start, end = positions
+        return place, name, ()
+    place = (*place, frame.f_code, frame.f_lasti)
+    if inside:
+        return place, f"{name} in {inside}", ()
+    line, last, start, end = list(frame.f_code.co_positions())[frame.f_lasti // 2]
     if line is None or start is None or end is None or line != last:
-        return name, ()
+        return place, name, ()
     source = linecache.getline(frame.f_code.co_filename, line)
     text = source.encode()[start:end].decode(errors="replace")
     try:
         tree = ast.parse(text, mode="eval").body
     except SyntaxError:
-        return name, ()
-    return text, tuple(map(ast.unparse, _operands(tree)))
+        return place, name, ()
+    return place, text, tuple(map(ast.unparse, _operands(tree)))
 
 
 def _operands(tree: ast.expr) -> list[ast.expr]:

@@ -1,12 +1,15 @@
 """torch functions that do several things at once, in elementary steps of the same value."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from handgrad.checker.write.decompose import DECOMPOSED
 
@@ -54,7 +57,8 @@ def silu(input: Tensor, inplace: bool = False) -> Tensor:
 
 def mish(input: Tensor, inplace: bool = False) -> Tensor:
     """Return x tanh(softplus(x))."""
-    return input * torch.log1p(input.exp()).tanh()
+    soft: Tensor = F.softplus(input)
+    return input * soft.tanh()
 
 
 def glu(input: Tensor, dim: int = -1) -> Tensor:
@@ -89,6 +93,38 @@ def norm(input: Tensor, p: Any = 2, dim: Any = None, keepdim: bool = False, **_:
     return (input * input).sum(dim, keepdim=keepdim).sqrt()
 
 
+def cross_entropy(
+    input: Tensor, target: Tensor, *args: Any, label_smoothing: float = 0.0, **given: Any
+) -> Tensor:
+    """Return the loss of (N, V) logits. Raises NotImplementedError for weights with smoothing."""
+    if not label_smoothing:
+        result: Tensor = DECOMPOSED["cross_entropy"].run(_keep, input, target, *args, **given)
+        return result
+    if args or given.get("weight") is not None or given.get("ignore_index", -100) != -100:
+        raise NotImplementedError
+    if target.is_floating_point() or bool((target < 0).any()):
+        raise NotImplementedError
+    logprobs = input - input.logsumexp(-1, keepdim=True)
+    even = -logprobs.mean(-1)
+    picked = -logprobs.gather(-1, target[..., None])[..., 0]
+    loss = (1 - label_smoothing) * picked + label_smoothing * even
+    kind = given.get("reduction", "mean")
+    return loss if kind == "none" else loss.mean() if kind == "mean" else loss.sum()
+
+
+def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
+    """Return the product of two vectors over the product of their lengths."""
+    first = (x1 * x1).sum(dim).sqrt().clamp_min(eps)
+    second = (x2 * x2).sum(dim).sqrt().clamp_min(eps)
+    return (x1 * x2).sum(dim) / (first * second)
+
+
+def log_sigmoid(input: Tensor) -> Tensor:
+    """Return the logarithm of the sigmoid."""
+    soft: Tensor = F.softplus(-input)
+    return -soft
+
+
 STEPS: dict[str, Callable[..., Any]] = {
     **{name: partial(steps.run, _keep) for name, steps in DECOMPOSED.items()},
     "scaled_dot_product_attention": attention,
@@ -98,7 +134,27 @@ STEPS: dict[str, Callable[..., Any]] = {
     "glu": glu,
     "linear": linear,
     "mse_loss": mse_loss,
+    "cross_entropy": cross_entropy,
+    "cosine_similarity": cosine_similarity,
+    "logsigmoid": log_sigmoid,
     "std": std,
     "norm": norm,
 }
 """By the name of the torch function."""
+
+
+class Stepwise(TorchFunctionMode):
+    """While active, these functions run in steps where they can."""
+
+    def __torch_function__(
+        self,
+        func: Any,
+        types: Sequence[type],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        steps = STEPS.get(getattr(func, "__name__", ""))
+        if steps is not None:
+            with suppress(RuntimeError, TypeError, NotImplementedError):
+                return steps(*args, **(kwargs or {}))
+        return func(*args, **(kwargs or {}))
