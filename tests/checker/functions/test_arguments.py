@@ -73,7 +73,10 @@ def test_keywords_are_passed_by_name():
     kwargs = {"weight": "C", "eps": 1e-3, "reduction": "mean"}
     report = check_function(mine, reference, {"x": "B C"}, kwargs=kwargs, **QUICK)
     assert report.ok, str(report)
-    doubled = lambda x, weight, eps, reduction: F.layer_norm(x, x.shape[-1:], weight, None, 2 * eps)
+
+    def doubled(x, weight, eps, reduction):
+        return F.layer_norm(x, x.shape[-1:], weight, None, 2 * eps)
+
     assert not check_function(doubled, reference, {"x": "B C"}, kwargs=kwargs, **QUICK).ok
 
 
