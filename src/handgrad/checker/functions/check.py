@@ -10,6 +10,7 @@ import torch
 from handgrad.checker.functions.diagnose import Rerun, diagnose
 from handgrad.checker.functions.inputs.arguments import arranged, name_of
 from handgrad.checker.functions.inputs.isolation import isolated
+from handgrad.checker.functions.numeric import check_alone
 from handgrad.checker.functions.report.records import Failure
 from handgrad.checker.functions.report.report import FunctionReport
 from handgrad.checker.functions.runs.bench import Bench
@@ -23,7 +24,7 @@ from handgrad.text import listed
 
 def check_function(
     function: Callable[..., Any],
-    reference: Callable[..., Any],
+    reference: Callable[..., Any] | None,
     inputs: Any,
     *,
     kwargs: Mapping[str, Any] | None = None,
@@ -59,6 +60,9 @@ def check_function(
     the function refuses with a clear error is noted and does not fail. `sample` runs one sample,
     copied from a failure. `forward_only` compares the outputs and no gradient.
 
+    If `reference` is None, the gradients are compared with numeric derivatives of the function's
+    own forward, in float64.
+
     There is no tolerance: R is the distance from float64 in units of what rounding explains.
 
     Raises CheckError if there is nothing to compare.
@@ -83,7 +87,7 @@ def check_function(
 
 def run_check(
     function: Callable[..., Any],
-    reference: Callable[..., Any],
+    reference: Callable[..., Any] | None,
     inputs: Any,
     *,
     rerun: Rerun,
@@ -104,8 +108,13 @@ def run_check(
     parameters = parameters_of(function, reference)
     arguments = arranged(function, reference, inputs, kwargs or {}, parameters)
     given = arguments.specified(parameters, dims, fixed, wrt, not forward_only)
-    both = arguments.caller(function), arguments.caller(reference)
-    bench = Bench(*both, given, double_backward, seed, forward_only)
+    called = arguments.caller(function)
+    right = called if reference is None else arguments.caller(reference)
+    bench = Bench(called, right, given, double_backward, seed, forward_only)
+    if reference is None:
+        one = None if sample is None else parse(sample, given.letters, given.names)
+        chosen = _sizes(sizes or {}, given.letters)
+        return check_alone(bench, name_of(called), rerun, chosen, one)
     return judged(bench, rerun, dtypes, sizes, sample, samples_around)[0]
 
 
