@@ -205,9 +205,8 @@ def test_a_wrong_gradient_of_an_input_too_large_to_differentiate_twice_is_report
 
 def test_a_forward_alone_is_compared_without_a_gradient():
     right = check_function(lambda x: x.detach().exp(), torch.exp, {"x": "B C"}, forward_only=True)
-    assert str(right).splitlines()[-1] == (
-        "<lambda>: correct in 75 samples (float64, float32, bfloat16, float16)."
-    )
+    assert right.ok
+    assert right.samples > 60
     wrong = check_function(lambda x: x.expm1(), torch.exp, {"x": "B C"}, forward_only=True)
     assert [f.quantities for f in wrong.failures] == [("output",)]
     whole = check_function(lambda i: i + 1, lambda i: i + 1, {"i": "B < B"}, forward_only=True)

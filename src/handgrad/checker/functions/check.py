@@ -8,8 +8,9 @@ from typing import Any
 import torch
 
 from handgrad.checker.functions.diagnose import Rerun, diagnose
+from handgrad.checker.functions.inputs.arguments import arranged, name_of
 from handgrad.checker.functions.inputs.isolation import isolated
-from handgrad.checker.functions.inputs.specs import specified
+from handgrad.checker.functions.numeric import check_alone
 from handgrad.checker.functions.report.records import Failure
 from handgrad.checker.functions.report.report import FunctionReport
 from handgrad.checker.functions.runs.bench import Bench
@@ -23,9 +24,10 @@ from handgrad.text import listed
 
 def check_function(
     function: Callable[..., Any],
-    reference: Callable[..., Any],
+    reference: Callable[..., Any] | None,
     inputs: Any,
     *,
+    kwargs: Mapping[str, Any] | None = None,
     dims: Any = None,
     fixed: str | Sequence[str] = (),
     sizes: Mapping[str, Sequence[int]] | None = None,
@@ -46,8 +48,9 @@ def check_function(
         assert report.ok, report
 
     `function` is anything that autograd can differentiate: the apply of an autograd.Function, a
-    kernel, a compiled module. `reference` computes the same with torch operations. Both are called
-    with the inputs in their order, and return one or several tensors.
+    kernel, an nn.Module, whose parameters are checked too. `reference` computes the same with torch
+    operations. Both are called with the inputs in their order and `kwargs` by name, and return one
+    or several tensors. Inputs may be lists, tuples and dicts of inputs.
 
     `inputs` are shapes in letters as above ("N < V": integers below V; "N C > 0": positive
     numbers); or example tensors, whose equal sizes vary together (`dims=("B T C", "C")` names their
@@ -57,6 +60,9 @@ def check_function(
     the function refuses with a clear error is noted and does not fail. `sample` runs one sample,
     copied from a failure. `forward_only` compares the outputs and no gradient.
 
+    If `reference` is None, the gradients are compared with numeric derivatives of the function's
+    own forward, in float64.
+
     There is no tolerance: R is the distance from float64 in units of what rounding explains.
 
     Raises CheckError if there is nothing to compare.
@@ -65,6 +71,7 @@ def check_function(
         function,
         reference,
         inputs,
+        kwargs=kwargs,
         dims=dims,
         fixed=fixed,
         sizes=sizes,
@@ -80,10 +87,11 @@ def check_function(
 
 def run_check(
     function: Callable[..., Any],
-    reference: Callable[..., Any],
+    reference: Callable[..., Any] | None,
     inputs: Any,
     *,
     rerun: Rerun,
+    kwargs: Mapping[str, Any] | None = None,
     dims: Any = None,
     fixed: str | Sequence[str] = (),
     sizes: Mapping[str, Sequence[int]] | None = None,
@@ -98,8 +106,15 @@ def run_check(
     """Do the same. `rerun` returns the command for one sample, `samples_around` the grid."""
     function = _applied(function)
     parameters = parameters_of(function, reference)
-    given = specified(inputs, parameters, dims, fixed, wrt, not forward_only)
-    bench = Bench(function, reference, given, double_backward, seed, forward_only)
+    arguments = arranged(function, reference, inputs, kwargs or {}, parameters)
+    given = arguments.specified(parameters, dims, fixed, wrt, not forward_only)
+    called = arguments.caller(function)
+    right = called if reference is None else arguments.caller(reference)
+    bench = Bench(called, right, given, double_backward, seed, forward_only)
+    if reference is None:
+        one = None if sample is None else parse(sample, given.letters, given.names)
+        chosen = _sizes(sizes or {}, given.letters)
+        return check_alone(bench, name_of(called), rerun, chosen, one)
     return judged(bench, rerun, dtypes, sizes, sample, samples_around)[0]
 
 
@@ -127,7 +142,7 @@ def judged(
     if not explored.judged():
         failures = [_nothing(explored)]
     report = FunctionReport(
-        _name(bench.function),
+        name_of(bench.function),
         tuple(failures),
         len(explored.judged()),
         explored.dtypes,
@@ -151,13 +166,6 @@ def _applied(function: Any) -> Callable[..., Any]:
     if not callable(function):
         raise CheckError(f"the function must be callable, got {type(function).__name__}")
     return function  # type: ignore[no-any-return]
-
-
-def _name(function: Any) -> str:
-    owner = getattr(function, "__self__", None)
-    if isinstance(owner, type):
-        return owner.__name__
-    return str(getattr(function, "__name__", type(function).__name__))
 
 
 def parameters_of(function: Any, reference: Any) -> list[str]:

@@ -12,7 +12,7 @@ def rms_norm(x, weight):
 
 
 def fast(x):
-    return (x * 1e18).sin()
+    return ((x + 0.1) * 1e18).sin()
 
 
 def slower(x):
@@ -21,3 +21,7 @@ def slower(x):
 
 def make(B, C):
     return {"x": torch.randn(B, 2 * C), "weight": torch.rand(2 * C)}
+
+
+def relu(x):
+    return x.relu()

@@ -31,8 +31,8 @@ from handgrad.checker.functions.gate.samples import EXTRA, unknown_samples
 from handgrad.checker.functions.gate.tricks import tricks
 from handgrad.checker.functions.gate.watch import fingerprints
 from handgrad.checker.functions.gate.zygote import Zygote
+from handgrad.checker.functions.inputs.arguments import Arguments, arranged
 from handgrad.checker.functions.inputs.isolation import isolated
-from handgrad.checker.functions.inputs.specs import specified
 from handgrad.checker.functions.report.records import Failure
 from handgrad.checker.functions.report.report import FunctionReport
 from handgrad.checker.functions.runs.bench import Bench
@@ -75,14 +75,15 @@ def judge(question: Question, again: Again, zygote: Zygote | None = None) -> Gat
     sys.path.append(folder)  # last: a torch.py beside the candidate is not torch
     own, reference, inputs = _trusted(question, folder)
     before = _digest(own)
-    bench = _bench(question, reference, inputs)
+    arguments = arranged(None, reference, inputs, {})
+    bench = _bench(question, arguments, reference)
     codes, builtin = fingerprints(reference, question.reference)
     setup = Setup(
         question.candidate, (folder,), question.device, question.call_timeout, question.timeout,
         question.memory, codes, builtin,
     )  # fmt: skip
     with Candidate(setup, zygote) as candidate, isolated():
-        gate = _Gate(question, bench, candidate, again)
+        gate = _Gate(question, bench, arguments, candidate, again)
         report, explored = gate.report()
         unrepeated = gate.unrepeated
         changed = [str(own)] if _digest(own) != before else []
@@ -106,7 +107,12 @@ class _Gate:
     """One candidate under judgement."""
 
     def __init__(
-        self, question: Question, bench: Bench, candidate: Candidate, again: Again
+        self,
+        question: Question,
+        bench: Bench,
+        arguments: Arguments,
+        candidate: Candidate,
+        again: Again,
     ) -> None:
         self.question, self.again, self.candidate = question, again, candidate
         self.last = ""
@@ -114,7 +120,7 @@ class _Gate:
         self.unrepeated: list[str] = []
         self.ill: list[Any] = []
         name = question.candidate.rpartition(":")[2].removesuffix(".apply")
-        remote = Remote(candidate, name)
+        remote = arguments.caller(Remote(candidate, name))
         self.bench = Bench(
             remote, bench.reference, bench.inputs, bench.double_backward, bench.seed,
             bench.forward_only,
@@ -224,13 +230,14 @@ def _trusted(question: Question, folder: str) -> tuple[Path | None, Any, Any]:
     return ours, reference, inputs
 
 
-def _bench(question: Question, reference: Any, inputs: Any) -> Bench:
-    given = specified(
-        inputs, parameters_of(None, reference), None, question.fixed, question.wrt,
+def _bench(question: Question, arguments: Arguments, reference: Any) -> Bench:
+    given = arguments.specified(
+        parameters_of(None, reference), None, question.fixed, question.wrt,
         not question.forward_only,
     )  # fmt: skip
+    called = arguments.caller(reference)
     return Bench(
-        reference, reference, given, question.double_backward, question.seed, question.forward_only
+        called, called, given, question.double_backward, question.seed, question.forward_only
     )
 
 

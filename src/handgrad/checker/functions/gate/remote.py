@@ -106,12 +106,18 @@ class _Forward(torch.autograd.Function):
             torch.rand(())
         ctx.call, ctx.wanted = call, wanted
         ctx.set_materialize_grads(False)
-        ctx.save_for_backward(*tensors)
+        if not answer["in_place"]:
+            ctx.save_for_backward(*tensors)
         still = [
             o for o, yes in zip(outputs, answer["requires"], strict=True)
             if not yes or not o.is_floating_point()
         ]  # fmt: skip
         ctx.mark_non_differentiable(*still)
+        for i, j in answer["in_place"]:  # the candidate overwrites an input and returns it
+            with torch.no_grad():
+                tensors[j].copy_(outputs[i])
+            outputs[i] = tensors[j]
+        ctx.mark_dirty(*(tensors[j] for _, j in answer["in_place"]))
         return tuple(outputs)
 
     @staticmethod

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from handgrad.checker.functions.gate.conditioning import IllConditioned
 from handgrad.checker.functions.gate.tricks import Trick
 from handgrad.checker.functions.report.report import FunctionReport
-from handgrad.checker.functions.report.text import wrapped
+from handgrad.checker.functions.report.text import body_of, summary_of, wrapped
 from handgrad.text import listed
 
 Verdict = Literal["right", "wrong", "undecided"]
@@ -88,14 +88,13 @@ class GateResult:
             if mark == "✗":
                 lines += wrapped(f"try: {trick.fix}", width)
             lines.append("")
-        *body, summary = self.report.to_text(width).split("\n")
-        lines += body
+        lines += body_of(self.report, width)
         for note in self._conditions():
             lines += [*wrapped(note, width, "- ", 0), ""]
         if self.printed:
             last = self.printed.rstrip().splitlines()[-5:]
             lines += ["It printed:", *(f"    {line[:width]}" for line in last), ""]
-        return "\n".join([*lines, *self._summary(summary, width)])
+        return "\n".join([*lines, *self._summary(width)])
 
     def _conditions(self) -> list[str]:
         by_dtype: dict[str, list[str]] = {}
@@ -108,19 +107,18 @@ class GateResult:
             for dtype, names in by_dtype.items()
         ]
 
-    def _summary(self, summary: str, width: int) -> list[str]:
+    def _summary(self, width: int) -> list[str]:
+        text = summary_of(self.report)
         if self.verdict == "undecided":
-            return wrapped(
+            text = (
                 f"{self.report.function}: undecided; the {listed(self.undecided)} cannot be judged "
-                f"in any dtype. Give inputs for which the problem is better conditioned.",
-                width,
-                indent=0,
+                f"in any dtype. Give inputs for which the problem is better conditioned."
             )
-        if self.report.ok and self.verdict == "wrong":
+        elif self.report.ok and self.verdict == "wrong":
             count = sum(t.kind not in self.allowed for t in self.tricks)
-            name, _, rest = summary.partition(": correct")
-            return [f"{name}: not accepted ({count} of the above), with correct numbers{rest}"]
-        return [summary]
+            name, _, rest = text.partition(": correct")
+            text = f"{name}: not accepted ({count} of the above), with correct numbers{rest}"
+        return wrapped(text, width, indent=0)
 
 
 def _plain(value: Any) -> Any:

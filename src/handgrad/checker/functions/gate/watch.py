@@ -89,10 +89,12 @@ class Watch:
         done: set[tuple[int, bool]] = set()
         while stack:
             node, culprit = stack.pop()
+            name = type(node).__name__
+            if culprit and name == "PassedBackward":  # an input that is overwritten
+                self.say("autograd", f"{culprit} in the graph of its forward")
             if (id(node), bool(culprit)) in done or isinstance(node, BackwardCFunction):
                 continue
             done.add((id(node), bool(culprit)))
-            name = type(node).__name__
             if name == "AccumulateGrad":
                 if culprit and id(node.variable) in ours:
                     self.say("autograd", f"{culprit} in the graph of its forward")

@@ -22,7 +22,7 @@ from handgrad.checker.functions.gate import wire
 from handgrad.checker.functions.gate.arena import Arena
 from handgrad.checker.functions.gate.names import NotFound, resolved
 from handgrad.checker.functions.gate.watch import Watch
-from handgrad.checker.functions.runs.calls import structure_of, tensors_of
+from handgrad.checker.functions.runs.calls import LEAF_WRITTEN, passed, structure_of, tensors_of
 
 _grad = torch.autograd.grad
 KEEP = 4
@@ -80,12 +80,17 @@ class Worker:
         leaves = [self._view(d) for d in request["tensors"]]
         for i, leaf in enumerate(leaves):
             leaf.requires_grad_(i in request["wanted"])
-        arguments, options = wire.unpacked(request["tree"], leaves)
         torch.set_num_threads(request["threads"])
         torch.manual_seed(0)
         before = torch.default_generator.get_state()
-        with torch.set_grad_enabled(bool(request["wanted"])), self._watch.call():
-            result = self._function(*arguments, **options)
+        entered = leaves
+        try:
+            result = self._result(request, entered)
+        except RuntimeError as error:
+            if LEAF_WRITTEN not in str(error):
+                raise
+            entered = [passed(leaf) for leaf in leaves]
+            result = self._result(request, entered)
         outputs = tensors_of(result)
         self._calls[request["call"]] = _Call(leaves, request["wanted"], outputs)
         if request["wanted"]:
@@ -95,9 +100,20 @@ class Worker:
             "structure": structure_of(result),
             "requires": [o.requires_grad for o in outputs],
             "random": not torch.equal(before, torch.default_generator.get_state()),
-            "kept": self._same_memory(outputs, leaves),
+            "kept": self._same_memory(outputs, entered),
+            "in_place": [
+                [i, j]
+                for i, o in enumerate(outputs)
+                for j, v in enumerate(entered)
+                if o is v and v is not leaves[j]
+            ],
         }
         return answer, outputs
+
+    def _result(self, request: wire.Message, entered: Sequence[Any]) -> Any:
+        arguments, options = wire.unpacked(request["tree"], entered)
+        with torch.set_grad_enabled(bool(request["wanted"])), self._watch.call():
+            return self._function(*arguments, **options)
 
     def do_gradients(self, request: wire.Message) -> tuple[wire.Message, list[Tensor]]:
         """Differentiate a call."""

@@ -44,11 +44,13 @@ def specified(
     fixed: Iterable[str] = (),
     wrt: Sequence[str] | None = None,
     gradients: bool = True,
+    held: Iterable[int] = (),
 ) -> Inputs:
     """Return the inputs of a check. Raises CheckError if `inputs` cannot be understood.
 
     `parameters` are names for a sequence of inputs, `dims` the shapes of the examples in letters,
-    `fixed` the letters that keep the sizes of the examples, `gradients` whether any is checked.
+    `fixed` the letters that keep the sizes of the examples, `gradients` whether any is checked,
+    `held` sizes that examples keep.
     """
     if callable(inputs):
         return _from_function(inputs, parameters, wrt, gradients)
@@ -61,7 +63,7 @@ def specified(
         )
     names = _named(inputs, parameters)
     values = _values(inputs)
-    specs = _specs(names, values, _given_dims(names, values, dims))
+    specs = _specs(names, values, _given_dims(names, values, dims), held)
     known = _known(names, specs)
     kept = fixed.split() if isinstance(fixed, str) else list(fixed)
     unknown = [k for k in kept if k not in known]
@@ -157,8 +159,11 @@ def _given_dims(names: list[str], values: list[Any], dims: Any) -> dict[str, str
     return given
 
 
-def _specs(names: list[str], values: list[Any], given: dict[str, str]) -> list[Spec]:
+def _specs(
+    names: list[str], values: list[Any], given: dict[str, str], held: Iterable[int]
+) -> list[Spec]:
     letters = Letters(given)
+    letters.of.update({size: Dim(size) for size in held})
     specs = {}
     order = sorted(names, key=lambda n: n not in given)  # given shapes name the sizes of others
     for name in order:

@@ -11,13 +11,16 @@ INDENT = 4
 
 def to_text(result: FunctionReportData, width: int = 100) -> str:
     """Return the result as text, `width` columns wide."""
+    return "\n".join([*body_of(result, width), *wrapped(summary_of(result), width, indent=0)])
+
+
+def body_of(result: FunctionReportData, width: int = 100) -> list[str]:
+    """Return the lines of failures and notes."""
     lines: list[str] = []
     for failure in result.failures:
         lines += [*_failure(failure, width), ""]
     notes = [line for note in result.notes for line in wrapped(note, width, "- ", 0)]
-    lines += [*notes, ""] if notes else []
-    lines += wrapped(_summary(result), width, indent=0)
-    return "\n".join(lines)
+    return [*lines, *notes, ""] if notes else lines
 
 
 def _failure(failure: Failure, width: int) -> Iterator[str]:
@@ -54,7 +57,8 @@ def _error(failure: Failure) -> str:
     return f"{sentence}; {times} times what rounding explains."
 
 
-def _summary(result: FunctionReportData) -> str:
+def summary_of(result: FunctionReportData) -> str:
+    """Return the last sentence: the verdict, and what ran."""
     dtypes = ", ".join(dtype for dtype in DTYPES if dtype in result.dtypes)
     sizes = ", ".join(f"{letter} {_range(ns)}" for letter, ns in result.sizes if ns)
     tried = "; ".join(filter(None, (dtypes, sizes)))
