@@ -128,7 +128,7 @@ class _Readings:
         """
         if self.forward.backward is not None or not (moved or is_natural(self.forward)):
             return []
-        descends = not moved or sum(move > 0 for move in moved.values()) > len(moved) / 2
+        descends = not moved or sum(move >= 0 for move in moved.values()) > len(moved) / 2
         leaves = [p for p in self.pairs if self._is_leaf(p)] or self.pairs
         allowed = {1, *self._sizes()}
         found = _distinct(self.own[p.number] for p in leaves)

@@ -170,6 +170,9 @@ def _blamed(states: Mapping[int, _State], lines: JudgedLines) -> list[Grade]:
     grades = []
     for number, state in states.items():
         upstream = _upstream(state, states)
+        if state.judged.right and state.probe.lucky is None:
+            # a right value from right values: what replays its line knows less than the run did
+            roots[number] = roots[number] and not all(o.judged.right for o in upstream)
         lost = [
             other
             for other in upstream

@@ -12,7 +12,8 @@ from handgrad.checker.record.trace import Bind, Op, key_of
 def moves(forward: Pass, hands: Sequence[Definition]) -> dict[int, float]:
     """Return how far each parameter goes down its true gradient when it is updated, by its memory.
 
-    Negative where it goes up. Empty if nothing computed from the gradients updates a parameter.
+    Negative where it goes up, 0 where the learning rate is 0. Empty if nothing computed from the
+    gradients updates a parameter.
     """
     parameters = dict[int, Bind]()
     for node in forward.nodes():
@@ -32,7 +33,7 @@ def moves(forward: Pass, hands: Sequence[Definition]) -> dict[int, float]:
             node = names[event.name]
             if event.value.shape == node.value.shape:
                 found.setdefault(key_of(node.value), _down(forward, node, event.value, event.index))
-    return {key: move for key, move in found.items() if move}
+    return found
 
 
 def _down(forward: Pass, node: Bind, value: Tensor, index: int) -> float:

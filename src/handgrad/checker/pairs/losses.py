@@ -7,7 +7,7 @@ is the one that backward() ran on or, without backward(), the one that the value
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from handgrad.checker.pairs.calls import Leads, find_leads
@@ -90,8 +90,11 @@ class _Losses:
                 same = {d.number for d in definitions if d.name == definition.name}
                 flows[definition.number].reads.difference_update(same)
         start = min(p.end for p in self.passes)
-        # before the loss, zeros are a gradient only if something is added to them
-        known = [d for d in definitions if d.final().index > start or any(astuple(flows[d.number]))]
+        known: list[Definition] = []
+        for definition in definitions:  # before a loss, zeros are one only if something is added
+            flow, numbers = flows[definition.number], {d.number for d in known}
+            if definition.final().index > start or flow.touched or flow.reads & numbers:
+                known.append(definition)
         lost = discarded(known, self.trace, flows)
         self.lost.update(d.number for loop in lost for d in loop)
         found = groups(without_blanks(known, flows, self.trace), flows, lost)

@@ -1,6 +1,8 @@
 """Names that read as those of gradients and are none: scratch variables."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+
+import torch
 
 from handgrad.checker.pairs.backward import BackwardReplay, BackwardRun
 from handgrad.checker.pairs.hands import Definition, Pair
@@ -21,9 +23,41 @@ def without_scratch(forward: Pass, pairs: Iterable[Pair], natural: BackwardRun) 
     return [
         p
         for p in pairs
+        if not _is_laid_out_anew(forward, p)
         if p.number in read
         or not (_is_foreign(forward, p, natural) or _reads_own_gradient(forward, p, natural, owner))
     ]
+
+
+def _is_laid_out_anew(forward: Pass, pair: Pair) -> bool:
+    """Tell whether it is an earlier tensor of its name with the elements in another shape.
+
+    After `dq = dq.transpose(1, 2).reshape(b, t, -1)` the name stands for the gradient of another
+    tensor than q, which may have no name.
+    """
+    final = pair.final()
+    if pair.claim != "name" or final.value.shape == pair.node.value.shape:
+        return False
+    ops = list(_ran_for(forward, final))
+    made = {id(t) for op in ops for t in op.outputs}
+    read = {id(t): t for op in ops for t in op.inputs if id(t) not in made}
+    if len(read) != 1:
+        return False
+    (source,) = read.values()
+    named = (b for b in forward.trace.of(Bind) if b.name == pair.name and b.value is source)
+    if source.numel() != final.value.numel() or not any(named):
+        return False
+    before, after = (t.detach().flatten().sort()[0] for t in (source, final.value))
+    return torch.equal(before, after)
+
+
+def _ran_for(forward: Pass, bind: Bind) -> Iterator[Op]:
+    """Yield the operations of the statement that set the name."""
+    for event in reversed(forward.trace.events[: bind.index]):
+        if type(event) is Op:
+            if event.ran_in is None or event.ran_in[0] != bind.statement:
+                return
+            yield event
 
 
 def _is_foreign(forward: Pass, pair: Pair, natural: BackwardRun) -> bool:

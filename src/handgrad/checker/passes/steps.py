@@ -14,9 +14,14 @@ _JOINS = ("stack", "cat", "hstack", "concat", "concatenate")
 
 
 def view_of(trace: Trace, events: Collection[int]) -> Trace:
-    """Return the trace without the steps that hold none of the events with these indices."""
+    """Return the trace without the steps that hold none of the events with these indices.
+
+    A loop that computes no number, as one that updates each parameter, has no losses of its own.
+    """
     spans = [range(e.begin, e.index + 1) for e in trace.of(Step)]
-    return trace.without([s for s in spans if not any(i in s for i in events)])
+    numbers = [e.index for e in trace.of(Op) if any(t.numel() == 1 for t in e.outputs)]
+    others = [s for s in spans if not any(i in s for i in events)]
+    return trace.without([s for s in others if any(i in s for i in numbers)])
 
 
 def changed_elsewhere(trace: Trace, view: Trace, end: int) -> dict[int, int]:

@@ -1,0 +1,87 @@
+"""Forward passes whose gradient may be written in more than one right way.
+
+A small number keeps a logarithm finite, `-np.log(p + 1e-7)`: everybody derives the gradient without
+it. Where a maximum is reached twice, or a ReLU gets exactly 0 (pooling over a ReLU's zeros), each
+element may get the gradient. What these choices change counts as rounding.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import wraps
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from handgrad.checker.passes.forward import ForwardPass
+from handgrad.checker.record.trace import Op
+
+SMALL = 1e-5
+"""A larger number in a logarithm means something: log(1e-3 + x)."""
+MOVE = 2.0**-48
+"""Ties are broken by so much, relative to the numbers: above a float64's last bit, and no more."""
+LARGEST = 2**22
+"""No ties are looked for among more numbers: this would take longer than the pass."""
+_LOGS = {"log", "log2", "log10"}
+_SUMS = {"add", "__add__", "__radd__"}
+_KINKS = {"relu", "clamp", "clamp_min", "clamp_max", "maximum", "minimum", "abs", "leaky_relu"}
+_EXTREMES = {"amax", "amin", "max", "min", "max_pool1d", "max_pool2d", "max_pool3d"}
+
+
+def variants(forward: ForwardPass) -> Iterator[ForwardPass]:
+    """Yield the pass with each other choice that changes its gradients."""
+    ops = [e for e in forward.events if type(e) is Op]
+    logged = {id(t) for op in ops if _name(op) in _LOGS for t in op.inputs}
+    guards = [
+        replace(op, args=tuple(0.0 if _is_guard(a) else a for a in op.args))
+        for op in ops
+        if _name(op) in _SUMS
+        if any(id(t) in logged for t in op.outputs) and any(map(_is_guard, op.args))
+    ]
+    tied = [op for op in ops if _is_tied(forward, op)]
+    for changed in (guards, [_moved(op, 1) for op in tied], [_moved(op, -1) for op in tied]):
+        if changed:
+            by_index = {op.index: op for op in changed}
+            events = [by_index.get(e.index, e) if type(e) is Op else e for e in forward.events]
+            yield replace(forward, events=events)
+
+
+def _name(op: Op) -> str:
+    return getattr(op.func, "__name__", "")
+
+
+def _is_guard(value: Any) -> bool:
+    return isinstance(value, int | float) and 0 < abs(value) <= SMALL
+
+
+def _is_tied(forward: ForwardPass, op: Op) -> bool:
+    """Tell whether it takes the larger of equal numbers, or has a kink where its input lies."""
+    name = _name(op)
+    if name not in _KINKS | _EXTREMES or not op.inputs or not op.inputs[0].is_floating_point():
+        return False
+    if op.inputs[0].numel() > LARGEST:
+        return False
+    values = [forward.trace.at(t, op.index).detach() for t in op.inputs]
+    first = values[0]
+    if name in _EXTREMES and len(values) == 1:
+        ordered = first.flatten().sort().values
+        return bool((ordered[1:] == ordered[:-1]).any())
+    others = [v for v in (*op.args, *op.kwargs.values()) if isinstance(v, int | float)]
+    return any(bool((first == other).any()) for other in (*values[1:], *(others or [0.0])))
+
+
+def _moved(op: Op, sign: int) -> Op:
+    """Return the operation with ties in its first input broken, for or against later elements."""
+
+    @wraps(op.func)
+    def func(*args: Any, **kwargs: Any) -> Any:
+        first, *rest = args
+        if isinstance(first, Tensor) and first.numel():
+            with torch.no_grad():
+                steps = torch.arange(1, first.numel() + 1, dtype=first.dtype, device=first.device)
+                scale = first.abs() + torch.finfo(first.dtype).tiny / MOVE**2
+                move = sign * MOVE * scale * (steps / first.numel()).reshape(first.shape)
+            first = first + move
+        return op.func(first, *rest, **kwargs)
+
+    return replace(op, func=func)
