@@ -24,7 +24,8 @@ PATTERNS = (
     re.compile(r"delta_?(?P<node>.+)"),
     re.compile(r"(?P<node>.+)_delta"),
     re.compile(r"\w+\['d(?P<node>.+)'\]|(?:[dgDG]|nabla)\w*\['(?P<same>.+)'\]"),
-    re.compile(r"d(?:[LlJE]|[Ll]oss|[Cc]ost)_?d(?P<node>.+)"),
+    re.compile(r"d(?:[LlJjE]|[Ll]oss|[Cc]ost)_?d(?P<node>.+)"),
+    re.compile(r"D_(?P<node>\w{1,3})"),
 )
 """Names of the gradient of a node; the first whose rest is an existing name counts."""
 AT_LAYER = re.compile(r"delta")
