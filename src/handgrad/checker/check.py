@@ -9,6 +9,7 @@ from handgrad.checker.explain.called import with_functions
 from handgrad.checker.explain.explain import Explanations, explain
 from handgrad.checker.judge.conventions import conventional
 from handgrad.checker.judge.grade import Follows, Grade, graded, with_imprecise
+from handgrad.checker.judge.repeated import with_repeated
 from handgrad.checker.judge.returned import with_returned
 from handgrad.checker.judge.unexamined import unexplained, with_unexamined
 from handgrad.checker.mishap import Mishaps
@@ -81,6 +82,7 @@ def check_pass(
     grades = with_imprecise(judged.grades, explanations.imprecise)
     causes = {number for number, why in explanations.found.items() if why.code is not None}
     grades = with_functions(grades, explanations.in_functions)
+    grades = with_repeated(truth, pairing.pairs, grades, causes)
     grades = with_returned(truth, unexplained(truth, grades, causes), causes)
     by_number = {g.hand.number: g for g in grades}
     again = [by_number[pair.number] for pair in later]

@@ -2,12 +2,18 @@
 
 import pytest
 
-from checker.core import programs_of_more_styles, programs_of_states, programs_of_styles
+from checker.core import (
+    programs_of_more_styles,
+    programs_of_numbers,
+    programs_of_states,
+    programs_of_styles,
+)
 
 PROGRAMS = {
     **programs_of_styles.PROGRAMS,
     **programs_of_more_styles.PROGRAMS,
     **programs_of_states.PROGRAMS,
+    **programs_of_numbers.PROGRAMS,
 }
 MISTAKES = [
     ("momentum list", "gz = ga*(1 - a1*a1)", "gz = ga*(1 - a1)", "HG109", "gz = ga*(1 - a1**2)"),
@@ -38,6 +44,11 @@ MISTAKES = [
     ("function of loss and gradient", "d[np.arange(n), y] -= d.sum(axis=1)",
      "d[np.arange(n), y] -= 1", None, None),
     ("states in a list", "dhs[T] = 2 * hs[T]", "dhs[T] = hs[T]", "HG103", "dhs[T] = 2 * hs[T]"),
+    ("a neuron of numbers", "dz = da * (1 - a**2)", "dz = da * (1 - a)", "HG109",
+     "dz = (1 - a**2) * da"),
+    ("a neuron of numbers", "db += dz", "db += da", "HG107", "db += dz"),
+    ("a model that runs again for its gradients", "self.dW1 = X.T @ dz1",
+     "self.dW1 = X.T @ self.z1", "HG108", None),
     ("autoencoder tied", "dW = X.T @ dZ + dR.T @ H", "dW = X.T @ dZ", "HG101", "dW += dR.T @ H"),
 ]  # fmt: skip
 """A program, its line, the line with a mistake, the cause and the corrected line."""

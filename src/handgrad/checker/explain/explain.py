@@ -193,7 +193,9 @@ def explained(suspect: Suspect) -> Explanation | None:
         finding = _found(cause, suspect)
         if finding is not None:
             return _checked(suspect, cause.code, with_line(suspect, finding))
-    closed = None if several else _closed(suspect)
+    # of several statements, the last one can replace what all of them computed
+    last = not suspect.grade.unjudged and suspect.statement == suspect.hand.own_final().statement
+    closed = _closed(suspect) if last or not several else None
     if closed is not None:
         return _checked(suspect, softmax_cross_entropy.CODE, closed)
     if suspect.grade.root and not several:

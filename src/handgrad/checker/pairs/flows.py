@@ -1,7 +1,9 @@
 """What each gradient by hand is computed from: memory of the forward passes, other gradients."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+
+from torch import Size, equal
 
 from handgrad.checker.pairs.hands import Definition
 from handgrad.checker.pairs.naming import Naming
@@ -142,3 +144,51 @@ def covering(made: Mapping[ForwardPass, set[int]]) -> list[ForwardPass]:
         chosen.append(best)
         left -= made[best]
     return sorted(chosen, key=lambda p: p.end)
+
+
+def computed_again(trace: Trace, passes: Sequence[ForwardPass]) -> Callable[[Bind], bool]:
+    """Return a function that tells whether a tensor is one of the forward pass, computed again."""
+    nodes: dict[tuple[str, Size], list[Bind]] = {}
+    for forward in passes:
+        for node in forward.nodes():
+            nodes.setdefault((node.name, node.value.shape), []).append(node)
+
+    def is_same(bind: Bind) -> bool:
+        value = trace.at(bind.value, bind.index)
+        known = nodes.get((bind.name, bind.value.shape), ())
+        return any(equal(trace.at(node.value, node.index), value) for node in known)
+
+    return is_same
+
+
+def between(trace: Trace, start: int, naming: Naming) -> dict[int, str]:
+    """Return what gradients by hand are computed from: the names, whatever they are, by id."""
+    made: dict[int, Op] = {id(t): e for e in trace.of(Op) if e.index > start for t in e.outputs}
+    names = {id(b.value): b.name for b in trace.of(Bind) if b.index > start and b.kind != "param"}
+    todo = [
+        b.value
+        for b in trace.of(Bind)
+        if b.index > start and (naming.has_node(b) or b.name in naming.likely)
+    ]
+    seen = {id(t) for t in todo}
+    found: dict[int, str] = {}
+    while todo:
+        value = todo.pop()
+        if id(value) in made and id(value) in names:
+            found[id(value)] = names[id(value)]
+        new = [t for t in made[id(value)].inputs if id(t) not in seen] if id(value) in made else []
+        seen |= {id(t) for t in new}
+        todo += new
+    return found
+
+
+def is_forward(definition: Definition, passes: Sequence[ForwardPass]) -> bool:
+    """Tell whether it is a tensor of a forward pass under a name that reads as a gradient's."""
+    first, key = definition.binds[0].index, key_of(definition.final().value)
+    return any(first < p.end and key in (p.leaves | p.made) for p in passes)
+
+
+def is_kept(definition: Definition, passes: Sequence[ForwardPass]) -> bool:
+    """Tell whether all it names are results of a forward pass: `q, k, v = self.cache`."""
+    keys = {key_of(b.value) for b in definition.binds}
+    return any(keys <= p.made for p in passes)

@@ -15,10 +15,14 @@ from handgrad.checker.pairs.factors import alike
 from handgrad.checker.pairs.flows import (
     Flow,
     accumulates,
+    between,
+    computed_again,
     covering,
     discarded,
     flows_of,
     groups,
+    is_forward,
+    is_kept,
     without_blanks,
 )
 from handgrad.checker.pairs.hands import Definition, HandGradient
@@ -33,7 +37,7 @@ from handgrad.checker.passes.find import LOSSES, merged
 from handgrad.checker.passes.forward import ForwardPass
 from handgrad.checker.passes.natural import is_natural
 from handgrad.checker.passes.truth import Pass, differentiated
-from handgrad.checker.record.trace import Bind, Elsewhere, Op, Trace, key_of
+from handgrad.checker.record.trace import Bind, Elsewhere, Trace, key_of
 from handgrad.errors import CheckError
 
 MOST_KEPT = 64 * 2**20
@@ -49,15 +53,20 @@ def hands_by_loss(
     """Return what may be gradients by hand, each with the pass of its loss, in program order."""
     naming = Naming.of(trace, passes, pairs, leads or find_leads(trace))
     start = min((p.end for p in passes), default=0)
-    others = _between(trace, start, naming)
+    others = between(trace, start, naming)
     # a name of what some step's gradients read means something else where a model is evaluated
     found = [
         d
         for d in naming.definitions(set(others.values()))
-        if not _is_forward(d, passes) and (naming.suggests(d) or not _is_kept(d, passes))
+        if not is_forward(d, passes) and (naming.suggests(d) or not is_kept(d, passes))
     ]
     read = {d.binds[0].statement for d in found if any(id(b.value) in others for b in d.binds)}
-    definitions = [d for d in found if naming.suggests(d) or d.binds[0].statement in read]
+    again = computed_again(trace, passes)
+    definitions = [
+        d
+        for d in found
+        if naming.suggests(d) or (d.binds[0].statement in read and not again(d.final()))
+    ]
     if not definitions:
         return []
     return sorted(_Losses(trace, passes, naming).of(definitions), key=lambda h: h.number)
@@ -265,39 +274,6 @@ class _Losses:
             elif not state.any():  # a velocity is the gradient, or a fraction, in the first step
                 hands.append(replace(hand, claim="update" if hand.candidates else hand.claim))
         return hands
-
-
-def _is_forward(definition: Definition, passes: Sequence[ForwardPass]) -> bool:
-    """Tell whether it is a tensor of a forward pass under a name that reads as a gradient's."""
-    first, key = definition.binds[0].index, key_of(definition.final().value)
-    return any(first < p.end and key in (p.leaves | p.made) for p in passes)
-
-
-def _is_kept(definition: Definition, passes: Sequence[ForwardPass]) -> bool:
-    """Tell whether all it names are results of a forward pass: `q, k, v = self.cache`."""
-    keys = {key_of(b.value) for b in definition.binds}
-    return any(keys <= p.made for p in passes)
-
-
-def _between(trace: Trace, start: int, naming: Naming) -> dict[int, str]:
-    """Return what gradients by hand are computed from: the names, whatever they are, by id."""
-    made: dict[int, Op] = {id(t): e for e in trace.of(Op) if e.index > start for t in e.outputs}
-    names = {id(b.value): b.name for b in trace.of(Bind) if b.index > start and b.kind != "param"}
-    todo = [
-        b.value
-        for b in trace.of(Bind)
-        if b.index > start and (naming.has_node(b) or b.name in naming.likely)
-    ]
-    seen = {id(t) for t in todo}
-    found: dict[int, str] = {}
-    while todo:
-        value = todo.pop()
-        if id(value) in made and id(value) in names:
-            found[id(value)] = names[id(value)]
-        new = [t for t in made[id(value)].inputs if id(t) not in seen] if id(value) in made else []
-        seen |= {id(t) for t in new}
-        todo += new
-    return found
 
 
 def _preferred(passes: Sequence[ForwardPass]) -> Sequence[ForwardPass]:

@@ -67,7 +67,8 @@ def _is_foreign(forward: Pass, pair: Pair, natural: BackwardRun) -> bool:
         return False
     alone = BackwardReplay(forward, [pair], substitute=False)
     read = {key_of(t) for e in alone.events() if type(e) is Op for t in e.inputs}
-    return bool(read) and not read & forward.memory
+    known = forward.memory | {key_of(seed) for seed in forward.seeds if seed is not None}
+    return bool(read) and not read & known
 
 
 def _reads_own_gradient(

@@ -142,7 +142,8 @@ class _Search:
             by_place.setdefault((node.name, node.statement), []).append(node)
         best: list[Pair] = []
         most = self._right([], readers.values())
-        for nodes in list(by_place.values())[:MOST_TRIED]:
+        orders = [n for nodes in list(by_place.values())[:MOST_TRIED] for n in (nodes, nodes[::-1])]
+        for nodes in orders:  # backward in reverse order, or in each iteration's own
             pairs = [
                 Pair(h.number, h.name, h.binds, self.whole, n, "value")
                 for h, n in zip(group, nodes[::-1], strict=False)

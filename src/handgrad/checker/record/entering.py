@@ -7,6 +7,7 @@ import ast
 import builtins
 from collections.abc import Container
 
+from handgrad.checker.record.gradient_names import hand_names
 from handgrad.checker.record.targets import HOOK, load
 
 _BUILTIN = set(dir(builtins)) - {"float"}
@@ -31,12 +32,22 @@ def imports(tree: ast.AST, packages: Container[str]) -> bool:
 
 def entering(tree: ast.Module) -> ast.Module:
     """Return a tree that has its other hooks already with these too, changed in place."""
-    made: ast.Module = _Entering().visit(tree)
+    made: ast.Module = _Entering(_differentiated(tree)).visit(tree)
     return ast.fix_missing_locations(made)
 
 
+def _differentiated(tree: ast.Module) -> set[str]:
+    """Return the names that the code computes gradients of: of `w = 0.7`, where it sets dw."""
+    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Name | ast.arg)]
+    names = [node.id if isinstance(node, ast.Name) else node.arg for node in nodes]
+    return set(hand_names(names).values())
+
+
 class _Entering(ast.NodeTransformer):
-    """Puts the hooks in place."""
+    """Puts the hooks in place. `numbers` are the names whose numbers become NumPy's too."""
+
+    def __init__(self, numbers: set[str]) -> None:
+        self.numbers = numbers
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         self.generic_visit(node)
@@ -52,7 +63,21 @@ class _Entering(ast.NodeTransformer):
     def visit_Assign(self, node: ast.Assign) -> ast.AST:
         self.generic_visit(node)
         node.value = _lifted(node.value)
+        for target in node.targets:
+            node.value = self._number(target, node.value)
         return node
+
+    def _number(self, target: ast.expr, value: ast.expr) -> ast.expr:
+        """Return the value of an assignment with the numbers that have gradients as NumPy's."""
+        if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
+            pairs = zip(target.elts, value.elts, strict=False)
+            value.elts[: len(target.elts)] = [self._number(t, v) for t, v in pairs]
+        plain = value.operand if isinstance(value, ast.UnaryOp) else value
+        is_number = isinstance(plain, ast.Constant) and isinstance(plain.value, float)
+        if not is_number or not isinstance(target, ast.Name) or target.id not in self.numbers:
+            return value
+        hook = ast.Attribute(load(HOOK), "number", ast.Load())
+        return _placed(ast.Call(hook, [value], []), value)
 
     def visit_Return(self, node: ast.Return) -> ast.AST:
         self.generic_visit(node)

@@ -24,7 +24,8 @@ PATTERNS = (
     re.compile(r"delta_?(?P<node>.+)"),
     re.compile(r"(?P<node>.+)_delta"),
     re.compile(r"\w+\['d(?P<node>.+)'\]|(?:[dgDG]|nabla)\w*\['(?P<same>.+)'\]"),
-    re.compile(r"d(?:[LlJE]|[Ll]oss|[Cc]ost)_?d(?P<node>.+)"),
+    re.compile(r"d(?:[LlJjE]|[Ll]oss|[Cc]ost)_?d(?P<node>.+)"),
+    re.compile(r"D_(?P<node>\w{1,3})"),
 )
 """Names of the gradient of a node; the first whose rest is an existing name counts."""
 AT_LAYER = re.compile(r"delta")
@@ -33,8 +34,8 @@ GRADIENTS = re.compile(r"[dgDG]|nabla")
 """How the name of a dictionary of gradients begins: grads, g, dparams."""
 KEYED = re.compile(r"(?:[dgDG]|nabla)\w*\['.+'\]")
 """An entry of a dictionary of gradients; the gradient may also have a name of its own."""
-OF_ALL = re.compile(r"[dgDG]s?|d_?params?")
-"""Names of a collection of all gradients."""
+OF_ALL = re.compile(r"(?:[dgDG]s?|d_?params?)\['.+'\]")
+"""Entries of a dictionary of all gradients, whatever the keys."""
 EACH = "[*]"
 """Follows the name of a list to mean each of its elements."""
 LIKELY = re.compile(
@@ -80,6 +81,6 @@ def reads_as_gradient(name: str, shape: "Size", shapes: "Mapping[str, Size]") ->
 
     A name such as `x_bar` is also that of a mean, so the node must exist and have the same shape.
     """
-    if LIKELY.fullmatch(name) or OF_ALL.fullmatch(name):
+    if LIKELY.fullmatch(name):
         return True
     return any(shapes.get(node) == shape for node in node_names(name))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from torch import Size
 
 from handgrad.checker.record.call import Update
-from handgrad.checker.record.gradient_names import reads_as_gradient
+from handgrad.checker.record.gradient_names import OF_ALL, reads_as_gradient
 from handgrad.checker.record.scope import Scope
 from handgrad.checker.record.trace import Backward, Bind, Event, Op, Step, Trace, key_of
 from handgrad.checker.record.updates import multiplies
@@ -83,6 +83,8 @@ def _is_gradient(event: Event, trace: Trace) -> bool:
     # under "param" a tensor is only another name for one that is known: cache["x"] = x
     shapes = trace.shapes if event.kind != "param" else {}
     name = event.name.split("[")[0]  # grads[0]
+    if OF_ALL.fullmatch(event.name):
+        return True
     return reads_as_gradient(name, event.value.shape, shapes)
 
 

@@ -18,6 +18,7 @@ Right:
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import combinations
 
@@ -54,7 +55,8 @@ def find(suspect: Suspect) -> Finding | None:
         return None
     order = {b.name: b.index for b in reversed(suspect.forward.nodes())}
     lost = tuple(sorted(lost, key=lambda part: order.get(part.consumer, 0)))
-    names = " and ".join(part.consumer for part in lost)
+    counts = Counter(part.consumer for part in lost)
+    names = " and ".join(f"{n} ({k} times)" if k > 1 else n for n, k in counts.items())
     message, text = f"{suspect.hand.name} lacks the contribution through {names}", suspect.text
     if text is not None and isinstance(text.tree, ast.Assign):
         fix = f"{text.segment(text.tree.targets[0])} += {text.segment(text.tree.value)}"

@@ -52,7 +52,10 @@ def _due(suspect: Suspect) -> list[str]:
     if not close(torch.stack([part.values[0] for part in parts]).sum(0), suspect.right):
         return []  # not all of them are known
     at = _furthest(suspect.made, suspect.right)
-    sent = [f"{float(part.values[0][tuple(at)]):.4g} from {part.consumer}" for part in parts]
+    sums: dict[str, float] = {}  # a loop computes one consumer again and again
+    for part in parts:
+        sums[part.consumer] = sums.get(part.consumer, 0.0) + float(part.values[0][tuple(at)])
+    sent = [f"{value:.4g} from {consumer}" for consumer, value in sums.items()]
     place = f" at {at}" if at else ""
     return [f"Expected{place}: {' and '.join(sent)}."]
 

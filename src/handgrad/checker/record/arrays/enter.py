@@ -47,6 +47,14 @@ class Entrance:
         """Return the value with tracked arrays in the place of plain ones."""
         return self.arrays.entered(value) if ACTIVE else value
 
+    def number(self, value: float) -> Any:
+        """Return a number of Python's as a tracked one of NumPy's."""
+        if not ACTIVE:
+            return value
+        made = NUMBERS[np.float64](value)
+        self.arrays.tensor(made)  # it keeps the tensor that it stands for
+        return made
+
     def call(self, function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Call a function for the user, and return its result with tracked arrays in it."""
         name = getattr(function, "__name__", "")

@@ -48,6 +48,10 @@ class ArrayHooks:
         """Hook: a value enters the user's program; return it with tracked arrays in it."""
         return self._loaded().lift(value)
 
+    def number(self, value: float) -> Any:
+        """Hook: a parameter is set to a number; return it as a tracked one of NumPy's."""
+        return self._loaded().number(value)
+
     def call(self, function: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Hook: call a function, and return its result with tracked arrays in it."""
         return self._loaded().call(function, args, kwargs)
