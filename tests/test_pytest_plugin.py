@@ -57,10 +57,10 @@ SAYS = """\
     what rounding explains.
     The upstream gradient is ignored: this is the gradient of .sum() for any dout. [HG151]
     try: Multiply by the argument of backward: local * dout.
-    Fails in 30 of 46 samples: all those whose upstream gradient is not ones.
+    Fails in # samples: all those whose upstream gradient is not ones.
     rerun: pytest test_says.py::test_exp --handgrad-sample 'B=3 C=5 float64 upstream=random'
 
-Exp: 1 failure in 48 samples (float64, float32, bfloat16, float16)."""
+Exp: 1 failure in # samples (float64, float32, bfloat16, float16; B 3, C 5-64)."""
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -88,7 +88,8 @@ def run(pytester: pytest.Pytester, *args: str) -> pytest.RunResult:
 def failure(result: pytest.RunResult) -> str:
     """Return what pytest printed for the only failure."""
     text = result.stdout.str()
-    return re.split(r"^=+ short test|^_+ .*_+$", text, flags=re.MULTILINE)[1].strip()
+    text = re.split(r"^=+ short test|^_+ .*_+$", text, flags=re.MULTILINE)[1].strip()
+    return re.sub(r"\d+(?: of \d+)? samples", "# samples", text)
 
 
 def test_a_right_function_passes_and_prints_nothing(pytester: pytest.Pytester) -> None:
@@ -116,6 +117,49 @@ def test_a_hint_level_hides_cause_and_fix(
     assert failure(run(pytester, f"--handgrad-hint={hint}")).split("\n") == lines
 
 
+def test_a_passing_check_says_with_ra_what_it_covered(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(RIGHT)
+    text = run(pytester, "-rA").stdout.str()
+    assert "Captured handgrad call" in text
+    assert "Exp: correct in " in text
+
+
+def test_pyproject_holds_defaults_that_a_call_and_the_command_line_override(
+    pytester: pytest.Pytester,
+) -> None:
+    pytester.makepyprojecttoml(
+        """
+        [tool.handgrad]
+        dtypes = ["float32"]
+        hint = "where"
+        """
+    )
+    pytester.makepyfile(test_says=WRONG)
+    text = run(pytester).stdout.str()
+    assert "(float32; " in text
+    assert "[HG151]" not in text
+    assert "[HG151]" in run(pytester, "--handgrad-hint=what").stdout.str()
+    pytester.makepyfile(test_says=WRONG.replace("sizes=", 'dtypes=["float64"], sizes='))
+    assert "(float64; " in run(pytester).stdout.str()
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("dtype = 3", "[tool.handgrad] has no option 'dtype'; known: hint, dtypes, "
+         "double_backward, seed"),
+        ("seed = 'x'", "[tool.handgrad] seed must be of type int"),
+        ("hint = 'all'", "[tool.handgrad] hint: known: where, what, fix"),
+    ],
+)  # fmt: skip
+def test_a_default_that_is_invalid_is_an_error(
+    pytester: pytest.Pytester, line: str, message: str
+) -> None:
+    pytester.makepyprojecttoml(f"[tool.handgrad]\n{line}\n")
+    pytester.makepyfile(RIGHT)
+    assert message in run(pytester).stdout.str()
+
+
 def test_the_rerun_command_runs_the_sample(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_says=WRONG)
     line = re.search(r"rerun: pytest (.*)", run(pytester).stdout.str())
@@ -123,7 +167,7 @@ def test_the_rerun_command_runs_the_sample(pytester: pytest.Pytester) -> None:
     again = run(pytester, *shlex.split(line[1]))
     again.assert_outcomes(failed=1)
     assert "Fails in the only sample." in again.stdout.str()
-    assert "1 failure in 1 sample (float64)." in again.stdout.str()
+    assert "1 failure in 1 sample (float64; B 3, C 5)." in again.stdout.str()
     pytester.makepyfile(test_says=RIGHT)
     run(pytester, *shlex.split(line[1])).assert_outcomes(passed=1)
 
@@ -139,7 +183,7 @@ def test_the_second_check_of_a_test_reruns_by_its_number(pytester: pytest.Pytest
     assert again in run(pytester).stdout.str()
     result = run(pytester, "--handgrad-sample", "#2 B=3 C=5 float64 upstream=random")
     result.assert_outcomes(failed=1)
-    assert "1 failure in 1 sample (float64)." in result.stdout.str()
+    assert "1 failure in 1 sample (float64; B 3, C 5)." in result.stdout.str()
 
 
 def test_two_functions_are_checked_line_by_line(pytester: pytest.Pytester) -> None:

@@ -8,6 +8,7 @@ The plugin imports torch only when a test uses the fixture. pytest loads it by t
 """
 
 import shlex
+import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -19,15 +20,24 @@ if TYPE_CHECKING:
     from handgrad.checker.report.report import Report
 
 LEVELS = ("where", "what", "fix")
+DEFAULTS: dict[str, type] = {"hint": str, "dtypes": list, "double_backward": bool, "seed": int}
+"""What `[tool.handgrad]` in pyproject.toml may set, and the type of each."""
 
 
 class Handgrad:
-    """The fixture. `hint` is how much a failure reveals, `sample` the one sample to run."""
+    """The fixture. `hint` is how much a failure reveals, `sample` the one sample to run.
 
-    def __init__(self, node: str, hint: Any, sample: str | None) -> None:
-        self._node = node
+    `defaults` are options of every `check_function`.
+    """
+
+    def __init__(
+        self, item: pytest.Item, hint: Any, sample: str | None, defaults: Mapping[str, Any]
+    ) -> None:
+        self._item = item
+        self._node = item.nodeid
         self._hint = hint
         self._sample = sample
+        self._defaults = defaults
         self._calls = 0
 
     def check(
@@ -65,12 +75,14 @@ class Handgrad:
         from handgrad.checker.functions.check import run_check
 
         self._calls += 1
+        options = {**self._defaults, **options}
         number, text = _numbered(self._sample)
         if text is not None and number == self._calls:
             options["sample"] = text
         report = run_check(function, reference, inputs, rerun=self._rerun, **options)
         if not report.ok:
             pytest.fail(report.hinted(self._hint).to_text(), pytrace=False)
+        self._item.add_report_section("call", "handgrad", report.to_text())  # for -rA
         return report
 
     def _rerun(self, sample: "CheckSample") -> str:
@@ -96,7 +108,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--handgrad-hint",
         choices=LEVELS,
-        default="fix",
         help="how much a failed check reveals: where it fails, also what is wrong, also the fix "
         "(default: fix)",
     )
@@ -107,8 +118,34 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def defaults_of(config: pytest.Config) -> dict[str, Any]:
+    """Return `[tool.handgrad]` of pyproject.toml. Raises UsageError, one line, if it is invalid."""
+    path = config.rootpath / "pyproject.toml"
+    if not path.is_file():
+        return {}
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {}).get("handgrad", {})
+    except (OSError, ValueError) as error:
+        raise pytest.UsageError(f"{path}: {error}") from error
+    for key, value in table.items():
+        if key not in DEFAULTS:
+            known = ", ".join(DEFAULTS)
+            raise pytest.UsageError(
+                f"{path}: [tool.handgrad] has no option {key!r}; known: {known}"
+            )
+        if type(value) is not DEFAULTS[key]:
+            wanted = DEFAULTS[key].__name__
+            raise pytest.UsageError(f"{path}: [tool.handgrad] {key} must be of type {wanted}")
+    if table.get("hint", "fix") not in LEVELS:
+        raise pytest.UsageError(f"{path}: [tool.handgrad] hint: known: {', '.join(LEVELS)}")
+    return dict(table)
+
+
 @pytest.fixture
 def handgrad(request: pytest.FixtureRequest) -> Handgrad:
     """Check backward passes: handgrad.check(...), handgrad.check_function(...)."""
-    option = request.config.getoption
-    return Handgrad(request.node.nodeid, option("--handgrad-hint"), option("--handgrad-sample"))
+    option, defaults = request.config.getoption, defaults_of(request.config)
+    hint = defaults.pop("hint", "fix")
+    return Handgrad(
+        request.node, option("--handgrad-hint") or hint, option("--handgrad-sample"), defaults
+    )

@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from handgrad.cli.arguments import WithArguments
 from handgrad.cli.check import check
+from handgrad.cli.check_function import WithInputs, check_function
 from handgrad.cli.derive import derive
 from handgrad.cli.evaluate import evaluate
 from handgrad.cli.exercise import exercise
@@ -48,8 +49,10 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for command in (train, evaluate, sample, verify, check, derive, exercise, explain):
-    app.command(cls=WithArguments if command is check else None)(command)
+KINDS: dict[object, type[TyperCommand]] = {check: WithArguments, check_function: WithInputs}
+"""Commands that read their arguments in a way of their own."""
+for command in (train, evaluate, sample, verify, check, check_function, derive, exercise, explain):
+    app.command(cls=KINDS.get(command))(command)
 
 
 def _version(requested: bool) -> None:

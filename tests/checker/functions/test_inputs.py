@@ -33,6 +33,22 @@ def test_shapes_in_letters():
     assert x.dtype == torch.float64
 
 
+def test_special_values_masks_and_constants_in_letters():
+    text = {"i": "N < V or -100", "mask": "bool B N", "scale": "= 0.5", "reduction": "= mean"}
+    inputs = specified({"x": "N V", **text}, ())
+    assert inputs.wrt == (0,)
+    _, index, mask, scale, reduction = inputs.draw({"N": 400, "V": 3, "B": 2}, 0)
+    assert set(index.tolist()) == {0, 1, 2, -100}
+    assert mask.dtype == torch.bool
+    assert mask.shape == (2, 400)
+    assert 0.3 < mask.double().mean() < 0.7
+    assert (scale, reduction) == (0.5, "mean")
+    (two,) = specified({"x": "N", "i": "N < V or -1 or -100"}, ()).draw({"N": 900, "V": 1}, 0)[1:]
+    assert set(two.tolist()) == {0, -1, -100}
+    (none,) = specified({"x": "N", "i": "N < V or -1"}, ()).draw({"N": 9, "V": 0}, 0)[1:]
+    assert set(none.tolist()) == {-1}
+
+
 def test_equal_sizes_of_examples_vary_together():
     example = (torch.randn(8, 16), torch.randn(16), torch.randn(1, 16))
     inputs = specified(example, ["x", "weight"])
@@ -136,7 +152,10 @@ def test_circumstances_missing_from_a_sample_have_their_defaults():
 
 ONE = torch.randn(3, 4)
 NAN = "the reference's output is mostly NaN or infinite on these inputs; give examples within its domain, or 'N C > 0' for positive numbers"  # noqa: E501
-GRAMMAR = "write letters and numbers such as 'B T C', 'B 2*H', 'N < V' (whole numbers), 'N C > 0'"
+GRAMMAR = (
+    "write letters and numbers such as 'B T C', 'B 2*H', 'N < V' (whole numbers), "
+    "'N < V or -100', 'N C > 0', 'bool B T', '= 1e-5' (a constant)"
+)
 LIKE = "copy it from a failure, for example 'B=3 C=65 float32 upstream=random'"
 BAD = [
     ((), {}, "inputs must be tensors, shapes such as {'x': 'B T C'} or a function that makes "
@@ -145,6 +164,9 @@ BAD = [
      "tensors, got int"),
     ({"x": "B ?"}, {}, f"x: 'B ?' is not a shape; {GRAMMAR}"),
     ({"x": "B > 1"}, {}, f"x: 'B > 1' is not a shape; {GRAMMAR}"),
+    ({"x": "B or 1"}, {}, f"x: 'B or 1' is not a shape; {GRAMMAR}"),
+    ({"x": "B < V or x"}, {}, f"x: 'B < V or x' is not a shape; {GRAMMAR}"),
+    ({"x": "bool B < 2"}, {}, f"x: 'bool B < 2' is not a shape; {GRAMMAR}"),
     ((torch.arange(3),), {},
      "no input is a floating tensor, so there is no gradient to check"),
     ((ONE.to(torch.complex64),), {}, "x is complex; only real inputs can be checked"),

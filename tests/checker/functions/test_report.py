@@ -201,3 +201,13 @@ def test_a_wrong_gradient_of_an_input_too_large_to_differentiate_twice_is_report
     sample = "B=65 C=65 float64 upstream=random"
     report = check_function(CONSTANT, layer_norm, NORM, double_backward=True, sample=sample)
     assert [failure.code for failure in report.failures] == ["HG152"]
+
+
+def test_a_forward_alone_is_compared_without_a_gradient():
+    right = check_function(lambda x: x.detach().exp(), torch.exp, {"x": "B C"}, forward_only=True)
+    assert right.ok
+    assert right.samples > 60
+    wrong = check_function(lambda x: x.expm1(), torch.exp, {"x": "B C"}, forward_only=True)
+    assert [f.quantities for f in wrong.failures] == [("output",)]
+    whole = check_function(lambda i: i + 1, lambda i: i + 1, {"i": "B < B"}, forward_only=True)
+    assert whole.ok

@@ -8,14 +8,15 @@ from typing import Any
 import torch
 
 from handgrad.checker.functions.diagnose import Rerun, diagnose
+from handgrad.checker.functions.inputs.arguments import arranged, name_of
 from handgrad.checker.functions.inputs.isolation import isolated
-from handgrad.checker.functions.inputs.specs import specified
+from handgrad.checker.functions.numeric import check_alone
 from handgrad.checker.functions.report.records import Failure
 from handgrad.checker.functions.report.report import FunctionReport
 from handgrad.checker.functions.runs.bench import Bench
 from handgrad.checker.functions.runs.explore import Explored, explore
 from handgrad.checker.functions.runs.trial import Trial, TrialStatus, run
-from handgrad.checker.functions.samples.grid import Grid, grid
+from handgrad.checker.functions.samples.grid import Grid, grid, without_gradients
 from handgrad.checker.functions.samples.sample import DTYPES, CheckSample, parse
 from handgrad.errors import CheckError
 from handgrad.text import listed
@@ -23,9 +24,10 @@ from handgrad.text import listed
 
 def check_function(
     function: Callable[..., Any],
-    reference: Callable[..., Any],
+    reference: Callable[..., Any] | None,
     inputs: Any,
     *,
+    kwargs: Mapping[str, Any] | None = None,
     dims: Any = None,
     fixed: str | Sequence[str] = (),
     sizes: Mapping[str, Sequence[int]] | None = None,
@@ -34,6 +36,7 @@ def check_function(
     double_backward: bool = False,
     sample: str | None = None,
     seed: int = 0,
+    forward_only: bool = False,
 ) -> FunctionReport:
     """Check the values and gradients of `function` against `reference` over a grid of samples.
 
@@ -45,8 +48,9 @@ def check_function(
         assert report.ok, report
 
     `function` is anything that autograd can differentiate: the apply of an autograd.Function, a
-    kernel, a compiled module. `reference` computes the same with torch operations. Both are called
-    with the inputs in their order, and return one or several tensors.
+    kernel, an nn.Module, whose parameters are checked too. `reference` computes the same with torch
+    operations. Both are called with the inputs in their order and `kwargs` by name, and return one
+    or several tensors. Inputs may be lists, tuples and dicts of inputs.
 
     `inputs` are shapes in letters as above ("N < V": integers below V; "N C > 0": positive
     numbers); or example tensors, whose equal sizes vary together (`dims=("B T C", "C")` names their
@@ -54,7 +58,10 @@ def check_function(
     8)}` sets the sizes of a letter. `wrt` names the inputs whose gradients are checked; by default
     the examples that require a gradient, or else every floating input. A dtype, size or layout that
     the function refuses with a clear error is noted and does not fail. `sample` runs one sample,
-    copied from a failure.
+    copied from a failure. `forward_only` compares the outputs and no gradient.
+
+    If `reference` is None, the gradients are compared with numeric derivatives of the function's
+    own forward, in float64.
 
     There is no tolerance: R is the distance from float64 in units of what rounding explains.
 
@@ -64,6 +71,7 @@ def check_function(
         function,
         reference,
         inputs,
+        kwargs=kwargs,
         dims=dims,
         fixed=fixed,
         sizes=sizes,
@@ -72,16 +80,18 @@ def check_function(
         double_backward=double_backward,
         sample=sample,
         seed=seed,
+        forward_only=forward_only,
         rerun=lambda s: f'handgrad.check_function(..., sample="{s}")',
     )
 
 
 def run_check(
     function: Callable[..., Any],
-    reference: Callable[..., Any],
+    reference: Callable[..., Any] | None,
     inputs: Any,
     *,
     rerun: Rerun,
+    kwargs: Mapping[str, Any] | None = None,
     dims: Any = None,
     fixed: str | Sequence[str] = (),
     sizes: Mapping[str, Sequence[int]] | None = None,
@@ -90,14 +100,38 @@ def run_check(
     double_backward: bool = False,
     sample: str | None = None,
     seed: int = 0,
+    forward_only: bool = False,
     samples_around: Grid = grid,
 ) -> FunctionReport:
     """Do the same. `rerun` returns the command for one sample, `samples_around` the grid."""
     function = _applied(function)
-    given = specified(inputs, _parameters(function, reference), dims, fixed, wrt)
+    parameters = parameters_of(function, reference)
+    arguments = arranged(function, reference, inputs, kwargs or {}, parameters)
+    given = arguments.specified(parameters, dims, fixed, wrt, not forward_only)
+    called = arguments.caller(function)
+    right = called if reference is None else arguments.caller(reference)
+    bench = Bench(called, right, given, double_backward, seed, forward_only)
+    if reference is None:
+        one = None if sample is None else parse(sample, given.letters, given.names)
+        chosen = _sizes(sizes or {}, given.letters)
+        return check_alone(bench, name_of(called), rerun, chosen, one)
+    return judged(bench, rerun, dtypes, sizes, sample, samples_around)[0]
+
+
+def judged(
+    bench: Bench,
+    rerun: Rerun,
+    dtypes: Sequence[Any] = DTYPES,
+    sizes: Mapping[str, Sequence[int]] | None = None,
+    sample: str | None = None,
+    samples_around: Grid = grid,
+) -> tuple[FunctionReport, Explored]:
+    """Run the grid of a bench; return the report, and the trials behind it."""
+    given = bench.inputs
     names = [_dtype(dtype) for dtype in dtypes]
     chosen = _sizes(sizes or {}, given.letters)
-    bench = Bench(function, reference, given, double_backward, seed)
+    if bench.forward_only:
+        samples_around = without_gradients(samples_around)
     with isolated():
         if sample is not None:
             explored = _one(bench, parse(sample, given.letters, given.names))
@@ -107,14 +141,15 @@ def run_check(
     notes = _notes(explored)
     if not explored.judged():
         failures = [_nothing(explored)]
-    return FunctionReport(
-        _name(function),
+    report = FunctionReport(
+        name_of(bench.function),
         tuple(failures),
         len(explored.judged()),
         explored.dtypes,
         tuple(notes),
         _judged_sizes(explored),
     )
+    return report, explored
 
 
 def _one(bench: Bench, sample: CheckSample) -> Explored:
@@ -133,14 +168,7 @@ def _applied(function: Any) -> Callable[..., Any]:
     return function  # type: ignore[no-any-return]
 
 
-def _name(function: Any) -> str:
-    owner = getattr(function, "__self__", None)
-    if isinstance(owner, type):
-        return owner.__name__
-    return str(getattr(function, "__name__", type(function).__name__))
-
-
-def _parameters(function: Any, reference: Any) -> list[str]:
+def parameters_of(function: Any, reference: Any) -> list[str]:
     """Return names for the inputs: those of the reference, or of forward."""
     owner = getattr(function, "__self__", None)
     forward: Any = getattr(owner, "forward", None) if isinstance(owner, type) else function

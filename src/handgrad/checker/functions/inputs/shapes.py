@@ -1,5 +1,13 @@
-"""Shapes in letters: 'B T C', 'B 4 C', 'B 2*H', 'N < V' (whole numbers), 'N C > 0' (positive)."""
+"""Shapes in letters: 'B T C', 'B 4 C', 'B 2*H', and what the tensor holds.
 
+'N < V'             whole numbers from 0 to V - 1
+'N < V or -100'     the same, of which some are -100
+'N C > 0'           positive numbers
+'bool B T'          a mask: True and False
+'= mean', '= 1e-5'  no tensor, but a constant
+"""
+
+import ast
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +20,12 @@ from handgrad.checker.functions.inputs.values import drawn_like, whole_numbers
 from handgrad.errors import CheckError
 
 Sizes = Mapping[str, int]
-GRAMMAR = "letters and numbers such as 'B T C', 'B 2*H', 'N < V' (whole numbers), 'N C > 0'"
+GRAMMAR = (
+    "letters and numbers such as 'B T C', 'B 2*H', 'N < V' (whole numbers), 'N < V or -100', "
+    "'N C > 0', 'bool B T', '= 1e-5' (a constant)"
+)
+SPECIAL = 0.25
+"""The part of whole numbers that have a special value."""
 
 
 class Dim(NamedTuple):
@@ -33,7 +46,10 @@ class Spec:
     example: Tensor | None = None
     below: Dim | None = None
     """The bound of whole numbers."""
+    special: tuple[int, ...] = ()
+    """Whole numbers with a meaning of their own, such as -100."""
     positive: bool = False
+    mask: bool = False
     constant: tuple[Any] | None = None
     """A value that is not a tensor, passed on unchanged."""
 
@@ -41,7 +57,7 @@ class Spec:
     def floating(self) -> bool:
         if self.example is not None:
             return self.example.is_floating_point()
-        return self.constant is None and self.below is None
+        return self.constant is None and self.below is None and not self.mask
 
     def draw(self, sizes: Sizes, generator: torch.Generator) -> Any:
         """Return a value with these sizes; floating tensors are float64."""
@@ -51,10 +67,22 @@ class Spec:
         limit = self.below.size(sizes) if self.below else None
         if self.example is not None:
             return drawn_like(self.example, shape, limit, generator)
+        if self.mask:
+            return torch.rand(shape, generator=generator) < 0.5
         if limit is not None:
-            return whole_numbers(limit, shape, generator)
+            return self._whole(limit, shape, generator)
         value = torch.randn(shape, generator=generator, dtype=torch.float64)
         return value.abs() + 0.1 if self.positive else value
+
+    def _whole(self, limit: int, shape: list[int], generator: torch.Generator) -> Tensor:
+        if not self.special:
+            return whole_numbers(limit, shape, generator)
+        chosen = torch.randint(len(self.special), shape, generator=generator)
+        special = torch.tensor(self.special)[chosen]
+        if not limit:
+            return special
+        rare = torch.rand(shape, generator=generator) < SPECIAL
+        return torch.where(rare, special, whole_numbers(limit, shape, generator))
 
 
 class Letters:
@@ -78,19 +106,37 @@ class Letters:
 
 def parsed(name: str, text: str) -> Spec:
     """Return the spec of a shape in letters. Raises CheckError if `text` is not one."""
+    if text.lstrip().startswith("="):
+        return Spec(constant=(_literal(text.lstrip()[1:].strip()),))
     shape, sign, limit = (part.strip() for part in re.match(r"([^<>]*)([<>]?)(.*)", text).groups())  # type: ignore[union-attr]
+    words = shape.split()
+    mask = words[:1] == ["bool"]
+    below, *special = re.split(r"\s+or\s+", limit)
     try:
-        dims = tuple(_dim(word) for word in shape.split())
-        if sign == ">" and limit != "0":
+        dims = tuple(_dim(word) for word in words[mask:])
+        if (sign == ">" and limit != "0") or (mask and sign) or (special and sign != "<"):
             raise ValueError
-        return Spec(dims, below=_dim(limit) if sign == "<" else None, positive=sign == ">")
+        return Spec(
+            dims,
+            below=_dim(below) if sign == "<" else None,
+            special=tuple(map(int, special)),
+            positive=sign == ">",
+            mask=mask,
+        )
     except ValueError:
         raise CheckError(f"{name}: {text!r} is not a shape; write {GRAMMAR}") from None
 
 
+def _literal(text: str) -> Any:
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text  # a word
+
+
 def _dim(word: str) -> Dim:
     matched = re.fullmatch(r"(?:(\d+)\*?)?([A-Za-z_]\w*)?", word)
-    if not matched or not word:
+    if not matched or not word or word in ("or", "bool"):
         raise ValueError(word)
     return Dim(int(matched[1] or 1), matched[2])
 

@@ -43,14 +43,17 @@ def specified(
     dims: Any = None,
     fixed: Iterable[str] = (),
     wrt: Sequence[str] | None = None,
+    gradients: bool = True,
+    held: Iterable[int] = (),
 ) -> Inputs:
     """Return the inputs of a check. Raises CheckError if `inputs` cannot be understood.
 
     `parameters` are names for a sequence of inputs, `dims` the shapes of the examples in letters,
-    `fixed` the letters that keep the sizes of the examples.
+    `fixed` the letters that keep the sizes of the examples, `gradients` whether any is checked,
+    `held` sizes that examples keep.
     """
     if callable(inputs):
-        return _from_function(inputs, parameters, wrt)
+        return _from_function(inputs, parameters, wrt, gradients)
     if isinstance(inputs, Tensor):
         inputs = (inputs,)
     if not isinstance(inputs, Sequence | Mapping) or isinstance(inputs, str) or not len(inputs):
@@ -60,7 +63,7 @@ def specified(
         )
     names = _named(inputs, parameters)
     values = _values(inputs)
-    specs = _specs(names, values, _given_dims(names, values, dims))
+    specs = _specs(names, values, _given_dims(names, values, dims), held)
     known = _known(names, specs)
     kept = fixed.split() if isinstance(fixed, str) else list(fixed)
     unknown = [k for k in kept if k not in known]
@@ -73,13 +76,13 @@ def specified(
         generator = torch.Generator().manual_seed(seed)
         return tuple(spec.draw(sizes, generator) for spec in specs)
 
-    chosen = _wrt(names, values, [spec.floating for spec in specs], wrt)
+    chosen = _wrt(names, values, [spec.floating for spec in specs], wrt, gradients)
     orders = tuple(map(order_of, values))
     return Inputs(tuple(names), tuple(letters), known, chosen, draw, orders)
 
 
 def _from_function(
-    make: Callable[..., Any], parameters: Sequence[str], wrt: Sequence[str] | None
+    make: Callable[..., Any], parameters: Sequence[str], wrt: Sequence[str] | None, gradients: bool
 ) -> Inputs:
     """Return inputs that a function makes from sizes, passed by name."""
     signature = inspect.signature(make).parameters
@@ -97,7 +100,7 @@ def _from_function(
     with torch.random.fork_rng(devices=[]):
         first = call(dict.fromkeys(letters, 16), 0)
     names, values = _named(first, parameters), _values(first)
-    chosen = _wrt(names, values, list(map(is_floating, values)), wrt)
+    chosen = _wrt(names, values, list(map(is_floating, values)), wrt, gradients)
     return Inputs(tuple(names), letters, {}, chosen, draw, tuple(map(order_of, values)))
 
 
@@ -113,7 +116,11 @@ def _named(inputs: Any, parameters: Sequence[str]) -> list[str]:
 
 
 def _wrt(
-    names: list[str], values: list[Any], floating: list[bool], wrt: Sequence[str] | None
+    names: list[str],
+    values: list[Any],
+    floating: list[bool],
+    wrt: Sequence[str] | None,
+    gradients: bool,
 ) -> tuple[int, ...]:
     """Return the inputs to differentiate by: `wrt`, those that require a gradient, or all."""
     known = ", ".join(name for name, yes in zip(names, floating, strict=True) if yes)
@@ -125,7 +132,7 @@ def _wrt(
     requires = [isinstance(v, Tensor) and v.requires_grad for v in values]
     chosen = requires if any(requires) else floating
     positions = tuple(i for i, yes in enumerate(chosen) if yes)
-    if not positions:
+    if gradients and not positions:
         raise CheckError("no input is a floating tensor, so there is no gradient to check")
     return positions
 
@@ -152,8 +159,11 @@ def _given_dims(names: list[str], values: list[Any], dims: Any) -> dict[str, str
     return given
 
 
-def _specs(names: list[str], values: list[Any], given: dict[str, str]) -> list[Spec]:
+def _specs(
+    names: list[str], values: list[Any], given: dict[str, str], held: Iterable[int]
+) -> list[Spec]:
     letters = Letters(given)
+    letters.of.update({size: Dim(size) for size in held})
     specs = {}
     order = sorted(names, key=lambda n: n not in given)  # given shapes name the sizes of others
     for name in order:

@@ -11,39 +11,42 @@ INDENT = 4
 
 def to_text(result: FunctionReportData, width: int = 100) -> str:
     """Return the result as text, `width` columns wide."""
+    return "\n".join([*body_of(result, width), *wrapped(summary_of(result), width, indent=0)])
+
+
+def body_of(result: FunctionReportData, width: int = 100) -> list[str]:
+    """Return the lines of failures and notes."""
     lines: list[str] = []
     for failure in result.failures:
         lines += [*_failure(failure, width), ""]
-    notes = [line for note in result.notes for line in _wrapped(note, width, "- ", 0)]
-    lines += [*notes, ""] if notes else []
-    lines += _wrapped(_summary(result), width, indent=0)
-    return "\n".join(lines)
+    notes = [line for note in result.notes for line in wrapped(note, width, "- ", 0)]
+    return [*lines, *notes, ""] if notes else lines
 
 
 def _failure(failure: Failure, width: int) -> Iterator[str]:
     yield f"✗ {', '.join(failure.quantities)}"
-    yield from _wrapped("  ".join(failure.arrays), width)
-    yield from _wrapped(_error(failure), width)
+    yield from wrapped("  ".join(failure.arrays), width)
+    yield from wrapped(_error(failure), width)
     if failure.message:
         code = f" [{failure.code}]" if failure.code else ""
-        yield from _wrapped(failure.message + code, width)
+        yield from wrapped(failure.message + code, width)
     for line in failure.lines:
         yield from _line(line, failure, width)
     if failure.fix and not failure.lines:
-        yield from _wrapped(f"try: {failure.fix}", width)
-    yield from _wrapped(failure.failed, width)
+        yield from wrapped(f"try: {failure.fix}", width)
+    yield from wrapped(failure.failed, width)
     if failure.again:
         yield " " * INDENT + f"rerun: {failure.again}"
 
 
 def _line(line: BlamedLine, failure: Failure, width: int) -> Iterator[str]:
     statement = f": {line.statement}" if line.statement else ""
-    yield from _wrapped(f"line {line.line} of backward{statement}", width)
+    yield from wrapped(f"line {line.line} of backward{statement}", width)
     if line.message and line.message != failure.message:
-        yield from _wrapped(line.message + (f" [{line.code}]" if line.code else ""), width)
+        yield from wrapped(line.message + (f" [{line.code}]" if line.code else ""), width)
     if line.fix:
         place = f"below line {line.line}: " if line.adds else ""
-        yield from _wrapped(f"try: {place}{line.fix}", width)
+        yield from wrapped(f"try: {place}{line.fix}", width)
 
 
 def _error(failure: Failure) -> str:
@@ -54,7 +57,8 @@ def _error(failure: Failure) -> str:
     return f"{sentence}; {times} times what rounding explains."
 
 
-def _summary(result: FunctionReportData) -> str:
+def summary_of(result: FunctionReportData) -> str:
+    """Return the last sentence: the verdict, and what ran."""
     dtypes = ", ".join(dtype for dtype in DTYPES if dtype in result.dtypes)
     sizes = ", ".join(f"{letter} {_range(ns)}" for letter, ns in result.sizes if ns)
     tried = "; ".join(filter(None, (dtypes, sizes)))
@@ -71,7 +75,8 @@ def _counted(count: int, noun: str) -> str:
     return f"{count} {noun}{'s' * (count != 1)}"
 
 
-def _wrapped(text: str, width: int, first: str = "", indent: int = INDENT) -> list[str]:
+def wrapped(text: str, width: int, first: str = "", indent: int = INDENT) -> list[str]:
+    """Return lines, `width` columns wide."""
     space = " " * indent
     return textwrap.wrap(
         text,

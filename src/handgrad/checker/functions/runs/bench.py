@@ -36,6 +36,7 @@ class Bench:
     inputs: Inputs
     double_backward: bool = False
     seed: int = 0
+    forward_only: bool = False
     threads: int = field(default_factory=torch.get_num_threads)
     """CPU threads of the function under test. The reference uses one."""
     wrong: set[Quantity] = field(default_factory=set)
@@ -43,6 +44,8 @@ class Bench:
 
     def wanted(self, sample: CheckSample) -> tuple[int, ...]:
         """Return the positions of the inputs that require a gradient."""
+        if self.forward_only:
+            return ()
         if sample.grad is None:
             return self.inputs.wrt
         return (self.inputs.names.index(sample.grad),)

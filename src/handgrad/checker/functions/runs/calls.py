@@ -44,11 +44,11 @@ class FunctionCall:
             try:
                 result = function(*self.leaves)
             except RuntimeError as error:
-                if not copy or _IN_PLACE not in str(error):
+                if not copy or LEAF_WRITTEN not in str(error):
                     raise
                 # written to in place, which autograd forbids for a leaf, but not for a result
                 self.leaves = [_leaf(value, i in wanted, copy) for i, value in enumerate(values)]
-                self.entered = [_passed(leaf) for leaf in self.leaves]
+                self.entered = [passed(leaf) for leaf in self.leaves]
                 result = function(*self.entered)
         self.random = not torch.equal(before, torch.default_generator.get_state())
         self.outputs = tensors_of(result)
@@ -91,10 +91,11 @@ class FunctionCall:
             return torch.autograd.grad(total, by, allow_unused=True)
 
 
-_IN_PLACE = "a leaf Variable that requires grad"
+LEAF_WRITTEN = "a leaf Variable that requires grad"
+"""Part of autograd's error for a leaf that is overwritten."""
 
 
-class _Passed(torch.autograd.Function):
+class Passed(torch.autograd.Function):
     """Returns a copy in the same memory layout, and passes its gradient on."""
 
     @staticmethod
@@ -106,9 +107,10 @@ class _Passed(torch.autograd.Function):
         return upstream[0]
 
 
-def _passed(leaf: Any) -> Any:
+def passed(leaf: Any) -> Any:
+    """Return a copy that is no leaf: a function may overwrite it."""
     needs = isinstance(leaf, Tensor) and leaf.requires_grad
-    return _Passed.apply(leaf) if needs else leaf  # type: ignore[no-untyped-call]
+    return Passed.apply(leaf) if needs else leaf  # type: ignore[no-untyped-call]
 
 
 def _leaf(value: Any, wanted: bool, copy: bool) -> Any:

@@ -146,12 +146,13 @@ def _check_comparable(trial: Trial) -> None:
     """Raise CheckError if function or reference has no gradient to compare."""
     truth, call = trial.truth, trial.call
     assert truth is not None
-    if not truth.call.differentiable():
+    compared = not truth.bench.forward_only
+    if compared and not truth.call.differentiable():
         raise CheckError(
             "the reference is not differentiable: no output of it requires a gradient; write it "
             "with torch operations, without detach, no_grad or NumPy"
         )
-    if call is not None and not call.differentiable():
+    if compared and call is not None and not call.differentiable():
         raise CheckError(
             "the function is not differentiable: no output of it requires a gradient; pass "
             "MyFunction.apply, or a function that calls it"

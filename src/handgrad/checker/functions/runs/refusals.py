@@ -38,5 +38,7 @@ def refuses(error: BaseException) -> bool:
 
 def _source_line(error: BaseException) -> str:
     """Return the line of source that raised the error; "" where there is none (C, Triton)."""
+    if hasattr(error, "source_line"):  # raised in another process
+        return str(error.source_line)
     frames = traceback.extract_tb(error.__traceback__)
     return (frames[-1].line or "").strip() if frames else ""

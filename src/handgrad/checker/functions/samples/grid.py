@@ -62,6 +62,22 @@ def grid(
     return list(dict.fromkeys(samples))
 
 
+def without_gradients(samples_around: Grid) -> Grid:
+    """Return a grid whose samples differ in more than their gradients."""
+
+    def samples(
+        base: CheckSample,
+        dtypes: Sequence[str],
+        names: Sequence[str],
+        outputs: int,
+        sizes: Mapping[str, Sequence[int]],
+    ) -> list[CheckSample]:
+        found = samples_around(base, dtypes, (), 1, sizes)
+        return list(dict.fromkeys(replace(sample, upstream="random") for sample in found))
+
+    return samples
+
+
 def _sized(
     plain: CheckSample, dtypes: Sequence[str], sizes: Mapping[str, Sequence[int]]
 ) -> Iterator[CheckSample]:
