@@ -87,8 +87,8 @@ SAYS = {
     "HG193": (
         "gradient of k",
         "The result is wrong if K is more than 24; up to 24 it is right.",
-        "Look for a fixed length: of a buffer, a block, a loop or a mask; and for another path that "
-        "short inputs take.",
+        "Look for a fixed length: of a buffer, a block, a loop or a mask; and for another path "
+        "that short inputs take.",
     ),
 }
 
