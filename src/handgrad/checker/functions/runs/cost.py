@@ -12,7 +12,8 @@ from handgrad.checker.functions.runs.bench import Bench, doubles
 from handgrad.checker.functions.runs.calls import FunctionCall
 from handgrad.checker.functions.samples.sample import CheckSample
 
-SMALL, DOUBLE = 127, 254
+SMALL, DOUBLE = 128, 256
+"""Sizes that kernels which need a multiple of a block accept too."""
 
 
 class Largest(TorchDispatchMode):  # type: ignore[no-untyped-call]
