@@ -70,7 +70,7 @@ def swapped(e: FunctionEvidence) -> FunctionFinding | None:
     for i, value in returned.items():
         others = (j for j in e.truth.wanted if j != i)
         source = next((j for j in others if _is_gradient_of(e, value, j)), None)
-        if source is not None and not _is_gradient_of(e, value, i):
+        if source is not None and not any(_is_gradient_of(e, v, i) for v in (value, -value)):
             moves.append((i, source))
     if not moves or (e.kind != "raised" and e.quantity.number not in [i for i, _ in moves]):
         return None
@@ -135,9 +135,11 @@ def none_gradient(e: FunctionEvidence) -> FunctionFinding | None:
     Right
         return dx, x.T @ dout
     """
-    if e.kind != "missing" or e.sample.grad is not None or e.sample.output is not None:
+    if e.sample.grad is not None or e.sample.output is not None or e.quantity.kind != "gradient":
         return None
     name = e.name(e.quantity.number)
+    if e.kind != "missing":
+        return None
     return FunctionFinding(
         f"backward returns None for {name}, whose gradient is not 0: {name} would never be "
         f"trained.",

@@ -34,8 +34,8 @@ def value_range(e: FunctionEvidence) -> FunctionFinding | None:
     letters = dict(zip(e.sample.size_of, LARGE, strict=False))
     large = e.at(e.sample.sized(letters)) or e
     wrong = large.mask
-    count = int(wrong.sum())
-    if min(count, wrong.numel() - count) < LEAST:
+    informative = ~wrong & (large.right != 0)
+    if min(int(wrong.sum()), int(informative.sum())) < LEAST:
         return None
     for name, value in _values(large):
         for text, number in ((name, value), (f"|{name}|", value.abs())):
