@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from handgrad.checker.functions.diagnose import Rerun, diagnose
+from handgrad.checker.functions.foreign import is_pair, paired, refuse_foreign
 from handgrad.checker.functions.inputs.arguments import arranged, name_of
 from handgrad.checker.functions.inputs.isolation import isolated
 from handgrad.checker.functions.numeric import check_alone
@@ -48,9 +49,11 @@ def check_function(
         assert report.ok, report
 
     `function` is anything that autograd can differentiate: the apply of an autograd.Function, a
-    kernel, an nn.Module, whose parameters are checked too. `reference` computes the same with torch
-    operations. Both are called with the inputs in their order and `kwargs` by name, and return one
-    or several tensors. Inputs may be lists, tuples and dicts of inputs.
+    kernel, an nn.Module, whose parameters are checked too; or a pair (forward, backward) in torch,
+    NumPy or JAX: forward returns (out, cache), backward(dout, cache) the gradients. `reference`
+    computes the same with torch operations. Both are called with the inputs in their order and
+    `kwargs` by name, and return one or several tensors. Inputs may be lists, tuples and dicts of
+    inputs.
 
     `inputs` are shapes in letters as above ("N < V": integers below V; "N C > 0": positive
     numbers); or example tensors, whose equal sizes vary together (`dims=("B T C", "C")` names their
@@ -115,7 +118,14 @@ def run_check(
         one = None if sample is None else parse(sample, given.letters, given.names)
         chosen = _sizes(sizes or {}, given.letters)
         return check_alone(bench, name_of(called), rerun, chosen, one)
-    return judged(bench, rerun, dtypes, sizes, sample, samples_around)[0]
+    try:
+        report = judged(bench, rerun, dtypes, sizes, sample, samples_around)[0]
+    except CheckError as error:
+        refuse_foreign(str(error))
+        raise
+    for failure in report.failures:
+        refuse_foreign(failure.error)
+    return report
 
 
 def judged(
@@ -161,6 +171,8 @@ def _one(bench: Bench, sample: CheckSample) -> Explored:
 
 
 def _applied(function: Any) -> Callable[..., Any]:
+    if is_pair(function):
+        return paired(*function)
     if isinstance(function, type) and issubclass(function, torch.autograd.Function):
         return function.apply
     if not callable(function):
