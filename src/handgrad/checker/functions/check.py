@@ -3,10 +3,12 @@
 import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 
+from handgrad.checker.functions.beside import check_beside
 from handgrad.checker.functions.diagnose import Rerun, diagnose
 from handgrad.checker.functions.foreign import is_pair, paired, refuse_foreign
 from handgrad.checker.functions.inputs.arguments import arranged, name_of
@@ -119,12 +121,15 @@ def run_check(
         chosen = _sizes(sizes or {}, given.letters)
         return check_alone(bench, name_of(called), rerun, chosen, one)
     try:
-        report = judged(bench, rerun, dtypes, sizes, sample, samples_around)[0]
+        report, explored = judged(bench, rerun, dtypes, sizes, sample, samples_around)
     except CheckError as error:
         refuse_foreign(str(error))
         raise
     for failure in report.failures:
         refuse_foreign(failure.error)
+    if report.ok and explored.judged() and not forward_only:
+        failures, notes = check_beside(function, bench, explored.base, rerun)
+        report = replace(report, failures=tuple(failures), notes=(*report.notes, *notes))
     return report
 
 

@@ -17,6 +17,7 @@ REMEDY = (
     "pass a pair (forward, backward): forward(*inputs) returns (out, cache), backward(dout, cache) "
     "the gradients of the inputs"
 )
+_NO_CACHE = "of a pair, forward(*inputs) must return (out, cache)"
 _NUMPY = ("Can't call numpy() on Tensor that requires grad", "__array__() takes")
 _JAX = ("jax", "abstract array")
 
@@ -42,10 +43,7 @@ def paired(forward: Callable[..., Any], backward: Callable[..., Any]) -> Callabl
                 raise TypeError("NumPy has no dtype bfloat16")
             result = forward(*(map(_array, values) if Pair.arrays else values))
             if not isinstance(result, tuple) or len(result) != 2:
-                raise CheckError(
-                    f"forward returns {type(result).__name__}; of a pair, forward(*inputs) must "
-                    f"return (out, cache)"
-                )
+                raise CheckError(f"forward returns {type(result).__name__}; {_NO_CACHE}")
             out, ctx.cache = result
             ctx.values = values
             return _tensor(out, _like(values))
@@ -64,6 +62,8 @@ def paired(forward: Callable[..., Any], backward: Callable[..., Any]) -> Callabl
 
 def refuse_foreign(error: str) -> None:
     """Raise CheckError, one line that names the remedy, if an error comes from NumPy or JAX."""
+    if _NO_CACHE in error:
+        raise CheckError(error.partition("CheckError: ")[2] or error)
     kind = "NumPy" if any(words in error for words in _NUMPY) else ""
     kind = kind or ("JAX" if all(words in error for words in _JAX) else "")
     if kind:

@@ -77,7 +77,8 @@ def name_of(function: Any) -> str:
     owner = getattr(function, "__self__", None)
     if isinstance(owner, type):
         return owner.__name__
-    return str(getattr(function, "__name__", type(function).__name__))
+    name = getattr(function, "__name__", None) or getattr(function, "_qualname", None)
+    return str(name or type(function).__name__)
 
 
 def arranged(
