@@ -244,3 +244,43 @@ Notes
 def test_a_scalar_engine_is_judged_when_its_cell_has_run(notebook: Kernel) -> None:
     (shown,) = notebook.all([ENGINE])
     assert shown.texts == [JUDGED]
+
+
+BRANCHES = """\
+import torch
+x = torch.randn(4, 3)
+b = x * 2
+c = x**2
+loss = (b * c).sum()"""
+PARTIAL = (
+    "handgrad: 2 exact · 1 not complete yet\n\nRight\n"
+    "  ≈ dx    cell {cell}, line 3  f32[4,3]  Correct so far; the contribution through c is still "
+    "missing."
+)
+
+
+def test_what_a_later_cell_completes_is_not_complete_yet(notebook: Kernel) -> None:
+    _, begun, completed = notebook.all(
+        [BRANCHES, "db = c\ndc = b.clone()\ndx = 2 * db", "dx += 2 * x * dc"]
+    )
+    assert begun.texts == [PARTIAL.format(cell=begun.number)]
+    assert completed.texts == ["handgrad: 1 exact"]
+
+
+def test_an_alias_that_a_later_cell_copies_is_right(notebook: Kernel) -> None:
+    forward = "x = torch.randn(4, 3)\nb = x * 2\nc = b * 1\nloss = (b**2).sum() + c.sum()"
+    alias = "dc = torch.ones_like(c)\ndb = dc\ndb += 2 * b"
+    cells = [f"import torch\n{forward}", alias, alias.replace("= dc\n", "= dc.clone()\n")]
+    _, aliased, copied, whole = notebook.all([*cells, "%handgrad"])
+    assert aliased.texts == [
+        "handgrad: 1 exact · 1 wrong\n\nLines to blame\n"
+        "  ✗ dc   cell 3, line 3   f32[4,3]\n"
+        "      db += 2 * b\n"
+        "      dc and db share memory since `db = dc`, so this line writes to both. Use .clone() "
+        "to copy.\n      [HG126]"
+    ]
+    assert copied.texts == ["handgrad: 2 exact"]
+    assert whole.texts == [
+        "so far\n\nRight\n  ✓ dc    cell 4, line 1  f32[4,3]  exact\n"
+        "  ✓ db    cell 4, line 3  f32[4,3]  exact\n\n2 gradients by hand: 2 exact."
+    ]

@@ -3,17 +3,12 @@
 import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
-
-from torch import Tensor
 
 from handgrad.checker.record import function
 from handgrad.checker.record.carriers import tensor_of
-from handgrad.checker.record.targets import Target
-from handgrad.checker.record.trace import Bind
 from handgrad.checker.report.report import Report
-from handgrad.checker.returned import placed, unreturned
+from handgrad.checker.returned import name_returned, unreturned
 from handgrad.checker.session import Session
 from handgrad.checker.watch import Watcher
 
@@ -65,22 +60,9 @@ def check(
         gradients = returned if isinstance(returned, tuple | list) else (returned,)
         gradients = [tensor_of(gradient) for gradient in gradients]
         named = {name: tensor_of(value) for name, value in named.items()}
-        _name_returned(session, named, gradients)
+        name_returned(session, named, gradients)
     report = session.finish(f"{forward.__name__}, {backward.__name__}")
     return unreturned(report, session, backward.__name__, named, gradients)
-
-
-def _name_returned(session: Session, inputs: Mapping[str, Any], gradients: Sequence[Any]) -> None:
-    """Name the unnamed gradients that `backward` returned after the inputs of `forward`."""
-    if session.recorder.calls.last_return is None:
-        return
-    statement, scope = session.recorder.calls.last_return
-    pairs = placed(inputs, gradients)
-    known = {id(bind.value) for bind in session.recorder.trace.of(Bind) if bind.kind != "param"}
-    unnamed = {f"d{n}": g for n, g in pairs if isinstance(g, Tensor) and id(g) not in known}
-    if unnamed:
-        targets = tuple(Target(f"d{name}", "assign") for name, _ in pairs)
-        session.recorder.known(replace(statement, targets=targets), unnamed, scope)
 
 
 def _takes(function: Callable[..., Any]) -> int:

@@ -8,7 +8,8 @@ from typing import Any
 from handgrad.checker.explain.called import with_functions
 from handgrad.checker.explain.explain import Explanations, explain
 from handgrad.checker.judge.conventions import conventional
-from handgrad.checker.judge.grade import Grade, graded, with_imprecise
+from handgrad.checker.judge.grade import Follows, Grade, graded, with_imprecise
+from handgrad.checker.judge.returned import with_returned
 from handgrad.checker.judge.unexamined import unexplained, with_unexamined
 from handgrad.checker.mishap import Mishaps
 from handgrad.checker.pairs.backward import BackwardReplay
@@ -39,20 +40,28 @@ class Findings:
     edges: Sequence[Edge] = ()
 
 
-def findings_of(forward: ForwardPass, hands: Sequence[HandGradient], mishaps: Mishaps) -> Findings:
+def findings_of(
+    forward: ForwardPass, hands: Sequence[HandGradient], mishaps: Mishaps, follows: Follows
+) -> Findings:
     """Return what `check_pass` finds; an error inside becomes one of the `mishaps`."""
     names = listed(list(dict.fromkeys(hand.name for hand in hands)))
     return mishaps.attempt(
-        f"{names} could not be graded", lambda: check_pass(forward, hands, mishaps), Findings()
+        f"{names} could not be graded",
+        lambda: check_pass(forward, hands, mishaps, follows),
+        Findings(),
     )
 
 
 def check_pass(
-    forward: ForwardPass, hands: Sequence[HandGradient], mishaps: Mishaps | None = None
+    forward: ForwardPass,
+    hands: Sequence[HandGradient],
+    mishaps: Mishaps | None = None,
+    follows: Follows = "unknown",
 ) -> Findings:
     """Judge the gradients by hand of one pass, and explain what is wrong: the check's core.
 
-    `mishaps` collects what fails inside; without it, an error passes on.
+    `mishaps` collects what fails inside; without it, an error passes on. `follows`: the
+    code that may still add to a gradient.
     """
     attempt = _at_once if mishaps is None else mishaps.attempt
     try:
@@ -66,13 +75,13 @@ def check_pass(
     pairing = conventional(truth, hands, pairing)
     truth = pairing.forward
     main, later = chosen(pairing)
-    judged = graded(truth, pairing)
+    judged = graded(truth, pairing, follows)
     judged = replace(judged, grades=with_unexamined(truth, judged.grades))
     explanations = attempt("no cause was looked for", lambda: explain(judged), Explanations())
     grades = with_imprecise(judged.grades, explanations.imprecise)
     causes = {number for number, why in explanations.found.items() if why.code is not None}
     grades = with_functions(grades, explanations.in_functions)
-    grades = unexplained(truth, grades, causes)
+    grades = with_returned(truth, unexplained(truth, grades, causes), causes)
     by_number = {g.hand.number: g for g in grades}
     again = [by_number[pair.number] for pair in later]
     shown = _shown([by_number[pair.number] for pair in main], again)

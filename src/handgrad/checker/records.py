@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from handgrad.text import printable
+
 VerdictName = Literal["exact", "rounding", "shape", "wrong", "missing"]
 BlameName = Literal["root", "inherited"]
 Hint = Literal["where", "what", "fix"]
@@ -10,12 +12,26 @@ HINTS: tuple[Hint, ...] = ("where", "what", "fix")
 VERDICTS: tuple[VerdictName, ...] = ("exact", "rounding", "shape", "wrong", "missing")
 
 
+def part(cell: int | str | None) -> str:
+    """Return the words before a line: of which cell it is, or of which imported file."""
+    if cell is None:
+        return ""
+    return f"{printable(cell)}, " if isinstance(cell, str) else f"cell {cell}, "
+
+
 @dataclass(frozen=True)
 class Place:
-    """The place of a statement: `line` counts from 1 in the cell, or the file if `cell` is None."""
+    """The place of a statement: `line` counts from 1 in the cell, or the file if `cell` is None.
+
+    For a module that the file imports, `cell` is its file's name.
+    """
 
     line: int
-    cell: int | None = None
+    cell: int | str | None = None
+
+    def __str__(self) -> str:
+        """Return `cell 4, line 7`, `layers.py, line 7` or, for a script, `line 7`."""
+        return f"{part(self.cell)}line {self.line}"
 
 
 @dataclass(frozen=True)
@@ -33,9 +49,9 @@ class Spread:
 
 @dataclass(frozen=True)
 class Listing:
-    """The source of one cell, or of the file where `cell` is None."""
+    """The source of one cell or, by its name, of an imported file; of the file if it is None."""
 
-    cell: int | None
+    cell: int | str | None
     text: str
 
 
@@ -71,6 +87,8 @@ class Row:
     """The verdict on the corrected line, run with correct upstream gradients."""
     spread: Spread | None = None
     """Where a wrong gradient is off; for a root, with correct upstream gradients."""
+    unfinished: bool = False
+    """Whether it is correct for the contributions that are written, and others may follow."""
 
 
 @dataclass(frozen=True)

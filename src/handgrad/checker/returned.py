@@ -12,6 +12,7 @@ from handgrad.checker.explain.search.edits import Text
 from handgrad.checker.record.function import floating
 from handgrad.checker.record.gradient_names import hand_names
 from handgrad.checker.record.instrument import Statement
+from handgrad.checker.record.targets import Target
 from handgrad.checker.record.trace import Backward, Bind
 from handgrad.checker.records import Note, Row
 from handgrad.checker.report.report import Report
@@ -51,6 +52,19 @@ def unreturned(
     if len(returned) > len(inputs):
         notes += (Note("HG219", number_message(""), place=statement.place),)
     return replace(report, rows=tuple(rows), notes=notes)
+
+
+def name_returned(session: Session, inputs: Mapping[str, Any], gradients: Sequence[Any]) -> None:
+    """Name the unnamed gradients that `backward` returned after the inputs of `forward`."""
+    if session.recorder.calls.last_return is None:
+        return
+    statement, scope = session.recorder.calls.last_return
+    pairs = placed(inputs, gradients)
+    known = {id(bind.value) for bind in session.recorder.trace.of(Bind) if bind.kind != "param"}
+    unnamed = {f"d{n}": g for n, g in pairs if isinstance(g, Tensor) and id(g) not in known}
+    if unnamed:
+        targets = tuple(Target(f"d{name}", "assign") for name, _ in pairs)
+        session.recorder.known(replace(statement, targets=targets), unnamed, scope)
 
 
 def placed(inputs: Mapping[str, Any], returned: Sequence[Any]) -> list[tuple[str, Any]]:

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 import torch
 
 from handgrad.checker.check import Findings, findings_of, merged
+from handgrad.checker.judge.grade import Follows
 from handgrad.checker.mishap import Mishaps
 from handgrad.checker.pairs.calls import Leads, find_leads
 from handgrad.checker.pairs.hands import HandGradient
@@ -53,6 +54,8 @@ class Session:
         self.statements: list[Statement] = []
         self.recorder = Recorder(self.statements, max_steps)
         self.sources: list[tuple[int | None, str]] = []
+        self._modules: dict[str, tuple[str, str]] = {}
+        """The file's own modules by their path: the name in the report, and the source."""
         self._uses_numpy = False
         self._rest: Rest | None = None
 
@@ -65,8 +68,18 @@ class Session:
         """Return `tree` with the hooks in it, changed in place. It was parsed from `source`."""
         self.sources.append((cell, source))
         self._uses_numpy = self._uses_numpy or uses_numpy(tree)
+        return self._hooked(tree, cell, source, self._uses_numpy)
+
+    def follow(self, tree: ast.Module, name: str, source: str, path: str) -> ast.Module:
+        """Do the same for a module that the file imports; the report calls it `name`."""
+        self._modules[path] = name, source
+        return self._hooked(tree, name, source, uses_numpy(tree))
+
+    def _hooked(
+        self, tree: ast.Module, cell: int | str | None, source: str, arrays: bool
+    ) -> ast.Module:
         tree = Instrumenter(self.statements, cell, source).module(tree)
-        if not self._uses_numpy:
+        if not arrays:
             return tree
         self.recorder.expect_arrays()
         return entering(tree)
@@ -85,7 +98,9 @@ class Session:
         assert self._rest is not None
         reached = {self.statements[number].place for number in self.recorder.reached}
         try:
-            return not self._rest.needed(self.sources, loop.place, running(), reached)
+            begun = [*self._modules.values(), *self.sources]
+            stack = running({path: name for path, (name, _) in self._modules.items()})
+            return not self._rest.needed(begun, loop.place, stack, reached)
         except RecursionError:  # a very long expression
             return False
 
@@ -101,15 +116,17 @@ class Session:
         `only` picks the gradients to judge from those found; None: all of them.
         """
         with torch._C.DisableTorchFunction(), torch.enable_grad():
-            findings = self._findings(file, only)
+            follows: Follows = "cells" if only is not None else "unknown" if errors else "nothing"
+            findings = self._findings(file, only, follows)
         ran = {bind.statement for bind in self.recorder.trace.of(Bind)}
-        reached = with_unreached(findings.rows, self.statements, ran, errors)
+        shapes = self.recorder.trace.shapes
+        reached = with_unreached(findings.rows, self.statements, ran, errors, shapes)
         rows, notes = tuple(reached), tuple(findings.notes)
-        errors = with_shapes(errors, rows, self.statements, self.recorder.trace.shapes)
+        errors = with_shapes(errors, rows, self.statements, shapes)
         listings = self._listings(rows)
         return Report(file, rows, notes, tuple(errors), tuple(findings.edges), listings)
 
-    def _findings(self, file: str, only: Choice | None) -> Findings:
+    def _findings(self, file: str, only: Choice | None, follows: Follows) -> Findings:
         passes, leads = self._passes(file, only is None)
         try:
             hands = hands_by_loss(self.recorder.trace, passes, self.pairs, leads)
@@ -123,7 +140,7 @@ class Session:
         mishaps = Mishaps()
         for forward in sorted({hand.forward for hand in hands}, key=lambda p: p.end):
             of_pass = [hand for hand in hands if hand.forward is forward]
-            findings = findings_of(forward, of_pass, mishaps)
+            findings = findings_of(forward, of_pass, mishaps, follows)
             rows += findings.rows
             notes += findings.notes
             edges += findings.edges

@@ -86,7 +86,7 @@ def _is_set_since(hand: HandGradient, start: int) -> bool:
     return any(b.index >= start and not CLIPPING.search(b.statement.text) for b in hand.binds)
 
 
-def _cell(hand: HandGradient) -> int | None:
+def _cell(hand: HandGradient) -> int | str | None:
     return hand.own_final().statement.place.cell
 
 
@@ -117,5 +117,5 @@ def _unless_stale(row: Row, hand: HandGradient | None, bindings: Bindings) -> Ro
     return StaleRow(row.node, row.hand, "wrong", row.place, row.statement, message=message)
 
 
-def _is_about(note: Note, cells: set[int | None]) -> bool:
+def _is_about(note: Note, cells: set[int | str | None]) -> bool:
     return note.place is None or note.place.cell in cells or note.code in SAID_ONCE

@@ -28,6 +28,7 @@ STYLE = """
 """
 """The line of counts is the summary of the fold, so the report does not repeat it."""
 OUT_OF_DATE = "out of date"
+INCOMPLETE = "not complete yet"
 MARKS = {"right": ("✓", "exact"), "stale": ("!", "shape"), "wrong": ("✗", "wrong")}
 """The mark of each state, and its class in the report's style sheet."""
 
@@ -62,8 +63,11 @@ class Verdicts:
     @property
     def line(self) -> str:
         """`handgrad: 24 exact · 1 wrong`."""
-        counts = self.shown.counts
+        done = tuple(row for row in self.shown.rows if not row.unfinished)
+        counts = replace(self.shown, rows=done).counts
         parts = [f"{counts[v]} {words.COUNTED[v]}" for v in _ORDER if counts[v]]
+        n_open = len(self.shown.rows) - len(done)
+        parts += [f"{n_open} {INCOMPLETE}"] if n_open else []
         n_stale = sum(map(len, self.stale.values()))
         parts += [f"{n_stale} {OUT_OF_DATE}"] if n_stale else []
         same = f" (same as after {self.again})" if self.again else ""
@@ -76,7 +80,7 @@ class Verdicts:
         stale = [Text(""), *map(_as_text, self.stale.items())] if self.stale else []
         if self.whole and self._is_written:
             return text.plain(Group(text.render(self.shown), *stale), self.width).rstrip("\n")
-        rows = tuple(row for row in self.shown.rows if row.verdict in ("wrong", "shape"))
+        rows = tuple(r for r in self.shown.rows if r.verdict in ("wrong", "shape") or r.unfinished)
         aside = replace(self.shown, rows=rows)
         verdicts = Group(Text(self.line), *stale, *text.body(aside))
         return text.plain(verdicts, self.width).rstrip("\n")

@@ -180,7 +180,7 @@ MISTAKES = {
         "pre = grad * (1 - hs[t+1])",
         "(x[t] @ Wx + hs[-1] @ Wh)",
         "HG109",
-        "pre = (1 - hs[t + 1] ** 2) * grad",
+        "pre = grad * (1 - hs[t + 1]**2)",
     ),
     "unnamed pre": (
         "unnamed pre",

@@ -2,9 +2,13 @@
 
 import pytest
 
+from checker.sessions import run_all
 from handgrad.checker.pairs import losses
 from handgrad.checker.passes import inner, truth
 from handgrad.checker.passes.forward import ForwardPass
+from handgrad.checker.record import evaluations
+from handgrad.checker.record.trace import Op
+from handgrad.checker.session import Session
 
 DATA = """\
 import torch
@@ -107,3 +111,27 @@ def test_the_results_without_a_name_of_a_large_pass_are_not_tried(check, sizes, 
     monkeypatch.setattr(inner, "MOST_BYTES", 10_000_000)
     check(wrong)
     assert few < len(sizes) - few
+
+
+AGAIN = DATA + STEP + EVALUATION + "evaluate(X, Y)\nevaluate(X, Y)\ndV = h.T @ dlogits\n"
+RETURNS = AGAIN.replace("    print(loss.item())", "    return loss")
+KEEPS = AGAIN.replace("    print(loss.item())", "    seen.append(h)").replace(
+    "g =", "seen = []\ng ="
+)
+
+
+@pytest.mark.parametrize(("code", "n_kept"), [(AGAIN, 1), (RETURNS, 1), (KEEPS, 3)])
+def test_of_evaluations_under_no_grad_the_first_one_is_kept(monkeypatch, code, n_kept) -> None:
+    monkeypatch.setattr(evaluations, "LARGE", 1_000_000)
+    session = Session()
+    assert run_all(session, code, {}) == []
+    large = [
+        event
+        for event in session.recorder.trace.events
+        if type(event) is Op and any(t.shape == (20000, 9) for t in event.outputs)
+    ]
+    assert len(large) == n_kept
+    assert session.recorder.failures == []
+    rows = [row for row in session.finish("it").rows if row.hand]
+    assert {row.hand for row in rows} == {"dlogits", "dV", "dcat", "dW"}
+    assert {row.verdict for row in rows} <= {"exact", "rounding"}

@@ -236,6 +236,6 @@ def test_a_branch_added_twice_is_named(check):
     at = line_of("dcounts += ") + 1
     assert root.place.line == at
     assert root.message == (
-        "The contribution through counts_sum is added twice: dcounts already contains it. "
-        "Remove this line."
+        f"dcounts is complete on line {at - 1}; this line adds the contribution through counts_sum "
+        "to it again. Remove it."
     )

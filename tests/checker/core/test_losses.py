@@ -105,3 +105,37 @@ def test_an_evaluation_is_not_differentiated_for_what_is_unwritten(check, monkey
     monkeypatch.setattr(unwritten, "differentiated", None)  # would raise if it were called
     with pytest.raises(CheckError, match="no gradient is written by hand"):
         check(HEAD + EVALUATED)
+
+
+TERMS = """\
+import torch
+torch.manual_seed(46)
+x = torch.randn(6, 3)
+W = torch.randn(3, 3)
+V = torch.randn(3, 2)
+h = torch.relu(x @ W)
+y1 = h @ V
+loss1 = (y1**2).sum()
+y2 = h.sum(1)
+loss2 = y2.exp().mean() / 10
+loss = loss1 + 0.5 * loss2
+dy1 = 2 * y1
+dy2 = 0.5 * y2.exp() / 60
+dV = h.T @ dy1
+dh = dy1 @ V.T + dy2[:, None]
+dpre = dh * (h > 0)
+dW = x.T @ dpre
+"""
+
+
+def test_a_contribution_that_is_computed_and_left_out_is_missed(check):
+    assert {row.verdict for row in check(TERMS).rows if row.hand} <= {"exact", "rounding"}
+    report = check(TERMS.replace(" + dy2[:, None]", ""))
+    (row,) = [row for row in report.rows if row.blame == "root"]
+    assert (row.hand, row.place.line) == ("dh", 15)
+    assert row.message == "dh lacks the contribution through y2."
+
+
+def test_of_gradients_of_one_term_alone_nothing_is_missed(check):
+    code = TERMS.replace(" + dy2[:, None]", "").replace("dy2 = 0.5 * y2.exp() / 60\n", "")
+    assert {row.verdict for row in check(code).rows if row.hand} <= {"exact", "rounding"}

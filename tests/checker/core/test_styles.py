@@ -2,9 +2,13 @@
 
 import pytest
 
-from checker.core import programs_of_more_styles, programs_of_styles
+from checker.core import programs_of_more_styles, programs_of_states, programs_of_styles
 
-PROGRAMS = {**programs_of_styles.PROGRAMS, **programs_of_more_styles.PROGRAMS}
+PROGRAMS = {
+    **programs_of_styles.PROGRAMS,
+    **programs_of_more_styles.PROGRAMS,
+    **programs_of_states.PROGRAMS,
+}
 MISTAKES = [
     ("momentum list", "gz = ga*(1 - a1*a1)", "gz = ga*(1 - a1)", "HG109", "gz = ga*(1 - a1**2)"),
     ("adam dict np", "G['b1'] = d.sum(0)", "G['b1'] = d.mean(0)", "HG117", "G['b1'] = d.sum(0)"),
@@ -25,6 +29,15 @@ MISTAKES = [
      "delta_h = mask * delta_hd"),
     ("rnn many to one torch lists", "graw = gs*(1 - cur**2)", "graw = gs*(1 - prev**2)", "HG107",
      "graw = gs*(1 - cur**2)"),
+    ("closures torch", "return dy * (1 - y**2)", "return dy * (1 - y)", "HG109",
+     "return dy * (1 - y**2)"),
+    ("closures numpy", "return G * keep", "return G * X", "HG105", None),
+    ("velocity scaled in place", "dW += x.T @ do", "dW += x.T @ o", "HG106", "dW += x.T @ do"),
+    ("adam in dictionaries", "d[Z <= 0] = 0", "d[Z > 0] = 0", "HG130", "d[Z <= 0] = 0"),
+    ("gru with a cache", "dn = dh * (1 - z)", "dn = dh * z", "HG105", "dn = dh * (1 - z)"),
+    ("function of loss and gradient", "d[np.arange(n), y] -= d.sum(axis=1)",
+     "d[np.arange(n), y] -= 1", None, None),
+    ("states in a list", "dhs[T] = 2 * hs[T]", "dhs[T] = hs[T]", "HG103", "dhs[T] = 2 * hs[T]"),
     ("autoencoder tied", "dW = X.T @ dZ + dR.T @ H", "dW = X.T @ dZ", "HG101", "dW += dR.T @ H"),
 ]  # fmt: skip
 """A program, its line, the line with a mistake, the cause and the corrected line."""

@@ -113,6 +113,7 @@ def test_json_has_the_same_content(report):
         "reference's `mean in layer_norm` and `var in layer_norm` detached.",
         "fix": "Add the contribution to the gradient of x through `mean in layer_norm` and `var in "
         "layer_norm`.",
+        "lines": [],
         "again": 'handgrad.check_function(..., sample="B=3 C=5 float64 upstream=random")',
     }
 

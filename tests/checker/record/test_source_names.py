@@ -25,6 +25,7 @@ def test_a_file_trained_by_autograd_is_not_run() -> None:
     "line",
     [
         "dw = x.T @ e",
+        "u = 1; h = u * 2; dh = 2 * h",
         "w.grad = x.T @ e",
         "l2_delta = l2_error * slope(l2)",
         "def bprop(self, e): pass",

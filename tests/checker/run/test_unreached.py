@@ -76,3 +76,33 @@ def test_a_comparison_with_a_tensor_made_after_backward_says_whose_grad_is_none(
     said = "W.grad is None: W was created after backward(), or the loss does not depend on it"
     assert said in " ".join(found.split())
     assert "is None" not in text(f"{compare}cmp('W', dW, W)\n")
+
+
+def test_without_backward_the_shapes_are_told_too(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "net.py").write_text(
+        "import torch\nx = torch.randn(16, 5); w = torch.randn(5, 6); v = torch.randn(6, 4)\n"
+        "h = torch.tanh(x @ w); z = h @ v; loss = (z**2).sum()\n"
+        "dz = 2 * z\ndh = dz @ v\ndw = x.T @ ((1 - h**2) * dh)\ndv = h.T @ dz\n"
+    )
+    assert handgrad.check_file("net.py").report.to_text() == (
+        "net.py\n\n"
+        "Right\n"
+        "  ✓ dz    line 4  f32[16,4]  exact\n"
+        "  ✓ dv    line 7  f32[6,4]   exact\n\n"
+        "Not reached because of an error: dh, dw\n\n"
+        "Errors in the file\n"
+        "  line 5  RuntimeError: mat1 and mat2 shapes cannot be multiplied (16x4 and 6x4) (dz (16, "
+        "4) and v\n          (6, 4)); the gradient of h has the shape (16, 6), as dz @ v.T has\n\n"
+        "2 gradients by hand: 2 exact; 2 not reached; 1 error in the file.\n"
+    )
+
+
+def test_a_comparison_with_a_tensor_computed_again_says_whose_grad_is_none(text) -> None:
+    compare = (
+        "def cmp(s, dt, t):\n    print(s, torch.all(dt == t.grad).item())\n"
+        "dW = x.T @ ((F.softmax(logits, 1) - F.one_hot(y, 4)) / 16)\n"
+    )
+    found = text(f"{compare}W = torch.randn(5, 4)\ncmp('W', dW, W)\n")
+    said = "W.grad is None: W was computed again after backward(), or needs no grad"
+    assert said in " ".join(found.split())

@@ -42,6 +42,9 @@ def described(
         except RuntimeError as error:
             raise CheckError(f"{file}: its gradients cannot be computed: {error}") from error
         place, text = loss.statement.place, loss.statement.text
+        if isinstance(place.cell, str):
+            where = f"the loss is computed in {place.cell}"
+            raise CheckError(f"{file}: {where}: make the exercise from that file")
         by_hand = {h.name for h in hands_by_loss(trace, passes, {}) if h.candidates}
         return Forward(
             loss=loss.name,
@@ -79,7 +82,7 @@ def _require_run(file: str, loss: Bind, errors: Sequence[CellError]) -> None:
     """Raise CheckError if a cell up to the loss failed."""
     cell = loss.statement.place.cell
     for error in errors:
-        if cell is not None and error.cell is not None and error.cell <= cell:
+        if isinstance(cell, int) and error.cell is not None and error.cell <= cell:
             raise CheckError(f"{file}: an exercise needs a forward pass that runs")
 
 

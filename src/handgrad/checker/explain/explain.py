@@ -11,6 +11,7 @@ from torch import Tensor
 from handgrad.checker.explain.above import binds_above, lines_above
 from handgrad.checker.explain.called import InFunction, called_names, in_functions, site_of, words
 from handgrad.checker.explain.causes import AS_IT_RAN, CAUSES, LATE, Cause, softmax_cross_entropy
+from handgrad.checker.explain.elsewhere import writers
 from handgrad.checker.explain.others import other_statements
 from handgrad.checker.explain.search.finding import Explanation, Finding
 from handgrad.checker.explain.search.gather import suspects
@@ -75,7 +76,10 @@ def explain(graded: Graded) -> Explanations:
     found |= {line.numbers[0]: line.explanation for line in above}
     others = _other_statements([g for g in roots if g.root], found, backward)
     found |= {line.numbers[0]: line.explanation for line in others}
-    return Explanations(found, imprecise, [*blamed, *above, *others])
+    written = writers(graded.forward, roots, found)
+    for line in written:
+        found = {n: why for n, why in found.items() if n not in line.numbers[1:]}
+    return Explanations(found, imprecise, [*blamed, *above, *others, *written])
 
 
 def _blamed_functions(

@@ -10,7 +10,7 @@ from handgrad.checker.functions.causes import FUNCTION_CAUSES, FunctionCause
 from handgrad.checker.functions.causes.evidence import FunctionEvidence, FunctionFinding
 from handgrad.checker.functions.inputs.values import as_text
 from handgrad.checker.functions.report.patterns import pattern, place, worst
-from handgrad.checker.functions.report.records import Failure
+from handgrad.checker.functions.report.records import BlamedLine, Failure
 from handgrad.checker.functions.runs.bench import Bench
 from handgrad.checker.functions.runs.explore import Explored, failing_keys, simplest
 from handgrad.checker.functions.runs.trial import Key, Trial, run
@@ -64,7 +64,47 @@ def diagnose(bench: Bench, explored: Explored, rerun: Rerun) -> list[Failure]:
             if trial.has(key):
                 diagnoses.append(explained(FunctionEvidence(bench, explored, key, trial)))
     independent = [d for d in diagnoses if not _follows(d, diagnoses)]
-    return [_failure(group, rerun) for group in _grouped(independent)]
+    return _with_lines(independent, [_failure(g, rerun) for g in _grouped(independent)])
+
+
+def _with_lines(diagnoses: Sequence[Diagnosis], failures: Sequence[Failure]) -> list[Failure]:
+    """Return the failures with the lines of backward that are to blame for wrong gradients."""
+    plain = [d.evidence for d in diagnoses if _is_plain(d.evidence)]
+    if not plain:
+        return list(failures)
+    from handgrad.checker.functions.body import lines_to_blame  # the whole checker: 0.4 s
+
+    lines = lines_to_blame(plain[0].bench, plain[0].truth)
+    lines_of = {_label(e): lines.get(e.quantity, ()) for e in plain}
+    named = [
+        _with_cause_of_line(failure, tuple(dict.fromkeys(
+            line for quantity in failure.quantities for line in lines_of.get(quantity, ())
+        )))
+        for failure in failures
+    ]  # fmt: skip
+    merged: dict[object, Failure] = {}
+    for failure, before in zip(named, failures, strict=True):
+        same = (
+            (failure.lines, failure.code) if failure.lines and before.code is None else id(failure)
+        )
+        one = merged.setdefault(same, failure)
+        if one is not failure:
+            merged[same] = replace(one, quantities=(*one.quantities, *failure.quantities))
+    return list(merged.values())
+
+
+def _is_plain(e: FunctionEvidence) -> bool:
+    """Return whether the gradient is wrong in the simplest circumstances: a wrong formula."""
+    simple = replace(e.explored.base, sizes=e.sample.sizes)
+    return e.kind == "wrong" and e.quantity.kind == "gradient" and e.sample == simple
+
+
+def _with_cause_of_line(failure: Failure, lines: tuple[BlamedLine, ...]) -> Failure:
+    """Return the failure with its lines. A failure without a cause gets that of its only line."""
+    if failure.message is None and len(lines) == 1 and lines[0].message:
+        (line,) = lines
+        return replace(failure, lines=lines, code=line.code, message=line.message, fix=line.fix)
+    return replace(failure, lines=lines)
 
 
 def explained(evidence: FunctionEvidence) -> Diagnosis:

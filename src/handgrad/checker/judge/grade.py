@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from torch import Tensor
 
@@ -17,8 +18,11 @@ from handgrad.checker.passes.compare import Fit, judge
 from handgrad.checker.passes.truth import Pass
 from handgrad.checker.record.gradient_names import LIKELY
 from handgrad.checker.record.instrument import Statement
-from handgrad.checker.record.trace import Bind
+from handgrad.checker.record.trace import Bind, key_of
 from handgrad.checker.records import VerdictName
+
+Follows = Literal["nothing", "unknown", "cells"]
+"""What comes after the code that ran: of a notebook that is being written, more cells."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,8 +73,11 @@ class Graded:
     cut: Cut
 
 
-def graded(forward: Pass, pairing: Pairing) -> Graded:
-    """Judge every pair: the value that the user had, then the statements that computed it."""
+def graded(forward: Pass, pairing: Pairing, follows: Follows = "unknown") -> Graded:
+    """Judge every pair: the value that the user had, then the statements that computed it.
+
+    `follows`: the code that may still add to a gradient.
+    """
     pairs, formulas = pairing.pairs, pairing.natural.values
     verdicts = {p.number: verdict_on(forward, p, p.node, formulas) for p in pairs}
     lines = judged_lines(forward, pairs)
@@ -83,8 +90,11 @@ def graded(forward: Pass, pairing: Pairing) -> Graded:
         for p in pairs
     }
     read = {n for state in states.values() for n in state.reads}
-    for pair in pairs:
-        states[pair.number] = states[pair.number].settled(pair.number in read, formulas)
+    ends = [key_of(pair.node.value) for pair in pairs if pair.number not in read]
+    if not (follows == "nothing" and set(ends) <= forward.leaves):  # the backward pass is written
+        for pair in pairs:
+            state, is_read = states[pair.number], pair.number in read
+            states[pair.number] = state.settled(is_read, formulas, follows)
     grades = _blamed(states, lines)
     return Graded(forward, pairs, grades, probes.cut)
 
@@ -133,10 +143,11 @@ class _State:
     def blame(self) -> Blame:
         return self.line.blame if self.wrong else Blame()
 
-    def settled(self, is_read: bool, formulas: Mapping[int, Tensor]) -> "_State":
-        """Return it judged on the contributions that it adds, where the others are not written."""
+    def settled(self, is_read: bool, formulas: Mapping[int, Tensor], follows: Follows) -> "_State":
+        """Return it judged on the contributions that it adds, where the others may follow."""
         partial = self.blame.added
-        if not (self.wrong and self.probe.unwritten) or partial is None or is_read:
+        may_follow = self.probe.unwritten or (follows == "cells" and self.probe.unread)
+        if not (self.wrong and may_follow) or partial is None or is_read:
             return self
         noise = self.pair.forward.noise[self.pair.node.index]
         formula = formulas.get(self.pair.final().index)
@@ -250,8 +261,9 @@ def _reads_after_loss(pair: Pair, other: _State, lost_at: int | None) -> bool:
         binds = [b for b in binds if b.statement.place != other.line.alias.place]
 
     def names(bind: Bind) -> set[str]:
-        """Return what the gradient is called where the statement stands."""
-        return {other.pair.name, *(b.name for b in named if b.call is bind.call)}
+        """Return what the gradient is called where the statement stands; of a list, its name."""
+        known = {other.pair.name, *(b.name for b in named if b.call is bind.call)}
+        return {name.partition("[")[0] for name in known}
 
     return any(
         re.search(rf"\b{re.escape(name)}\b", b.statement.text) for b in binds for name in names(b)

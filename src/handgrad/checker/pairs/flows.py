@@ -8,6 +8,10 @@ from handgrad.checker.pairs.naming import Naming
 from handgrad.checker.passes.forward import ForwardPass
 from handgrad.checker.record.trace import Bind, Op, Trace, key_of
 
+_BLANKS = {"zeros_like", "ones_like", "full_like", "empty_like", "rand_like", "randn_like",
+           "new_zeros", "new_ones", "new_full", "new_empty"}  # fmt: skip
+"""Operations that read no number of the tensor that they are given."""
+
 
 @dataclass(frozen=True, eq=False)
 class Flow:
@@ -29,7 +33,8 @@ def flows_of(
     finished: dict[int, set[int]] = {}
     for event in trace.events:
         if type(event) is Op and event.index not in forward:
-            keys = {key_of(t) for t in event.inputs}
+            blank = getattr(event.func, "__name__", "") in _BLANKS
+            keys = set() if blank else {key_of(t) for t in event.inputs}
             read = {s for k in keys for s in sources.get(k, {k} & memory)}
             hands = {n for k in keys for n in finished.get(k, ())}
             for key in {key_of(t) for t in event.outputs} - memory:  # an updated parameter
@@ -45,7 +50,7 @@ def flows_of(
 
 
 def without_blanks(
-    definitions: Sequence[Definition], flows: Mapping[int, Flow]
+    definitions: Sequence[Definition], flows: Mapping[int, Flow], trace: Trace
 ) -> list[Definition]:
     """Leave out zeros that another definition of the name replaced before anything read them."""
     read = {n for flow in flows.values() for n in flow.reads}
@@ -53,8 +58,13 @@ def without_blanks(
     return [
         d
         for d in definitions
-        if last[_place(d)] == d.number or d.number in read or d.final().value.any()
+        if last[_place(d)] == d.number or d.number in read or _has_values(d, trace)
     ]
+
+
+def _has_values(definition: Definition, trace: Trace) -> bool:
+    final = definition.final()
+    return bool(trace.at(final.value, final.index).detach().any())
 
 
 def discarded(

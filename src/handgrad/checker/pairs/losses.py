@@ -24,8 +24,10 @@ from handgrad.checker.pairs.flows import (
 from handgrad.checker.pairs.hands import Definition, HandGradient
 from handgrad.checker.pairs.naming import Naming
 from handgrad.checker.pairs.pairing import Pairing, paired
+from handgrad.checker.pairs.parts import with_wholes
 from handgrad.checker.pairs.shares import with_shares
 from handgrad.checker.pairs.tries import worth_trying
+from handgrad.checker.pairs.updates import decayed_state
 from handgrad.checker.pairs.verdict import right_lines, verdict_on
 from handgrad.checker.passes.find import LOSSES, merged
 from handgrad.checker.passes.forward import ForwardPass
@@ -33,6 +35,9 @@ from handgrad.checker.passes.natural import is_natural
 from handgrad.checker.passes.truth import Pass, differentiated
 from handgrad.checker.record.trace import Bind, Elsewhere, Op, Trace, key_of
 from handgrad.errors import CheckError
+
+MOST_KEPT = 64 * 2**20
+"""Differentiated passes are kept for other gradients while they compute fewer bytes in all."""
 
 
 def hands_by_loss(
@@ -46,7 +51,11 @@ def hands_by_loss(
     start = min((p.end for p in passes), default=0)
     others = _between(trace, start, naming)
     # a name of what some step's gradients read means something else where a model is evaluated
-    found = [d for d in naming.definitions(set(others.values())) if not _is_forward(d, passes)]
+    found = [
+        d
+        for d in naming.definitions(set(others.values()))
+        if not _is_forward(d, passes) and (naming.suggests(d) or not _is_kept(d, passes))
+    ]
     read = {d.binds[0].statement for d in found if any(id(b.value) in others for b in d.binds)}
     definitions = [d for d in found if naming.suggests(d) or d.binds[0].statement in read]
     if not definitions:
@@ -68,17 +77,26 @@ class _Losses:
     naming: Naming
     lost: set[int] = field(default_factory=set)
     """The gradients that `=` replaced where `+=` was meant."""
+    truths: dict[ForwardPass, Pass] = field(default_factory=dict)
+    """The passes differentiated last: many groups of gradients try the same ones."""
 
     def of(self, definitions: Sequence[Definition]) -> list[HandGradient]:
         """Return each definition with its pass."""
         flows = flows_of(definitions, self.trace, self.passes, self.naming)
+        for definition in definitions:
+            if (
+                decayed_state(self.trace, definition.binds[0]) is not None
+            ):  # what it reads of itself is old
+                same = {d.number for d in definitions if d.name == definition.name}
+                flows[definition.number].reads.difference_update(same)
         start = min(p.end for p in self.passes)
         # before the loss, zeros are a gradient only if something is added to them
         known = [d for d in definitions if d.final().index > start or any(astuple(flows[d.number]))]
         lost = discarded(known, self.trace, flows)
         self.lost.update(d.number for loop in lost for d in loop)
-        found = groups(without_blanks(known, flows), flows, lost)
-        return [hand for group in found for hand in self._follows(group, flows)]
+        found = groups(without_blanks(known, flows, self.trace), flows, lost)
+        followed = with_wholes([self._follows(g, flows) for g in found], flows, self._hands)
+        return [hand for group in followed for hand in group]
 
     def _follows(
         self, group: Sequence[Definition], flows: Mapping[int, Flow]
@@ -93,11 +111,14 @@ class _Losses:
             early = [d for d in group if self._is_earlier(d, best, flows)]
             late = [d for d in group if d not in early]
             before = self._follows(early, flows) if early else []
-            return [*before, *self._right(late, _preferred(equal))]
+            order = _preferred(equal)
+            if not touched:  # constants: no value shows which loss they follow from
+                return [*before, *self._hands(late, order[0])]
+            return [*before, *self._right(late, order)]
         several = covering(made)
         whole = merged(self.trace, several)
         if whole is not None:
-            count, hands = _judged(whole, self._hands(group, whole))
+            count, hands = self._judged(whole, self._hands(group, whole))
             if count.right == len(hands) or any(
                 d.number in self.lost or accumulates(d, flows, several) for d in group
             ):
@@ -164,7 +185,7 @@ class _Losses:
         """Return the hands for the best of the passes, and how many of them are right."""
         best: tuple[_Count, list[HandGradient]] | None = None
         for forward, hands in worth_trying([(p, self._hands(group, p)) for p in passes]):
-            count, hands = _judged(forward, hands)
+            count, hands = self._judged(forward, hands)
             if best is None or count > best[0]:
                 best = count, hands
             if count.right and count.right == len(hands):
@@ -172,12 +193,45 @@ class _Losses:
         assert best is not None
         return best
 
+    def _judged(
+        self, forward: ForwardPass, hands: Sequence[HandGradient]
+    ) -> tuple[_Count, list[HandGradient]]:
+        """Return how many are right for the pass, and the hands with the differentiated pass."""
+        pairing, hands = self._paired(forward, hands)
+        if pairing is None:
+            return _Count(0, 0), hands
+        values = pairing.natural.values
+        right = sum(verdict_on(p.forward, p, p.node, values).right for p in pairing.pairs)
+        return _Count(right, alike(pairing)), hands
+
+    def _paired(
+        self, forward: ForwardPass, hands: Sequence[HandGradient]
+    ) -> tuple[Pairing | None, list[HandGradient]]:
+        """Return the pairing, None if the pass does not run, and the hands with that pass."""
+        try:
+            truth = self._truth(forward)
+        except RuntimeError:
+            return None, list(hands)
+        pairing = paired(*with_shares(truth, hands))
+        return pairing, [replace(hand, forward=truth) for hand in hands]
+
+    def _truth(self, forward: ForwardPass) -> Pass:
+        """Return the pass differentiated. Raises RuntimeError where it cannot be."""
+        if isinstance(forward, Pass):
+            return forward
+        if forward not in self.truths:
+            truth = differentiated(forward)
+            while self.truths and sum(p.size for p in (forward, *self.truths)) > MOST_KEPT:
+                del self.truths[next(iter(self.truths))]
+            self.truths[forward] = truth
+        return self.truths[forward]
+
     def _by_lines(
         self, group: Sequence[Definition], passes: Sequence[ForwardPass]
     ) -> Iterator[tuple[_Count, list[HandGradient]]]:
         """Yield the hands for each pass with the number of lines that are right, if most are."""
         for forward in passes:
-            pairing, hands = _paired(forward, self._hands(group, forward))
+            pairing, hands = self._paired(forward, self._hands(group, forward))
             if pairing is not None:
                 right = len(right_lines(pairing.forward, pairing.pairs))
                 yield _Count(0, right if 2 * right > len(pairing.pairs) else 0), hands
@@ -199,8 +253,14 @@ class _Losses:
         events, hands = forward.trace.events, []
         for definition in group:
             seen = [b for b in definition.binds if type(events[b.index]) is not Elsewhere]
-            if seen:
-                hands.append(self.naming.hand(replace(definition, binds=seen), forward))
+            if not seen:
+                continue
+            hand = self.naming.hand(replace(definition, binds=seen), forward)
+            state = decayed_state(self.trace, hand.binds[0])
+            if state is None:
+                hands.append(hand)
+            elif not state.any():  # a velocity is the gradient, or a fraction, in the first step
+                hands.append(replace(hand, claim="update" if hand.candidates else hand.claim))
         return hands
 
 
@@ -208,6 +268,12 @@ def _is_forward(definition: Definition, passes: Sequence[ForwardPass]) -> bool:
     """Tell whether it is a tensor of a forward pass under a name that reads as a gradient's."""
     first, key = definition.binds[0].index, key_of(definition.final().value)
     return any(first < p.end and key in (p.leaves | p.made) for p in passes)
+
+
+def _is_kept(definition: Definition, passes: Sequence[ForwardPass]) -> bool:
+    """Tell whether all it names are results of a forward pass: `q, k, v = self.cache`."""
+    keys = {key_of(b.value) for b in definition.binds}
+    return any(keys <= p.made for p in passes)
 
 
 def _between(trace: Trace, start: int, naming: Naming) -> dict[int, str]:
@@ -245,27 +311,3 @@ def _preferred(passes: Sequence[ForwardPass]) -> Sequence[ForwardPass]:
         return "loss" in names, not is_part, forward.end
 
     return sorted(passes, key=order, reverse=True)
-
-
-def _judged(
-    forward: ForwardPass, hands: Sequence[HandGradient]
-) -> tuple[_Count, list[HandGradient]]:
-    """Return how many are right for the pass, and the hands with the differentiated pass."""
-    pairing, hands = _paired(forward, hands)
-    if pairing is None:
-        return _Count(0, 0), hands
-    values = pairing.natural.values
-    right = sum(verdict_on(p.forward, p, p.node, values).right for p in pairing.pairs)
-    return _Count(right, alike(pairing)), hands
-
-
-def _paired(
-    forward: ForwardPass, hands: Sequence[HandGradient]
-) -> tuple[Pairing | None, list[HandGradient]]:
-    """Return the pairing, None if the pass does not run, and the hands with that pass."""
-    try:
-        truth = forward if isinstance(forward, Pass) else differentiated(forward)
-    except RuntimeError:
-        return None, list(hands)
-    pairing = paired(*with_shares(truth, hands))
-    return pairing, [replace(hand, forward=truth) for hand in hands]

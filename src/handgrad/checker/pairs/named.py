@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from handgrad.checker.passes.forward import ForwardPass
 from handgrad.checker.record.gradient_names import EACH, KEYED
+from handgrad.checker.record.instrument import Statement
 from handgrad.checker.record.trace import Barrier, Bind, Compared, Trace, key_of
 
 
@@ -12,11 +13,15 @@ def definitions(trace: Trace, names: set[str]) -> list[list[Bind]]:
     current: dict[str, list[Bind]] = {}
     found: list[list[Bind]] = []
     lent: dict[str, Bind] = {}
+    gradients: set[int] = set()
     for event in trace.events:
         if type(event) is Barrier:
             current.clear()
         if type(event) is not Bind or event.name not in names:
             continue
+        if event.kind == "param" and id(event.value) not in gradients and _sets_element(event):
+            event.kind = "assign"  # dhs[T] = hs[T]: only now is it known that hs[T] is no gradient
+        gradients.add(id(event.value))
         keyed = event.kind == "param" and KEYED.fullmatch(event.name) is not None
         if event.kind == "param":
             lent[event.name] = event
@@ -36,6 +41,12 @@ def definitions(trace: Trace, names: set[str]) -> list[list[Bind]]:
     return found
 
 
+def _sets_element(bind: Bind) -> bool:
+    """Tell whether the statement sets one element of a list or dictionary."""
+    name = bind.name.partition("[")[0]
+    return any(t.keyed and t.name == name and t.kind == "assign" for t in bind.statement.targets)
+
+
 def _is_view(bind: Bind, before: Bind) -> bool:
     """Tell whether it is all of the tensor before, in another shape: `dx = dx.view(2, 3)`."""
     same = key_of(bind.value) == key_of(before.value)
@@ -53,6 +64,11 @@ def _is_lent(update: Bind, before: Bind | None) -> bool:
     return before.statement.text.startswith(("for ", "async for "))
 
 
+def owner_of(statement: Statement) -> str:
+    """Return the class of the method that the statement stands in; empty outside of classes."""
+    return statement.function.rpartition(".")[0]
+
+
 def nodes_named(forward: ForwardPass, name: str | None, before: int, function: str) -> list[Bind]:
     """Return the pass's nodes of that name bound before event `before`, the last one first.
 
@@ -61,7 +77,7 @@ def nodes_named(forward: ForwardPass, name: str | None, before: int, function: s
     """
     same = [b for b in forward.nodes() if _is_named(b, name) and b.index < before]
     owner = function.rpartition(".")[0]
-    near = [b for b in same if b.statement.function.rpartition(".")[0] == owner]
+    near = [b for b in same if owner_of(b.statement) == owner]
     if not function:
         near = [b for b in same if not b.statement.function]
     nodes: dict[tuple[int, int], Bind] = {}

@@ -2,18 +2,25 @@
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 from torch import Tensor
 
 from handgrad.checker.pairs.calls import Leads
 from handgrad.checker.pairs.hands import Definition, HandGradient
-from handgrad.checker.pairs.named import compared_names, definitions, nodes_named, rebound_node
-from handgrad.checker.pairs.updates import keeps_state
+from handgrad.checker.pairs.named import (
+    compared_names,
+    definitions,
+    nodes_named,
+    owner_of,
+    rebound_node,
+)
+from handgrad.checker.pairs.updates import decayed_state, keeps_state
 from handgrad.checker.passes.forward import ForwardPass
 from handgrad.checker.record.call import Call
 from handgrad.checker.record.gradient_names import KEYED, LIKELY, hand_names
-from handgrad.checker.record.trace import Bind, Op, Trace, key_of
+from handgrad.checker.record.trace import Bind, Op, Step, Trace, key_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,15 +88,26 @@ class Naming:
     def _split(self, binds: Sequence[Bind]) -> list[list[Bind]]:
         """Split a definition where a tensor is known to be a whole gradient.
 
-        `d = layer.backward(d)` computes another one from it, under the same name.
+        `d = layer.backward(d)` computes another one from it, under the same name. So does a
+        velocity in each step, which starts with `d *= 0.9`.
         """
         parts = [[binds[0]]]
         for before, bind in pairwise(binds):
             whole = self.leads.of(before) is not None
-            if whole and not bind.alias and key_of(bind.value) != key_of(before.value):
+            new = whole and not bind.alias and key_of(bind.value) != key_of(before.value)
+            decays = bind.kind == "update" and self._step(before) != self._step(bind)
+            if new or (decays and decayed_state(self.trace, bind) is not None):
                 parts.append([])
             parts[-1].append(bind)
         return parts
+
+    def _step(self, bind: Bind) -> int | None:
+        """Return which step of a training loop the statement ran in: the index of its end."""
+        return next((s.index for s in self._steps if s.begin <= bind.index <= s.index), None)
+
+    @cached_property
+    def _steps(self) -> Sequence[Step]:
+        return self.trace.of(Step)
 
     def hand(self, definition: Definition, forward: ForwardPass) -> HandGradient:
         """Return the definition as a gradient of that pass, with the nodes that it may be of.
@@ -105,7 +123,10 @@ class Naming:
             claim = "compared" if claim == "name" else claim
         led = self._led(forward, definition, nodes)
         agreed = led is not None and any(b.value is led.value for b in nodes)
-        by_name = nodes and not agreed and (_unpacks(first) or self._renames(first))
+        unpacked = (
+            led is not None and _unpacks(first) and self._may_be_named(definition, nodes, led)
+        )
+        by_name = nodes and not agreed and (unpacked or self._renames(first))
         part = nodes and led is not None and led.kind == "param"
         if part and (len(definition.binds) > 1 or definition.borrowed):
             by_name = not self.leads.forward_of(first.call)  # completed after it was returned
@@ -144,6 +165,17 @@ class Naming:
             definition.number, name, definition.binds, forward, nodes, claim, read_node, share
         )
 
+    def _may_be_named(self, definition: Definition, nodes: Sequence[Bind], led: Bind) -> bool:
+        """Tell whether its name counts more than the call.
+
+        It does where its node has its shape and is known where the statement stands, or where the
+        statement has another name for what the call says: the two are mixed up.
+        """
+        statement, shape = definition.binds[0].statement, definition.own_final().value.shape
+        others = {self.named.get(t.name) for t in statement.targets}
+        near = [b for b in nodes if owner_of(b.statement) == owner_of(statement)]
+        return led.name in others or any(b.value.shape == shape for b in near)
+
     def _renames(self, bind: Bind) -> bool:
         """Tell whether the tensor had another name in the same function: `dxhat = dout`."""
         return any(
@@ -171,7 +203,7 @@ class Naming:
         own = [b for b in nodes if forward is not None and b.call is forward]
         if own or call is None or call.owner is None:
             return own
-        return [b for b in nodes if b.call is not None and b.call.owner is call.owner]
+        return [b for b in nodes if b.home is not None and b.home.owner is call.owner]
 
     def _led(
         self, forward: ForwardPass, definition: Definition, named: Sequence[Bind]

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
+from handgrad.checker.pairs.aliases import with_aliases
 from handgrad.checker.pairs.backward import BackwardReplay, BackwardRun
 from handgrad.checker.pairs.carried import with_carried
 from handgrad.checker.pairs.ends import with_ends
@@ -48,7 +49,7 @@ def paired(forward: Pass, hands: Sequence[HandGradient]) -> Pairing:
     hands = [_differentiable(forward, hand) for hand in hands]
     natural = BackwardReplay(forward, hands, substitute=False).run()
     search = _Search(forward, natural)
-    pairs = search.moved(hands, search.versions(hands))
+    pairs = with_aliases(search.moved(hands, search.versions(hands)), hands)
     pairs = [search.without_clipping(pair) for pair in pairs]
     pairs = with_carried(forward, hands, without_scratch(forward, pairs, natural), natural)
     whole = pairs[0].forward if pairs else forward

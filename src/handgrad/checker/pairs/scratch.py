@@ -6,20 +6,34 @@ from handgrad.checker.pairs.backward import BackwardReplay, BackwardRun
 from handgrad.checker.pairs.hands import Definition, Pair
 from handgrad.checker.pairs.verdict import verdict_on
 from handgrad.checker.passes.truth import Pass
-from handgrad.checker.record.trace import Bind
+from handgrad.checker.record.trace import Bind, Op, key_of
 
 
 def without_scratch(forward: Pass, pairs: Iterable[Pair], natural: BackwardRun) -> list[Pair]:
     """Leave out names that read like a gradient's, of what is computed from that gradient.
 
-    `g = 3 * b**2` is the gradient of b; then `db = g.sum(1)` is something else.
+    `g = 3 * b**2` is the gradient of b; then `db = g.sum(1)` is something else. So is what has
+    neither the size of a gradient of b nor anything to do with the pass.
     """
     pairs = list(pairs)
     read = {n for reads in natural.reads.values() for n in reads}
     owner = {id(b.value): id(p.node.value) for p in pairs for b in p.binds}
     return [
-        p for p in pairs if p.number in read or not _reads_own_gradient(forward, p, natural, owner)
+        p
+        for p in pairs
+        if p.number in read
+        or not (_is_foreign(forward, p, natural) or _reads_own_gradient(forward, p, natural, owner))
     ]
+
+
+def _is_foreign(forward: Pass, pair: Pair, natural: BackwardRun) -> bool:
+    """Tell whether it is of another size, and computed from tensors that the pass never saw."""
+    same = pair.final().value.numel() == forward.truth[pair.node.index].numel()
+    if same or pair.claim == "pair" or natural.reads.get(pair.number):
+        return False
+    alone = BackwardReplay(forward, [pair], substitute=False)
+    read = {key_of(t) for e in alone.events() if type(e) is Op for t in e.inputs}
+    return bool(read) and not read & forward.memory
 
 
 def _reads_own_gradient(

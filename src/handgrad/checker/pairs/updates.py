@@ -8,8 +8,12 @@ from handgrad.checker.passes.compare import multiple_of
 from handgrad.checker.passes.forward import ForwardPass
 from handgrad.checker.passes.truth import Pass
 from handgrad.checker.record.call import Update
-from handgrad.checker.record.trace import Bind, Op, key_of
+from handgrad.checker.record.trace import Bind, Op, Trace, key_of
 
+_FAR, _TARGETS = 64, 8
+"""How many events back the operations of a statement are looked for, and how many names it sets."""
+_DECAYS = ("mul", "imul", "rmul", "multiply")
+"""Functions that multiply a tensor by a number."""
 _WHOLE = ("copy_", "zero_", "fill_")
 """Functions that replace all that a tensor held."""
 _RESETS = ("zero", "fill", "copy", "imul", "mul")
@@ -34,6 +38,33 @@ def keeps_state(forward: ForwardPass, value: Tensor, until: int) -> bool:
             wanted -= made
         wanted |= {key_of(t) for t in event.inputs if t.numel() > 1} - inside - made
     return False
+
+
+def decayed_state(trace: Trace, first: Bind) -> Tensor | None:
+    """Return what a velocity under a gradient's name held before its first statement of a step.
+
+    None if it is no velocity.
+
+    `dW *= 0.9` and then `dW += x.T @ dy` keep what earlier steps added, on purpose.
+    """
+    for event in trace.events[max(0, first.index - _FAR) : first.index]:
+        if type(event) is not Op or event.ran_in is None or _name(event) not in _DECAYS:
+            continue
+        if event.ran_in[0] is not first.statement or event.ran_in[1] < first.index - _TARGETS:
+            continue
+        old = next((t for t in event.inputs if _is_fraction(event, t)), None)
+        before = (e for e in trace.events[: event.index] if type(e) is Bind)
+        if old is not None and any(b.name == first.name and b.value is old for b in before):
+            return trace.at(old, event.index).detach()
+    return None
+
+
+def _is_fraction(op: Op, scaled: Tensor) -> bool:
+    """Tell whether an operation multiplies a tensor by a number other than 0 and 1."""
+    others = [a for a in op.args if a is not scaled]
+    plain = [a.detach() if isinstance(a, Tensor) else a for a in others]
+    numbers = [float(a) for a in plain if not isinstance(a, Tensor) or a.numel() == 1]
+    return len(others) == len(numbers) == 1 and numbers[0] not in (0.0, 1.0)
 
 
 def replaces(op: Op) -> bool:

@@ -4,7 +4,7 @@ import inspect
 import re
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from types import CodeType, FrameType
+from types import CodeType, FrameType, FunctionType
 from typing import Any
 
 from torch import Tensor
@@ -31,6 +31,8 @@ class Calls:
         self._running: dict[int, tuple[CodeType, Call]] = {}
         self._makers: dict[int, tuple[Any, Call]] = {}
         """By the id of what a call returned: it, to keep it alive, and the call."""
+        self._closures: dict[CodeType, list[tuple[Mapping[str, Any], Call]]] = {}
+        """By the code of a function that a call returned: what it closes over, and the call."""
         self.last_return: tuple[Statement, Scope] | None = None
         self._marked = 0
         """The operations before this event know their statement."""
@@ -44,6 +46,7 @@ class Calls:
         passed = [value for value in arguments.values() if value is not owner]
         makers = (self._makers.get(id(holder)) for holder in holders_in(passed))
         call.source = next((maker[1] for maker in makers if maker is not None), None)
+        call.source = call.source or self._closed(frame)
         self._running[id(frame)] = frame.f_code, call
         self._trace.calls.append(call)
         passed = [v for v in arguments.values() if isinstance(v, Tensor) and v.is_floating_point()]
@@ -56,12 +59,14 @@ class Calls:
                         self._unnamed(words.format(name), value, statement, None, caller)
                     )
 
-    def returned(self, frame: FrameType, scope: Scope, statement: Statement, value: Any) -> None:
-        """Note what the function in `frame` returns."""
+    def returned(
+        self, frame: FrameType, scope: Scope, statement: Statement, value: Any
+    ) -> Call | None:
+        """Note what the function in `frame` returns; return its call, if that is known."""
         self.last_return = statement, scope
         call = self.of(frame)
         if call is None:
-            return
+            return None
         parts = tuple(map(tensor_of, value if isinstance(value, tuple) else (value,)))
         for target, part in zip(statement.targets, parts, strict=False):
             if isinstance(part, Tensor) and part.is_floating_point():
@@ -77,6 +82,23 @@ class Calls:
         for holder in holders_in([value]):
             if holder is not call.owner and len(self._makers) < MOST_HOLDERS:
                 self._makers.setdefault(id(holder), (holder, call))
+        for part in parts:
+            if isinstance(part, FunctionType) and part.__closure__ is not None:
+                inner = inspect.getclosurevars(part).nonlocals
+                self._closures.setdefault(part.__code__, []).append((inner, call))
+        return call
+
+    def _closed(self, frame: FrameType) -> Call | None:
+        """Return the call that returned the function which runs in `frame`: `y, back = tanh(x)`."""
+        if frame.f_code not in self._closures:
+            return None
+        known = frame.f_locals
+        makers = (
+            call
+            for inner, call in reversed(self._closures[frame.f_code])
+            if all(known.get(name) is value for name, value in inner.items())
+        )
+        return next(makers, None)
 
     def _enable(self, call: Call) -> None:
         """Let gradients flow through the operations of an autograd.Function's forward.
@@ -107,6 +129,8 @@ class Calls:
                 call.end = None if call.end is None else bisect_left(old, call.end)
                 kept.append(call)
         self._trace.calls = kept
+        for code, known in self._closures.items():
+            self._closures[code] = [(inner, call) for inner, call in known if call in kept]
         self._marked = len(self._trace)
 
     def updated(

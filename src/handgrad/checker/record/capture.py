@@ -16,6 +16,7 @@ from torch import Tensor
 
 from handgrad.checker.record.arrays.hooks import ArrayHooks
 from handgrad.checker.record.asking import SEEDS, asked, gradients_of
+from handgrad.checker.record.call import Call
 from handgrad.checker.record.calls import Calls
 from handgrad.checker.record.carriers import tensor_of
 from handgrad.checker.record.effects import (
@@ -26,6 +27,7 @@ from handgrad.checker.record.effects import (
     rng_state,
     targets_of,
 )
+from handgrad.checker.record.evaluations import is_spent
 from handgrad.checker.record.instrument import Statement
 from handgrad.checker.record.loop_hooks import STOPPED, LoopHooks
 from handgrad.checker.record.names import Names, may_hold, named_in
@@ -204,8 +206,20 @@ class Recorder(ArrayHooks, LoopHooks):
             frame, statement = sys._getframe(1), self.statements[number]
             with self._guarded():
                 self.calls.mark(statement)
-                self.calls.returned(frame, self._scope(frame, number), statement, value)
+                call = self.calls.returned(frame, self._scope(frame, number), statement, value)
+                if call is not None and is_spent(self.trace, call, frame.f_code):
+                    self._forget(call)
         return value
+
+    def _forget(self, call: Call) -> None:
+        """Forget a call that has just ended, with all that happened since it began."""
+        calls = [known for known in self.trace.calls if known.begin < call.begin]
+        for gone in self.trace.calls[len(calls) :]:  # a cycle: the tensors are to be freed now
+            gone.returned.clear()
+            gone.given.clear()
+        self.keep(self.trace.events[: call.begin])
+        self.trace.calls = calls
+        self.calls.last_return = None
 
     def _listens(self) -> bool:
         recording = self.paused_by is None and self.mode is not None

@@ -5,6 +5,7 @@
 
 import ast
 import builtins
+from collections.abc import Container
 
 from handgrad.checker.record.targets import HOOK, load
 
@@ -15,16 +16,17 @@ _LIFTED = (ast.Subscript, ast.Attribute, ast.BinOp, ast.IfExp, ast.Await)
 
 def uses_numpy(tree: ast.AST) -> bool:
     """Tell whether code imports NumPy."""
+    return imports(tree, ("numpy", "autograd"))
+
+
+def imports(tree: ast.AST, packages: Container[str]) -> bool:
+    """Tell whether code imports one of these packages, or a part of one."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Import) and any(_is_numpy(a.name) for a in node.names):
-            return True
-        if isinstance(node, ast.ImportFrom) and _is_numpy(node.module):
+        names = [node.module] if isinstance(node, ast.ImportFrom) else []
+        names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if any((name or "").split(".")[0] in packages for name in names):
             return True
     return False
-
-
-def _is_numpy(module: str | None) -> bool:
-    return (module or "").split(".")[0] in ("numpy", "autograd")
 
 
 def entering(tree: ast.Module) -> ast.Module:

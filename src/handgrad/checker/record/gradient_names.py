@@ -33,6 +33,8 @@ GRADIENTS = re.compile(r"[dgDG]|nabla")
 """How the name of a dictionary of gradients begins: grads, g, dparams."""
 KEYED = re.compile(r"(?:[dgDG]|nabla)\w*\['.+'\]")
 """An entry of a dictionary of gradients; the gradient may also have a name of its own."""
+OF_ALL = re.compile(r"[dgDG]s?|d_?params?")
+"""Names of a collection of all gradients."""
 EACH = "[*]"
 """Follows the name of a list to mean each of its elements."""
 LIKELY = re.compile(
@@ -78,6 +80,6 @@ def reads_as_gradient(name: str, shape: "Size", shapes: "Mapping[str, Size]") ->
 
     A name such as `x_bar` is also that of a mean, so the node must exist and have the same shape.
     """
-    if LIKELY.fullmatch(name):
+    if LIKELY.fullmatch(name) or OF_ALL.fullmatch(name):
         return True
     return any(shapes.get(node) == shape for node in node_names(name))

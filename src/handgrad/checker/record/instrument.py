@@ -14,6 +14,7 @@ from handgrad.checker.record.targets import (
     HOOK,
     Kind,
     Target,
+    grown,
     load,
     named,
     overwritten,
@@ -53,7 +54,7 @@ class Instrumenter:
     def __init__(
         self,
         statements: list[Statement],
-        cell: int | None,
+        cell: int | str | None,
         source: str,
         parameters: Kind = "param",
     ) -> None:
@@ -99,7 +100,7 @@ class Instrumenter:
         if isinstance(node, ast.Expr):
             if isinstance(node.value, ast.Constant):
                 return [node]  # a docstring must stay first
-            hooks = self._after(node, overwritten(node.value))
+            hooks = self._after(node, overwritten(node.value) + grown(node.value))
             if not hooked:
                 return [*self._compared(node), _shown(node, hooks)]
             return [*self._compared(node), node, *hooks]
@@ -127,7 +128,10 @@ class Instrumenter:
         targets = [(Target(a.arg, self.parameters), load(a.arg)) for a in arguments]
         doc = 1 if ast.get_docstring(node, clean=False) is not None else 0
         head = [*node.body[:doc], _call(node, "entered", self._record(node))]
-        node.body = [*head, *self._hook(node, targets), *self.block(node.body[doc:])]
+        last, end = node.body[-1], list[ast.stmt]()
+        if isinstance(node, ast.FunctionDef) and not isinstance(last, ast.Return | ast.Raise):
+            end = [_call(last, "returned", self._record(last), [ast.Constant(None)])]
+        node.body = [*head, *self._hook(node, targets), *self.block(node.body[doc:]), *end]
         self.functions.pop()
 
     def _loop(self, node: ast.For | ast.AsyncFor | ast.While) -> list[ast.stmt]:

@@ -10,6 +10,7 @@ from handgrad.checker.record.asking import edge_of
 from handgrad.checker.record.call import Call
 from handgrad.checker.record.carriers import tensor_of
 from handgrad.checker.record.effects import version_of
+from handgrad.checker.record.gradient_names import LIKELY
 from handgrad.checker.record.instrument import Statement
 from handgrad.checker.record.scope import Scope, attributes
 from handgrad.checker.record.targets import Kind, Target
@@ -92,7 +93,10 @@ class Names:
                 if bind.name not in assigned:
                     self.bind(bind.name, "update", bind.value, statement, scope, True, call)
         self.written.clear()
+        grows = any(target.grows for target in statement.targets)
         for name, kind, value in named:
+            if grows and (self.has(value) or value.dim() == 0):
+                continue  # a list of losses, or of what has a name already
             self.bind(name, kind, value, statement, scope, call=call)
 
     def bind(
@@ -108,17 +112,34 @@ class Names:
         """Record that `name` refers to `value` from a statement on."""
         if kind == "assign" and "[" in name and self._named.get(key_of(value)):
             kind = "param"  # the elements of the collection have names already
+        own = self._named.get(key_of(value)) if kind == "param" else None
         for others in self._named.values():
-            if kind != "param" or others is not self._named.get(key_of(value)):
-                others.pop(name, None)
+            if others is not own and name in others and not _is_kept(others[name], call):
+                del others[name]
+        old = self._named.get(key_of(value), {}).get(name) if alias else None
+        home = call if old is None else old.home
         self._versions.setdefault(key_of(value), version_of(value))
         edge = edge_of(value)
-        bind = Bind(len(self._trace), name, value, kind, statement, edge, alias, scope, call)
+        bind = Bind(len(self._trace), name, value, kind, statement, edge, alias, scope, call, home)
         self._trace.events.append(bind)
         self._trace.shapes[name] = value.shape
         self._trace.pin(value)
         if kind != "param":  # a second name, valid only in its loop or function
             self._named.setdefault(key_of(value), {})[name] = bind
+
+
+def _is_kept(bind: Bind, call: Call | None) -> bool:
+    """Tell whether another object has the tensor under this name: `self.W` of each of two layers.
+
+    Those are its parameters, which it got when it was made; what it computes gets new names.
+    """
+    home = bind.home
+    if home is None or home.owner is None or not home.function.endswith("__init__"):
+        return False
+    if LIKELY.fullmatch(bind.name) or (call is not None and call.owner is home.owner):
+        return False
+    kept = (attributes(home.owner) or {}).values()
+    return any(tensor_of(value) is bind.value for value in kept)
 
 
 def may_hold(value: Any) -> bool:
@@ -131,6 +152,8 @@ def named_in(target: Target, value: Any) -> list[tuple[str, Kind, Tensor]]:
     name, kind = target.name, target.kind
     if target.keyed:
         return _element(name, kind, tensor_of(value[0]), value[1])
+    if target.grows:
+        return _elements(name, value) if isinstance(value, list | dict) else []
     if target.owned:
         value = tensor_of(getattr(value, "grad", None))
     if isinstance(value, Tensor):

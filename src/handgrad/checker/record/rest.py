@@ -43,13 +43,13 @@ class Rest:
         self._coming = [(number, _plain(text)) for number, text in coming]
         self._pairs = pairs
 
-    def to_run(self, cell: int | None) -> list[tuple[int | None, str]]:
+    def to_run(self, cell: int | str | None) -> list[tuple[int | None, str]]:
         """Return the cells after `cell`; none for a script."""
-        return [(n, text) for n, text in self._coming if cell is not None and (n or 0) > cell]
+        return [(n, text) for n, text in self._coming if isinstance(cell, int) and (n or 0) > cell]
 
     def needed(
         self,
-        begun: Sequence[tuple[int | None, str]],
+        begun: Sequence[tuple[int | str | None, str]],
         loop: Place,
         stack: Iterable[Place],
         reached: set[Place],
@@ -75,8 +75,8 @@ class Rest:
 
     @staticmethod
     def _running(
-        trees: Sequence[tuple[int | None, ast.Module]], loop: Place, stack: Sequence[Place]
-    ) -> Iterator[tuple[int | None, list[ast.stmt]]]:
+        trees: Sequence[tuple[int | str | None, ast.Module]], loop: Place, stack: Sequence[Place]
+    ) -> Iterator[tuple[int | str | None, list[ast.stmt]]]:
         """Yield what can still run of the cell and of the functions on the stack."""
         for cell, tree in trees:
             for place in stack:
@@ -112,7 +112,7 @@ def _spans(node: ast.stmt, place: Place) -> bool:
     return node.lineno <= place.line <= (node.end_lineno or 0)
 
 
-def _line_of(loop: Place, cell: int | None) -> int | None:
+def _line_of(loop: Place, cell: int | str | None) -> int | None:
     return loop.line if loop.cell == cell else None
 
 
@@ -129,13 +129,13 @@ def _walk(node: ast.AST, left: int | None) -> Iterator[ast.AST]:
 
 
 def _with_called(
-    pending: list[tuple[int | None, list[ast.stmt]]],
-    trees: Sequence[tuple[int | None, ast.Module]],
+    pending: list[tuple[int | str | None, list[ast.stmt]]],
+    trees: Sequence[tuple[int | str | None, ast.Module]],
     later: Sequence[ast.Module],
     loop: Place,
-) -> list[tuple[int | None, list[ast.stmt]]]:
+) -> list[tuple[int | str | None, list[ast.stmt]]]:
     """Return `pending` with the bodies of the functions and classes whose names it reads."""
-    defined: dict[str, list[tuple[int | None, ast.stmt]]] = {}
+    defined: dict[str, list[tuple[int | str | None, ast.stmt]]] = {}
     for cell, tree in [*trees, *((None, tree) for tree in later)]:
         for node in ast.walk(tree):
             if isinstance(node, _Function | ast.ClassDef):
@@ -200,11 +200,17 @@ def _reads_as_gradient(name: str, hands: set[str]) -> bool:
     return bool(likely or BACKWARD.search(plain))
 
 
-def running() -> Iterator[Place]:
-    """Yield the lines of the checked file that are running, innermost first."""
+def running(modules: Mapping[str, str]) -> Iterator[Place]:
+    """Yield the lines of the checked file that are running, innermost first.
+
+    `modules` are the names of its own modules, by their paths.
+    """
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
-        if HOOK in frame.f_globals:
-            cell = CELL_NAME.fullmatch(frame.f_code.co_filename)
+        path = frame.f_code.co_filename
+        if path in modules:
+            yield Place(frame.f_lineno, modules[path])
+        elif HOOK in frame.f_globals:
+            cell = CELL_NAME.fullmatch(path)
             yield Place(frame.f_lineno, int(cell[1]) if cell else None)
         frame = frame.f_back

@@ -11,7 +11,7 @@ def has_hand_gradients(source: str) -> bool:
     Works on code that Python alone cannot parse (magics), line by line.
     """
     names: set[str] = set()
-    for line in source.split("\n"):
+    for line in re.split(r"[\n;]", source):
         target = re.match(
             r"\s*(?:def \w+\()?([\w\s,.\[\]:'\"]+?)\s*(?:[-+*/@|&]|\*\*|//)?=[^=]", line
         )
@@ -23,8 +23,12 @@ def has_hand_gradients(source: str) -> bool:
 
 def may_have_gradients(source: str) -> bool:
     """Tell, without running it, whether a file may compute gradients by hand under any name."""
-    return has_hand_gradients(source) or bool(
-        _HINTS.search(_AUTOGRAD.sub("", _PROSE.sub("", source)))
+    code = _PROSE.sub("", source)
+    steps = _STEP.search(code) is not None and ".backward(" not in code
+    return (
+        has_hand_gradients(source)
+        or bool(_HINTS.search(_AUTOGRAD.sub("", code)))
+        or (steps and _TRANSPOSES.search(code) is not None)
     )
 
 
@@ -40,6 +44,9 @@ _HINTS = re.compile(
     re.IGNORECASE,
 )
 """The last: an update with a product by a transpose."""
+_STEP = re.compile(r"-=(?!\s*1\b)")
+_TRANSPOSES = re.compile(r"\.T\b|\.t\(\)|\btranspose\(|\bswapaxes\(")
+"""Steps down and products by transposes: a model that is trained without autograd."""
 _COMPARED = re.compile(r"\w+\(\s*(['\"])\w+\1\s*,\s*(?:d|grad_?)\w+\s*,\s*\w+(?:\.grad)?\s*\)")
 
 

@@ -11,6 +11,7 @@ _MODULES = ("torch", "F", "nn", "init")
 _NUMPY_WRITES = ("at", "copyto", "fill", "fill_diagonal", "put", "put_along_axis", "sort")
 """Functions of NumPy's that write to their first argument; the methods `fill` and `sort` to their
 array."""
+_GROW = ("append", "extend", "update")
 Kind = Literal["assign", "update", "param", "result"]
 """How a name gets a tensor; "result" is that of a tensor which a function returns without one."""
 
@@ -25,6 +26,8 @@ class Target:
     """Whether the hook gets (container, key), as for `dhs[t] = ...`."""
     owned: bool = False
     """Whether the hook gets the tensor whose `.grad` is set."""
+    grows: bool = False
+    """Whether the statement adds to a list or dictionary: `hs.append(...)`."""
 
 
 def written(node: ast.stmt) -> list[tuple[Target, ast.expr]]:
@@ -107,6 +110,25 @@ def overwritten(value: ast.expr) -> list[tuple[Target, ast.expr]]:
     # always an update: an in-place function does not replace the tensor (self.dW)
     targets = [target for part in changed for target in named(part, "update")]
     return [(replace(target, kind="update"), read) for target, read in targets]
+
+
+def grown(value: ast.expr) -> list[tuple[Target, ast.expr]]:
+    """Return the list or dictionary that a call adds to: `hs.append(f(x))`, `d.update(b=b)`."""
+    if not isinstance(value, ast.Call) or not (value.args or value.keywords):
+        return []
+    function, given = value.func, value.args[:1]
+    if not isinstance(function, ast.Attribute) or function.attr not in _GROW:
+        return []
+    if function.attr == "append" and isinstance(given[0] if given else None, ast.Name):
+        return []  # it has a name
+    owner = function.value
+    if isinstance(owner, ast.Attribute) and isinstance(owner.value, ast.Name):
+        name, read = owner.attr, _attribute(owner.value, owner.attr)
+    elif isinstance(owner, ast.Name):
+        name, read = owner.id, load(owner.id)
+    else:
+        return []
+    return [(Target(name, "assign", grows=True), read)]
 
 
 def _is_in_place(name: str) -> bool:

@@ -62,6 +62,8 @@ class Bind:
     """The value of every name after the statement ran; kept for its first and last executions."""
     call: Call | None = None
     """The call that runs the statement; None at the top of a file."""
+    home: Call | None = None
+    """The call that named the tensor: `self.W` is updated in other calls."""
 
 
 @dataclass(slots=True)
@@ -223,8 +225,7 @@ class Trace:
 
     def at(self, value: Tensor, index: int) -> Tensor:
         """Return `value` as it was just before event `index` (shape and strides as they are)."""
-        storage = self.storage_at(value, index)
-        empty = torch.empty(0, dtype=value.dtype, device=value.device)
+        empty, storage = value.new_empty(0), self.storage_at(value, index)
         return empty.set_(storage, value.storage_offset(), value.shape, value.stride())
 
 
@@ -263,11 +264,8 @@ def tensors_in(value: Any) -> Iterator[Tensor]:
     """Yield the tensors in nested tuples, lists and dicts."""
     if isinstance(value, Tensor):
         yield value
-    elif isinstance(value, tuple | list):
-        for element in value:
-            yield from tensors_in(element)
-    elif isinstance(value, Mapping):
-        for element in value.values():
+    elif isinstance(value, tuple | list | Mapping):
+        for element in value.values() if isinstance(value, Mapping) else value:
             yield from tensors_in(element)
 
 

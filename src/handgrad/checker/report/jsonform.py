@@ -46,8 +46,11 @@ def _note(note: Note) -> dict[str, Any]:
     }
 
 
-def _place(place: Place | None) -> dict[str, int | None]:
-    return {key: None if place is None else getattr(place, key) for key in ("line", "cell")}
+def _place(place: Place | None) -> dict[str, int | str | None]:
+    """Return line and cell, or line and file where an imported module is meant."""
+    if place is None or not isinstance(place.cell, str):
+        return {key: getattr(place, key, None) for key in ("line", "cell")}
+    return {"line": place.line, "cell": None, "file": place.cell}
 
 
 def _list(shape: tuple[int, ...] | None) -> list[int] | None:

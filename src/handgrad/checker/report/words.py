@@ -5,7 +5,7 @@ import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from handgrad.checker.records import CellError, Place, ReportData, Row
+from handgrad.checker.records import CellError, Place, ReportData, Row, part
 from handgrad.text import array_text, printable
 
 COUNTED = {
@@ -71,9 +71,7 @@ def owner(row: Row) -> str:
 
 def place(where: Place | None) -> str:
     """Return `cell 4, line 7`, or `line 7` for a script."""
-    if where is None:
-        return ""
-    return f"line {where.line}" if where.cell is None else f"cell {where.cell}, line {where.line}"
+    return "" if where is None else str(where)
 
 
 def places(row: Row) -> str:
@@ -85,7 +83,7 @@ def places(row: Row) -> str:
         return " and ".join(map(place, row.places))
     cell = cells.pop()
     lines = " and ".join(str(where.line) for where in row.places)
-    return f"lines {lines}" if cell is None else f"cell {cell}, lines {lines}"
+    return f"{part(cell)}lines {lines}"
 
 
 def error_place(error: CellError) -> str:

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 from handgrad.checker.records import CellError, Note
 from handgrad.checker.report.report import Report
 from handgrad.checker.run.cells import Cell
+from handgrad.checker.run.imports import own_modules
 from handgrad.checker.run.task import Task
 from handgrad.checker.scalars.check import Engines, check_engines
 from handgrad.checker.session import has_hand_gradients, may_have_gradients
@@ -38,11 +40,16 @@ class CheckTask(Task):
         if self.request["pairs"] or has_hand_gradients(source):
             return
         self._alone = bool(self._engines.rows)
-        if not self._alone and not may_have_gradients(source):
+        if not self._alone and not may_have_gradients(source) and not self._imported(source):
             raise CheckError(
                 f"{self.file}: nothing to check: found no gradient by hand, such as dh for a"
                 " tensor h. If yours has another name, use --pair NAME=TENSOR"
             )
+
+    def _imported(self, source: str) -> bool:
+        """Tell whether a module of the user's own, which the file imports, may have gradients."""
+        modules = own_modules(source, Path(self.request["folder"]))
+        return modules is None or any(map(may_have_gradients, modules))
 
     def has_enough(self) -> bool:
         """Return whether the file was left, or has engines alone: these are judged unrun."""

@@ -67,8 +67,9 @@ def _without_grad(error: BaseException, filename: str) -> str:
     users = [f for f in frames if f.f_code.co_filename == filename or _is_cell(f.f_code)]
     if not users or "grad" not in users[-1].f_code.co_names:
         return ""
-    values = [v for v in users[-1].f_locals.values() if isinstance(v, Tensor) and v.requires_grad]
-    named = {n: v for n, v in users[0].f_locals.items() if any(v is value for value in values)}
+    values = [v for v in users[-1].f_locals.values() if isinstance(v, Tensor)]
+    known = {n: v for n, v in users[0].f_locals.items() if any(v is value for value in values)}
+    named = {n: v for n, v in known.items() if v.requires_grad}
     for name, value in named.items():
         if (value.is_leaf or value.retains_grad) and value.grad is None:
             again = "created" if value.is_leaf else "computed again"
@@ -78,7 +79,11 @@ def _without_grad(error: BaseException, filename: str) -> str:
             )
     inner = [n for n, v in named.items() if not (v.is_leaf or v.retains_grad)]
     node = next((n for n in inner if f"d{n}" in inner), None)
-    return f"; {node}.grad is None: call {node}.retain_grad() before backward()" if node else ""
+    if node is not None:
+        return f"; {node}.grad is None: call {node}.retain_grad() before backward()"
+    node = next((n for n in known if n not in named and f"d{n}" in known), None)
+    again = f"; {node}.grad is None: {node} was computed again after backward(), or needs no grad"
+    return again if node is not None else ""
 
 
 def _is_cell(code: CodeType) -> bool:

@@ -64,14 +64,14 @@ def _verdicts(text: str) -> list[tuple[list[str], str]]:
 def folded(notes: Sequence[Note]) -> list[Note]:
     """Return the first note of each kind, which names the other cells that it also holds for."""
     first: dict[str, Note] = {}
-    others: dict[str, list[int | None]] = {}
+    others: dict[str, list[int | str | None]] = {}
     for note in notes:
         if first.setdefault(note.code, note) is not note and note.place is not None:
             others.setdefault(note.code, []).append(note.place.cell)
     return [_with_others(note, others.get(code, [])) for code, note in first.items()]
 
 
-def _with_others(note: Note, cells: list[int | None]) -> Note:
+def _with_others(note: Note, cells: list[int | str | None]) -> Note:
     if not cells:
         return note
     also = f" The same holds for cell{'s' if len(cells) > 1 else ''} {listed(cells)}."

@@ -31,7 +31,7 @@ class ScriptRunner:
         self._stand_ins = StandIns(path.parent)
         sys.argv = [self._path, *arguments]
         sys.path.insert(0, os.getcwd() if name else str(path.parent))
-        follow_own_modules(session.hook)
+        follow_own_modules(session, path.parent)
 
     def run(self, cell: Cell) -> list[CellError]:
         """Run the script and return what it raised; `sys.exit(0)` is no error."""

@@ -174,7 +174,7 @@ class NotebookRunner:
         self._is_clean = True
         """Whether no cell failed for want of what this run leaves out."""
         sys.path.insert(0, str(path.parent))
-        follow_own_modules(session.hook)
+        follow_own_modules(session, path.parent)
 
     @property
     def stopped(self) -> bool:
@@ -220,15 +220,20 @@ class NotebookRunner:
         """Tell whether a skipped command may be the reason of an error."""
         return MISSING.match(error.error) is not None and bool(self._effective())
 
-    def _effective(self) -> list[Place]:
-        """Return the skipped commands that may have had an effect, so far."""
-        return [place for place, text in self._shell.skipped.items() if not TIMING.match(text)]
+    def _effective(self, last: int | None = None) -> list[Place]:
+        """Return the skipped commands that may have had an effect, so far or up to a cell."""
+        return [
+            place
+            for place, text in self._shell.skipped.items()
+            if not TIMING.match(text)
+            if last is None or not isinstance(place.cell, int) or place.cell <= last
+        ]
 
     def notes(self) -> list[Note]:
         """Return notes on skipped lines and on differences from the saved output."""
         wanted = set(self._shell.wanted)
         if self._failed is not None:
-            wanted |= {p for p in self._effective() if (p.cell or 0) <= self._failed}
+            wanted |= set(self._effective(self._failed))
         skipped = [
             Note("HG280", f"skipped: {command}", place=place)
             for place, command in self._shell.skipped.items()

@@ -12,8 +12,8 @@ CASES = [
         ("dbndiff += 2 * bndiff * dbndiff2\ndbndiff += 2 * bndiff * dbndiff2"),
         "dbndiff",
         (
-            "The contribution through bndiff2 is added twice: dbndiff already contains it. "
-            "Remove this line."
+            "dbndiff is complete on line 56; this line adds the contribution through bndiff2 to it "
+            "again. Remove it."
         ),
         "# dbndiff += 2 * bndiff * dbndiff2",
         None,
@@ -44,7 +44,10 @@ CASES = [
         "",
         ("du = dout + ((1 - branch**2) * dbranch) @ w.T\ndu += dout"),
         "du",
-        ("The contribution through out is added twice: du already contains it. Remove this line."),
+        (
+            "du is complete on line 11; this line adds the contribution through out to it again. "
+            "Remove it."
+        ),
         "# du += dout",
         None,
     ),
@@ -62,7 +65,10 @@ CASES = [
         "",
         ("h = a * 3\nloss = (h * up).sum()\ndh = up\nda = 3 * dh\nda += 3 * dh"),
         "da",
-        ("The contribution through h is added twice: da already contains it. Remove this line."),
+        (
+            "da is complete on line 8; this line adds the contribution through h to it again. "
+            "Remove it."
+        ),
         "# da += 3 * dh",
         None,
     ),

@@ -25,18 +25,6 @@ CASES = [
     (
         "NETWORK",
         "",
-        FORGOTTEN,
-        "dV",
-        (
-            "c no longer holds what the forward pass computed: `c += 2 * c * dc2`, line 23, "
-            "writes to it. Use dc there."
-        ),
-        "dc += 2 * c * dc2",
-        (23, False),
-    ),
-    (
-        "NETWORK",
-        "",
         f"{TOP}g = h\ng *= 2\ndh = dlogits @ V.T\ndV = h.T @ dlogits",
         "dV",
         (
@@ -82,3 +70,20 @@ def test_it_leaves_other_mistakes_alone(row_of, program, original, lines, hand) 
     row = row_of(program, original, lines, hand)
     assert row.blame == "root"
     assert row.cause not in (overwritten.CODE, None)
+
+
+def test_what_reads_the_overwritten_value_inherits_from_the_line_that_writes(row_of) -> None:
+    lines = FORGOTTEN.split("\n")
+    writer = row_of("NETWORK", "", FORGOTTEN, "dc")
+    assert (writer.statement, writer.blame) == ("c += 2 * c * dc2", "root")
+    reader = row_of("NETWORK", "", FORGOTTEN, "dV")
+    assert (reader.statement, reader.blame) == (lines[-1], "inherited")
+    assert reader.message == "The line is correct and inherits the error of dc."
+
+
+@pytest.mark.parametrize("write", ["c += 2 * c * dc2", "c.data += 2 * c * dc2", "c+=2 * c * dc2"])
+def test_the_line_that_lacks_the_d_is_to_blame(row_of, write) -> None:
+    row = row_of("NETWORK", "", f"{TOP}{NORM}{write}", "dc")
+    assert (row.statement, row.blame, row.place) == (write, "root", row.fix_at)
+    assert row.fix == f"d{write.replace('.data', '')}"
+    assert row_of("NETWORK", "", f"{TOP}{NORM}{row.fix}", "dc").blame is None

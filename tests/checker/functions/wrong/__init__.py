@@ -12,7 +12,9 @@ from checker.functions.wrong import (
     kinks,
     layouts,
     numbers,
+    operations,
     precision,
+    ranges,
     relations,
     second,
     sizes,
@@ -22,7 +24,8 @@ from checker.functions.wrong import (
 from checker.functions.wrong.case import Case
 
 _FAMILIES = (
-    contract, graph, kinks, layouts, numbers, precision, relations, second, sizes, state, upstream
+    contract, graph, kinks, layouts, numbers, operations, precision, ranges, relations, second,
+    sizes, state, upstream,
 )  # fmt: skip
 
 

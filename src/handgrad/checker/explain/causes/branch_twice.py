@@ -18,6 +18,7 @@ Right:
 
 from itertools import permutations
 
+from handgrad.checker.explain.causes.extra_term import complete_on
 from handgrad.checker.explain.search.finding import Finding
 from handgrad.checker.explain.search.grammar import terms
 from handgrad.checker.explain.search.grammar.edit import corrected
@@ -38,8 +39,15 @@ def find(suspect: Suspect) -> Finding | None:
     fix = corrected(suspect, terms.without_branch)
     if fix is None and suspect.statement not in suspect.grade.blamed.twice:
         return None  # twice as much is a factor, unless it is written out twice
-    leaves = " Remove this line." if fix is not None and fix.startswith("#") else ""
-    return Finding(f"{_said(suspect, again)}.{leaves}", fix)
+    leaves = fix is not None and fix.startswith("#")
+    done = complete_on(suspect) if leaves else None
+    if done is not None:
+        return Finding(
+            f"{suspect.hand.name} is complete on {done}; this line adds the contribution "
+            f"through {again.consumer} to it again. Remove it.",
+            fix,
+        )
+    return Finding(f"{_said(suspect, again)}.{' Remove this line.' if leaves else ''}", fix)
 
 
 def _said(suspect: Suspect, again: ConsumerShare) -> str:

@@ -20,11 +20,11 @@ import re
 
 import torch
 
-from handgrad.checker.explain.search.changed import where
 from handgrad.checker.explain.search.finding import Finding
 from handgrad.checker.explain.search.grammar import terms
 from handgrad.checker.explain.search.grammar.edit import corrected, edited
 from handgrad.checker.explain.search.suspect import Suspect
+from handgrad.checker.records import Place
 
 CODE = "HG140"
 NAME = "term too many"
@@ -44,15 +44,21 @@ def find(suspect: Suspect) -> Finding | None:
 
 def _complete(suspect: Suspect) -> Finding | None:
     """Find a line that changes a gradient to which nothing is lacking."""
+    done = complete_on(suspect)
+    fix = None if done is None else corrected(suspect, terms.without_branch)
+    if done is None or fix is None or not fix.startswith("#"):
+        return None
+    name = suspect.hand.name
+    return Finding(f"{name} is complete on {done}; this line adds to it again. Remove it.", fix)
+
+
+def complete_on(suspect: Suspect) -> Place | None:
+    """Return the line above that completes the gradient, if one does."""
     own = next((b.index for b in suspect.hand.binds if b.statement == suspect.statement), 0)
     above = [b for b in suspect.hand.binds if b.index < own and not b.alias]
     before = [view.before for view in suspect.views]
     finished = all(b is not None and suspect.is_right(b, i) for i, b in enumerate(before))
-    fix = corrected(suspect, terms.without_branch) if above and finished else None
-    if fix is None or not fix.startswith("#"):
-        return None
-    name, done = suspect.hand.name, where(above[-1].statement.place)
-    return Finding(f"{name} is complete on {done}; this line adds to it again. Remove it.", fix)
+    return above[-1].statement.place if above and finished else None
 
 
 def _start(suspect: Suspect) -> Finding | None:
@@ -68,7 +74,7 @@ def _start(suspect: Suspect) -> Finding | None:
     zeros = re.sub(r"\bones(_like)?\(", r"zeros\1(", text, count=1)
     value = suspect.value(zeros.partition("=")[2].strip())
     fits = isinstance(value, torch.Tensor) and value.shape == start.shape and not value.any()
-    line = where(later[0].statement.place)
+    line = str(later[0].statement.place)
     return Finding(
         f"{suspect.hand.name} starts at {float(first):g}, and {line} adds the gradient to it: "
         "start at 0.",

@@ -30,7 +30,7 @@ from handgrad.checker.explain.search.grammar.edit import edited
 from handgrad.checker.explain.search.scene import ConsumerShare
 from handgrad.checker.explain.search.shares import consumer_node, is_off_by
 from handgrad.checker.explain.search.suspect import Suspect
-from handgrad.checker.explain.search.written import addition
+from handgrad.checker.explain.search.written import addition, part_named
 from handgrad.checker.record.trace import Bind
 
 CODE = "HG101"
@@ -80,12 +80,13 @@ def _joined(suspect: Suspect) -> str | None:
     text = suspect.text
     if text is None or text.value is None:
         return None
+    value = part_named(text, suspect.hand.name) or text.value
     for name in suspect.scope:
         other = suspect.tensor(name) if name != suspect.hand.name else None
         if other is None or other.shape != suspect.made.shape:
             continue
         if suspect.is_right(suspect.made + other):
-            return text.replace(text.value, f"{text.segment(text.value)} + {name}")
+            return text.replace(value, f"{text.segment(value)} + {name}")
     return None
 
 

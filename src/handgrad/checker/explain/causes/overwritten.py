@@ -19,8 +19,10 @@ Right:
     dW2 = h.T @ dlogits
 """
 
+import re
+
 from handgrad.checker.explain.causes.alias import cloned
-from handgrad.checker.explain.search.changed import Changed, changed, where
+from handgrad.checker.explain.search.changed import Changed, changed
 from handgrad.checker.explain.search.finding import Finding
 from handgrad.checker.explain.search.suspect import Suspect
 from handgrad.checker.passes.compare import judge
@@ -41,9 +43,7 @@ def find(suspect: Suspect) -> Finding | None:
     if found is None or writer is None:
         return None
     text, place = writer.statement.text.split("\n")[0], writer.statement.place
-    message = (
-        f"{found.name} no longer holds what the forward pass computed: `{text}`, {where(place)}, "
-    )
+    message = f"{found.name} no longer holds what the forward pass computed: `{text}`, {place}, "
     gradient = suspect.gradients.get(found.name)
     if gradient is not None and (fix := _with_d(suspect, writer, found.name, gradient)):
         return Finding(f"{message}writes to it. Use {gradient} there.", fix, place)
@@ -63,7 +63,7 @@ def _lost(suspect: Suspect) -> Finding | None:
         return None
     text, place = writer.statement.text.split("\n")[0], writer.statement.place
     return Finding(
-        f"{gradient} lacks what `{text}`, {where(place)}, adds to the forward value {name}. "
+        f"{gradient} lacks what `{text}`, {place}, adds to the forward value {name}. "
         f"Use {gradient} there.",
         fix,
         place,
@@ -84,8 +84,8 @@ def _with_d(suspect: Suspect, writer: Bind, name: str, gradient: str) -> str | N
     hand = next((h for h in suspect.backward.hands.values() if h.name == gradient), suspect.hand)
     trace, node = suspect.forward.trace, hand.node
     text = writer.statement.text
-    written = next((w for w in (name, f"{name}.data") if text.startswith(f"{w} ")), None)
-    if writer.alias or node is None or written is None or "+=" not in text:
+    written = re.match(rf"{re.escape(name)}(\.data)?(?=\s*\+=)", text)
+    if writer.alias or node is None or written is None:
         return None
     before = trace.at(writer.value, suspect.forward.end + 1)
     lost = (trace.at(writer.value, writer.index) - before).detach()
@@ -94,7 +94,7 @@ def _with_d(suspect: Suspect, writer: Bind, name: str, gradient: str) -> str | N
         return None
     truth, noise = suspect.forward.truth[node.index], suspect.forward.noise[node.index]
     verdict, _ = judge(value + lost, None, truth, noise)
-    return gradient + text.removeprefix(written) if verdict != "wrong" else None
+    return gradient + text[written.end() :] if verdict != "wrong" else None
 
 
 def _second(suspect: Suspect, found: Changed, writer: Bind) -> Bind | None:

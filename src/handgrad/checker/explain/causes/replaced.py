@@ -34,6 +34,8 @@ _TARGETS = ast.Name | ast.Subscript | ast.Attribute
 
 def find(suspect: Suspect) -> Finding | None:
     """Add instead of replacing."""
+    if "[" in suspect.hand.name and suspect.views[0].before is None:
+        return None  # an element of a list that held nothing of the gradient
     return edited(suspect, ((added, "{was}."),)) or _every_turn(suspect)
 
 

@@ -24,7 +24,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from handgrad.checker.explain.search.changed import Changed, assigned, changed, set_at, where
+from handgrad.checker.explain.search.changed import Changed, assigned, changed, set_at
 from handgrad.checker.explain.search.counts import shapes
 from handgrad.checker.explain.search.finding import Finding
 from handgrad.checker.explain.search.suspect import Suspect
@@ -73,7 +73,7 @@ def _left_over(suspect: Suspect, found: Changed) -> Finding:
     made = found.node.statement
     message = (
         f"{found.name} is left over from an earlier forward pass: {found.node.name} was computed "
-        f"again since ({where(made.place)}), {found.name} was not."
+        f"again since ({made.place}), {found.name} was not."
     )
     texts = dict.fromkeys(b.statement.text for b in assigned(suspect, found))
     last = suspect.forward.trace.events[suspect.forward.end]

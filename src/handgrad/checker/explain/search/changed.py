@@ -21,7 +21,6 @@ from handgrad.checker.explain.search.suspect import Suspect
 from handgrad.checker.record.carriers import tensor_of
 from handgrad.checker.record.gradient_names import hand_names
 from handgrad.checker.record.trace import Bind, Op
-from handgrad.checker.records import Place
 
 MOST = 200
 """Operations of the forward pass in which the value of a name is looked for."""
@@ -49,15 +48,10 @@ def changed(suspect: Suspect, *hows: How) -> Changed | None:
     return found if found is not None and found.how in hows else None
 
 
-def where(place: Place) -> str:
-    """Return `line 3`, or `cell 2, line 3`."""
-    return f"line {place.line}" if place.cell is None else f"cell {place.cell}, line {place.line}"
-
-
 def set_at(suspect: Suspect, found: Changed) -> str:
     """Return ` (line 3)`, where the name was assigned its current value; empty if unknown."""
     made = assigned(suspect, found)
-    return f" ({where(made[0].statement.place)})" if made else ""
+    return f" ({made[0].statement.place})" if made else ""
 
 
 def assigned(suspect: Suspect, found: Changed) -> list[Bind]:

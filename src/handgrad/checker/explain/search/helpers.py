@@ -37,7 +37,7 @@ class Helper:
     text: str
     tree: ast.FunctionDef
     source: str
-    cell: int | None
+    cell: int | str | None
     first: int
     code: CodeType
     assigned: ast.Assign | None = None
@@ -55,7 +55,7 @@ class Helper:
         return inside and self.assigned is None  # a lambda has no statements
 
     @property
-    def key(self) -> tuple[int | None, int, str]:
+    def key(self) -> tuple[int | str | None, int, str]:
         return self.cell, self.first, self.name
 
     @property
@@ -194,7 +194,7 @@ def _called(tree: ast.AST) -> Iterator[str]:
 
 
 def _defined(
-    name: str, value: FunctionType, sources: Iterable[tuple[str, int | None]]
+    name: str, value: FunctionType, sources: Iterable[tuple[str, int | str | None]]
 ) -> Iterator[Helper]:
     """Yield the function in the sources, by its line and its parameters."""
     code = value.__code__

@@ -47,7 +47,7 @@ def _lines(suspect: Suspect, found: list[Branch]) -> Iterator[str]:
         yield from _inner_lines(suspect, found)
         return
     name, tree = (suspect.hand.name, None) if unit is None else (unit.target, unit.tree)
-    among = None if text is None else _among(text, name)
+    among = None if text is None else part_named(text, name)
     if among is not None or isinstance(tree, ast.Return):
         for branch in found:
             if among is not None and text is not None:
@@ -74,13 +74,13 @@ def _inner_lines(suspect: Suspect, found: list[Branch]) -> Iterator[str]:
             yield text.replace(part, str(branch.expression))
 
 
-def _among(text: Text, name: str) -> ast.expr | None:
+def part_named(text: Text, name: str) -> ast.expr | None:
     """Return the expression for this gradient where one statement makes several."""
     value, targets = text.value, getattr(text.tree, "targets", [None])
     if not isinstance(value, ast.Tuple):
         return None
     if isinstance(text.tree, ast.Return):
-        at = re.fullmatch(rf"{RETURNED}\[(\d+)\]", name)
+        at = re.search(r"\[(\d+)\]$", name)
         return value.elts[int(at[1])] if at is not None and int(at[1]) < len(value.elts) else None
     if not isinstance(targets[0], ast.Tuple) or len(targets[0].elts) != len(value.elts):
         return None

@@ -26,7 +26,9 @@ class Turn(IntEnum):
     """Right for another upstream gradient."""
     FORMULA = 6
     """A simple change of the formula gives the same numbers."""
-    GENERAL = 7
+    OPERATION = 7
+    """One operation of the reference with another derivative gives the same numbers."""
+    GENERAL = 8
     """Anything that no other cause explains."""
 
 

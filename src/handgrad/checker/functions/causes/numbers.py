@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from itertools import combinations, cycle
 from math import prod
 
+import torch
 from torch import Tensor
 
 from handgrad.checker.functions.causes.cause import Turn, cause
@@ -50,34 +51,6 @@ def statistics_constant(e: FunctionEvidence) -> FunctionFinding | None:
     return None
 
 
-@cause("HG158", "vector read as a scalar", turn=Turn.FORMULA)
-def vector_as_scalar(e: FunctionEvidence) -> FunctionFinding | None:
-    """One element of an operand is used in place of all its elements.
-
-    What
-        The result is right if the operand is the same everywhere (weights of 1, one scale for all),
-        and wrong for one scale per token or one weight per channel.
-    Why
-        The kernel loads only the first element, or .item() or .mean() reduces it to one number.
-    Wrong
-        scale = tl.load(scale_ptr)
-    Right
-        scale = tl.load(scale_ptr + row)
-    """
-    if not e.comparable:
-        return None
-    for i, value in e.floating_inputs():
-        if value.numel() < 2:
-            continue
-        for effect, scalar in _scalars_of(value):
-            if e.explains(e.with_value(i, scalar.expand_as(value).clone())):
-                return FunctionFinding(
-                    f"{e.name(i)} is read as a scalar: {effect}.",
-                    f"Read the element of {e.name(i)} that belongs to each row or column.",
-                )
-    return None
-
-
 @cause("HG162", "constant factor", turn=Turn.FORMULA)
 def constant_factor(e: FunctionEvidence) -> FunctionFinding | None:
     """The result is the right one times a constant.
@@ -95,6 +68,9 @@ def constant_factor(e: FunctionEvidence) -> FunctionFinding | None:
     factor = _factor(e) if e.comparable else None
     if factor is None:
         return None
+    counted = _counted(e, factor)
+    if counted is not None:
+        return counted
     second = other = None
     for sizes in (FIRST_SIZES, SECOND_SIZES):
         letters = dict(zip(e.sample.size_of, cycle(sizes), strict=False))
@@ -111,6 +87,29 @@ def constant_factor(e: FunctionEvidence) -> FunctionFinding | None:
     return _unnamed(factor) if _same(factor, second) else None
 
 
+def _counted(e: FunctionEvidence, factor: float) -> FunctionFinding | None:
+    """Return the finding if the factor is the part of targets or elements that count."""
+    for name, value in zip(e.bench.inputs.names, e.truth.values, strict=True):
+        if not isinstance(value, Tensor) or value.is_floating_point() or not value.numel():
+            continue
+        kept = value if value.dtype == torch.bool else value >= 0
+        part = float(kept.double().mean())
+        if part not in (0.0, 1.0):
+            if _same(factor, part):
+                return FunctionFinding(
+                    f"This is the correct result times the part of {name} that counts: the mean "
+                    f"is over all elements, those that are ignored included.",
+                    f"Divide by the number of elements of {name} that are not ignored.",
+                )
+            if _same(factor, 1 / part):
+                return FunctionFinding(
+                    f"This is the correct result divided by the part of {name} that counts: the "
+                    f"mean is over elements that are not ignored, and should be over all.",
+                    f"Divide by the number of all elements of {name}.",
+                )
+    return None
+
+
 def _subsets(count: int) -> Iterator[tuple[int, ...]]:
     for size in range(1, count + 1) if count <= FEW else (1, count):
         yield from combinations(range(count), size)
@@ -124,14 +123,6 @@ def _ordinal(names: list[str], index: int) -> str:
     nth = ("first", "second", "third", "fourth", "fifth")
     place = same.index(index)
     return f"{nth[place] if place < len(nth) else f'{place + 1}th'} `{names[index]}`"
-
-
-def _scalars_of(value: Tensor) -> Iterator[tuple[str, Tensor]]:
-    yield "its first element is used for all elements", value.flatten()[0]
-    yield "its mean is used for all elements", value.mean()
-    if value.dim() > 1:
-        yield "its first row is used for all rows", value[:1]
-        yield "its first column is used for all columns", value[..., :1]
 
 
 def _factor(e: FunctionEvidence) -> float | None:
@@ -159,6 +150,11 @@ def _named_factors(sample: CheckSample) -> Iterator[tuple[str, float]]:
             yield f"{one}**-0.5", number**-0.5
             yield f"{one}**2", float(number**2)
             yield f"{one}**-2", 1 / number**2
+
+
+def named_factor(sample: CheckSample, factor: float) -> str | None:
+    """Return the name of a factor in sizes of the sample, such as `1/D`; None if it has none."""
+    return next((text for text, value in _named_factors(sample) if _same(factor, value)), None)
 
 
 def _reciprocal(text: str) -> str:

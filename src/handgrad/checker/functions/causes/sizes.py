@@ -61,7 +61,8 @@ def powers_of_two(e: FunctionEvidence) -> FunctionFinding | None:
         return None
     for letter in e.sample.size_of:
         sized = {n: _base(e).sized({letter: n}) for n in (*ROUND, *UNEVEN)}
-        right = all(e.fails(sized[n]) is False for n in ROUND)
+        draws = range(e.sample.draw, e.sample.draw + DRAWS)
+        right = all(e.fails(replace(sized[n], draw=draw)) is False for n in ROUND for draw in draws)
         if right and all(e.fails(sized[n]) for n in UNEVEN):
             return FunctionFinding(
                 f"Only right if {letter} is a power of two: right for {listed(ROUND)}, wrong for "

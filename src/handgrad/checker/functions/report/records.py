@@ -4,6 +4,20 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
+class BlamedLine:
+    """A line of the user's backward that makes a gradient wrong. Its correction has been run."""
+
+    line: int
+    statement: str | None
+    """None if the correction belongs to another line than the gradient's own."""
+    fix: str | None
+    code: str | None = None
+    message: str | None = None
+    adds: bool = False
+    """Whether the correction is to be added below the line."""
+
+
+@dataclass(frozen=True)
 class Failure:
     """One way of failing, at the simplest sample that fails so."""
 
@@ -22,6 +36,8 @@ class Failure:
     name: str | None = None
     message: str | None = None
     fix: str | None = None
+    lines: tuple[BlamedLine, ...] = ()
+    """The lines of backward that are to blame."""
     again: str | None = None
     """The command that runs this sample alone."""
 

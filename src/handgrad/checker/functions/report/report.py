@@ -3,7 +3,7 @@
 from dataclasses import asdict, replace
 from typing import Any, Self
 
-from handgrad.checker.functions.report.records import FunctionReportData
+from handgrad.checker.functions.report.records import Failure, FunctionReportData
 from handgrad.checker.functions.report.text import to_text
 from handgrad.checker.records import Hint
 
@@ -18,9 +18,11 @@ class FunctionReport(FunctionReportData):
         """
         if level == "fix":
             return self
-        failures = tuple(replace(failure, fix=None) for failure in self.failures)
+        failures = tuple(_unfixed(failure) for failure in self.failures)
         if level == "where":
-            failures = tuple(replace(f, message=None, code=None, name=None) for f in failures)
+            failures = tuple(
+                replace(f, message=None, code=None, name=None, lines=()) for f in failures
+            )
         return replace(self, failures=failures)
 
     def to_json(self) -> dict[str, Any]:
@@ -45,3 +47,8 @@ class FunctionReport(FunctionReportData):
 
     def __str__(self) -> str:
         return self.to_text()
+
+
+def _unfixed(failure: Failure) -> Failure:
+    lines = tuple(replace(line, fix=None) for line in failure.lines)
+    return replace(failure, fix=None, lines=lines)

@@ -3,7 +3,7 @@
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from handgrad.checker.functions.report.records import Failure, FunctionReportData
+from handgrad.checker.functions.report.records import BlamedLine, Failure, FunctionReportData
 from handgrad.checker.functions.samples.sample import DTYPES
 
 INDENT = 4
@@ -30,11 +30,23 @@ def _failure(failure: Failure, width: int) -> Iterator[str]:
     if failure.message:
         code = f" [{failure.code}]" if failure.code else ""
         yield from wrapped(failure.message + code, width)
-    if failure.fix:
+    for line in failure.lines:
+        yield from _line(line, failure, width)
+    if failure.fix and not failure.lines:
         yield from wrapped(f"try: {failure.fix}", width)
     yield from wrapped(failure.failed, width)
     if failure.again:
         yield " " * INDENT + f"rerun: {failure.again}"
+
+
+def _line(line: BlamedLine, failure: Failure, width: int) -> Iterator[str]:
+    statement = f": {line.statement}" if line.statement else ""
+    yield from wrapped(f"line {line.line} of backward{statement}", width)
+    if line.message and line.message != failure.message:
+        yield from wrapped(line.message + (f" [{line.code}]" if line.code else ""), width)
+    if line.fix:
+        place = f"below line {line.line}: " if line.adds else ""
+        yield from wrapped(f"try: {place}{line.fix}", width)
 
 
 def _error(failure: Failure) -> str:

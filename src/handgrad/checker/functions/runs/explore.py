@@ -219,7 +219,9 @@ def _special(sample: CheckSample, base: CheckSample) -> list[str]:
     return [name for name in _CIRCUMSTANCES if getattr(sample, name) != getattr(base, name)]
 
 
-_CIRCUMSTANCES = ("output", "grad", "zeros", "layout", "upstream", "dtype", "sizes")
+_CIRCUMSTANCES = (
+    "output", "grad", "zeros", "ties", "draw", "layout", "upstream", "dtype", "sizes"
+)  # fmt: skip
 
 
 def _without(sample: CheckSample, names: Sequence[str], base: CheckSample) -> CheckSample:

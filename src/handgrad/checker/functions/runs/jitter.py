@@ -32,7 +32,7 @@ class PooledJitter(Jitter):  # type: ignore[no-untyped-call]
         for part in parts:
             start = int(torch.randint(POOL, (), generator=self._start))
             moves = _pool()[start : start + part.numel()].view(part.shape)
-            part.addcmul_(part, moves, value=self.eps)
+            part.mul_(moves.mul(self.eps).add_(1))
         return value
 
 

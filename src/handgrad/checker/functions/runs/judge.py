@@ -1,5 +1,7 @@
 """One result of the function under test: right, wrong, or right as far as anybody can tell."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -45,7 +47,7 @@ def _judge_zeros(trial: Trial, truth: Truth, quantity: Quantity) -> None:
         return
     broken &= ~void(truth, quantity).to(broken.device)
     repaired = torch.where(broken, value.double(), right)
-    if not bool(broken.any()) or _is_right_at_kinks(truth, quantity, repaired, right * 0):
+    if not bool(broken.any()) or _is_right_at_kinks(truth, quantity, repaired, lambda: right * 0):
         return
     trial.faults.append(Fault(quantity, "infinite"))
 
@@ -61,7 +63,7 @@ def _judge_ties(trial: Trial, truth: Truth, quantity: Quantity) -> None:
     if bool((near | ~value.isfinite() | ~right.isfinite()).all()):
         return
     finite = torch.where(value.isfinite(), value.to(right), right)
-    if not _is_right_at_kinks(truth, quantity, finite, slack):
+    if not _is_right_at_kinks(truth, quantity, finite, lambda: slack):
         trial.faults.append(Fault(quantity, "wrong", ratio=ratio_to_truth(truth, quantity, value)))
 
 
@@ -72,10 +74,12 @@ def _judge_numbers(trial: Trial, truth: Truth, quantity: Quantity) -> None:
         return
     if in_single(truth, quantity, value):
         trial.single = True
-    elif not _is_right_at_kinks(truth, quantity, value, slack_of(truth, quantity)):
+    elif not _is_right_at_kinks(truth, quantity, value, lambda: slack_of(truth, quantity)):
         truth.bench.wrong.add(quantity)
         trial.faults.append(Fault(quantity, "wrong", ratio=ratio))
 
 
-def _is_right_at_kinks(truth: Truth, quantity: Quantity, value: Tensor, slack: Tensor) -> bool:
+def _is_right_at_kinks(
+    truth: Truth, quantity: Quantity, value: Tensor, slack: Callable[[], Tensor]
+) -> bool:
     return quantity.kind == "gradient" and is_subgradient(truth, quantity, value, slack)

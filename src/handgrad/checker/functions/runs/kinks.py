@@ -6,6 +6,8 @@ right. A gradient must lie between them elementwise. If few elements are concern
 an affine combination: of a shared maximum the elements share one gradient, whoever gets it.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -26,23 +28,26 @@ MOST = 32
 """So many elements at kinks are examined together."""
 
 
-def is_subgradient(truth: Truth, quantity: Quantity, value: Tensor, slack: Tensor) -> bool:
+def is_subgradient(
+    truth: Truth, quantity: Quantity, value: Tensor, slack: Callable[[], Tensor]
+) -> bool:
     """Return whether `value` differs from the truth only at kinks, by a gradient that is right too.
 
-    Not finite counts as right at a kink: nothing is known there. `slack` is the error that rounding
-    explains, elementwise.
+    Not finite counts as right at a kink: nothing is known there. `slack` returns the error that
+    rounding explains, elementwise.
     """
     right, hand = truth.results[quantity], value.to(truth.results[quantity])
-    wrong = ~((hand - right).abs() <= slack) & right.isfinite()
-    if not bool(wrong.any()):
-        return True
     scale = JUMP * float(right.abs().nan_to_num(0, 0, 0).max().clamp(min=1e-30))
-    first = _gradients_nearby(truth, quantity, GLANCE, 0)
-    if first is None or 2 * int((_jumps(first, right, scale) & wrong).sum()) < int(wrong.sum()):
+    glance = 1 if quantity in truth.bench.wrong else GLANCE
+    first = _gradients_nearby(truth, quantity, glance, 0)
+    far = ~((hand - right).abs() <= scale) & right.isfinite()
+    if first is None or 2 * int((_jumps(first, right, scale) & far).sum()) < int(far.sum()):
         return False
+    explained = slack()
+    wrong = ~((hand - right).abs() <= explained) & right.isfinite()
     for draws in (DRAWS, MANY_DRAWS):
         near = _gradients_nearby(truth, quantity, draws, draws)
-        if near is not None and _is_between(near, hand, right, wrong, slack + scale, scale):
+        if near is not None and _is_between(near, hand, right, wrong, explained + scale, scale):
             return True
     return False
 

@@ -14,9 +14,8 @@ from handgrad.checker.functions.runs.bench import Quantity
 from handgrad.checker.functions.runs.calls import FunctionCall
 from handgrad.checker.functions.runs.faults import Fault, Trial
 from handgrad.checker.functions.runs.truth import Results, Truth, truth_of
-from handgrad.checker.functions.samples.sample import CheckSample
+from handgrad.checker.functions.samples.sample import HALF, CheckSample
 
-HALF = ("bfloat16", "float16")
 LARGE = 512
 """Sizes at which sums are long enough."""
 GLANCE, LIMIT = 4.0, 5.0
@@ -26,6 +25,7 @@ GROWTH = ((1 / 8, 1.7), (1 / 64, 2.5))
 """The error at these parts of the size must be smaller by these factors. A running sum of 8 times
 as many terms is off by 2.8 times as much; a formula in several roundings is not."""
 DRAWS = 4
+CANCELLED = 20
 LEAST = 0.25
 """Of eps: the error, in norm, of numbers that are rounded once."""
 
@@ -37,7 +37,7 @@ def find_imprecise(trial: Trial, truth: Truth) -> None:
         return
     for quantity, value in trial.results.items():
         ratio = _ratio(truth, quantity, value)
-        if ratio is None or ratio <= GLANCE:
+        if ratio is None or ratio <= GLANCE or _cancels(truth, quantity):
             continue
         mean = _mean_ratio(truth, quantity, truth.sample)
         if mean > LIMIT and any(_grows(truth, quantity, mean, letter) for letter in large):
@@ -48,6 +48,12 @@ def error_in_norm(value: Tensor, right: Tensor) -> float:
     """Return |value - right| / |right|, in norm."""
     size = float(right.norm())
     return float((value.to(right) - right).norm()) / size if size else 0.0
+
+
+def _cancels(truth: Truth, quantity: Quantity) -> bool:
+    """Return whether rounding alone moves the whole result by more than a part in CANCELLED."""
+    moves = truth.noise(quantity, 1).nan_to_num(0, 0, 0)
+    return CANCELLED * float(moves.norm()) > float(truth.results[quantity].norm())
 
 
 def _ratio(truth: Truth, quantity: Quantity, value: Tensor) -> float | None:

@@ -1,7 +1,7 @@
 """The reference on one sample in float64: the right results, and how far rounding moves them."""
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,8 +13,9 @@ from handgrad.checker.functions.inputs.values import is_floating
 from handgrad.checker.functions.runs.bench import Bench, Quantity, doubles
 from handgrad.checker.functions.runs.calls import FunctionCall, InDouble
 from handgrad.checker.functions.runs.jitter import PooledJitter
+from handgrad.checker.functions.runs.steps import Stepwise
 from handgrad.checker.functions.samples import memory
-from handgrad.checker.functions.samples.sample import CheckSample
+from handgrad.checker.functions.samples.sample import HALF, CheckSample
 from handgrad.checker.passes.noise import DRAWS, noise_of
 from handgrad.errors import CheckError
 
@@ -111,7 +112,11 @@ class Truth:
     def _moved(self, move: Callable[[Tensor], Tensor]) -> list[Tensor]:
         """Return the results with every input and upstream gradient moved within its rounding."""
         values = [move(v) if is_floating(v) else v for v in doubles(self.values)]
-        with InDouble() if self.casts else nullcontext():
+        with ExitStack() as modes:
+            if self.casts:
+                modes.enter_context(InDouble())
+            if self.sample.dtype in HALF:
+                modes.enter_context(Stepwise())  # the function may round where torch does not
             call = self.bench.run_reference(values, self.wanted)
         results = self._results(call, [move(u) for u in doubles(self.upstream)])
         return [results[quantity] for quantity in self.results]

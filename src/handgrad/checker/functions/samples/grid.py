@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import cycle
 
+from handgrad.checker.functions.samples.sample import HALF, UPSTREAMS, CheckSample
 from handgrad.checker.functions.samples.sample import LAYOUTS as ALL_LAYOUTS
-from handgrad.checker.functions.samples.sample import UPSTREAMS, CheckSample
 
 Grid = Callable[
     [CheckSample, Sequence[str], Sequence[str], int, Mapping[str, Sequence[int]]],
@@ -18,7 +18,6 @@ HUGE = 4099
 LAYOUTS = ALL_LAYOUTS[:-1]
 COMMON = LAYOUTS[:5]
 """Layouts that are tried with every upstream gradient."""
-HALF = ("bfloat16", "float16")
 FIRST = (3, 5, 7, 2, 11, 13)
 """Sizes of the base sample; all different, so that swapped dimensions show."""
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from handgrad.errors import CheckError
 
 DTYPES = ("float64", "float32", "bfloat16", "float16")
+HALF = ("bfloat16", "float16")
 LAYOUTS = (
     "contiguous", "transposed", "sliced", "offset", "expanded", "split", "heads", "channels_last",
     "given",

@@ -45,6 +45,7 @@ def row_of(grade: Grade, explanation: Explanation | None = None) -> Row:
         fix_adds=finding is not None and finding.adds,
         checked=None if explanation is None else explanation.checked,
         spread=spread_of(grade, truth),
+        unfinished=grade.unfinished,
     )
 
 

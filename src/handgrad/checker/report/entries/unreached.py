@@ -16,15 +16,17 @@ def with_unreached(
     statements: Iterable[Statement],
     ran: Iterable[Statement],
     errors: Iterable[CellError],
+    shapes: Mapping[str, torch.Size],
 ) -> list[Row]:
     """Return the rows with the place of each gradient that an error kept from being computed.
 
     A gradient that the error interrupted is not judged: its later statements may complete it.
+    `shapes` are those of all names that ran.
     """
     skipped = _skipped(statements, set(ran), errors)
     if not skipped:
         return list(rows)
-    nodes = {row.node for row in rows}
+    nodes = {row.node for row in rows} | shapes.keys()
     paired = hand_names(skipped.keys() | nodes)
     places = {paired[name]: s.place for name, s in skipped.items() if name in paired}
     read = {name for row in rows for name in row.blamed_on}
@@ -39,14 +41,19 @@ def with_unreached(
         elif row.verdict == "missing" and row.node in places:
             row = replace(row, place=places[row.node])
         found.append(row)
-    return found
+    listed = {row.node for row in rows}
+    return found + [
+        Row(node, None, "missing", place, expected_shape=tuple(shapes[node]))
+        for node, place in places.items()
+        if node not in listed
+    ]
 
 
 def _skipped(
     statements: Iterable[Statement], ran: set[Statement], errors: Iterable[CellError]
 ) -> dict[str, Statement]:
     """Return the first statement of each name that did not run, from the lines that raised on."""
-    raised: dict[int | None, int] = {}
+    raised: dict[int | str | None, int] = {}
     for error in errors:
         if error.line is not None:
             raised[error.cell] = min(error.line, raised.get(error.cell, error.line))

@@ -34,7 +34,7 @@ class MissingStep:
 
     statement: str
     line: int | None
-    cell: int | None
+    cell: int | str | None
     why: str
 
     def __str__(self) -> str:
