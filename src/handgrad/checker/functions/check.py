@@ -12,7 +12,10 @@ from handgrad.checker.functions.beside import check_beside
 from handgrad.checker.functions.diagnose import Rerun, diagnose
 from handgrad.checker.functions.foreign import is_pair, paired, refuse_foreign
 from handgrad.checker.functions.inputs.arguments import arranged, name_of
+from handgrad.checker.functions.inputs.complex import DTYPES as WIDE
+from handgrad.checker.functions.inputs.complex import returns_complex, through_pairs
 from handgrad.checker.functions.inputs.isolation import isolated
+from handgrad.checker.functions.inputs.specs import Inputs
 from handgrad.checker.functions.numeric import check_alone
 from handgrad.checker.functions.report.records import Failure
 from handgrad.checker.functions.report.report import FunctionReport
@@ -115,6 +118,9 @@ def run_check(
     given = arguments.specified(parameters, dims, fixed, wrt, not forward_only)
     called = arguments.caller(function)
     right = called if reference is None else arguments.caller(reference)
+    if _is_complex(right, given):
+        called, right = (through_pairs(f, given.complex) for f in (called, right))
+        dtypes = [dtype for dtype in dtypes if _dtype(dtype) in WIDE]
     bench = Bench(called, right, given, double_backward, seed, forward_only)
     if reference is None:
         one = None if sample is None else parse(sample, given.letters, given.names)
@@ -165,6 +171,11 @@ def judged(
         _judged_sizes(explored),
     )
     return report, explored
+
+
+def _is_complex(reference: Callable[..., Any], given: Inputs) -> bool:
+    with isolated():
+        return returns_complex(reference, given)
 
 
 def _one(bench: Bench, sample: CheckSample) -> Explored:
