@@ -201,6 +201,7 @@ def parameters_of(function: Any, reference: Any) -> list[str]:
     owner = getattr(function, "__self__", None)
     forward: Any = getattr(owner, "forward", None) if isinstance(owner, type) else function
     for source, skip in ((reference, 0), (forward, int(forward is not function))):
+        source = source.forward if isinstance(source, torch.nn.Module) else source
         try:
             parameters = inspect.signature(source).parameters.values()
         except (TypeError, ValueError):
