@@ -15,7 +15,7 @@ from torch import Tensor
 from handgrad.checker.functions.report.records import BlamedLine
 from handgrad.checker.functions.runs.bench import Bench, Quantity, doubles
 from handgrad.checker.functions.runs.calls import FunctionCall, tensors_of
-from handgrad.checker.functions.runs.truth import Truth
+from handgrad.checker.functions.runs.truth import Truth, truth_of
 from handgrad.checker.record import function
 from handgrad.checker.record.carriers import tensor_of
 from handgrad.checker.records import Row
@@ -23,6 +23,8 @@ from handgrad.checker.report.report import Report
 from handgrad.checker.returned import name_returned, unreturned
 from handgrad.checker.session import Session
 
+OTHER_SIZES = (4, 6, 5, 3, 2)
+"""Sizes at which a correction must be right too."""
 LARGEST = 2**12
 """Elements of the largest input that is judged line by line."""
 
@@ -63,11 +65,33 @@ class Context:
 
 def lines_to_blame(bench: Bench, truth: Truth) -> dict[Quantity, tuple[BlamedLine, ...]]:
     """Return the lines that make each wrong gradient wrong, with their corrections."""
-    with suppress(Exception):  # no source, or a body that cannot run so: nothing is said
+    found = _lines(bench, truth)
+    if not found:
+        return {}
+    letters = dict(zip(truth.sample.size_of, OTHER_SIZES, strict=False))
+    other: dict[Quantity, tuple[BlamedLine, ...]] | None = None
+    with suppress(Exception):
+        other = _lines(bench, truth_of(bench, truth.sample.sized(letters)))
+    if other is None:
+        return found
+    return {q: both for q in found if (both := _shared(found[q], other.get(q, ())))}
+
+
+def _shared(
+    lines: tuple[BlamedLine, ...], others: tuple[BlamedLine, ...]
+) -> tuple[BlamedLine, ...]:
+    """Return the lines with a correction that is right for other sizes and numbers too."""
+    fixes = {(line.line, line.fix) for line in others}
+    return tuple(line for line in lines if (line.line, line.fix) in fixes)
+
+
+def _lines(bench: Bench, truth: Truth) -> dict[Quantity, tuple[BlamedLine, ...]] | None:
+    """Return the lines; None if there is no source, or the body cannot run so."""
+    with suppress(Exception):
         body = _body(bench, truth)
         if body is not None:
             return _by_quantity(body, _report(body, truth))
-    return {}
+    return None
 
 
 def _body(bench: Bench, truth: Truth) -> Body | None:

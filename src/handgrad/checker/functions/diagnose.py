@@ -33,6 +33,8 @@ ERRORS = {
 }
 WRITES, DIFFERS = "HG164", "HG166"
 """A function that writes to an input returns another output and cannot run backward twice."""
+CONDITIONS = ("HG153", "HG165", "HG168", "HG169", "HG172", "HG185", "HG193")
+"""Causes of results that are right in other circumstances."""
 WRITTEN_TO = "element of the written-to tensor refers to a single memory location"
 """What torch raises where an expanded tensor is written to."""
 MERGED = (
@@ -101,6 +103,8 @@ def _is_plain(e: FunctionEvidence) -> bool:
 
 def _with_cause_of_line(failure: Failure, lines: tuple[BlamedLine, ...]) -> Failure:
     """Return the failure with its lines. A failure without a cause gets that of its only line."""
+    if failure.code in CONDITIONS:
+        return failure  # the formula is right elsewhere
     if failure.message is None and len(lines) == 1 and lines[0].message:
         (line,) = lines
         return replace(failure, lines=lines, code=line.code, message=line.message, fix=line.fix)

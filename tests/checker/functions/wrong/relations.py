@@ -8,6 +8,7 @@ from checker.functions.wrong.planting import changed
 
 OUTER = {"k": "N K", "v": "N V"}
 OUTER_REF = lambda k, v: k[:, :, None] * v[:, None, :]  # noqa: E731
+LONG = {"sizes": {"N": (3, 1), "K": (5, 16, 65), "V": (7, 1)}, "dtypes": ONE}
 SIZES = {"sizes": {"N": (3, 1), "K": (5, 1, 16), "V": (7, 1, 16)}, "dtypes": ONE}
 
 
@@ -56,6 +57,24 @@ def shifted(ctx, dout):
     return dk + 0.1 * torch.arange(dk.shape[1], dtype=dk.dtype), dv
 
 
+def first_half(limit):
+    """Return a backward that halves the gradient beyond a limit of the columns."""
+
+    def backward(ctx, dout):
+        dk, dv = Outer.backward(ctx, dout)
+        dk = dk.clone()
+        dk[:, limit:] *= 0.5
+        return dk, dv
+
+    return backward
+
+
+def short_path(ctx, dout):
+    """Take another path for short rows."""
+    dk, dv = Outer.backward(ctx, dout)
+    return (dk if dk.shape[1] > 20 else dk + dk.abs().mean()), dv
+
+
 VARIED = ("sizes",)
 
 SAYS = {
@@ -65,6 +84,12 @@ SAYS = {
         "Look where K is used for V, or the other way round: in shapes, strides, loop bounds and "
         "masks.",
     ),
+    "HG193": (
+        "gradient of k",
+        "The result is wrong if K is more than 24; up to 24 it is right.",
+        "Look for a fixed length: of a buffer, a block, a loop or a mask; and for another path "
+        "that short inputs take.",
+    ),
 }
 
 MATCH = {
@@ -72,7 +97,12 @@ MATCH = {
         Case(changed(Outer, short), OUTER_REF, OUTER, SIZES),
         Case(changed(Outer, short_rows), OUTER_REF, OUTER, SIZES),
         Case(changed(Outer, square), OUTER_REF, OUTER, SIZES),
-    ]
+    ],
+    "HG193": [
+        Case(changed(Outer, first_half(24)), OUTER_REF, OUTER, LONG),
+        Case(changed(Outer, first_half(40)), OUTER_REF, OUTER, LONG),
+        Case(changed(Outer, short_path), OUTER_REF, OUTER, LONG),
+    ],
 }
 
 NEAR = {
@@ -80,5 +110,9 @@ NEAR = {
         Case(Outer.apply, OUTER_REF, OUTER, SIZES),
         Case(changed(Outer, doubled), OUTER_REF, OUTER, SIZES),
         Case(changed(Outer, shifted), OUTER_REF, OUTER, SIZES),
-    ]
+    ],
+    "HG193": [
+        Case(Outer.apply, OUTER_REF, OUTER, LONG),
+        Case(changed(Outer, shifted), OUTER_REF, OUTER, LONG),
+    ],
 }

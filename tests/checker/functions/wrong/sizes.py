@@ -13,17 +13,17 @@ from checker.functions.wrong.planting import blocks, forwarded, padded, upstream
 
 LONG = {"B": (3, 16), "C": (5, 64, 65, 127, 257)}
 LONG_ROWS = {"sizes": {"N": (3, 64, 65, 127), "I": (5,), "O": (7,)}, "dtypes": ONE}
-EMBED = {"sizes": {"B": (3, 16), "V": (5, 16), "C": (7, 0)}, "dtypes": ONE}
+EMBED = {"sizes": {"B": (3, 16, 0), "V": (5, 16), "C": (7, 1)}, "dtypes": ONE}
 
 
 class Embed(Embedding):
-    """Fails if there are no columns."""
+    """Fails if there are no rows."""
 
     @staticmethod
     def backward(ctx, dout):
         (index,) = ctx.saved_tensors
         dtable = dout.new_zeros(ctx.shape)
-        return None, dtable.index_add(0, index.flatten(), dout.reshape(-1, ctx.shape[1]))
+        return None, dtable.index_add(0, index.flatten(), dout.reshape(len(dout), -1))
 
 
 class HalvedSum(Function):
@@ -114,7 +114,7 @@ SAYS = {
     ),
     "HG170": (
         "forward",
-        "For an empty input (C=0) forward raises this; the reference returns a result.",
+        "For an empty input (B=0) forward raises this; the reference returns a result.",
         "Return early if x.numel() == 0.",
     ),
     "HG172": (

@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 from math import inf
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from handgrad.checker.functions.causes.cause import Turn, cause
 from handgrad.checker.functions.causes.evidence import FunctionEvidence, FunctionFinding
-from handgrad.checker.functions.runs.bench import Quantity
+from handgrad.checker.functions.runs.bench import Quantity, doubles
 from handgrad.checker.functions.runs.calls import tensors_of
 from handgrad.checker.functions.runs.norms import error_in_norm
 from handgrad.checker.functions.runs.ratio import ratio_in_dtype, ratio_to_truth
@@ -19,6 +21,11 @@ STAYS = 0.25
 Several roundings in sequence, and casts back, leave fewer unchanged."""
 GROWTH = 3.0
 """An error that grows with the size is this many times larger at the largest size."""
+UNSUMMED = (
+    "Nothing is summed over {letter}: an intermediate that grows with it, such as a position or an "
+    "angle, is rounded to {dtype}."
+)
+WIDER = "Compute it in float32, and cast the result."
 GROWING_SIZES = (16, 127, 1031)
 
 
@@ -114,10 +121,16 @@ def _in_norm(e: FunctionEvidence) -> FunctionFinding | None:
     sizes, base = e.sample.size_of, e.explored.base.size_of
     letters = [k for k, n in sizes.items() if n != base[k]]
     own, reference = (100 * error_in_norm(v, e.right) for v in (e.hand, native))
-    return FunctionFinding(
+    failure = (
         f"In norm the result is off by {own:.2g} %, the reference in {e.sample.dtype} by "
-        f"{reference:.2g} %, and the error grows with {listed(letters)}: a sum over it is "
-        f"accumulated in {e.sample.dtype}.",
+        f"{reference:.2g} %, and the error grows with {listed(letters)}"
+    )
+    if letters and not any(_sums(e, letter) for letter in letters):
+        return FunctionFinding(
+            f"{failure}. {UNSUMMED.format(letter=listed(letters), dtype=e.sample.dtype)}", WIDER
+        )
+    return FunctionFinding(
+        f"{failure}: a sum over it is accumulated in {e.sample.dtype}.",
         "Accumulate in float32, and cast the sum.",
     )
 
@@ -135,12 +148,46 @@ def _growing(e: FunctionEvidence) -> FunctionFinding | None:
         if len(ratios) == 3 and max(ratios) < inf and ratios[2] > GROWTH * max(ratios[0], 1.0):
             pairs = zip(GROWING_SIZES, ratios, strict=True)
             shown = ", ".join(f"{r:.0f} at {letter}={n}" for n, r in pairs)
+            if not _sums(e, letter):
+                unsummed = UNSUMMED.format(letter=letter, dtype=e.sample.dtype)
+                return FunctionFinding(
+                    f"The error grows with {letter}: R is {shown}. {unsummed}", WIDER
+                )
             return FunctionFinding(
                 f"The error grows with {letter}: R is {shown}. In {e.explored.base.dtype} the "
                 f"result is right: sums are accumulated in {e.sample.dtype}.",
                 "Accumulate in float32, and cast the sum.",
             )
     return None
+
+
+def _sums(e: FunctionEvidence, letter: str) -> bool:
+    """Return whether the result at one index of the letter depends on inputs at other indices.
+
+    It does where a sum, a product or a cumulation runs over the letter.
+    """
+    there = e.at(e.sample.sized({letter: GROWING_SIZES[0] + 1})) or e
+    size = there.sample.size_of[letter]
+    right = there.right
+    if size not in right.shape:
+        return True
+    results = there.truth.with_changes(
+        [_bumped(v, size) for v in there.truth.values],
+        [_bumped(u, size) for u in doubles(there.truth.upstream)],
+    )
+    if results is None:
+        return True
+    changed = (results[there.quantity] != right).movedim(right.shape.index(size), 0)
+    return bool(changed[1:].any())
+
+
+def _bumped(value: Any, size: int) -> Any:
+    """Return the value with other numbers at the first index of the dimension of this size."""
+    if not isinstance(value, Tensor) or not value.is_floating_point() or size not in value.shape:
+        return value
+    changed = value.detach().double().clone()
+    changed.select(value.shape.index(size), 0).mul_(1.5).add_(0.25)
+    return changed
 
 
 def _moves_in_steps(e: FunctionEvidence, dtype: torch.dtype) -> bool:

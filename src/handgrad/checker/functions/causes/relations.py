@@ -16,8 +16,10 @@ RELATIONS: tuple[tuple[str, Callable[[Pair], bool]], ...] = (
     ("{a} and {b} differ", lambda pair: pair[0] != pair[1]),
     ("{a} = {b}", lambda pair: pair[0] == pair[1]),
 )
-LIMITS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 127, 128, 192, 256, 257, 512, 1024)
+LADDER = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 257)
 """Sizes of one letter, among which a limit is sought."""
+EACH = 3
+"""So many of them must be right, and so many wrong."""
 
 
 @cause("HG185", "sizes compared", turn=Turn.CONDITION)
@@ -50,6 +52,56 @@ def relation(e: FunctionEvidence) -> FunctionFinding | None:
             if all(holds(pair) == fails for pair, fails in judged.items()):
                 return _finding(e, text.format(a=a, b=b), a, b)
     return None
+
+
+@cause("HG193", "wrong beyond a size", turn=Turn.GENERAL)
+def limit(e: FunctionEvidence) -> FunctionFinding | None:
+    """The result is right up to a size, or only from a size on.
+
+    What
+        One more row, token or channel than a limit, and the result is wrong; or fewer.
+    Why
+        A buffer, a block or a loop has a fixed length. Short inputs take another path.
+    Wrong
+        acc = [0.0] * 64
+    Right
+        acc = [0.0] * n
+    """
+    if not e.comparable or e.sample.dtype != e.explored.base.dtype:
+        return None  # in lower precision, errors grow with a size
+    for letter in e.sample.size_of:
+        failing = {n: e.fails(e.sample.sized({letter: n})) for n in LADDER}
+        known = [n for n, fails in failing.items() if fails is not None]
+        wrong = [n for n in known if failing[n]]
+        right = [n for n in known if not failing[n]]
+        if min(len(wrong), len(right)) < EACH:
+            continue
+        if max(right) < min(wrong):
+            last = _last(e, letter, max(right), min(wrong), False)
+            return _beyond(f"if {letter} is more than {last}", f"up to {last} it is right")
+        if max(wrong) < min(right):
+            last = _last(e, letter, max(wrong), min(right), True)
+            return _beyond(f"if {letter} is at most {last}", "for larger sizes it is right")
+    return None
+
+
+def _last(e: FunctionEvidence, letter: str, low: int, high: int, fails: bool) -> int:
+    """Return the last size that fails, or does not, as `low` does and `high` does not."""
+    while high - low > 1:
+        middle = (low + high) // 2
+        if e.fails(e.sample.sized({letter: middle})) is fails:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+def _beyond(condition: str, otherwise: str) -> FunctionFinding:
+    return FunctionFinding(
+        f"The result is wrong {condition}; {otherwise}.",
+        "Look for a fixed length: of a buffer, a block, a loop or a mask; and for another path "
+        "that short inputs take.",
+    )
 
 
 def _finding(e: FunctionEvidence, condition: str, a: str, b: str) -> FunctionFinding:

@@ -1,8 +1,11 @@
 """The caller's state around a check: random numbers, warnings, threads."""
 
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
+from typing import Any
 
 import torch
 
@@ -29,8 +32,37 @@ def isolated() -> Iterator[None]:
     times the work itself. `threads` restores the caller's count for the function under test.
     """
     devices = range(torch.cuda.device_count()) if on_cuda() else ()
-    with torch.random.fork_rng(devices=list(devices)), warnings.catch_warnings(), threads(1):
+    with (
+        torch.random.fork_rng(devices=list(devices)),
+        warnings.catch_warnings(),
+        threads(1),
+        compiling(),
+    ):
         warnings.simplefilter("ignore")
+        yield
+
+
+RECOMPILES = 1000
+
+
+@contextmanager
+def compiling() -> Iterator[None]:
+    """Let a compiled function compile for every sample, and its graph be differentiated again.
+
+    Beyond a limit of 8, torch runs it uncompiled without an error.
+    """
+    dynamo = sys.modules.get("torch._dynamo")
+    if dynamo is None:
+        yield
+        return
+    functorch: Any = import_module("torch._functorch.config")
+    limits = {
+        name: RECOMPILES
+        for name in ("recompile_limit", "accumulated_recompile_limit")
+        if hasattr(dynamo.config, name)
+    }
+    kept = {"donated_buffer": False} if hasattr(functorch, "donated_buffer") else {}
+    with dynamo.config.patch(limits), functorch.patch(kept):
         yield
 
 

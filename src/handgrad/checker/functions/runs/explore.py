@@ -5,11 +5,10 @@ from dataclasses import dataclass, field, replace
 from itertools import product
 from math import prod
 
-import torch
 from torch import Tensor
 
-from handgrad.checker.functions.runs.bench import Bench, doubles
-from handgrad.checker.functions.runs.calls import InDouble
+from handgrad.checker.functions.runs.bench import Bench
+from handgrad.checker.functions.runs.cost import elements_at
 from handgrad.checker.functions.runs.trial import Key, Trial, key_of, run
 from handgrad.checker.functions.runs.truth import truth_of
 from handgrad.checker.functions.samples.grid import SIZES, Grid, bases, grid, huge
@@ -17,8 +16,8 @@ from handgrad.checker.functions.samples.sample import DEEP, CheckSample
 from handgrad.errors import CheckError
 
 MANY, MOST = 2**18, 2**20
-"""If the reference saves a tensor of more than MANY elements for backward at the largest size, no
-larger size is tried. If it has more than MOST, the largest size runs once, not in every dtype."""
+"""If a tensor of either function has more than MANY elements at the largest size, no larger size is
+tried. If one has more than MOST, the largest size runs once, not in every dtype."""
 THIN = 2
 """The size of the other letters where one is so large that it is slow."""
 BROKEN = "the reference's {} is mostly NaN or infinite"
@@ -66,12 +65,13 @@ def explore(
     names = [bench.inputs.names[i] for i in bench.inputs.wrt]
     free = [letter for letter in letters if letter not in sizes]
     top = {k: replace(base, dtype=working[0]).sized({k: max(SIZES)}) for k in free}
-    saved = {letter: _saved(bench, sample) for letter, sample in top.items()}
-    slow = [letter for letter in free if saved[letter] > MOST]
+    plain = replace(base, dtype=working[0])
+    large = {letter: elements_at(bench, plain, letter, max(SIZES)) for letter in free}
+    slow = [letter for letter in free if large[letter] > MOST]
     quick = [size for size in SIZES if size != max(SIZES)]
     tried = {k: tuple(sizes.get(k, quick if k in slow else SIZES)) for k in letters}
     last = [_thin(bench, top[letter], letter, free) for letter in slow]
-    last += huge(base, working, [letter for letter in free if saved[letter] <= MANY])
+    last += huge(base, working, [letter for letter in free if large[letter] <= MANY])
     deep = any(isinstance(v, Tensor) and v.dim() > 2 for v in bench.values(base))
     for sample in (*samples_around(base, working, names, known[base].outputs, tried), *last):
         if deep or sample.layout not in DEEP:
@@ -170,23 +170,6 @@ def _mostly_broken(value: Tensor) -> bool:
     if not value.numel() or not value.is_floating_point():
         return False
     return float(value.isfinite().double().mean()) < 0.5
-
-
-def _saved(bench: Bench, sample: CheckSample) -> int:
-    """Return the size of the largest tensor that the reference saves for its backward."""
-    largest = 0
-
-    def count(value: Tensor) -> Tensor:
-        nonlocal largest
-        largest = max(largest, value.numel())
-        return value
-
-    try:
-        with torch.autograd.graph.saved_tensors_hooks(count, lambda value: value), InDouble():
-            bench.run_reference(doubles(bench.values(sample)), bench.wanted(sample))
-    except Exception:  # it cannot run at this size, nor at a larger one
-        return MANY + 1
-    return largest
 
 
 def simplest(bench: Bench, explored: Explored, key: Key) -> list[CheckSample]:

@@ -2,6 +2,7 @@
 
 from torch import Tensor
 
+from handgrad.checker.functions.inputs.values import is_floating
 from handgrad.checker.functions.runs.again import backward_again, call_again
 from handgrad.checker.functions.runs.bench import Bench, Quantity, doubles
 from handgrad.checker.functions.runs.calls import FunctionCall
@@ -30,6 +31,13 @@ small ones."""
 
 def run(bench: Bench, sample: CheckSample) -> Trial:
     """Run one sample. Raises CheckError if function and reference cannot be compared."""
+    trial = _run(bench, sample)
+    if trial.crashed() and trial.truth is not None and _lacks_features(trial.truth):
+        trial.status, trial.reason = "void", trial.faults[0].detail
+    return trial
+
+
+def _run(bench: Bench, sample: CheckSample) -> Trial:
     trial = Trial(sample)
     truth = _reference(bench, sample, trial)
     if truth is None:
@@ -53,6 +61,17 @@ def run(bench: Bench, sample: CheckSample) -> Trial:
         call_again(trial, truth)
     find_imprecise(trial, truth)
     return trial
+
+
+def _lacks_features(truth: Truth) -> bool:
+    """Return whether there is nothing to compute, because the last dimension is empty.
+
+    A batch may be empty, and a sequence; rows without columns occur nowhere.
+    """
+    rows = next((v for v in truth.values if is_floating(v) and v.dim() > 1), None)
+    if rows is None or rows.shape[-1] or not rows.shape[:-1].numel():
+        return False
+    return not any(result.numel() for result in truth.results.values())
 
 
 def _size(truth: Truth) -> int:
