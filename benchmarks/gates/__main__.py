@@ -1,4 +1,4 @@
-"""Judge forty kernels, twenty of them wrong, by six rules.
+"""Judge forty kernels, twenty of them wrong, by seven rules.
 
     python -m benchmarks.gates [--write docs/pytest.md]
 
@@ -32,7 +32,8 @@ def main() -> int:
         head, _, rest = page.partition(BEGIN)
         _, _, tail = rest.partition(END)
         arguments.write.write_text(f"{head}{BEGIN}\n{text}\n{END}{tail}")
-    return int(any(accepted == bool(k.wrong) for k, accepted, _ in verdicts["handgrad"]))
+    both = [*verdicts["check_function"], *verdicts["check-function"]]
+    return int(any(accepted == bool(kernel.wrong) for kernel, accepted, _ in both))
 
 
 def table(verdicts: Verdicts) -> str:

@@ -61,7 +61,7 @@ RIGHT: list[tuple[str, Any, Any, Any, dict[str, str]]] = [
 WRONG: list[tuple[str, Any, Any, str]] = [
     ("softmax", w.zeros_forward, r.softmax_backward, "forward returns zeros"),
     ("softmax", r.softmax_forward, w.softmax_without_sum, "backward without the sum over the row"),
-    ("softmax", w.softmax_cached, r.softmax_backward, "results kept by address"),
+    ("softmax", w.softmax_cached, r.softmax_backward, "results kept by shape"),
     ("softmax", r.softmax_forward, w.softmax_scalar, "upstream gradient read once for each row"),
     ("layer norm", r.norm_forward, w.norm_constants, "statistics treated as constants"),
     ("layer norm", w.norm_block, r.norm_backward, "last columns lost unless C is a multiple of 64"),

@@ -2,13 +2,16 @@
 
 import time
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor
 
 import handgrad
-from benchmarks.gates.kernels import Kernel
+from benchmarks.gates.kernels import Kernel, kernels
+from handgrad.checker.functions.gate.gate import Question, judge
+from handgrad.checker.functions.gate.zygote import Zygote
 from handgrad.checker.functions.inputs.specs import specified
 
 USUAL = {"B": 16, "C": 4096, "N": 32, "V": 100, "I": 64, "O": 48, "T": 32, "S": 40, "D": 64}
@@ -98,13 +101,32 @@ def ours(kernel: Kernel) -> bool:
     return handgrad.check_function(kernel.apply, kernel.reference, kernel.inputs).ok
 
 
+def gate(kernel: Kernel) -> bool:
+    """handgrad check-function. A forward may call the torch function that is the reference."""
+    number = [k.name + k.wrong for k in kernels()].index(kernel.name + kernel.wrong)
+    question = Question(
+        f"benchmarks.gates.candidates:k{number:02}",
+        f"benchmarks.gates.references:k{number:02}",
+        kernel.inputs,
+        seed=1,
+        allowed=("reference",),
+    )
+    return judge(question, str, _zygote()).verdict == "right"
+
+
+@cache
+def _zygote() -> Zygote:
+    return Zygote()
+
+
 RULES: dict[str, Callable[[Kernel], bool]] = {
     "gradcheck": gradcheck,
     "assert_close": assert_close,
     "KernelBench": kernelbench,
     "robust-kbench": robust_kbench,
     "torchtitan": torchtitan,
-    "handgrad": ours,
+    "check_function": ours,
+    "check-function": gate,
 }
 
 

@@ -50,11 +50,13 @@ def test_the_other_blocks_run(
     monkeypatch.setattr(explore, "huge", lambda *_: [])
     space: dict[str, object] = {}
     exec(BLOCKS[0], space)
-    for block in BLOCKS[1:]:  # a call on a line of its own compares a function with itself
+    for block in (
+        b for b in BLOCKS[1:] if "triton" not in b
+    ):  # a call on a line of its own compares a function with itself
         lines = re.sub(r"^(handgrad\.check_function\(.*\))$", r"assert \1.ok", block, flags=re.M)
         exec(lines, space)
     assert "[HG152]" in capsys.readouterr().out
-    assert len(BLOCKS) == 9
+    assert len(BLOCKS) == 11
 
 
 def test_the_tables_are_complete() -> None:

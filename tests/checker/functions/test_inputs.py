@@ -154,7 +154,7 @@ ONE = torch.randn(3, 4)
 NAN = "the reference's output is mostly NaN or infinite on these inputs; give examples within its domain, or 'N C > 0' for positive numbers"  # noqa: E501
 GRAMMAR = (
     "write letters and numbers such as 'B T C', 'B 2*H', 'N < V' (whole numbers), "
-    "'N < V or -100', 'N C > 0', 'bool B T', '= 1e-5' (a constant)"
+    "'N < V or -100', 'N C > 0', 'bool B T', 'complex N', '= 1e-5' (a constant)"
 )
 LIKE = "copy it from a failure, for example 'B=3 C=65 float32 upstream=random'"
 BAD = [
@@ -169,7 +169,6 @@ BAD = [
     ({"x": "bool B < 2"}, {}, f"x: 'bool B < 2' is not a shape; {GRAMMAR}"),
     ((torch.arange(3),), {},
      "no input is a floating tensor, so there is no gradient to check"),
-    ((ONE.to(torch.complex64),), {}, "x is complex; only real inputs can be checked"),
     ({"x": "B"}, {"wrt": ["y"]}, "wrt: no floating input is named 'y'; floating inputs: x"),
     ({"x": "B"}, {"sizes": {"C": [1]}}, "sizes: no input has a size 'C'; letters: B"),
     ({"x": "B"}, {"sizes": {"B": []}}, "sizes: 'B' has no sizes; give at least one"),

@@ -13,7 +13,7 @@ from checker.functions.kernels.softmax import CrossEntropy, Softmax
 from checker.functions.wrong.numbers import norm_all_constant
 from checker.functions.wrong.planting import changed
 from handgrad import HandgradError, check_function
-from handgrad.checker.functions.numeric import derivative
+from handgrad.checker.functions.ridders import derivative
 
 SAYS = re.compile(
     r"✗ gradient of x\n"
@@ -31,6 +31,7 @@ RIGHT = [
     (Softmax.apply, {"x": "B C"}),
     (CrossEntropy.apply, {"logits": "N V", "targets": "N < V"}),
     (torch.nn.Linear(6, 4), {"x": "N 6"}),
+    (F.cross_entropy, {"logits": "N V", "targets": "N < V or -100"}),
     (lambda x: (x.relu(), x.abs()), {"x": "B C"}),
     (lambda x, i: x[i].cumsum(0), {"x": "N C", "i": "K < N"}),
 ]
@@ -116,6 +117,16 @@ def test_a_gradient_that_is_none_and_one_that_ignores_the_upstream():
             return ctx.saved_tensors[0]
 
     (failure,) = check_function(Ones.apply, None, {"x": "B C"}).failures
+    assert failure.quantities == ("gradient of x",)
+
+
+def test_a_gradient_that_is_nan_where_the_forward_is_not():
+    class Nan(Exp):
+        @staticmethod
+        def backward(ctx, dout):
+            return dout * ctx.saved_tensors[0] * (0.0 / (dout - dout))
+
+    (failure,) = check_function(Nan.apply, None, {"x": "B C"}).failures
     assert failure.quantities == ("gradient of x",)
 
 

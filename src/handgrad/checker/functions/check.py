@@ -3,13 +3,19 @@
 import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 
+from handgrad.checker.functions.beside import check_beside
 from handgrad.checker.functions.diagnose import Rerun, diagnose
+from handgrad.checker.functions.foreign import is_pair, paired, refuse_foreign
 from handgrad.checker.functions.inputs.arguments import arranged, name_of
+from handgrad.checker.functions.inputs.complex import DTYPES as WIDE
+from handgrad.checker.functions.inputs.complex import returns_complex, through_pairs
 from handgrad.checker.functions.inputs.isolation import isolated
+from handgrad.checker.functions.inputs.specs import Inputs
 from handgrad.checker.functions.numeric import check_alone
 from handgrad.checker.functions.report.records import Failure
 from handgrad.checker.functions.report.report import FunctionReport
@@ -48,9 +54,11 @@ def check_function(
         assert report.ok, report
 
     `function` is anything that autograd can differentiate: the apply of an autograd.Function, a
-    kernel, an nn.Module, whose parameters are checked too. `reference` computes the same with torch
-    operations. Both are called with the inputs in their order and `kwargs` by name, and return one
-    or several tensors. Inputs may be lists, tuples and dicts of inputs.
+    kernel, an nn.Module, whose parameters are checked too; or a pair (forward, backward) in torch,
+    NumPy or JAX: forward returns (out, cache), backward(dout, cache) the gradients. `reference`
+    computes the same with torch operations. Both are called with the inputs in their order and
+    `kwargs` by name, and return one or several tensors. Inputs may be lists, tuples and dicts of
+    inputs.
 
     `inputs` are shapes in letters as above ("N < V": integers below V; "N C > 0": positive
     numbers); or example tensors, whose equal sizes vary together (`dims=("B T C", "C")` names their
@@ -110,12 +118,25 @@ def run_check(
     given = arguments.specified(parameters, dims, fixed, wrt, not forward_only)
     called = arguments.caller(function)
     right = called if reference is None else arguments.caller(reference)
+    if _is_complex(right, given):
+        called, right = (through_pairs(f, given.complex) for f in (called, right))
+        dtypes = [dtype for dtype in dtypes if _dtype(dtype) in WIDE]
     bench = Bench(called, right, given, double_backward, seed, forward_only)
     if reference is None:
         one = None if sample is None else parse(sample, given.letters, given.names)
         chosen = _sizes(sizes or {}, given.letters)
         return check_alone(bench, name_of(called), rerun, chosen, one)
-    return judged(bench, rerun, dtypes, sizes, sample, samples_around)[0]
+    try:
+        report, explored = judged(bench, rerun, dtypes, sizes, sample, samples_around)
+    except CheckError as error:
+        refuse_foreign(str(error))
+        raise
+    for failure in report.failures:
+        refuse_foreign(failure.error)
+    if report.ok and explored.judged() and not forward_only:
+        failures, notes = check_beside(function, bench, explored.base, rerun)
+        report = replace(report, failures=tuple(failures), notes=(*report.notes, *notes))
+    return report
 
 
 def judged(
@@ -152,6 +173,11 @@ def judged(
     return report, explored
 
 
+def _is_complex(reference: Callable[..., Any], given: Inputs) -> bool:
+    with isolated():
+        return returns_complex(reference, given)
+
+
 def _one(bench: Bench, sample: CheckSample) -> Explored:
     """Run one sample alone. Raises CheckError if the reference cannot run it."""
     trial = run(bench, sample)
@@ -161,6 +187,8 @@ def _one(bench: Bench, sample: CheckSample) -> Explored:
 
 
 def _applied(function: Any) -> Callable[..., Any]:
+    if is_pair(function):
+        return paired(*function)
     if isinstance(function, type) and issubclass(function, torch.autograd.Function):
         return function.apply
     if not callable(function):
@@ -173,6 +201,7 @@ def parameters_of(function: Any, reference: Any) -> list[str]:
     owner = getattr(function, "__self__", None)
     forward: Any = getattr(owner, "forward", None) if isinstance(owner, type) else function
     for source, skip in ((reference, 0), (forward, int(forward is not function))):
+        source = source.forward if isinstance(source, torch.nn.Module) else source
         try:
             parameters = inspect.signature(source).parameters.values()
         except (TypeError, ValueError):

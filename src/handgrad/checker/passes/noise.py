@@ -62,6 +62,8 @@ class Jitter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         for value in result if isinstance(result, tuple | list) else (result,):
             if isinstance(value, Tensor) and value.is_floating_point():
                 self.move(value)
+            elif isinstance(value, Tensor) and value.is_complex() and not value.is_conj():
+                self.move(torch.view_as_real(value))
         return result
 
     def move(self, value: Tensor) -> Tensor:

@@ -180,6 +180,21 @@ def test_second_gradients_and_inputs_from_a_function(zygote):
     assert result.report.failures[0].code == "HG176"
 
 
+def test_a_problem_in_kernelbenchs_form(zygote):
+    def asked(name, **options):
+        question = Question(
+            f"{HERE}/answer.py:{name}", f"{HERE}/problem.py:Model", f"{HERE}/problem.py:get_inputs",
+            seed=1, dtypes=("float32",), **options,
+        )  # fmt: skip
+        return judge(question, str, zygote)
+
+    assert asked("ModelNew", forward_only=True).verdict == "right"
+    assert asked("WithoutBias", forward_only=True).verdict == "wrong"
+    trained = asked("ModelNew", allowed=("autograd",))
+    assert trained.verdict == "right", trained.to_text()
+    assert trained.covered.gradients == ("x", "linear.weight", "linear.bias")
+
+
 def test_causes_are_found_as_in_the_same_process(zygote):
     failures = gate(zygote, "NoWeight", NORM).report.failures
     assert [(f.code, f.quantities) for f in failures] == [("HG159", ("gradient of weight",))]

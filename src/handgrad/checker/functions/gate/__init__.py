@@ -2,6 +2,7 @@
 
 names         `module:name`, and where its file is
 wire, arena   what two processes say to each other: JSON and bytes, and memory that both see
+errors        an error of the candidate as data, and back
 worker        the candidate's process
 watch         in it: does autograd or the reference compute for the candidate?
 zygote        its parent: a process that has imported torch, and forks

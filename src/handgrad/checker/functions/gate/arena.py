@@ -92,12 +92,12 @@ class Arena:
         return torch.frombuffer(self._memory, dtype=torch.uint8, count=size, offset=place)
 
     def _place(self, size: int) -> int:
-        place = 0
+        """Return the lowest free place, and take it."""
+        place, length = 0, -(-max(size, 1) // ALIGN) * ALIGN
         for start in sorted(self._taken):
-            if start - place >= size:
+            if start - place >= length:
                 break
             place = start + self._taken[start]
-        length = -(-max(size, 1) // ALIGN) * ALIGN
         if place + length > SIZE:
             raise MemoryError(f"the inputs of the calls in flight exceed {SIZE >> 30} GiB")
         self._taken[place] = length

@@ -14,16 +14,18 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from torch import Tensor, nn
+
 from handgrad.checker.functions.check import judged, parameters_of
-from handgrad.checker.functions.gate import names
+from handgrad.checker.functions.gate import names, wire
 from handgrad.checker.functions.gate.conditioning import everywhere, ill_conditioned
+from handgrad.checker.functions.gate.errors import error_of
 from handgrad.checker.functions.gate.probes import failure_of, probe, repeats
 from handgrad.checker.functions.gate.process import (
     Candidate,
     GaveUp,
     ProcessLostError,
     Setup,
-    error_of,
 )
 from handgrad.checker.functions.gate.remote import Remote
 from handgrad.checker.functions.gate.result import Coverage, GateResult
@@ -32,6 +34,7 @@ from handgrad.checker.functions.gate.tricks import tricks
 from handgrad.checker.functions.gate.watch import fingerprints
 from handgrad.checker.functions.gate.zygote import Zygote
 from handgrad.checker.functions.inputs.arguments import Arguments, arranged
+from handgrad.checker.functions.inputs.complex import returns_complex
 from handgrad.checker.functions.inputs.isolation import isolated
 from handgrad.checker.functions.report.records import Failure
 from handgrad.checker.functions.report.report import FunctionReport
@@ -80,7 +83,7 @@ def judge(question: Question, again: Again, zygote: Zygote | None = None) -> Gat
     codes, builtin = fingerprints(reference, question.reference)
     setup = Setup(
         question.candidate, (folder,), question.device, question.call_timeout, question.timeout,
-        question.memory, codes, builtin,
+        question.memory, codes, builtin, tuple(arguments.parameters), _init(reference),
     )  # fmt: skip
     with Candidate(setup, zygote) as candidate, isolated():
         gate = _Gate(question, bench, arguments, candidate, again)
@@ -236,9 +239,23 @@ def _bench(question: Question, arguments: Arguments, reference: Any) -> Bench:
         not question.forward_only,
     )  # fmt: skip
     called = arguments.caller(reference)
+    if returns_complex(called, given):
+        raise CheckError("complex inputs and outputs: pass them as pairs of real numbers")
     return Bench(
         called, called, given, question.double_backward, question.seed, question.forward_only
     )
+
+
+def _init(reference: Any) -> Any:
+    """Return what the reference's class was made from, if it can be passed to another process."""
+    if not isinstance(reference, nn.Module):
+        return None
+    tensors: list[Tensor] = []
+    try:
+        tree = wire.packed(names.init_of(sys.modules[type(reference).__module__]), tensors)
+    except (KeyError, TypeError):
+        return None
+    return None if tensors else tree
 
 
 def _digest(path: Path | None) -> str:

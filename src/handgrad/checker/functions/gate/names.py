@@ -3,8 +3,11 @@
 import importlib
 import importlib.util
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from torch import nn
 
 EXPECTED = "write MODULE:NAME, such as kernels:RMSNorm.apply, or FILE.py:NAME"
 
@@ -46,8 +49,10 @@ def file_of(text: str, path: list[str]) -> Path | None:
     return None
 
 
-def resolved(text: str) -> Any:
-    """Import the module, and return the object.
+def resolved(text: str, init: Sequence[Any] | None = None) -> Any:
+    """Import the module, and return the object; of an nn.Module's class, an instance.
+
+    It is made from `init`, or else from what the module's own `get_init_inputs` returns.
 
     Raises NotFound if the module has no such name, and whatever the module itself raises.
     """
@@ -62,7 +67,15 @@ def resolved(text: str) -> Any:
             found = getattr(found, part)
         except AttributeError:
             raise NotFound(f"{text}: {module} has no {name}") from None
+    if isinstance(found, type) and issubclass(found, nn.Module):
+        return found(*(init_of(loaded) if init is None else init))
     return found
+
+
+def init_of(module: Any) -> list[Any]:
+    """Return what a module says that its class is made from, as KernelBench's problems do."""
+    make = getattr(module, "get_init_inputs", None)
+    return list(make()) if callable(make) else []
 
 
 def _from_file(path: Path) -> Any:

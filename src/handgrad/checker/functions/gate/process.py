@@ -14,6 +14,7 @@ from torch import Tensor
 
 from handgrad.checker.functions.gate import wire
 from handgrad.checker.functions.gate.arena import Arena
+from handgrad.checker.functions.gate.errors import error_of
 from handgrad.checker.functions.gate.zygote import Zygote
 from handgrad.text import one_line
 
@@ -47,6 +48,10 @@ class Setup:
     """Of the reference's code."""
     builtin: str | None = None
     """The reference, where it is written in C."""
+    parameters: tuple[str, ...] = ()
+    """The last inputs: the parameters of the reference, an nn.Module."""
+    init: Any = None
+    """What the reference's class was made from, packed."""
 
 
 @dataclass
@@ -126,6 +131,8 @@ class Candidate:
                 "memory": s.memory,
                 "fingerprints": list(s.fingerprints),
                 "builtin": s.builtin,
+                "parameters": list(s.parameters),
+                "init": s.init,
             }
         )
         return self._event()
@@ -247,21 +254,6 @@ class Candidate:
         self.stop()
         self.observed.add("tampering", "writes to the pipe of the check")
         raise GaveUp("its answer is not one that the check asked for") from error
-
-
-def error_of(answer: wire.Message) -> Exception:
-    """Return an error of the candidate as one of the same name and built-in type."""
-    types = [str(t) for t in answer["types"]]
-    bases = [getattr(__import__("builtins"), t, None) for t in types]
-    known = [b for b in bases if isinstance(b, type) and issubclass(b, BaseException)]
-    base = known[0] if known and issubclass(known[0], Exception) else RuntimeError
-    if base in (UnicodeDecodeError, UnicodeEncodeError, UnicodeTranslateError):
-        base = ValueError
-    kind = base if base.__name__ == types[0] else type(types[0], (base,), {})
-    error: Any = kind(str(answer["text"]))
-    error.source_line = str(answer["line"])
-    error.where = str(answer["where"])
-    return error  # type: ignore[no-any-return]
 
 
 def _status(status: int) -> str:

@@ -74,7 +74,9 @@ def unpacked(tree: Any, tensors: Sequence[Any]) -> Any:
 
 def raw(value: Tensor) -> bytes:
     """Return the elements of a tensor in row-major order."""
-    plain = value.detach().cpu().resolve_conj().resolve_neg().contiguous().flatten()
+    plain = value.detach().cpu().resolve_conj().resolve_neg().flatten()
+    if plain.stride() != (1,):  # a single element may be "contiguous" with any stride
+        plain = torch.empty_like(plain, memory_format=torch.contiguous_format).copy_(plain)
     return plain.view(torch.uint8).numpy().tobytes() if plain.numel() else b""
 
 

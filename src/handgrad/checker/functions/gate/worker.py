@@ -20,8 +20,10 @@ from torch import Tensor
 
 from handgrad.checker.functions.gate import wire
 from handgrad.checker.functions.gate.arena import Arena
+from handgrad.checker.functions.gate.errors import described_error
 from handgrad.checker.functions.gate.names import NotFound, resolved
 from handgrad.checker.functions.gate.watch import Watch
+from handgrad.checker.functions.inputs.arguments import buffers_of
 from handgrad.checker.functions.runs.calls import LEAF_WRITTEN, passed, structure_of, tensors_of
 
 _grad = torch.autograd.grad
@@ -45,14 +47,17 @@ class Worker:
             with suppress(Exception):
                 self._watch.builtins.add(id(resolved(setup["builtin"])))
         try:
-            found = resolved(setup["candidate"])
+            init = setup["init"] and wire.unpacked(setup["init"], ())
+            found = resolved(setup["candidate"], init)
         except NotFound as error:
             self._send({"event": "missing", "text": str(error)})
         except BaseException as error:
-            self._send({"event": "broken", **_error(error)})
+            self._send({"event": "broken", **described_error(error)})
         else:
             if isinstance(found, type) and issubclass(found, torch.autograd.Function):
                 found = found.apply
+            if isinstance(found, torch.nn.Module) and setup["parameters"]:
+                found = _sharing(found, setup["parameters"])
             if callable(found):
                 self._send({"event": "ready"})
                 return found
@@ -72,7 +77,11 @@ class Worker:
                     described = [wire.described(t) for t in tensors]
                     payload = [wire.raw(t) for t in tensors]
                 except BaseException as error:
-                    answer, described, payload = {"event": "raised", **_error(error)}, [], []
+                    answer, described, payload = (
+                        {"event": "raised", **described_error(error)},
+                        [],
+                        [],
+                    )
                 self._send({"event": "answer", **answer, "tensors": described}, payload)
 
     def do_forward(self, request: wire.Message) -> tuple[wire.Message, list[Tensor]]:
@@ -182,6 +191,22 @@ class Worker:
             os._exit(0)
 
 
+def _sharing(module: torch.nn.Module, names: Sequence[str]) -> Any:
+    """Return a function whose last arguments are the parameters of the module."""
+    own, count = [name for name, _ in module.named_parameters()], len(names)
+    plain = [name.removeprefix("parameters.") for name in names]
+    order = plain if set(plain) == set(own) else own
+
+    def called(*arguments: Any, **options: Any) -> Any:
+        first, values = arguments[:-count], arguments[-count:]
+        if len(own) != count:
+            raise TypeError(f"the module has {len(own)} parameters, the reference {count}")
+        state = {**buffers_of(module, arguments), **dict(zip(order, values, strict=True))}
+        return torch.func.functional_call(module, state, first, options)
+
+    return called
+
+
 class _Call:
     """A call, whose graph is kept."""
 
@@ -206,23 +231,6 @@ def _shape_of(result: Any) -> Any:
         return ["tensor", 0]
     numbers = iter(range(len(tensors_of(result))))
     return ["tuple", [["tensor", i] for i in numbers]]
-
-
-def _error(error: BaseException) -> wire.Message:
-    """Return an error as data: its types, message, source line and place."""
-    import traceback
-
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [f for f in frames if not f.filename.startswith(os.path.dirname(torch.__file__))]
-    last = own[-1] if own else None
-    if "allocate memory" in str(error) or "bad_alloc" in str(error):
-        error = MemoryError(str(error).split("\n")[0])
-    return {
-        "types": [t.__name__ for t in type(error).__mro__],
-        "text": str(error)[:2000],
-        "line": (frames[-1].line or "").strip() if frames else "",
-        "where": f"{os.path.basename(last.filename)}:{last.lineno}" if last else "",
-    }
 
 
 def _limited(memory: int | None) -> None:

@@ -61,7 +61,7 @@ class Arguments:
             arguments, options = filled(self.tree or [list(range(count)), {}], flat)
             values = flat[count:]
             if isinstance(function, nn.Module):
-                state = {**_buffers(function, flat), **dict(zip(own, values, strict=True))}
+                state = {**buffers_of(function, flat), **dict(zip(own, values, strict=True))}
                 return functional_call(function, state, tuple(arguments), options)
             if _accepts(function, names):
                 return function(*arguments, **options, **dict(zip(names, values, strict=True)))
@@ -77,7 +77,8 @@ def name_of(function: Any) -> str:
     owner = getattr(function, "__self__", None)
     if isinstance(owner, type):
         return owner.__name__
-    return str(getattr(function, "__name__", type(function).__name__))
+    name = getattr(function, "__name__", None) or getattr(function, "_qualname", None)
+    return str(name or type(function).__name__)
 
 
 def arranged(
@@ -217,7 +218,7 @@ def _accepts(function: Any, names: Sequence[str]) -> bool:
     )
 
 
-def _buffers(module: nn.Module, flat: Sequence[Any]) -> dict[str, Tensor]:
+def buffers_of(module: nn.Module, flat: Sequence[Any]) -> dict[str, Tensor]:
     """Return copies of the buffers, in the dtype of the inputs: a call must not change them."""
     floating = [v.dtype for v in flat if isinstance(v, Tensor) and v.is_floating_point()]
     return {

@@ -4,6 +4,7 @@
 'N < V or -100'     the same, of which some are -100
 'N C > 0'           positive numbers
 'bool B T'          a mask: True and False
+'complex B C'       complex numbers, drawn as pairs of real ones: B C 2
 '= mean', '= 1e-5'  no tensor, but a constant
 """
 
@@ -22,7 +23,7 @@ from handgrad.errors import CheckError
 Sizes = Mapping[str, int]
 GRAMMAR = (
     "letters and numbers such as 'B T C', 'B 2*H', 'N < V' (whole numbers), 'N < V or -100', "
-    "'N C > 0', 'bool B T', '= 1e-5' (a constant)"
+    "'N C > 0', 'bool B T', 'complex N', '= 1e-5' (a constant)"
 )
 SPECIAL = 0.25
 """The part of whole numbers that have a special value."""
@@ -50,6 +51,8 @@ class Spec:
     """Whole numbers with a meaning of their own, such as -100."""
     positive: bool = False
     mask: bool = False
+    complex: bool = False
+    """The last dimension is real and imaginary part."""
     constant: tuple[Any] | None = None
     """A value that is not a tensor, passed on unchanged."""
 
@@ -110,11 +113,13 @@ def parsed(name: str, text: str) -> Spec:
         return Spec(constant=(_literal(text.lstrip()[1:].strip()),))
     shape, sign, limit = (part.strip() for part in re.match(r"([^<>]*)([<>]?)(.*)", text).groups())  # type: ignore[union-attr]
     words = shape.split()
-    mask = words[:1] == ["bool"]
+    mask, pairs = words[:1] == ["bool"], words[:1] == ["complex"]
     below, *special = re.split(r"\s+or\s+", limit)
     try:
-        dims = tuple(_dim(word) for word in words[mask:])
-        if (sign == ">" and limit != "0") or (mask and sign) or (special and sign != "<"):
+        dims = tuple(_dim(word) for word in words[mask or pairs :]) + (Dim(2),) * pairs
+        if (sign == ">" and limit != "0") or (special and sign != "<"):
+            raise ValueError
+        if (mask or pairs) and sign:
             raise ValueError
         return Spec(
             dims,
@@ -122,6 +127,7 @@ def parsed(name: str, text: str) -> Spec:
             special=tuple(map(int, special)),
             positive=sign == ">",
             mask=mask,
+            complex=pairs,
         )
     except ValueError:
         raise CheckError(f"{name}: {text!r} is not a shape; write {GRAMMAR}") from None
@@ -136,7 +142,7 @@ def _literal(text: str) -> Any:
 
 def _dim(word: str) -> Dim:
     matched = re.fullmatch(r"(?:(\d+)\*?)?([A-Za-z_]\w*)?", word)
-    if not matched or not word or word in ("or", "bool"):
+    if not matched or not word or word in ("or", "bool", "complex"):
         raise ValueError(word)
     return Dim(int(matched[1] or 1), matched[2])
 

@@ -35,6 +35,8 @@ class Inputs:
     """Return values for sizes and a seed. Floating tensors are float64."""
     orders: tuple[tuple[int, ...] | None, ...] = ()
     """The order of the dimensions in memory of each example, if it is not the usual one."""
+    complex: tuple[int, ...] = ()
+    """Positions of complex inputs, which are drawn as pairs of real and imaginary part."""
 
 
 def specified(
@@ -77,8 +79,9 @@ def specified(
         return tuple(spec.draw(sizes, generator) for spec in specs)
 
     chosen = _wrt(names, values, [spec.floating for spec in specs], wrt, gradients)
-    orders = tuple(map(order_of, values))
-    return Inputs(tuple(names), tuple(letters), known, chosen, draw, orders)
+    pairs = tuple(i for i, spec in enumerate(specs) if spec.complex)
+    orders = tuple(None if i in pairs else order_of(v) for i, v in enumerate(values))
+    return Inputs(tuple(names), tuple(letters), known, chosen, draw, orders, pairs)
 
 
 def _from_function(
@@ -94,14 +97,24 @@ def _from_function(
         return (result,) if isinstance(result, Tensor) else result
 
     def draw(sizes: Sizes, seed: int) -> tuple[Any, ...]:
-        values = _values(call(sizes, seed))
+        values = [_as_pairs(v) for v in _values(call(sizes, seed))]
         return tuple(v.detach().double() if is_floating(v) else v for v in values)
 
     with torch.random.fork_rng(devices=[]):
         first = call(dict.fromkeys(letters, 16), 0)
     names, values = _named(first, parameters), _values(first)
+    pairs = tuple(i for i, v in enumerate(values) if isinstance(v, Tensor) and v.is_complex())
+    values = [_as_pairs(v) for v in values]
     chosen = _wrt(names, values, list(map(is_floating, values)), wrt, gradients)
-    return Inputs(tuple(names), letters, {}, chosen, draw, tuple(map(order_of, values)))
+    orders = tuple(None if i in pairs else order_of(v) for i, v in enumerate(values))
+    return Inputs(tuple(names), letters, {}, chosen, draw, orders, pairs)
+
+
+def _as_pairs(value: Any) -> Any:
+    """Return a complex tensor as pairs of real and imaginary part."""
+    if not isinstance(value, Tensor) or not value.is_complex():
+        return value
+    return torch.view_as_real(value.resolve_conj()).requires_grad_(value.requires_grad)
 
 
 def _values(inputs: Any) -> list[Any]:
@@ -171,16 +184,18 @@ def _specs(
         if isinstance(value, str):
             specs[name] = parsed(name, value)
         elif isinstance(value, Tensor):
-            if value.is_complex():
-                raise CheckError(f"{name} is complex; only real inputs can be checked")
+            pairs = value.is_complex()
+            value = torch.view_as_real(value.detach().resolve_conj()) if pairs else value
             shape = parsed(name, given[name]) if name in given else None
-            dims = shape.dims if shape else tuple(letters.dim(n) for n in value.shape)
+            sizes = value.shape[:-1] if pairs else value.shape
+            dims = shape.dims if shape else tuple(map(letters.dim, sizes))
+            dims += (Dim(2),) * (pairs and len(dims) < value.dim())
             if len(dims) != value.dim():
                 raise CheckError(
                     f"dims: {name} has shape {tuple(value.shape)}, not {given[name]!r}"
                 )
             below = shape.below if shape else None
-            specs[name] = Spec(dims, value.detach(), below)
+            specs[name] = Spec(dims, value.detach(), below, complex=pairs)
             letters.learn(specs[name], value)
         else:
             specs[name] = Spec(constant=(value,))
