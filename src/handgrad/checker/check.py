@@ -73,7 +73,7 @@ def check_pass(
     pairing = without_doubtful(paired(truth, hands))
     if not pairing.pairs:
         return Findings()
-    pairing = conventional(truth, hands, pairing)
+    pairing = without_doubtful(conventional(truth, hands, pairing))
     truth = pairing.forward
     main, later = chosen(pairing)
     judged = graded(truth, pairing, follows)

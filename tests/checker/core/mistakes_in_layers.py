@@ -20,7 +20,7 @@ HANDS = {
         "dt:(x @ self.Wx + h_prev @ self.Wh + self.b)", "dx:x",
     ],
     "layers dict grads": [
-        "dW:W", "db:b", "dout:out", "dx:x", "grads[0]:params[2]", "grads[1]:params[3]",
+        "dW:W", "db:b", "dout:out", "dx:x", "grads[0]:params[0]", "grads[1]:params[1]",
     ],
     "shared layer": [
         "Act.bprop():x", "Lin.bprop(g):x", "dW:W", "g:h",
@@ -55,7 +55,7 @@ HANDS = {
         "e:(X @ W + b)", "e:out", "grads[0]:W", "gv:V",
     ],
     "p grad by hand": [
-        "Linear.backward():x", "Linear.backward(dy):y", "W.grad:p.data", "b.grad:p.data",
+        "Linear.backward():x", "Linear.backward(dy):y", "W.grad:self.data", "b.grad:self.data",
         "g:h", "g:r", "grad:p.data",
     ],
     "torch p grad": [

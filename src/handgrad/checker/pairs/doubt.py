@@ -10,6 +10,7 @@ from torch import Tensor
 
 from handgrad.checker.pairs.hands import Pair
 from handgrad.checker.pairs.pairing import Pairing
+from handgrad.checker.pairs.updates import decayed_state
 from handgrad.checker.pairs.verdict import verdict_on
 from handgrad.checker.passes.compare import multiple_of, near
 from handgrad.checker.passes.natural import is_natural
@@ -56,6 +57,8 @@ class _Doubts:
         if value is not None and value.shape != truth.shape:
             value = None
         if value is not None and multiple_of(value, truth, noise) is not None:
+            if decayed_state(forward.trace, pair.binds[0]) is not None:
+                return True  # an average of gradients begins with a fraction of the first
             return not (self._whole or is_natural(forward))  # a natural loss has any factor
         if any(self._right[p.number] for p in same if p.node.value is pair.node.value):
             return True

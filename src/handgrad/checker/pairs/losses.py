@@ -93,9 +93,8 @@ class _Losses:
         """Return each definition with its pass."""
         flows = flows_of(definitions, self.trace, self.passes, self.naming)
         for definition in definitions:
-            if (
-                decayed_state(self.trace, definition.binds[0]) is not None
-            ):  # what it reads of itself is old
+            if decayed_state(self.trace, definition.binds[0]) is not None:
+                # what it reads of itself is old
                 same = {d.number for d in definitions if d.name == definition.name}
                 flows[definition.number].reads.difference_update(same)
         start = min(p.end for p in self.passes)

@@ -1,8 +1,8 @@
 """Forward passes whose gradient may be written in more than one right way.
 
 A small number keeps a logarithm finite, `-np.log(p + 1e-7)`: everybody derives the gradient without
-it. Where a maximum is reached twice, or a ReLU gets exactly 0 (pooling over a ReLU's zeros), each
-element may get the gradient. What these choices change counts as rounding.
+it. Where a maximum is reached twice (pooling over a ReLU's zeros), each element may get the
+gradient. What these choices change counts as rounding.
 """
 
 from collections.abc import Iterator
@@ -24,7 +24,6 @@ LARGEST = 2**22
 """No ties are looked for among more numbers: this would take longer than the pass."""
 _LOGS = {"log", "log2", "log10"}
 _SUMS = {"add", "__add__", "__radd__"}
-_KINKS = {"relu", "clamp", "clamp_min", "clamp_max", "maximum", "minimum", "abs", "leaky_relu"}
 _EXTREMES = {"amax", "amin", "max", "min", "max_pool1d", "max_pool2d", "max_pool3d"}
 
 
@@ -55,19 +54,12 @@ def _is_guard(value: Any) -> bool:
 
 
 def _is_tied(forward: ForwardPass, op: Op) -> bool:
-    """Tell whether it takes the larger of equal numbers, or has a kink where its input lies."""
-    name = _name(op)
-    if name not in _KINKS | _EXTREMES or not op.inputs or not op.inputs[0].is_floating_point():
+    """Tell whether it takes the largest or smallest of numbers, and some of them are equal."""
+    if _name(op) not in _EXTREMES or len(op.inputs) != 1 or op.inputs[0].numel() > LARGEST:
         return False
-    if op.inputs[0].numel() > LARGEST:
-        return False
-    values = [forward.trace.at(t, op.index).detach() for t in op.inputs]
-    first = values[0]
-    if name in _EXTREMES and len(values) == 1:
-        ordered = first.flatten().sort().values
-        return bool((ordered[1:] == ordered[:-1]).any())
-    others = [v for v in (*op.args, *op.kwargs.values()) if isinstance(v, int | float)]
-    return any(bool((first == other).any()) for other in (*values[1:], *(others or [0.0])))
+    value = forward.trace.at(op.inputs[0], op.index).detach()
+    ordered = value.flatten().sort().values
+    return value.is_floating_point() and bool((ordered[1:] == ordered[:-1]).any())
 
 
 def _moved(op: Op, sign: int) -> Op:

@@ -4,7 +4,7 @@ Each step has a forward and a backward pass of its own. Parameters that an earli
 are sources for the next one, and its tensors are constants.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from torch import Tensor
 
@@ -18,10 +18,24 @@ def view_of(trace: Trace, events: Collection[int]) -> Trace:
 
     A loop that computes no number, as one that updates each parameter, has no losses of its own.
     """
-    spans = [range(e.begin, e.index + 1) for e in trace.of(Step)]
     numbers = [e.index for e in trace.of(Op) if any(t.numel() == 1 for t in e.outputs)]
-    others = [s for s in spans if not any(i in s for i in events)]
-    return trace.without([s for s in others if any(i in s for i in numbers)])
+    hidden: list[range] = []
+    for loop in _loops([range(e.begin, e.index + 1) for e in trace.of(Step)]):
+        if any(i in span for span in loop for i in numbers):
+            hidden += [span for span in loop if not any(i in span for i in events)]
+    return trace.without(hidden)
+
+
+def _loops(spans: Sequence[range]) -> list[list[range]]:
+    """Return the steps of each loop: they follow each other."""
+    loops: list[list[range]] = []
+    for span in spans:
+        loop = next((loop for loop in loops if loop[-1].stop == span.start), None)
+        if loop is None:
+            loops.append([span])
+        else:
+            loop.append(span)
+    return loops
 
 
 def changed_elsewhere(trace: Trace, view: Trace, end: int) -> dict[int, int]:
