@@ -57,8 +57,10 @@ def _used(forward: Pass, pairs: Sequence[Pair]) -> Mapping[int, set[Statement]]:
         if type(event) is Op:
             found = {s for t in event.inputs for s in sources.get(key_of(t), ())}
             found |= set() if event.ran_in is None else {event.ran_in[0]}
-            for value in event.outputs:
-                sources.setdefault(key_of(value), set()).update(found)
+            written = {key_of(t) for t in event.writes}
+            views = {key_of(t) for t in event.inputs} - written  # a view computes nothing
+            for key in {key_of(t) for t in event.outputs} - views:
+                sources.setdefault(key, set()).update(found)
         elif type(event) is Bind:
             hand, key = replay.owner[event.index], key_of(event.value)
             used.setdefault(hand.number, set()).update(sources.get(key, ()))

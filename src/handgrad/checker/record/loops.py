@@ -119,6 +119,9 @@ def _update(events: Sequence[Event], first: int, trace: Trace) -> bool:
             shapes[event.name] = event.value.shape
         elif event.kind == "update":
             read = re.findall(r"\w+", event.statement.text)
-            if any(shapes.get(name) == event.value.shape for name in read):
-                return True
+            computes = _computes_number(events) or any(
+                type(e) is Op and multiplies(e) for e in events
+            )
+            if computes and any(shapes.get(name) == event.value.shape for name in read):
+                return True  # a loop over parameters takes gradients that are known before it
     return False
