@@ -236,3 +236,9 @@ def test_the_extension_does_nothing_in_a_check(notebook: Writer) -> None:
     setup = "try:\n    %load_ext handgrad\n    %handgrad where\nexcept Exception:\n    1 / 0"
     report = check_file(notebook(setup, "da = 1\n%handgrad off")).report
     assert ([row.hand for row in report.rows], report.notes, report.errors) == (["da"], (), ())
+
+
+def test_an_indented_cell_runs_as_older_versions_of_ipython_ran_it(notebook: Writer) -> None:
+    outcome = check_file(notebook("import math", "  x = 1\n# a comment\n  da = x"))
+    assert outcome.report.errors == ()
+    assert graded(outcome) == ["da (2, 3)"]

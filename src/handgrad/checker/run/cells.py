@@ -55,6 +55,18 @@ def parse(source: str) -> ast.Module:
         return ast.parse(source)
 
 
+def dedented(source: str) -> str:
+    """Return a cell without the indentation of its first line, as older versions of IPython run it.
+
+    Lines that are not indented, such as comments, stay as they are.
+    """
+    first = next((line for line in source.split("\n") if line.strip()), "")
+    indent = first[: len(first) - len(first.lstrip())]
+    if not indent or parse_problem(source) is None:
+        return source
+    return "\n".join(line.removeprefix(indent) for line in source.split("\n"))
+
+
 def parse_problem(source: str) -> tuple[int | None, str] | None:
     """Return the line and the reason if `source` is not valid Python, else None."""
     try:

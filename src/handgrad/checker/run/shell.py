@@ -23,7 +23,7 @@ from traitlets import Type
 from traitlets.config import Config
 
 from handgrad.checker.records import CellError, Note, Place
-from handgrad.checker.run.cells import Cell
+from handgrad.checker.run.cells import Cell, dedented
 from handgrad.checker.run.deadline import TIMED_OUT
 from handgrad.checker.run.failure import NO_INPUT, cell_name, describe
 from handgrad.checker.run.imports import follow_own_modules
@@ -184,7 +184,7 @@ class NotebookRunner:
     def run(self, cell: Cell) -> list[CellError]:
         """Run one cell and return what it raised, with what raised below."""
         assert cell.number is not None
-        source = WRAPPER.sub("", cell.source)
+        source = dedented(WRAPPER.sub("", cell.source))
         compiler = self._shell.compile
         self._transformer.tree = ast.Module([], [])
         compiler.offset = _blank_lines(source)
