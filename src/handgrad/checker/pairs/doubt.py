@@ -14,6 +14,8 @@ from handgrad.checker.pairs.updates import decayed_state
 from handgrad.checker.pairs.verdict import verdict_on
 from handgrad.checker.passes.compare import multiple_of, near
 from handgrad.checker.passes.natural import is_natural
+from handgrad.checker.record.call import Call
+from handgrad.checker.record.trace import key_of
 
 
 def without_doubtful(pairing: Pairing) -> Pairing:
@@ -26,7 +28,8 @@ class _Doubts:
     def __init__(self, pairing: Pairing) -> None:
         self._pairing = pairing
         pairs, values = pairing.pairs, pairing.natural.values
-        if any(p.claim in ("call", "update") for p in pairs):
+        inside = any(p.binds[0].call is not None for p in pairs)
+        if inside or any(p.claim in ("call", "update") for p in pairs):
             verdicts = {p.number: verdict_on(p.forward, p, p.node, values) for p in pairs}
         else:
             verdicts = {}
@@ -36,7 +39,11 @@ class _Doubts:
 
     def about(self, pair: Pair) -> bool:
         """Tell whether a pair is more likely no pair than a mistake."""
-        if pair.claim not in ("call", "update") or self._right[pair.number]:
+        if self._right.get(pair.number, True) or pair.claim == "pair":
+            return False
+        if self._is_inside_right(pair):
+            return True
+        if pair.claim not in ("call", "update"):
             return False
         size = pair.forward.truth[pair.node.index].numel()
         if pair.claim == "call" and pair.final().value.numel() != size:
@@ -46,6 +53,41 @@ class _Doubts:
         reads = self._pairing.natural.reads
         readers = [n for n in self._right if pair.number in reads.get(n, ())]
         return bool(readers) and all(self._right[n] for n in readers)
+
+    def _is_inside_right(self, pair: Pair) -> bool:
+        """Tell whether a function computes it, and all that follows from it elsewhere is right.
+
+        Then its name means something else than it seems to: it is the function's own business.
+        """
+        call, key = pair.binds[0].call, key_of(pair.final().value)
+        others = (p for p in self._pairing.pairs if p.node.value is not pair.node.value)
+        if call is None or any(key_of(p.final().value) == key for p in others):
+            return False  # at the top of a file, or another gradient under its name: `db = dy`
+        reads, seen, todo = self._pairing.natural.reads, {pair.number}, [pair.number]
+        while todo:
+            number = todo.pop()
+            new = {n for n, read in reads.items() if number in read} | self._same(number)
+            new -= seen
+            seen |= new
+            todo += new
+        outside = [
+            p
+            for p in self._pairing.pairs
+            if p.number in seen and p is not pair and not _is_within(p.binds[0].call, call)
+        ]
+        return bool(outside) and all(self._right[p.number] for p in outside)
+
+    def _same(self, number: int) -> set[int]:
+        """Return the pairs that are the same gradient under other names, as a caller has it."""
+        pairs = self._pairing.pairs
+        own = next((p for p in pairs if p.number == number), None)
+        return {
+            p.number
+            for p in pairs
+            if own is not None
+            and p.node.value is own.node.value
+            and key_of(p.final().value) == key_of(own.final().value)
+        }
 
     def _is_step(self, pair: Pair) -> bool:
         """Tell whether it is the gradient with a factor or weight decay, or is made from it."""
@@ -68,6 +110,13 @@ class _Doubts:
             return False
         weights = forward.trace.at(pair.node.value, pair.node.index + 1).to(truth)
         return _is_decayed(value, truth, weights, noise)
+
+
+def _is_within(call: Call | None, outer: Call) -> bool:
+    """Tell whether a call is another one, or runs inside of it."""
+    while call is not None and call is not outer:
+        call = call.caller
+    return call is outer
 
 
 def _is_decayed(value: Tensor, truth: Tensor, weights: Tensor, noise: Tensor) -> bool:

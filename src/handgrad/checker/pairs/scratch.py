@@ -8,6 +8,7 @@ from handgrad.checker.pairs.backward import BackwardReplay, BackwardRun
 from handgrad.checker.pairs.hands import Definition, Pair
 from handgrad.checker.pairs.verdict import verdict_on
 from handgrad.checker.passes.truth import Pass
+from handgrad.checker.record.gradient_names import LIKELY
 from handgrad.checker.record.trace import Bind, Op, key_of
 
 
@@ -30,7 +31,7 @@ def without_scratch(forward: Pass, pairs: Iterable[Pair], natural: BackwardRun) 
 
 
 def _is_laid_out_anew(forward: Pass, pair: Pair) -> bool:
-    """Tell whether it is an earlier tensor of its name with the elements in another shape.
+    """Tell whether it is an earlier gradient with the elements in another shape.
 
     After `dq = dq.transpose(1, 2).reshape(b, t, -1)` the name stands for the gradient of another
     tensor than q, which may have no name.
@@ -44,7 +45,8 @@ def _is_laid_out_anew(forward: Pass, pair: Pair) -> bool:
     if len(read) != 1:
         return False
     (source,) = read.values()
-    named = (b for b in forward.trace.of(Bind) if b.name == pair.name and b.value is source)
+    later = (b for b in forward.trace.of(Bind) if b.value is source and b.index > forward.end)
+    named = (b for b in later if b.name == pair.name or LIKELY.fullmatch(b.name))
     if source.numel() != final.value.numel() or not any(named):
         return False
     before, after = (t.detach().flatten().sort()[0] for t in (source, final.value))
