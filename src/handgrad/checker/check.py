@@ -13,10 +13,11 @@ from handgrad.checker.judge.repeated import with_repeated
 from handgrad.checker.judge.returned import with_returned
 from handgrad.checker.judge.unexamined import unexplained, with_unexamined
 from handgrad.checker.mishap import Mishaps
+from handgrad.checker.pairs.again import chosen
 from handgrad.checker.pairs.backward import BackwardReplay
 from handgrad.checker.pairs.doubt import without_doubtful
 from handgrad.checker.pairs.hands import HandGradient
-from handgrad.checker.pairs.pairing import chosen, paired
+from handgrad.checker.pairs.pairing import paired
 from handgrad.checker.pairs.shares import with_shares
 from handgrad.checker.passes.forward import ForwardPass
 from handgrad.checker.passes.truth import Pass, differentiated

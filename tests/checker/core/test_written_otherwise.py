@@ -75,8 +75,31 @@ for step in range(50):
         squares[name] = 0.99 * squares[name] + 0.01 * g * g
         params[name] -= 0.1 * grad_mems[name] / (np.sqrt(squares[name]) + 1e-8)
 """
-RIGHT = {"pooling over zeros": POOLING, "heads laid out anew": HEADS, "moments": MOMENTS}
+SUMMED = """\
+import torch
+torch.manual_seed(0)
+x, W, gain = torch.randn(5, 3), torch.randn(3, 2), torch.randn(1, 2)
+z = x @ W
+y = gain * z
+loss = (y**2).sum()
+dy = 2 * y
+dgain = z * dy
+dgain = dgain.sum(dim=0, keepdim=True)
+dz = gain * dy
+dW = x.T @ dz
+"""
+RIGHT = {
+    "summed afterwards": SUMMED,
+    "pooling over zeros": POOLING,
+    "heads laid out anew": HEADS,
+    "moments": MOMENTS,
+}
 WRONG = {
+    "summed afterwards": (
+        "dgain.sum(dim=0, keepdim=True)",
+        "dgain.sum(dim=1, keepdim=True)",
+        "This line gives shape (1, 1); gain has shape (1, 2).",
+    ),
     "pooling over zeros": ("dx = da * (x > 0)", "dx = da * (x < 0)", "The mask is inverted."),
     "heads laid out anew": ("dq = dscores @ k", "dq = dscores @ k / 2", "Off by the factor 1 / 2."),
     "moments": ("X[rows].T @ dz", "X[:5].T @ dz", None),
