@@ -13,6 +13,7 @@ import torch
 
 from benchmarks.gates.kernels import Kernel, kernels
 from benchmarks.gates.rules import RULES, judged
+from benchmarks.pages import write_between
 
 BEGIN, END = "<!-- python -m benchmarks.gates -->", "<!-- end -->"
 Verdicts = dict[str, list[tuple[Kernel, bool, float]]]
@@ -28,10 +29,7 @@ def main() -> int:
     text = table(verdicts)
     print(text)
     if arguments.write:
-        page = arguments.write.read_text()
-        head, _, rest = page.partition(BEGIN)
-        _, _, tail = rest.partition(END)
-        arguments.write.write_text(f"{head}{BEGIN}\n{text}\n{END}{tail}")
+        write_between(arguments.write, BEGIN, END, text)
     both = [*verdicts["check_function"], *verdicts["check-function"]]
     return int(any(accepted == bool(kernel.wrong) for kernel, accepted, _ in both))
 
