@@ -88,13 +88,35 @@ dgain = dgain.sum(dim=0, keepdim=True)
 dz = gain * dy
 dW = x.T @ dz
 """
+PUT_IN = """\
+import numpy as np
+rng = np.random.default_rng(0)
+params = {"emb": np.zeros((6, 3)), "pos": np.zeros((4, 3))}
+for name in params:
+    params[name][...] = rng.normal(size=params[name].shape) * 0.3
+ids, target = np.array([1, 0, 1, 5]), np.array([0, 1, 5, 2])
+x = params["emb"][ids] + params["pos"]
+logits = x @ params["emb"].T
+e = np.exp(logits - logits.max(axis=1, keepdims=True))
+p = e / e.sum(axis=1, keepdims=True)
+loss = -np.log(p[np.arange(4), target]).mean()
+dlogits = p.copy()
+dlogits[np.arange(4), target] -= 1
+dlogits /= 4
+grads = {"emb": dlogits.T @ x}
+dx = dlogits @ params["emb"]
+np.add.at(grads["emb"], ids, dx)
+grads["pos"] = dx.copy()
+"""
 RIGHT = {
+    "numbers put in": PUT_IN,
     "summed afterwards": SUMMED,
     "pooling over zeros": POOLING,
     "heads laid out anew": HEADS,
     "moments": MOMENTS,
 }
 WRONG = {
+    "numbers put in": ("dlogits.T @ x", "dlogits.T @ x * 2", None),
     "summed afterwards": (
         "dgain.sum(dim=0, keepdim=True)",
         "dgain.sum(dim=1, keepdim=True)",

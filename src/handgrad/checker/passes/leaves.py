@@ -43,7 +43,7 @@ def leaves_of(
     if required:
         return required | _given(history, nodes, required), None
     by_hand = {key_of(b.value) for b in known if b.name in node_names}
-    starts = _updated(history, nodes, hands)
+    starts = _updated(history, nodes, hands) | _filled_anew(history, by_hand, known)
     # w = 0.1 * torch.randn(...): the parameter is w
     named = _sources(history, outputs, starts | changed, by_hand)
     named &= {key_of(b.value) for b in known}
@@ -80,6 +80,27 @@ def _updated(history: Sequence[Event], nodes: Sequence[Bind], hands: Mapping[str
             found.add(key)
         named_before.add(bind.name)
     return found
+
+
+def _filled_anew(history: Sequence[Event], by_hand: set[int], known: Sequence[Bind]) -> set[int]:
+    """Return the parameters that get other numbers as a whole: `W[...] = 0.3 * rng.randn(3, 2)`."""
+    named = {key_of(b.value) for b in known}
+    found: set[int] = set()
+    for event in history:
+        written = {key_of(t) for t in event.writes} & by_hand if type(event) is Op else set()
+        if type(event) is not Op or not written or not _is_whole(event):
+            continue
+        values = [t for t in event.inputs if key_of(t) not in written]
+        makers = needed([e for e in history if e.index < event.index], values, set())
+        read = {key_of(t) for t in values} | {key_of(t) for op in makers for t in op.inputs}
+        if not read & named:
+            found |= written
+    return found
+
+
+def _is_whole(op: Op) -> bool:
+    index = op.args[1] if op.func.__name__ == "__setitem__" else None
+    return index is Ellipsis or (isinstance(index, slice) and index == slice(None))
 
 
 def _given(history: Sequence[Event], nodes: Sequence[Bind], leaves: set[int]) -> set[int]:
