@@ -87,7 +87,7 @@ def check_pass(
     grades = with_returned(truth, unexplained(truth, grades, causes), causes)
     by_number = {g.hand.number: g for g in grades}
     again = [by_number[pair.number] for pair in later]
-    shown = _shown([by_number[pair.number] for pair in main], again)
+    shown = _founded(_shown([by_number[pair.number] for pair in main], again), grades)
     rows = [row_of(g, explanations.found.get(g.hand.number)) for g in shown]
     consumers = judged.cut.consumers
 
@@ -109,6 +109,13 @@ def check_pass(
 
 def _at_once(what: str, part: Callable[[], Any], otherwise: Any) -> Any:
     return part()
+
+
+def _founded(shown: list[Grade], grades: Sequence[Grade]) -> list[Grade]:
+    """Leave out what inherits an error where no line is to blame: its name has misled."""
+    if any(grade.root or grade.fit is not None for grade in grades):
+        return shown
+    return [grade for grade in shown if grade.verdict != "wrong" or grade.unfinished]
 
 
 def _shown(main: Sequence[Grade], again: Sequence[Grade]) -> list[Grade]:

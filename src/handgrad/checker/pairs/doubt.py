@@ -14,7 +14,7 @@ from handgrad.checker.pairs.updates import decayed_state
 from handgrad.checker.pairs.verdict import verdict_on
 from handgrad.checker.passes.compare import multiple_of, near
 from handgrad.checker.passes.natural import is_natural
-from handgrad.checker.record.call import Call
+from handgrad.checker.record.call import Call, floats_in
 from handgrad.checker.record.trace import key_of
 
 
@@ -55,8 +55,9 @@ class _Doubts:
         return bool(readers) and all(self._right[n] for n in readers)
 
     def _is_inside_right(self, pair: Pair) -> bool:
-        """Tell whether a function computes it, and all that follows from it elsewhere is right.
+        """Tell whether a function computes it, and all that others make of it is right.
 
+        Or what it returns, where it is returned to nobody who says what it is.
         Then its name means something else than it seems to: it is the function's own business.
         """
         call, key = pair.binds[0].call, key_of(pair.final().value)
@@ -70,11 +71,12 @@ class _Doubts:
             new -= seen
             seen |= new
             todo += new
-        outside = [
-            p
-            for p in self._pairing.pairs
-            if p.number in seen and p is not pair and not _is_within(p.binds[0].call, call)
-        ]
+        follow = [p for p in self._pairing.pairs if p.number in seen and p is not pair]
+        outside = [p for p in follow if not _is_within(p.binds[0].call, call)]
+        if not outside:
+            returned = {key_of(t) for t in floats_in(call.result)}
+            last = {key_of(p.final().value): p for p in follow}
+            outside = [p for key, p in last.items() if key in returned]
         return bool(outside) and all(self._right[p.number] for p in outside)
 
     def _same(self, number: int) -> set[int]:
