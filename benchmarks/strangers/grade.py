@@ -73,6 +73,7 @@ def _judge(case: Case, result: FileResult) -> Judged:
         roots_lines = set().union(*map(_lines, roots)) if roots else set()
     if case.fault is None:
         silent = not roots_lines and not any("not graded" in n.message for n in result.report.notes)
+        silent = silent and all(row.verdict != "wrong" for row in result.report.rows)
         return Judged(case, "", silent, silent, silent, says)
     own = case.program.lines_to_blame(case.fault)
     blamed = [_lines(row) for row in roots] or [roots_lines]

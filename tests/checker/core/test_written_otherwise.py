@@ -108,7 +108,21 @@ dx = dlogits @ params["emb"]
 np.add.at(grads["emb"], ids, dx)
 grads["pos"] = dx.copy()
 """
+MASKS = """\
+import numpy as np
+rng = np.random.default_rng(3)
+x, W, t = rng.normal(size=(6, 4)), rng.normal(size=(4, 2)), rng.normal(size=(6, 2))
+mask = (rng.random((6, 4)) < 0.6) / 0.6
+counts = np.array([1, 2, 3, 4, 2, 1])
+weights = counts / counts.sum() + counts * 0.5
+y = (x * mask) @ W
+loss = ((y - t) ** 2 * weights[:, None]).sum()
+dy = 2 * (y - t) * weights[:, None]
+dW = (x * mask).T @ dy
+dx = dy @ W.T * mask
+"""
 RIGHT = {
+    "whole numbers in float64": MASKS,
     "numbers put in": PUT_IN,
     "summed afterwards": SUMMED,
     "pooling over zeros": POOLING,
@@ -116,6 +130,7 @@ RIGHT = {
     "moments": MOMENTS,
 }
 WRONG = {
+    "whole numbers in float64": ("dy @ W.T * mask", "dy @ W.T", None),
     "numbers put in": ("dlogits.T @ x", "dlogits.T @ x * 2", None),
     "summed afterwards": (
         "dgain.sum(dim=0, keepdim=True)",

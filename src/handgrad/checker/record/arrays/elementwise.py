@@ -59,6 +59,7 @@ def _unary(name: str) -> Rule:
 
 def _binary(name: str) -> Rule:
     def rule(helper: Helper, x: Any, y: Any) -> Call:
+        x, y = _widened(helper, name, x, y), _widened(helper, name, y, x)
         if name in ("subtract", "power", "divide"):
             x, y = _counted(helper, x), _counted(helper, y)
         x, y = _listed(x, y), _listed(y, x)
@@ -88,6 +89,19 @@ def _bounded(name: str, x: Any, y: Any) -> Call | None:
     if name == "maximum" and number == 0 and tensor.is_floating_point():
         return Call(torch.relu, (tensor,))
     return Call(torch.clamp, (tensor,), {"min" if name == "maximum" else "max": number})
+
+
+def _widened(helper: Helper, name: str, value: Any, other: Any) -> Any:
+    """Return whole numbers in float64 where NumPy computes in it: `mask / 0.7`, `counts / n`."""
+    if not isinstance(value, Tensor) or value.is_floating_point() or value.is_complex():
+        return value
+    if isinstance(other, float) or (name == "divide" and not _is_floating(other)):
+        return helper.run(Tensor.to, value, torch.float64)
+    return value
+
+
+def _is_floating(value: Any) -> bool:
+    return isinstance(value, Tensor) and value.is_floating_point()
 
 
 def _counted(helper: Helper, value: Any) -> Any:
