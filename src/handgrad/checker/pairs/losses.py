@@ -98,14 +98,15 @@ class _Losses:
                 same = {d.number for d in definitions if d.name == definition.name}
                 flows[definition.number].reads.difference_update(same)
         start = min(p.end for p in self.passes)
-        known: list[Definition] = []
+        known: dict[int, Definition] = {}
         for definition in definitions:  # before a loss, zeros are one only if something is added
-            flow, numbers = flows[definition.number], {d.number for d in known}
-            if definition.final().index > start or flow.touched or flow.reads & numbers:
-                known.append(definition)
-        lost = discarded(known, self.trace, flows)
+            flow = flows[definition.number]
+            if definition.final().index > start or flow.touched or flow.reads & known.keys():
+                known[definition.number] = definition
+        kept = list(known.values())
+        lost = discarded(kept, self.trace, flows)
         self.lost.update(d.number for loop in lost for d in loop)
-        found = groups(without_blanks(known, flows, self.trace), flows, lost)
+        found = groups(without_blanks(kept, flows, self.trace), flows, lost)
         followed = with_wholes([self._follows(g, flows) for g in found], flows, self._hands)
         return [hand for group in followed for hand in group]
 

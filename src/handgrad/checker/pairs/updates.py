@@ -9,6 +9,7 @@ from handgrad.checker.passes.forward import ForwardPass
 from handgrad.checker.passes.truth import Pass
 from handgrad.checker.record.call import Update
 from handgrad.checker.record.trace import Bind, Op, Trace, key_of
+from handgrad.checker.record.updates import name_of, sets_all
 
 _FAR, _TARGETS = 64, 8
 """How many events back the operations of a statement are looked for, and how many names it sets."""
@@ -48,7 +49,7 @@ def decayed_state(trace: Trace, first: Bind) -> Tensor | None:
     `dW *= 0.9` and then `dW += x.T @ dy` keep what earlier steps added, on purpose.
     """
     for event in trace.events[max(0, first.index - _FAR) : first.index]:
-        if type(event) is not Op or event.ran_in is None or _name(event) not in _DECAYS:
+        if type(event) is not Op or event.ran_in is None or name_of(event) not in _DECAYS:
             continue
         if event.ran_in[0] is not first.statement or event.ran_in[1] < first.index - _TARGETS:
             continue
@@ -70,14 +71,7 @@ def _is_fraction(op: Op, scaled: Tensor) -> bool:
 def replaces(op: Op) -> bool:
     """Tell whether an operation writes to the whole tensor, whatever it held before."""
     name = getattr(op.func, "__name__", "")
-    if name == "__setitem__":
-        index = op.args[1]
-        return index is Ellipsis or (isinstance(index, slice) and index == slice(None))
-    return name in _WHOLE or op.func is torch.Tensor.zero_
-
-
-def _name(op: Op) -> str:
-    return str(getattr(op.func, "__name__", "")).strip("_")
+    return name in _WHOLE or op.func is torch.Tensor.zero_ or sets_all(op)
 
 
 def resets(forward: Pass, pair: Pair, last: Bind) -> bool:
@@ -87,9 +81,9 @@ def resets(forward: Pass, pair: Pair, last: Bind) -> bool:
         return False
     makers = reversed(forward.trace.events[: last.index])
     maker = next((e for e in makers if type(e) is Op and key in map(key_of, e.writes)), None)
-    if maker is None or not (replaces(maker) or _name(maker) in _RESETS):
+    if maker is None or not (replaces(maker) or name_of(maker) in _RESETS):
         return False
-    if "mul" in _name(maker) and key_of(pair.node.value) not in forward.leaves:
+    if "mul" in name_of(maker) and key_of(pair.node.value) not in forward.leaves:
         return False
     if not forward.trace.at(before.value, before.index).any():
         return False

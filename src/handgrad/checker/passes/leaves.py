@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence, Set
 from torch import Tensor
 
 from handgrad.checker.record.trace import Bind, Event, Op, is_leaf, key_of, needed
+from handgrad.checker.record.updates import sets_all
 
 LARGEST_SOURCE = 16 * 2**20
 """In bytes: a larger tensor without a gradient by hand is data, and is not differentiated by."""
@@ -88,7 +89,7 @@ def _filled_anew(history: Sequence[Event], by_hand: set[int], known: Sequence[Bi
     found: set[int] = set()
     for event in history:
         written = {key_of(t) for t in event.writes} & by_hand if type(event) is Op else set()
-        if type(event) is not Op or not written or not _is_whole(event):
+        if type(event) is not Op or not written or not sets_all(event):
             continue
         values = [t for t in event.inputs if key_of(t) not in written]
         makers = needed([e for e in history if e.index < event.index], values, set())
@@ -96,11 +97,6 @@ def _filled_anew(history: Sequence[Event], by_hand: set[int], known: Sequence[Bi
         if not read & named:
             found |= written
     return found
-
-
-def _is_whole(op: Op) -> bool:
-    index = op.args[1] if op.func.__name__ == "__setitem__" else None
-    return index is Ellipsis or (isinstance(index, slice) and index == slice(None))
 
 
 def _given(history: Sequence[Event], nodes: Sequence[Bind], leaves: set[int]) -> set[int]:

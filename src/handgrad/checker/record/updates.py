@@ -32,14 +32,14 @@ def update_of(trace: Trace, value: Tensor, statement: Statement) -> Update | Non
     op = _maker(trace.events, value)
     if op is not None and op.func == SET_DATA:
         op = _maker(trace.events, op.args[1])
-    elif op is not None and _name(op) in ("copy", "setitem") and isinstance(op.args[-1], Tensor):
+    elif op is not None and name_of(op) in ("copy", "setitem") and isinstance(op.args[-1], Tensor):
         op = _maker(trace.events, op.args[-1])
-    if op is None or _name(op) not in _FALLS | _RISES or len(op.args) < 2:
+    if op is None or name_of(op) not in _FALLS | _RISES or len(op.args) < 2:
         return None
     old, step = op.args[0], op.args[1]
     if not isinstance(old, Tensor) or not isinstance(step, Tensor) or old.shape != value.shape:
         return None
-    factor = 1.0 if _name(op) in _FALLS else -1.0
+    factor = 1.0 if name_of(op) in _FALLS else -1.0
     factor *= _number(op.kwargs.get("alpha", 1))
     levels, scaled = [step], "alpha" in op.kwargs
     while (maker := _maker(trace.events, levels[-1])) is not None:
@@ -72,13 +72,13 @@ def _multiplies(trace: Trace, value: Tensor) -> bool:
 
 def multiplies(op: Op) -> bool:
     """Tell whether an operation is a product, or adds up over the batch."""
-    return _name(op) in MAKES
+    return name_of(op) in MAKES
 
 
 def _factor_inside(trace: Trace, op: Op) -> float:
     """Return the factor of an operand: `lr * x.T @ d` multiplies x.T."""
     factor = 1.0
-    for operand in op.inputs if _name(op) in MAKES else ():
+    for operand in op.inputs if name_of(op) in MAKES else ():
         maker = _maker(trace.events, operand)
         if maker is not None:
             factor *= _unscaled(maker)[1]
@@ -88,7 +88,7 @@ def _factor_inside(trace: Trace, op: Op) -> float:
 def ends_in_sum(trace: Trace, value: Tensor) -> bool:
     """Tell whether a product or sum over the batch made the value, as it makes most gradients."""
     maker = _maker(trace.events, value)
-    return maker is not None and _name(maker) in MAKES
+    return maker is not None and name_of(maker) in MAKES
 
 
 def _maker(events: Sequence[object], value: Tensor) -> Op | None:
@@ -104,18 +104,18 @@ def _maker(events: Sequence[object], value: Tensor) -> Op | None:
 
 def _unscaled(op: Op) -> tuple[Tensor | None, float]:
     """Return what an operation multiplies by a number, and the number."""
-    if _name(op) not in _SCALES or not op.args:
+    if name_of(op) not in _SCALES or not op.args:
         return None, 1.0
     tensors = [a for a in op.args if isinstance(a, Tensor) and a.numel() > 1]
     if len(tensors) != 1:
         return None, 1.0
-    if _name(op) == "neg":
+    if name_of(op) == "neg":
         return tensors[0], -1.0
     numbers = [a for a in op.args if a is not tensors[0]]
-    if "cl" in _name(op) or not numbers:
+    if "cl" in name_of(op) or not numbers:
         return tensors[0], 1.0
     number = _number(numbers[0])
-    return tensors[0], 1 / number if "div" in _name(op) and number else number
+    return tensors[0], 1 / number if "div" in name_of(op) and number else number
 
 
 def _number(value: object) -> float:
@@ -123,5 +123,12 @@ def _number(value: object) -> float:
         return float(value.detach() if isinstance(value, Tensor) else value)  # type: ignore[arg-type]
 
 
-def _name(op: Op) -> str:
+def name_of(op: Op) -> str:
+    """Return the name of the function without underscores: `add` for `__add__` and `add_`."""
     return str(getattr(op.func, "__name__", "")).strip("_")
+
+
+def sets_all(op: Op) -> bool:
+    """Tell whether an operation assigns to every element: `x[...] = value`, `x[:] = value`."""
+    index = op.args[1] if getattr(op.func, "__name__", "") == "__setitem__" else None
+    return index is Ellipsis or (isinstance(index, slice) and index == slice(None))
