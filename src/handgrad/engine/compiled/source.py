@@ -114,7 +114,7 @@ def _gathered(model: Model) -> Iterator[str]:
 
 
 def cuts(model: Model, names: list[str], indent: str) -> Iterator[str]:
-    """Yield lines that cut those of the arrays that grow with it to the rows of a batch of words."""
+    """Yield lines that cut the arrays that grow with a batch of words to its rows."""
     if model.batches == CONTEXTS:
         return
     yield f"{indent}count = offsets[len(offsets) - 1]"
