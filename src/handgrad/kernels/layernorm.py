@@ -8,6 +8,7 @@ sums of each block of rows, which do not depend on the number of threads.
 import math
 from typing import Any
 
+from handgrad.constants import NORM_EPS
 from handgrad.kernels.jit import kernel
 from handgrad.kernels.shapes import Shape, Shapes
 from handgrad.kernels.sums import blocks_of, sum_blocks
@@ -17,7 +18,7 @@ NODES = ("mean", "diff", "diff2", "var", "rstd", "norm", "out")
 ADDS = ("x",)
 
 
-def memory(x: Shape, gain: Shape, bias: Shape, *, eps: float) -> Shapes:
+def memory(x: Shape, gain: Shape, bias: Shape) -> Shapes:
     """Return the memory of a call besides its inputs and their gradients."""
     blocks = (blocks_of(x[0]), x[1])
     of_row = (x[0], 1)
@@ -32,11 +33,10 @@ def forward(
     mean: Any,
     rstd: Any,
     out: Any,
-    eps: float,
     thread: int,
     team: Any,
 ) -> None:
-    zero, one, small = x.dtype.type(0), x.dtype.type(1), x.dtype.type(eps)
+    zero, one, small = x.dtype.type(0), x.dtype.type(1), x.dtype.type(NORM_EPS)
     columns = x.shape[1]
     share = one / x.dtype.type(columns)
     begin, end = rows_of(x, thread, team)

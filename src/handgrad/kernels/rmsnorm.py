@@ -9,6 +9,7 @@ gain, or ones.
 import math
 from typing import Any
 
+from handgrad.constants import NORM_EPS
 from handgrad.kernels.jit import kernel
 from handgrad.kernels.shapes import Shape, Shapes
 from handgrad.kernels.sums import blocks_of, sum_blocks
@@ -19,7 +20,7 @@ ADDS = ("x",)
 PER_THREAD = ("factor",)
 
 
-def memory(x: Shape, gain: Shape | None = None, *, eps: float) -> Shapes:
+def memory(x: Shape, gain: Shape | None = None) -> Shapes:
     """Return the memory of a call besides its inputs and their gradients."""
     needed: Shapes = {"rstd": (x[0], 1), "out": x, "of_blocks": (blocks_of(x[0]), x[1])}
     needed["factor"] = x[1:]
@@ -27,10 +28,8 @@ def memory(x: Shape, gain: Shape | None = None, *, eps: float) -> Shapes:
 
 
 @kernel
-def forward(
-    x: Any, gain: Any, rstd: Any, out: Any, factor: Any, eps: float, thread: int, team: Any
-) -> None:
-    zero, one, small = x.dtype.type(0), x.dtype.type(1), x.dtype.type(eps)
+def forward(x: Any, gain: Any, rstd: Any, out: Any, factor: Any, thread: int, team: Any) -> None:
+    zero, one, small = x.dtype.type(0), x.dtype.type(1), x.dtype.type(NORM_EPS)
     columns = x.shape[1]
     share = one / x.dtype.type(columns)
     _fill(gain, factor)

@@ -1,4 +1,4 @@
-"""Layer normalisation over the last dimension: out = gain * (x - mean) / sqrt(var + eps) + bias.
+"""Layer normalisation over the last dimension: out = gain * (x - mean) / sqrt(var + EPS) + bias.
 
 x (..., C), gain and bias (C,), mean and var (..., 1); var divides by C, without Bessel's
 correction, as torch.nn.LayerNorm does.
@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+
+from handgrad.constants import NORM_EPS as EPS
 
 INPUTS = ("x", "gain", "bias")
 NODES = ("mean", "diff", "diff2", "var", "rstd", "norm", "out")
@@ -23,11 +25,11 @@ class _Cache(NamedTuple):
     gain: Tensor
 
 
-def forward(x: Tensor, gain: Tensor, bias: Tensor, *, eps: float) -> tuple[Tensor, _Cache]:
+def forward(x: Tensor, gain: Tensor, bias: Tensor) -> tuple[Tensor, _Cache]:
     """Return the output, which has the shape of x."""
     diff = x - x.mean(-1, keepdim=True)
     # two passes: a mean of squares minus a squared mean would cancel if the mean is large
-    rstd = torch.rsqrt((diff * diff).mean(-1, keepdim=True).add_(eps))
+    rstd = torch.rsqrt((diff * diff).mean(-1, keepdim=True).add_(EPS))
     norm = diff.mul_(rstd)
     return torch.addcmul(bias, norm, gain), _Cache(norm, rstd, gain)
 
@@ -46,22 +48,20 @@ def backward(dout: Tensor, cache: _Cache) -> tuple[Tensor, Tensor, Tensor]:
     return centred.addcmul_(norm, along, value=-1).mul_(rstd), dgain, dbias
 
 
-def forward_chunked(
-    x: Tensor, gain: Tensor, bias: Tensor, *, eps: float
-) -> tuple[Tensor, dict[str, Tensor]]:
+def forward_chunked(x: Tensor, gain: Tensor, bias: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
     """Compute forward one step per line; cache every step."""
     mean = x.mean(-1, keepdim=True)  # (..., 1)
     diff = x - mean  # (..., C)
     diff2 = diff**2
     var = diff2.mean(-1, keepdim=True)  # (..., 1)
-    rstd = (var + eps) ** -0.5
+    rstd = (var + EPS) ** -0.5
     norm = diff * rstd  # (..., C)
     out = norm * gain + bias
     steps = (mean, diff, diff2, var, rstd, norm, out)
     return out, {"x": x, "gain": gain, "bias": bias, **dict(zip(NODES, steps, strict=True))}
 
 
-def backward_chunked(dout: Tensor, cache: dict[str, Tensor], *, eps: float) -> dict[str, Tensor]:
+def backward_chunked(dout: Tensor, cache: dict[str, Tensor]) -> dict[str, Tensor]:
     """Return every step's gradient."""
     diff, var, rstd, norm = cache["diff"], cache["var"], cache["rstd"], cache["norm"]
     n = diff.shape[-1]
@@ -72,8 +72,8 @@ def backward_chunked(dout: Tensor, cache: dict[str, Tensor], *, eps: float) -> d
     # norm = diff * rstd
     drstd = (dnorm * diff).sum(-1, keepdim=True)
     ddiff = dnorm * rstd
-    # rstd = (var + eps) ** -0.5
-    dvar = (-0.5 * (var + eps) ** -1.5) * drstd
+    # rstd = (var + EPS) ** -0.5
+    dvar = (-0.5 * (var + EPS) ** -1.5) * drstd
     # var = diff2.mean(-1, keepdim=True)
     ddiff2 = dvar.expand_as(diff) / n
     # diff2 = diff**2

@@ -1,6 +1,6 @@
 """RMSNorm over the last dimension: out = gain * x / sqrt(mean(x**2) + eps).
 
-x (..., C), gain (C,) or None; the mean square ms and rstd = (ms + eps)**-0.5 are (..., 1).
+x (..., C), gain (C,) or None; the mean square ms and rstd = (ms + EPS)**-0.5 are (..., 1).
 Zhang, Sennrich: Root Mean Square Layer Normalization, 2019, arXiv:1910.07467.
 Derivation: docs/derivations/rmsnorm.md
 """
@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+
+from handgrad.constants import NORM_EPS as EPS
 
 INPUTS = ("x", "gain")
 NODES = ("x2", "ms", "rstd", "norm", "out")
@@ -22,9 +24,9 @@ class _Cache(NamedTuple):
     gain: Tensor | None
 
 
-def forward(x: Tensor, gain: Tensor | None = None, *, eps: float) -> tuple[Tensor, _Cache]:
+def forward(x: Tensor, gain: Tensor | None = None) -> tuple[Tensor, _Cache]:
     """Return the output, which has the shape of x."""
-    rstd = torch.rsqrt((x * x).mean(-1, keepdim=True).add_(eps))
+    rstd = torch.rsqrt((x * x).mean(-1, keepdim=True).add_(EPS))
     norm = x * rstd
     return norm if gain is None else norm * gain, _Cache(norm, rstd, gain)
 
@@ -45,20 +47,18 @@ def backward(dout: Tensor, cache: _Cache) -> tuple[Tensor, Tensor | None]:
     return dx, dgain
 
 
-def forward_chunked(
-    x: Tensor, gain: Tensor | None = None, *, eps: float
-) -> tuple[Tensor, dict[str, Tensor]]:
+def forward_chunked(x: Tensor, gain: Tensor | None = None) -> tuple[Tensor, dict[str, Tensor]]:
     """Compute forward one step per line; cache every step."""
     x2 = x**2
     ms = x2.mean(-1, keepdim=True)  # (..., 1)
-    rstd = (ms + eps) ** -0.5
+    rstd = (ms + EPS) ** -0.5
     norm = x * rstd  # (..., C)
     out = norm if gain is None else norm * gain
     cache = {"x": x, **dict(zip(NODES, (x2, ms, rstd, norm, out), strict=True))}
     return out, cache if gain is None else {**cache, "gain": gain}
 
 
-def backward_chunked(dout: Tensor, cache: dict[str, Tensor], *, eps: float) -> dict[str, Tensor]:
+def backward_chunked(dout: Tensor, cache: dict[str, Tensor]) -> dict[str, Tensor]:
     """Return every step's gradient."""
     x, ms, rstd, norm = cache["x"], cache["ms"], cache["rstd"], cache["norm"]
     grads = {}
@@ -72,8 +72,8 @@ def backward_chunked(dout: Tensor, cache: dict[str, Tensor], *, eps: float) -> d
     # norm = x * rstd
     drstd = (dnorm * x).sum(-1, keepdim=True)
     dx = dnorm * rstd
-    # rstd = (ms + eps) ** -0.5
-    dms = (-0.5 * (ms + eps) ** -1.5) * drstd
+    # rstd = (ms + EPS) ** -0.5
+    dms = (-0.5 * (ms + EPS) ** -1.5) * drstd
     # ms = x2.mean(-1, keepdim=True)
     dx2 = dms.expand_as(x) / x.shape[-1]
     # x2 = x**2
