@@ -9,9 +9,22 @@ Every module has
   of the inputs and of every node except the output: one elementary step per line, in the names of
   the notebooks.
 
+What not every layer needs:
+- OUTPUTS: the names of several outputs, the last of NODES; out and dout are then tuples;
+- attributes such as the number of heads: keyword-only parameters of each function that uses them;
+- STATE: names of numbers that training moves without a gradient, with
+  update_state(state, cache) -> state, and moments(*inputs) -> (rows, mean, squared differences),
+  from which the state of a whole split is computed;
+- evaluate(*inputs, *state) -> out, where evaluation differs from training;
+- step(*inputs, t=, carried=) -> (out, carried), where a character's output depends on its position
+  t or on earlier ones: inputs are one character of each of B words, `carried` tensors by name, {}
+  at the first;
+- inputs `offsets`, where the words of a packed batch begin, and `key`, the seed and the step, from
+  which alone random layers draw.
+
 backward changes neither its cache nor dout, and its results share no memory with them.
-Letters in shapes: B batch, T characters of context (block_size), C channels in, H channels out,
-V symbols, E embedding (n_embd).
+Letters in shapes: B batch, T characters of context (block_size), N characters of a batch of words,
+C channels in, H channels out, V symbols, E embedding (n_embd).
 """
 
 from collections.abc import Callable

@@ -42,6 +42,7 @@ def begin(
     folder is left behind.
     """
     settings = settings.resolved()
+    settings = replace(settings, init=settings.init or model.default_init)
     check_settings(settings, model, dataset)
     start = fresh(model, settings)
     run = RunFolder(

@@ -3,13 +3,17 @@
 No parameter and no upstream gradient is all 0 or all 1, because that could hide a mistake.
 """
 
+import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from handgrad.layers import LAYERS
+from handgrad.models.call import Attribute
 
 
 @dataclass(frozen=True)
@@ -18,6 +22,12 @@ class Case:
 
     name: str
     inputs: tuple[Tensor, ...]
+    attributes: dict[str, Attribute] = field(default_factory=dict)
+
+    def of(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a function of the layer with those attributes that it takes."""
+        taken = inspect.signature(function).parameters
+        return partial(function, **{k: v for k, v in self.attributes.items() if k in taken})
 
 
 def layer_cases(layer: str, seed: int = 0) -> list[Case]:
@@ -30,18 +40,29 @@ def layer_cases(layer: str, seed: int = 0) -> list[Case]:
     def integers(high: int, *shape: int) -> Tensor:
         return torch.randint(0, high, shape, generator=generator)
 
-    return [Case(name, inputs) for name, inputs in _CASES[layer](normal, integers).items()]
+    rows = _CASES[layer](normal, integers).items()
+    return [
+        Case(name, *row) if isinstance(row[-1], dict) else Case(name, row) for name, row in rows
+    ]
 
 
-def upstream(layer: str, case: Case, seed: int = 1) -> Tensor:
-    """Return a random gradient of the layer's output, float64; for a loss too, in place of 1."""
-    out, _ = LAYERS[layer].forward(*case.inputs)
+def upstream(layer: str, case: Case, seed: int = 1) -> Any:
+    """Return a random gradient of the layer's output, float64; for a loss too, in place of 1.
+
+    Of several outputs, a tuple.
+    """
+    out, _ = case.of(LAYERS[layer].forward)(*case.inputs)
     generator = torch.Generator().manual_seed(seed)
-    return torch.randn(out.shape, generator=generator, dtype=torch.float64)
+
+    def normal(x: Tensor) -> Tensor:
+        return torch.randn(x.shape, generator=generator, dtype=torch.float64)
+
+    return normal(out) if isinstance(out, Tensor) else tuple(map(normal, out))
 
 
 Normal = Callable[..., Tensor]
-CaseInputs = dict[str, tuple[Tensor, ...]]
+CaseInputs = dict[str, tuple[Any, ...]]
+"""Name -> inputs, or (inputs, attributes) for a layer that has any."""
 
 
 def _embedding(normal: Normal, integers: Normal) -> CaseInputs:
