@@ -5,11 +5,12 @@ x, out (N, C), offsets (B + 1,); running (C,) is the sum so far. Threads share w
 
 from typing import Any
 
+from handgrad.constants import CAUSAL_MEAN_NODES
 from handgrad.kernels.jit import kernel
 from handgrad.kernels.shapes import Shape, Shapes
 from handgrad.kernels.team import rows_of, share
 
-NODES = ("sums", "out")
+NODES = CAUSAL_MEAN_NODES
 ADDS = ("x",)
 PER_THREAD = ("running",)
 

@@ -7,13 +7,14 @@ one product.
 import math
 from typing import Any
 
+from handgrad.constants import GELU_NODES
 from handgrad.kernels.exponential import exp_of_negative, tanh
 from handgrad.kernels.jit import flat, kernel
 from handgrad.kernels.normal import scaled_tail
 from handgrad.kernels.shapes import Shape, Shapes
 from handgrad.kernels.team import numbers_of
 
-NODES = ("inner", "squashed", "cdf", "h")
+NODES = GELU_NODES
 
 _SLOPE = math.sqrt(2 / math.pi)
 _CUBIC = 0.044715

@@ -8,13 +8,13 @@ sums of each block of rows, which do not depend on the number of threads.
 import math
 from typing import Any
 
-from handgrad.constants import NORM_EPS
+from handgrad.constants import LAYERNORM_NODES, NORM_EPS
 from handgrad.kernels.jit import kernel
 from handgrad.kernels.shapes import Shape, Shapes
 from handgrad.kernels.sums import blocks_of, sum_blocks
 from handgrad.kernels.team import ROWS, rows_of, wait
 
-NODES = ("mean", "diff", "diff2", "var", "rstd", "norm", "out")
+NODES = LAYERNORM_NODES
 ADDS = ("x",)
 
 

@@ -5,12 +5,13 @@ x, out (N, C), offsets (B + 1,), P (T, C). Threads share words.
 
 from typing import Any
 
+from handgrad.constants import POSITION_EMBEDDING_NODES
 from handgrad.kernels.jit import kernel
 from handgrad.kernels.shapes import Shape, Shapes
 from handgrad.kernels.sums import put
 from handgrad.kernels.team import rows_of, share
 
-NODES = ("pos_emb", "out")
+NODES = POSITION_EMBEDDING_NODES
 ADDS = ("x",)
 
 

@@ -9,13 +9,13 @@ gain, or ones.
 import math
 from typing import Any
 
-from handgrad.constants import NORM_EPS
+from handgrad.constants import NORM_EPS, RMSNORM_NODES
 from handgrad.kernels.jit import kernel
 from handgrad.kernels.shapes import Shape, Shapes
 from handgrad.kernels.sums import blocks_of, sum_blocks
 from handgrad.kernels.team import ROWS, rows_of, wait
 
-NODES = ("x2", "ms", "rstd", "norm", "out")
+NODES = RMSNORM_NODES
 ADDS = ("x",)
 PER_THREAD = ("factor",)
 

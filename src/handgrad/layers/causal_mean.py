@@ -9,10 +9,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from handgrad.constants import CAUSAL_MEAN_NODES
 from handgrad.layers.position_embedding import positions_of
 
 INPUTS = ("x", "offsets")
-NODES = ("sums", "out")
+NODES = CAUSAL_MEAN_NODES
 
 
 class _Cache(NamedTuple):

@@ -11,8 +11,10 @@ import math
 import torch
 from torch import Tensor
 
+from handgrad.constants import GELU_NODES
+
 INPUTS = ("hpreact",)
-NODES = ("inner", "squashed", "cdf", "h")
+NODES = GELU_NODES
 
 SLOPE = math.sqrt(2 / math.pi)
 CUBIC = 0.044715

@@ -11,10 +11,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from handgrad.constants import LAYERNORM_NODES
 from handgrad.constants import NORM_EPS as EPS
 
 INPUTS = ("x", "gain", "bias")
-NODES = ("mean", "diff", "diff2", "var", "rstd", "norm", "out")
+NODES = LAYERNORM_NODES
 
 
 class _Cache(NamedTuple):

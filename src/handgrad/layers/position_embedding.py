@@ -8,8 +8,10 @@ Derivation: docs/derivations/position_embedding.md
 import torch
 from torch import Tensor
 
+from handgrad.constants import POSITION_EMBEDDING_NODES
+
 INPUTS = ("x", "offsets", "P")
-NODES = ("pos_emb", "out")
+NODES = POSITION_EMBEDDING_NODES
 
 _Cache = tuple[Tensor, Tensor]
 

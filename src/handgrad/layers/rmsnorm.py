@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from handgrad.constants import NORM_EPS as EPS
+from handgrad.constants import RMSNORM_NODES
 
 INPUTS = ("x", "gain")
-NODES = ("x2", "ms", "rstd", "norm", "out")
+NODES = RMSNORM_NODES
 
 
 class _Cache(NamedTuple):
