@@ -54,7 +54,7 @@ def forward_chunked(x: Tensor, gain: Tensor | None = None) -> tuple[Tensor, dict
     ms = x2.mean(-1, keepdim=True)  # (..., 1)
     rstd = (ms + EPS) ** -0.5
     norm = x * rstd  # (..., C)
-    out = norm if gain is None else norm * gain
+    out = norm.clone() if gain is None else norm * gain  # every node is a tensor of its own
     cache = {"x": x, **dict(zip(NODES, (x2, ms, rstd, norm, out), strict=True))}
     return out, cache if gain is None else {**cache, "gain": gain}
 
