@@ -2,6 +2,8 @@
 
 BATCHNORM_EPS = 1e-5
 """Added to a variance before its square root is taken."""
+NORM_EPS = 1e-5
+"""The same, in layernorm and rmsnorm."""
 BATCHNORM_NODES = ("bnmeani", "bndiff", "bndiff2", "bnvar", "bnvar_inv", "bnraw", "out")
 """Names of the steps of a chunked forward; the last is the output."""
 SOFTMAX_CROSS_ENTROPY_NODES = (

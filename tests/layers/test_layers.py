@@ -10,6 +10,7 @@ from torch import Tensor
 from handgrad.errors import SettingsError
 from handgrad.layers import LAYERS, batchnorm, softmax_cross_entropy
 from handgrad.verify.cases import Case, layer_cases, upstream
+from layers.peers import PEERS
 
 CASES = [
     pytest.param(name, case, id=f"{name}-{case.name}")
@@ -159,32 +160,13 @@ def test_backward_is_pure(name: str, case: Case, form: str) -> None:
     assert len(set(ours)) == len(ours)
 
 
-def peer(name: str, case: Case, *inputs: Tensor) -> Any:
-    """Return PyTorch's version of the layer."""
-    functional = torch.nn.functional
-    if name == "embedding":
-        return functional.embedding(inputs[0], inputs[1])
-    if name == "join":
-        return inputs[0].flatten(1)
-    if name == "linear":
-        return functional.linear(inputs[0], inputs[1].t(), inputs[2] if inputs[2:] else None)
-    if name == "tanh":
-        return inputs[0].tanh()
-    if name == "softmax_cross_entropy":
-        return functional.cross_entropy(inputs[0], inputs[1])
-    x, gain, bias = inputs
-    dims = tuple(range(x.dim() - 1))
-    mean, std = x.mean(dims), (x.var(dims) + batchnorm.EPS).sqrt()
-    return (x - mean) / std * gain + bias
-
-
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize(("name", "case"), CASES)
 def test_forward_and_backward_against_pytorch(name: str, case: Case, form: str) -> None:
     leaves = tuple(
         x.detach().clone().requires_grad_() if x.is_floating_point() else x for x in case.inputs
     )
-    expected = peer(name, case, *leaves)
+    expected = PEERS[name](*leaves, **case.attributes)
     out, cache = forward(name, form, case)
     torch.testing.assert_close(out, expected, **TIGHT)
     dout = upstream(name, case)

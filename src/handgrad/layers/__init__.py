@@ -32,7 +32,26 @@ from typing import Any, Protocol, cast
 
 from torch import Tensor
 
-from handgrad.layers import batchnorm, embedding, join, linear, softmax_cross_entropy, tanh
+from handgrad.layers import (
+    add,
+    batchnorm,
+    causal_mean,
+    dropout,
+    embedding,
+    flatten_consecutive,
+    gelu,
+    join,
+    layernorm,
+    linear,
+    position_embedding,
+    relu,
+    rmsnorm,
+    sigmoid,
+    softmax_cross_entropy,
+    split,
+    tanh,
+    tied_linear,
+)
 
 Cache = dict[str, Tensor]
 Gradients = dict[str, Tensor]
@@ -56,4 +75,16 @@ LAYERS: dict[str, Layer] = {
     "batchnorm": cast(Layer, batchnorm),
     "tanh": cast(Layer, tanh),
     "softmax_cross_entropy": cast(Layer, softmax_cross_entropy),
+    "layernorm": cast(Layer, layernorm),
+    "rmsnorm": cast(Layer, rmsnorm),
+    "relu": cast(Layer, relu),
+    "sigmoid": cast(Layer, sigmoid),
+    "gelu": cast(Layer, gelu),
+    "add": cast(Layer, add),
+    "split": cast(Layer, split),
+    "flatten_consecutive": cast(Layer, flatten_consecutive),
+    "dropout": cast(Layer, dropout),
+    "position_embedding": cast(Layer, position_embedding),
+    "causal_mean": cast(Layer, causal_mean),
+    "tied_linear": cast(Layer, tied_linear),
 }
