@@ -14,3 +14,16 @@ SOFTMAX_CROSS_ENTROPY_NODES = (
     "logprobs",
     "loss",
 )
+ATTENTION_NODES = (
+    "scores",
+    "masked",
+    "score_maxes",
+    "norm_scores",
+    "counts",
+    "counts_sum",
+    "counts_sum_inv",
+    "weights",
+    "mixed",
+    "out",
+)
+RECURRENT_NODES = ("xpreact", "h")

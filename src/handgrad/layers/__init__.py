@@ -19,7 +19,18 @@ from typing import Any, Protocol, cast
 
 from torch import Tensor
 
-from handgrad.layers import batchnorm, embedding, join, linear, softmax_cross_entropy, tanh
+from handgrad.layers import (
+    attention,
+    batchnorm,
+    embedding,
+    gru,
+    join,
+    linear,
+    lstm,
+    rnn,
+    softmax_cross_entropy,
+    tanh,
+)
 
 Cache = dict[str, Tensor]
 Gradients = dict[str, Tensor]
@@ -43,4 +54,8 @@ LAYERS: dict[str, Layer] = {
     "batchnorm": cast(Layer, batchnorm),
     "tanh": cast(Layer, tanh),
     "softmax_cross_entropy": cast(Layer, softmax_cross_entropy),
+    "attention": cast(Layer, attention),
+    "rnn": cast(Layer, rnn),
+    "gru": cast(Layer, gru),
+    "lstm": cast(Layer, lstm),
 }
