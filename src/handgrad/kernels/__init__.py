@@ -12,7 +12,15 @@ torch.
 
 from types import ModuleType
 
-from handgrad.kernels import batchnorm, embedding, join, linear, softmax_cross_entropy, tanh
+from handgrad.kernels import (
+    attention,
+    batchnorm,
+    embedding,
+    join,
+    linear,
+    softmax_cross_entropy,
+    tanh,
+)
 
 KERNELS: dict[str, ModuleType] = {
     "embedding": embedding,
@@ -21,4 +29,5 @@ KERNELS: dict[str, ModuleType] = {
     "batchnorm": batchnorm,
     "tanh": tanh,
     "softmax_cross_entropy": softmax_cross_entropy,
+    "attention": attention,
 }
