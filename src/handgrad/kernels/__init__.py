@@ -18,6 +18,7 @@ from handgrad.kernels import (
     embedding,
     join,
     linear,
+    rnn,
     softmax_cross_entropy,
     tanh,
 )
@@ -30,4 +31,5 @@ KERNELS: dict[str, ModuleType] = {
     "tanh": tanh,
     "softmax_cross_entropy": softmax_cross_entropy,
     "attention": attention,
+    "rnn": rnn,
 }

@@ -39,7 +39,7 @@ Q, K, V, OUT, DOUT, DQ, DK, DV = range(8)
 """Parts of work, C rows each."""
 
 
-def memory(q: Shape, k: Shape, v: Shape, offsets: Shape, heads: int) -> Shapes:
+def memory(q: Shape, k: Shape, v: Shape, offsets: Shape, *, heads: int) -> Shapes:
     """Return the memory of a call besides its inputs and their gradients.
 
     Rows of work: one of zeros, the eight parts, the weights and their gradients (KEPT per head),
