@@ -16,8 +16,10 @@ from handgrad.kernels import (
     attention,
     batchnorm,
     embedding,
+    gru,
     join,
     linear,
+    lstm,
     rnn,
     softmax_cross_entropy,
     tanh,
@@ -32,4 +34,6 @@ KERNELS: dict[str, ModuleType] = {
     "softmax_cross_entropy": softmax_cross_entropy,
     "attention": attention,
     "rnn": rnn,
+    "gru": gru,
+    "lstm": lstm,
 }

@@ -11,6 +11,7 @@ each step the number of words that take part, and a 0.
 
 from typing import Any
 
+from handgrad.kernels.exponential import sigmoid, tanh
 from handgrad.kernels.jit import inlined, integers, kernel
 from handgrad.kernels.product import product_by_transposed, product_transposed
 from handgrad.kernels.shapes import Shape
@@ -122,3 +123,17 @@ def begin_step(start: Any, last: Any, t: int, thread: int, team: Any) -> None:
             for j in range(last.shape[1]):
                 last[r, j] = start[0, j]
     wait(thread, team)
+
+
+@kernel
+def add_and_sigmoid(x: Any, added: Any) -> None:
+    """Compute x = sigmoid(x + added), one row; shorter than `added` where that has more gates."""
+    for j in range(len(x)):
+        x[j] = sigmoid(x[j] + added[j])
+
+
+@kernel
+def add_and_tanh(x: Any, added: Any) -> None:
+    """Compute x = tanh(x + added), one row."""
+    for j in range(len(x)):
+        x[j] = tanh(x[j] + added[j])
