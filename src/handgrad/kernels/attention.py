@@ -194,9 +194,7 @@ def _attend_long(work: Any, first: int, head: int, channels: int, heads: int) ->
 
 
 @kernel
-def _queries_back(
-    work: Any, first: int, head: int, channels: int, heads: int, kept: bool
-) -> None:
+def _queries_back(work: Any, first: int, head: int, channels: int, heads: int, kept: bool) -> None:
     """Compute delta and dq of one head for a vector of queries; keep dscores if `kept`."""
     row, width = work.shape[1], channels // heads
     at = head * width * row + first

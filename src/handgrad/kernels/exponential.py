@@ -1,4 +1,4 @@
-"""exp, tanh and the sigmoid in plain arithmetic: a loop over them vectorises, unlike one over math.exp.
+"""exp, tanh and the sigmoid in plain arithmetic: loops vectorise, unlike one over math.exp.
 
 x = k ln 2 + r with |r| <= ln 2 / 2; expm1(r) = r + r**2 p(r), where p is the Chebyshev fit of
 (expm1(r) - r) / r**2 on that range (as in Hart et al.: Computer Approximations, 1968). Then

@@ -182,9 +182,7 @@ def backward(
 
 
 @kernel
-def _into_gates(
-    dh: Any, hprev: Any, gates: Any, of_hbar: Any, of_gates: Any, dpreact: Any
-) -> None:
+def _into_gates(dh: Any, hprev: Any, gates: Any, of_hbar: Any, of_gates: Any, dpreact: Any) -> None:
     """Compute the gradients before hbar's tanh and z's sigmoid; dh becomes (1 - z) dh, hprev's."""
     one, width = dh.dtype.type(1), len(dh)
     z, hbar, of_z = gates[width:], gates[2 * width :], of_gates[width:]

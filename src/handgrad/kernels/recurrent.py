@@ -106,9 +106,7 @@ def of_tokens(
 
 
 @kernel
-def of_inputs(
-    dpreact: Any, W: Any, Wx_t: Any, dx: Any, db: Any, thread: int, team: Any
-) -> None:
+def of_inputs(dpreact: Any, W: Any, Wx_t: Any, dx: Any, db: Any, thread: int, team: Any) -> None:
     """Compute dx and db."""
     column_sums(dpreact, db, thread, team)
     product_by_transposed(dpreact, W[: dx.shape[1]], Wx_t, dx, thread, team)

@@ -11,9 +11,7 @@ from typing import Any
 from handgrad.constants import RECURRENT_NODES
 from handgrad.kernels.exponential import tanh
 from handgrad.kernels.jit import integers, kernel
-from handgrad.kernels.product import (
-    product, product_part
-)
+from handgrad.kernels.product import product, product_part
 from handgrad.kernels.recurrent import (
     begin_step,
     flows,
@@ -32,9 +30,7 @@ from handgrad.kernels.transpose import transpose
 NODES = RECURRENT_NODES
 
 
-def memory(
-    x: Shape, offsets: Shape, start: Shape, W: Shape, b: Shape
-) -> Shapes:
+def memory(x: Shape, offsets: Shape, start: Shape, W: Shape, b: Shape) -> Shapes:
     """Return the memory of a call besides its inputs and their gradients."""
     tokens, words, width = x[0], offsets[0] - 1, W[1]
     return {

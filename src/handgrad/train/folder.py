@@ -22,13 +22,13 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from handgrad.errors import HandgradError, RunError, SettingsError
+from handgrad.errors import HandgradError, RunError
 from handgrad.files import write_json
 from handgrad.train.settings import TrainSettings
 from handgrad.version import __version__
 
 if TYPE_CHECKING:
-    from handgrad.data import Batches, Dataset, Vocabulary
+    from handgrad.data import Batches, Dataset, Vocabulary, WordBatches
     from handgrad.models import Model
 
 FORMAT = 1
@@ -58,12 +58,14 @@ class RunFolder:
         return shlex.quote(str(self.folder))
 
 
-def batches_of(run: RunFolder, dataset: "Dataset") -> "Batches":
+def batches_of(run: RunFolder, dataset: "Dataset") -> "Batches | WordBatches":
     """Return the batches that a run trains on."""
-    from handgrad.data import Batches
+    from handgrad.data import Batches, WordBatches
+    from handgrad.models import CONTEXTS
 
     settings = run.settings
-    return Batches(dataset, "train", settings.batch_size, run.model.block_size, settings.seed)
+    kind = Batches if run.model.batches == CONTEXTS else WordBatches
+    return kind(dataset, "train", settings.batch_size, run.model.block_size, settings.seed)
 
 
 def check_free(out: Path) -> None:
@@ -151,13 +153,10 @@ def open_run(folder: Path) -> RunFolder:
 
 
 def _model(content: dict[str, Any]) -> "Model":
-    from handgrad.models import MODELS
+    from handgrad.models import make_model
 
     sizes = dict(content)
-    name = sizes.pop("name")
-    if name not in MODELS:
-        raise SettingsError(f"unknown model {name}; known: {', '.join(MODELS)}")
-    return MODELS[name](**sizes)
+    return make_model(sizes.pop("name"), sizes.pop("vocab_size"), 0, sizes)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -42,7 +42,8 @@ class TrainSettings:
     number of CPUs; its bits do not depend on it. Other engines use exactly this many, by default
     one, and their bits may depend on it."""
     dtype: str = "float32"
-    init: str = "batchnorm"
+    init: str | None = None
+    """How the parameters start; by default the model's own."""
     eval_every: int | None = None
     """Steps between rows of metrics.csv."""
     checkpoint_every: int | None = None
