@@ -45,6 +45,7 @@ def train(
     truncate: options.TruncateOption = None,
     batchnorm: options.BatchnormOption = None,
     hidden_bias: options.HiddenBiasOption = None,
+    blank: options.BlankOption = None,
     init: options.InitOption = None,
     optimizer: options.OptimizerOption = None,
     weight_decay: options.WeightDecayOption = None,

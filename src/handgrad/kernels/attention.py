@@ -49,9 +49,7 @@ def memory(q: Shape, k: Shape, v: Shape, offsets: Shape, *, heads: int) -> Shape
     return {"out": q, "work": (rows, q[0] + PAD)}
 
 
-def carried(
-    q: Shape, k: Shape, v: Shape, offsets: Shape, *, heads: int, longest: int
-) -> Shapes:
+def carried(q: Shape, k: Shape, v: Shape, offsets: Shape, *, heads: int, longest: int) -> Shapes:
     """Return the memory that `step` needs from one token of a word to the next.
 
     A column is a word; rows: C of q and C of out, `longest` scores, the position, then C for each

@@ -63,9 +63,9 @@ def batches_of(run: RunFolder, dataset: "Dataset") -> "Batches | WordBatches":
     from handgrad.data import Batches, WordBatches
     from handgrad.models import CONTEXTS
 
-    settings = run.settings
-    kind = Batches if run.model.batches == CONTEXTS else WordBatches
-    return kind(dataset, "train", settings.batch_size, run.model.block_size, settings.seed)
+    settings, model = run.settings, run.model
+    given = dataset, "train", settings.batch_size, model.block_size, settings.seed
+    return Batches(*given, model.padding) if model.batches == CONTEXTS else WordBatches(*given)
 
 
 def check_free(out: Path) -> None:
