@@ -14,24 +14,31 @@ from numba.extending import overload
 
 from handgrad.kernels.jit import OPTIONS, inlined, nearest, power_of_two, without_product
 
-# p's coefficients, the highest power first
-_A0, _A1, _A2, _A3, _A4 = map(
-    np.float32,
-    (1.3926181810489343e-3, 8.363177629994445e-3, 4.1666554627878084e-2, 0.16666576998242924, 0.5),
-)  # error 6.5e-8
-_B0, _B1, _B2, _B3, _B4, _B5, _B6, _B7, _B8, _B9, _B10 = (
-    2.0914685161418067e-09,
-    2.5105214474751413e-08,
-    2.7557273647451087e-07,
-    2.7557255406285044e-06,
-    2.480158732554432e-05,
-    1.9841269874815834e-04,
-    1.388888888888375e-03,
-    8.333333333326136e-03,
-    4.166666666666667e-02,
-    0.1666666666666667,
-    0.5,
-)  # error 1.4e-18
+POWERS = {
+    32: (  # error 6.5e-8
+        1.3926181810489343e-3,
+        8.363177629994445e-3,
+        4.1666554627878084e-2,
+        0.16666576998242924,
+        0.5,
+    ),
+    64: (  # error 1.4e-18
+        2.0914685161418067e-09,
+        2.5105214474751413e-08,
+        2.7557273647451087e-07,
+        2.7557255406285044e-06,
+        2.480158732554432e-05,
+        1.9841269874815834e-04,
+        1.388888888888375e-03,
+        8.333333333326136e-03,
+        4.166666666666667e-02,
+        0.1666666666666667,
+        0.5,
+    ),
+}
+"""p's coefficients by the type's bits, the highest power first."""
+_A0, _A1, _A2, _A3, _A4 = map(np.float32, POWERS[32])
+_B0, _B1, _B2, _B3, _B4, _B5, _B6, _B7, _B8, _B9, _B10 = POWERS[64]
 
 
 @inlined
@@ -47,10 +54,10 @@ def _p64(r: Any) -> Any:
 
 _P = {32: _p32, 64: _p64}
 _TYPES = {32: np.float32, 64: np.float64}
-_LN2 = {32: (0.693359375, -2.12194440e-4), 64: (6.93147180369123816490e-1, 1.9082149292705877e-10)}
+LN2 = {32: (0.693359375, -2.12194440e-4), 64: (6.93147180369123816490e-1, 1.9082149292705877e-10)}
 """ln 2 in two parts (Cody, Waite: Software Manual, 1980)."""
-_MOST = {32: 87.0, 64: 708.0}
-"""exp(-_MOST) is just above the smallest normal number; smaller arguments are clamped to it."""
+LEAST = {32: 87.0, 64: 708.0}
+"""exp(-LEAST) is just above the smallest normal number; smaller arguments are clamped to it."""
 
 
 def exp_of_negative(x: Any) -> Any:
@@ -72,8 +79,8 @@ def sigmoid(x: Any) -> Any:
 def _exp_of_negative(x: Any) -> Any:
     # constants in the type of x: a float64 constant would make every operation float64
     of_type: Any = _TYPES[x.bitwidth]
-    least, one, log2e = map(of_type, (-_MOST[x.bitwidth], 1, math.log2(math.e)))
-    (high, low), p = map(of_type, _LN2[x.bitwidth]), _P[x.bitwidth]
+    least, one, log2e = map(of_type, (-LEAST[x.bitwidth], 1, math.log2(math.e)))
+    (high, low), p = map(of_type, LN2[x.bitwidth]), _P[x.bitwidth]
 
     def compiled(x: Any) -> Any:
         y = least if x < least else x  # keeps NaN
@@ -89,7 +96,7 @@ def _tanh(x: Any) -> Any:
     of_type: Any = _TYPES[x.bitwidth]
     one, two, log2e = map(of_type, (1, 2, math.log2(math.e)))
     largest = of_type(40)  # tanh of half of it rounds to 1
-    (high, low), p = map(of_type, _LN2[x.bitwidth]), _P[x.bitwidth]
+    (high, low), p = map(of_type, LN2[x.bitwidth]), _P[x.bitwidth]
 
     def compiled(x: Any) -> Any:
         z = two * abs(x)

@@ -211,3 +211,26 @@ def flat(typing_context: Any, array: Any) -> Any:
         return flattened._getvalue()
 
     return line(array), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def integers(typing_context: Any, array: Any) -> Any:
+    """Return the memory of `array`, floats, as integers of the same width: for indices."""
+    of_bits = {32: types.int32, 64: types.int64}[array.dtype.bitwidth]
+    whole = array.copy(dtype=of_bits)
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        given = make_array(array)(context, builder, value=values[0])
+        other = make_array(whole)(context, builder)
+        populate_array(
+            other,
+            data=builder.bitcast(given.data, context.get_data_type(of_bits).as_pointer()),
+            shape=given.shape,
+            strides=given.strides,
+            itemsize=given.itemsize,
+            meminfo=given.meminfo,
+            parent=given.parent,
+        )
+        return other._getvalue()
+
+    return whole(array), generate

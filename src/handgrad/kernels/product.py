@@ -65,6 +65,25 @@ def product_by_transposed_plus(
 
 
 @inlined
+def product_part(
+    a: Any, b: Any, c: Any, i_begin: int, i_end: int, j_begin: int, j_end: int
+) -> None:
+    """Compute the given rows and columns of c = a @ b, by this thread alone."""
+    part = i_begin, i_end, j_begin, j_end
+    _by_tiles(a, b, b[0, :0], c, a.shape[1], _step(a, 0), _step(a, 1), *part)
+
+
+@inlined
+def product_transposed_part(
+    a: Any, b: Any, c: Any, j_begin: int, j_end: int, thread: int, team: Any
+) -> None:
+    """Compute the given columns of c = a.T @ b."""
+    i_begin, i_end = share(len(c), ROWS, thread, team)
+    part = i_begin, i_end, j_begin, j_end
+    _by_tiles(a, b, b[0, :0], c, a.shape[0], _step(a, 1), _step(a, 0), *part)
+
+
+@inlined
 def _is_large(a: Any, columns: int) -> bool:
     large: bool = a.size * columns >= LARGE
     return large

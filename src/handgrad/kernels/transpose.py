@@ -21,23 +21,38 @@ def transpose(a: Any, out: Any, thread: int, team: Any) -> None:
     transpose_part(a, begin, end - begin, a.shape[1], out, 0, begin)
 
 
-@kernel
+@inlined
 def transpose_part(
     a: Any, from_row: int, rows: int, columns: int, out: Any, to_row: int, to_column: int
 ) -> None:
     """Compute out[to_row + j, to_column + i] = a[from_row + i, j], i < `rows`, j < `columns`."""
+    transpose_block(a, from_row, 0, rows, columns, out, to_row, to_column)
+
+
+@kernel
+def transpose_block(
+    a: Any,
+    from_row: int,
+    from_column: int,
+    rows: int,
+    columns: int,
+    out: Any,
+    to_row: int,
+    to_column: int,
+) -> None:
+    """Compute out[to_row + j, to_column + i] = a[from_row + i, from_column + j] of a block of a."""
     width = VECTOR_BYTES // a.itemsize
     if rows < width or columns < width:
         for i in range(rows):
             for j in range(columns):
-                out[to_row + j, to_column + i] = a[from_row + i, j]
+                out[to_row + j, to_column + i] = a[from_row + i, from_column + j]
         return
     row_of_a, row_of_out = a.shape[1], out.shape[1]
     for i in range(0, rows, width):
         row = min(i, rows - width)  # the last squares overlap the previous ones
         for j in range(0, columns, width):
             column = min(j, columns - width)
-            at_a = (from_row + row) * row_of_a + column
+            at_a = (from_row + row) * row_of_a + from_column + column
             at_out = (to_row + column) * row_of_out + to_column + row
             _square(a, out, at_a, at_out, row_of_a, row_of_out)
 

@@ -25,6 +25,7 @@ __all__ = [
     "default_settings",
     "is_random",
     "make_model",
+    "sizes_of",
 ]
 
 MODELS: dict[str, Any] = {
@@ -54,14 +55,18 @@ def make_model(name: str, vocab_size: int, longest: int, sizes: Mapping[str, Any
     A model on words reads the longest word and its boundary, unless block_size is given. Raises
     SettingsError for an unknown name, a size that the model does not have, or an invalid one.
     """
-    kind = _known(name)
-    has = [one.name for one in fields(kind) if one.name != "vocab_size"]
+    kind, has = _known(name), sizes_of(name)
     for size in sizes:
         if size not in has:
             raise SettingsError(f"model {name} has no {size}; it has {', '.join(has)}")
     own = {"block_size": longest + 1} if kind.batches == WORDS else {}
     model: Model = kind(vocab_size=vocab_size, **{**own, **sizes})
     return model
+
+
+def sizes_of(name: str) -> list[str]:
+    """Return the names of a model's sizes and switches. Raises SettingsError for an unknown one."""
+    return [one.name for one in fields(_known(name)) if one.name != "vocab_size"]
 
 
 def _known(name: str) -> Any:

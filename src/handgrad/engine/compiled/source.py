@@ -29,7 +29,7 @@ import math
 from handgrad.kernels import {kernels}
 from handgrad.kernels.batch import {gather}
 from handgrad.kernels.jit import {jit}
-from handgrad.kernels.optimizers import add, {optimizer}
+from handgrad.kernels.optimizers import add_part, {optimizer}
 from handgrad.kernels.team import wait
 
 
@@ -141,7 +141,7 @@ def _backwards(bound: tuple[Bound, ...]) -> Iterator[str]:
             yield wrapped(f"        {one.call.layer}.backward(", one.arguments("backward"), ")")
             yield _WAIT
         for name in one.parts:
-            yield f"        add(d{name}, {one.part(name)}, thread, team)"
+            yield f"        add_part(d{name}, {one.part(name)}, thread, team)"
             yield _WAIT
 
 

@@ -1,0 +1,176 @@
+"""Sums of products of rows that are shifted against each other, a vector of columns at a time.
+
+All rows are in one array; a place in it is an index into the flattened array. Specification:
+layers/attention.py, for which these are the products. A vector is a few neighbouring columns.
+"""
+
+from typing import Any
+
+from handgrad.kernels.jit import kernel
+from handgrad.kernels.lanes import (
+    exp_lanes,
+    fill,
+    largest,
+    load,
+    minus,
+    multiply_add,
+    over,
+    plus,
+    store,
+    sum_of_one,
+    sums_of_four,
+    times,
+    where_reached,
+)
+
+
+@kernel
+def products(
+    work: Any,
+    a: int,
+    step_a: int,
+    b: int,
+    step_b: int,
+    next_b: int,
+    length: int,
+    out: int,
+    next_out: int,
+    count: int,
+    add: bool,
+) -> None:
+    """Compute out[r] = sum over n of a[n] b[n, r], plus out[r] before if `add`, for r < `count`.
+
+    All are vectors of `work`: a[n] at a + n step_a, b[n, r] at b + n step_b + r next_b, out[r] at
+    out + r next_out. Four sums at once share the loads of a.
+    """
+    whole = count - count % 4
+    for r in range(0, whole, 4):
+        at_b, at_out = b + r * next_b, out + r * next_out
+        sums_of_four(work, a, step_a, at_b, step_b, next_b, length, at_out, next_out, add)
+    for r in range(whole, count):
+        at_b, at_out = b + r * next_b, out + r * next_out
+        sum_of_one(work, a, step_a, at_b, step_b, next_b, length, at_out, next_out, add)
+
+
+@kernel
+def softmax(
+    work: Any, scores: int, row: int, reach: int, scale: float, count: int, filled: int
+) -> None:
+    """Overwrite scores by weights; 0 where m is beyond the vector at `reach`, and up to `filled`.
+
+    Score m is at scores + m row, m < `count`; each lane has at least one.
+    """
+    of_type = work.dtype.type
+    zero, factor = fill(work, of_type(0)), fill(work, of_type(scale))
+    last = load(work, reach)
+    top = load(work, scores)
+    for m in range(1, count):
+        top = largest(top, where_reached(last, of_type(m), load(work, scores + m * row), top))
+    total = zero
+    for m in range(count):
+        at = scores + m * row
+        weight = exp_lanes(times(minus(load(work, at), top), factor))
+        weight = where_reached(last, of_type(m), weight, zero)
+        store(work, at, weight)
+        total = plus(total, weight)
+    share = over(fill(work, of_type(1)), total)
+    for m in range(count):
+        store(work, scores + m * row, times(load(work, scores + m * row), share))
+    for m in range(count, filled):
+        store(work, scores + m * row, zero)
+
+
+@kernel
+def softmax_more(
+    work: Any,
+    scores: int,
+    row: int,
+    reach: int,
+    scale: float,
+    first: int,
+    count: int,
+    tops: int,
+    totals: int,
+    out: int,
+    channels: int,
+) -> None:
+    """Continue a softmax by scores `first` .. `first` + `count` - 1 of each lane.
+
+    The vectors at `tops` and `totals` are the largest score so far and the sum of exponentials
+    relative to it; earlier terms of that sum and of out[r], r < `channels`, are rescaled.
+    """
+    of_type = work.dtype.type
+    zero, factor = fill(work, of_type(0)), fill(work, of_type(scale))
+    last = load(work, reach)
+    before = load(work, tops) if first else load(work, scores)
+    top = before
+    for m in range(count):
+        at = scores + m * row
+        top = largest(top, where_reached(last, of_type(first + m), load(work, at), top))
+    total = zero
+    if first:
+        shrink = exp_lanes(times(minus(before, top), factor))
+        total = times(load(work, totals), shrink)
+        for r in range(channels):
+            store(work, out + r * row, times(load(work, out + r * row), shrink))
+    for m in range(count):
+        at = scores + m * row
+        weight = exp_lanes(times(minus(load(work, at), top), factor))
+        weight = where_reached(last, of_type(first + m), weight, zero)
+        store(work, at, weight)
+        total = plus(total, weight)
+    store(work, tops, top)
+    store(work, totals, total)
+
+
+@kernel
+def weights_again(
+    work: Any,
+    scores: int,
+    row: int,
+    reach: int,
+    scale: float,
+    first: int,
+    count: int,
+    logsumexp: int,
+    step: int,
+) -> None:
+    """Overwrite scores by exp(scale score - logsumexp), as `softmax`; the latter at + m step."""
+    of_type = work.dtype.type
+    zero, factor = fill(work, of_type(0)), fill(work, of_type(scale))
+    last = load(work, reach)
+    for m in range(count):
+        at = scores + m * row
+        exponent = minus(times(load(work, at), factor), load(work, logsumexp + m * step))
+        store(work, at, where_reached(last, of_type(first + m), exp_lanes(exponent), zero))
+
+
+@kernel
+def scores_back(
+    work: Any,
+    weights: int,
+    dweights: int,
+    row: int,
+    delta: int,
+    step: int,
+    scale: float,
+    count: int,
+    filled: int,
+) -> None:
+    """Overwrite dweights by scale * weights * (dweights - delta), 0 up to `filled`."""
+    factor, zero = fill(work, work.dtype.type(scale)), fill(work, work.dtype.type(0))
+    for m in range(count):
+        at = dweights + m * row
+        centred = minus(load(work, at), load(work, delta + m * step))
+        store(work, at, times(times(load(work, weights + m * row), factor), centred))
+    for m in range(count, filled):
+        store(work, dweights + m * row, zero)
+
+
+@kernel
+def dot(work: Any, a: int, b: int, row: int, length: int, out: int) -> None:
+    """Compute the vector at `out` as the sum of the products of rows of a and b."""
+    total = fill(work, work.dtype.type(0))
+    for n in range(length):
+        total = multiply_add(load(work, a + n * row), load(work, b + n * row), total)
+    store(work, out, total)
