@@ -49,6 +49,17 @@ def memory(q: Shape, k: Shape, v: Shape, offsets: Shape, *, heads: int) -> Shape
     return {"out": q, "work": (rows, q[0] + PAD)}
 
 
+def carried(
+    q: Shape, k: Shape, v: Shape, offsets: Shape, *, heads: int, longest: int
+) -> Shapes:
+    """Return the memory that `step` needs from one token of a word to the next.
+
+    A column is a word; rows: C of q and C of out, `longest` scores, the position, then C for each
+    token's key, and for each token's value.
+    """
+    return {"past": (2 * q[1] + longest + 1 + 2 * longest * q[1], -(-q[0] // PAD) * PAD)}
+
+
 @inlined
 def _part(work: Any, part: int, channels: int) -> Any:
     """Return the place of a part's first row."""
@@ -77,9 +88,9 @@ def forward(
     tokens, channels = q.shape
     begin, end = rows_of(q, thread, team)
     _clear(work, tokens, 3 * channels, 0, thread, team)
-    _turn(q, begin, end, work, Q)
-    _turn(k, begin, end, work, K)
-    _turn(v, begin, end, work, V)
+    _turn(q, begin, end, work, 1 + Q * channels)
+    _turn(k, begin, end, work, 1 + K * channels)
+    _turn(v, begin, end, work, 1 + V * channels)
     _positions(work, offsets, _by_head(work, 4, channels, heads), tokens, begin, end)
     wait(thread, team)
     kept = _longest(offsets) <= KEPT
@@ -111,7 +122,7 @@ def backward(
     tokens, channels = q.shape
     begin, end = rows_of(q, thread, team)
     _clear(work, tokens, channels, DOUT * channels, thread, team)
-    _turn(dout, begin, end, work, DOUT)
+    _turn(dout, begin, end, work, 1 + DOUT * channels)
     wait(thread, team)
     kept = _longest(offsets) <= KEPT
     for first in range(begin, end, lanes(work)):
@@ -246,13 +257,6 @@ def _keys_back(work: Any, first: int, head: int, channels: int, heads: int, kept
 
 
 @kernel
-def _turn(x: Any, begin: int, end: int, work: Any, part: int) -> None:
-    """Transpose rows begin .. end - 1 of x to a part of work."""
-    channels = x.shape[1]
-    transpose_block(x, begin, 0, end - begin, channels, work, 1 + part * channels, begin)
-
-
-@kernel
 def _clear(work: Any, tokens: int, rows: int, first: int, thread: int, team: Any) -> None:
     """Write zeros around the numbers of rows first .. first + rows, the row before them included."""
     begin, end = share(rows + 1, 1, thread, team)
@@ -305,3 +309,45 @@ def _longest(offsets: Any) -> int:
     for b in range(len(offsets) - 1):
         longest = max(longest, offsets[b + 1] - offsets[b])
     return longest
+
+
+@kernel
+def step(
+    q: Any,
+    k: Any,
+    v: Any,
+    out: Any,
+    past: Any,
+    heads: int,
+    t: int,
+    thread: int,
+    team: Any,
+) -> None:
+    """Attend from token t of each word, q, k, v, out (B, C); `past` holds its keys and values."""
+    channels, row = q.shape[1], past.shape[1]
+    width, token = channels // heads, channels * row
+    longest = (len(past) - 2 * channels - 1) // (2 * channels + 1)
+    scores = 2 * token
+    keys = scores + (longest + 1) * row
+    values = keys + longest * token
+    begin, end = rows_of(q, thread, team)
+    _turn(q, begin, end, past, 0)
+    _turn(k, begin, end, past, keys // row + t * channels)
+    _turn(v, begin, end, past, values // row + t * channels)
+    reach = scores + longest * row
+    for first in range(begin, end, lanes(past)):
+        store(past, reach + first, fill(past, past.dtype.type(t)))
+        for head in range(heads):
+            at = head * width * row + first
+            own, count = scores + first, t + 1
+            products(past, at, row, keys + at, row, token, width, own, row, count, False)
+            softmax(past, own, row, reach + first, width**-0.5, count, count)
+            summed = token + at
+            products(past, own, row, values + at, token, row, count, summed, row, width, False)
+    transpose_block(past, channels, begin, channels, end - begin, out, begin, 0)
+
+
+@kernel
+def _turn(x: Any, begin: int, end: int, work: Any, row: int) -> None:
+    """Transpose rows begin .. end - 1 of x to columns of work, from `row` on."""
+    transpose_block(x, begin, 0, end - begin, x.shape[1], work, row, begin)
