@@ -14,7 +14,7 @@ from handgrad.layers import LAYERS, Layer
 from handgrad.models import Model
 from handgrad.verify.cases import Case, layer_cases, upstream
 from handgrad.verify.judged import JudgedGradient, Tensors, judge_all
-from handgrad.verify.models import MODEL_CASES
+from handgrad.verify.models import MODEL_CASES, random_batch
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
@@ -38,10 +38,8 @@ def verify_models(
             to_tensors(arrays, dtype, device) for arrays in model.initialise("exercise", seed)
         )
         generator = torch.Generator().manual_seed(seed)
-        shape = (batch_size, model.block_size)
-        inputs = torch.randint(0, model.vocab_size, shape, generator=generator)
-        targets = torch.randint(0, model.vocab_size, shape[:1], generator=generator)
-        batch = Batch(inputs.to(device), targets.to(device))
+        held = random_batch(model, batch_size, generator).named()
+        batch = Batch(**{name: tensor.to(device) for name, tensor in held.items()})
         for engine in ENGINES:
             if engine != "autograd" and (device == "cpu" or engine not in CPU_ONLY):
                 yield from verify_batch(ENGINES[engine](model), model, params, state, batch, case)
