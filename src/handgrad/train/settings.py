@@ -97,6 +97,18 @@ class TrainSettings:
         return cls(**content)
 
 
+def check_names(settings: TrainSettings) -> None:
+    """Raise SettingsError for an unknown engine or initialisation: their tables are heavy."""
+    from handgrad.engine import ENGINE_NAMES
+    from handgrad.models import INITIALISATIONS
+
+    for name, table in (("engine", ("auto", *ENGINE_NAMES)), ("init", INITIALISATIONS)):
+        if getattr(settings, name) not in table:
+            raise SettingsError(
+                f"unknown {name} {getattr(settings, name)}; known: {', '.join(table)}"
+            )
+
+
 def _problems(settings: TrainSettings) -> Iterator[str]:
     """Yield one line for each value that is invalid by itself."""
     yield from _whole_numbers(settings)
@@ -130,8 +142,9 @@ def _whole_numbers(settings: TrainSettings) -> Iterator[str]:
             yield f"{name} is {value!r}; it must be a whole number"
         elif value < minimum:
             yield f"{name} is {value}; it must be at least {minimum}"
-    if isinstance(settings.seed, int) and settings.seed > MAX_SEED:
-        yield f"seed is {settings.seed}; it must be at most {MAX_SEED}"
+        elif value > MAX_SEED:
+            shown = f"{value}" if value < 2**128 else f"{str(value)[:35]}..."
+            yield f"{name} is {shown}; it must be at most {MAX_SEED}"
 
 
 def _numbers(settings: TrainSettings) -> Iterator[str]:
