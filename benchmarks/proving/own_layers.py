@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -33,7 +34,13 @@ def layer_passes(dtype: torch.dtype) -> Iterator[LayerPass]:
 
 
 def _names(layer: str, case: Case, dtype: torch.dtype) -> dict[str, Any]:
-    given = {"torch": torch, "layer": LAYERS[layer], "upstream": upstream(layer, case).to(dtype)}
+    halves = ("forward", "backward", "forward_chunked", "backward_chunked")
+    bound = {half: case.of(getattr(LAYERS[layer], half)) for half in halves}
+    given = {"torch": torch, "layer": SimpleNamespace(**bound)}
+    douts = upstream(layer, case)
+    douts = (douts,) if isinstance(douts, torch.Tensor) else douts
+    names = zip(_outputs(layer), douts, strict=True)
+    given |= {f"upstream_{name}": dout.to(dtype) for name, dout in names}
     inputs = zip(LAYERS[layer].INPUTS, case.inputs, strict=False)
     return given | {f"given_{name}": _as(value, dtype) for name, value in inputs}
 
@@ -47,25 +54,36 @@ def _hands(layer: str, case: Case, form: str) -> tuple[str, ...]:
     module = LAYERS[layer]
     pairs = zip(module.INPUTS, case.inputs, strict=False)
     floats = [name for name, value in pairs if value.is_floating_point()]
-    steps = module.NODES[:-1] if form == "chunked" else ()
+    steps = module.NODES[: -len(_outputs(layer))] if form == "chunked" else ()
     return tuple(f"d{name}" for name in (*floats, *steps))
+
+
+def _outputs(layer: str) -> tuple[str, ...]:
+    """Return the names of the layer's outputs."""
+    outputs: tuple[str, ...] = getattr(LAYERS[layer], "OUTPUTS", LAYERS[layer].NODES[-1:])
+    return outputs
 
 
 def _source(layer: str, case: Case, form: str, hands: tuple[str, ...]) -> str:
     """Return the program: every step with a name, then every gradient of the form."""
     module = LAYERS[layer]
-    inputs, out = module.INPUTS[: len(case.inputs)], module.NODES[-1]
+    inputs, outputs = module.INPUTS[: len(case.inputs)], _outputs(layer)
     leaves = {n: ".requires_grad_()" if f"d{n}" in hands else "" for n in inputs}
     lines = [f"{name} = given_{name}{leaf}" for name, leaf in leaves.items()]
-    lines.append(f"{out}, cache = layer.forward_chunked({', '.join(inputs)})")
-    lines += [f'{step} = cache["{step}"]' for step in module.NODES[:-1]]
-    lines += [f"total_loss = ({out} * upstream).sum()", "total_loss.backward()"]
-    lines += ["with torch.no_grad():", f"    d{out} = upstream.clone()"]
+    given = f"({', '.join(outputs)})" if outputs[1:] else outputs[0]
+    lines.append(f"{given}, cache = layer.forward_chunked({', '.join(inputs)})")
+    steps = module.NODES[: -len(outputs)]
+    lines += [f'{step} = cache["{step}"]' for step in steps]
+    total = " + ".join(f"({out} * upstream_{out}).sum()" for out in outputs)
+    lines += [f"total_loss = {total}", "total_loss.backward()", "with torch.no_grad():"]
+    lines += [f"    d{out} = upstream_{out}.clone()" for out in outputs]
+    douts = ", ".join(f"d{out}" for out in outputs)
+    douts = f"({douts})" if outputs[1:] else douts
     if form == "chunked":
-        lines.append(f"    gradients = layer.backward_chunked(d{out}, cache)")
+        lines.append(f"    gradients = layer.backward_chunked({douts}, cache)")
         lines += [f'    {hand} = gradients["{hand[1:]}"]' for hand in hands]
     else:
         lines.append(f"    _, kept = layer.forward({', '.join(inputs)})")
         targets = "".join(f"d{n}, " if f"d{n}" in hands else "_, " for n in module.INPUTS)
-        lines.append(f"    {targets}= layer.backward(d{out}, kept)")
+        lines.append(f"    {targets}= layer.backward({douts}, kept)")
     return "\n".join(lines) + "\n"

@@ -2,6 +2,8 @@
 
 BATCHNORM_EPS = 1e-5
 """Added to a variance before its square root is taken."""
+NORM_EPS = 1e-5
+"""The same, in layernorm and rmsnorm."""
 BATCHNORM_NODES = ("bnmeani", "bndiff", "bndiff2", "bnvar", "bnvar_inv", "bnraw", "out")
 """Names of the steps of a chunked forward; the last is the output."""
 SOFTMAX_CROSS_ENTROPY_NODES = (
@@ -14,3 +16,21 @@ SOFTMAX_CROSS_ENTROPY_NODES = (
     "logprobs",
     "loss",
 )
+LAYERNORM_NODES = ("mean", "diff", "diff2", "var", "rstd", "norm", "out")
+RMSNORM_NODES = ("x2", "ms", "rstd", "norm", "out")
+GELU_NODES = ("inner", "squashed", "cdf", "h")
+CAUSAL_MEAN_NODES = ("sums", "out")
+POSITION_EMBEDDING_NODES = ("pos_emb", "out")
+ATTENTION_NODES = (
+    "scores",
+    "masked",
+    "score_maxes",
+    "norm_scores",
+    "counts",
+    "counts_sum",
+    "counts_sum_inv",
+    "weights",
+    "mixed",
+    "out",
+)
+RECURRENT_NODES = ("xpreact", "h")

@@ -8,13 +8,14 @@ G rows of a group, T block_size, V symbols.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from handgrad.errors import SettingsError
+from handgrad.models import CONTEXTS
 from handgrad.train.settings import MAX_SEED
 
 if TYPE_CHECKING:
@@ -98,33 +99,47 @@ def stream(
     how = how or Sampling()
     prefix = vocabulary.encode(how.prefix).astype(np.int64)
     inference = inference_of(model, params, state, GROUP)
+    how = _fitting(model, prefix, how)
     for first in range(0, n, GROUP):
-        tokens, lengths = _group(model, inference, prefix, first, how)
+        tokens, lengths = _group(inference, prefix, first, how)
         for row, length in zip(tokens[: n - first], lengths, strict=False):
             ended = length < how.max_length
             text = how.prefix + vocabulary.decode(row[:length])
             yield SampledWord(text, bool(ended))
 
 
+def _fitting(model: "Model", prefix: Tokens, how: Sampling) -> Sampling:
+    """Return `how` with words no longer than a model on words reads. Raises SettingsError."""
+    if model.batches == CONTEXTS:
+        return how
+    longest = model.block_size - len(prefix)
+    if longest < 1:
+        raise SettingsError(
+            f"the prefix has {len(prefix)} characters; the model reads words of at most "
+            f"{model.block_size - 1}"
+        )
+    return replace(how, max_length=min(how.max_length, longest))
+
+
 def _group(
-    model: "Model",
     inference: "Inference",
     prefix: Tokens,
     first: int,
     how: Sampling,
 ) -> tuple[Tokens, Tokens]:
     """Return tokens (G, L) after the prefix, lengths (G,) of samples first to first + G - 1."""
-    start = np.concatenate([np.zeros(model.block_size, np.int64), prefix])[-model.block_size :]
-    context = np.tile(start, (GROUP, 1))  # (G, T)
+    of_group = inference.words(GROUP)
+    for token in (0, *prefix):
+        scores = of_group.advance(np.full(GROUP, token, np.int64))  # (G, V)
     uniform = _Uniform(how.seed, first)
     lengths = np.full(GROUP, how.max_length)
     columns: list[Tokens] = []
     while len(columns) < how.max_length and (lengths == how.max_length).any():
-        scores = inference.logits(context).astype(np.float64)  # (G, V)
-        chosen = choose(scores, uniform.next(), how)  # (G,)
+        if columns:
+            scores = of_group.advance(columns[-1])
+        chosen = choose(scores.astype(np.float64), uniform.next(), how)  # (G,)
         lengths = np.where((chosen == 0) & (lengths > len(columns)), len(columns), lengths)
         columns.append(chosen)
-        context = np.concatenate([context[:, 1:], chosen[:, None]], axis=1)
     return np.stack(columns, axis=1), lengths
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from handgrad.cli.options import MODEL_DEFAULTS
-from handgrad.models import MLP
+from handgrad.cli.options import MODEL_NAMES, SIZES
+from handgrad.models import MLP, MODELS
 from handgrad.train.folder import open_run
 from tiny import FLAGS, command
 
@@ -105,9 +105,12 @@ def test_every_flag_is_used(capsys: Capture, tmp_path: Path, words: Path) -> Non
     assert command(capsys, "train", "--resume", "-o", out, *flags, *switches)[0] == 0
 
 
-def test_help_shows_the_models_defaults() -> None:
-    own = {field.name: field.default for field in fields(MLP)}
-    assert {name: own[name] for name in MODEL_DEFAULTS} == MODEL_DEFAULTS
+def test_options_name_every_model_and_its_sizes() -> None:
+    assert tuple(MODELS) == MODEL_NAMES
+    own = {field.name for kind in MODELS.values() for field in fields(kind)}
+    # what the data gives, and what has no option
+    assert own - set(SIZES) == {"vocab_size", "batchnorm_output", "momentum"}
+    assert set(SIZES) <= own
 
 
 def test_the_next_free_folder(

@@ -44,11 +44,11 @@ def test_engines_agree(model: Model, batch_size: int, name: str) -> None:
 def test_arguments_do_not_change_and_a_second_call_agrees(name: str) -> None:
     model, batch_size = MODEL_CASES["primes"]
     params, state, batch = start(model, batch_size, torch.float32)
-    before = [t.clone() for t in (*params.values(), *state.values(), *batch)]
+    before = [t.clone() for t in (*params.values(), *state.values(), *batch.named().values())]
     engine = ENGINES[name](model)
     loss, grads, new_state = engine.loss_and_grads(params, state, batch)
     again, grads_again, state_again = engine.loss_and_grads(params, state, batch)
-    after = (*params.values(), *state.values(), *batch)
+    after = (*params.values(), *state.values(), *batch.named().values())
     assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
     assert torch.equal(loss, again)
     assert all(torch.equal(grads[k], grads_again[k]) for k in grads)

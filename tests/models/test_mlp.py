@@ -57,7 +57,7 @@ def test_calls_read_only_existing_names(
         there |= set(call.nodes)
         read |= set(call.inputs)
     assert set(model.shapes()) <= read  # every parameter has a use
-    assert model.needs_two_rows == bool(model.state_shapes())
+    assert (model.min_batch_size == 2) == bool(model.state_shapes())
     params, state = model.initialise("exercise")
     assert {k: v.shape for k, v in params.items()} == model.shapes()
     assert {k: v.shape for k, v in state.items()} == model.state_shapes()

@@ -12,6 +12,9 @@ from handgrad.train.folder import RunFolder, locked, make_folder, open_run
 from tiny import SIZES, train_tiny, words_dataset
 
 
+KNOWN = "known: mlp, bigram, bow, wavenet, rnn, lstm, gru, transformer, microgpt"
+
+
 @pytest.fixture
 def run(tmp_path: Path) -> RunFolder:
     return train_tiny(tmp_path / "run", words_dataset(tmp_path), steps=1).run
@@ -115,7 +118,7 @@ def test_damaged_json(run: RunFolder, name: str, content: bytes, line: str) -> N
 @pytest.mark.parametrize(
     ("change", "what"),
     [
-        ({"model": {"name": "rnn"}}, "unknown model rnn; known: mlp"),
+        ({"model": {"name": "cnn"}}, f"unknown model cnn; {KNOWN}"),
         ({"model": {"name": "mlp", "vocab_size": 0}}, "vocab_size must be at least 1, got 0"),
         ({"data": {}}, "no 'source'"),
     ],
@@ -177,7 +180,7 @@ def test_a_file_that_is_too_long(run: RunFolder) -> None:
         ("config", ("model", "batchnorm"), 1, "batchnorm is 1; it must be true or false"),
         ("config", ("model", "momentum"), [], "momentum is []; it must be a finite number"),
         ("config", ("model", "n_hidden"), True, "n_hidden is True; it must be a whole number"),
-        ("config", ("model", "name"), ["mlp"], "unknown model ['mlp']; known: mlp"),
+        ("config", ("model", "name"), ["mlp"], f"unknown model ['mlp']; {KNOWN}"),
         ("config", ("model", "vocab_size"), 9, "vocab_size is 9, the vocabulary has 8"),
         ("config", ("vocabulary",), [*".abcdef", "\ud800"], "symbols: '\\ud800' cannot be text"),
         (

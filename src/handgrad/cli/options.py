@@ -14,15 +14,29 @@ from handgrad.optim import OPTIMIZERS, SCHEDULES
 from handgrad.train.settings import DTYPES, TrainSettings
 
 DEFAULTS = TrainSettings()
-MODEL_DEFAULTS = {
-    "block_size": 3,
-    "n_embd": 10,
-    "n_hidden": 200,
-    "n_layer": 1,
-    "batchnorm": True,
-    "hidden_bias": True,
-}
-"""The model's defaults, for --help: the model imports NumPy. A test compares them."""
+MODEL_NAMES = (
+    "mlp",
+    "bigram",
+    "bow",
+    "wavenet",
+    "rnn",
+    "lstm",
+    "gru",
+    "transformer",
+    "microgpt",
+)
+"""The names in MODELS, for --help: the models import NumPy. A test compares them."""
+SIZES = (
+    "block_size",
+    "n_embd",
+    "n_hidden",
+    "n_layer",
+    "n_head",
+    "truncate",
+    "batchnorm",
+    "hidden_bias",
+)
+"""Options that are sizes and switches of a model; not every model has each."""
 
 
 def _option(*names: str, help: str, default: object = None) -> Any:
@@ -38,26 +52,39 @@ def _of_each(name: str) -> str:
     return ", ".join(f"{getattr(row, name):g} for {key}" for key, row in OPTIMIZERS.items())
 
 
-def _model_option(name: str, help: str) -> Any:
-    return _option(f"--{name.replace('_', '-')}", help=help, default=MODEL_DEFAULTS[name])
-
-
 DataOption = Annotated[
     str | None,
     _option(
         "-i", "--data", help="Text file, one item per line; or names, makemore.", default="names"
     ),
 ]
+ModelOption = Annotated[
+    str | None,
+    _option(
+        "--model",
+        "--type",
+        help=f"{_choices('Model', MODEL_NAMES)} docs/models.md lists their sizes.",
+        default="mlp",
+    ),
+]
 OutOption = Annotated[
     Path | None,
-    _option("-o", "--out", help="Run folder.", default="the next free runs/<data>-<n>"),
+    _option(
+        "-o", "--out", "--work-dir", help="Run folder.", default="the next free runs/<data>-<n>"
+    ),
 ]
 StepsOption = Annotated[
-    int | None, _option("--steps", help="Number of training steps.", default=DEFAULTS.steps)
+    int | None,
+    _option("--steps", "--max-steps", help="Number of training steps.", default=DEFAULTS.steps),
 ]
 BatchSizeOption = Annotated[
     int | None,
-    _option("-b", "--batch-size", help="Examples per step.", default=DEFAULTS.batch_size),
+    _option(
+        "-b",
+        "--batch-size",
+        help="Examples per step: characters with their contexts, or words, depending on the model.",
+        default=DEFAULTS.batch_size,
+    ),
 ]
 LrOption = Annotated[
     float | None, _option("-l", "--lr", help="Learning rate.", default=_of_each("lr"))
@@ -83,11 +110,32 @@ ScheduleOption = Annotated[
     ),
 ]
 BlockSizeOption = Annotated[
-    int | None, _model_option("block_size", "Number of characters of context.")
+    int | None,
+    _option(
+        "--block-size",
+        help="Characters of context, or of a word that are read.",
+        default="3 for mlp, 8 for wavenet, else the longest word and its boundary",
+    ),
 ]
-NEmbdOption = Annotated[int | None, _model_option("n_embd", "Embedding size.")]
-NHiddenOption = Annotated[int | None, _model_option("n_hidden", "Width of the hidden layers.")]
-NLayerOption = Annotated[int | None, _model_option("n_layer", "Number of hidden layers.")]
+NEmbdOption = Annotated[
+    int | None, _option("--n-embd", help="Embedding size.", default="10 for mlp")
+]
+NHiddenOption = Annotated[
+    int | None,
+    _option("--n-hidden", "--n-embd2", help="Width of the hidden layers.", default="200 for mlp"),
+]
+NLayerOption = Annotated[
+    int | None, _option("--n-layer", help="Number of hidden layers or blocks.", default="1 for mlp")
+]
+NHeadOption = Annotated[int | None, _option("--n-head", help="Heads of attention.", default=4)]
+TruncateOption = Annotated[
+    int | None,
+    _option(
+        "--truncate",
+        help="Characters after which a recurrent network's gradients stop; 0: none.",
+        default=0,
+    ),
+]
 BatchnormOption = Annotated[
     bool | None,
     _option(
@@ -101,7 +149,9 @@ HiddenBiasOption = Annotated[
 InitOption = Annotated[
     str | None,
     _option(
-        "--init", help="Initialisation of the parameters, see docs/train.md.", default=DEFAULTS.init
+        "--init",
+        help="Initialisation of the parameters, see docs/train.md.",
+        default="batchnorm for mlp, else normal",
     ),
 ]
 OptimizerOption = Annotated[

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from handgrad.cli import options
-from handgrad.cli.options import MODEL_DEFAULTS
+from handgrad.cli.options import SIZES
 from handgrad.cli.output import INTERRUPTED, check_target, marked, sayer
 from handgrad.errors import SettingsError
 from handgrad.files import notice, report_json
@@ -18,7 +18,7 @@ from handgrad.train.settings import TrainSettings
 
 if TYPE_CHECKING:
     from handgrad.data import Dataset
-    from handgrad.models import MLP
+    from handgrad.models import Model
     from handgrad.train.folder import RunFolder
     from handgrad.train.loop import Result
     from handgrad.train.reporter import Reporter
@@ -29,6 +29,7 @@ SAMPLES = 10
 
 def train(
     data: options.DataOption = None,
+    model: options.ModelOption = None,
     out: options.OutOption = None,
     steps: options.StepsOption = None,
     batch_size: options.BatchSizeOption = None,
@@ -40,6 +41,8 @@ def train(
     n_embd: options.NEmbdOption = None,
     n_hidden: options.NHiddenOption = None,
     n_layer: options.NLayerOption = None,
+    n_head: options.NHeadOption = None,
+    truncate: options.TruncateOption = None,
     batchnorm: options.BatchnormOption = None,
     hidden_bias: options.HiddenBiasOption = None,
     init: options.InitOption = None,
@@ -97,15 +100,17 @@ def _begun(
         yield run, dataset, start
 
 
-def _chosen(given: dict[str, Any]) -> "tuple[TrainSettings, Dataset, MLP]":
+def _chosen(given: dict[str, Any]) -> "tuple[TrainSettings, Dataset, Model]":
     from handgrad.data import open_dataset
-    from handgrad.models import MODELS
+    from handgrad.models import default_settings, make_model
 
-    sizes = {name: given[name] for name in MODEL_DEFAULTS if name in given}
-    rest = {name: given[name] for name in given if name not in sizes and name != "data"}
-    settings = TrainSettings(**rest)  # before the data: a large file takes a while
-    dataset = open_dataset(given.get("data", "names"))
-    return settings, dataset, MODELS["mlp"](vocab_size=dataset.vocabulary.size, **sizes)
+    sizes = {name: given[name] for name in SIZES if name in given}
+    others = {"data", "model", *sizes}
+    name = given.get("model", "mlp")
+    chosen = {k: value for k, value in given.items() if k not in others}
+    settings = TrainSettings(**{**default_settings(name), **chosen})  # before the data: it may be
+    dataset = open_dataset(given.get("data", "names"))  # large, and reading it takes a while
+    return settings, dataset, make_model(name, dataset.vocabulary.size, dataset.longest, sizes)
 
 
 @contextmanager

@@ -58,11 +58,7 @@ class Batches:
     def positions(self, step: int, n_steps: int = 1) -> np.ndarray:
         """Return the target positions of `n_steps` steps from `step` on, int64 (n_steps * B,)."""
         first, count = step * self._batch_size, n_steps * self._batch_size
-        skipped = first % DRAWS_PER_COUNT
-        generator = np.random.Philox(key=self._seed)
-        generator.advance(first // DRAWS_PER_COUNT)
-        draws: np.ndarray = generator.random_raw(skipped + count)[skipped:]
-        return (draws % np.uint64(self._n_examples)).astype(np.int64) + self._start
+        return drawn(self._seed, first, count, self._n_examples) + self._start
 
     def _gather(self, step: int) -> None:
         if step < 0:
@@ -74,3 +70,12 @@ class Batches:
         self._inputs = inputs.reshape(self._steps, self._batch_size, self._block_size)  # (S, B, T)
         self._targets = targets.reshape(self._steps, self._batch_size)  # (S, B)
         self._first, self._end = first, first + self._steps
+
+
+def drawn(seed: int, first: int, count: int, below: int) -> np.ndarray:
+    """Return `count` numbers of the seed's stream from draw `first` on, below `below`, int64."""
+    skipped = first % DRAWS_PER_COUNT
+    generator = np.random.Philox(key=seed)
+    generator.advance(first // DRAWS_PER_COUNT)
+    draws: np.ndarray = generator.random_raw(skipped + count)[skipped:]
+    return (draws % np.uint64(below)).astype(np.int64)

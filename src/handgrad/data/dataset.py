@@ -52,6 +52,12 @@ class Dataset:
         start, end = self.range_of(split)
         return end - start - int(np.count_nonzero(self.tokens[start:end]))
 
+    @property
+    def longest(self) -> int:
+        """The number of characters of the longest word, by one scan."""
+        boundaries = np.flatnonzero(self.tokens == 0)
+        return int(np.diff(boundaries).max(initial=1)) - 1
+
     def contexts(self, positions: np.ndarray, block_size: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the examples at `positions` (B,): inputs (B, T), targets (B,), new int64 arrays.
 
@@ -72,6 +78,31 @@ class Dataset:
                 break
             np.multiply(before, inside, out=inputs[:, -back])
         return inputs, self.tokens[positions].astype(np.int64)
+
+    def word_starts(self, split: str) -> np.ndarray:
+        """Return the position of the boundary before each word of `split`, int64, by one scan."""
+        start, end = self.range_of(split)
+        boundaries = np.flatnonzero(self.tokens[start - 1 : max(start, end) - 1] == 0)
+        return boundaries + (start - 1) if end > start else np.empty(0, np.int64)
+
+    def packed(
+        self, starts: np.ndarray, block_size: int
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return whole words end to end: inputs, targets (N,), offsets (B + 1,), new int64 arrays.
+
+        A word is given by the position of the boundary before it, (B,). Its inputs are that
+        boundary and its characters, its targets the same one further; at most `block_size` of each.
+        """
+        pieces = []
+        for start in starts:
+            piece = self.tokens[start : start + block_size + 1]
+            ends = np.flatnonzero(piece[1:] == 0)
+            pieces.append(piece[: ends[0] + 2] if len(ends) else piece)
+        none = np.empty(0, np.int64)
+        inputs = np.concatenate([none, *(piece[:-1] for piece in pieces)])
+        targets = np.concatenate([none, *(piece[1:] for piece in pieces)])
+        offsets = np.cumsum([0, *(len(piece) - 1 for piece in pieces)])
+        return inputs, targets, offsets
 
     def words(self, split: str) -> Iterator[str]:
         """Yield the words of `split` in shuffled order."""

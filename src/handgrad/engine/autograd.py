@@ -3,8 +3,9 @@
 import torch
 from torch import Tensor
 
+from handgrad.engine.bound import bound_calls
 from handgrad.engine.chunked import forward_chunked
-from handgrad.engine.core import Batch, Grads, Params, State, update_state
+from handgrad.engine.core import Batch, Grads, Params, State
 from handgrad.models import Model
 
 
@@ -14,8 +15,7 @@ class Autograd:
     name = "autograd"
 
     def __init__(self, model: Model) -> None:
-        self._model = model
-        self._calls = model.calls()
+        self._calls = bound_calls(model)
 
     def loss_and_grads(
         self, params: Params, state: State, batch: Batch
@@ -28,7 +28,7 @@ class Autograd:
         self, params: Params, state: State, batch: Batch
     ) -> tuple[Tensor, Grads, State]:
         """As `loss_and_grads`, plus the gradient of every named node."""
-        steps = [node for call in self._calls for node in call.nodes if node != "loss"]
+        steps = [node for one in self._calls for node in one.call.nodes if node != "loss"]
         return self._differentiate(params, state, batch, (*params, *steps))
 
     @torch.enable_grad()
@@ -36,10 +36,11 @@ class Autograd:
         self, params: Params, state: State, batch: Batch, wanted: tuple[str, ...]
     ) -> tuple[Tensor, Grads, State]:
         leaves = {name: p.detach().requires_grad_() for name, p in params.items()}
-        nodes, caches = forward_chunked(self._model, leaves, batch)
-        grads = torch.autograd.grad(nodes["loss"], [nodes[name] for name in wanted])
+        nodes, caches = forward_chunked(self._calls, leaves, batch)
+        grads = torch.autograd.grad(
+            nodes["loss"], [nodes[name] for name in wanted], materialize_grads=True
+        )
         state = dict(state)
-        for call, cache in zip(self._calls, caches, strict=True):
-            if call.state:
-                update_state(self._model, call, state, cache)
+        for one, cache in zip(self._calls, caches, strict=True):
+            one.update(state, cache)
         return nodes["loss"].detach(), dict(zip(wanted, grads, strict=True)), state

@@ -3,9 +3,10 @@
 import torch
 from torch import Tensor
 
-from handgrad.engine.core import Batch, Grads, Params, State, update_state
-from handgrad.layers import LAYERS, Cache
-from handgrad.models import LayerCall, Model
+from handgrad.engine.bound import BoundCall, add_gradient, bound_calls
+from handgrad.engine.core import Batch, Grads, Params, State
+from handgrad.layers import Cache
+from handgrad.models import Model
 
 
 class Chunked:
@@ -14,8 +15,7 @@ class Chunked:
     name = "chunked"
 
     def __init__(self, model: Model) -> None:
-        self._model = model
-        self._calls = model.calls()
+        self._calls = bound_calls(model)
 
     @torch.no_grad()
     def loss_and_grads(
@@ -30,39 +30,29 @@ class Chunked:
         self, params: Params, state: State, batch: Batch
     ) -> tuple[Tensor, Grads, State]:
         """As `loss_and_grads`, plus the gradient of every named node."""
-        nodes, caches = forward_chunked(self._model, params, batch)
+        values, caches = forward_chunked(self._calls, params, batch)
         state = dict(state)
-        grads: Grads = {"loss": torch.ones_like(nodes["loss"])}
-        for call, cache in zip(reversed(self._calls), reversed(caches), strict=True):
-            layer = LAYERS[call.layer]
-            gradients = layer.backward_chunked(grads[call.output], cache)
-            names = _model_names(call)
-            for local, gradient in gradients.items():
-                name = names[local]
-                grads[name] = grads[name] + gradient if name in grads else gradient
-            if call.state:
-                update_state(self._model, call, state, cache)
-        del grads["loss"]
-        return nodes["loss"], grads, state
+        grads: Grads = {"loss": torch.ones_like(values["loss"])}
+        of_outputs: Grads = {}
+        for one, cache in zip(reversed(self._calls), reversed(caches), strict=True):
+            dout = one.upstream(grads, values)
+            of_outputs |= zip(one.call.outputs, (dout,) if one.single else dout, strict=True)
+            for local, gradient in one.backward_chunked(dout, cache).items():
+                add_gradient(grads, one.names[local], gradient)
+            one.update(state, cache)
+        del of_outputs["loss"]
+        return values["loss"], of_outputs | grads, state
 
 
 def forward_chunked(
-    model: Model, params: Params, batch: Batch
+    calls: tuple[BoundCall, ...], params: Params, batch: Batch
 ) -> tuple[dict[str, Tensor], list[Cache]]:
     """Return every named node, parameters and batch included, and the cache of each call."""
-    values: dict[str, Tensor] = {**params, "inputs": batch.inputs, "targets": batch.targets}
+    values: dict[str, Tensor] = {**params, **batch.named()}
     caches: list[Cache] = []
-    for call in model.calls():
-        out, cache = LAYERS[call.layer].forward_chunked(*[values[name] for name in call.inputs])
-        names = _model_names(call)
-        values |= {names[local]: step for local, step in cache.items() if local in names}
-        values[call.output] = out
+    for one in calls:
+        out, cache = one.forward_chunked(*[values[name] for name in one.call.inputs])
+        values |= {one.names[local]: step for local, step in cache.items() if local in one.names}
+        one.put(values, out)
         caches.append(cache)
     return values, caches
-
-
-def _model_names(call: LayerCall) -> dict[str, str]:
-    """Return the layer's names of its inputs and nodes -> the model's names."""
-    layer = LAYERS[call.layer]
-    inputs = zip(layer.INPUTS, call.inputs, strict=False)  # without a bias, call.inputs is shorter
-    return dict(inputs) | dict(zip(layer.NODES, call.nodes, strict=True))

@@ -8,19 +8,31 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from handgrad.layers import batchnorm
-from handgrad.models import LayerCall, Model
-
 Params = dict[str, Tensor]
 Grads = dict[str, Tensor]
 State = dict[str, Tensor]
 
 
 class Batch(NamedTuple):
-    """inputs (B, T) and targets (B,), int64."""
+    """Contexts: inputs (B, T), targets (B,). Words: inputs and targets (N,), offsets (B + 1,).
+
+    All int64. `key` (2,), the seed and the step, is what random layers draw from; None where a
+    model has none.
+    """
 
     inputs: Tensor
     targets: Tensor
+    offsets: Tensor | None = None
+    key: Tensor | None = None
+
+    @property
+    def size(self) -> int:
+        """The number of contexts or words."""
+        return len(self.targets) if self.offsets is None else len(self.offsets) - 1
+
+    def named(self) -> dict[str, Tensor]:
+        """Return the tensors by the names of `models.BATCH`."""
+        return {name: x for name, x in self._asdict().items() if x is not None}
 
 
 class Engine(Protocol):
@@ -41,11 +53,3 @@ def to_tensors(
 ) -> dict[str, Tensor]:
     """Return copies of NumPy arrays as tensors."""
     return {name: torch.tensor(array, dtype=dtype, device=device) for name, array in arrays.items()}
-
-
-def update_state(model: Model, call: LayerCall, state: State, cache: object) -> None:
-    """Move the running statistics that `call` names in `state` towards the batch's."""
-    mean, var = batchnorm.batch_statistics(cache)  # type: ignore[arg-type]
-    mean_name, var_name = call.state
-    state[mean_name] = torch.lerp(state[mean_name], mean, model.momentum)
-    state[var_name] = torch.lerp(state[var_name], var, model.momentum)

@@ -5,8 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from handgrad.engine.core import Batch, Grads, Params, State, update_state
-from handgrad.layers import LAYERS
+from handgrad.engine.bound import add_gradient, bound_calls
+from handgrad.engine.core import Batch, Grads, Params, State
 from handgrad.models import Model
 
 
@@ -16,28 +16,26 @@ class Fused:
     name = "fused"
 
     def __init__(self, model: Model) -> None:
-        self._model = model
-        self._calls = [(call, LAYERS[call.layer]) for call in model.calls()]
+        self._calls = bound_calls(model)
 
     @torch.no_grad()
     def loss_and_grads(
         self, params: Params, state: State, batch: Batch
     ) -> tuple[Tensor, Grads, State]:
         """Return the loss in nats per character, one gradient per parameter, the new state."""
-        values: dict[str, Tensor] = {**params, "inputs": batch.inputs, "targets": batch.targets}
+        values: dict[str, Tensor] = {**params, **batch.named()}
         state = dict(state)
         caches: list[Any] = []
-        for call, layer in self._calls:
-            out, cache = layer.forward(*[values[name] for name in call.inputs])
-            values[call.output] = out
+        for one in self._calls:
+            out, cache = one.forward(*[values[name] for name in one.call.inputs])
+            one.put(values, out)
             caches.append(cache)
-            if call.state:
-                update_state(self._model, call, state, cache)
+            one.update(state, cache)
         loss = values["loss"]
         grads: Grads = {"loss": torch.ones_like(loss)}
-        for (call, layer), cache in zip(reversed(self._calls), reversed(caches), strict=True):
-            gradients = layer.backward(grads.pop(call.output), cache)
-            for name, gradient in zip(call.inputs, gradients, strict=False):
+        for one, cache in zip(reversed(self._calls), reversed(caches), strict=True):
+            gradients = one.backward(one.upstream(grads, values), cache)
+            for name, gradient in zip(one.call.inputs, gradients, strict=False):
                 if gradient is not None:
-                    grads[name] = grads[name] + gradient if name in grads else gradient
+                    add_gradient(grads, name, gradient)
         return loss, {name: grads[name] for name in params}, state

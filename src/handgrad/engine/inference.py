@@ -1,6 +1,8 @@
 """What a model in evaluation mode offers, by torch or by compiled kernels; tokens in NumPy arrays.
 
-N examples, T block_size, V symbols.
+Of models on contexts, inputs are (N, T), the T = block_size characters before each of N targets. Of
+models on words, inputs are (N,), the characters of whole words end to end, and `offsets` (B + 1,)
+are where the words begin. G words that are sampled together, V symbols.
 """
 
 from collections.abc import Callable, Iterable
@@ -15,17 +17,43 @@ Tokens = npt.NDArray[np.int64]
 class Inference(Protocol):
     """A model with its parameters, and calibrated statistics if it has them, else running."""
 
-    def loss_sum(self, inputs: Tokens, targets: Tokens) -> float:
-        """Return the sum of the losses of inputs (N, T), targets (N,), in nats, float64."""
+    def loss_sum(self, inputs: Tokens, targets: Tokens, offsets: Tokens | None = None) -> float:
+        """Return the sum of the losses of the targets (N,), in nats, float64."""
         ...
 
-    def logits(self, inputs: Tokens) -> npt.NDArray[Any]:
-        """Return the logits (N, V) of inputs (N, T)."""
+    def logits(self, inputs: Tokens, offsets: Tokens | None = None) -> npt.NDArray[Any]:
+        """Return the logits (N, V), one row for each target."""
         ...
 
     def calibrate(self, batches: Callable[[], Iterable[Tokens]]) -> dict[str, Any]:
         """Return the state with the statistics of all of `batches()` added."""
         ...
+
+    def words(self, count: int) -> "Words":
+        """Begin `count` words."""
+        ...
+
+
+class Words(Protocol):
+    """Words in the making, all of one length; what was computed for a character is kept."""
+
+    def advance(self, tokens: Tokens) -> npt.NDArray[Any]:
+        """Append a character to each word, (G,); return the logits (G, V) of the next ones."""
+        ...
+
+
+class Windows:
+    """Words of a model on contexts: it reads the last T characters of each."""
+
+    def __init__(self, inference: Inference, count: int, block_size: int) -> None:
+        self._inference = inference
+        self._inputs = np.zeros((count, block_size), np.int64)
+
+    def advance(self, tokens: Tokens) -> npt.NDArray[Any]:
+        """Append a character to each word, (G,); return the logits (G, V) of the next ones."""
+        self._inputs[:, :-1] = self._inputs[:, 1:]
+        self._inputs[:, -1] = tokens
+        return self._inference.logits(self._inputs)
 
 
 class Moments:

@@ -12,7 +12,26 @@ torch.
 
 from types import ModuleType
 
-from handgrad.kernels import batchnorm, embedding, join, linear, softmax_cross_entropy, tanh
+from handgrad.kernels import (
+    add,
+    batchnorm,
+    causal_mean,
+    dropout,
+    embedding,
+    flatten_consecutive,
+    gelu,
+    join,
+    layernorm,
+    linear,
+    position_embedding,
+    relu,
+    rmsnorm,
+    sigmoid,
+    softmax_cross_entropy,
+    split,
+    tanh,
+    tied_linear,
+)
 
 KERNELS: dict[str, ModuleType] = {
     "embedding": embedding,
@@ -21,4 +40,16 @@ KERNELS: dict[str, ModuleType] = {
     "batchnorm": batchnorm,
     "tanh": tanh,
     "softmax_cross_entropy": softmax_cross_entropy,
+    "layernorm": layernorm,
+    "rmsnorm": rmsnorm,
+    "relu": relu,
+    "sigmoid": sigmoid,
+    "gelu": gelu,
+    "add": add,
+    "split": split,
+    "flatten_consecutive": flatten_consecutive,
+    "dropout": dropout,
+    "position_embedding": position_embedding,
+    "causal_mean": causal_mean,
+    "tied_linear": tied_linear,
 }

@@ -31,6 +31,34 @@ def gather(tokens: Any, positions: Any, inputs: Any, targets: Any, thread: int, 
 
 
 @kernel
+def gather_words(
+    tokens: Any, starts: Any, inputs: Any, targets: Any, offsets: Any, thread: int, team: Any
+) -> None:
+    """Write the words whose boundaries are at `starts` (B,) to inputs and targets (N,), end to end.
+
+    `offsets` (B + 1,) receives where they begin; the last one is N. Of a long word, the first
+    len(inputs) / B characters are read.
+    """
+    if thread:
+        return
+    most = len(inputs) // len(starts)
+    at = 0
+    for b in range(len(starts)):
+        offsets[b] = at
+        position, end = starts[b], at + most
+        token = tokens[position]
+        while at < end:
+            inputs[at] = token
+            position += 1
+            token = tokens[position]
+            targets[at] = token
+            at += 1
+            if token == 0:
+                break
+    offsets[len(starts)] = at
+
+
+@kernel
 def take(
     inputs: Any, targets: Any, first: int, count: int, inputs_part: Any, targets_part: Any
 ) -> None:

@@ -8,12 +8,17 @@ Golub, LeVeque 1983: a sum of squares would lose its digits if the mean is large
 import math
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from handgrad.constants import BATCHNORM_EPS, BATCHNORM_NODES
 from handgrad.kernels.jit import kernel
 from handgrad.kernels.shapes import Shape, Shapes
 from handgrad.kernels.team import ROWS, lines, rows_of, wait
 
 NODES = BATCHNORM_NODES
+STATE = ("mean", "var")
+Array = npt.NDArray[Any]
 
 
 def memory(x: Shape, bngain: Shape, bnbias: Shape) -> Shapes:
@@ -185,17 +190,26 @@ def _block_sums(dout: Any, bnraw: Any, of_blocks: Any, thread: int, team: Any) -
 
 
 @kernel
-def follow(running: Any, statistic: Any, momentum: Any, thread: int, team: Any) -> None:
-    """Compute running += momentum (statistic - running)."""
-    weight = running.dtype.type(momentum)
-    begin, end = lines(running.shape[1], thread, team)
+def update(
+    mean: Any, var: Any, bnmeani: Any, bnvar: Any, momentum: Any, thread: int, team: Any
+) -> None:
+    """Move the running statistics towards the batch's: mean += momentum (bnmeani - mean)."""
+    weight = mean.dtype.type(momentum)
+    begin, end = lines(mean.shape[1], thread, team)
     for j in range(begin, end):
-        running[0, j] += weight * (statistic[0, j] - running[0, j])
+        mean[0, j] += weight * (bnmeani[0, j] - mean[0, j])
+        var[0, j] += weight * (bnvar[0, j] - var[0, j])
+
+
+def folded(bngain: Array, bnbias: Array, mean: Array, var: Array) -> dict[str, Array]:
+    """Return scale and shift (1, H), which combine statistics, gain and bias, in float64."""
+    scale = bngain / np.sqrt(var.astype(np.float64) + BATCHNORM_EPS)
+    return {"scale": scale, "shift": bnbias - mean.astype(np.float64) * scale}
 
 
 @kernel
-def forward_evaluation(x: Any, scale: Any, shift: Any, out: Any) -> None:
-    """Compute out = x scale + shift; both (1, H) combine statistics, gain and bias."""
+def evaluate(x: Any, scale: Any, shift: Any, out: Any) -> None:
+    """Compute out = x scale + shift."""
     rows, columns = x.shape
     for i in range(rows):
         for j in range(columns):

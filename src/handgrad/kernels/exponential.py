@@ -1,4 +1,4 @@
-"""exp and tanh in plain arithmetic: a loop over them vectorises, unlike one over math.exp.
+"""exp, tanh and the sigmoid in plain arithmetic: loops vectorise, unlike one over math.exp.
 
 x = k ln 2 + r with |r| <= ln 2 / 2; expm1(r) = r + r**2 p(r), where p is the Chebyshev fit of
 (expm1(r) - r) / r**2 on that range (as in Hart et al.: Computer Approximations, 1968). Then
@@ -63,6 +63,11 @@ def tanh(x: Any) -> Any:
     return math.tanh(x)
 
 
+def sigmoid(x: Any) -> Any:
+    """Return 1 / (1 + exp(-x)). NaN gives NaN."""
+    return 1 / (1 + math.exp(-x))
+
+
 @overload(exp_of_negative, inline="always", jit_options=OPTIONS)  # type: ignore[untyped-decorator]
 def _exp_of_negative(x: Any) -> Any:
     # constants in the type of x: a float64 constant would make every operation float64
@@ -94,5 +99,16 @@ def _tanh(x: Any) -> Any:
         scale = power_of_two(k)
         t = (r + r * r * p(r)) * scale + (scale - one)
         return math.copysign(t / (t + two), x)
+
+    return compiled
+
+
+@overload(sigmoid, inline="always", jit_options=OPTIONS)  # type: ignore[untyped-decorator]
+def _sigmoid(x: Any) -> Any:
+    zero, one = map(_TYPES[x.bitwidth], (0, 1))
+
+    def compiled(x: Any) -> Any:
+        small = exp_of_negative(-abs(x))  # of the side that cannot overflow
+        return (small if x < zero else one) / (one + small)
 
     return compiled

@@ -170,6 +170,29 @@ def larger(typing_context: Any, x: Any, y: Any) -> Any:
 
 
 @intrinsic  # type: ignore[untyped-decorator]
+def rows(typing_context: Any, array: Any, count: Any) -> Any:
+    """Return the first `count` rows of `array`, C-contiguous; not checked."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        given = make_array(array)(context, builder, value=values[0])
+        shape = cgutils.unpack_tuple(builder, given.shape)
+        strides = cgutils.unpack_tuple(builder, given.strides)
+        first = make_array(array)(context, builder)
+        populate_array(
+            first,
+            data=given.data,
+            shape=[values[1], *shape[1:]],
+            strides=strides,
+            itemsize=given.itemsize,
+            meminfo=given.meminfo,
+            parent=given.parent,
+        )
+        return first._getvalue()
+
+    return array(array, count), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
 def flat(typing_context: Any, array: Any) -> Any:
     """Return `array`, C-contiguous, as one axis. numba would compile `ravel` for each type."""
     line = array.copy(ndim=1)

@@ -51,7 +51,7 @@ def adamw(
 
 
 @kernel
-def add(grad: Any, part: Any, thread: int, team: Any) -> None:
+def add_part(grad: Any, part: Any, thread: int, team: Any) -> None:
     """Compute grad += part: the sum of the contributions of several calls."""
     g, p = flat(grad), flat(part)
     begin, end = lines(g.size, thread, team)

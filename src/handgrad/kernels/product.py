@@ -47,13 +47,21 @@ def product_transposed(a: Any, b: Any, c: Any, thread: int, team: Any) -> None:
 @inlined
 def product_by_transposed(a: Any, b: Any, b_t: Any, c: Any, thread: int, team: Any) -> None:
     """Compute c (M, N) = a (M, P) @ b.T with b (N, P); b_t (P, N) is scratch for b.T."""
+    product_by_transposed_plus(a, b, b_t, b[0, :0], c, thread, team)
+
+
+@inlined
+def product_by_transposed_plus(
+    a: Any, b: Any, b_t: Any, bias: Any, c: Any, thread: int, team: Any
+) -> None:
+    """As `product_by_transposed`, plus a bias (N,); a bias (0,) means none."""
     if _is_large(a, b.shape[0]):
-        _by_blas(a, False, b, True, b[0, :0], c, thread, team)
+        _by_blas(a, False, b, True, bias, c, thread, team)
     else:
         transpose(b, b_t, thread, team)
         wait(thread, team)
         part = _of_batch(c, b_t, thread, team)
-        _by_tiles(a, b_t, b_t[0, :0], c, a.shape[1], _step(a, 0), _step(a, 1), *part)
+        _by_tiles(a, b_t, bias, c, a.shape[1], _step(a, 0), _step(a, 1), *part)
 
 
 @inlined

@@ -1,8 +1,9 @@
 """Softmax and cross-entropy on given memory. Specification: layers/softmax_cross_entropy.py.
 
-logits, probs (B, V), targets (B,), others (B,): one minus the target's probability, without the
-cancellation of that difference; per_row (B,), the losses. Rows are processed a few at a time and
-transposed, (V, ROWS): V is 27, but a loop should cover a multiple of a vector.
+logits, probs (N, V), targets (N,), below 0 where a row is ignored, others (N,): one minus the
+target's probability, without the cancellation of that difference; per_row (N,), the losses. Rows
+are processed a few at a time and transposed, (V, ROWS): V is 27, but a loop should cover a multiple
+of a vector.
 """
 
 import math
@@ -16,6 +17,8 @@ from handgrad.kernels.team import numbers_of, rows_of
 from handgrad.kernels.transpose import transpose_part
 
 ROWS = 32
+IGNORED = -1.0
+"""Stands in per_row for the loss of an ignored row; a loss is at least 0."""
 NODES = SOFTMAX_CROSS_ENTROPY_NODES
 PER_THREAD = ("transposed", "of_rows")
 """Scratch that every thread needs a copy of."""
@@ -54,7 +57,8 @@ def forward(
         for r in range(count):
             per_row[first + r] = of_rows[4, r]
             others[first + r] = of_rows[3, r] / total[r]
-            transposed[targets[first + r], r] = at_target[r]
+            if targets[first + r] >= 0:
+                transposed[targets[first + r], r] = at_target[r]
         for v in range(columns):
             for r in range(transposed.shape[1]):
                 transposed[v, r] /= total[r]
@@ -63,11 +67,13 @@ def forward(
 
 @kernel
 def mean(per_row: Any) -> float:
-    """Return the mean, summed in float64."""
-    total = 0.0
+    """Return the mean over the rows that are not ignored, summed in float64; NaN without any."""
+    total, kept = 0.0, 0
     for b in range(len(per_row)):
-        total += per_row[b]
-    result: float = total / len(per_row)
+        if per_row[b] != IGNORED:
+            total += per_row[b]
+            kept += 1
+    result: float = total / kept
     return result
 
 
@@ -79,7 +85,8 @@ def loss_sum(logits: Any, targets: Any, count: int, transposed: Any, of_rows: An
         rows = min(ROWS, count - first)
         _exponentials(logits, targets, first, rows, transposed, of_rows)
         for r in range(rows):
-            loss += of_rows[4, r]
+            if targets[first + r] >= 0:
+                loss += of_rows[4, r]
     return loss
 
 
@@ -107,26 +114,39 @@ def _exponentials(
             transposed[v, r] = exp_of_negative(transposed[v, r] - largest[r])
     for r in range(count):
         target = targets[first + r]
-        at_target[r] = transposed[target, r]
-        transposed[target, r] = 0
+        at_target[r] = 0
+        if target >= 0:
+            at_target[r] = transposed[target, r]
+            transposed[target, r] = 0
     for v in range(columns):
         for r in range(width):
             others[r] += transposed[v, r]
     for r in range(count):
         total[r] = others[r] + at_target[r]
-        difference = largest[r] - logits[first + r, targets[first + r]]
-        of_rows[4, r] = math.log(total[r]) + difference
+        of_rows[4, r] = IGNORED
+        if targets[first + r] >= 0:
+            difference = largest[r] - logits[first + r, targets[first + r]]
+            of_rows[4, r] = math.log(total[r]) + difference
 
 
 @kernel
 def backward(targets: Any, probs: Any, others: Any, dlogits: Any, thread: int, team: Any) -> None:
-    """Compute dlogits = (probs - one_hot(targets)) / B; the loss's gradient is 1."""
-    rows = len(probs)
-    weight = probs.dtype.type(1) / probs.dtype.type(rows)
+    """Compute dlogits = (probs - one_hot(targets)) / n; the loss's gradient is 1.
+
+    n rows are not ignored; those that are get 0.
+    """
+    kept = 0
+    for b in range(len(targets)):
+        kept += targets[b] >= 0
+    weight = probs.dtype.type(1) / probs.dtype.type(kept)
     p, d = flat(probs), flat(dlogits)
     begin, end = numbers_of(probs, thread, team)
     for i in range(begin, end):
         d[i] = p[i] * weight
     first, last = rows_of(probs, thread, team)
     for b in range(first, last):
-        dlogits[b, targets[b]] = -others[b] * weight
+        if targets[b] >= 0:
+            dlogits[b, targets[b]] = -others[b] * weight
+        else:
+            for v in range(probs.shape[1]):
+                dlogits[b, v] = 0

@@ -9,9 +9,22 @@ Every module has
   of the inputs and of every node except the output: one elementary step per line, in the names of
   the notebooks.
 
+What not every layer needs:
+- OUTPUTS: the names of several outputs, the last of NODES; out and dout are then tuples;
+- attributes such as the number of heads: keyword-only parameters of each function that uses them;
+- STATE: names of numbers that training moves without a gradient, with
+  update_state(state, cache) -> state, and moments(*inputs) -> (rows, mean, squared differences),
+  from which the state of a whole split is computed;
+- evaluate(*inputs, *state) -> out, where evaluation differs from training;
+- step(*inputs, t=, carried=) -> (out, carried), where a character's output depends on its position
+  t or on earlier ones: inputs are one character of each of B words, `carried` tensors by name, {}
+  at the first;
+- inputs `offsets`, where the words of a packed batch begin, and `key`, the seed and the step, from
+  which alone random layers draw.
+
 backward changes neither its cache nor dout, and its results share no memory with them.
-Letters in shapes: B batch, T characters of context (block_size), C channels in, H channels out,
-V symbols, E embedding (n_embd).
+Letters in shapes: B batch, T characters of context (block_size), N characters of a batch of words,
+C channels in, H channels out, V symbols, E embedding (n_embd).
 """
 
 from collections.abc import Callable
@@ -19,7 +32,26 @@ from typing import Any, Protocol, cast
 
 from torch import Tensor
 
-from handgrad.layers import batchnorm, embedding, join, linear, softmax_cross_entropy, tanh
+from handgrad.layers import (
+    add,
+    batchnorm,
+    causal_mean,
+    dropout,
+    embedding,
+    flatten_consecutive,
+    gelu,
+    join,
+    layernorm,
+    linear,
+    position_embedding,
+    relu,
+    rmsnorm,
+    sigmoid,
+    softmax_cross_entropy,
+    split,
+    tanh,
+    tied_linear,
+)
 
 Cache = dict[str, Tensor]
 Gradients = dict[str, Tensor]
@@ -43,4 +75,16 @@ LAYERS: dict[str, Layer] = {
     "batchnorm": cast(Layer, batchnorm),
     "tanh": cast(Layer, tanh),
     "softmax_cross_entropy": cast(Layer, softmax_cross_entropy),
+    "layernorm": cast(Layer, layernorm),
+    "rmsnorm": cast(Layer, rmsnorm),
+    "relu": cast(Layer, relu),
+    "sigmoid": cast(Layer, sigmoid),
+    "gelu": cast(Layer, gelu),
+    "add": cast(Layer, add),
+    "split": cast(Layer, split),
+    "flatten_consecutive": cast(Layer, flatten_consecutive),
+    "dropout": cast(Layer, dropout),
+    "position_embedding": cast(Layer, position_embedding),
+    "causal_mean": cast(Layer, causal_mean),
+    "tied_linear": cast(Layer, tied_linear),
 }

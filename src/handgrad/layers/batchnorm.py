@@ -16,6 +16,7 @@ from handgrad.constants import BATCHNORM_NODES
 from handgrad.errors import SettingsError
 
 INPUTS = ("x", "bngain", "bnbias")
+STATE = ("mean", "var")
 NODES = BATCHNORM_NODES
 
 
@@ -108,18 +109,27 @@ def backward_chunked(dout: Tensor, cache: dict[str, Tensor]) -> dict[str, Tensor
     }
 
 
-def forward_evaluation(
-    x: Tensor, bngain: Tensor, bnbias: Tensor, mean: Tensor, var: Tensor
-) -> Tensor:
+def evaluate(x: Tensor, bngain: Tensor, bnbias: Tensor, mean: Tensor, var: Tensor) -> Tensor:
     """Normalise by given statistics (1, H): no row depends on other rows."""
     return torch.addcmul(bnbias, bngain, (x - mean) * torch.rsqrt(var + EPS))
 
 
-def batch_statistics(cache: "_Cache | dict[str, Tensor]") -> tuple[Tensor, Tensor]:
-    """Return the batch's (mean, var), each (1, H), without gradient, from either cache."""
+def update_state(
+    state: tuple[Tensor, Tensor], cache: "_Cache | dict[str, Tensor]", *, momentum: float
+) -> tuple[Tensor, Tensor]:
+    """Return the running mean and variance, moved towards the batch's, from either cache."""
     if isinstance(cache, dict):
-        return cache["bnmeani"].detach(), cache["bnvar"].detach()
-    return cache.bnmeani, cache.bnvar
+        mean, var = cache["bnmeani"].detach(), cache["bnvar"].detach()
+    else:
+        mean, var = cache.bnmeani, cache.bnvar
+    return torch.lerp(state[0], mean, momentum), torch.lerp(state[1], var, momentum)
+
+
+def moments(x: Tensor, bngain: Tensor, bnbias: Tensor) -> tuple[int, Tensor, Tensor]:
+    """Return the number of rows, their mean and their summed squared differences, in float64."""
+    rows = x.reshape(-1, x.shape[-1]).double()
+    var, mean = torch.var_mean(rows, 0, keepdim=True, correction=0)
+    return len(rows), mean, var * len(rows)
 
 
 def _rows(x: Tensor) -> Tensor:

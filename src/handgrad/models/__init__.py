@@ -1,9 +1,75 @@
 """MODELS: name -> model, a frozen dataclass of its sizes. Nothing here imports torch."""
 
-from handgrad.models.call import LayerCall, Model
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from handgrad.errors import SettingsError
+from handgrad.models.call import BATCH, CONTEXTS, WORDS, LayerCall, Model, is_random
+from handgrad.models.counts import BagOfWords, Bigram
 from handgrad.models.initialise import INITIALISATIONS
 from handgrad.models.mlp import MLP
+from handgrad.models.recurrent import GRU, LSTM, RNN
+from handgrad.models.transformer import MicroGPT, Transformer
+from handgrad.models.wavenet import WaveNet
 
-__all__ = ["INITIALISATIONS", "MLP", "MODELS", "LayerCall", "Model"]
+__all__ = [
+    "BATCH",
+    "CONTEXTS",
+    "INITIALISATIONS",
+    "MLP",
+    "MODELS",
+    "WORDS",
+    "LayerCall",
+    "Model",
+    "default_settings",
+    "is_random",
+    "make_model",
+    "sizes_of",
+]
 
-MODELS: dict[str, type[MLP]] = {"mlp": MLP}
+MODELS: dict[str, Any] = {
+    "mlp": MLP,
+    "bigram": Bigram,
+    "bow": BagOfWords,
+    "wavenet": WaveNet,
+    "rnn": RNN,
+    "lstm": LSTM,
+    "gru": GRU,
+    "transformer": Transformer,
+    "microgpt": MicroGPT,
+}
+
+
+def default_settings(name: str) -> Mapping[str, Any]:
+    """Return the training settings that a model prefers. Raises SettingsError for an unknown name.
+
+    What is not in it has the default of TrainSettings.
+    """
+    return getattr(_known(name), "settings", {})
+
+
+def make_model(name: str, vocab_size: int, longest: int, sizes: Mapping[str, Any]) -> Model:
+    """Return a model of `sizes`, for words of at most `longest` characters.
+
+    A model on words reads the longest word and its boundary, unless block_size is given. Raises
+    SettingsError for an unknown name, a size that the model does not have, or an invalid one.
+    """
+    kind, has = _known(name), sizes_of(name)
+    for size in sizes:
+        if size not in has:
+            raise SettingsError(f"model {name} has no {size}; it has {', '.join(has)}")
+    own = {"block_size": longest + 1} if kind.batches == WORDS else {}
+    model: Model = kind(vocab_size=vocab_size, **{**own, **sizes})
+    return model
+
+
+def sizes_of(name: str) -> list[str]:
+    """Return the names of a model's sizes and switches. Raises SettingsError for an unknown one."""
+    return [one.name for one in fields(_known(name)) if one.name != "vocab_size"]
+
+
+def _known(name: str) -> Any:
+    if name not in MODELS:
+        raise SettingsError(f"unknown model {name}; known: {', '.join(MODELS)}")
+    return MODELS[name]

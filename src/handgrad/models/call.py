@@ -1,9 +1,17 @@
 """A model as data: its layer calls in order, with the names that each reads and writes."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from handgrad.models.initialise import Arrays
+
+Attribute = int | float | bool
+BATCH = ("inputs", "targets", "offsets", "key")
+"""Names of what a batch holds: calls read them like parameters, and they have no gradient."""
+CONTEXTS, WORDS = "contexts", "words"
+"""The two kinds of batches. Contexts: inputs (B, T), the characters before each target (B,). Words:
+whole words end to end, inputs and targets (N,), with offsets (B + 1,)."""
 
 
 @dataclass(frozen=True)
@@ -11,21 +19,29 @@ class LayerCall:
     """One call of a layer in a model.
 
     `inputs` are the names that the layer's forward reads: parameters, earlier outputs, and the
-    batch's `inputs` and `targets`. `nodes` are the model's names of the layer's NODES; the last is
-    the output. The gradient of a name that several calls read is the sum of their contributions, so
-    residuals and tied weights need nothing else. `state` names the running mean and variance; only
-    batchnorm has them.
+    batch's names in `BATCH`. `nodes` are the model's names of the layer's NODES; the last ones are
+    the outputs. The gradient of a name that several calls read is the sum of their contributions,
+    so residuals and tied weights need nothing else. `state` are the model's names of the layer's
+    STATE, numbers that training moves without a gradient. `attributes` are arguments that are no
+    tensors, such as the number of heads.
     """
 
     layer: str
     inputs: tuple[str, ...]
     nodes: tuple[str, ...]
     state: tuple[str, ...] = ()
+    attributes: Mapping[str, Attribute] = field(default_factory=dict, hash=False)
+    n_outputs: int = 1
 
     @property
-    def output(self) -> str:
-        """The name of the last node."""
-        return self.nodes[-1]
+    def outputs(self) -> tuple[str, ...]:
+        """The names of the last nodes, which other calls read."""
+        return self.nodes[-self.n_outputs :]
+
+
+def is_random(model: "Model") -> bool:
+    """Return whether a layer draws random numbers in training."""
+    return any("key" in call.inputs for call in model.calls())
 
 
 class Model(Protocol):
@@ -36,11 +52,21 @@ class Model(Protocol):
     @property
     def vocab_size(self) -> int: ...
     @property
-    def block_size(self) -> int: ...
+    def block_size(self) -> int:
+        """Characters of context, or the most characters of a word that are read."""
+        ...
+
     @property
-    def momentum(self) -> float: ...
+    def batches(self) -> str:
+        """CONTEXTS or WORDS."""
+        ...
+
     @property
-    def needs_two_rows(self) -> bool: ...
+    def initialisations(self) -> tuple[str, ...]: ...
+    @property
+    def default_init(self) -> str: ...
+    @property
+    def min_batch_size(self) -> int: ...
     @property
     def n_parameters(self) -> int: ...
 

@@ -13,12 +13,13 @@ each has its layer's number: hpreact_2, and so on, because bndiff2 already names
 
 from dataclasses import dataclass
 from math import prod
+from typing import ClassVar
 
 import numpy as np
 
 from handgrad.constants import BATCHNORM_NODES, SOFTMAX_CROSS_ENTROPY_NODES
 from handgrad.errors import SettingsError
-from handgrad.models.call import LayerCall
+from handgrad.models.call import CONTEXTS, LayerCall
 from handgrad.models.initialise import (
     INITIALISATIONS,
     Arrays,
@@ -47,6 +48,9 @@ class MLP:
     """Weight of a batch in batchnorm's running statistics."""
 
     name = "mlp"
+    batches: ClassVar[str] = CONTEXTS
+    initialisations: ClassVar[tuple[str, ...]] = tuple(INITIALISATIONS)
+    default_init: ClassVar[str] = "batchnorm"
 
     def __post_init__(self) -> None:
         for size in ("vocab_size", "block_size", "n_embd", "n_hidden"):
@@ -58,9 +62,9 @@ class MLP:
             raise SettingsError(f"momentum must be above 0 and at most 1, got {self.momentum}")
 
     @property
-    def needs_two_rows(self) -> bool:
-        """Whether a batch needs two examples: batchnorm's variance divides by n - 1."""
-        return self.batchnorm_output or (self.batchnorm and self.n_layer > 0)
+    def min_batch_size(self) -> int:
+        """Two with batchnorm, whose variance divides by n - 1."""
+        return 2 if self.batchnorm_output or (self.batchnorm and self.n_layer > 0) else 1
 
     @property
     def n_parameters(self) -> int:
@@ -92,7 +96,7 @@ class MLP:
         """Return the layer calls from the batch to the loss."""
         calls = [
             LayerCall("embedding", ("inputs", "C"), ("emb",)),
-            LayerCall("join", ("emb",), ("embcat",)),
+            LayerCall("join", ("emb",), ("embcat",), attributes={"k": self.block_size}),
         ]
         x = "embcat"
         for layer in range(1, self.n_layer + 1):
@@ -140,6 +144,7 @@ class MLP:
                 (prebn, f"bngain{suffix}", f"bnbias{suffix}"),
                 (*(f"{step}{suffix}" for step in BATCHNORM_NODES[:-1]), output),
                 (f"bnmean_running{suffix}", f"bnvar_running{suffix}"),
+                {"momentum": self.momentum},
             ),
         ]
 

@@ -55,26 +55,45 @@ class Contexts:
         width = max(model.block_size, *(max(shape) for shape in model.shapes().values()))
         self._rows = max(1, min(CHUNK_ROWS, CHUNK_NUMBERS // width))
 
-    def chunks(self, split: str, limit: int | None = None) -> "Iterator[tuple[Tokens, Tokens]]":
-        """Yield inputs (n, T), targets (n,) of the split, or of `limit` evenly spread positions."""
-        import numpy as np
+    def chunks(self, split: str, limit: int | None = None) -> "Iterator[tuple[Tokens, ...]]":
+        """Yield inputs (n, T), targets (n,) of the split, or of `limit` evenly spread positions.
+
+        For a model on words: inputs and targets (n,), offsets, of whole words, about `limit`
+        characters.
+        """
+        from handgrad.models import CONTEXTS
 
         first, end = self._dataset.splits[split]
-        count = end - first if limit is None else min(limit, end - first)
-        for start in range(0, count, self._rows):
-            nth = np.arange(start, min(start + self._rows, count), dtype=np.int64)
-            # integer arithmetic, so that without a limit every position occurs once
-            yield self._gather(first + nth * (end - first) // count)
+        if self._model.batches == CONTEXTS:
+            count = end - first if limit is None else min(limit, end - first)
+            for nth in _spread(end - first, count, self._rows):
+                yield self._renumbered(*self._dataset.contexts(first + nth, self._model.block_size))
+            return
+        starts = self._dataset.word_starts(split)
+        share = 1.0 if limit is None else min(1.0, limit / max(1, end - first))
+        of_chunk = max(1, self._rows // self._model.block_size)
+        for nth in _spread(len(starts), math.ceil(len(starts) * share), of_chunk):
+            inputs, targets, offsets = self._dataset.packed(starts[nth], self._model.block_size)
+            yield (*self._renumbered(inputs, targets), offsets)
 
     def inputs(self, split: str) -> "Iterator[Tokens]":
         """Yield the inputs of `chunks`, for calibration."""
-        return (inputs for inputs, _ in self.chunks(split))
+        return (chunk[0] for chunk in self.chunks(split))
 
-    def _gather(self, positions: "Tokens") -> "tuple[Tokens, Tokens]":
-        inputs, targets = self._dataset.contexts(positions, self._model.block_size)
+    def _renumbered(self, inputs: "Tokens", targets: "Tokens") -> "tuple[Tokens, Tokens]":
         if self._numbers is not None:
-            inputs, targets = self._numbers[inputs], self._numbers[targets]
+            return self._numbers[inputs], self._numbers[targets]
         return inputs, targets
+
+
+def _spread(total: int, count: int, of_chunk: int) -> "Iterator[Tokens]":
+    """Yield `count` evenly spread numbers below `total`, in arrays of `of_chunk`."""
+    import numpy as np
+
+    for start in range(0, count, of_chunk):
+        nth = np.arange(start, min(start + of_chunk, count), dtype=np.int64)
+        # integer arithmetic, so that every number occurs once if count is total
+        yield nth * total // count
 
 
 def _renumbering(dataset: "Dataset", vocabulary: "Vocabulary") -> "npt.NDArray[np.int64] | None":
@@ -107,9 +126,9 @@ def split_loss(
 
     total, examples = 0.0, 0
     inference = inference_of(model, params, state)
-    for inputs, targets in contexts.chunks(split, limit):
-        total += inference.loss_sum(inputs, targets)
-        examples += len(targets)
+    for chunk in contexts.chunks(split, limit):
+        total += inference.loss_sum(*chunk)
+        examples += len(chunk[1])
     return SplitLoss(total / examples, examples) if examples else None
 
 
@@ -120,6 +139,8 @@ def calibrated(
     contexts: Contexts,
 ) -> "Numbers":
     """Return `state` with batchnorm's statistics of the whole train split added."""
+    if not state:
+        return state
     from handgrad.engine.evaluation import inference_of
 
     return inference_of(model, params, state).calibrate(partial(contexts.inputs, "train"))

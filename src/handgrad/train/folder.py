@@ -36,7 +36,7 @@ from handgrad.train.settings import TrainSettings, check_names
 from handgrad.version import __version__
 
 if TYPE_CHECKING:
-    from handgrad.data import Batches, Dataset, Vocabulary
+    from handgrad.data import Batches, Dataset, Vocabulary, WordBatches
     from handgrad.models import Model
 
 
@@ -69,12 +69,14 @@ class RunFolder:
         return "$'" + re.sub(r"\\udc([89a-f])", r"\\x\1", safe) + "'"
 
 
-def batches_of(run: RunFolder, dataset: "Dataset") -> "Batches":
+def batches_of(run: RunFolder, dataset: "Dataset") -> "Batches | WordBatches":
     """Return the batches that a run trains on."""
-    from handgrad.data import Batches
+    from handgrad.data import Batches, WordBatches
+    from handgrad.models import CONTEXTS
 
     settings = run.settings
-    return Batches(dataset, "train", settings.batch_size, run.model.block_size, settings.seed)
+    kind = Batches if run.model.batches == CONTEXTS else WordBatches
+    return kind(dataset, "train", settings.batch_size, run.model.block_size, settings.seed)
 
 
 def check_free(out: Path) -> None:
@@ -165,16 +167,15 @@ def _described(folder: Path, config: dict[str, Any], train: dict[str, Any]) -> R
     data, settings = config["data"], train["settings"]
     check_types(TrainSettings, settings)
     check_types(_Data, data)
-    chosen = TrainSettings.from_json(settings)
-    check_names(chosen)
     run = RunFolder(
         folder=folder,
         model=_model(config["model"]),
         vocabulary=_vocabulary(config["vocabulary"]),
-        settings=chosen,
+        settings=TrainSettings.from_json(settings),
         source=data["source"],
         fingerprint=data["fingerprint"],
     )
+    check_names(run.settings, run.model)
     if run.model.vocab_size != run.vocabulary.size:
         raise SettingsError(
             f"vocab_size is {run.model.vocab_size}, the vocabulary has {run.vocabulary.size}"
@@ -198,14 +199,14 @@ def _vocabulary(symbols: Any) -> "Vocabulary":
 
 
 def _model(content: dict[str, Any]) -> "Model":
-    from handgrad.models import MODELS
+    from handgrad.models import MODELS, make_model
 
     sizes = dict(content)
     name = sizes.pop("name")
     if not isinstance(name, str) or name not in MODELS:
         raise SettingsError(f"unknown model {shown(name)}; known: {', '.join(MODELS)}")
     check_types(MODELS[name], sizes)
-    return MODELS[name](**sizes)
+    return make_model(name, sizes.pop("vocab_size"), 0, sizes)
 
 
 @contextmanager

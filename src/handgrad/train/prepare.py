@@ -19,11 +19,12 @@ def check_settings(settings: TrainSettings, model: "Model", dataset: "Dataset") 
     from handgrad.engine import CPU_ONLY
     from handgrad.engine.device import require_device
 
-    check_names(settings)
-    if settings.batch_size == 1 and model.needs_two_rows:
+    check_names(settings, model)
+    if settings.batch_size < model.min_batch_size:
         raise SettingsError(
-            "batch_size is 1 and the model has batchnorm, whose variance divides by n - 1 = 0: "
-            "use --batch-size 2 or more, or --no-batchnorm"
+            f"batch_size is {settings.batch_size} and the model has batchnorm, whose variance "
+            f"divides by n - 1 = 0: use --batch-size {model.min_batch_size} or more, "
+            "or --no-batchnorm"
         )
     if dataset.n_examples("train") == 0:
         raise SettingsError(f"{dataset.source}: the train split is empty: add more words")
@@ -38,9 +39,8 @@ def check_settings(settings: TrainSettings, model: "Model", dataset: "Dataset") 
 def fresh(model: "Model", settings: TrainSettings) -> Checkpoint:
     """Return the run before its first step. Raises SettingsError for an unknown initialisation."""
     numbers = backend_of(settings.engine).numbers
-    params, state = (
-        numbers(arrays, settings) for arrays in model.initialise(settings.init, settings.seed)
-    )
+    init = settings.init or model.default_init
+    params, state = (numbers(arrays, settings) for arrays in model.initialise(init, settings.seed))
     return Checkpoint(0, params, state, OPTIMIZERS[settings.optimizer].tensors(params))
 
 
@@ -61,17 +61,16 @@ def verify_gradients(
 def _verify(run: RunFolder, start: Checkpoint, dataset: "Dataset") -> None:
     import torch
 
-    from handgrad.engine import Batch
+    from handgrad.train.backends.eager import batch_of
     from handgrad.verify import verify_batch
 
-    batch = batches_of(run, dataset).at(start.step)
-    inputs, targets = (torch.from_numpy(array).to(run.settings.device) for array in batch)
+    batch = batch_of(batches_of(run, dataset).at(start.step), run, start.step)
     params, state = (
         {name: torch.as_tensor(value) for name, value in numbers.items()}
         for numbers in (start.params, start.state)
     )
     engine = backend_of(run.settings.engine).engine(run)
-    rows = verify_batch(engine, run.model, params, state, Batch(inputs, targets))
+    rows = verify_batch(engine, run.model, params, state, batch)
     wrong = [row for row in rows if not row.ok]
     if not wrong:
         return

@@ -98,6 +98,31 @@ class Bar:
         self._lines.say(line)
 
 
+class TqdmBar:
+    """A bar on the console or in a notebook, with the latest losses beside it."""
+
+    def __init__(self, steps: int, done: int) -> None:
+        from tqdm.auto import tqdm
+
+        self._bar = tqdm(total=steps, initial=done, unit=" steps", smoothing=0.1)
+
+    def progress(self, step: int, loss: float) -> None:
+        self._bar.update(step - self._bar.n)
+
+    def row(self, row: MetricsRow) -> None:
+        losses = {"train": row.train_loss, "val": row.val_loss}
+        self._bar.set_postfix({k: f"{x:.4f}" for k, x in losses.items() if x is not None})
+
+    def say(self, line: str) -> None:
+        self._bar.write(line)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._bar.close()
+
+
 class TensorBoard:
     """Writes scalars under our tags and makemore's, whose "test" is our val split."""
 

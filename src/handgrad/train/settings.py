@@ -6,10 +6,13 @@ The model's sizes are a separate record (`handgrad.models`); both are saved in t
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from handgrad.errors import SettingsError
 from handgrad.optim import OPTIMIZERS, SCHEDULES, Hyperparameters
+
+if TYPE_CHECKING:
+    from handgrad.models import Model
 
 DTYPES = ("float32", "float64")
 MAX_SEED = 2**63 - 1  # accepted by torch's and NumPy's generators
@@ -42,7 +45,8 @@ class TrainSettings:
     number of CPUs; its bits do not depend on it. Other engines use exactly this many, by default
     one, and their bits may depend on it."""
     dtype: str = "float32"
-    init: str = "batchnorm"
+    init: str | None = None
+    """How the parameters start; by default the model's own."""
     eval_every: int | None = None
     """Steps between rows of metrics.csv."""
     checkpoint_every: int | None = None
@@ -97,12 +101,12 @@ class TrainSettings:
         return cls(**content)
 
 
-def check_names(settings: TrainSettings) -> None:
-    """Raise SettingsError for an unknown engine or initialisation: their tables are heavy."""
+def check_names(settings: TrainSettings, model: "Model") -> None:
+    """Raise SettingsError for an unknown engine, or an initialisation that the model lacks."""
     from handgrad.engine import ENGINE_NAMES
-    from handgrad.models import INITIALISATIONS
 
-    for name, table in (("engine", ("auto", *ENGINE_NAMES)), ("init", INITIALISATIONS)):
+    tables = (("engine", ("auto", *ENGINE_NAMES)), ("init", model.initialisations))
+    for name, table in tables:
         if getattr(settings, name) not in table:
             raise SettingsError(
                 f"unknown {name} {getattr(settings, name)}; known: {', '.join(table)}"

@@ -42,6 +42,7 @@ def begin(
     folder is left behind.
     """
     settings = settings.resolved()
+    settings = replace(settings, init=settings.init or model.default_init)
     check_settings(settings, model, dataset)
     start = fresh(model, settings)
     run = RunFolder(
@@ -117,10 +118,12 @@ def training_data(run: RunFolder, source: str | None = None) -> "Dataset":
 
 
 def _differences(run: RunFolder, given: Mapping[str, Any]) -> Iterator[str]:
-    recorded = asdict(run.model) | run.settings.to_json()  # type: ignore[call-overload]
+    sizes: dict[str, Any] = asdict(run.model)  # type: ignore[call-overload]
+    recorded = {"model": run.model.name, **sizes, **run.settings.to_json()}
     for name, value in given.items():
-        if name != "data" and recorded[name] != value:
-            yield f"{name} is {_shown(recorded[name])} in the folder, {_shown(value)} here"
+        there = recorded.get(name)
+        if name != "data" and there != value:
+            yield f"{name} is {_shown(there)} in the folder, {_shown(value)} here"
 
 
 def _shown(value: object) -> str:

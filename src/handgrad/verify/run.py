@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -77,14 +78,15 @@ def _verify_layer(
 ) -> list[JudgedGradient]:
     layer = LAYERS[name]
     fixed: Tensors = {}
-    leaves: Tensors = {"dout": upstream(name, case).to(device, dtype)}
+    leaves: Tensors = _named(layer, upstream(name, case), device, dtype)
     for key, x in zip(layer.INPUTS, case.inputs, strict=False):
         if x.is_floating_point():
             leaves[key] = x.to(device, dtype)
         else:
             fixed[key] = x.to(device)
     hand = _by_chunks if engine == "chunked" else _by_closed_form
-    verdicts = judge_all(partial(hand, layer, fixed), partial(_by_autograd, layer, fixed), leaves)
+    subject = layer, case, fixed
+    verdicts = judge_all(partial(hand, *subject), partial(_by_autograd, *subject), leaves)
     return [
         JudgedGradient(name, case.name, engine, node, *verdict)
         for node, verdict in verdicts.items()
@@ -96,25 +98,46 @@ def _inputs(layer: Layer, named: Tensors) -> list[Tensor]:
     return [named[name] for name in layer.INPUTS if name in named]
 
 
-@torch.no_grad()
-def _by_closed_form(layer: Layer, fixed: Tensors, leaves: Tensors) -> Tensors:
-    _, cache = layer.forward(*_inputs(layer, fixed | leaves))
-    gradients = zip(layer.INPUTS, layer.backward(leaves["dout"], cache), strict=False)
-    return {name: gradient for name, gradient in gradients if gradient is not None}
+def _named(layer: Layer, douts: Any, device: str, dtype: torch.dtype) -> Tensors:
+    """Return the gradients of the outputs by name: d + the output's."""
+    douts = (douts,) if isinstance(douts, Tensor) else douts
+    names = layer.NODES[-len(douts) :]
+    return {f"d{k}": x.to(device, dtype) for k, x in zip(names, douts, strict=True)}
+
+
+def _upstream(layer: Layer, leaves: Tensors) -> Any:
+    """Return the gradient of the output, of several outputs a tuple."""
+    names = getattr(layer, "OUTPUTS", layer.NODES[-1:])
+    douts = tuple(leaves[f"d{name}"] for name in names)
+    return douts[0] if len(douts) == 1 else douts
 
 
 @torch.no_grad()
-def _by_chunks(layer: Layer, fixed: Tensors, leaves: Tensors) -> Tensors:
-    _, cache = layer.forward_chunked(*_inputs(layer, fixed | leaves))
-    return layer.backward_chunked(leaves["dout"], cache)
+def _by_closed_form(layer: Layer, case: Case, fixed: Tensors, leaves: Tensors) -> Tensors:
+    _, cache = case.of(layer.forward)(*_inputs(layer, fixed | leaves))
+    gradients = case.of(layer.backward)(_upstream(layer, leaves), cache)
+    named = zip(layer.INPUTS, gradients, strict=False)
+    return {name: gradient for name, gradient in named if gradient is not None}
+
+
+@torch.no_grad()
+def _by_chunks(layer: Layer, case: Case, fixed: Tensors, leaves: Tensors) -> Tensors:
+    _, cache = case.of(layer.forward_chunked)(*_inputs(layer, fixed | leaves))
+    gradients: Tensors = case.of(layer.backward_chunked)(_upstream(layer, leaves), cache)
+    return gradients
 
 
 @torch.enable_grad()
-def _by_autograd(layer: Layer, fixed: Tensors, leaves: Tensors) -> Tensors:
+def _by_autograd(layer: Layer, case: Case, fixed: Tensors, leaves: Tensors) -> Tensors:
     watched = {name: leaf.detach().requires_grad_() for name, leaf in leaves.items()}
-    out, cache = layer.forward_chunked(*_inputs(layer, fixed | watched))
-    nodes = {k: x for k, x in cache.items() if x.is_floating_point() and k != layer.NODES[-1]}
-    grads = torch.autograd.grad(out, list(nodes.values()), leaves["dout"])
+    out, cache = case.of(layer.forward_chunked)(*_inputs(layer, fixed | watched))
+    outputs = getattr(layer, "OUTPUTS", layer.NODES[-1:])
+    nodes = {
+        k: x
+        for k, x in cache.items()
+        if x.is_floating_point() and k in (*layer.INPUTS, *layer.NODES) and k not in outputs
+    }
+    grads = torch.autograd.grad(out, list(nodes.values()), _upstream(layer, leaves))
     return dict(zip(nodes, grads, strict=True))
 
 

@@ -1,7 +1,9 @@
 """Right functions pass in every dtype and style, and so do the layers of this library."""
 
 import functools
+import inspect
 import warnings
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from checker.functions.wrong.case import Case
 from handgrad import LAYERS, check_function
 from handgrad.checker.functions.inputs.isolation import threads
 from handgrad.checker.functions.samples.sample import DTYPES
+from layers import peers as own
 
 NOTES = {
     "layernorm in float32": ["float64 has only the precision of float32"],
@@ -62,9 +65,15 @@ def test_it_passes_for_other_random_numbers(name: str, seed: int) -> None:
     assert report.ok, str(report)
 
 
-def layer(name: str, form: str):
+def layer(name: str, form: str, attributes: dict[str, Any]):
     """A layer of this library as an autograd.Function."""
-    forward, backward = (getattr(LAYERS[name], f"{half}{form}") for half in ("forward", "backward"))
+
+    def half(name_of_half: str):
+        function = getattr(LAYERS[name], f"{name_of_half}{form}")
+        taken = inspect.signature(function).parameters
+        return functools.partial(function, **{k: v for k, v in attributes.items() if k in taken})
+
+    forward, backward = half("forward"), half("backward")
 
     class Layer(Function):
         @staticmethod
@@ -74,14 +83,24 @@ def layer(name: str, form: str):
             return out
 
         @staticmethod
-        def backward(ctx, dout):
-            gradients = backward(dout, ctx.cache)
+        def backward(ctx, *douts):
+            gradients = backward(douts if len(douts) > 1 else douts[0], ctx.cache)
             if isinstance(gradients, dict):
                 gradients = tuple(gradients.get(k) for k in LAYERS[name].INPUTS)
             gradients = list(gradients)[: ctx.count]
             return tuple(gradients + [None] * (ctx.count - len(gradients)))
 
     return Layer.apply
+
+
+def in_words(function):
+    """The function with x packed in words of three characters, the last one shorter."""
+
+    def on_words(x, *others):
+        offsets = torch.tensor([*range(0, len(x), 3), len(x)])
+        return function(x, offsets, *others)
+
+    return on_words
 
 
 def batchnorm(x, gain, bias):
@@ -95,20 +114,45 @@ PEERS = {
     "join": (lambda x: x.flatten(1), {"x": "B L C"}),
     "linear": (lambda x, w, b: x @ w + b, {"x": "B I", "weight": "I O", "bias": "O"}),
     "tanh": (torch.tanh, {"x": "B C"}),
-    "softmax_cross_entropy": (F.cross_entropy, {"logits": "N V", "targets": "N < V"}),
+    "softmax_cross_entropy": (
+        lambda x, index: F.cross_entropy(x, index, ignore_index=-1),
+        {"logits": "N V", "targets": "N < V or -1"}),
     "batchnorm": (batchnorm, {"x": "B C", "gain": "C", "bias": "C"}),
+    "layernorm": (own.PEERS["layernorm"], {"x": "B L C", "gain": "C", "bias": "C"}),
+    "rmsnorm": (own.PEERS["rmsnorm"], {"x": "B C", "gain": "C"}),
+    "relu": (torch.relu, {"x": "B C"}),
+    "sigmoid": (torch.sigmoid, {"x": "B C"}),
+    "gelu": (lambda x: F.gelu(x, approximate="tanh"), {"x": "B C"}, {"exact": False}),
+    "add": (torch.add, {"x": "B C", "y": "B C"}),
+    "split": (own.PEERS["split"], {"x": "B 3*C"}),
+    "flatten_consecutive": (
+        lambda x: own.PEERS["flatten_consecutive"](x, 2), {"x": "B 2*L C"}, {"k": 2}),
+    "dropout": (
+        lambda x: own.dropout(x, KEY, p=0.3, number=2), {"x": "B C"}, {"p": 0.3, "number": 2}),
+    "position_embedding": (in_words(own.PEERS["position_embedding"]), {"x": "N C", "P": "3 C"}),
+    "causal_mean": (in_words(own.PEERS["causal_mean"]), {"x": "N C"}),
+    "tied_linear": (own.PEERS["tied_linear"], {"x": "B I", "C": "V I", "b": "V"}),
 }  # fmt: skip
+KEY = torch.tensor([3407, 12])
+ADAPTED = {
+    "dropout": lambda function: lambda x: function(x, KEY),
+    "position_embedding": in_words,
+    "causal_mean": in_words,
+}
+"""Layers that take what is not drawn."""
+# rstd is 316 for a constant row, and its third power overflows float16
+NOT_FLOAT16 = ("batchnorm", "layernorm", "rmsnorm")
 
 
 @pytest.mark.parametrize("form", ["", "_chunked"])
 @pytest.mark.parametrize("name", LAYERS)
 def test_the_layers_of_this_library_pass(name: str, form: str) -> None:
-    reference, inputs = PEERS[name]
-    letters = {k for spec in inputs.values() for k in spec.replace("<", " ").split()}
+    reference, inputs, *attributes = PEERS[name]
+    letters = {k for spec in inputs.values() for k in spec if k.isupper()}
     sizes = dict.fromkeys(sorted(letters), (3, 1, 16, 65))
-    # rstd is 316 for a constant column, and its third power overflows float16
-    dtypes = ("float64", "float32", "bfloat16") if name == "batchnorm" else DTYPES
-    report = check_function(layer(name, form), reference, inputs, sizes=sizes, dtypes=dtypes)
+    dtypes = ("float64", "float32", "bfloat16") if name in NOT_FLOAT16 else DTYPES
+    function = ADAPTED.get(name, lambda x: x)(layer(name, form, *(attributes or [{}])))
+    report = check_function(function, reference, inputs, sizes=sizes, dtypes=dtypes)
     assert report.ok, str(report)
 
 

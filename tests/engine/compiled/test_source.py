@@ -46,14 +46,13 @@ LECTURE = """\
         wait(thread, team)
         embedding.backward(demb, inputs, dC, thread, team)
         wait(thread, team)
+        batchnorm.update(bnmean_running, bnvar_running, bnmeani, bnvar, 0.001, thread, team)
         if thread == 0:
             losses[step] = loss
         if not math.isfinite(loss):
             return step + 1
         if not updates:
             continue
-        batchnorm.follow(bnmean_running, bnmeani, momentum, thread, team)
-        batchnorm.follow(bnvar_running, bnvar, momentum, thread, team)
         sgd(C, dC, schedule[step], numbers, thread, team)
         sgd(W1, dW1, schedule[step], numbers, thread, team)
         sgd(b1, db1, schedule[step], numbers, thread, team)
@@ -71,7 +70,7 @@ INFERENCE = """\
         if until == 0:
             batchnorm.moments(hprebn, count, first, mean, square)
             continue
-        batchnorm.forward_evaluation(hprebn, scale_hpreact, shift_hpreact, hpreact)
+        batchnorm.evaluate(hprebn, scale_hpreact, shift_hpreact, hpreact)
         tanh.forward(hpreact, h, thread, team)
         linear.forward(h, W2, b2, logits, thread, team)
         if len(scores):

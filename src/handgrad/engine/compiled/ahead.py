@@ -17,6 +17,7 @@ import numpy as np
 from handgrad.engine.compiled.build import is_compiled, is_kept
 from handgrad.engine.compiled.inference import CompiledInference
 from handgrad.engine.compiled.memory import zeros_of
+from handgrad.engine.compiled.names import batch_shapes
 from handgrad.engine.compiled.source import step_source
 from handgrad.engine.compiled.step import TrainingStep
 from handgrad.models import MODELS, Model
@@ -42,13 +43,24 @@ def compile_step(model: Model, optimizer: str, dtype: str) -> None:
     """Compile a step unless it is cached. Sizes do not matter, so the batch size is two."""
     params, state = zeros_of(model, dtype)
     step = TrainingStep(model, 2, params, state, OPTIMIZERS[optimizer].tensors(params), optimizer)
-    step.loss_and_grads(np.zeros((2, model.block_size), np.int64), np.zeros(2, np.int64))
+    step.loss_and_grads(*smallest_batch(model))
 
 
 def compile_inference(model: Model, dtype: str) -> None:
     """Compile the model in evaluation mode unless it is cached."""
-    rows = np.zeros((1, model.block_size), np.int64)
-    CompiledInference(model, *zeros_of(model, dtype)).logits(rows)
+    inference = CompiledInference(model, *zeros_of(model, dtype))
+    inputs, _, *offsets = smallest_batch(model)[:3]
+    inference.logits(inputs, *offsets)
+    inference.words(1).advance(np.zeros(1, np.int64))
+
+
+def smallest_batch(model: Model) -> tuple[np.ndarray, ...]:
+    """Return two contexts, or two words of one character: inputs, targets, offsets, key."""
+    shapes = batch_shapes(model, 2, 2)
+    batch = {name: np.zeros(shape, np.int64) for name, shape in shapes.items()}
+    if "offsets" in batch:
+        batch["offsets"][...] = 0, 1, 2
+    return tuple(batch.values())
 
 
 @contextmanager

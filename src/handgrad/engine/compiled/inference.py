@@ -4,65 +4,107 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
-from handgrad.constants import BATCHNORM_EPS
 from handgrad.engine.compiled.build import build
 from handgrad.engine.compiled.inference_source import (
-    CALL,
     ROWS,
-    fold_names,
+    call_names,
     inference_memory,
     inference_names,
     inference_source,
 )
 from handgrad.engine.compiled.memory import Array, Arrays, side_by_side
-from handgrad.engine.compiled.names import bind, joins
+from handgrad.engine.compiled.names import Bound, batch_shapes, bind, views
 from handgrad.engine.compiled.team import ALONE, Team
 from handgrad.engine.compiled.threads import at_most
-from handgrad.engine.inference import Moments, calibrated_names
-from handgrad.models import Model
+from handgrad.engine.compiled.word_source import FIXED, word_memory, word_names, word_source
+from handgrad.engine.inference import Moments, Windows, Words, calibrated_names
+from handgrad.models import CONTEXTS, Model
 
 _T = TypeVar("_T")
 PIECE = 2**19
 """Size of the widest activation in a thread's piece of work: it takes milliseconds."""
+CHARACTERS = 512
+"""Characters of whole words that are computed together: their activations fit the caches."""
 
 
 class CompiledInference:
     """`model` with `params` and the statistics in `state`, calibrated ones if it has them.
 
-    Statistics are folded into a scale and a shift here: gain and bias must not change afterwards.
+    What layers combine of parameters and statistics is combined here: they must not change
+    afterwards.
     """
 
     def __init__(
         self, model: Model, params: Arrays, state: Arrays, rows: int | None = None
     ) -> None:
-        """`rows` rows are computed together, by default ROWS; threads share the pieces of a batch.
+        """`rows` contexts are computed together, by default ROWS; threads share the pieces.
 
         Raises SettingsError as `bind` does.
         """
-        rows = rows or ROWS
-        self._bound = bind(model, rows)
+        self._on_contexts = model.batches == CONTEXTS
+        self._rows = (rows or ROWS) if self._on_contexts else max(CHARACTERS, model.block_size)
+        self._bound = bind(model, self._rows, None if self._on_contexts else self._rows)
         self._norms = [one for one in self._bound if one.call.state]
         self._model, self._params, self._state = model, params, dict(state)
         self._dtype = next(iter(params.values())).dtype
         self._inference = build(inference_source(model), self._dtype.name)
-        self._rows, self._team = rows, Team(at_most())
+        self._team = Team(at_most())
         self._statistics = self._folded()
         self._free: deque[list[Array]] = deque()
 
-    def loss_sum(self, inputs: Array, targets: Array) -> float:
-        """Return the sum of the losses of inputs (N, T), targets (N,), in nats."""
+    def loss_sum(self, inputs: Array, targets: Array, offsets: Array | None = None) -> float:
+        """Return the sum of the losses of the targets (N,), in nats."""
+        if offsets is not None:
+            of_words = partial(self._of_words, inputs, targets, offsets)
+            return math.fsum(self._map(of_words, self._word_pieces(offsets)))
         pieces = self._pieces(len(inputs))
         return math.fsum(self._map(lambda one: self._call(inputs[one], targets[one]), pieces))
 
-    def logits(self, inputs: Array) -> Array:
-        """Return the logits (N, V) of inputs (N, T)."""
+    def logits(self, inputs: Array, offsets: Array | None = None) -> Array:
+        """Return the logits (N, V), one row for each target."""
         scores = np.empty((len(inputs), self._model.vocab_size), self._dtype)
-        self._call(inputs, np.zeros(len(inputs), np.int64), scores=scores)
+        targets = np.zeros(len(inputs), np.int64)
+        if offsets is None:
+            self._call(inputs, targets, scores=scores)
+            return scores
+        for piece in self._word_pieces(offsets):
+            self._of_words(inputs, targets, offsets, piece, scores)
         return scores
+
+    def words(self, count: int) -> Words:
+        """Begin `count` words."""
+        if self._on_contexts:
+            return Windows(self, count, self._model.block_size)
+        return CompiledWords(self._model, self._params, count)
+
+    def _of_words(
+        self,
+        inputs: Array,
+        targets: Array,
+        offsets: Array,
+        words: slice,
+        scores: Array | None = None,
+    ) -> float:
+        """Return the sum of the losses of some words; `scores` receives their logits."""
+        begin, end = offsets[words.start], offsets[words.stop]
+        own = slice(begin, end)
+        if scores is None:
+            scores = np.empty((0, self._model.vocab_size), self._dtype)
+        of_words = offsets[words.start : words.stop + 1] - begin
+        return self._with_memory(inputs[own], targets[own], of_words, scores[own])
+
+    def _word_pieces(self, offsets: Array) -> list[slice]:
+        """Return slices of words of at most `_rows` characters."""
+        pieces, first = [], 0
+        while first < len(offsets) - 1:
+            end = int(np.searchsorted(offsets, offsets[first] + self._rows, side="right")) - 1
+            pieces.append(slice(first, end))
+            first = end
+        return pieces
 
     def calibrate(self, batches: Callable[[], Iterable[Array]]) -> dict[str, Array]:
         """Return the state with the statistics of all `batches()`, and use them from now on.
@@ -70,7 +112,7 @@ class CompiledInference:
         See `calibrate` in engine/torch_inference.py.
         """
         for nth, one in enumerate(self._norms):
-            width = (1, one.shapes[one.names["scale"]][1])
+            width = (1, one.shapes[one.call.outputs[0]][1])
             moments = Moments()
             for inputs in batches():
                 of_piece = partial(self._moments, nth, width, inputs)
@@ -115,40 +157,69 @@ class CompiledInference:
         if scores is None:
             scores = np.empty((0, self._model.vocab_size), self._dtype)
         mean, square = (nothing if x is None else x for x in (mean, square))
+        return self._with_memory(inputs, targets, until, mean, square, scores)
+
+    def _with_memory(self, *given: Any) -> float:
+        """Call the compiled function with the arguments of `call_names` after the team."""
         try:
             arguments = self._free.pop()
         except IndexError:  # all are in use: there is one list for each thread at work
             arguments = self._arguments()
-        fixed = (*ALONE, inputs, targets, until, mean, square, scores)
-        loss = float(self._inference(*fixed, *arguments))
+        loss = float(self._inference(*ALONE, *given, *arguments))
         self._free.append(arguments)
         return loss
 
     def _arguments(self) -> list[Array]:
-        """Return one thread's arguments: memory, parameters, the current folded statistics."""
+        """Return one thread's arguments: memory, parameters, the current statistics."""
         arrays = {**self._allocated(), **self._statistics, **self._params}
-        return [arrays[name] for name in inference_names(self._model)[len(CALL) :]]
+        return [
+            arrays[name] for name in inference_names(self._model)[len(call_names(self._model)) :]
+        ]
 
     def _folded(self) -> dict[str, Array]:
-        """Return each batchnorm's scale and shift (1, H)."""
+        """Return what layers combine of their parameters and statistics."""
         folded = {}
         for one in self._norms:
-            gain, bias = (self._params[name] for name in one.call.inputs[1:])
-            names = zip(calibrated_names(one.call.state), one.call.state, strict=True)
-            mean, var = (
-                self._state.get(name, self._state[running]).astype(np.float64)
-                for name, running in names
-            )
-            scale = gain / np.sqrt(var + BATCHNORM_EPS)
-            values = (scale, bias - mean * scale)
-            for name, value in zip(fold_names(one), values, strict=True):
-                folded[name] = value.astype(self._dtype)
+            calibrated = zip(calibrated_names(one.call.state), one.call.state, strict=True)
+            state = [self._state.get(name, self._state[running]) for name, running in calibrated]
+            params = [self._params[name] for name in one.call.inputs if name in self._params]
+            for local, value in one.kernel.folded(*params, *state).items():
+                folded[one.names[local]] = value.astype(self._dtype)
         return folded
 
     def _allocated(self) -> dict[str, Array]:
-        memory = side_by_side(dict(inference_memory(self._bound)), self._dtype)
-        for source, view, shape in joins(self._bound):
-            memory[view] = memory[source].reshape(shape)
-        memory["inputs_part"] = np.zeros((self._rows, self._model.block_size), np.int64)
-        memory["targets_part"] = np.zeros(self._rows, np.int64)
+        memory = with_views(dict(inference_memory(self._bound)), self._bound, self._dtype)
+        if self._on_contexts:
+            for name, shape in batch_shapes(self._model, self._rows).items():
+                memory[f"{name}_part"] = np.zeros(shape, np.int64)
         return memory
+
+
+class CompiledWords:
+    """Words in the making; each layer carries what it needs of the earlier characters."""
+
+    def __init__(self, model: Model, params: Arrays, count: int) -> None:
+        bound = bind(model, count, count)
+        first = next(iter(params.values()))
+        self._advance = build(word_source(model), first.dtype.name)
+        memory = with_views(word_memory(bound), bound[:-1], first.dtype)
+        self._scores = memory[bound[-1].call.inputs[0]]
+        arrays = {**memory, **params}
+        self._arguments = [arrays[name] for name in word_names(model)[len(FIXED) :]]
+        self._t = 0
+
+    def advance(self, tokens: Array) -> Array:
+        """Append a character to each word, (G,); return the logits (G, V) of the next ones."""
+        self._advance(*ALONE, self._t, tokens, *self._arguments)
+        self._t += 1
+        return self._scores
+
+
+def with_views(
+    shapes: dict[str, tuple[int, ...]], bound: tuple[Bound, ...], dtype: Any
+) -> dict[str, Array]:
+    """Return memory of these shapes; a view shares its input's."""
+    memory = side_by_side(shapes, dtype)
+    for source, view, shape in views(bound):
+        memory[view] = memory[source].reshape(shape)
+    return memory

@@ -32,12 +32,12 @@ class Compiled:
         import torch
 
         first = next(iter(params.values()))
-        step, arrays = self._step(len(batch.targets), first.detach().cpu().numpy().dtype)
+        step, arrays = self._step(batch.size, first.detach().cpu().numpy().dtype)
         for name, array in arrays.items():
             array[...] = (params | state)[name].detach().cpu().numpy()
-        loss = step.loss_and_grads(batch.inputs.cpu().numpy(), batch.targets.cpu().numpy())
+        loss = step.loss_and_grads(*(x.cpu().numpy() for x in batch.named().values()))
         grads = {name: torch.from_numpy(step.grads[name].copy()) for name in params}
-        moved = {name: torch.from_numpy(value) for name, value in step.moved_state().items()}
+        moved = {name: torch.from_numpy(arrays[name].copy()) for name in self._model.state_shapes()}
         return torch.tensor(loss, dtype=first.dtype), grads, {**state, **moved}
 
     def _step(self, rows: int, dtype: Any) -> tuple[TrainingStep, dict[str, npt.NDArray[Any]]]:

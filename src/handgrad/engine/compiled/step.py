@@ -9,7 +9,14 @@ import numpy.typing as npt
 from handgrad.data.vocabulary import token_dtype
 from handgrad.engine.compiled.build import build
 from handgrad.engine.compiled.memory import Arrays, side_by_side
-from handgrad.engine.compiled.names import Bound, bind, gradient_shapes, joins, thread_scratch
+from handgrad.engine.compiled.names import (
+    Bound,
+    batch_shapes,
+    bind,
+    gradient_shapes,
+    thread_scratch,
+    views,
+)
 from handgrad.engine.compiled.source import FIXED, argument_names, step_source
 from handgrad.engine.compiled.team import Team
 from handgrad.engine.compiled.threads import Pace, at_most
@@ -42,14 +49,12 @@ class TrainingStep:
         self.dtype = next(iter(params.values())).dtype
         bound = bind(model, batch_size)
         memory = _memory(model, batch_size, bound, self.dtype)
-        self.inputs, self.targets = memory["inputs"], memory["targets"]
         self.grads = {name: memory[f"d{name}"] for name in params}
         self._steps = build(step_source(model, optimizer_name), self.dtype.name)
         self._numbers = np.array(hyper, dtype=np.float64)
-        self._momentum = model.momentum
-        self._memory, self._state = memory, state
+        self._batch = {name: memory[name] for name in batch_shapes(model, batch_size)}
+        self._memory = memory
         self._no_tokens = _read_only(np.zeros(0, token_dtype(model.vocab_size)))
-        self._norms = [one for one in bound if one.call.state]
         self._team, self._pace = Team(at_most()), Pace(at_most())
         arrays = {**memory, **params, **state, **moments}
         names = argument_names(model, optimizer_name)[len(FIXED) :]
@@ -64,12 +69,16 @@ class TrainingStep:
         tokens: npt.NDArray[Any],
         positions: npt.NDArray[np.int64],
         schedule: npt.NDArray[np.float64],
+        key: tuple[int, int] = (0, 0),
     ) -> npt.NDArray[np.float64]:
-        """Train on the examples at `positions` (S, B) of `tokens`; return the losses.
+        """Train on the examples or words at `positions` (S, B) of `tokens`; return the losses.
 
         Losses are in nats per character, (S,) or fewer: up to the first that is not finite.
         `schedule` (S, 3): learning rates and the two bias corrections of kernels/optimizers.py.
+        `key`, the seed and the number of the first step, is what random layers draw from.
         """
+        if "key" in self._batch:
+            self._batch["key"][...] = key[0], key[1] - 1  # each step adds one first
         losses, read_only, done = np.empty(len(positions)), _read_only(tokens), 0
         while done < len(losses):
             block = slice(done, done + self._pace.steps(len(losses) - done))
@@ -79,30 +88,23 @@ class TrainingStep:
                 break
         return losses[:done]
 
-    def loss_and_grads(self, inputs: npt.NDArray[Any], targets: npt.NDArray[Any]) -> float:
-        """Return the loss of the batch; its gradients are in `grads`. No parameter changes."""
-        self.inputs[...], self.targets[...] = inputs, targets
+    def loss_and_grads(self, *batch: npt.NDArray[Any]) -> float:
+        """Return the loss of a batch: inputs, targets and, of words, offsets and a key.
+
+        The gradients are in `grads`, and the state moves. No parameter changes.
+        """
+        for held, given in zip(self._batch.values(), batch, strict=False):
+            held[: len(given)] = given
         losses = np.empty(1)
         fixed = (self._no_tokens, _NO_POSITIONS, _NO_SCHEDULE, self._numbers, losses, False)
         self._call(fixed, self._team.most)
         return float(losses[0])
 
-    def moved_state(self) -> dict[str, npt.NDArray[Any]]:
-        """Return the state after the batch of `loss_and_grads`."""
-        moved = {}
-        for one in self._norms:
-            statistics = (self._memory[one.names[local]] for local in ("bnmeani", "bnvar"))
-            for name, statistic in zip(one.call.state, statistics, strict=True):
-                running = self._state[name]
-                weight = self.dtype.type(self._momentum)
-                moved[name] = running + weight * (statistic - running)
-        return moved
-
     def _call(self, fixed: tuple[Any, ...], threads: int) -> int:
-        """Call the steps with the arguments of FIXED, between the team and the momentum."""
+        """Call the steps with the arguments of FIXED after the team."""
 
         def task(thread: int, team: npt.NDArray[np.int64]) -> int:
-            done: int = self._steps(thread, team, *fixed, self._momentum, *self._arguments[thread])
+            done: int = self._steps(thread, team, *fixed, *self._arguments[thread])
             return done
 
         return self._team.run(task, threads)
@@ -123,20 +125,22 @@ def _memory(
     model: Model, batch_size: int, bound: tuple[Bound, ...], dtype: Any
 ) -> dict[str, npt.NDArray[Any]]:
     """Return batch, nodes, gradients and scratch by name. Arrays that are only read are 0."""
-    batch = {"inputs": (batch_size, model.block_size), "targets": (batch_size,)}
-    memory = {name: np.zeros(shape, np.int64) for name, shape in batch.items()}
+    memory = {
+        name: np.zeros(shape, np.int64) for name, shape in batch_shapes(model, batch_size).items()
+    }
     shapes = gradient_shapes(bound, model.shapes())
     for one in bound:
         shapes |= one.shapes
     memory |= side_by_side(shapes, dtype)
     # a value that no backward reads shares its memory with its gradient: less memory, faster caches
-    read = {name for one in bound if one.call.layer != "join" for name in one.arguments("backward")}
-    read |= {source for source, _, _ in joins(bound)}  # through the view
+    kept = {name for one in bound if not one.is_view for name in one.arguments("backward")}
+    kept |= {source for source, _, _ in views(bound)}  # through the view
+    read = {name for one in bound for name in one.call.inputs}
     for one in bound:
-        output = one.call.output
-        if output in shapes and output not in read:
-            memory[f"d{output}"] = memory[output]
-    for source, view, shape in joins(bound):
+        for output in one.call.outputs:
+            if output in shapes and output in read - kept:
+                memory[f"d{output}"] = memory[output]
+    for source, view, shape in views(bound):
         for mark in ("", "d"):
             memory[mark + view] = memory[mark + source].reshape(shape)
     return memory

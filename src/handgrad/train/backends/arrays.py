@@ -110,7 +110,8 @@ class CompiledSteps:
         settings = self._settings
         count = end - first
         positions = self._batches.positions(first, count).reshape(count, settings.batch_size)
-        losses = self._step.run(self._tokens, positions, self._schedule(first, end))
+        key = settings.seed, first
+        losses = self._step.run(self._tokens, positions, self._schedule(first, end), key)
         return [float(loss) for loss in losses]
 
     def _schedule(self, first: int, end: int) -> Any:

@@ -7,8 +7,12 @@ from handgrad.train.folder import RunFolder, batches_of
 from handgrad.train.state import Checkpoint
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import numpy as np
+
     from handgrad.data import Dataset
-    from handgrad.engine import Engine
+    from handgrad.engine import Batch, Engine
     from handgrad.train.interrupt import Stop
 
 
@@ -19,6 +23,22 @@ def engine_of(run: RunFolder) -> "Engine":
     return ENGINES[run.settings.engine](run.model)
 
 
+def batch_of(arrays: "Iterable[np.ndarray]", run: RunFolder, step: int) -> "Batch":
+    """Return the batch of `step` on the run's device, with a key if a layer is random."""
+    import torch
+
+    from handgrad.engine import Batch
+    from handgrad.models import is_random
+
+    settings = run.settings
+    named = dict(zip(Batch._fields, map(torch.from_numpy, arrays), strict=False))
+    if is_random(run.model):
+        named["key"] = torch.tensor([settings.seed, step])
+    if settings.device != "cpu":
+        named = {name: tensor.to(settings.device) for name, tensor in named.items()}
+    return Batch(**named)
+
+
 class TorchSteps:
     """A batch, its loss and gradients, an update: each a call from Python."""
 
@@ -27,7 +47,7 @@ class TorchSteps:
     def __init__(self, run: RunFolder, dataset: "Dataset", start: Checkpoint) -> None:
         settings = run.settings
         self.params, self.state, self.optimizer = start.params, start.state, start.optimizer
-        self._settings = settings
+        self._settings, self._run = settings, run
         self._engine = engine_of(run)
         self._optimizer = OPTIMIZERS[settings.optimizer]
         self._batches = batches_of(run, dataset)
@@ -36,20 +56,15 @@ class TorchSteps:
         """Take the steps `first` to `end`, fewer if `stop` is requested; return the losses."""
         import torch
 
-        from handgrad.engine import Batch
-
-        settings, params, state = self._settings, self.params, self.state
+        settings, params, state, run = self._settings, self.params, self.state, self._run
         # looked up once: a step is so short that a lookup per step is noticeable
         batch_at, lr_at, hyper = self._batches.at, settings.learning_rate, settings.hyperparameters
         rates_of, update = self._optimizer.rates, self._optimizer.update
-        loss_and_grads, from_numpy = self._engine.loss_and_grads, torch.from_numpy
-        device = None if settings.device == "cpu" else settings.device
+        loss_and_grads = self._engine.loss_and_grads
         losses = []
         for step in range(first, end):
-            inputs, targets = map(from_numpy, batch_at(step))
-            if device:
-                inputs, targets = inputs.to(device), targets.to(device)
-            loss, grads, state = loss_and_grads(params, state, Batch(inputs, targets))
+            batch = batch_of(batch_at(step), run, step)
+            loss, grads, state = loss_and_grads(params, state, batch)
             update(params, grads, self.optimizer, rates_of(lr_at(step), step, hyper), hyper)
             del grads  # now: the next step's gradients then reuse this memory while it is cached
             losses.append(loss)

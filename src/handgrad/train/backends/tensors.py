@@ -64,9 +64,11 @@ def remember(run: RunFolder) -> None:
 
 def steps(run: RunFolder, dataset: "Dataset", start: Checkpoint, say: Say) -> Steps:
     """Return steps that replay a captured graph where that is possible and verified, else eager."""
+    from handgrad.models import CONTEXTS
     from handgrad.train.backends.graphs import capture_of
 
-    capture = capture_of(run.settings)
+    # a graph keeps its shapes, and batches of words differ in theirs
+    capture = capture_of(run.settings) if run.model.batches == CONTEXTS else None
     if capture is None or start.step >= run.settings.steps:
         return TorchSteps(run, dataset, start)
     from handgrad.train.backends.proof import proven

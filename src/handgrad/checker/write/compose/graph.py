@@ -16,8 +16,9 @@ from handgrad.checker.record.trace import Bind, Op, key_of, tensors_in
 from handgrad.checker.write.rules.rule import canonical
 
 NO_GRADIENT = {"detach", "grad", "item", "argmax", "argmin", "one_hot", "zeros_like", "ones_like",
-               "full_like", "empty_like", "rand_like", "randn_like", "bernoulli", "multinomial",
-               "requires_grad", "retain_grad", "set"}  # fmt: skip
+               "full_like", "empty_like", "rand_like", "randn_like", "new_zeros", "new_ones",
+               "new_full", "new_empty", "bernoulli", "multinomial", "requires_grad", "retain_grad",
+               "set"}  # fmt: skip
 
 
 @dataclass(eq=False)

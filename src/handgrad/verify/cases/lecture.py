@@ -1,50 +1,11 @@
-"""Awkward inputs for each layer: sizes of 1, primes, ties, duplicates, strides, three dimensions.
-
-No parameter and no upstream gradient is all 0 or all 1, because that could hide a mistake.
-"""
-
-from collections.abc import Callable
-from dataclasses import dataclass
+"""Awkward inputs of the layers of the lecture's model."""
 
 import torch
-from torch import Tensor
 
-from handgrad.layers import LAYERS
-
-
-@dataclass(frozen=True)
-class Case:
-    """A layer's inputs in the order of its INPUTS, floats in float64; the name says why."""
-
-    name: str
-    inputs: tuple[Tensor, ...]
+from handgrad.verify.cases.kinds import CaseInputs, Cases, Draw
 
 
-def layer_cases(layer: str, seed: int = 0) -> list[Case]:
-    """Return the cases of one layer, determined by the seed."""
-    generator = torch.Generator().manual_seed(seed)
-
-    def normal(*shape: int) -> Tensor:
-        return torch.randn(shape, generator=generator, dtype=torch.float64)
-
-    def integers(high: int, *shape: int) -> Tensor:
-        return torch.randint(0, high, shape, generator=generator)
-
-    return [Case(name, inputs) for name, inputs in _CASES[layer](normal, integers).items()]
-
-
-def upstream(layer: str, case: Case, seed: int = 1) -> Tensor:
-    """Return a random gradient of the layer's output, float64; for a loss too, in place of 1."""
-    out, _ = LAYERS[layer].forward(*case.inputs)
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(out.shape, generator=generator, dtype=torch.float64)
-
-
-Normal = Callable[..., Tensor]
-CaseInputs = dict[str, tuple[Tensor, ...]]
-
-
-def _embedding(normal: Normal, integers: Normal) -> CaseInputs:
+def _embedding(normal: Draw, integers: Draw) -> CaseInputs:
     return {
         "lecture": (integers(27, 32, 3), normal(27, 10)),
         "ones": (integers(1, 1, 1), normal(1, 1)),
@@ -54,7 +15,7 @@ def _embedding(normal: Normal, integers: Normal) -> CaseInputs:
     }
 
 
-def _join(normal: Normal, integers: Normal) -> CaseInputs:
+def _join(normal: Draw, integers: Draw) -> CaseInputs:
     return {
         "lecture": (normal(32, 3, 10),),
         "ones": (normal(1, 1, 1),),
@@ -63,7 +24,7 @@ def _join(normal: Normal, integers: Normal) -> CaseInputs:
     }
 
 
-def _linear(normal: Normal, integers: Normal) -> CaseInputs:
+def _linear(normal: Draw, integers: Draw) -> CaseInputs:
     return {
         "lecture": (normal(32, 30), normal(30, 200), normal(200)),
         "ones": (normal(1, 1), normal(1, 1), normal(1)),
@@ -74,7 +35,7 @@ def _linear(normal: Normal, integers: Normal) -> CaseInputs:
     }
 
 
-def _batchnorm(normal: Normal, integers: Normal) -> CaseInputs:
+def _batchnorm(normal: Draw, integers: Draw) -> CaseInputs:
     return {
         "lecture": (normal(32, 200), normal(1, 200), normal(1, 200)),
         "two rows": (normal(2, 3), normal(1, 3), normal(1, 3)),
@@ -86,7 +47,7 @@ def _batchnorm(normal: Normal, integers: Normal) -> CaseInputs:
     }
 
 
-def _tanh(normal: Normal, integers: Normal) -> CaseInputs:
+def _tanh(normal: Draw, integers: Draw) -> CaseInputs:
     return {
         "lecture": (normal(32, 200),),
         "ones": (normal(1, 1),),
@@ -97,7 +58,7 @@ def _tanh(normal: Normal, integers: Normal) -> CaseInputs:
     }
 
 
-def _softmax_cross_entropy(normal: Normal, integers: Normal) -> CaseInputs:
+def _softmax_cross_entropy(normal: Draw, integers: Draw) -> CaseInputs:
     tied = normal(13, 7)
     tied[:, 3] = tied[:, 5] = tied.max() + 1
     return {
@@ -108,10 +69,13 @@ def _softmax_cross_entropy(normal: Normal, integers: Normal) -> CaseInputs:
         "tied maxima": (tied, integers(7, 13)),
         "confident": (normal(13, 7) * 15, integers(7, 13)),
         "non-contiguous": (normal(7, 13).t(), integers(7, 26)[::2]),
+        "ignored": (normal(13, 7), integers(7, 13) - 3),
+        "all but one ignored": (normal(3, 5), torch.tensor([-1, 4, -100])),
+        "three dimensions": (normal(5, 3, 7), integers(8, 5, 3) - 1),
     }
 
 
-_CASES: dict[str, Callable[[Normal, Normal], CaseInputs]] = {
+CASES: Cases = {
     "embedding": _embedding,
     "join": _join,
     "linear": _linear,

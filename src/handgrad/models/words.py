@@ -1,0 +1,51 @@
+"""What models on whole words share: the sizes that all have, and the last call.
+
+A batch is the characters of whole words end to end: inputs and targets (N,), offsets (B + 1,).
+"""
+
+from dataclasses import dataclass, fields
+from typing import ClassVar
+
+from handgrad.constants import SOFTMAX_CROSS_ENTROPY_NODES
+from handgrad.models.call import WORDS, LayerCall
+from handgrad.models.parameters import Parametrised
+
+
+@dataclass(frozen=True)
+class WordModel(Parametrised):
+    """Base of models on words. Raises SettingsError for an invalid size."""
+
+    vocab_size: int
+    block_size: int = 16
+    """The most characters of a word that are read, its boundary included."""
+
+    batches: ClassVar[str] = WORDS
+    min_batch_size: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        self.check_sizes(**{one.name: 1 for one in fields(self)})
+
+    def hidden_calls(self) -> list[LayerCall]:
+        """Return the calls from the batch to the logits."""
+        raise NotImplementedError
+
+    def calls(self) -> tuple[LayerCall, ...]:
+        """Return the layer calls from the batch to the loss."""
+        return (*self.hidden_calls(), loss_call())
+
+
+def loss_call() -> LayerCall:
+    """Return the call from the logits to the loss."""
+    inputs = ("logits", "targets")
+    return LayerCall("softmax_cross_entropy", inputs, SOFTMAX_CROSS_ENTROPY_NODES)
+
+
+def numbered(nodes: tuple[str, ...], suffix: str, output: str) -> tuple[str, ...]:
+    """Return the model's names of a layer's nodes: with a suffix, and `output` the last."""
+    return (*(f"{node}_{suffix}" for node in nodes[:-1]), output)
+
+
+def linear_call(name: str, x: str, output: str, *, bias: bool = True) -> LayerCall:
+    """Return the call of the linear layer with the parameters of `linear_parameters`."""
+    weights = (f"W{name}", f"b{name}") if bias else (f"W{name}",)
+    return LayerCall("linear", (x, *weights), (output,))
