@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from handgrad.engine import ENGINES, Batch, to_tensors
-from handgrad.models import MLP, Model
+from handgrad.models import CONTEXTS, MLP, Model
 from handgrad.verify.models import MODEL_CASES, random_batch
 from interpreted import interpreted
 
@@ -78,7 +78,8 @@ def test_the_gradient_of_a_name_read_twice_is_the_sum() -> None:
 
     class Tied:
         name = "tied"
-        momentum = 0.1
+        batches = CONTEXTS
+        padding = 0
         vocab_size = 5
         block_size = 2
 
