@@ -1,6 +1,6 @@
 """What `handgrad verify` runs: every layer and model, every engine, every named gradient."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Any
 
@@ -20,10 +20,10 @@ DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
 def verify_layers(
-    dtype: torch.dtype, device: str = "cpu", seed: int = 0
+    dtype: torch.dtype, device: str = "cpu", seed: int = 0, names: Iterable[str] = tuple(LAYERS)
 ) -> Iterator[JudgedGradient]:
-    """Verify every layer, chunked and fused, on every awkward case."""
-    for name in LAYERS:
+    """Verify every layer, or those in `names`, chunked and fused, on every awkward case."""
+    for name in names:
         for case in layer_cases(name, seed):
             for engine in ("chunked", "fused"):
                 yield from _verify_layer(name, case, engine, dtype, device)
