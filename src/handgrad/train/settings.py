@@ -107,7 +107,7 @@ def check_names(settings: TrainSettings, model: "Model") -> None:
 
     tables = (("engine", ("auto", *ENGINE_NAMES)), ("init", model.initialisations))
     for name, table in tables:
-        if getattr(settings, name) not in table:
+        if getattr(settings, name) not in (None, *table):
             raise SettingsError(
                 f"unknown {name} {getattr(settings, name)}; known: {', '.join(table)}"
             )
