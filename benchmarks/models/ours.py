@@ -30,7 +30,8 @@ def main(name: str, batch_size: int, words: str, sizes: dict[str, int]) -> float
     updates = np.arange(STEPS) + 1.0
     bias1, bias2 = bias_corrections(HYPER, updates)
     schedule = np.stack([np.full(STEPS, 5e-4), bias1, np.sqrt(bias2)], axis=1)
-    times, began, done = [], time.perf_counter(), 0
+    times: list[float] = []
+    began, done = time.perf_counter(), 0
     while len(times) < 3 or time.perf_counter() - began < SECONDS:
         start = time.perf_counter()
         positions = batches.positions(done, STEPS).reshape(STEPS, batch_size)
