@@ -1,7 +1,7 @@
 """Linear on given memory: out = x @ W + b. Specification: layers/linear.py.
 
-x (B, C), W (C, H), b (H,), out (B, H); W_t (H, C) is scratch for the transpose of W. Without a bias,
-b and db are (0,).
+x (B, C), W (C, H), b (H,), out (B, H); W_t (H, C) is scratch for the transpose of W. Without a
+bias, b and db are (0,).
 """
 
 from typing import Any

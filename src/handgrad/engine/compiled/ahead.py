@@ -32,7 +32,7 @@ def compile_ahead(model: Model, optimizer: str, dtype: str) -> None:
     compiled at its first use.
     """
     source = step_source(model, optimizer)
-    if is_compiled(source, dtype) or not is_kept(source, dtype) or available() < 2:
+    if is_compiled(source, dtype) or not is_kept() or available() < 2:
         return
     with _second_process(model, optimizer, dtype):
         compile_inference(model, dtype)

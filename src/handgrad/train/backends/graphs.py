@@ -98,6 +98,7 @@ class GraphSteps:
         """Capture a step; the run stays at its step. Raises what `capture` raises."""
         settings, block_size = run.settings, run.model.block_size
         size, self._block_size = settings.batch_size, block_size
+        self._padding = run.model.padding
         self.params, self.state, self.optimizer = start.params, start.state, start.optimizer
         self.most = max(LEAST_STEPS, min(MOST_STEPS, TOKENS // (size * (block_size + 1))))
         self._settings, self._dataset = settings, dataset
@@ -129,7 +130,7 @@ class GraphSteps:
         """Write the batches and rates of the steps, from row 0 on."""
         count, size = end - first, self._settings.batch_size
         positions = self._batches.positions(first, count)
-        inputs, targets = self._dataset.contexts(positions, self._block_size)
+        inputs, targets = self._dataset.contexts(positions, self._block_size, self._padding)
         rates = [self._rates_at(step) for step in range(first, end)]
         self._inputs[:count].copy_(torch.from_numpy(inputs).view(count, size, -1))
         self._targets[:count].copy_(torch.from_numpy(targets).view(count, size))
