@@ -195,12 +195,11 @@ def turn(x: Any, begin: int, end: int, work: Any, row: int) -> None:
 def clear_around(work: Any, tokens: int, rows: int, first: int, thread: int, team: Any) -> None:
     """Write zeros after the numbers of rows first .. first + rows, and before the next row's."""
     begin, end = share(rows + 1, 1, thread, team)
-    width = work.shape[1]
+    width, zero = work.shape[1], fill(work, work.dtype.type(0))
     for row in range(first + begin, first + end):
-        for i in range(tokens, min(tokens + PAD, width)):
-            work[row, i] = 0
-        for i in range(max(tokens, width - PAD), width):
-            work[row, i] = 0
+        for i in range(0, PAD, lanes(work)):
+            store(work, row * width + tokens + i, zero)
+            store(work, (row + 1) * width - PAD + i, zero)
 
 
 @kernel
