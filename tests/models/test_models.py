@@ -46,16 +46,17 @@ def test_words_are_read_to_the_longest() -> None:
         (
             "gru",
             {"n_head": 2},
-            "model gru has no n_head; it has block_size, n_embd, n_hidden, n_layer, truncate",
+            "model gru has no n_head; it has block_size, n_embd, n_hidden, n_layer, truncate, dropout",
         ),
         ("transformer", {"n_head": 3}, "n_embd must be a multiple of n_head, got 64 and 3"),
         ("transformer", {"n_layer": 0}, "n_layer must be at least 1, got 0"),
         ("wavenet", {"block_size": 6}, "block_size must be a power of two, at least 2, got 6"),
         ("lstm", {"truncate": -1}, "truncate must be at least 0, got -1"),
+        ("gru", {"dropout": 1.0}, "dropout must be at least 0 and below 1, got 1.0"),
         ("bow", {"n_embd": 0}, "n_embd must be at least 1, got 0"),
     ],
 )
-def test_bad_sizes(name: str, sizes: dict[str, int], message: str) -> None:
+def test_bad_sizes(name: str, sizes: dict[str, float], message: str) -> None:
     with pytest.raises(SettingsError) as caught:
         make_model(name, 27, 15, sizes)
     assert str(caught.value) == message

@@ -33,6 +33,8 @@ SIZES = (
     "n_layer",
     "n_head",
     "truncate",
+    "dropout",
+    "tied",
     "batchnorm",
     "hidden_bias",
     "blank",
@@ -152,6 +154,22 @@ BlankOption = Annotated[
     _option(
         "--blank/--no-blank",
         help="A symbol of its own for what is before a word, as in makemore.py; for mlp.",
+        default="off",
+    ),
+]
+DropoutOption = Annotated[
+    float | None,
+    _option(
+        "--dropout",
+        help="Share dropped of what each block adds, or of a recurrent layer's states.",
+        default=0.0,
+    ),
+]
+TiedOption = Annotated[
+    bool | None,
+    _option(
+        "--tied/--no-tied",
+        help="The output layer of a transformer is its embedding, transposed.",
         default="off",
     ),
 ]

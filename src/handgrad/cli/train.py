@@ -43,6 +43,8 @@ def train(
     n_layer: options.NLayerOption = None,
     n_head: options.NHeadOption = None,
     truncate: options.TruncateOption = None,
+    dropout: options.DropoutOption = None,
+    tied: options.TiedOption = None,
     batchnorm: options.BatchnormOption = None,
     hidden_bias: options.HiddenBiasOption = None,
     blank: options.BlankOption = None,

@@ -7,13 +7,14 @@ The state before a word's first character is a parameter. With several layers, e
 of the one before.
 """
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import ClassVar
 
 from handgrad.constants import RECURRENT_NODES
 from handgrad.models.call import LayerCall
 from handgrad.models.parameters import Parameter, Parameters, linear_parameters
-from handgrad.models.words import WordModel, linear_call, numbered
+from handgrad.models.words import WordModel, dropout_call, linear_call, numbered
 
 
 @dataclass(frozen=True)
@@ -25,14 +26,13 @@ class Recurrent(WordModel):
     n_layer: int = 1
     truncate: int = 0
     """Characters after which gradients do not flow further back; 0 for the whole word."""
+    dropout: float = 0.0
+    """Share of each layer's states that is dropped before the next layer reads them."""
 
     gates: ClassVar[int]
     starts: ClassVar[tuple[str, ...]] = ("start",)
     name: ClassVar[str]
-
-    def __post_init__(self) -> None:
-        self.check_sizes(**{one.name: 1 for one in fields(self) if one.name != "truncate"})
-        self.check_sizes(truncate=0)
+    least: ClassVar[Mapping[str, int]] = {"truncate": 0}
 
     def parameters(self) -> Parameters:
         """Return the embedding, each layer's start and weights, the output layer."""
@@ -59,6 +59,9 @@ class Recurrent(WordModel):
                 )
             )
             x = f"h_{layer}"
+            if self.dropout:
+                calls.append(dropout_call(x, f"kept_{layer}", self.dropout, layer))
+                x = f"kept_{layer}"
         return [*calls, linear_call(f"{self.n_layer + 1}", x, "logits")]
 
 

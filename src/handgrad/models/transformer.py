@@ -22,7 +22,7 @@ from handgrad.constants import (
 from handgrad.errors import SettingsError
 from handgrad.models.call import LayerCall
 from handgrad.models.parameters import Parameter, Parameters, linear_parameters
-from handgrad.models.words import WordModel, linear_call, numbered
+from handgrad.models.words import WordModel, dropout_call, linear_call, numbered
 
 WIDER = 4
 """Width of the hidden layer of a block in multiples of n_embd."""
@@ -87,13 +87,21 @@ class _Blocks(WordModel):
                 attributes={"heads": self.sizes[1]},
             ),
             linear_call(f"o_{layer}", f"att_{layer}", f"proj_{layer}", bias=self.biased),
-            LayerCall("add", (x, f"proj_{layer}"), (f"x1_{layer}",)),
+            *self.added(x, f"proj_{layer}", f"x1_{layer}", 2 * layer),
             self.norm(f"norm2_{layer}", f"x1_{layer}"),
             linear_call(f"1_{layer}", f"norm2_{layer}", f"hpreact_{layer}", bias=self.biased),
             self.nonlinearity(layer),
             linear_call(f"2_{layer}", f"h_{layer}", f"mlp_{layer}", bias=self.biased),
-            LayerCall("add", (f"x1_{layer}", f"mlp_{layer}"), (f"x2_{layer}",)),
+            *self.added(f"x1_{layer}", f"mlp_{layer}", f"x2_{layer}", 2 * layer + 1),
         ]
+
+    def added(self, x: str, y: str, output: str, number: int) -> list[LayerCall]:
+        """Return the calls for x + y, with a share of y dropped if the model has dropout."""
+        dropout: float = getattr(self, "dropout", 0.0)
+        if not dropout:
+            return [LayerCall("add", (x, y), (output,))]
+        kept = f"kept_{y}"
+        return [dropout_call(y, kept, dropout, number), LayerCall("add", (x, kept), (output,))]
 
     def embedding_calls(self) -> list[LayerCall]:
         """Return the calls from the batch to x."""
@@ -114,6 +122,10 @@ class Transformer(_Blocks):
     n_embd: int = 64
     n_head: int = 4
     n_layer: int = 4
+    dropout: float = 0.0
+    """Share of what each block adds that is dropped."""
+    tied: bool = False
+    """The output layer's weights are the embedding, transposed (Press, Wolf 2017)."""
 
     name = "transformer"
     biased = True
@@ -149,6 +161,8 @@ class Transformer(_Blocks):
         for layer in range(1, self.n_layer + 1):
             parameters |= self.block_parameters(layer)
         parameters |= self.norm_parameters("norm")
+        if self.tied:
+            return parameters
         return parameters | linear_parameters("out", self.n_embd, self.vocab_size, bias=False)
 
     def hidden_calls(self) -> list[LayerCall]:
@@ -157,7 +171,9 @@ class Transformer(_Blocks):
         for layer in range(1, self.n_layer + 1):
             calls += self.block(layer, x)
             x = f"x2_{layer}"
-        return [*calls, self.norm("norm", x), linear_call("out", "norm", "logits", bias=False)]
+        tied = LayerCall("tied_linear", ("norm", "C"), ("logits",))
+        out = tied if self.tied else linear_call("out", "norm", "logits", bias=False)
+        return [*calls, self.norm("norm", x), out]
 
 
 @dataclass(frozen=True)
@@ -167,6 +183,8 @@ class MicroGPT(_Blocks):
     n_embd: int = 16
     n_head: int = 4
     n_layer: int = 1
+    dropout: float = 0.0
+    """Share of what each block adds that is dropped."""
 
     name = "microgpt"
     biased = False

@@ -3,10 +3,12 @@
 A batch is the characters of whole words end to end: inputs and targets (N,), offsets (B + 1,).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import ClassVar
 
 from handgrad.constants import SOFTMAX_CROSS_ENTROPY_NODES
+from handgrad.errors import SettingsError
 from handgrad.models.call import WORDS, LayerCall
 from handgrad.models.parameters import Parametrised
 
@@ -20,10 +22,16 @@ class WordModel(Parametrised):
     """The most characters of a word that are read, its boundary included."""
 
     batches: ClassVar[str] = WORDS
+    least: ClassVar[Mapping[str, int]] = {}
+    """Minimum of a size where it is not 1."""
     min_batch_size: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
-        self.check_sizes(**{one.name: 1 for one in fields(self)})
+        sizes = {one.name: self.least.get(one.name, 1) for one in fields(self) if one.type is int}
+        self.check_sizes(**sizes)
+        dropout = getattr(self, "dropout", 0.0)
+        if not 0 <= dropout < 1:
+            raise SettingsError(f"dropout must be at least 0 and below 1, got {dropout}")
 
     def hidden_calls(self) -> list[LayerCall]:
         """Return the calls from the batch to the logits."""
@@ -49,3 +57,8 @@ def linear_call(name: str, x: str, output: str, *, bias: bool = True) -> LayerCa
     """Return the call of the linear layer with the parameters of `linear_parameters`."""
     weights = (f"W{name}", f"b{name}") if bias else (f"W{name}",)
     return LayerCall("linear", (x, *weights), (output,))
+
+
+def dropout_call(x: str, output: str, p: float, number: int) -> LayerCall:
+    """Return the call that drops a share `p` of `x`; `number` tells the model's dropouts apart."""
+    return LayerCall("dropout", (x, "key"), (output,), attributes={"p": p, "number": number})

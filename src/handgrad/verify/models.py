@@ -43,6 +43,11 @@ MODEL_CASES: dict[str, tuple[Model, int]] = {
     "long short-term, one word": (LSTM(5, block_size=11, n_embd=3, n_hidden=2), 1),
     "attention": (Transformer(27, n_embd=16, n_head=4, n_layer=2), 32),
     "attention, one head": (Transformer(7, block_size=5, n_embd=3, n_head=1, n_layer=1), 11),
+    "attention, dropout, tied": (
+        Transformer(7, block_size=6, n_embd=6, n_head=2, n_layer=1, dropout=0.2, tied=True),
+        13,
+    ),
+    "gated, dropout": (GRU(11, block_size=13, n_embd=7, n_hidden=5, dropout=0.3), 17),
     "attention, one character": (Transformer(3, block_size=1, n_embd=2, n_head=2, n_layer=1), 1),
     "attention, long words": (MicroGPT(5, block_size=67, n_embd=10, n_head=2), 3),
     "micro": (MicroGPT(27), 16),
