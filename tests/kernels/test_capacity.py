@@ -12,7 +12,7 @@ from handgrad.engine.compiled.team import ALONE
 from handgrad.kernels import KERNELS
 from handgrad.layers import LAYERS
 from handgrad.verify.cases import Case, layer_cases, upstream
-from kernels.test_layers import _compiled
+from kernels.compiling import compiled
 
 Arrays = dict[str, Any]
 CASES = [
@@ -55,6 +55,6 @@ def results(name: str, case: Case, more: int) -> Arrays:
     held |= case.attributes
     for function in (kernel.forward, kernel.backward):
         parameters = inspect.signature(function.py_func).parameters
-        _compiled(function)(*[held[local] for local in parameters if local not in TEAM], *ALONE)
+        compiled(function)(*[held[local] for local in parameters if local not in TEAM], *ALONE)
     wanted = [output, *(f"d{local}" for local in floats)]
     return {local: held[local] for local in wanted}

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable
-from functools import cache, partial
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -13,9 +13,9 @@ import torch
 from handgrad.engine.compiled.names import TEAM
 from handgrad.engine.compiled.team import Team
 from handgrad.kernels import KERNELS
-from handgrad.kernels.jit import called
 from handgrad.layers import LAYERS
 from handgrad.verify.cases import Case, layer_cases, upstream
+from kernels.compiling import compiled
 
 # float64: closed forms of a few thousand terms of size 1, summed in another order
 TIGHT = {"rtol": 1e-10, "atol": 1e-12}
@@ -116,16 +116,16 @@ def _made(
     for function in (kernel.forward, kernel.backward):
         names = [*inspect.signature(function.py_func).parameters][: -len(TEAM)]
         held.update((name, before is not None) for name in names if name.startswith("add_"))
-        compiled = _compiled(function)
+        of_kernel = compiled(function)
         team.run(
-            lambda thread, table, names=names, compiled=compiled: compiled(
+            lambda thread, table, names=names, of_kernel=of_kernel: of_kernel(
                 *[(held | scratch[thread])[name] for name in names], thread, table
             ),
             threads,
         )
     if "loss" in upstreams:
         names = [*inspect.signature(kernel.mean.py_func).parameters]
-        held["made"] = np.array(_compiled(kernel.mean)(*[held[name] for name in names]))
+        held["made"] = np.array(compiled(kernel.mean)(*[held[name] for name in names]))
     return {k: x for k, x in held.items() if isinstance(x, np.ndarray)}
 
 
@@ -135,11 +135,6 @@ def _of(case: Case, given: Arrays, function: Callable[..., Any]) -> Callable[...
     taken = inspect.signature(function).parameters
     attributes = {**case.attributes, "longest": longest}
     return partial(function, **{k: v for k, v in attributes.items() if k in taken})
-
-
-@cache
-def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    return called(lambda *arguments: function(*arguments))
 
 
 def _array(x: torch.Tensor) -> np.ndarray:
