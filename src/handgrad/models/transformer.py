@@ -79,7 +79,7 @@ class _Blocks(WordModel):
         return [
             self.norm(f"norm1_{layer}", x),
             linear_call(f"qkv_{layer}", f"norm1_{layer}", f"qkv_{layer}", bias=self.biased),
-            LayerCall("split", (f"qkv_{layer}",), qkv, attributes={"parts": 3}, n_outputs=3),
+            LayerCall("split", (f"qkv_{layer}",), qkv, n_outputs=3),
             LayerCall(
                 "attention",
                 (*qkv, "offsets"),

@@ -185,7 +185,7 @@ def rows_per_character(model: Model) -> dict[str, int]:
     return {
         name: shape[0] // _SOME
         for name, shape in one.items()
-        if shape and (2 * shape[0], *shape[1:]) == two[name]
+        if shape and shape[0] and (2 * shape[0], *shape[1:]) == two[name]
     }
 
 
