@@ -46,7 +46,8 @@ def test_words_are_read_to_the_longest() -> None:
         (
             "gru",
             {"n_head": 2},
-            "model gru has no n_head; it has block_size, n_embd, n_hidden, n_layer, truncate, dropout",
+            "model gru has no n_head; "
+            "it has block_size, n_embd, n_hidden, n_layer, truncate, dropout",
         ),
         ("transformer", {"n_head": 3}, "n_embd must be a multiple of n_head, got 64 and 3"),
         ("transformer", {"n_layer": 0}, "n_layer must be at least 1, got 0"),

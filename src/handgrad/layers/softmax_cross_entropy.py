@@ -1,7 +1,8 @@
 """Softmax and cross-entropy: loss = -mean(log softmax(logits)[b, targets[b]]), nats.
 
-logits (..., V), targets (...) integers, loss a scalar: the mean over the n targets that are at
-least 0; rows with a negative target are ignored. With none left the loss is NaN, as in PyTorch.
+logits (..., V), targets (...) integers, loss a scalar: the mean over the n targets. With ignoring,
+rows with a negative target are left out; with none left the loss is NaN, as in PyTorch. Without it,
+nothing waits for a GPU, and a step can be captured in a graph.
 The closed form of the backward is (softmax(logits) - one_hot(targets)) / n.
 Derivation: docs/derivations/softmax_cross_entropy.md
 """
@@ -23,13 +24,12 @@ class _Cache(NamedTuple):
     kept: int  # n
 
 
-def forward(logits: Tensor, targets: Tensor) -> tuple[Tensor, _Cache]:
+def forward(logits: Tensor, targets: Tensor, *, ignoring: bool = False) -> tuple[Tensor, _Cache]:
     """Return the loss by log_softmax, which neither overflows nor takes the log of 0."""
     logprobs = torch.log_softmax(logits, -1)  # (..., V)
-    kept = targets.numel() - int((targets < 0).sum())
-    rows, of_rows = logprobs.reshape(-1, logprobs.shape[-1]), targets.reshape(-1)
-    if kept < targets.numel():
-        of_rows = of_rows.clamp(min=-1)
+    kept, rows, of_rows = targets.numel(), logprobs.flatten(0, -2), targets.flatten()
+    if ignoring:
+        kept, of_rows = int((of_rows >= 0).sum()), of_rows.clamp(min=-1)
     loss = torch.nn.functional.nll_loss(rows, of_rows, ignore_index=-1)
     return loss, _Cache(logprobs, targets, kept)
 
@@ -51,7 +51,9 @@ def backward(dout: Tensor, cache: _Cache) -> tuple[Tensor, None]:
     return dlogits, None
 
 
-def forward_chunked(logits: Tensor, targets: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+def forward_chunked(
+    logits: Tensor, targets: Tensor, *, ignoring: bool = False
+) -> tuple[Tensor, dict[str, Tensor]]:
     """Compute forward one step per line; cache every step.
 
     Logits more than about 103 below the largest of their row (float32) underflow to a probability
@@ -64,20 +66,22 @@ def forward_chunked(logits: Tensor, targets: Tensor) -> tuple[Tensor, dict[str, 
     counts_sum_inv = counts_sum**-1  # the backward of 1 / counts_sum has other bits
     probs = counts * counts_sum_inv  # (..., V)
     logprobs = probs.log()
-    kept = (targets >= 0).nonzero(as_tuple=True)  # every row, if none is ignored
-    loss = -logprobs[(*kept, targets[kept])].mean()  # ()
+    rows, of_rows = _kept(targets, ignoring)
+    loss = -logprobs.flatten(0, -2)[rows, of_rows].mean()  # ()
     steps = (logit_maxes, norm_logits, counts, counts_sum, counts_sum_inv, probs, logprobs, loss)
     return loss, {"logits": logits, "targets": targets, **dict(zip(NODES, steps, strict=True))}
 
 
-def backward_chunked(dout: Tensor, cache: dict[str, Tensor]) -> dict[str, Tensor]:
+def backward_chunked(
+    dout: Tensor, cache: dict[str, Tensor], *, ignoring: bool = False
+) -> dict[str, Tensor]:
     """Return every step's gradient, with autograd's bits at the lecture's sizes."""
     logits, targets, counts = cache["logits"], cache["targets"], cache["counts"]
     counts_sum, counts_sum_inv = cache["counts_sum"], cache["counts_sum_inv"]
-    kept = (targets >= 0).nonzero(as_tuple=True)
-    # loss = -logprobs[(*kept, targets[kept])].mean()
-    dlogprobs = torch.zeros_like(logits)
-    dlogprobs[(*kept, targets[kept])] = -dout / len(kept[0])
+    rows, of_rows = _kept(targets, ignoring)
+    # loss = -logprobs.flatten(0, -2)[rows, of_rows].mean()
+    dlogprobs = torch.zeros_like(logits, memory_format=torch.contiguous_format)
+    dlogprobs.flatten(0, -2)[rows, of_rows] = -dout / len(rows)  # flatten is a view
     # logprobs = probs.log()
     dprobs = dlogprobs / cache["probs"]  # (1 / probs) * dlogprobs rounds twice
     # probs = counts * counts_sum_inv
@@ -105,3 +109,12 @@ def backward_chunked(dout: Tensor, cache: dict[str, Tensor]) -> dict[str, Tensor
         "probs": dprobs,
         "logprobs": dlogprobs,
     }
+
+
+def _kept(targets: Tensor, ignoring: bool) -> tuple[Tensor, Tensor]:
+    """Return the numbers of the rows that count, (n,), and their targets, (n,)."""
+    of_rows = targets.flatten()
+    if not ignoring:
+        return torch.arange(len(of_rows), device=targets.device), of_rows
+    rows = (of_rows >= 0).nonzero().squeeze(1)
+    return rows, of_rows[rows]

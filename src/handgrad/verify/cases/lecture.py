@@ -69,9 +69,9 @@ def _softmax_cross_entropy(normal: Draw, integers: Draw) -> CaseInputs:
         "tied maxima": (tied, integers(7, 13)),
         "confident": (normal(13, 7) * 15, integers(7, 13)),
         "non-contiguous": (normal(7, 13).t(), integers(7, 26)[::2]),
-        "ignored": (normal(13, 7), integers(7, 13) - 3),
-        "all but one ignored": (normal(3, 5), torch.tensor([-1, 4, -100])),
-        "three dimensions": (normal(5, 3, 7), integers(8, 5, 3) - 1),
+        "ignored": ((normal(13, 7), integers(7, 13) - 3), {"ignoring": True}),
+        "all but one ignored": ((normal(3, 5), torch.tensor([-1, 4, -100])), {"ignoring": True}),
+        "three dimensions": ((normal(5, 3, 7), integers(8, 5, 3) - 1), {"ignoring": True}),
     }
 
 
