@@ -20,7 +20,7 @@ from handgrad.files import replacing
 from handgrad.optim import OPTIMIZERS
 from handgrad.train.backends import backend_of
 from handgrad.train.folder import FORMAT, newer
-from handgrad.train.state import Checkpoint, Numbers, RunningTotals, is_array
+from handgrad.train.state import Checkpoint, Numbers, RunningTotals, Weights, is_array
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 MODEL_FILE = "model.safetensors"
 STATE_PREFIX = "state."
 """Prefix of the names of state; parameters are saved under their own names."""
+BEST_PREFIX = "best."
+"""Prefix of the best weights so far, in the optimizer's file: they are of the same checkpoint."""
 _TEMPORARY = re.compile(r"\.[\w-]+\.(safetensors|json|csv|png)\.\w{8}|\.tmp\w{6}")
 """Names of files that handgrad and safetensors have not finished writing."""
 
@@ -44,12 +46,34 @@ def save(folder: Path, checkpoint: Checkpoint) -> None:
     """Write both files and delete those that they replace. Raises RunError if that fails."""
     head = {"format": FORMAT, "step": checkpoint.step}
     with_totals = {**head, "carried": asdict(checkpoint.totals)}
-    _write(folder / optimizer_file(checkpoint.step), checkpoint.optimizer, with_totals)
+    optimizer = dict(checkpoint.optimizer)
+    if checkpoint.best is not None:
+        best = _joined(*checkpoint.best)
+        optimizer.update({BEST_PREFIX + name: value for name, value in best.items()})
+    _write(folder / optimizer_file(checkpoint.step), optimizer, with_totals)
 
-    tensors = dict(checkpoint.params)
-    tensors.update({STATE_PREFIX + name: value for name, value in checkpoint.state.items()})
-    _write(folder / MODEL_FILE, tensors, {**head, "finished": checkpoint.finished})
+    head["finished"] = checkpoint.finished
+    if checkpoint.weights_of is not None:
+        head["weights_of"] = checkpoint.weights_of
+    _write(folder / MODEL_FILE, _joined(checkpoint.params, checkpoint.state), head)
     _tidy(folder, checkpoint.step)
+
+
+def _joined(params: Numbers, state: Numbers) -> Numbers:
+    return {**params, **{STATE_PREFIX + name: value for name, value in state.items()}}
+
+
+def _separated(path: Path, tensors: Numbers, model: "Model") -> Weights:
+    """Return parameters and state, the inverse of `_joined`. Raises RunError for other shapes."""
+    params: Numbers = {}
+    state: Numbers = {}
+    for name, tensor in tensors.items():
+        kind = state if name.startswith(STATE_PREFIX) else params
+        kind[name.removeprefix(STATE_PREFIX)] = tensor
+    _same_shapes(path, params, model.shapes(), exactly=True)
+    _same_shapes(path, state, model.state_shapes(), exactly=False)
+    # in the model's order: the order of updates and sums must not depend on a file
+    return Weights({name: params[name] for name in model.shapes()}, state)
 
 
 def _tidy(folder: Path, step: int) -> None:
@@ -70,16 +94,9 @@ def load(folder: Path, model: "Model", device: str = "cpu", engine: str = "fused
     """
     path = folder / MODEL_FILE
     tensors, head = _read(path, device, engine)
-    params: Numbers = {}
-    state: Numbers = {}
-    for name, tensor in tensors.items():
-        kind = state if name.startswith(STATE_PREFIX) else params
-        kind[name.removeprefix(STATE_PREFIX)] = tensor
-    _same_shapes(path, params, model.shapes(), exactly=True)
-    _same_shapes(path, state, model.state_shapes(), exactly=False)
-    # in the model's order: the order of updates and sums must not depend on a file
-    params = {name: params[name] for name in model.shapes()}
-    return Checkpoint(head["step"], params, state, {}, finished=bool(head.get("finished")))
+    finished, weights_of = bool(head.get("finished")), head.get("weights_of")
+    loaded = _separated(path, tensors, model)
+    return Checkpoint(head["step"], *loaded, {}, finished=finished, weights_of=weights_of)
 
 
 def load_to_resume(
@@ -91,10 +108,13 @@ def load_to_resume(
     tensors, head = _read(path, device, engine)
     if head["step"] != loaded.step:
         raise RunError(f"{path} belongs to step {head['step']}: restore the file, or train again")
+    named = [name for name in tensors if name.startswith(BEST_PREFIX)]
+    kept = {name.removeprefix(BEST_PREFIX): tensors.pop(name) for name in named}
+    best = _separated(path, kept, model) if kept else None
     expected = OPTIMIZERS[optimizer].tensors(loaded.params)
     shapes = {name: tuple(tensor.shape) for name, tensor in expected.items()}
     _same_shapes(path, tensors, shapes, exactly=True)
-    return replace(loaded, optimizer=tensors, totals=RunningTotals(**head["carried"]))
+    return replace(loaded, optimizer=tensors, totals=RunningTotals(**head["carried"]), best=best)
 
 
 def _write(path: Path, tensors: Numbers, head: dict[str, Any]) -> None:

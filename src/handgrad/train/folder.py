@@ -118,9 +118,9 @@ def write_run(run: RunFolder) -> None:
     write_progress(run, 0)
 
 
-def write_progress(run: RunFolder, step: int) -> None:
-    """Write train.json: the settings and the step of the last checkpoint. Raises RunError."""
-    content = {"format": FORMAT, "settings": run.settings.to_json(), "step": step}
+def write_progress(run: RunFolder, step: int, **more: Any) -> None:
+    """Write train.json: the settings, the step of the last checkpoint, `more`. Raises RunError."""
+    content = {"format": FORMAT, "settings": run.settings.to_json(), "step": step, **more}
     write_json(run.folder / "train.json", content)
 
 
