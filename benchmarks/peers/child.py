@@ -12,7 +12,7 @@ def run(
 ) -> str:
     """Return its standard output. Raises RuntimeError with its last line if it fails."""
     command = [sys.executable, *arguments]
-    with _held(cores):
+    with held(cores):
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
     if done.returncode:
         said = (done.stderr or done.stdout).strip().splitlines() or ["nothing said"]
@@ -21,7 +21,7 @@ def run(
 
 
 @contextmanager
-def _held(cores: int) -> Iterator[None]:
+def held(cores: int) -> Iterator[None]:
     """Keep this thread and its children on `cores` cores.
 
     The alternative, code between fork and exec, is unsafe with threads, and torch has threads.

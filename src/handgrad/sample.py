@@ -7,6 +7,7 @@ it is computed as row i % GROUP of a group of constant size, whatever the other 
 G rows of a group, T block_size, V symbols.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -74,7 +75,19 @@ def sample(
     n: int,
     how: Sampling | None = None,
 ) -> list[SampledWord]:
-    """Return `n` words that begin with `how.prefix`.
+    """Return `n` words that begin with `how.prefix`. Raises what `stream` raises."""
+    return list(stream(model, params, state, vocabulary, n, how))
+
+
+def stream(
+    model: "Model",
+    params: "Numbers",
+    state: "Numbers",
+    vocabulary: "Vocabulary",
+    n: int,
+    how: Sampling | None = None,
+) -> Iterator[SampledWord]:
+    """Yield `n` words that begin with `how.prefix`, a group as soon as it is computed.
 
     Raises SettingsError for a negative `n`, DataError if the model does not know a symbol of the
     prefix.
@@ -87,14 +100,12 @@ def sample(
     prefix = vocabulary.encode(how.prefix).astype(np.int64)
     inference = inference_of(model, params, state, GROUP)
     how = _fitting(model, prefix, how)
-    words: list[SampledWord] = []
     for first in range(0, n, GROUP):
         tokens, lengths = _group(inference, prefix, first, how)
-        for row, length in zip(tokens, lengths, strict=True):
+        for row, length in zip(tokens[: n - first], lengths, strict=False):
             ended = length < how.max_length
             text = how.prefix + vocabulary.decode(row[:length])
-            words.append(SampledWord(text, bool(ended)))
-    return words[:n]
+            yield SampledWord(text, bool(ended))
 
 
 def _fitting(model: "Model", prefix: Tokens, how: Sampling) -> Sampling:

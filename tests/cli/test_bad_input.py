@@ -69,8 +69,8 @@ def refused(capsys: Capture, *arguments: object) -> str:
         ("--device=tpu", "unknown device 'tpu'; known: cpu, cuda, cuda:N"),
         (
             "--steps=x",
-            "Invalid value for '--steps' / '--max-steps': Input should be a valid integer, "
-            "unable to parse string as an integer: see handgrad train --help",
+            "Invalid value for '--steps' / '--max-steps': Input should be a valid integer, unable "
+            "to parse string as an integer: see handgrad train --help",
         ),
         ("--zzz=3", "No such option: --zzz: see handgrad train --help"),
         ("file", "Got unexpected extra argument(s) (file): see handgrad train --help"),

@@ -116,7 +116,10 @@ DAMAGE: dict[str, Callable[[bytes], bytes]] = {
 
 @pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
 def test_a_damaged_file_is_built_again(
-    folder: Path, source: str, damage: Callable[[bytes], bytes]
+    folder: Path,
+    source: str,
+    damage: Callable[[bytes], bytes],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     open_dataset(source)
     file = built(folder)
@@ -124,6 +127,8 @@ def test_a_damaged_file_is_built_again(
     file.write_bytes(damage(whole))
     assert file.read_bytes() != whole
     assert_equal(open_dataset(source), in_memory(source))
+    line = f"handgrad: {file} is damaged: discarded, and built again\n"
+    assert capsys.readouterr().err == line
     assert built(folder).read_bytes() == whole
 
 

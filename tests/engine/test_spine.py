@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from handgrad.engine import ENGINES, Batch, to_tensors
-from handgrad.models import Model
-from handgrad.verify.models import MODEL_CASES
+from handgrad.models import CONTEXTS, MLP, Model
+from handgrad.verify.models import MODEL_CASES, random_batch
+from interpreted import interpreted
 
 MODELS = [pytest.param(*case, id=name) for name, case in MODEL_CASES.items()]
 # float64: what separates two right ways to sum a few thousand terms of size 1 at most
@@ -16,16 +17,17 @@ def start(
     model: Model, batch_size: int, dtype: torch.dtype
 ) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor], Batch]:
     params, state = model.initialise("exercise", seed=1)
-    generator = torch.Generator().manual_seed(1)
-    shape = (batch_size, model.block_size)
-    inputs = torch.randint(0, model.vocab_size, shape, generator=generator)
-    targets = torch.randint(0, model.vocab_size, (batch_size,), generator=generator)
-    return to_tensors(params, dtype), to_tensors(state, dtype), Batch(inputs, targets)
+    batch = random_batch(model, batch_size, torch.Generator().manual_seed(1))
+    return to_tensors(params, dtype), to_tensors(state, dtype), batch
 
 
 @pytest.mark.parametrize("name", ENGINES)
 @pytest.mark.parametrize(("model", "batch_size"), MODELS)
-def test_engines_agree(model: Model, batch_size: int, name: str) -> None:
+def test_engines_agree(
+    model: Model, batch_size: int, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not isinstance(model, MLP):  # its steps are compiled as a whole, those of others by kernel
+        monkeypatch.setattr("handgrad.engine.compiled.step.build", interpreted)
     params, state, batch = start(model, batch_size, torch.float64)
     expected_loss, expected, expected_state = ENGINES["autograd"](model).loss_and_grads(
         params, state, batch
@@ -76,7 +78,8 @@ def test_the_gradient_of_a_name_read_twice_is_the_sum() -> None:
 
     class Tied:
         name = "tied"
-        momentum = 0.1
+        batches = CONTEXTS
+        padding = 0
         vocab_size = 5
         block_size = 2
 

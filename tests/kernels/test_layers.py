@@ -29,6 +29,9 @@ CASES = [
 ]
 
 
+ADDING = [row for row in CASES if hasattr(KERNELS[row.values[0]], "ADDS")]
+
+
 def test_every_layer_has_a_kernel() -> None:
     assert list(KERNELS) == list(LAYERS)
     for name, kernel in KERNELS.items():
@@ -69,8 +72,32 @@ def test_a_kernel_agrees_with_its_layer(name: str, case) -> None:
                 np.testing.assert_array_equal(together[local], value, err_msg=local)
 
 
-def _made(kernel: ModuleType, case: Case, given: Arrays, upstreams: Arrays, threads: int) -> Arrays:
-    """Return everything that forward and backward write, and "made", a loss's mean."""
+@pytest.mark.parametrize(
+    ("name", "case"), [p for p in CASES if hasattr(KERNELS[p.values[0]], "ADDS")]
+)
+def test_a_kernel_adds_to_gradients(name: str, case: Case) -> None:
+    layer, kernel = LAYERS[name], KERNELS[name]
+    given = {k: _array(x) for k, x in zip(layer.INPUTS, case.inputs, strict=False)}
+    upstreams = {layer.NODES[-1]: _array(upstream(name, case))}
+    alone = _made(kernel, case, given, upstreams, threads=1)
+    added = _made(kernel, case, given, upstreams, threads=1, before=3.0)
+    for local in kernel.ADDS:
+        # adding 3 costs the digits of what is far below 1
+        np.testing.assert_allclose(added[f"d{local}"] - 3, alone[f"d{local}"], 1e-10, 1e-11)
+
+
+def _made(
+    kernel: ModuleType,
+    case: Case,
+    given: Arrays,
+    upstreams: Arrays,
+    threads: int,
+    before: float | None = None,
+) -> Arrays:
+    """Return everything that forward and backward write, and "made", a loss's mean.
+
+    Backward adds to the gradients in ADDS, if they are `before` in every element before it.
+    """
     held: dict[str, Any] = dict(given)
     shapes = _of(case, given, kernel.memory)(*(x.shape for x in held.values()))
     for local, shape in shapes.items():
@@ -80,13 +107,15 @@ def _made(kernel: ModuleType, case: Case, given: Arrays, upstreams: Arrays, thre
     held |= {f"d{k}": np.full(x.shape, np.nan) for k, x in held.items() if x.dtype == np.float64}
     for output, dout in upstreams.items():
         held[f"d{output}"] = dout.reshape(held[output].shape) if output in held else dout
+    if before is not None:
+        held |= {f"d{k}": np.full(held[k].shape, before) for k in kernel.ADDS}
     held |= case.attributes
     own = getattr(kernel, "PER_THREAD", ())
     scratch = [{local: np.full(shapes[local], np.nan) for local in own} for _ in range(threads)]
     team = Team(threads)
     for function in (kernel.forward, kernel.backward):
         names = [*inspect.signature(function.py_func).parameters][: -len(TEAM)]
-        held.update((name, False) for name in names if name.startswith("add_"))
+        held.update((name, before is not None) for name in names if name.startswith("add_"))
         compiled = _compiled(function)
         team.run(
             lambda thread, table, names=names, compiled=compiled: compiled(

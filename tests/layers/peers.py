@@ -42,6 +42,57 @@ def causal_mean(x: Tensor, offsets: Tensor) -> Tensor:
     return torch.cat([mean(word) for word in x.split(offsets.diff().tolist())])
 
 
+def attention(q: Tensor, k: Tensor, v: Tensor, offsets: Tensor, *, heads: int) -> Tensor:
+    """By PyTorch's own, word by word."""
+    lengths = offsets.diff().tolist()
+    outs = []
+    for word in zip(*(x.split(lengths) for x in (q, k, v)), strict=True):
+        by_head = [x.unflatten(1, (heads, -1)).transpose(0, 1) for x in word]
+        out = F.scaled_dot_product_attention(*by_head, is_causal=True)
+        outs.append(out.transpose(0, 1).flatten(1))
+    return torch.cat(outs)
+
+
+def recurrent(cell: Callable[..., tuple[Tensor, ...]]) -> Callable[..., Tensor]:
+    """Return the layer of a cell, word by word and character by character."""
+
+    def layer(x: Tensor, offsets: Tensor, *others: Tensor, truncate: int = 0) -> Tensor:
+        *starts, W, b = others
+        outs = []
+        for word in x.split(offsets.diff().tolist()):
+            states = tuple(starts)
+            for t, character in enumerate(word):
+                if truncate and t and t % truncate == 0:
+                    states = tuple(state.detach() for state in states)
+                states = cell(character[None], states, W, b)
+                outs.append(states[0])
+        return torch.cat(outs)
+
+    return layer
+
+
+def rnn_cell(x: Tensor, states: tuple[Tensor, ...], W: Tensor, b: Tensor) -> tuple[Tensor, ...]:
+    channels = x.shape[1]
+    zero = torch.zeros_like(b)
+    return (torch.rnn_tanh_cell(x, states[0], W[:channels].t(), W[channels:].t(), b, zero),)
+
+
+def gru_cell(x: Tensor, states: tuple[Tensor, ...], W: Tensor, b: Tensor) -> tuple[Tensor, ...]:
+    """As in makemore: PyTorch's multiplies by r after the product, not before."""
+    (hprev,) = states
+    (Wr, Wz, Wh), (br, bz, bh) = W.chunk(3, 1), b.chunk(3)
+    xh = torch.cat([x, hprev], 1)
+    r, z = torch.sigmoid(xh @ Wr + br), torch.sigmoid(xh @ Wz + bz)
+    hbar = torch.tanh(torch.cat([x, r * hprev], 1) @ Wh + bh)
+    return ((1 - z) * hprev + z * hbar,)
+
+
+def lstm_cell(x: Tensor, states: tuple[Tensor, ...], W: Tensor, b: Tensor) -> tuple[Tensor, ...]:
+    channels = x.shape[1]
+    zero = torch.zeros_like(b)
+    return torch.lstm_cell(x, states, W[:channels].t(), W[channels:].t(), b, zero)
+
+
 PEERS: dict[str, Callable[..., Any]] = {
     "embedding": F.embedding,
     "join": lambda x, **_: x.flatten(1),
@@ -61,4 +112,8 @@ PEERS: dict[str, Callable[..., Any]] = {
     "position_embedding": position_embedding,
     "causal_mean": causal_mean,
     "tied_linear": lambda x, C, b=None: F.linear(x, C, b),
+    "attention": attention,
+    "rnn": recurrent(rnn_cell),
+    "gru": recurrent(gru_cell),
+    "lstm": recurrent(lstm_cell),
 }

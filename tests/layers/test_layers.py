@@ -18,6 +18,8 @@ CASES = [
     for case in layer_cases(name)
 ]
 FORMS = ["fused", "chunked"]
+# truncated gradients are not those of the function
+WHOLE = [row for row in CASES if not row.values[1].attributes.get("truncate")]
 
 # float64: sums of at most a few thousand terms of size 1 keep 12 of its 16 digits
 TIGHT = {"rtol": 1e-11, "atol": 1e-11}
@@ -102,7 +104,7 @@ def test_both_forms_agree(name: str, case: Case) -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize(("name", "case"), CASES)
+@pytest.mark.parametrize(("name", "case"), WHOLE)
 def test_central_differences(name: str, case: Case, form: str) -> None:
     """Along a random direction of all float inputs together."""
     dout = upstream(name, case)

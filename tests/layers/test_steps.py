@@ -6,7 +6,7 @@ from torch import Tensor
 
 from handgrad.layers import LAYERS
 from handgrad.verify.cases import Case, layer_cases
-from handgrad.verify.cases.kinds import words
+from layers.equal import at, equal_words
 
 STEPPING = [name for name, layer in LAYERS.items() if hasattr(layer, "step")]
 CASES = [
@@ -18,32 +18,15 @@ CASES = [
 TIGHT = {"rtol": 1e-12, "atol": 1e-12}
 
 
-def equal_words(name: str, case: Case) -> tuple[list[Tensor], list[bool], int, int]:
-    """Return the case's inputs, cut to words of one length; which are rows; B and the length."""
-    named = dict(zip(LAYERS[name].INPUTS, case.inputs, strict=False))
-    offsets = named["offsets"]
-    count, length = len(offsets) - 1, int(offsets.diff().min())
-    rows = (offsets[:-1, None] + torch.arange(length)).flatten()
-    is_rows = [k in ("x", "q", "k", "v") for k in named]
-    named["offsets"] = words(*[length] * count)
-    cut = [x[rows] if by else x for x, by in zip(named.values(), is_rows, strict=True)]
-    return cut, is_rows, count, length
-
-
 @pytest.mark.parametrize(("name", "case"), CASES)
 def test_steps_equal_the_whole(name: str, case: Case) -> None:
     layer = LAYERS[name]
-    inputs, is_rows, count, length = equal_words(name, case)
-    whole, _ = case.of(layer.forward)(*inputs)
-    position = LAYERS[name].INPUTS.index("offsets")
+    inputs, count, length = equal_words(name, case)
+    whole, _ = case.of(layer.forward)(*inputs.values())
     carried: dict[str, Tensor] = {}
     for t in range(length):
-        now = [
-            x.view(count, length, -1)[:, t] if by else x
-            for x, by in zip(inputs, is_rows, strict=True)
-        ]
-        now[position] = None
-        out, carried = case.of(layer.step)(*now, t=t, carried=carried)
+        now = at(t, inputs, count)
+        out, carried = case.of(layer.step)(*now.values(), t=t, carried=carried)
         torch.testing.assert_close(out, whole.view(count, length, -1)[:, t], **TIGHT)
 
 

@@ -193,3 +193,68 @@ def test_another_optimizers(tmp_path: Path) -> None:
         "RUN/optimizer-1.safetensors: first.C should have shape [5, 2], got no such tensor: "
         "the file does not match config.json; restore it, or train again"
     )
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "optimizer-1.safetensors"])
+def test_a_flipped_bit_anywhere(tmp_path: Path, name: str) -> None:
+    """Whatever bit flips, the file is rejected in one line, or what is read is what was saved."""
+    checkpoint.save(tmp_path, at_step(1))
+    expected = load_to_resume(tmp_path, MODEL, "cpu", "adamw")
+    path = tmp_path / name
+    whole = path.read_bytes()
+    for at in range(0, len(whole), 7):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ (1 << at % 8)]) + whole[at + 1 :])
+        lines = []
+        try:
+            loaded = load_to_resume(tmp_path, MODEL, "cpu", "adamw")
+        except RunError as error:
+            lines = str(error).splitlines()
+            loaded = expected
+        assert len(lines) < 2
+        assert (loaded.step, loaded.totals) == (expected.step, expected.totals)
+        for kind in ("params", "state", "optimizer"):
+            assert same(getattr(loaded, kind), getattr(expected, kind))
+
+
+def test_a_flipped_bit_of_a_tensor(tmp_path: Path) -> None:
+    checkpoint.save(tmp_path, at_step(1))
+    path = tmp_path / "model.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1  # of state.bnvar_running
+    path.write_bytes(content)
+    assert failure(tmp_path) == (
+        "RUN/model.safetensors is damaged (the checksum of state.bnvar_running does not match): "
+        "restore it, or train again"
+    )
+
+
+def test_a_changed_step(tmp_path: Path) -> None:
+    checkpoint.save(tmp_path, at_step(1))
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(path.read_bytes().replace(b'\\"step\\": 1', b'\\"step\\": 2'))
+    assert failure(tmp_path) == (
+        "RUN/model.safetensors is damaged (the checksum of its metadata does not match): "
+        "restore it, or train again"
+    )
+
+
+def test_tensors_of_an_earlier_version_have_no_checksums(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from safetensors.numpy import save_file
+
+    def without(tensors: object, path: Path, metadata: dict[str, str]) -> None:
+        head = json.loads(metadata["handgrad"])
+        rest = {key: head[key] for key in head if key not in ("checksums", "sha256")}
+        save_file(tensors, path, metadata={"handgrad": json.dumps(rest)})
+
+    with monkeypatch.context() as patch:
+        patch.setattr("safetensors.numpy.save_file", without)
+        checkpoint.save(tmp_path, at_step(1))
+    assert b"checksums" not in (tmp_path / "model.safetensors").read_bytes()
+    assert same(load_to_resume(tmp_path, MODEL, "cpu", "adamw").params, at_step(1).params)
+
+
+def test_a_pipe_in_the_place_of_the_model(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "model.safetensors")
+    assert failure(tmp_path) == "cannot read RUN/model.safetensors: it is not a regular file"

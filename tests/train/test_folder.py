@@ -1,6 +1,7 @@
 """Run folders: named, made, opened, locked; one line for each error."""
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 from handgrad.errors import RunError
 from handgrad.train.folder import RunFolder, locked, make_folder, open_run
 from tiny import SIZES, train_tiny, words_dataset
+
+KNOWN = "known: mlp, bigram, bow, wavenet, rnn, lstm, gru, transformer, microgpt"
 
 
 @pytest.fixture
@@ -114,7 +117,7 @@ def test_damaged_json(run: RunFolder, name: str, content: bytes, line: str) -> N
 @pytest.mark.parametrize(
     ("change", "what"),
     [
-        ({"model": {"name": "rnn"}}, "unknown model rnn; known: mlp"),
+        ({"model": {"name": "cnn"}}, f"unknown model cnn; {KNOWN}"),
         ({"model": {"name": "mlp", "vocab_size": 0}}, "vocab_size must be at least 1, got 0"),
         ({"data": {}}, "no 'source'"),
     ],
@@ -137,3 +140,109 @@ def test_a_folder_is_locked(tmp_path: Path) -> None:
     assert str(caught.value) == line
     with locked(tmp_path):
         pass  # free again
+
+
+DEEP = b'{"format": ' + b"[" * 200_000 + b"]" * 200_000 + b"}"
+
+
+def test_brackets_without_end(run: RunFolder) -> None:
+    for name in ("config.json", "train.json"):
+        whole = (run.folder / name).read_bytes()
+        (run.folder / name).write_bytes(DEEP)
+        assert failure(run.folder) == (
+            f"RUN/{name} is damaged (not JSON): restore it, or train again"
+        )
+        (run.folder / name).write_bytes(whole)
+
+
+def test_what_is_not_a_file(run: RunFolder) -> None:
+    (run.folder / "train.json").unlink()
+    os.mkfifo(run.folder / "train.json")
+    assert failure(run.folder) == "cannot read RUN/train.json: it is not a regular file"
+    (run.folder / "config.json").unlink()
+    (run.folder / "config.json").mkdir()
+    assert failure(run.folder) == "cannot read RUN/config.json: Is a directory"
+
+
+def test_a_file_that_is_too_long(run: RunFolder) -> None:
+    with open(run.folder / "config.json", "r+b") as file:
+        file.truncate(2**32)
+    line = "cannot read RUN/config.json: it is longer than 16,777,216 bytes"
+    assert failure(run.folder) == line
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "value", "what"),
+    [
+        ("config", ("model", "n_hidden"), "8", "n_hidden is '8'; it must be a whole number"),
+        ("config", ("model", "n_hidden"), 8.5, "n_hidden is 8.5; it must be a whole number"),
+        ("config", ("model", "batchnorm"), 1, "batchnorm is 1; it must be true or false"),
+        ("config", ("model", "momentum"), [], "momentum is []; it must be a finite number"),
+        ("config", ("model", "n_hidden"), True, "n_hidden is True; it must be a whole number"),
+        ("config", ("model", "name"), ["mlp"], f"unknown model ['mlp']; {KNOWN}"),
+        ("config", ("model", "vocab_size"), 9, "vocab_size is 9, the vocabulary has 8"),
+        ("config", ("vocabulary",), [*".abcdef", "\ud800"], "symbols: '\\ud800' cannot be text"),
+        (
+            "config",
+            ("vocabulary",),
+            [".", "\x1b", *"abcdef"],
+            "symbols: '\\x1b' is a control character",
+        ),
+        (
+            "config",
+            ("vocabulary",),
+            [".", 1],
+            "symbols: expected the boundary '.', then single characters.",
+        ),
+        ("config", ("vocabulary",), 5, "vocabulary is 5; it must be a list"),
+        ("config", ("data", "source"), None, "source is None; it must be a text"),
+        ("train", ("settings", "batch_size"), "x", "batch_size is 'x'; it must be a whole number"),
+        ("train", ("settings", "engine"), 5, "engine is 5; it must be a text"),
+        (
+            "train",
+            ("settings", "engine"),
+            "fast",
+            "unknown engine fast; known: auto, autograd, chunked, fused, compiled",
+        ),
+        ("train", ("settings", "lr"), 1e400, "lr is inf; it must be a finite number"),
+        ("train", ("settings", "threads"), 0.5, "threads is 0.5; it must be a whole number"),
+        (
+            "train",
+            ("settings", "seed"),
+            10**4000,
+            "seed is 10000000000000000000000000000000000...; it must be at most "
+            "9223372036854775807",
+        ),
+    ],
+)
+def test_values_of_wrong_types(
+    run: RunFolder, name: str, path: tuple[str, ...], value: object, what: str
+) -> None:
+    file = run.folder / f"{name}.json"
+    content = json.loads(file.read_text())
+    inner = content
+    for key in path[:-1]:
+        inner = inner[key]
+    inner[path[-1]] = value
+    file.write_text(json.dumps(content))
+    assert failure(run.folder) == (
+        f"RUN: config.json and train.json do not describe a run ({what}): "
+        "restore them, or train again in another folder"
+    )
+
+
+def test_a_value_that_was_changed(run: RunFolder) -> None:
+    path = run.folder / "train.json"
+    whole = path.read_text()
+    path.write_text(whole.replace('"seed": 42', '"seed": 43'))
+    assert failure(run.folder) == (
+        "RUN/train.json is not as handgrad wrote it (its sha256 does not match): restore it, "
+        'or remove the line "sha256" to use it as it is'
+    )
+    # laid out anew, or of a version that wrote no digest: its content counts
+    path.write_text(json.dumps(json.loads(whole)))
+    assert open_run(run.folder) == run
+    content = json.loads(whole)
+    del content["sha256"]
+    path.write_text(json.dumps(content))
+    assert open_run(run.folder) == run

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from handgrad.errors import RunError
+from handgrad.train.checkpoint import load_to_resume
 from handgrad.train.metrics import MetricsFile, MetricsRow, read_metrics
+from tiny import train_tiny, words_dataset
 
 ROWS = [
     MetricsRow(10, 0.1, 3.25, 3.0, 3.125, 0.5),
@@ -76,3 +78,25 @@ def test_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(RunError) as caught:
         metrics.add(ROWS[0])
     assert str(caught.value) == f"cannot write {tmp_path}/metrics.csv: No space left on device"
+
+
+def test_rows_that_were_changed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A checkpoint remembers the rows: what is resumed with others says so."""
+    dataset = words_dataset(tmp_path)
+    out = tmp_path / "run"
+    run = train_tiny(out, dataset, steps=10, eval_every=5).run
+    arguments = (out, run.model, "cpu", "sgd")
+    load_to_resume(*arguments)
+    assert capsys.readouterr().err == ""
+    path = out / "metrics.csv"
+    whole = path.read_text()
+    for damaged in (whole.replace("0.1", "0.2", 1), whole[:-30], ""):
+        path.write_text(damaged)
+        load_to_resume(*arguments)
+        assert capsys.readouterr().err == (
+            f"handgrad: {path} is not as it was written: its losses up to step 10 may be wrong "
+            "or missing; training is not affected\n"
+        )
+    path.write_text(whole + "15,0.1,2.0")  # of a run that was killed later
+    load_to_resume(*arguments)
+    assert capsys.readouterr().err == ""

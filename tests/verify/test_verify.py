@@ -6,7 +6,18 @@ from torch import Tensor
 
 from handgrad.engine import ENGINES, Batch, to_tensors
 from handgrad.engine.fused import Fused
-from handgrad.layers import LAYERS, batchnorm, linear, softmax_cross_entropy, tanh
+from handgrad.layers import (
+    LAYERS,
+    batchnorm,
+    causal_mean,
+    dropout,
+    gelu,
+    layernorm,
+    linear,
+    position_embedding,
+    softmax_cross_entropy,
+    tanh,
+)
 from handgrad.models import MLP
 from handgrad.verify import DTYPES, verify_batch, verify_layers, verify_models
 from handgrad.verify.lines import line_in_model, line_of
@@ -57,13 +68,50 @@ def _bias_kept_as_a_row(dout: Tensor, cache: tuple) -> tuple[Tensor, Tensor, Ten
     return dx, dW, db if db is None else db[None]
 
 
+def _gain_outside_the_means(dout: Tensor, cache: layernorm._Cache) -> tuple[Tensor, ...]:
+    norm, rstd, gain = cache
+    _, dgain, dbias = RIGHT["layernorm"](dout, cache)
+    along = (dout * norm).mean(-1, keepdim=True)
+    return gain * rstd * (dout - dout.mean(-1, keepdim=True) - norm * along), dgain, dbias
+
+
+def _no_scale(dout: Tensor, cache: dropout._Cache) -> tuple[Tensor, None]:
+    return dout * cache.kept, None
+
+
+def _forward_sums(dout: Tensor, cache: causal_mean._Cache) -> tuple[Tensor, None]:
+    counts = (cache.positions + 1).to(dout.dtype).unsqueeze(1)
+    return causal_mean._running(dout / counts, *cache), None
+
+
+def _assigned(dout: Tensor, cache: tuple[Tensor, Tensor]) -> tuple[Tensor, None, Tensor]:
+    positions, P = cache
+    dP = torch.zeros_like(P)
+    dP[positions] = dout
+    return dout.clone(), None, dP
+
+
+def _the_other_gelu(dout: Tensor, cache: Tensor, *, exact: bool) -> tuple[Tensor]:
+    return RIGHT["gelu"](dout, cache, exact=not exact)
+
+
 RIGHT = {name: LAYERS[name].backward for name in LAYERS}
 FAULTS = [
     (batchnorm, _no_bessel, "x", "wrong"),
     (tanh, _off_by_a_thousandth, "hpreact", "wrong"),
     (softmax_cross_entropy, _forgotten_batch_size, "logits", "wrong"),
     (linear, _bias_kept_as_a_row, "b", "shape"),
+    (layernorm, _gain_outside_the_means, "x", "wrong"),
+    (dropout, _no_scale, "x", "wrong"),
+    (causal_mean, _forward_sums, "x", "wrong"),
+    (position_embedding, _assigned, "P", "wrong"),
+    (gelu, _the_other_gelu, "hpreact", "wrong"),
 ]
+# a batch of one, a single column or symbol can make a fault no fault at all
+DULL = {
+    "one row", "one symbol", "ones", "one channel", "nothing dropped", "one word",
+    "one character each", "near 0", "near 0, exact",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(("layer", "fault", "node", "verdict"), FAULTS)
@@ -72,11 +120,13 @@ def test_a_wrong_line_is_found_in_every_case(
 ) -> None:
     name = next(key for key in LAYERS if LAYERS[key] is layer)
     monkeypatch.setattr(layer, "backward", fault)
-    rows = [row for row in verify_layers(torch.float32) if row.engine == "fused"]
+    rows = [
+        row
+        for row in verify_layers(torch.float32, names=(name, "linear", "embedding"))
+        if row.engine == "fused"
+    ]
     seen = [row for row in rows if (row.model, row.node) == (name, node)]
-    # a batch of one, a single column or symbol can make a fault no fault at all
-    dull = {"one row", "one symbol", "ones"}
-    assert {row.verdict for row in seen if row.case not in dull} == {verdict}
+    assert {row.verdict for row in seen if row.case not in DULL} == {verdict}
     assert all(row.ok for row in rows if row.model != name)
 
 

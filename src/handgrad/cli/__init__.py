@@ -4,10 +4,12 @@ Exit codes: 0 success, 1 a gradient is wrong, 2 the command or its input is inva
 Commands import heavy packages when they run, so that `handgrad --help` is fast.
 """
 
+import errno
 import io
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
@@ -25,6 +27,7 @@ from handgrad.cli.sample import sample
 from handgrad.cli.train import train
 from handgrad.cli.verify import verify
 from handgrad.errors import HandgradError
+from handgrad.text import printable
 from handgrad.version import __version__
 
 USAGE_ERROR = 2
@@ -102,6 +105,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _forget_stdout()
         return BROKEN_PIPE
+    except OSError as error:
+        return _cannot_write(error)
     except (KeyboardInterrupt, typer.Abort):
         return _say("interrupted", INTERRUPTED)
     except Exception as error:
@@ -112,9 +117,23 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def _say(message: str, code: int) -> int:
+    """Print a message on one line, in which paths and names control no terminal."""
     if message:
-        print(f"handgrad: {' '.join(message.split(chr(10)))}", file=sys.stderr)
+        line = printable(" ".join(message.split("\n")))
+        with suppress(OSError):  # stderr is full or closed too
+            print(f"handgrad: {line}", file=sys.stderr)
     return code
+
+
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
+
+def _cannot_write(error: OSError) -> int:
+    """Say that standard output cannot be written. Raises `error` if it is about something else."""
+    if error.errno not in _NO_SPACE or error.filename is not None:
+        raise error
+    _forget_stdout()
+    return _say(f"cannot write to standard output: {error.strerror}", USAGE_ERROR)
 
 
 def _usage(error: Exception) -> str:

@@ -68,7 +68,8 @@ def _data(run: "RunFolder", source: str | None) -> "Dataset":
         return training_data(run)
     dataset = open_dataset(source)
     if dataset.fingerprint != run.fingerprint:
-        print(f"{dataset.source}: not the words that {run.folder} was trained on", file=sys.stderr)
+        line = f"{dataset.source}: not the words that {run.folder} was trained on"
+        sayer(sys.stderr)(line)
     return dataset
 
 

@@ -35,6 +35,7 @@ SIZES = (
     "truncate",
     "batchnorm",
     "hidden_bias",
+    "blank",
 )
 """Options that are sizes and switches of a model; not every model has each."""
 
@@ -177,6 +178,14 @@ BatchnormOption = Annotated[
 HiddenBiasOption = Annotated[
     bool | None,
     _option("--hidden-bias/--no-hidden-bias", help="Biases in hidden layers.", default="on"),
+]
+BlankOption = Annotated[
+    bool | None,
+    _option(
+        "--blank/--no-blank",
+        help="A symbol of its own for what is before a word, as in makemore.py; for mlp.",
+        default="off",
+    ),
 ]
 InitOption = Annotated[
     str | None,

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from handgrad.errors import RunError, SettingsError
+from handgrad.text import printable
 
 if TYPE_CHECKING:
     from handgrad.checker.records import Hint
@@ -18,8 +19,8 @@ MARKS = {True: "new", False: "known"}
 
 
 def sayer(stream: TextIO) -> Callable[[str], None]:
-    """Return a function that prints a line to `stream` and flushes it."""
-    return lambda line: print(line, file=stream, flush=True)
+    """Return a function that prints a line, safe for a terminal, to `stream` and flushes it."""
+    return lambda line: print(printable(line), file=stream, flush=True)
 
 
 def check_target(target: str | Path | None, option: str = "--json") -> None:

@@ -1,19 +1,25 @@
 """`handgrad sample`."""
 
 import sys
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from handgrad.cli import options
-from handgrad.cli.output import check_target, is_new, marked
+from handgrad.cli.output import check_target, is_new, marked, sayer
 from handgrad.errors import DataError
 from handgrad.files import report_json
+from handgrad.text import printable
 
 if TYPE_CHECKING:
     from handgrad.data import Dataset
     from handgrad.sample import SampledWord
     from handgrad.train.folder import RunFolder
+
+
+GROUP = 64
+"""Lines that are flushed together."""
 
 
 def sample(
@@ -39,7 +45,7 @@ def sample(
     json: options.JsonOption = None,
 ) -> None:
     """Sample words; each is marked as new, or as known from the training words."""
-    from handgrad.sample import Sampling, sample
+    from handgrad.sample import Sampling, stream
     from handgrad.train.backends import backend_of
     from handgrad.train.checkpoint import load
     from handgrad.train.folder import open_run
@@ -49,12 +55,12 @@ def sample(
     opened = open_run(run)
     at = load(opened.folder, opened.model, engine=opened.settings.engine)
     backend = backend_of(opened.settings.engine)
+    dataset = _training_words(opened, data)
     with backend.threads(1, opened):  # groups are too small for several threads
-        words = sample(opened.model, at.params, at.state, opened.vocabulary, n, how)
-    cut = sum(not word.ended for word in words)
+        words = stream(opened.model, at.params, at.state, opened.vocabulary, n, how)
+        cut = _show(words, dataset, json)
     if cut:
         print(f"{cut} of {n} samples cut at --max-length {max_length} characters", file=sys.stderr)
-    _show(words, _training_words(opened, data), json)
 
 
 def _training_words(run: "RunFolder", source: str | None) -> "Dataset | None":
@@ -64,18 +70,22 @@ def _training_words(run: "RunFolder", source: str | None) -> "Dataset | None":
     try:
         return training_data(run, source)
     except DataError as error:
-        print(f"not marked: {error}", file=sys.stderr)
+        sayer(sys.stderr)(f"not marked: {error}")
         return None
 
 
-def _show(words: "list[SampledWord]", dataset: "Dataset | None", json: str | None) -> None:
-    texts = [word.text for word in words]
-    if json != "-":
-        for line in texts if dataset is None else marked(texts, dataset):
-            print(line)
+def _show(words: "Iterable[SampledWord]", dataset: "Dataset | None", json: str | None) -> int:
+    """Print words as they come, or collect them for JSON; return how many were cut."""
+    samples, cut = [], 0
+    for nth, word in enumerate(words, 1):
+        cut += not word.ended
+        if json != "-":
+            line = word.text if dataset is None else marked([word.text], dataset)[0]
+            # flushed in groups: a flush per line would take longer than its word
+            print(printable(line), flush=nth % GROUP == 0)
+        if json is not None:
+            new = None if dataset is None else is_new(word.text, dataset)
+            samples.append({"text": word.text, "new": new})
     if json is not None:
-        samples = [
-            {"text": text, "new": None if dataset is None else is_new(text, dataset)}
-            for text in texts
-        ]
         report_json(json, {"samples": samples})
+    return cut

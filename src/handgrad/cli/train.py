@@ -12,7 +12,7 @@ from handgrad.cli import options
 from handgrad.cli.options import SIZES
 from handgrad.cli.output import INTERRUPTED, check_target, marked, sayer
 from handgrad.errors import SettingsError
-from handgrad.files import report_json
+from handgrad.files import notice, report_json
 from handgrad.train.reporter import check_tensorboard
 from handgrad.train.settings import TrainSettings, check_given
 
@@ -49,6 +49,7 @@ def train(
     truncate: options.TruncateOption = None,
     batchnorm: options.BatchnormOption = None,
     hidden_bias: options.HiddenBiasOption = None,
+    blank: options.BlankOption = None,
     init: options.InitOption = None,
     optimizer: options.OptimizerOption = None,
     weight_decay: options.WeightDecayOption = None,
@@ -177,11 +178,7 @@ def _train(
             return train_loop(run, dataset, start, ReporterGroup(reporters))
         except KeyboardInterrupt:
             stack.close()  # removes the progress bar before the message
-            print(
-                f"handgrad: interrupted; resume from the last checkpoint with: "
-                f"{run.resume_command}",
-                file=sys.stderr,
-            )
+            notice(f"interrupted; resume from the last checkpoint with: {run.resume_command}")
             raise typer.Exit(INTERRUPTED) from None
 
 
@@ -191,10 +188,9 @@ def _report(
     """Print losses, samples and next commands; for a stopped run, how to resume it."""
     run = result.run
     if not result.finished:
-        print(
-            f"handgrad: stopped after step {result.steps} of {run.settings.steps}; "
-            f"resume with: {run.resume_command}",
-            file=sys.stderr,
+        notice(
+            f"stopped after step {result.steps} of {run.settings.steps}; "
+            f"resume with: {run.resume_command}"
         )
         raise typer.Exit(INTERRUPTED)
     losses = {name: loss.nats if loss else None for name, loss in result.losses.items()}

@@ -24,7 +24,13 @@ class Batches:
     """The batches of one split, drawn with replacement, as by the lecture's randint."""
 
     def __init__(
-        self, dataset: Dataset, split: str, batch_size: int, block_size: int, seed: int
+        self,
+        dataset: Dataset,
+        split: str,
+        batch_size: int,
+        block_size: int,
+        seed: int,
+        padding: int = 0,
     ) -> None:
         """Raises SettingsError for sizes below 1 or a seed outside 0 .. 2**64 - 1.
 
@@ -40,6 +46,7 @@ class Batches:
             raise DataError(f"{dataset.source}: its {split} split is empty. Add more items.")
         self._dataset, self._start = dataset, dataset.splits[split][0]
         self._batch_size, self._block_size, self._seed = batch_size, block_size, seed
+        self._padding = padding
         self._steps = max(1, BLOCK_TOKENS // (batch_size * block_size))  # in a block
         self._first, self._end = 0, 0  # the steps in the block below
         self._inputs: np.ndarray = np.empty(0, dtype=np.int64)
@@ -65,7 +72,7 @@ class Batches:
             raise SettingsError(f"step {step}: must be at least 0.")
         first = step - step % self._steps
         inputs, targets = self._dataset.contexts(
-            self.positions(first, self._steps), self._block_size
+            self.positions(first, self._steps), self._block_size, self._padding
         )
         self._inputs = inputs.reshape(self._steps, self._batch_size, self._block_size)  # (S, B, T)
         self._targets = targets.reshape(self._steps, self._batch_size)  # (S, B)

@@ -7,7 +7,7 @@ A file is named by the data's fingerprint and contains
     tokens
 
 It is written under a temporary name, synced, and renamed when complete. The digest is checked at
-every opening; a damaged or truncated file is built again.
+every opening; a damaged or truncated file is built again, and a line says so.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ import numpy as np
 from handgrad.data.encode import Survey, arrange, fill
 from handgrad.data.sources import cache_folder, cannot_write
 from handgrad.errors import DataError
-from handgrad.files import sync
+from handgrad.files import notice, sync
 
 MAGIC = b"handgrad tokens 1 "
 DIGEST_END = len(MAGIC) + 64 + 1
@@ -43,6 +43,8 @@ def open_tokens(
     token_file = folder / f"{surveyed.fingerprint}.tokens"
     opened = _open_whole(token_file, surveyed)
     if opened is None:
+        if token_file.exists():
+            notice(f"{token_file} is damaged: discarded, and built again")
         try:
             folder.mkdir(parents=True, exist_ok=True)
             _build(token_file, path, surveyed, shuffle_seed)
@@ -56,6 +58,8 @@ def open_tokens(
 
 def _open_whole(token_file: Path, surveyed: Survey) -> tuple[np.ndarray, Splits] | None:
     """Return the tokens and splits; None if the file is absent, damaged or of other data."""
+    if not token_file.is_file():  # a pipe would block
+        return None
     try:
         with token_file.open("rb") as file:
             head = file.read(DIGEST_END)

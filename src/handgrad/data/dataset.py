@@ -58,25 +58,28 @@ class Dataset:
         boundaries = np.flatnonzero(self.tokens == 0)
         return int(np.diff(boundaries).max(initial=1)) - 1
 
-    def contexts(self, positions: np.ndarray, block_size: int) -> tuple[np.ndarray, np.ndarray]:
+    def contexts(
+        self, positions: np.ndarray, block_size: int, padding: int = 0
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Return the examples at `positions` (B,): inputs (B, T), targets (B,), new int64 arrays.
 
+        `padding` is the symbol of what is before the boundary of the target's word.
         Raises SettingsError for a block_size below 1, IndexError for a position outside 1 .. N - 1.
         """
         if block_size < 1:
             raise SettingsError(f"block size {block_size}: must be at least 1.")
         if positions.size and not 1 <= positions.min() <= positions.max() < len(self.tokens):
             raise IndexError(f"positions must be from 1 to {len(self.tokens) - 1}")
-        inputs = np.zeros((len(positions), block_size), dtype=np.int64)  # (B, T)
+        inputs = np.full((len(positions), block_size), padding, dtype=np.int64)  # (B, T)
         inside = np.ones(len(positions), dtype=bool)  # (B,) no boundary so far
         for back in range(1, block_size + 1):
             # An index below 0 wraps to the end of the array but is masked: position 0 is boundary.
             # No index is below -N, because the loop ends after the longest word.
             before = self.tokens[positions - back]  # (B,)
+            np.copyto(inputs[:, -back], before, where=inside)
             inside &= before != 0
             if not inside.any():
                 break
-            np.multiply(before, inside, out=inputs[:, -back])
         return inputs, self.tokens[positions].astype(np.int64)
 
     def word_starts(self, split: str) -> np.ndarray:

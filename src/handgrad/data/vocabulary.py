@@ -36,7 +36,9 @@ class Vocabulary:
 
     def __post_init__(self) -> None:
         characters = self.symbols[1:]
-        single = characters and all(len(symbol) == 1 for symbol in characters)
+        single = characters and all(
+            isinstance(symbol, str) and len(symbol) == 1 for symbol in characters
+        )
         if self.symbols[:1] != (BOUNDARY,) or not single:
             raise DataError("symbols: expected the boundary '.', then single characters.")
         if any(a >= b for a, b in pairwise(characters)):

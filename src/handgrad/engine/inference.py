@@ -11,6 +11,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from handgrad.models import Model
+
 Tokens = npt.NDArray[np.int64]
 
 
@@ -45,9 +47,9 @@ class Words(Protocol):
 class Windows:
     """Words of a model on contexts: it reads the last T characters of each."""
 
-    def __init__(self, inference: Inference, count: int, block_size: int) -> None:
+    def __init__(self, inference: Inference, count: int, model: Model) -> None:
         self._inference = inference
-        self._inputs = np.zeros((count, block_size), np.int64)
+        self._inputs = np.full((count, model.block_size), model.padding, np.int64)
 
     def advance(self, tokens: Tokens) -> npt.NDArray[Any]:
         """Append a character to each word, (G,); return the logits (G, V) of the next ones."""

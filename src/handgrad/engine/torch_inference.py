@@ -43,7 +43,7 @@ class TorchInference:
     def words(self, count: int) -> Words:
         """Begin `count` words."""
         if self._model.batches == CONTEXTS:
-            return Windows(self, count, self._model.block_size)
+            return Windows(self, count, self._model)
         return TorchWords(self._calls, self._params, self._state)
 
     def _scores(self, inputs: Tokens, offsets: Tokens | None) -> Tensor:

@@ -1,12 +1,12 @@
 """Causal attention on given memory. Specification: layers/attention.py.
 
-q, k, v, out (N, C), offsets (B + 1,). A vector holds neighbouring tokens of the batch, of any
-words, and everything is transposed: row by row of `work`, N numbers and some zeros. Key m is the one
-m tokens before the query. Scores of all queries with their key m are then sums over rows of q times
-rows of k shifted by m: no vector is partly empty because a word or a head is short. The gradient of
-key j receives from query j + m, the same shift in the other direction.
+q, k, v, out (N, C), offsets (B + 1,). A vector holds neighbouring characters of the batch, of any
+words, and everything is transposed: row by row of `work`, N numbers and some zeros. Key m is the
+one m characters before the query. Scores of all queries with their key m are then sums over rows of
+q times rows of k shifted by m: no vector is partly empty because a word or a head is short. The
+gradient of key j receives from query j + m, the same shift in the other direction.
 
-If no word has more than KEPT tokens, the weights, KEPT rows per head, are kept for backward.
+If no word has more than KEPT characters, the weights, KEPT rows per head, are kept for backward.
 Otherwise they are computed KEPT keys at a time, with running largest score and sum, and again
 backward: memory is linear in N.
 """
@@ -19,22 +19,25 @@ from handgrad.kernels.jit import flat, inlined, kernel
 from handgrad.kernels.lanes import fill, lanes, load, store, times
 from handgrad.kernels.shapes import Shape, Shapes
 from handgrad.kernels.shifted import (
+    KEPT,
+    PAD,
+    clear_after,
+    clear_around,
     dot,
+    longest_of,
     products,
+    reach_of,
     scores_back,
     softmax,
     softmax_more,
+    turn,
     weights_again,
+    write_positions,
 )
-from handgrad.kernels.team import rows_of, share, wait
+from handgrad.kernels.team import rows_of, wait
 from handgrad.kernels.transpose import transpose_block
 
 NODES = ATTENTION_NODES
-KEPT = 16
-"""Keys at a time; a multiple of 4, as `products` computes four sums at once."""
-PAD = 32
-"""Zeros between two rows of work, for what a shifted vector reads beyond its row: a vector of at
-most 16 numbers and KEPT more on the right."""
 Q, K, V, OUT, DOUT, DQ, DK, DV = range(8)
 """Parts of work, C rows each."""
 
@@ -43,10 +46,19 @@ def memory(q: Shape, k: Shape, v: Shape, offsets: Shape, *, heads: int) -> Shape
     """Return the memory of a call besides its inputs and their gradients.
 
     Rows of work: one of zeros, the eight parts, the weights and their gradients (KEPT per head),
-    logsumexp and delta (one per head), the tokens before and after each in its word.
+    logsumexp and delta (one per head), the characters before and after each in its word.
     """
     rows = 1 + 8 * q[1] + heads * (2 * KEPT + 2) + 2
     return {"out": q, "work": (rows, q[0] + PAD)}
+
+
+def carried(q: Shape, k: Shape, v: Shape, offsets: Shape, *, heads: int, longest: int) -> Shapes:
+    """Return the memory that `step` needs from one character of a word to the next.
+
+    A column is a word; rows: C of q and C of out, `longest` scores, the position, then C for each
+    character's key, and for each character's value.
+    """
+    return {"past": (2 * q[1] + longest + 1 + 2 * longest * q[1], -(-q[0] // PAD) * PAD)}
 
 
 @inlined
@@ -57,7 +69,7 @@ def _part(work: Any, part: int, channels: int) -> Any:
 
 @inlined
 def _by_head(work: Any, kind: int, channels: int, heads: int) -> Any:
-    """Return the place of weights (0), dscores (1), logsumexp (2), delta (3), tokens before (4)."""
+    """Return the place of weights (0), dscores (1), logsumexp (2), delta (3), positions (4)."""
     rows = (0, KEPT * heads, 2 * KEPT * heads, (2 * KEPT + 1) * heads, (2 * KEPT + 2) * heads)
     return (1 + 8 * channels + rows[kind]) * work.shape[1]
 
@@ -76,13 +88,13 @@ def forward(
 ) -> None:
     tokens, channels = q.shape
     begin, end = rows_of(q, thread, team)
-    _clear(work, tokens, 3 * channels, 0, thread, team)
-    _turn(q, begin, end, work, Q)
-    _turn(k, begin, end, work, K)
-    _turn(v, begin, end, work, V)
-    _positions(work, offsets, _by_head(work, 4, channels, heads), tokens, begin, end)
+    clear_around(work, tokens, 3 * channels, 0, thread, team)
+    turn(q, begin, end, work, 1 + Q * channels)
+    turn(k, begin, end, work, 1 + K * channels)
+    turn(v, begin, end, work, 1 + V * channels)
+    write_positions(work, offsets, _by_head(work, 4, channels, heads), tokens, begin, end)
     wait(thread, team)
-    kept = _longest(offsets) <= KEPT
+    kept = longest_of(offsets) <= KEPT
     for first in range(begin, end, lanes(work)):
         for head in range(heads):
             if kept:
@@ -90,7 +102,7 @@ def forward(
             else:
                 _attend_long(work, first, head, channels, heads)
     if kept and begin < end == tokens:
-        _clear_after(work, tokens, _by_head(work, 0, channels, heads), KEPT * heads)
+        clear_after(work, tokens, _by_head(work, 0, channels, heads), KEPT * heads)
     transpose_block(work, 1 + OUT * channels, begin, channels, end - begin, out, begin, 0)
 
 
@@ -110,17 +122,17 @@ def backward(
     """Compute dq by vectors of queries, then dk and dv by vectors of keys."""
     tokens, channels = q.shape
     begin, end = rows_of(q, thread, team)
-    _clear(work, tokens, channels, DOUT * channels, thread, team)
-    _turn(dout, begin, end, work, DOUT)
+    clear_around(work, tokens, channels, DOUT * channels, thread, team)
+    turn(dout, begin, end, work, 1 + DOUT * channels)
     wait(thread, team)
-    kept = _longest(offsets) <= KEPT
+    kept = longest_of(offsets) <= KEPT
     for first in range(begin, end, lanes(work)):
         for head in range(heads):
             _queries_back(work, first, head, channels, heads, kept)
     if begin < end == tokens:
-        _clear_after(work, tokens, _by_head(work, 3, channels, heads), heads)
+        clear_after(work, tokens, _by_head(work, 3, channels, heads), heads)
         if kept:
-            _clear_after(work, tokens, _by_head(work, 1, channels, heads), KEPT * heads)
+            clear_after(work, tokens, _by_head(work, 1, channels, heads), KEPT * heads)
     transpose_block(work, 1 + DQ * channels, begin, channels, end - begin, dq, begin, 0)
     wait(thread, team)
     for first in range(begin, end, lanes(work)):
@@ -143,7 +155,7 @@ def _attend(work: Any, first: int, head: int, channels: int, heads: int) -> None
     )
     weights = _by_head(work, 0, channels, heads) + head * KEPT * row + first
     reach = _by_head(work, 4, channels, heads) + first
-    count = _count(work, reach)
+    count = reach_of(work, reach)
     rounded = (count + 3) // 4 * 4
     products(work, q, row, k, row, -1, width, weights, row, rounded, False)
     softmax(work, weights, row, reach, width**-0.5, count, KEPT)
@@ -165,7 +177,7 @@ def _attend_long(work: Any, first: int, head: int, channels: int, heads: int) ->
     tops = _by_head(work, 2, channels, heads) + head * row + first
     totals = _by_head(work, 3, channels, heads) + head * row + first
     reach = _by_head(work, 4, channels, heads) + first
-    count, scale = _count(work, reach), width**-0.5
+    count, scale = reach_of(work, reach), width**-0.5
     for m in range(0, count, KEPT):
         some = min(KEPT, count - m)
         rounded = (some + 3) // 4 * 4
@@ -198,7 +210,7 @@ def _queries_back(work: Any, first: int, head: int, channels: int, heads: int, k
     logsumexp = _by_head(work, 2, channels, heads) + head * row + first
     delta = _by_head(work, 3, channels, heads) + head * row + first
     reach = _by_head(work, 4, channels, heads) + first
-    count, scale = _count(work, reach), width**-0.5
+    count, scale = reach_of(work, reach), width**-0.5
     dot(work, dout, _part(work, OUT, channels) + at, row, width, delta)
     for m in range(0, count, KEPT):
         some = min(KEPT, count - m)
@@ -231,7 +243,7 @@ def _keys_back(work: Any, first: int, head: int, channels: int, heads: int, kept
     logsumexp = _by_head(work, 2, channels, heads) + head * row + first
     delta = _by_head(work, 3, channels, heads) + head * row + first
     reach = _by_head(work, 4, channels, heads) + row + first
-    count, scale = _count(work, reach), width**-0.5
+    count, scale = reach_of(work, reach), width**-0.5
     step = row + 1 if kept else row
     for m in range(0, count, KEPT):
         some = min(KEPT, count - m)
@@ -246,62 +258,36 @@ def _keys_back(work: Any, first: int, head: int, channels: int, heads: int, kept
 
 
 @kernel
-def _turn(x: Any, begin: int, end: int, work: Any, part: int) -> None:
-    """Transpose rows begin .. end - 1 of x to a part of work."""
-    channels = x.shape[1]
-    transpose_block(x, begin, 0, end - begin, channels, work, 1 + part * channels, begin)
-
-
-@kernel
-def _clear(work: Any, tokens: int, rows: int, first: int, thread: int, team: Any) -> None:
-    """Write zeros around the numbers of rows first .. first + rows, the row before them included."""
-    begin, end = share(rows + 1, 1, thread, team)
-    width = work.shape[1]
-    for row in range(first + begin, first + end):
-        for i in range(tokens, min(tokens + PAD, width)):
-            work[row, i] = 0
-        for i in range(max(tokens, width - PAD), width):
-            work[row, i] = 0
-
-
-@kernel
-def _clear_after(work: Any, tokens: int, place: int, rows: int) -> None:
-    """Write zeros after the last vector of each row: keys near the end read weights from there."""
-    width = lanes(work)
-    zero = fill(work, work.dtype.type(0))
-    after = place + (tokens + width - 1) // width * width
-    for row in range(rows):
-        for i in range(0, KEPT, width):
-            store(work, after + row * work.shape[1] + i, zero)
-
-
-@kernel
-def _positions(work: Any, offsets: Any, place: int, tokens: int, begin: int, end: int) -> None:
-    """Write how many tokens of its word are before and after each token, 0 beyond the last."""
-    row = place // work.shape[1]
-    for b in range(len(offsets) - 1):
-        for i in range(max(begin, offsets[b]), min(end, offsets[b + 1])):
-            work[row, i] = i - offsets[b]
-            work[row + 1, i] = offsets[b + 1] - 1 - i
-    if end == tokens:
-        for i in range(end, min(end + PAD, work.shape[1])):
-            work[row, i] = 0
-            work[row + 1, i] = 0
-
-
-@inlined
-def _count(work: Any, reach: int) -> int:
-    """Return the largest number of the vector at `reach`, plus 1."""
-    numbers, largest = flat(work), 0
-    for lane in range(lanes(work)):
-        largest = max(largest, int(numbers[reach + lane]))
-    return largest + 1
-
-
-@inlined
-def _longest(offsets: Any) -> int:
-    """Return the number of tokens of the longest word."""
-    longest = 0
-    for b in range(len(offsets) - 1):
-        longest = max(longest, offsets[b + 1] - offsets[b])
-    return longest
+def step(
+    q: Any,
+    k: Any,
+    v: Any,
+    out: Any,
+    past: Any,
+    heads: int,
+    t: int,
+    thread: int,
+    team: Any,
+) -> None:
+    """Attend from character t of each word, q, k, v, out (B, C); `past` has its keys and values."""
+    channels, row = q.shape[1], past.shape[1]
+    width, token = channels // heads, channels * row
+    longest = (len(past) - 2 * channels - 1) // (2 * channels + 1)
+    scores = 2 * token
+    keys = scores + (longest + 1) * row
+    values = keys + longest * token
+    begin, end = rows_of(q, thread, team)
+    turn(q, begin, end, past, 0)
+    turn(k, begin, end, past, keys // row + t * channels)
+    turn(v, begin, end, past, values // row + t * channels)
+    reach = scores + longest * row
+    for first in range(begin, end, lanes(past)):
+        store(past, reach + first, fill(past, past.dtype.type(t)))
+        for head in range(heads):
+            at = head * width * row + first
+            own, count = scores + first, t + 1
+            products(past, at, row, keys + at, row, token, width, own, row, count, False)
+            softmax(past, own, row, reach + first, width**-0.5, count, count)
+            summed = token + at
+            products(past, own, row, values + at, token, row, count, summed, row, width, False)
+    transpose_block(past, channels, begin, channels, end - begin, out, begin, 0)

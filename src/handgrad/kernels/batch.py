@@ -7,10 +7,18 @@ from handgrad.kernels.team import rows_of
 
 
 @kernel
-def gather(tokens: Any, positions: Any, inputs: Any, targets: Any, thread: int, team: Any) -> None:
+def gather(
+    tokens: Any,
+    positions: Any,
+    padding: int,
+    inputs: Any,
+    targets: Any,
+    thread: int,
+    team: Any,
+) -> None:
     """Write inputs (B, T) and targets (B,) of the examples at `positions` (B,) in `tokens`.
 
-    Everything before the word's boundary counts as boundary, which is 0.
+    `padding` is the symbol of everything before the word's boundary.
     """
     length = inputs.shape[1]
     begin, end = rows_of(inputs, thread, team)
@@ -26,7 +34,7 @@ def gather(tokens: Any, positions: Any, inputs: Any, targets: Any, thread: int, 
             if token == 0:
                 break
         while t >= 0:
-            inputs[b, t] = 0
+            inputs[b, t] = padding
             t -= 1
 
 

@@ -2,7 +2,7 @@
 
 x (N, C), offsets (B + 1,), start (1, H), W (C + H, 3 H), b (3 H,), h, hprev, reset = r hprev
 (N, H), gates (N, 3 H): pre-activations by the input, then r, z, hbar. As in rnn.py, what is one
-product for all tokens is computed so; matrices (B, ...) are scratch in the order of ranks.
+product for all characters is computed so; matrices (B, ...) are scratch in the order of ranks.
 """
 
 from typing import Any
@@ -57,7 +57,7 @@ def memory(x: Shape, offsets: Shape, start: Shape, W: Shape, b: Shape) -> Shapes
 
 
 def carried(x: Shape, offsets: Shape, start: Shape, W: Shape, b: Shape) -> Shapes:
-    """Return the memory that `step` needs from one token of a word to the next."""
+    """Return the memory that `step` needs from one character of a word to the next."""
     return {"last": (x[0], start[1])}
 
 
@@ -137,7 +137,7 @@ def backward(
     thread: int,
     team: Any,
 ) -> None:
-    """Go back through time, then compute the products of all tokens.
+    """Go back through time, then compute the products of all characters.
 
     of_hbar and of_gates are a step's dpreact, in the order of ranks; back and state_reset receive
     the gradient of the states before the step: their sum.
@@ -224,7 +224,7 @@ def step(
     thread: int,
     team: Any,
 ) -> None:
-    """Compute the states after token t of each word, x (B, C); `last` are those before it."""
+    """Compute the states after character t of each word, x (B, C); `last` are those before it."""
     channels, width = x.shape[1], start.shape[1]
     begin_step(start, last, t, thread, team)
     product(x, W[:channels], b, gates, thread, team)

@@ -93,11 +93,12 @@ def inlined(function: _F) -> _F:
 
 
 def cached(function: _F) -> _F:
-    """Compile at the first call from Python; cache on disk beside the function's file.
+    """Compile at the first call from Python, without Python's global interpreter lock.
 
-    It runs without Python's global interpreter lock.
+    engine/compiled/build.py gives the function its cache on disk; numba's own checks nothing that
+    it loads.
     """
-    return _compiled(function, nogil=True, cache=True, no_cfunc_wrapper=True)
+    return _compiled(function, nogil=True, no_cfunc_wrapper=True)
 
 
 def called(function: _F) -> _F:

@@ -2,7 +2,7 @@
 
 x (N, C), offsets (B + 1,), start, cstart (1, H), W (C + H, 4 H), b (4 H,), h, hprev, cprev,
 ctanh = tanh(c) (N, H), gates (N, 4 H): pre-activations by the input, then i, f, g, o. As in rnn.py,
-what is one product for all tokens is computed so; matrices (B, ...) are scratch in the order of
+what is one product for all characters is computed so; matrices (B, ...) are scratch in the order of
 ranks.
 """
 
@@ -53,7 +53,7 @@ def memory(x: Shape, offsets: Shape, start: Shape, cstart: Shape, W: Shape, b: S
 
 
 def carried(x: Shape, offsets: Shape, start: Shape, cstart: Shape, W: Shape, b: Shape) -> Shapes:
-    """Return the memory that `step` needs from one token of a word to the next."""
+    """Return the memory that `step` needs from one character of a word to the next."""
     return {"last": (x[0], start[1]), "last_cell": (x[0], start[1])}
 
 
@@ -104,7 +104,7 @@ def forward(
 
 @kernel
 def _cell(gates: Any, added: Any, cell: Any, ctanh: Any, state: Any) -> None:
-    """Compute one token's gates from their pre-activations, and the new cell and state."""
+    """Compute one character's gates from their pre-activations, and the new cell and state."""
     width = len(cell)
     add_and_sigmoid(gates[: 2 * width], added)
     add_and_tanh(gates[2 * width : 3 * width], added[2 * width :])
@@ -145,7 +145,7 @@ def backward(
     thread: int,
     team: Any,
 ) -> None:
-    """Go back through time, then compute the products of all tokens.
+    """Go back through time, then compute the products of all characters.
 
     `room` is a step's dpreact, in the order of ranks; `back` receives the gradient of h before the
     step, `cell` that of c; `state` is the gradient of h after the step.
@@ -184,7 +184,7 @@ def backward(
 
 @kernel
 def _cell_back(dh: Any, dc: Any, gates: Any, ctanh: Any, cprev: Any, dpreact: Any) -> None:
-    """Compute one token's dpreact; dc, that of the next token's cell before, becomes its own."""
+    """Compute one character's dpreact; dc, for its cell, becomes that of the cell before."""
     one, width = dh.dtype.type(1), len(dh)
     f, g, o = gates[width:], gates[2 * width :], gates[3 * width :]
     of_f, of_g, of_o = dpreact[width:], dpreact[2 * width :], dpreact[3 * width :]
@@ -216,7 +216,7 @@ def step(
     thread: int,
     team: Any,
 ) -> None:
-    """Compute h after token t of each word, x (B, C); `last` and `last_cell` are carried."""
+    """Compute h after character t of each word, x (B, C); `last` and `last_cell` are carried."""
     channels, width = x.shape[1], start.shape[1]
     begin_step(start, last, t, thread, team)
     begin_step(cstart, last_cell, t, thread, team)

@@ -20,7 +20,7 @@ from handgrad.kernels.team import rows_of, wait
 
 
 def plan_shape(x: Shape, offsets: Shape) -> Shape:
-    """Return the shape of `plan`: at most as many steps as tokens."""
+    """Return the shape of `plan`: at most as many steps as characters."""
     return (offsets[0] - 1 + x[0] + 2,)
 
 
@@ -53,7 +53,7 @@ def make_plan(offsets: Any, plan: Any) -> None:
 
 @inlined
 def ranks_of(offsets: Any, plan: Any, thread: int, team: Any) -> Any:
-    """Return the thread's first rank and the one after its last: about equally many tokens each."""
+    """Return the thread's first rank and the one after its last: equal shares of characters."""
     words, count, threads = integers(plan), len(offsets) - 1, len(team) - 1
     tokens = offsets[count]
     begin, end, before = 0, 0, 0
@@ -70,13 +70,15 @@ def ranks_of(offsets: Any, plan: Any, thread: int, team: Any) -> Any:
 def steps_of(offsets: Any, plan: Any, rank: int) -> int:
     """Return the number of steps of the word with this rank."""
     word = integers(plan)[rank]
-    return offsets[word + 1] - offsets[word]
+    steps: int = offsets[word + 1] - offsets[word]
+    return steps
 
 
 @inlined
 def takes_part(offsets: Any, plan: Any, t: int, end: int) -> int:
     """Return the rank after the last before `end` that takes part in step t."""
-    return min(end, integers(plan)[len(offsets) - 1 + t])
+    after: int = min(end, integers(plan)[len(offsets) - 1 + t])
+    return after
 
 
 @inlined

@@ -1,9 +1,9 @@
 """The RNN through time on given memory. Specification: layers/rnn.py.
 
 x (N, C), offsets (B + 1,), start (1, H), W (C + H, H), b (H,), xpreact, h, hprev (N, H). What the
-input adds to the pre-activations is one product for all tokens, as is the gradient of W; a step is
-one product of the states of its words. Those and what is computed from them are scratch (B, H), in
-the order of ranks of kernels/recurrent.py.
+input adds to the pre-activations is one product for all characters, as is the gradient of W; a step
+is one product of the states of its words. Those and what is computed from them are scratch (B, H),
+in the order of ranks of kernels/recurrent.py.
 """
 
 from typing import Any
@@ -47,7 +47,7 @@ def memory(x: Shape, offsets: Shape, start: Shape, W: Shape, b: Shape) -> Shapes
 
 
 def carried(x: Shape, offsets: Shape, start: Shape, W: Shape, b: Shape) -> Shapes:
-    """Return the memory that `step` needs from one token of a word to the next."""
+    """Return the memory that `step` needs from one character of a word to the next."""
     return {"last": (x[0], W[1])}
 
 
@@ -113,9 +113,9 @@ def backward(
     thread: int,
     team: Any,
 ) -> None:
-    """Go back through time, then compute the products of all tokens. `state` is a step's dpreact.
+    """Go back through time, then compute the products of all characters.
 
-    `room` receives the gradient of the states before a step; after the first, that of `start`.
+    `state` is a step's dpreact; `room` receives the gradient of the states before the step.
     """
     tokens, channels = x.shape
     one, width = h.dtype.type(1), W.shape[1]
@@ -160,7 +160,7 @@ def step(
     thread: int,
     team: Any,
 ) -> None:
-    """Compute the states after token t of each word, x (B, C); `last` are those before it."""
+    """Compute the states after character t of each word, x (B, C); `last` are those before it."""
     channels, width = x.shape[1], W.shape[1]
     begin_step(start, last, t, thread, team)
     product(x, W[:channels], b, xpreact, thread, team)

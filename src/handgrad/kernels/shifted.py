@@ -6,10 +6,11 @@ layers/attention.py, for which these are the products. A vector is a few neighbo
 
 from typing import Any
 
-from handgrad.kernels.jit import kernel
+from handgrad.kernels.jit import flat, inlined, kernel
 from handgrad.kernels.lanes import (
     exp_lanes,
     fill,
+    lanes,
     largest,
     load,
     minus,
@@ -22,6 +23,14 @@ from handgrad.kernels.lanes import (
     times,
     where_reached,
 )
+from handgrad.kernels.team import share
+from handgrad.kernels.transpose import transpose_block
+
+KEPT = 16
+"""Keys at a time; a multiple of 4, as `products` computes four sums at once."""
+PAD = 32
+"""Zeros between two rows of work, for what a shifted vector reads beyond its row: a vector of at
+most 16 numbers and KEPT more on the right."""
 
 
 @kernel
@@ -174,3 +183,63 @@ def dot(work: Any, a: int, b: int, row: int, length: int, out: int) -> None:
     for n in range(length):
         total = multiply_add(load(work, a + n * row), load(work, b + n * row), total)
     store(work, out, total)
+
+
+@kernel
+def turn(x: Any, begin: int, end: int, work: Any, row: int) -> None:
+    """Transpose rows begin .. end - 1 of x to columns of work, from `row` on."""
+    transpose_block(x, begin, 0, end - begin, x.shape[1], work, row, begin)
+
+
+@kernel
+def clear_around(work: Any, tokens: int, rows: int, first: int, thread: int, team: Any) -> None:
+    """Write zeros after the numbers of rows first .. first + rows, and before the next row's."""
+    begin, end = share(rows + 1, 1, thread, team)
+    width, zero = work.shape[1], fill(work, work.dtype.type(0))
+    for row in range(first + begin, first + end):
+        for i in range(0, PAD, lanes(work)):
+            store(work, row * width + tokens + i, zero)
+            store(work, (row + 1) * width - PAD + i, zero)
+
+
+@kernel
+def clear_after(work: Any, tokens: int, place: int, rows: int) -> None:
+    """Write zeros after the last vector of each row: keys near the end read weights from there."""
+    width = lanes(work)
+    zero = fill(work, work.dtype.type(0))
+    after = place + (tokens + width - 1) // width * width
+    for row in range(rows):
+        for i in range(0, KEPT, width):
+            store(work, after + row * work.shape[1] + i, zero)
+
+
+@kernel
+def write_positions(work: Any, offsets: Any, place: int, tokens: int, begin: int, end: int) -> None:
+    """Write how many of its word are before and after each character, 0 beyond the last."""
+    row = place // work.shape[1]
+    for b in range(len(offsets) - 1):
+        for i in range(max(begin, offsets[b]), min(end, offsets[b + 1])):
+            work[row, i] = i - offsets[b]
+            work[row + 1, i] = offsets[b + 1] - 1 - i
+    if end == tokens:
+        for i in range(end, min(end + PAD, work.shape[1])):
+            work[row, i] = 0
+            work[row + 1, i] = 0
+
+
+@inlined
+def reach_of(work: Any, reach: int) -> int:
+    """Return the largest number of the vector at `reach`, plus 1."""
+    numbers, largest = flat(work), 0
+    for lane in range(lanes(work)):
+        largest = max(largest, int(numbers[reach + lane]))
+    return largest + 1
+
+
+@inlined
+def longest_of(offsets: Any) -> int:
+    """Return the number of characters of the longest word."""
+    longest = 0
+    for b in range(len(offsets) - 1):
+        longest = max(longest, offsets[b + 1] - offsets[b])
+    return longest

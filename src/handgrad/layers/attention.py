@@ -1,9 +1,9 @@
 """Causal attention within each word: out = softmax(mask(q @ k.T / sqrt(D))) @ v, by heads.
 
-q, k, v, out (N, C), packed with offsets (B + 1,): each token attends to itself and to the earlier
-tokens of its word. Each of `heads` heads has D = C / heads channels. The chunked form lays the
-words side by side, (B, heads, T, T); the closed form computes blocks of rows again backward, so its
-memory is linear in T.
+q, k, v, out (N, C), packed with offsets (B + 1,): each character attends to itself and to the
+earlier ones of its word. Each of `heads` heads has D = C / heads channels. The chunked form lays
+the words side by side, (B, heads, T, T); the closed form computes blocks of rows again backward, so
+its memory is linear in T.
 Vaswani et al.: Attention Is All You Need, 2017, arXiv:1706.03762; Dao et al.: FlashAttention, 2022,
 arXiv:2205.14135. Derivation: docs/derivations/attention.md
 """
@@ -104,7 +104,7 @@ def backward_chunked(dout: Tensor, cache: dict[str, Tensor], *, heads: int) -> d
     scale = queries.shape[-1] ** -0.5
     masked, counts, weights = cache["masked"], cache["counts"], cache["weights"]
     counts_sum, counts_sum_inv = cache["counts_sum"], cache["counts_sum_inv"]
-    # out = mixed of the tokens that exist
+    # out = mixed of the characters that exist
     dmixed = _by_heads(dout.new_zeros(*rows.shape, dout.shape[1]), heads)
     dmixed.transpose(1, 2)[exists] = dout.view(len(dout), heads, -1)
     # mixed = weights @ values
@@ -149,7 +149,7 @@ def step(
     carried: dict[str, Tensor],
     heads: int,
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Attend from token t of B words, q, k, v (B, C); carried: their keys and values so far."""
+    """Attend from character t of B words, q, k, v (B, C); carried: their keys and values so far."""
     keys, values = k.unsqueeze(1), v.unsqueeze(1)  # (B, 1, C)
     if t:
         keys = torch.cat([carried["keys"], keys], 1)  # (B, t + 1, C)
@@ -163,8 +163,8 @@ def step(
 def _blocks(offsets: Tensor, heads: int) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
     """Yield (rows (b, R), keys (b, K), which rows exist (b, R), which keys are future (R, K)).
 
-    A block is the same tokens of several words, as many as fit NUMBERS scores, with the keys up to
-    its last token. Words that have none of these tokens do not take part.
+    A block is the same characters of several words, as many as fit NUMBERS scores, with the keys up
+    to its last character. Words that have none of these characters do not take part.
     """
     lengths, order = offsets.diff().sort(descending=True, stable=True)
     begins, ends = offsets[:-1][order], offsets[1:][order]
@@ -186,21 +186,21 @@ def _blocks(offsets: Tensor, heads: int) -> Iterator[tuple[Tensor, Tensor, Tenso
 
 
 def _tokens(words: Tensor, first: int, end: int) -> tuple[Tensor, Tensor]:
-    """Return the rows of tokens first .. end - 1 of words (2, b), and which exist."""
+    """Return the rows of characters first .. end - 1 of words (2, b), and which exist."""
     places = words[0, :, None] + torch.arange(first, end, device=words.device)
     last = words[1, :, None] - 1
     return torch.minimum(places, last), places <= last
 
 
 def _whole(offsets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the rows of all tokens, words side by side (B, T), which exist, and the mask (T, T)."""
+    """Return the rows of words side by side (B, T), which of them exist, and the mask (T, T)."""
     longest = int(offsets.diff().max())
     rows, exists = _tokens(torch.stack([offsets[:-1], offsets[1:]]), 0, longest)
     return rows, exists, _future(0, longest, offsets.device)
 
 
 def _future(first: int, end: int, device: torch.device) -> Tensor:
-    """Return (R, K): whether key j comes after token first + i."""
+    """Return (R, K): whether key j comes after character first + i."""
     tokens = torch.arange(end, device=device)
     return tokens > tokens[first:, None]
 
@@ -209,7 +209,8 @@ def _scores(queries: Tensor, keys: Tensor, future: Tensor, heads: int) -> Tensor
     """Return (b, heads, R, K), minus infinity for future keys."""
     scale = (queries.shape[-1] // heads) ** -0.5
     keys_t = _by_heads(keys, heads).transpose(-2, -1)
-    return (_by_heads(queries, heads) * scale @ keys_t).masked_fill_(future, -torch.inf)
+    scores: Tensor = _by_heads(queries, heads) * scale @ keys_t
+    return scores.masked_fill_(future, -torch.inf)
 
 
 def _by_heads(x: Tensor, heads: int) -> Tensor:

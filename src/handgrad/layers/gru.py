@@ -1,4 +1,4 @@
-"""GRU: a state of which gates replace a part at every token of a word.
+"""GRU: a state of which gates replace a part at every character of a word.
 
 r, z = sigmoid([x[t], h[t-1]] @ W + b), hbar = tanh([x[t], r * h[t-1]] @ W + b), each with its own
 columns of W and b in the order r, z, hbar; h[t] = (1 - z) * h[t-1] + z * hbar.
@@ -34,13 +34,13 @@ class _Cache(NamedTuple):
 def forward(
     x: Tensor, offsets: Tensor, start: Tensor, W: Tensor, b: Tensor, *, truncate: int = 0
 ) -> tuple[Tensor, _Cache]:
-    """Return every token's state; the product with x is one for all tokens."""
+    """Return every character's state; the product with x is one for all characters."""
     channels, width = x.shape[1], start.shape[1]
     of_gates, of_hbar = W[channels:, : 2 * width], W[channels:, 2 * width :]
     steps = time_major(offsets)
     gates = torch.addmm(b, x, W[:channels])[steps.rows]  # pre-activations, overwritten
     states, hprev = [], start.expand(steps.alive[0], -1)
-    for part in gates.split(steps.alive):
+    for part in steps.split(gates):
         hprev = hprev[: len(part)]
         rz, hbar = part[:, : 2 * width], part[:, 2 * width :]
         rz.addmm_(hprev, of_gates).sigmoid_()
@@ -54,14 +54,14 @@ def forward(
 def backward(
     dout: Tensor, cache: _Cache, *, truncate: int = 0
 ) -> tuple[Tensor, None, Tensor, Tensor, Tensor]:
-    """Return (dx, None, dstart, dW, db); the products with x and for dW are one for all tokens."""
+    """Return (dx, None, dstart, dW, db); only what a step passes back is computed in the loop."""
     x, start, W, h, gates, steps = cache
     channels, width = x.shape[1], start.shape[1]
     of_gates, of_hbar = W[channels:, : 2 * width], W[channels:, 2 * width :]
     r, z, hbar = gates.chunk(3, 1)
     hprev = steps.previous(h, start)
     one = torch.ones((), dtype=h.dtype, device=h.device)
-    # what each pre-activation's gradient is multiplied by, for all tokens at once
+    # what each pre-activation's gradient is multiplied by, for all characters at once
     of_z = (hbar - hprev) * z * (1 - z)
     of_hbar_slope = z * torch.addcmul(one, hbar, hbar, value=-1)
     of_r, keep = hprev * r * (1 - r), 1 - z
@@ -93,7 +93,7 @@ def forward_chunked(
     steps = time_major(offsets)
     xpreact = x @ Wx + b  # (N, 3 H): what the input adds to the pre-activations
     hprev, parts = start.expand(steps.alive[0], -1), []
-    for t, xpart in enumerate(xpreact[steps.rows].split(steps.alive)):
+    for t, xpart in enumerate(steps.split(xpreact[steps.rows])):
         hprev = hprev[: len(xpart)] if flows(t, truncate) else hprev[: len(xpart)].detach()
         xr, xz, xh = xpart.chunk(3, 1)
         r = torch.sigmoid(xr + hprev @ Wr)
@@ -114,10 +114,9 @@ def backward_chunked(
     x, start, W = cache["x"], cache["start"], cache["W"]
     Wx, (Wr, Wz, Wh) = W[: x.shape[1]], W[x.shape[1] :].chunk(3, 1)
     steps = time_major(cache["offsets"])
-    hprevs = steps.previous(cache["h"][steps.rows], start).split(steps.alive)
+    hprevs = steps.split(steps.previous(cache["h"][steps.rows], start))
     rs, zs, hbars, dhs = (
-        each[steps.rows].split(steps.alive)
-        for each in (cache["r"], cache["z"], cache["hbar"], dout)
+        steps.split(each[steps.rows]) for each in (cache["r"], cache["z"], cache["hbar"], dout)
     )
     dWr, dWz, dWh, parts = torch.zeros_like(Wr), torch.zeros_like(Wz), torch.zeros_like(Wh), []
     dhprev = dout[:0]
@@ -169,7 +168,7 @@ def step(
     carried: dict[str, Tensor],
     truncate: int = 0,
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Return the states after token t of B words, x (B, C); carried: the states before it."""
+    """Return the states after character t of B words, x (B, C); carried: the states before it."""
     hprev = carried["h"] if t else start.expand(len(x), -1)
     width = start.shape[1]
     rz = torch.addmm(b[: 2 * width], torch.cat([x, hprev], 1), W[:, : 2 * width]).sigmoid_()

@@ -1,10 +1,10 @@
-"""LSTM: a cell state c that gates keep and add to, at every token of a word.
+"""LSTM: a cell state c that gates keep and add to, at every character of a word.
 
 i, f, o = sigmoid([x[t], h[t-1]] @ W + b), g = tanh([x[t], h[t-1]] @ W + b), each with its own
 columns of W and b in the order i, f, g, o; c[t] = f * c[t-1] + i * g, h[t] = o * tanh(c[t]).
-x (N, C) packed with offsets (B + 1,), start and cstart (1, H) the states before the first token,
-W (C + H, 4 H), b (4 H,), h (N, H). With `truncate` k, gradients do not flow back over steps k,
-2 k, ...
+x (N, C) packed with offsets (B + 1,), start and cstart (1, H) the states before the first
+character, W (C + H, 4 H), b (4 H,), h (N, H). With `truncate` k, gradients do not flow back over
+steps k, 2 k, ...
 Hochreiter, Schmidhuber: Long Short-Term Memory, 1997; Gers et al. 2000 for f.
 Derivation: docs/derivations/lstm.md
 """
@@ -44,13 +44,13 @@ def forward(
     *,
     truncate: int = 0,
 ) -> tuple[Tensor, _Cache]:
-    """Return every token's h; the product with x is one for all tokens."""
+    """Return every character's h; the product with x is one for all characters."""
     Wx, Wh = W[: x.shape[1]], W[x.shape[1] :]
     steps = time_major(offsets)
     gates = torch.addmm(b, x, Wx)[steps.rows]  # (N, 4 H): pre-activations, overwritten
     hprev, cprev = (state.expand(steps.alive[0], -1) for state in (start, cstart))
     states, cells = [], []
-    for part in gates.split(steps.alive):
+    for part in steps.split(gates):
         part.addmm_(hprev[: len(part)], Wh)
         i, f, g, o = part.chunk(4, 1)
         i.sigmoid_(), f.sigmoid_(), g.tanh_(), o.sigmoid_()
@@ -65,13 +65,13 @@ def forward(
 def backward(
     dout: Tensor, cache: _Cache, *, truncate: int = 0
 ) -> tuple[Tensor, None, Tensor, Tensor, Tensor, Tensor]:
-    """Return (dx, None, dstart, dcstart, dW, db); the products with x and for dW are one each."""
+    """Return (dx, None, dstart, dcstart, dW, db); the loop computes what a step passes back."""
     x, start, cstart, W, h, c, gates, steps = cache
     Wx, Wh = W[: x.shape[1]], W[x.shape[1] :]
     i, f, g, o = gates.chunk(4, 1)
     hprev, cprev = steps.previous(h, start), steps.previous(c, cstart)
     ctanh, one = torch.tanh(c), torch.ones((), dtype=h.dtype, device=h.device)
-    # what each pre-activation's gradient is multiplied by, for all tokens at once: of dc, of dh
+    # what each pre-activation's gradient is multiplied by, for all characters at once: of dc, of dh
     of_cell = torch.cat(
         [g * i * (1 - i), cprev * f * (1 - f), i * torch.addcmul(one, g, g, value=-1)], 1
     )
@@ -112,7 +112,7 @@ def forward_chunked(
     xpreact = x @ Wx + b  # (N, 4 H): what the input adds to the pre-activations
     hprev, cprev = (state.expand(steps.alive[0], -1) for state in (start, cstart))
     parts = []
-    for t, xpart in enumerate(xpreact[steps.rows].split(steps.alive)):
+    for t, xpart in enumerate(steps.split(xpreact[steps.rows])):
         hprev, cprev = hprev[: len(xpart)], cprev[: len(xpart)]
         if not flows(t, truncate):
             hprev, cprev = hprev.detach(), cprev.detach()
@@ -137,10 +137,10 @@ def backward_chunked(
     x, start, cstart, W = cache["x"], cache["start"], cache["cstart"], cache["W"]
     Wx, Wh = W[: x.shape[1]], W[x.shape[1] :]
     steps = time_major(cache["offsets"])
-    hprevs = steps.previous(cache["h"][steps.rows], start).split(steps.alive)
-    cprevs = steps.previous(cache["c"][steps.rows], cstart).split(steps.alive)
+    hprevs = steps.split(steps.previous(cache["h"][steps.rows], start))
+    cprevs = steps.split(steps.previous(cache["c"][steps.rows], cstart))
     gates, cells, dhs = (
-        each[steps.rows].split(steps.alive)
+        steps.split(each[steps.rows])
         for each in (torch.cat([cache[name] for name in "ifgo"], 1), cache["c"], dout)
     )
     dWh, parts = torch.zeros_like(Wh), []
@@ -199,7 +199,7 @@ def step(
     carried: dict[str, Tensor],
     truncate: int = 0,
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Return h after token t of B words, x (B, C); carried: h and c before it."""
+    """Return h after character t of B words, x (B, C); carried: h and c before it."""
     hprev = carried["h"] if t else start.expand(len(x), -1)
     cprev = carried["c"] if t else cstart.expand(len(x), -1)
     i, f, g, o = torch.addmm(b, torch.cat([x, hprev], 1), W).chunk(4, 1)

@@ -1,9 +1,9 @@
 """Words of different lengths, end to end: their rows by time step.
 
 offsets (B + 1,): word b is rows offsets[b] .. offsets[b + 1] - 1 of x (N, C), at least one row.
-Recurrent layers work in time-major order: the first tokens of all words, longest word first, then
-the second tokens of the words that have one, and so on. The words that take part in a step are then
-the first ones of the step before, and nothing is padded.
+Recurrent layers work in time-major order: the first characters of all words, longest word first,
+then the second characters of the words that have one, and so on. The words that take part in a step
+are then the first ones of the step before, and nothing is padded.
 """
 
 from dataclasses import dataclass
@@ -21,9 +21,13 @@ class TimeMajor:
     packed: Tensor
     """(N,): the time-major row of each packed row."""
     before: Tensor
-    """(N - B,): the time-major row of the token before, from the second step on."""
+    """(N - B,): the time-major row of the character before, from the second step on."""
     alive: list[int]
     """Number of words in each time step, not increasing."""
+
+    def split(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Return the rows of each time step of a time-major tensor."""
+        return torch.split(x, self.alive)
 
     def previous(self, states: Tensor, start: Tensor) -> Tensor:
         """Return the state (N, H) that each step starts from, given those that they end with."""

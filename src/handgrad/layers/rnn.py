@@ -1,7 +1,7 @@
-"""RNN: h[t] = tanh([x[t], h[t-1]] @ W + b), over the tokens of each word.
+"""RNN: h[t] = tanh([x[t], h[t-1]] @ W + b), over the characters of each word.
 
-x (N, C) packed with offsets (B + 1,), start (1, H) the state before the first token, W (C + H, H),
-b (H,), h (N, H). With `truncate` k, gradients do not flow back over steps k, 2 k, ...
+x (N, C) packed with offsets (B + 1,), start (1, H) the state before the first character,
+W (C + H, H), b (H,), h (N, H). With `truncate` k, gradients do not flow back over steps k, 2 k, ...
 Elman: Finding Structure in Time, 1990; the cell of makemore. Derivation: docs/derivations/rnn.md
 """
 
@@ -30,12 +30,12 @@ class _Cache(NamedTuple):
 def forward(
     x: Tensor, offsets: Tensor, start: Tensor, W: Tensor, b: Tensor, *, truncate: int = 0
 ) -> tuple[Tensor, _Cache]:
-    """Return every token's state; the product with x is one for all tokens."""
+    """Return every character's state; the product with x is one for all characters."""
     Wx, Wh = W[: x.shape[1]], W[x.shape[1] :]
     steps = time_major(offsets)
     h = torch.addmm(b, x, Wx)[steps.rows]  # (N, H): pre-activations, overwritten by states
     hprev = start.expand(steps.alive[0], -1)
-    for state in h.split(steps.alive):
+    for state in steps.split(h):
         hprev = state.addmm_(hprev[: len(state)], Wh).tanh_()
     return h[steps.packed], _Cache(x, start, W, h, steps)
 
@@ -43,12 +43,12 @@ def forward(
 def backward(
     dout: Tensor, cache: _Cache, *, truncate: int = 0
 ) -> tuple[Tensor, None, Tensor, Tensor, Tensor]:
-    """Return (dx, None, dstart, dW, db); the products with x and for dW are one for all tokens."""
+    """Return (dx, None, dstart, dW, db); only what a step passes back is computed in the loop."""
     x, start, W, h, steps = cache
     Wx, Wh = W[: x.shape[1]], W[x.shape[1] :]
     dhpreact = dout[steps.rows]  # (N, H): gradients of states, overwritten
     local = torch.addcmul(torch.ones((), dtype=h.dtype, device=h.device), h, h, value=-1)
-    parts = zip(dhpreact.split(steps.alive), local.split(steps.alive), strict=True)
+    parts = zip(steps.split(dhpreact), steps.split(local), strict=True)
     dhprev = dhpreact[:0]
     for t, (dstate, slope) in reversed([*enumerate(parts)]):
         dstate[: len(dhprev)] += dhprev
@@ -67,7 +67,7 @@ def forward_chunked(
     steps = time_major(offsets)
     xpreact = x @ Wx + b  # (N, H): what the input adds to the pre-activation
     hprev, states = start.expand(steps.alive[0], -1), []
-    for t, xpart in enumerate(xpreact[steps.rows].split(steps.alive)):
+    for t, xpart in enumerate(steps.split(xpreact[steps.rows])):
         hprev = hprev[: len(xpart)] if flows(t, truncate) else hprev[: len(xpart)].detach()
         hpreact = xpart + hprev @ Wh
         hprev = torch.tanh(hpreact)
@@ -85,8 +85,8 @@ def backward_chunked(
     x, start, W, h = cache["x"], cache["start"], cache["W"], cache["h"]
     Wx, Wh = W[: x.shape[1]], W[x.shape[1] :]
     steps = time_major(cache["offsets"])
-    hprevs = steps.previous(h[steps.rows], start).split(steps.alive)
-    states, dstates = (each[steps.rows].split(steps.alive) for each in (h, dout))
+    hprevs = steps.split(steps.previous(h[steps.rows], start))
+    states, dstates = (steps.split(each[steps.rows]) for each in (h, dout))
     dWh, dstart, parts = torch.zeros_like(Wh), torch.zeros_like(start), []
     dhprev = dout[:0]
     for t in reversed(range(len(states))):
@@ -120,7 +120,7 @@ def step(
     carried: dict[str, Tensor],
     truncate: int = 0,
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Return the states after token t of B words, x (B, C); carried: the states before it."""
+    """Return the states after character t of B words, x (B, C); carried: the states before it."""
     hprev = carried["h"] if t else start.expand(len(x), -1)
     h = torch.tanh(torch.addmm(b, torch.cat([x, hprev], 1), W))
     return h, {"h": h}

@@ -6,6 +6,8 @@ The closed form of the backward is (softmax(logits) - one_hot(targets)) / n.
 Derivation: docs/derivations/softmax_cross_entropy.md
 """
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
@@ -14,15 +16,22 @@ from handgrad.constants import SOFTMAX_CROSS_ENTROPY_NODES
 INPUTS = ("logits", "targets")
 NODES = SOFTMAX_CROSS_ENTROPY_NODES
 
-_Cache = tuple[Tensor, Tensor]
+
+class _Cache(NamedTuple):
+    logprobs: Tensor  # (..., V)
+    targets: Tensor  # (...)
+    kept: int  # n
 
 
 def forward(logits: Tensor, targets: Tensor) -> tuple[Tensor, _Cache]:
     """Return the loss by log_softmax, which neither overflows nor takes the log of 0."""
     logprobs = torch.log_softmax(logits, -1)  # (..., V)
+    kept = targets.numel() - int((targets < 0).sum())
     rows, of_rows = logprobs.reshape(-1, logprobs.shape[-1]), targets.reshape(-1)
-    loss = torch.nn.functional.nll_loss(rows, of_rows.clamp(min=-1), ignore_index=-1)
-    return loss, (logprobs, targets)
+    if kept < targets.numel():
+        of_rows = of_rows.clamp(min=-1)
+    loss = torch.nn.functional.nll_loss(rows, of_rows, ignore_index=-1)
+    return loss, _Cache(logprobs, targets, kept)
 
 
 def backward(dout: Tensor, cache: _Cache) -> tuple[Tensor, None]:
@@ -31,14 +40,15 @@ def backward(dout: Tensor, cache: _Cache) -> tuple[Tensor, None]:
     At the target, probability - 1 is computed as minus the sum of the others: where the model is
     confidently right, the difference would cancel to noise, as in PyTorch's cross_entropy.
     """
-    logprobs, targets = cache
-    ignored = targets.unsqueeze(-1) < 0  # (..., 1)
-    kept = ignored.numel() - int(ignored.sum())
+    logprobs, targets, kept = cache
     dlogits = logprobs.exp().mul_(dout / kept)  # (..., V)
-    at_target = targets.clamp(min=0).unsqueeze(-1)
+    at_target = targets.unsqueeze(-1)
+    if kept < targets.numel():
+        dlogits.masked_fill_(at_target < 0, 0)
+        at_target = at_target.clamp(min=0)
     dlogits.scatter_(-1, at_target, 0.0)
     dlogits.scatter_(-1, at_target, dlogits.sum(-1, keepdim=True).neg_())
-    return dlogits.masked_fill_(ignored, 0), None
+    return dlogits, None
 
 
 def forward_chunked(logits: Tensor, targets: Tensor) -> tuple[Tensor, dict[str, Tensor]]:

@@ -44,6 +44,9 @@ class MLP:
     """False removes it. A bias before batchnorm has no effect, but the lecture keeps it."""
     batchnorm_output: bool = False
     """Batchnorm on the logits, in place of their bias, as in the lecture's deep MLP."""
+    blank: bool = False
+    """What is before a word has a symbol of its own, number V, as in makemore.py; the lecture uses
+    the boundary."""
     momentum: float = 0.001
     """Weight of a batch in batchnorm's running statistics."""
 
@@ -67,6 +70,11 @@ class MLP:
         return 2 if self.batchnorm_output or (self.batchnorm and self.n_layer > 0) else 1
 
     @property
+    def padding(self) -> int:
+        """The symbol of what is before a word and its boundary."""
+        return self.vocab_size if self.blank else 0
+
+    @property
     def n_parameters(self) -> int:
         """The number of parameters, as scalars."""
         return sum(prod(shape) for shape in self.shapes().values())
@@ -85,7 +93,7 @@ class MLP:
                 suffix = self._suffix(layer)
                 norms[f"bngain{suffix}"] = norms[f"bnbias{suffix}"] = (1, fan_out)
             fan_in = fan_out
-        return {"C": (self.vocab_size, self.n_embd), **linears, **norms}
+        return {"C": (self.vocab_size + self.blank, self.n_embd), **linears, **norms}
 
     def state_shapes(self) -> dict[str, tuple[int, ...]]:
         """Return name -> shape of batchnorm's running mean and variance, (1, H) each."""

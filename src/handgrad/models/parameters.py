@@ -38,6 +38,7 @@ class Parametrised:
 
     initialisations: ClassVar[tuple[str, ...]] = ("normal", "exercise")
     default_init: ClassVar[str] = "normal"
+    padding: ClassVar[int] = 0
 
     def parameters(self) -> Parameters:
         """Return the parameters in draw order."""

@@ -171,11 +171,12 @@ class MicroGPT(_Blocks):
     name = "microgpt"
     biased = False
     settings: ClassVar[Mapping[str, Any]] = {
-        "optimizer": "adam",
+        "optimizer": "adamw",
+        "weight_decay": 0.0,
         "lr": 0.01,
         "beta1": 0.85,
         "beta2": 0.99,
-        "schedule": "linear",
+        "schedule": "constant",
     }
     std: ClassVar[float] = 0.08
 

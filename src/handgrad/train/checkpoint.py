@@ -5,21 +5,26 @@ into place, is the commit; only then are the optimizer's older files deleted. Wh
 is killed, the folder therefore holds a model and the optimizer's file of the same step.
 
 Each file's metadata is one key, "handgrad", holding JSON: several keys would be written in an order
-that differs from process to process, and a resumed run could not be compared byte for byte.
-model.safetensors holds nothing that depends on how often a run was interrupted, such as seconds.
+that differs from process to process, and a resumed run could not be compared byte for byte. It has
+a checksum for each tensor and one for itself, which are checked when the file is read; files of
+earlier versions have none. model.safetensors holds nothing that depends on how often a run was
+interrupted, such as seconds.
 """
 
+import hashlib
 import json
 import re
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from handgrad.errors import RunError
-from handgrad.files import replacing
+from handgrad.errors import RunError, SettingsError
+from handgrad.files import notice, replacing
 from handgrad.optim import OPTIMIZERS
 from handgrad.train.backends import backend_of
-from handgrad.train.folder import FORMAT, newer
+from handgrad.train.described import DIGEST, FORMAT, check_types, digest_of, newer
+from handgrad.train.metrics import FILE as METRICS_FILE
+from handgrad.train.metrics import digest_of_rows
 from handgrad.train.state import Checkpoint, Numbers, RunningTotals, Weights, is_array
 
 if TYPE_CHECKING:
@@ -29,6 +34,10 @@ if TYPE_CHECKING:
     from handgrad.models import Model
 
 MODEL_FILE = "model.safetensors"
+METRICS = "metrics"
+"""Key of the digest of metrics.csv, in the optimizer's file: it contains seconds too."""
+CHECKSUMS = "checksums"
+"""Key of the tensors' checksums in the metadata."""
 STATE_PREFIX = "state."
 """Prefix of the names of state; parameters are saved under their own names."""
 BEST_PREFIX = "best."
@@ -45,7 +54,8 @@ def optimizer_file(step: int) -> str:
 def save(folder: Path, checkpoint: Checkpoint) -> None:
     """Write both files and delete those that they replace. Raises RunError if that fails."""
     head = {"format": FORMAT, "step": checkpoint.step}
-    with_totals = {**head, "carried": asdict(checkpoint.totals)}
+    rows = digest_of_rows(folder, checkpoint.step)
+    with_totals = {**head, "carried": asdict(checkpoint.totals), METRICS: rows}
     optimizer = dict(checkpoint.optimizer)
     if checkpoint.best is not None:
         best = _joined(*checkpoint.best)
@@ -114,7 +124,20 @@ def load_to_resume(
     expected = OPTIMIZERS[optimizer].tensors(loaded.params)
     shapes = {name: tuple(tensor.shape) for name, tensor in expected.items()}
     _same_shapes(path, tensors, shapes, exactly=True)
-    return replace(loaded, optimizer=tensors, totals=RunningTotals(**head["carried"]), best=best)
+    if METRICS in head and head[METRICS] != digest_of_rows(folder, loaded.step):
+        notice(
+            f"{folder / METRICS_FILE} is not as it was written: its losses up to step "
+            f"{loaded.step} may be wrong or missing; training is not affected"
+        )
+    return replace(loaded, optimizer=tensors, totals=_totals(path, head), best=best)
+
+
+def _totals(path: Path, head: dict[str, Any]) -> RunningTotals:
+    try:
+        check_types(RunningTotals, head["carried"])
+        return RunningTotals(**head["carried"])
+    except (KeyError, TypeError, AttributeError, SettingsError) as error:
+        raise RunError(f"{path} was not written by handgrad: name another folder") from error
 
 
 def _write(path: Path, tensors: Numbers, head: dict[str, Any]) -> None:
@@ -123,6 +146,8 @@ def _write(path: Path, tensors: Numbers, head: dict[str, Any]) -> None:
     from safetensors.numpy import save_file
 
     arrays = {name: _array(numbers) for name, numbers in tensors.items()}
+    head = {**head, CHECKSUMS: {name: _checksum(array) for name, array in sorted(arrays.items())}}
+    head[DIGEST] = digest_of(head)
     with replacing(path) as temporary:
         try:
             save_file(arrays, temporary, metadata={"handgrad": json.dumps(head)})
@@ -138,13 +163,24 @@ def _array(numbers: Any) -> "npt.NDArray[np.floating[Any]]":
     return np.ascontiguousarray(array)
 
 
+def _checksum(array: "npt.NDArray[Any]") -> str:
+    """Return the SHA-256 of an array's dtype, shape and bytes, without copying them."""
+    import numpy as np
+
+    digest = hashlib.sha256(f"{array.dtype.str} {array.shape}\n".encode())
+    digest.update(array.reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()
+
+
 def _read(path: Path, device: str, engine: str) -> "tuple[Numbers, dict[str, Any]]":
     from safetensors import SafetensorError, safe_open
 
+    if path.exists() and not path.is_file():  # a pipe would block
+        raise RunError(f"cannot read {path}: it is not a regular file")
     try:
         with safe_open(path, framework=backend_of(engine).FRAMEWORK, device=device) as file:
             head = _head(path, file.metadata())
-            return {name: file.get_tensor(name) for name in file.keys()}, head  # noqa: SIM118
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError as error:
         raise RunError(
             f"{path.parent} holds no checkpoint ({path.name} is missing): "
@@ -152,19 +188,43 @@ def _read(path: Path, device: str, engine: str) -> "tuple[Numbers, dict[str, Any
         ) from error
     except OSError as error:
         raise RunError(f"cannot read {path}: {error.strerror or error}") from error
-    except SafetensorError as error:
+    except (SafetensorError, AttributeError, KeyError, TypeError, ValueError) as error:
+        # the others are raised for dtypes that the framework does not have
         raise RunError(
             f"{path} is truncated or not a safetensors file: restore it, or train again"
         ) from error
+    _check_sums(path, tensors, head)
+    return tensors, head
+
+
+def _check_sums(path: Path, tensors: Numbers, head: dict[str, Any]) -> None:
+    """Raise RunError unless everything is as it was written."""
+    if CHECKSUMS not in head and DIGEST not in head:
+        return  # an earlier version's
+    damaged = None
+    if head.get(DIGEST) != digest_of(head):
+        damaged = "its metadata"
+    else:
+        sums = head[CHECKSUMS]
+        names = sorted(sums.keys() | tensors.keys())
+        damaged = next(
+            (n for n in names if n not in tensors or sums.get(n) != _checksum(_array(tensors[n]))),
+            None,
+        )
+    if damaged is not None:
+        raise RunError(
+            f"{path} is damaged (the checksum of {damaged} does not match): "
+            "restore it, or train again"
+        )
 
 
 def _head(path: Path, metadata: dict[str, str] | None) -> dict[str, Any]:
     try:
         head = json.loads((metadata or {})["handgrad"])
         version = head["format"]
-        if not isinstance(head["step"], int):
+        if not isinstance(head["step"], int) or head["step"] < 0:
             raise ValueError("no step")
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise RunError(f"{path} was not written by handgrad: name another folder") from error
     if not isinstance(version, int) or version > FORMAT:
         raise RunError(newer(path, version))

@@ -49,9 +49,15 @@ class Contexts:
     """
 
     def __init__(self, dataset: "Dataset", model: "Model", vocabulary: "Vocabulary") -> None:
+        import numpy as np
+
         self._dataset = dataset
         self._model = model
         self._numbers = _renumbering(dataset, vocabulary)
+        self._padding = model.padding
+        if self._numbers is not None and model.padding:
+            self._padding = len(self._numbers)  # in the dataset's numbers
+            self._numbers = np.append(self._numbers, model.padding)
         width = max(model.block_size, *(max(shape) for shape in model.shapes().values()))
         self._rows = max(1, min(CHUNK_ROWS, CHUNK_NUMBERS // width))
 
@@ -67,7 +73,9 @@ class Contexts:
         if self._model.batches == CONTEXTS:
             count = end - first if limit is None else min(limit, end - first)
             for nth in _spread(end - first, count, self._rows):
-                yield self._renumbered(*self._dataset.contexts(first + nth, self._model.block_size))
+                yield self._renumbered(
+                    *self._dataset.contexts(first + nth, self._model.block_size, self._padding)
+                )
             return
         starts = self._dataset.word_starts(split)
         share = 1.0 if limit is None else min(1.0, limit / max(1, end - first))

@@ -6,13 +6,14 @@ model.safetensors      parameters and state, and the step that they belong to (c
 optimizer-N.safetensors  the optimizer's tensors of the same step N
 metrics.csv, loss.png  the losses during training
 
-Nothing in it is pickled, and every file except metrics.csv is replaced as a whole.
+Nothing in it is pickled, and every file except metrics.csv is replaced as a whole. What is loaded
+is checked by digest (described.py, checkpoint.py).
 """
 
 import fcntl
-import json
 import os
 import platform
+import re
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -22,17 +23,21 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from handgrad.errors import HandgradError, RunError
-from handgrad.files import write_json
-from handgrad.train.settings import TrainSettings
+from handgrad.errors import HandgradError, RunError, SettingsError
+from handgrad.text import printable
+from handgrad.train.described import (
+    check_digest,
+    check_types,
+    read_described,
+    shown,
+    write_described,
+)
+from handgrad.train.settings import TrainSettings, check_names
 from handgrad.version import __version__
 
 if TYPE_CHECKING:
     from handgrad.data import Batches, Dataset, Vocabulary, WordBatches
     from handgrad.models import Model
-
-FORMAT = 1
-"""Version of the folder's layout; a folder with a higher one is rejected."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +59,14 @@ class RunFolder:
 
     @property
     def quoted(self) -> str:
-        """The folder, quoted for a shell."""
-        return shlex.quote(str(self.folder))
+        """The folder, quoted for a shell, without characters that control a terminal."""
+        path = str(self.folder)
+        if (safe := printable(path)) == path:
+            return shlex.quote(path)
+        # bash reads these escapes; in them \x85 is a byte, not a character
+        safe = printable(path.replace("\\", "\\\\").replace("'", "\\'"))
+        safe = re.sub(r"\\x([89a-f])", r"\\u00\1", safe)
+        return "$'" + re.sub(r"\\udc([89a-f])", r"\\x\1", safe) + "'"
 
 
 def batches_of(run: RunFolder, dataset: "Dataset") -> "Batches | WordBatches":
@@ -63,9 +74,9 @@ def batches_of(run: RunFolder, dataset: "Dataset") -> "Batches | WordBatches":
     from handgrad.data import Batches, WordBatches
     from handgrad.models import CONTEXTS
 
-    settings = run.settings
-    kind = Batches if run.model.batches == CONTEXTS else WordBatches
-    return kind(dataset, "train", settings.batch_size, run.model.block_size, settings.seed)
+    settings, model = run.settings, run.model
+    given = dataset, "train", settings.batch_size, model.block_size, settings.seed
+    return Batches(*given, model.padding) if model.batches == CONTEXTS else WordBatches(*given)
 
 
 def check_free(out: Path) -> None:
@@ -108,20 +119,19 @@ def _next_free(parent: Path, data_name: str) -> Path:
 def write_run(run: RunFolder) -> None:
     """Write config.json and train.json of a new run. Raises RunError."""
     config = {
-        "format": FORMAT,
         "model": {"name": run.model.name, **asdict(run.model)},  # type: ignore[call-overload]
         "vocabulary": list(run.vocabulary.symbols),
         "data": {"source": run.source, "fingerprint": run.fingerprint},
         "versions": versions(),
     }
-    write_json(run.folder / "config.json", config)
+    write_described(run.folder / "config.json", config)
     write_progress(run, 0)
 
 
 def write_progress(run: RunFolder, step: int, **more: Any) -> None:
     """Write train.json: the settings, the step of the last checkpoint, `more`. Raises RunError."""
-    content = {"format": FORMAT, "settings": run.settings.to_json(), "step": step, **more}
-    write_json(run.folder / "train.json", content)
+    content = {"settings": run.settings.to_json(), "step": step, **more}
+    write_described(run.folder / "train.json", content)
 
 
 def open_run(folder: Path) -> RunFolder:
@@ -130,60 +140,74 @@ def open_run(folder: Path) -> RunFolder:
     Raises RunError if the folder or one of the two files is missing, damaged, from another program
     or from a newer handgrad.
     """
-    from handgrad.data import Vocabulary
-
     if not folder.is_dir():
         raise RunError(f"{folder} is not a run folder: name one that `handgrad train` made")
-    config, train = _read(folder / "config.json"), _read(folder / "train.json")
+    paths = folder / "config.json", folder / "train.json"
+    config, train = (read_described(path) for path in paths)
     try:
-        return RunFolder(
-            folder=folder,
-            model=_model(config["model"]),
-            vocabulary=Vocabulary(tuple(config["vocabulary"])),
-            settings=TrainSettings.from_json(train["settings"]),
-            source=config["data"]["source"],
-            fingerprint=config["data"]["fingerprint"],
-        )
-    except (KeyError, TypeError, AttributeError, HandgradError) as error:
+        run = _described(folder, config, train)
+    except (KeyError, TypeError, AttributeError, ValueError, HandgradError) as error:
         what = f"no {error}" if isinstance(error, KeyError) else str(error)
         raise RunError(
             f"{folder}: config.json and train.json do not describe a run ({what}): "
             "restore them, or train again in another folder"
         ) from error
+    for path, content in zip(paths, (config, train), strict=True):
+        check_digest(path, content)
+    return run
+
+
+@dataclass(frozen=True)
+class _Data:
+    source: str
+    fingerprint: str
+
+
+def _described(folder: Path, config: dict[str, Any], train: dict[str, Any]) -> RunFolder:
+    """Return the run that the two files describe. Raises one of many errors if they do not."""
+    data, settings = config["data"], train["settings"]
+    check_types(TrainSettings, settings)
+    check_types(_Data, data)
+    run = RunFolder(
+        folder=folder,
+        model=_model(config["model"]),
+        vocabulary=_vocabulary(config["vocabulary"]),
+        settings=TrainSettings.from_json(settings),
+        source=data["source"],
+        fingerprint=data["fingerprint"],
+    )
+    check_names(run.settings, run.model)
+    if run.model.vocab_size != run.vocabulary.size:
+        raise SettingsError(
+            f"vocab_size is {run.model.vocab_size}, the vocabulary has {run.vocabulary.size}"
+        )
+    return run
+
+
+def _vocabulary(symbols: Any) -> "Vocabulary":
+    from handgrad.data import Vocabulary
+    from handgrad.data.words import CONTROL
+
+    if not isinstance(symbols, list):
+        raise SettingsError(f"vocabulary is {shown(symbols)}; it must be a list")
+    vocabulary = Vocabulary(tuple(symbols))
+    for symbol in vocabulary.symbols:
+        if "\ud800" <= symbol <= "\udfff":
+            raise SettingsError(f"symbols: {symbol!r} cannot be text")
+        if CONTROL.match(symbol):  # as in words files
+            raise SettingsError(f"symbols: {symbol!r} is a control character")
+    return vocabulary
 
 
 def _model(content: dict[str, Any]) -> "Model":
-    from handgrad.models import make_model
+    from handgrad.models import MODELS, make_model
 
     sizes = dict(content)
-    return make_model(sizes.pop("name"), sizes.pop("vocab_size"), 0, sizes)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise RunError(
-            f"{path.parent} is not a run folder (it has no {path.name}): "
-            "name one that `handgrad train` made"
-        ) from error
-    except OSError as error:
-        raise RunError(f"cannot read {path}: {error.strerror}") from error
-    except ValueError as error:  # not UTF-8 or not JSON
-        raise RunError(f"{path} is damaged (not JSON): restore it, or train again") from error
-    if not isinstance(content, dict) or "format" not in content:
-        raise RunError(f"{path} was not written by handgrad: name another folder")
-    if not isinstance(content["format"], int) or content["format"] > FORMAT:
-        raise RunError(newer(path, content["format"]))
-    return content
-
-
-def newer(path: Path, version: object) -> str:
-    """Return the message about a file whose format is newer than this handgrad's."""
-    return (
-        f"{path} has format {version}, this handgrad {__version__} reads up to {FORMAT}: "
-        "upgrade handgrad"
-    )
+    name = sizes.pop("name")
+    if not isinstance(name, str) or name not in MODELS:
+        raise SettingsError(f"unknown model {shown(name)}; known: {', '.join(MODELS)}")
+    check_types(MODELS[name], sizes)
+    return make_model(name, sizes.pop("vocab_size"), 0, sizes)
 
 
 @contextmanager

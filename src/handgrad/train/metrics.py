@@ -1,13 +1,14 @@
 """metrics.csv: one row for each period of a run, the data of the loss curve."""
 
 import csv
+import hashlib
 import io
 import os
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 from handgrad.errors import RunError
-from handgrad.files import write_atomic
+from handgrad.files import read_regular, write_atomic
 
 FILE = "metrics.csv"
 
@@ -52,16 +53,23 @@ class MetricsFile:
             raise RunError(f"cannot write {self._path}: {error.strerror}") from error
 
 
+def digest_of_rows(folder: Path, step: int) -> str:
+    """Return the SHA-256 of the rows up to `step`, as they are written."""
+    rows = (row for row in read_metrics(folder) if row.step <= step)
+    return hashlib.sha256("".join(_line(astuple(row)) for row in rows).encode()).hexdigest()
+
+
 def read_metrics(folder: Path) -> list[MetricsRow]:
     """Return the rows of metrics.csv, up to a row that a full disk or a kill has cut short."""
     try:
-        lines = (folder / FILE).read_text(encoding="utf-8").splitlines()
+        lines = read_regular(folder / FILE).decode().splitlines()
     except FileNotFoundError:
         return []
     except (OSError, ValueError) as error:
         raise RunError(f"cannot read {folder / FILE}: delete it and continue without it") from error
     rows: list[MetricsRow] = []
-    for cells in csv.reader(lines[1:]):
+    for line in lines[1:]:
+        cells = line.split(",")  # no cell is quoted
         try:
             step, lr, loss, train_loss, val_loss, seconds = cells
             row = MetricsRow(

@@ -6,7 +6,7 @@ from handgrad.errors import GradientError, SettingsError
 from handgrad.optim import OPTIMIZERS
 from handgrad.train.backends import backend_of
 from handgrad.train.folder import RunFolder, batches_of
-from handgrad.train.settings import TrainSettings
+from handgrad.train.settings import TrainSettings, check_names
 from handgrad.train.state import Checkpoint
 
 if TYPE_CHECKING:
@@ -16,14 +16,10 @@ if TYPE_CHECKING:
 
 def check_settings(settings: TrainSettings, model: "Model", dataset: "Dataset") -> None:
     """Raise SettingsError if settings, model, data and this machine do not work together."""
-    from handgrad.engine import CPU_ONLY, ENGINE_NAMES
+    from handgrad.engine import CPU_ONLY
     from handgrad.engine.device import require_device
 
-    for name, table in (("engine", ("auto", *ENGINE_NAMES)), ("init", model.initialisations)):
-        if getattr(settings, name) not in table:
-            raise SettingsError(
-                f"unknown {name} {getattr(settings, name)}; known: {', '.join(table)}"
-            )
+    check_names(settings, model)
     if settings.batch_size < model.min_batch_size:
         raise SettingsError(
             f"batch_size is {settings.batch_size} and the model has batchnorm, whose variance "

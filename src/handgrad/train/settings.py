@@ -6,7 +6,7 @@ The model's sizes are a separate record (`handgrad.models`); both are saved in t
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from handgrad.errors import SettingsError
 from handgrad.optim import (
@@ -18,6 +18,9 @@ from handgrad.optim import (
     Treatment,
     learning_rate,
 )
+
+if TYPE_CHECKING:
+    from handgrad.models import Model
 
 DTYPES = ("float32", "float64")
 MAX_SEED = 2**63 - 1  # accepted by torch's and NumPy's generators
@@ -147,6 +150,18 @@ def check_given(given: Iterable[str]) -> None:
         raise SettingsError("steps and epochs are both given: leave one of them out")
 
 
+def check_names(settings: TrainSettings, model: "Model") -> None:
+    """Raise SettingsError for an unknown engine, or an initialisation that the model lacks."""
+    from handgrad.engine import ENGINE_NAMES
+
+    tables = (("engine", ("auto", *ENGINE_NAMES)), ("init", model.initialisations))
+    for name, table in tables:
+        if getattr(settings, name) not in (None, *table):
+            raise SettingsError(
+                f"unknown {name} {getattr(settings, name)}; known: {', '.join(table)}"
+            )
+
+
 def _problems(settings: TrainSettings) -> Iterator[str]:
     """Yield one line for each value that is invalid by itself."""
     yield from _whole_numbers(settings)
@@ -204,8 +219,9 @@ def _whole_numbers(settings: TrainSettings) -> Iterator[str]:
             yield f"{name} is {value!r}; it must be a whole number"
         elif value < minimum:
             yield f"{name} is {value}; it must be at least {minimum}"
-    if isinstance(settings.seed, int) and settings.seed > MAX_SEED:
-        yield f"seed is {settings.seed}; it must be at most {MAX_SEED}"
+        elif value > MAX_SEED:
+            shown = f"{value}" if value < 2**128 else f"{str(value)[:35]}..."
+            yield f"{name} is {shown}; it must be at most {MAX_SEED}"
 
 
 def _numbers(settings: TrainSettings) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """What `handgrad verify` runs: every layer and model, every engine, every named gradient."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Any
 
@@ -14,16 +14,16 @@ from handgrad.layers import LAYERS, Layer
 from handgrad.models import Model
 from handgrad.verify.cases import Case, layer_cases, upstream
 from handgrad.verify.judged import JudgedGradient, Tensors, judge_all
-from handgrad.verify.models import MODEL_CASES
+from handgrad.verify.models import MODEL_CASES, random_batch
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
 def verify_layers(
-    dtype: torch.dtype, device: str = "cpu", seed: int = 0
+    dtype: torch.dtype, device: str = "cpu", seed: int = 0, names: Iterable[str] = tuple(LAYERS)
 ) -> Iterator[JudgedGradient]:
-    """Verify every layer, chunked and fused, on every awkward case."""
-    for name in LAYERS:
+    """Verify every layer, or those in `names`, chunked and fused, on every awkward case."""
+    for name in names:
         for case in layer_cases(name, seed):
             for engine in ("chunked", "fused"):
                 yield from _verify_layer(name, case, engine, dtype, device)
@@ -38,10 +38,8 @@ def verify_models(
             to_tensors(arrays, dtype, device) for arrays in model.initialise("exercise", seed)
         )
         generator = torch.Generator().manual_seed(seed)
-        shape = (batch_size, model.block_size)
-        inputs = torch.randint(0, model.vocab_size, shape, generator=generator)
-        targets = torch.randint(0, model.vocab_size, shape[:1], generator=generator)
-        batch = Batch(inputs.to(device), targets.to(device))
+        held = random_batch(model, batch_size, generator).named()
+        batch = Batch(**{name: tensor.to(device) for name, tensor in held.items()})
         for engine in ENGINES:
             if engine != "autograd" and (device == "cpu" or engine not in CPU_ONLY):
                 yield from verify_batch(ENGINES[engine](model), model, params, state, batch, case)

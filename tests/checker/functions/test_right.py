@@ -1,8 +1,8 @@
 """Right functions pass in every dtype and style, and so do the layers of this library."""
 
-import functools
 import inspect
 import warnings
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -71,7 +71,7 @@ def layer(name: str, form: str, attributes: dict[str, Any]):
     def half(name_of_half: str):
         function = getattr(LAYERS[name], f"{name_of_half}{form}")
         taken = inspect.signature(function).parameters
-        return functools.partial(function, **{k: v for k, v in attributes.items() if k in taken})
+        return partial(function, **{k: v for k, v in attributes.items() if k in taken})
 
     forward, backward = half("forward"), half("backward")
 
@@ -103,6 +103,11 @@ def in_words(function):
     return on_words
 
 
+def of_words(function):
+    """The function with q, k and v packed as by `in_words`."""
+    return lambda q, k, v: in_words(lambda _, offsets: function(q, k, v, offsets))(q)
+
+
 def batchnorm(x, gain, bias):
     mean, std = x.mean(0), (x.var(0) + 1e-5).sqrt()
     return (x - mean) / std * gain + bias
@@ -132,12 +137,26 @@ PEERS = {
     "position_embedding": (in_words(own.PEERS["position_embedding"]), {"x": "N C", "P": "3 C"}),
     "causal_mean": (in_words(own.PEERS["causal_mean"]), {"x": "N C"}),
     "tied_linear": (own.PEERS["tied_linear"], {"x": "B I", "C": "V I", "b": "V"}),
+    "attention": (
+        of_words(partial(own.attention, heads=2)),
+        {"q": "N 2*C", "k": "N 2*C", "v": "N 2*C"}, {"heads": 2}),
+    "rnn": (
+        in_words(own.PEERS["rnn"]), {"x": "N 3", "start": "1 5", "W": "8 5", "b": "5"}),
+    "gru": (
+        in_words(own.PEERS["gru"]), {"x": "N 3", "start": "1 5", "W": "8 15", "b": "15"}),
+    "lstm": (
+        in_words(own.PEERS["lstm"]),
+        {"x": "N 3", "start": "1 5", "cstart": "1 5", "W": "8 20", "b": "20"}),
 }  # fmt: skip
 KEY = torch.tensor([3407, 12])
 ADAPTED = {
     "dropout": lambda function: lambda x: function(x, KEY),
     "position_embedding": in_words,
     "causal_mean": in_words,
+    "attention": of_words,
+    "rnn": in_words,
+    "gru": in_words,
+    "lstm": in_words,
 }
 """Layers that take what is not drawn."""
 # rstd is 316 for a constant row, and its third power overflows float16
@@ -178,8 +197,8 @@ def test_a_function_may_be_passed_without_apply_or_inside_another() -> None:
     )
     assert inside.ok
     assert inside.function == "<lambda>"
-    partial = functools.partial(attention)
-    assert check_function(partial, attention, dict.fromkeys("qkv", "T D"), sizes={"T": (3,)}).ok
+    bound = partial(attention)
+    assert check_function(bound, attention, dict.fromkeys("qkv", "T D"), sizes={"T": (3,)}).ok
 
 
 def test_dropout_is_compared_only_where_both_draw_the_same_numbers() -> None:

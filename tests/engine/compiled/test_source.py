@@ -9,7 +9,7 @@ from handgrad.models import MLP
 LECTURE = """\
     for step in range(len(losses)):
         if positions.shape[1]:
-            gather(tokens, positions[step], inputs, targets, thread, team)
+            gather(tokens, positions[step], 0, inputs, targets, thread, team)
             wait(thread, team)
         embedding.forward(inputs, C, emb, thread, team)
         wait(thread, team)

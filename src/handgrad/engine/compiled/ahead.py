@@ -35,7 +35,7 @@ def compile_ahead(
     compiled at its first use.
     """
     source = step_source(model, optimizer, treatment)
-    if is_compiled(source, dtype) or not is_kept(source, dtype) or available() < 2:
+    if is_compiled(source, dtype) or not is_kept() or available() < 2:
         return
     with _second_process(model, optimizer, dtype, treatment):
         compile_inference(model, dtype)

@@ -1,25 +1,28 @@
 """The generated step, compiled and cached on disk for the next process.
 
-The source is written to the cache folder under a name that contains its fingerprint; numba stores
-the machine code beside it, with the CPU that it is for. Files are renamed into place when complete,
-so processes that start at the same time do no harm: each compiles for itself.
+The source is executed from memory. Its machine code is in the cache folder under a name that
+contains the fingerprint of everything that it depends on, see machine_code.py. Files are renamed
+into place when complete, so processes that start at the same time do no harm.
 """
 
 import hashlib
-import importlib.util
+import platform
 import re
 import sys
 import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+import llvmlite
 import numba
 
+import handgrad.constants
 import handgrad.kernels
 from handgrad.data.sources import cache_folder
-from handgrad.files import write_atomic
+from handgrad.engine.compiled.machine_code import MachineCode
 from handgrad.kernels.jit import VECTOR_BYTES
 
 CompiledFunction = Callable[..., Any]
@@ -29,67 +32,57 @@ _NAME = re.compile(r"^def (\w+)", re.MULTILINE)
 @cache
 def build(source: str, dtype: str) -> CompiledFunction:
     """Return the last function of `source` for `dtype`; it is compiled at its first call."""
-    path = _place(source, dtype)
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module  # numba looks it up there
-    spec.loader.exec_module(module)
-    function: CompiledFunction = getattr(module, _NAME.findall(source)[-1])
-    return function
+    stem = _stem(source, dtype)
+    module = ModuleType(stem)
+    sys.modules[stem] = module  # numba looks it up there
+    exec(compile(source, f"<{stem}>", "exec"), module.__dict__)
+    function: Any = getattr(module, _NAME.findall(source)[-1])
+    function._cache = MachineCode(_folder(), stem)  # as numba's own does it
+    result: CompiledFunction = function
+    return result
+
+
+def machine_code(source: str, dtype: str) -> MachineCode:
+    """Return what is cached of `build(source, dtype)`."""
+    function: Any = build(source, dtype)
+    code: MachineCode = function._cache
+    return code
 
 
 def is_compiled(source: str, dtype: str) -> bool:
-    """Return whether machine code of `source` is on disk, for any CPU."""
-    path = _place(source, dtype)
-    return any((path.parent / "__pycache__").glob(f"{path.stem}.*.nbc"))
+    """Return whether machine code of `source` for this CPU is on disk and whole."""
+    return MachineCode(_folder(), _stem(source, dtype)).exists()
 
 
-def is_kept(source: str, dtype: str) -> bool:
-    """Return whether the machine code of `source` is cached for later processes."""
-    return _place(source, dtype).parent == _folder()
+def is_kept() -> bool:
+    """Return whether machine code can be cached for later processes."""
+    try:
+        _folder().mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=_folder()):
+            return True
+    except OSError:
+        return False
 
 
 def _folder() -> Path:
     return cache_folder() / "kernels"
 
 
-def _place(source: str, dtype: str) -> Path:
-    """Return the file of `source`: in the cache folder, or temporary if that is read-only.
-
-    There is one file for each dtype, so that `is_compiled` can tell them apart.
-    """
-    name = f"handgrad_{_NAME.findall(source)[-1]}_{dtype}_{fingerprint(source)}.py"
-    path = _folder() / name
-    try:
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomic(path, source.encode())
-        with tempfile.TemporaryFile(dir=path.parent):
-            return path
-    except OSError:
-        path = Path(_temporary_folder().name) / name
-        path.write_text(source)
-        return path
-
-
-@cache
-def _temporary_folder() -> "tempfile.TemporaryDirectory[str]":
-    return tempfile.TemporaryDirectory(prefix="handgrad-")
+def _stem(source: str, dtype: str) -> str:
+    """Return the beginning of the file's name; dtypes have files of their own."""
+    return f"handgrad_{_NAME.findall(source)[-1]}_{dtype}_{fingerprint(source)}"
 
 
 def fingerprint(source: str) -> str:
-    """Return a digest of what the machine code depends on and numba does not track.
-
-    numba tracks the generated file alone, not the files of the kernels.
-    """
-    inputs = f"{numba.__version__} {VECTOR_BYTES} {_kernels()}\n{source}"
+    """Return a digest of everything that the machine code depends on besides the CPU."""
+    versions = f"{numba.__version__} {llvmlite.__version__} {platform.python_version()}"
+    inputs = f"{versions} {VECTOR_BYTES} {_kernels()}\n{source}"
     return hashlib.sha256(inputs.encode()).hexdigest()[:16]
 
 
 @cache
 def _kernels() -> str:
     """Return a digest of the source of all kernels; a process reads it once."""
-    files = sorted(Path(handgrad.kernels.__file__).parent.glob("*.py"))
+    files = sorted(Path(handgrad.kernels.__file__).parent.rglob("*.py"))
+    files.append(Path(handgrad.constants.__file__))  # kernels are compiled with them
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()

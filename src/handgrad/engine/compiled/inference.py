@@ -78,7 +78,7 @@ class CompiledInference:
     def words(self, count: int) -> Words:
         """Begin `count` words."""
         if self._on_contexts:
-            return Windows(self, count, self._model.block_size)
+            return Windows(self, count, self._model)
         return CompiledWords(self._model, self._params, count)
 
     def _of_words(
@@ -128,7 +128,7 @@ class CompiledInference:
     def _moments(
         self, nth: int, width: tuple[int, int], batch: Array, piece: slice
     ) -> tuple[int, Array, Array]:
-        """Return the piece's number of rows, and the moments of the nth batchnorm's input."""
+        """Return the piece's rows, and the moments of the nth layer with statistics."""
         inputs, mean, square = batch[piece], np.zeros(width), np.zeros(width)
         self._call(inputs, np.zeros(len(inputs), np.int64), nth, mean, square)
         return len(inputs), mean, square

@@ -1,7 +1,7 @@
 """The model in evaluation mode as source: losses, logits, and the statistics for calibration.
 
-Layers whose evaluation differs from training bring a kernel for it: batchnorm uses given
-statistics, one product and one sum. No example depends on other examples.
+Layers whose evaluation differs from training bring a kernel for it. No example depends on other
+examples.
 """
 
 from collections.abc import Iterator

@@ -120,7 +120,8 @@ def _parameters(model: Model, optimizer: str, treatment: Treatment) -> list[str]
 def _gathered(model: Model) -> Iterator[str]:
     """Yield the lines that gather a batch."""
     if model.batches == CONTEXTS:
-        yield "            gather(tokens, positions[step], inputs, targets, thread, team)"
+        arguments = ["tokens", "positions[step]", f"{model.padding}", "inputs", "targets", *TEAM]
+        yield wrapped("            gather(", arguments, ")")
         return
     if "key" in batch_shapes(model, 2):
         yield "            if thread == 0:"

@@ -99,6 +99,7 @@ class GraphSteps:
         settings, block_size = run.settings, run.model.block_size
         size, self._block_size = settings.batch_size, block_size
         batches = settings.treatment.accumulate
+        self._padding = run.model.padding
         self.params, self.state, self.optimizer = start.params, start.state, start.optimizer
         self.most = max(LEAST_STEPS, min(MOST_STEPS, TOKENS // (batches * size * (block_size + 1))))
         self._settings, self._dataset = settings, dataset
@@ -131,7 +132,7 @@ class GraphSteps:
         """Write the batches and rates of the steps, from row 0 on."""
         count, (_, batches, size) = end - first, self._targets.shape
         positions = self._batches.positions(first * batches, count * batches)
-        inputs, targets = self._dataset.contexts(positions, self._block_size)
+        inputs, targets = self._dataset.contexts(positions, self._block_size, self._padding)
         rates = [self._rates_at(step) for step in range(first, end)]
         self._inputs[:count].copy_(torch.from_numpy(inputs).view(count, batches, size, -1))
         self._targets[:count].copy_(torch.from_numpy(targets).view(count, batches, size))

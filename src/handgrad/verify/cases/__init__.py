@@ -14,7 +14,7 @@ from torch import Tensor
 
 from handgrad.layers import LAYERS
 from handgrad.models.call import Attribute
-from handgrad.verify.cases import characters, lecture, norms, pointwise
+from handgrad.verify.cases import characters, lecture, norms, pointwise, sequences
 
 
 @dataclass(frozen=True)
@@ -61,4 +61,4 @@ def upstream(layer: str, case: Case, seed: int = 1) -> Any:
     return normal(out) if isinstance(out, Tensor) else tuple(map(normal, out))
 
 
-_CASES = {**lecture.CASES, **norms.CASES, **pointwise.CASES, **characters.CASES}
+_CASES = {**lecture.CASES, **norms.CASES, **pointwise.CASES, **characters.CASES, **sequences.CASES}

@@ -64,6 +64,8 @@ def _norms(subgraph: Subgraph, x: Tensor) -> Iterator[_Norm]:
             for eps in _epsilons(subgraph):
                 rstd = (x.var(dims, correction=correction, keepdim=True) + eps) ** -0.5
                 xhat = (x - x.mean(dims, keepdim=True)) * rstd
+                if not xhat.any():
+                    continue  # where nothing varies, every norm gives 0
                 yield _Norm(name, dims, count, correction, eps, xhat, rstd)
 
 
