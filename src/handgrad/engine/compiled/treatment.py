@@ -33,9 +33,8 @@ def is_untreated(treatment: Treatment) -> bool:
 
 def described(treatment: Treatment) -> str:
     """Return what the first line of the source says about the treatment."""
-    done = ["accumulated"] if treatment.accumulate > 1 else []
-    done += ["clipped"] if treatment.clip is not None else []
-    return f", gradients {' and '.join(done)}" if done else ""
+    accumulated = ", accumulated" if treatment.accumulate > 1 else ""
+    return accumulated + (", clipped" if treatment.clip is not None else "")
 
 
 def imported(treatment: Treatment) -> str:
