@@ -53,7 +53,17 @@ def refused(capsys: Capture, *arguments: object) -> str:
             "unknown init magic; known: original, softmax_not_confidently_wrong, "
             "tanh_not_saturated, batchnorm, exercise",
         ),
-        ("--optimizer=adam", "unknown optimizer adam; known: sgd, adamw"),
+        ("--optimizer=lion", "unknown optimizer lion; known: sgd, adam, adamw"),
+        ("--schedule=sine", "unknown schedule sine; known: step, constant, linear, cosine"),
+        ("--clip=0", "clip is 0.0; it must be more than zero"),
+        ("--accumulate=0", "accumulate is 0; it must be at least 1"),
+        ("--epochs=0", "epochs is 0; it must be at least 1"),
+        ("--warmup=300000", "warmup is 300000; it must be at most the number of steps, 200000"),
+        (
+            "--lr-min=1e-3",
+            "lr_min is for the schedules linear and cosine, but the schedule is step",
+        ),
+        ("--patience=0", "patience is 0; it must be at least 1"),
         ("--dtype=float16", "unknown dtype float16; known: float32, float64"),
         ("--seed=-1", "seed is -1; it must be at least 0"),
         ("--device=tpu", "unknown device 'tpu'; known: cpu, cuda, cuda:N"),
@@ -69,6 +79,24 @@ def refused(capsys: Capture, *arguments: object) -> str:
 def test_settings(capsys: Capture, tmp_path: Path, words: Path, flag: str, line: str) -> None:
     out = tmp_path / "run"
     assert refused(capsys, "train", "-i", words, "-o", out, *FLAGS, flag) == line
+    assert not out.exists()
+
+
+def test_steps_and_epochs(capsys: Capture, tmp_path: Path, words: Path) -> None:
+    out = tmp_path / "run"
+    flags = ["-i", words, "-o", out, *FLAGS, "--max-steps=3", "--epochs=2"]
+    line = "steps and epochs are both given: leave one of them out"
+    assert refused(capsys, "train", *flags) == line
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("flag", ["--patience=2", "--best"])
+def test_an_empty_val_split(capsys: Capture, tmp_path: Path, flag: str) -> None:
+    words, out = tmp_path / "two.txt", tmp_path / "run"
+    words.write_text("ab\nba\n")
+    assert refused(capsys, "train", "-i", words, "-o", out, *FLAGS, flag) == (
+        f"{words}: the val split is empty, but {flag.split('=')[0]} needs its loss: add more words"
+    )
     assert not out.exists()
 
 

@@ -77,6 +77,10 @@ def test_every_flag_is_used(capsys: Capture, tmp_path: Path, words: Path) -> Non
     given = {
         "steps": 4,
         "batch_size": 5,
+        "accumulate": 2,
+        "clip": 0.5,
+        "warmup": 2,
+        "patience": 3,
         "lr": 0.02,
         "lr_decay": 0.5,
         "lr_decay_at": 3,
@@ -95,11 +99,11 @@ def test_every_flag_is_used(capsys: Capture, tmp_path: Path, words: Path) -> Non
     sizes = {"block_size": 2, "n_embd": 3, "n_hidden": 4, "n_layer": 2}
     flags = [f"--{name.replace('_', '-')}={value}" for name, value in (given | sizes).items()]
     out = tmp_path / "run"
-    switches = ["--batchnorm", "--no-hidden-bias"]
+    switches = ["--batchnorm", "--no-hidden-bias", "--best"]
     code, _, err = command(capsys, "train", "-i", words, "-o", out, *flags, *switches)
     assert (code, err) == (0, "")
     run = open_run(out)
-    assert run.settings.to_json().items() >= given.items()
+    assert run.settings.to_json().items() >= (given | {"best": True}).items()
     assert run.model == MLP(vocab_size=8, **sizes, hidden_bias=False)
     # and the run may be resumed with all of them named again
     assert command(capsys, "train", "--resume", "-o", out, *flags, *switches)[0] == 0

@@ -24,7 +24,14 @@ def both(
     ours, theirs = draw(0), {name: p.requires_grad_() for name, p in draw(0).items()}
     row = OPTIMIZERS[settings.optimizer]
     tensors, hyper = row.tensors(ours), settings.hyperparameters
-    torchs = reference(list(theirs.values()), lr=settings.lr, **options)  # type: ignore[call-arg]
+    decayed = list(theirs) if settings.optimizer == "sgd" else ["matrix"]
+    groups = [
+        {"params": [p for name, p in theirs.items() if name in decayed]},
+        {"params": [p for name, p in theirs.items() if name not in decayed], "weight_decay": 0.0},
+    ]
+    if not groups[1]["params"]:
+        groups.pop()
+    torchs = reference(groups, lr=settings.lr, **options)  # type: ignore[call-arg]
     for step in range(STEPS):
         grads = draw(step + 1)
         rates = row.rates(settings.lr or 0.0, step, hyper)
@@ -44,9 +51,15 @@ def test_sgd_is_torchs_bit_for_bit(weight_decay: float) -> None:
 
 
 @pytest.mark.parametrize("weight_decay", [0.0, 0.1])
-def test_adamw_is_torchs_to_rounding(weight_decay: float) -> None:
-    settings = TrainSettings(optimizer="adamw", lr=0.01, weight_decay=weight_decay)
-    ours, theirs = both(settings, torch.optim.AdamW, weight_decay=weight_decay)
+@pytest.mark.parametrize(
+    ("name", "reference"), [("adam", torch.optim.Adam), ("adamw", torch.optim.AdamW)]
+)
+def test_adams_are_torchs_to_rounding(
+    name: str, reference: type[torch.optim.Optimizer], weight_decay: float
+) -> None:
+    """With weight decay of the matrix alone."""
+    settings = TrainSettings(optimizer=name, lr=0.01, weight_decay=weight_decay)
+    ours, theirs = both(settings, reference, weight_decay=weight_decay)
     for name in SHAPES:
         # 20 steps of a few roundings each, parameters of size about 1: 20 * 4 * 2**-24 = 5e-6
         assert torch.allclose(ours[name], theirs[name], rtol=0, atol=5e-6), name

@@ -79,6 +79,12 @@ def test_a_step_can_be_captured(
     GraphSteps(run, dataset, start, capture_on_meta)
 
 
+def test_a_step_with_treated_gradients_can_be_captured(dataset: Dataset) -> None:
+    settings = {"clip": 1.0, "accumulate": 2, "optimizer": "adam"}
+    run, start = begun(dataset, model_for(dataset), device="meta", **settings)
+    GraphSteps(run, dataset, start, capture_on_meta)
+
+
 REFUSED: dict[str, Callable[[Tensor], Tensor]] = {
     "a number read": lambda h: h * h.sum().item(),
     "a choice by value": lambda h: h if h.sum() > 0 else -h,

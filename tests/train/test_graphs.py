@@ -64,6 +64,24 @@ def test_replays_agree_with_eager_steps(
     assert_same(replayed, eager, TOLERANCE[dtype])
 
 
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_clipped_and_accumulated_replays_agree_with_eager_steps(
+    dataset: Dataset, device: str, optimizer: str
+) -> None:
+    chosen = {"optimizer": optimizer, "lr": 0.02, "eps": 1e-3, "steps": 120, "dtype": "float64"}
+    chosen |= {"clip": 0.5, "accumulate": 3, "warmup": 10, "schedule": "linear"}
+    model, settings = model_for(dataset), {"device": device, **chosen}
+    (run, start), (_, same) = (begun(dataset, model, **settings) for _ in range(2))
+    eager, replayed = TorchSteps(run, dataset, same), captured(run, dataset, start)
+    first = 0
+    for count in (1, 9, 30):
+        theirs, ours = (steps.go(first, first + count, Stop()) for steps in (eager, replayed))
+        assert len(ours) == count
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=TOLERANCE["float64"])
+        first += count
+    assert_same(replayed, eager, TOLERANCE["float64"])
+
+
 def captured(run: RunFolder, dataset: Dataset, start: Checkpoint) -> GraphSteps:
     return GraphSteps(run, dataset, start, CAPTURES[run.settings.device])
 

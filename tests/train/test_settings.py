@@ -5,7 +5,7 @@ import json
 import pytest
 
 from handgrad.errors import SettingsError
-from handgrad.train.settings import TrainSettings
+from handgrad.train.settings import TrainSettings, check_given
 
 
 def test_lecture_defaults() -> None:
@@ -42,7 +42,9 @@ def test_json_round_trip() -> None:
 
 
 def test_unknown_name_in_json() -> None:
-    with pytest.raises(SettingsError, match=r"^unknown setting speed; known: batch_size, beta1,"):
+    with pytest.raises(
+        SettingsError, match=r"^unknown setting speed; known: accumulate, batch_size,"
+    ):
         TrainSettings.from_json({"speed": 1})
 
 
@@ -68,8 +70,23 @@ def test_unknown_name_in_json() -> None:
         ("eval_every", 0, "eval_every is 0; it must be at least 1"),
         ("checkpoint_every", 0, "checkpoint_every is 0; it must be at least 1"),
         ("verify_every", -1, "verify_every is -1; it must be at least 0"),
-        ("optimizer", "adam", "unknown optimizer adam; known: sgd, adamw"),
-        ("schedule", "cosine", "unknown schedule cosine; known: step, constant"),
+        ("optimizer", "lion", "unknown optimizer lion; known: sgd, adam, adamw"),
+        ("schedule", "sine", "unknown schedule sine; known: step, constant, linear, cosine"),
+        ("epochs", 0, "epochs is 0; it must be at least 1"),
+        ("accumulate", 0, "accumulate is 0; it must be at least 1"),
+        ("accumulate", 1.5, "accumulate is 1.5; it must be a whole number"),
+        ("clip", 0.0, "clip is 0.0; it must be more than zero"),
+        ("clip", float("inf"), "clip is inf; it must be a finite number"),
+        ("warmup", -1, "warmup is -1; it must be at least 0"),
+        ("warmup", 10**6, "warmup is 1000000; it must be at most the number of steps, 200000"),
+        ("lr_min", -0.1, "lr_min is -0.1; it must be zero or more"),
+        (
+            "lr_min",
+            0.01,
+            "lr_min is for the schedules linear and cosine, but the schedule is step",
+        ),
+        ("patience", 0, "patience is 0; it must be at least 1"),
+        ("best", "yes", "best is 'yes'; it must be true or false"),
         ("dtype", "float16", "unknown dtype float16; known: float32, float64"),
     ],
 )
@@ -77,3 +94,39 @@ def test_invalid_values(name: str, value: object, line: str) -> None:
     with pytest.raises(SettingsError) as caught:
         TrainSettings(**{name: value})  # type: ignore[arg-type]
     assert str(caught.value) == line
+
+
+def test_a_minimum_above_the_learning_rate() -> None:
+    line = "lr_min is 0.2; it must be at most lr, 0.1"
+    with pytest.raises(SettingsError, match=f"^{line}$"):
+        TrainSettings(schedule="cosine", lr_min=0.2)
+
+
+@pytest.mark.parametrize(
+    ("examples", "batch_size", "accumulate", "steps"),
+    [(100, 10, 1, 30), (101, 10, 1, 33), (101, 10, 2, 18), (5, 10, 1, 3)],
+)
+def test_epochs(examples: int, batch_size: int, accumulate: int, steps: int) -> None:
+    settings = TrainSettings(epochs=3, batch_size=batch_size, accumulate=accumulate).over(examples)
+    assert (settings.steps, settings.epochs) == (steps, 3)
+    assert settings.over(examples) == settings
+    assert settings.resolved().lr_decay_at == max(1, steps // 2)
+
+
+def test_a_warm_up_longer_than_the_epochs() -> None:
+    settings = TrainSettings(epochs=1, warmup=500_000)  # the data may be large
+    line = "warmup is 500000; it must be at most the number of steps, 4"
+    with pytest.raises(SettingsError, match=f"^{line}$"):
+        settings.over(100)
+
+
+def test_without_epochs_the_data_changes_nothing() -> None:
+    assert TrainSettings(steps=7).over(1000) == TrainSettings(steps=7)
+
+
+def test_steps_and_epochs() -> None:
+    check_given(["steps", "lr"])
+    check_given(["epochs"])
+    line = "steps and epochs are both given: leave one of them out"
+    with pytest.raises(SettingsError, match=f"^{line}$"):
+        check_given(["lr", "epochs", "steps"])

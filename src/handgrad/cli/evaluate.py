@@ -85,7 +85,7 @@ def _losses(
     contexts = Contexts(dataset, run.model, run.vocabulary)
     used = "calibrated" if len(state) > len(run.model.state_shapes()) else "running"
     losses = {split: split_loss(run.model, at.params, state, contexts, split) for split in splits}
-    return at.step, used if state else None, losses
+    return at.weights_of or at.step, used if state else None, losses
 
 
 def _show(losses: "dict[str, SplitLoss | None]", *, to_stderr: bool) -> None:

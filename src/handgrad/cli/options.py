@@ -89,6 +89,22 @@ BatchSizeOption = Annotated[
         default=DEFAULTS.batch_size,
     ),
 ]
+EpochsOption = Annotated[
+    int | None,
+    _option("--epochs", help="Passes over the train split, in place of --steps."),
+]
+AccumulateOption = Annotated[
+    int | None,
+    _option(
+        "--accumulate",
+        help="Batches per step, whose mean gradient is used.",
+        default=DEFAULTS.accumulate,
+    ),
+]
+ClipOption = Annotated[
+    float | None,
+    _option("--clip", help="Maximum norm of all gradients together; larger ones are scaled to it."),
+]
 LrOption = Annotated[
     float | None, _option("-l", "--lr", help="Learning rate.", default=_of_each("lr"))
 ]
@@ -96,7 +112,7 @@ LrDecayOption = Annotated[
     float | None,
     _option(
         "--lr-decay",
-        help="Factor applied to the learning rate at --lr-decay-at.",
+        help="Factor applied to the learning rate at --lr-decay-at, for the schedule step.",
         default=DEFAULTS.lr_decay,
     ),
 ]
@@ -110,6 +126,22 @@ ScheduleOption = Annotated[
         "--schedule",
         help=_choices("Learning rate schedule", SCHEDULES),
         default=DEFAULTS.schedule,
+    ),
+]
+LrMinOption = Annotated[
+    float | None,
+    _option(
+        "--lr-min",
+        help="Learning rate that the schedules linear and cosine decay to.",
+        default=0,
+    ),
+]
+WarmupOption = Annotated[
+    int | None,
+    _option(
+        "--warmup",
+        help="Steps in which the learning rate grows linearly to the schedule's.",
+        default=0,
     ),
 ]
 BlockSizeOption = Annotated[
@@ -189,7 +221,7 @@ WeightDecayOption = Annotated[
     float | None,
     _option(
         "--weight-decay",
-        help="Weight decay, applied to all parameters.",
+        help="Weight decay: of all parameters for sgd, of matrices for adam and adamw.",
         default=_of_each("weight_decay"),
     ),
 ]
@@ -245,6 +277,18 @@ CheckpointEveryOption = Annotated[
         "--checkpoint-every",
         help="Steps between checkpoints.",
         default="a 20th of the steps, at least 1000",
+    ),
+]
+PatienceOption = Annotated[
+    int | None,
+    _option("--patience", help="Evaluations without a better val loss that finish the run."),
+]
+BestOption = Annotated[
+    bool | None,
+    _option(
+        "--best/--last",
+        help="Weights of the finished run: those with the lowest val loss, or the last.",
+        default="last",
     ),
 ]
 ResumeOption = Annotated[

@@ -14,7 +14,7 @@ from handgrad.cli.output import INTERRUPTED, check_target, marked, sayer
 from handgrad.errors import SettingsError
 from handgrad.files import notice, report_json
 from handgrad.train.reporter import check_tensorboard
-from handgrad.train.settings import TrainSettings
+from handgrad.train.settings import TrainSettings, check_given
 
 if TYPE_CHECKING:
     from handgrad.data import Dataset
@@ -32,11 +32,15 @@ def train(
     model: options.ModelOption = None,
     out: options.OutOption = None,
     steps: options.StepsOption = None,
+    epochs: options.EpochsOption = None,
     batch_size: options.BatchSizeOption = None,
+    accumulate: options.AccumulateOption = None,
     lr: options.LrOption = None,
     lr_decay: options.LrDecayOption = None,
     lr_decay_at: options.LrDecayAtOption = None,
     schedule: options.ScheduleOption = None,
+    lr_min: options.LrMinOption = None,
+    warmup: options.WarmupOption = None,
     block_size: options.BlockSizeOption = None,
     n_embd: options.NEmbdOption = None,
     n_hidden: options.NHiddenOption = None,
@@ -51,6 +55,7 @@ def train(
     init: options.InitOption = None,
     optimizer: options.OptimizerOption = None,
     weight_decay: options.WeightDecayOption = None,
+    clip: options.ClipOption = None,
     seed: options.SeedOption = None,
     engine: options.EngineOption = None,
     device: options.DeviceOption = None,
@@ -59,6 +64,8 @@ def train(
     eval_every: options.EvalEveryOption = None,
     verify_every: options.VerifyEveryOption = None,
     checkpoint_every: options.CheckpointEveryOption = None,
+    patience: options.PatienceOption = None,
+    best: options.BestOption = None,
     verify: options.VerifyOption = False,
     show_step: options.ShowStepOption = False,
     resume: options.ResumeOption = False,
@@ -70,6 +77,7 @@ def train(
     Ctrl-C finishes the step, saves, and prints the command that resumes the run.
     """
     given = _given(locals())
+    check_given(given)
     check_target(json)
     if tensorboard:
         check_tensorboard()
@@ -139,9 +147,9 @@ def _step(out: Path | None, given: dict[str, Any], *, resume: bool) -> str:
 
     if resume:
         run = open_run(_needed(out))
-        return step_source(run.model, run.settings.optimizer)
+        return step_source(run.model, run.settings.optimizer, run.settings.treatment)
     settings, _, model = _chosen(given)
-    return step_source(model, settings.optimizer)
+    return step_source(model, settings.optimizer, settings.treatment)
 
 
 def _train(
@@ -189,7 +197,8 @@ def _report(
         raise typer.Exit(INTERRUPTED)
     losses = {name: loss.nats if loss else None for name, loss in result.losses.items()}
     shown = "  ".join(f"{k} {v:.4f}" for k, v in losses.items() if v is not None)
-    say(f"{shown}  nats per character, after {result.steps} steps in {result.seconds:.1f} s")
+    of = "" if result.weights_of is None else f", weights of step {result.weights_of}"
+    say(f"{shown}  nats per character, after {result.steps} steps in {result.seconds:.1f} s{of}")
     say("")
     for line in _samples(run, dataset):
         say(line)
@@ -201,6 +210,7 @@ def _report(
             "engine": run.settings.engine,
             "parameters": run.model.n_parameters,
             "steps": result.steps,
+            **({} if result.weights_of is None else {"weights_of": result.weights_of}),
             "seconds": round(result.seconds, 3),
             **{f"{name}_loss": loss for name, loss in losses.items()},
             "run": str(run.folder),

@@ -2,10 +2,13 @@
 
 `update` changes the parameters and the optimizer's own tensors in-place: a new copy per step would
 cost more than the arithmetic at the lecture's sizes. Where torch has the same optimizer, the order
-of its operations is kept so that the numbers agree: SGD (Robbins & Monro 1951) bit for bit, AdamW
-(Loshchilov & Hutter 2017, arXiv:1711.05101) to rounding. Each operation is one `_foreach` call over
-all tensors, as in torch's own optimizers: this takes two thirds of the time of one call per tensor,
-and far less on a GPU.
+of its operations is kept so that the numbers agree: SGD (Robbins & Monro 1951) bit for bit, Adam
+(Kingma & Ba 2014, arXiv:1412.6980) and AdamW (Loshchilov & Hutter 2017, arXiv:1711.05101) to
+rounding. Each operation is one `_foreach` call over all tensors, as in torch's own optimizers: this
+takes two thirds of the time of one call per tensor, and far less on a GPU.
+
+Weight decay of Adam and AdamW applies to matrices alone: a gain, a bias or a start has no reason to
+be small. That of SGD applies to every parameter, as in torch.
 
 Everything that depends on the step is in its `rates`. They are numbers, or tensors that a captured
 graph reads again at each replay. An update uses the same formula for both.
@@ -63,6 +66,11 @@ def bias_corrections(hyper: Hyperparameters, updates: Any) -> tuple[Any, Any]:
     return 1 - hyper.beta1**updates, 1 - hyper.beta2**updates
 
 
+def is_matrix(shape: Sequence[int]) -> bool:
+    """Return whether Adam and AdamW decay a parameter: two dimensions, both above 1."""
+    return len(shape) == 2 and min(shape) > 1
+
+
 def _sgd_rates(lr: float, step: int, hyper: Hyperparameters) -> tuple[float, ...]:
     return (-lr,)
 
@@ -83,23 +91,57 @@ def _sgd(
         torch._foreach_add_(values, gradients, alpha=rate)
 
 
-def _adamw_rates(lr: float, step: int, hyper: Hyperparameters) -> tuple[float, ...]:
-    """Return the factor of weight decay, sqrt of the second bias correction, the step size."""
+def _adam_rates(lr: float, step: int, hyper: Hyperparameters) -> tuple[float, ...]:
+    """Return the root of the second bias correction, the step size."""
     bias1, bias2 = bias_corrections(hyper, step + 1)
-    return 1 - lr * hyper.weight_decay, math.sqrt(bias2), -lr / bias1
+    return math.sqrt(bias2), -lr / bias1
+
+
+def _adam(
+    params: Tensors, grads: Tensors, tensors: Tensors, rates: Rates, hyper: Hyperparameters
+) -> None:
+    """Add the gradient of weight decay's term, then take Adam's step."""
+    import torch
+
+    matrices = [name for name, param in params.items() if is_matrix(param.shape)]
+    if hyper.weight_decay and matrices:
+        decayed = torch._foreach_add(
+            [grads[name] for name in matrices],
+            [params[name] for name in matrices],
+            alpha=hyper.weight_decay,
+        )
+        grads = grads | dict(zip(matrices, decayed, strict=True))
+    _adams_step(params, grads, tensors, rates, hyper)
+
+
+def _adamw_rates(lr: float, step: int, hyper: Hyperparameters) -> tuple[float, ...]:
+    """Return the factor of weight decay, then Adam's rates."""
+    return 1 - lr * hyper.weight_decay, *_adam_rates(lr, step, hyper)
 
 
 def _adamw(
     params: Tensors, grads: Tensors, tensors: Tensors, rates: Rates, hyper: Hyperparameters
 ) -> None:
-    """Apply decoupled weight decay, then Adam's step on the bias-corrected moments."""
+    """Apply decoupled weight decay, then Adam's step."""
     import torch
 
-    decay, root_bias2, rate = rates
+    decay, *of_step = rates
+    matrices = [param for param in params.values() if is_matrix(param.shape)]
+    if matrices:
+        torch._foreach_mul_(matrices, decay)
+    _adams_step(params, grads, tensors, of_step, hyper)
+
+
+def _adams_step(
+    params: Tensors, grads: Tensors, tensors: Tensors, rates: Rates, hyper: Hyperparameters
+) -> None:
+    """Move the moments, then the parameters by the bias-corrected moments."""
+    import torch
+
+    root_bias2, rate = rates
     values, gradients = list(params.values()), [grads[name] for name in params]
     first = [tensors[f"first.{name}"] for name in params]
     second = [tensors[f"second.{name}"] for name in params]
-    torch._foreach_mul_(values, decay)
     torch._foreach_lerp_(first, gradients, 1 - hyper.beta1)
     torch._foreach_mul_(second, hyper.beta2)
     torch._foreach_addcmul_(second, gradients, gradients, value=1 - hyper.beta2)
@@ -112,12 +154,15 @@ def _adamw(
         torch._foreach_addcdiv_(values, first, denominators, value=rate)
 
 
+MOMENTS = ("first", "second")
+"""Of Adam: running means of the gradients, and of their squares."""
 OPTIMIZERS: dict[str, Optimizer] = {
     "sgd": Optimizer(lr=0.1, weight_decay=0.0, moments=(), rates=_sgd_rates, update=_sgd),
+    "adam": Optimizer(lr=0.001, weight_decay=0.0, moments=MOMENTS, rates=_adam_rates, update=_adam),
     "adamw": Optimizer(
         lr=0.001,
         weight_decay=0.01,
-        moments=("first", "second"),
+        moments=MOMENTS,
         rates=_adamw_rates,
         update=_adamw,
     ),

@@ -25,7 +25,7 @@ from handgrad.train.backends import backend_of
 from handgrad.train.described import DIGEST, FORMAT, check_types, digest_of, newer
 from handgrad.train.metrics import FILE as METRICS_FILE
 from handgrad.train.metrics import digest_of_rows
-from handgrad.train.state import Checkpoint, Numbers, RunningTotals, is_array
+from handgrad.train.state import Checkpoint, Numbers, RunningTotals, Weights, is_array
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,6 +40,8 @@ CHECKSUMS = "checksums"
 """Key of the tensors' checksums in the metadata."""
 STATE_PREFIX = "state."
 """Prefix of the names of state; parameters are saved under their own names."""
+BEST_PREFIX = "best."
+"""Prefix of the best weights so far, in the optimizer's file: they are of the same checkpoint."""
 _TEMPORARY = re.compile(r"\.[\w-]+\.(safetensors|json|csv|png)\.\w{8}|\.tmp\w{6}")
 """Names of files that handgrad and safetensors have not finished writing."""
 
@@ -54,12 +56,34 @@ def save(folder: Path, checkpoint: Checkpoint) -> None:
     head = {"format": FORMAT, "step": checkpoint.step}
     rows = digest_of_rows(folder, checkpoint.step)
     with_totals = {**head, "carried": asdict(checkpoint.totals), METRICS: rows}
-    _write(folder / optimizer_file(checkpoint.step), checkpoint.optimizer, with_totals)
+    optimizer = dict(checkpoint.optimizer)
+    if checkpoint.best is not None:
+        best = _joined(*checkpoint.best)
+        optimizer.update({BEST_PREFIX + name: value for name, value in best.items()})
+    _write(folder / optimizer_file(checkpoint.step), optimizer, with_totals)
 
-    tensors = dict(checkpoint.params)
-    tensors.update({STATE_PREFIX + name: value for name, value in checkpoint.state.items()})
-    _write(folder / MODEL_FILE, tensors, {**head, "finished": checkpoint.finished})
+    head["finished"] = checkpoint.finished
+    if checkpoint.weights_of is not None:
+        head["weights_of"] = checkpoint.weights_of
+    _write(folder / MODEL_FILE, _joined(checkpoint.params, checkpoint.state), head)
     _tidy(folder, checkpoint.step)
+
+
+def _joined(params: Numbers, state: Numbers) -> Numbers:
+    return {**params, **{STATE_PREFIX + name: value for name, value in state.items()}}
+
+
+def _separated(path: Path, tensors: Numbers, model: "Model") -> Weights:
+    """Return parameters and state, the inverse of `_joined`. Raises RunError for other shapes."""
+    params: Numbers = {}
+    state: Numbers = {}
+    for name, tensor in tensors.items():
+        kind = state if name.startswith(STATE_PREFIX) else params
+        kind[name.removeprefix(STATE_PREFIX)] = tensor
+    _same_shapes(path, params, model.shapes(), exactly=True)
+    _same_shapes(path, state, model.state_shapes(), exactly=False)
+    # in the model's order: the order of updates and sums must not depend on a file
+    return Weights({name: params[name] for name in model.shapes()}, state)
 
 
 def _tidy(folder: Path, step: int) -> None:
@@ -80,16 +104,9 @@ def load(folder: Path, model: "Model", device: str = "cpu", engine: str = "fused
     """
     path = folder / MODEL_FILE
     tensors, head = _read(path, device, engine)
-    params: Numbers = {}
-    state: Numbers = {}
-    for name, tensor in tensors.items():
-        kind = state if name.startswith(STATE_PREFIX) else params
-        kind[name.removeprefix(STATE_PREFIX)] = tensor
-    _same_shapes(path, params, model.shapes(), exactly=True)
-    _same_shapes(path, state, model.state_shapes(), exactly=False)
-    # in the model's order: the order of updates and sums must not depend on a file
-    params = {name: params[name] for name in model.shapes()}
-    return Checkpoint(head["step"], params, state, {}, finished=bool(head.get("finished")))
+    finished, weights_of = bool(head.get("finished")), head.get("weights_of")
+    loaded = _separated(path, tensors, model)
+    return Checkpoint(head["step"], *loaded, {}, finished=finished, weights_of=weights_of)
 
 
 def load_to_resume(
@@ -101,6 +118,9 @@ def load_to_resume(
     tensors, head = _read(path, device, engine)
     if head["step"] != loaded.step:
         raise RunError(f"{path} belongs to step {head['step']}: restore the file, or train again")
+    named = [name for name in tensors if name.startswith(BEST_PREFIX)]
+    kept = {name.removeprefix(BEST_PREFIX): tensors.pop(name) for name in named}
+    best = _separated(path, kept, model) if kept else None
     expected = OPTIMIZERS[optimizer].tensors(loaded.params)
     shapes = {name: tuple(tensor.shape) for name, tensor in expected.items()}
     _same_shapes(path, tensors, shapes, exactly=True)
@@ -109,7 +129,7 @@ def load_to_resume(
             f"{folder / METRICS_FILE} is not as it was written: its losses up to step "
             f"{loaded.step} may be wrong or missing; training is not affected"
         )
-    return replace(loaded, optimizer=tensors, totals=_totals(path, head))
+    return replace(loaded, optimizer=tensors, totals=_totals(path, head), best=best)
 
 
 def _totals(path: Path, head: dict[str, Any]) -> RunningTotals:

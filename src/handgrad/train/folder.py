@@ -128,9 +128,10 @@ def write_run(run: RunFolder) -> None:
     write_progress(run, 0)
 
 
-def write_progress(run: RunFolder, step: int) -> None:
-    """Write train.json: the settings and the step of the last checkpoint. Raises RunError."""
-    write_described(run.folder / "train.json", {"settings": run.settings.to_json(), "step": step})
+def write_progress(run: RunFolder, step: int, **more: Any) -> None:
+    """Write train.json: the settings, the step of the last checkpoint, `more`. Raises RunError."""
+    content = {"settings": run.settings.to_json(), "step": step, **more}
+    write_described(run.folder / "train.json", content)
 
 
 def open_run(folder: Path) -> RunFolder:

@@ -22,7 +22,7 @@ from handgrad.train.metrics import MetricsFile, MetricsRow, read_metrics
 from handgrad.train.picture import draw_losses
 from handgrad.train.prepare import verify_gradients
 from handgrad.train.reporter import Reporter
-from handgrad.train.state import Checkpoint, RunningTotals, all_finite
+from handgrad.train.state import Checkpoint, Weights, all_finite
 
 if TYPE_CHECKING:
     from handgrad.data import Dataset
@@ -40,6 +40,8 @@ class Result:
     seconds: float
     losses: dict[str, SplitLoss | None]
     finished: bool
+    weights_of: int | None = None
+    """The step of the weights, if the run kept its best ones."""
 
 
 def train(run: RunFolder, dataset: "Dataset", start: Checkpoint, reporter: Reporter) -> Result:
@@ -52,7 +54,7 @@ def train(run: RunFolder, dataset: "Dataset", start: Checkpoint, reporter: Repor
     if not start.finished:
         with stop_on_signal() as stop:
             loop.go(stop)
-        if loop.step < run.settings.steps:
+        if not loop.ended:
             return loop.result({})
         loop.finish()
     return loop.result(loop.losses())
@@ -73,17 +75,25 @@ class TrainingLoop:
         self._totals = start.totals
         self._started = time.monotonic() - start.totals.seconds
         self._saved = start.step
+        self._best, self._weights_of = start.best, start.weights_of
         self._block_steps = min(10, self._steps.most)
+
+    @property
+    def ended(self) -> bool:
+        """Whether no step is left to take: all are taken, or the val loss no longer improves."""
+        patience = self._settings.patience
+        impatient = patience is not None and self._totals.waited >= patience
+        return self.step >= self._settings.steps or impatient
 
     def go(self, stop: Stop) -> None:
         """Take steps until the last one, or until `stop` is requested, and save a checkpoint."""
         settings = self._settings
         metrics = MetricsFile(self._run.folder, self.step)
-        while self.step < settings.steps:
+        while not self.ended:
             self._block(stop)
             if self._due(settings.eval_every):
                 self._add_row(metrics)
-            if stop.requested or self._due(settings.checkpoint_every):
+            if stop.requested or self.ended or self._due(settings.checkpoint_every):
                 self._save()
             if stop.requested:
                 return
@@ -91,8 +101,19 @@ class TrainingLoop:
                 self._verify()
 
     def finish(self) -> None:
-        """Calibrate batchnorm, draw loss.png and save the last checkpoint, marked as finished."""
-        steps = self._steps
+        """Calibrate batchnorm, draw loss.png and save the last checkpoint, marked as finished.
+
+        It has the best weights if the run keeps them.
+        """
+        steps, totals = self._steps, self._totals
+        if self.step < self._settings.steps:
+            self._reporter.say(
+                f"finished after step {self.step}: no better val loss than {totals.best_loss:.4f} "
+                f"of step {totals.best_step} in {totals.waited} evaluations"
+            )
+        if self._best is not None:
+            steps.params, steps.state = self._best
+            self._weights_of, self._best = totals.best_step, None
         steps.state = calibrated(self._run.model, steps.params, steps.state, self._contexts)
         title = f"{self._run.model.name}, {self._run.model.n_parameters} parameters"
         draw_losses(self._run.folder, title, read_metrics(self._run.folder))
@@ -106,7 +127,8 @@ class TrainingLoop:
 
     def result(self, losses: dict[str, SplitLoss | None]) -> Result:
         """Return the result at the current step; without `losses` the run is not finished."""
-        return Result(self._run, self.step, self._totals.seconds, losses, finished=bool(losses))
+        seconds, finished = self._totals.seconds, bool(losses)
+        return Result(self._run, self.step, seconds, losses, finished, self._weights_of)
 
     def _block(self, stop: Stop) -> None:
         """Take a block of steps, then check their losses. Raises DivergedError."""
@@ -154,7 +176,21 @@ class TrainingLoop:
         )
         metrics.add(row)
         self._reporter.row(row)
-        self._totals = RunningTotals(seconds=seconds)
+        self._totals = replace(totals, seconds=seconds, loss_sum=0.0, loss_count=0)
+        if val and (self._settings.patience or self._settings.best):
+            self._compare(val.nats)
+
+    def _compare(self, val: float) -> None:
+        """Keep the weights if their loss is the lowest so far."""
+        totals = self._totals
+        if not math.isfinite(val):
+            raise self._diverged(f"the val loss is {val}", self.step)
+        if totals.best_loss is not None and val >= totals.best_loss:
+            self._totals = replace(totals, waited=totals.waited + 1)
+            return
+        self._totals = replace(totals, best_loss=val, best_step=self.step, waited=0)
+        if self._settings.best:
+            self._best = Weights(self._steps.params, self._steps.state).copied()
 
     def _loss(self, split: str, limit: int | None = None) -> SplitLoss | None:
         steps, model = self._steps, self._run.model
@@ -170,12 +206,16 @@ class TrainingLoop:
         for name, numbers in (steps.params | steps.state | steps.optimizer).items():
             if not all_finite(numbers):
                 raise self._diverged(f"{name} is not finite", self.step)
+        totals, best, of = self._totals, self._best, self._weights_of
         content = Checkpoint(
-            self.step, steps.params, steps.state, steps.optimizer, finished, self._totals
+            self.step, steps.params, steps.state, steps.optimizer, finished, totals, best, of
         )
         checkpoints.save(self._run.folder, content)
         self._saved = self.step
-        write_progress(self._run, self.step)
+        more: dict[str, object] = {"weights_of": of} if of is not None else {}
+        if totals.best_loss is not None:
+            more["best"] = {"step": totals.best_step, "val_loss": totals.best_loss}
+        write_progress(self._run, self.step, **more)
 
     def _diverged(self, what: str, step: int) -> DivergedError:
         lr = self._settings.learning_rate(step)

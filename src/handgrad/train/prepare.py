@@ -26,6 +26,12 @@ def check_settings(settings: TrainSettings, model: "Model", dataset: "Dataset") 
             f"divides by n - 1 = 0: use --batch-size {model.min_batch_size} or more, "
             "or --no-batchnorm"
         )
+    if (settings.patience or settings.best) and dataset.n_examples("val") == 0:
+        needs = "patience" if settings.patience else "best"
+        raise SettingsError(
+            f"{dataset.source}: the val split is empty, but --{needs} needs its loss: "
+            "add more words"
+        )
     if dataset.n_examples("train") == 0:
         raise SettingsError(f"{dataset.source}: the train split is empty: add more words")
     require_device(settings.device)
@@ -34,6 +40,15 @@ def check_settings(settings: TrainSettings, model: "Model", dataset: "Dataset") 
             f"engine {settings.engine} runs on the CPU, but the device is {settings.device}: "
             "use --engine fused, or --device cpu"
         )
+
+
+def examples(model: "Model", dataset: "Dataset") -> int:
+    """Return the size of the train split in a batch's units: characters, or words."""
+    from handgrad.models import CONTEXTS
+
+    if model.batches == CONTEXTS:
+        return dataset.n_examples("train")
+    return len(dataset.word_starts("train"))
 
 
 def fresh(model: "Model", settings: TrainSettings) -> Checkpoint:
@@ -64,7 +79,8 @@ def _verify(run: RunFolder, start: Checkpoint, dataset: "Dataset") -> None:
     from handgrad.train.backends.eager import batch_of
     from handgrad.verify import verify_batch
 
-    batch = batch_of(batches_of(run, dataset).at(start.step), run, start.step)
+    number = start.step * run.settings.accumulate
+    batch = batch_of(batches_of(run, dataset).at(number), run, number)
     params, state = (
         {name: torch.as_tensor(value) for name, value in numbers.items()}
         for numbers in (start.params, start.state)

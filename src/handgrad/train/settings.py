@@ -9,7 +9,15 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Self
 
 from handgrad.errors import SettingsError
-from handgrad.optim import OPTIMIZERS, SCHEDULES, Hyperparameters
+from handgrad.optim import (
+    OPTIMIZERS,
+    SCHEDULES,
+    WITH_MINIMUM,
+    Hyperparameters,
+    ScheduleNumbers,
+    Treatment,
+    learning_rate,
+)
 
 if TYPE_CHECKING:
     from handgrad.models import Model
@@ -23,14 +31,24 @@ class TrainSettings:
     """Settings of one run. None is a default that depends on others; `resolved` fills it in."""
 
     steps: int = 200_000
+    epochs: int | None = None
+    """Passes over the train split, in place of `steps`; `steps` is then computed from the data."""
     batch_size: int = 32
+    accumulate: int = 1
+    """Number of batches of a step: the update uses their mean gradient."""
     lr: float | None = None
-    """Learning rate of the first step; by default the optimizer's own."""
+    """The highest learning rate, the first one without a warm-up; by default the optimizer's."""
     lr_decay: float = 0.1
     """The schedule "step" multiplies the learning rate by this factor ..."""
     lr_decay_at: int | None = None
     """... from this step on (counted from 0); by default half of the steps."""
     schedule: str = "step"
+    lr_min: float = 0.0
+    """The schedules "linear" and "cosine" decay to this learning rate."""
+    warmup: int = 0
+    """Number of steps in which the learning rate grows linearly to the schedule's."""
+    clip: float | None = None
+    """Maximum norm of all gradients together; larger ones are scaled to it."""
     optimizer: str = "sgd"
     weight_decay: float | None = None
     beta1: float = 0.9
@@ -50,6 +68,10 @@ class TrainSettings:
     eval_every: int | None = None
     """Steps between rows of metrics.csv."""
     checkpoint_every: int | None = None
+    patience: int | None = None
+    """Evaluations in a row without a better val loss after which the run is finished."""
+    best: bool = False
+    """Whether the finished run has the weights of the evaluation with the lowest val loss."""
     verify_every: int = 0
     """Steps between verifications of a batch's gradients; 0: only before the first step."""
 
@@ -85,7 +107,28 @@ class TrainSettings:
         """Return the learning rate of a step, counted from 0; the settings must be resolved."""
         assert self.lr is not None
         assert self.lr_decay_at is not None
-        return SCHEDULES[self.schedule](self.lr, self.lr_decay, self.lr_decay_at, step)
+        numbers = ScheduleNumbers(
+            self.lr, self.steps, self.warmup, self.lr_decay, self.lr_decay_at, self.lr_min
+        )
+        return learning_rate(self.schedule, numbers, step)
+
+    @property
+    def treatment(self) -> Treatment:
+        """How gradients are treated before an update."""
+        return Treatment(self.clip, self.accumulate)
+
+    def over(self, examples: int) -> Self:
+        """Return the settings with `steps` in place of `epochs`, if these are given.
+
+        An epoch has as many steps as cover `examples`, the train split's, once on average.
+        """
+        if self.epochs is None:
+            return self
+        per_epoch = math.ceil(examples / (self.batch_size * self.accumulate))
+        steps = max(1, self.epochs * per_epoch)
+        if self.warmup > steps:
+            raise SettingsError(_too_long(self.warmup, steps))
+        return replace(self, steps=steps)
 
     def to_json(self) -> dict[str, Any]:
         """Return a plain dict from which `from_json` makes equal settings."""
@@ -99,6 +142,12 @@ class TrainSettings:
             if name not in known:
                 raise SettingsError(f"unknown setting {name}; known: {', '.join(sorted(known))}")
         return cls(**content)
+
+
+def check_given(given: Iterable[str]) -> None:
+    """Raise SettingsError if settings are given that replace one another."""
+    if {"steps", "epochs"} <= set(given):
+        raise SettingsError("steps and epochs are both given: leave one of them out")
 
 
 def check_names(settings: TrainSettings, model: "Model") -> None:
@@ -125,12 +174,36 @@ def _problems(settings: TrainSettings) -> Iterator[str]:
     for name, table in tables.items():
         if getattr(settings, name) not in list(table):
             yield f"unknown {name} {getattr(settings, name)}; known: {', '.join(table)}"
+    best: object = settings.best  # from a file it may be anything
+    if not isinstance(best, bool):
+        yield f"best is {best!r}; it must be true or false"
+    yield from _schedule(settings)
+
+
+def _too_long(warmup: int, steps: int) -> str:
+    return f"warmup is {warmup}; it must be at most the number of steps, {steps}"
+
+
+def _schedule(settings: TrainSettings) -> Iterator[str]:
+    """Yield one line for each number that does not suit the schedule."""
+    if settings.epochs is None and settings.warmup > settings.steps:
+        yield _too_long(settings.warmup, settings.steps)
+    if settings.lr_min and settings.schedule not in WITH_MINIMUM:
+        with_it = " and ".join(WITH_MINIMUM)
+        yield f"lr_min is for the schedules {with_it}, but the schedule is {settings.schedule}"
+    lr = OPTIMIZERS[settings.optimizer].lr if settings.lr is None else settings.lr
+    if settings.lr_min > lr:
+        yield f"lr_min is {settings.lr_min}; it must be at most lr, {lr}"
 
 
 def _whole_numbers(settings: TrainSettings) -> Iterator[str]:
     least = {
         "steps": 1,
+        "epochs": 1,
         "batch_size": 1,
+        "accumulate": 1,
+        "warmup": 0,
+        "patience": 1,
         "lr_decay_at": 0,
         "eval_every": 1,
         "checkpoint_every": 1,
@@ -152,15 +225,15 @@ def _whole_numbers(settings: TrainSettings) -> Iterator[str]:
 
 
 def _numbers(settings: TrainSettings) -> Iterator[str]:
-    for name in ("lr", "lr_decay", "weight_decay", "beta1", "beta2", "eps"):
+    for name in ("lr", "lr_decay", "lr_min", "clip", "weight_decay", "beta1", "beta2", "eps"):
         value = getattr(settings, name)
         if value is None:
             continue
         if not isinstance(value, int | float) or not math.isfinite(value):
             yield f"{name} is {value!r}; it must be a finite number"
-        elif name == "weight_decay" and value < 0:
+        elif name in ("weight_decay", "lr_min") and value < 0:
             yield f"{name} is {value}; it must be zero or more"
-        elif name in ("lr", "lr_decay", "eps") and value <= 0:
+        elif name in ("lr", "lr_decay", "clip", "eps") and value <= 0:
             yield f"{name} is {value}; it must be more than zero"
         elif name in ("beta1", "beta2") and not 0 <= value < 1:
             yield f"{name} is {value}; it must be at least 0 and less than 1"

@@ -11,7 +11,7 @@ from handgrad.train import checkpoint as checkpoints
 from handgrad.train.backends import backend_of
 from handgrad.train.backends.protocol import Say
 from handgrad.train.folder import RunFolder, locked, make_folder, open_run, write_run
-from handgrad.train.prepare import check_settings, fresh, verify_gradients
+from handgrad.train.prepare import check_settings, examples, fresh, verify_gradients
 from handgrad.train.settings import TrainSettings
 from handgrad.train.state import Checkpoint
 
@@ -41,7 +41,7 @@ def begin(
     verified gradient is wrong, and RunError for a folder that is not free or not writable; then no
     folder is left behind.
     """
-    settings = settings.resolved()
+    settings = settings.over(examples(model, dataset)).resolved()
     settings = replace(settings, init=settings.init or model.default_init)
     check_settings(settings, model, dataset)
     start = fresh(model, settings)

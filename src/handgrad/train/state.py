@@ -1,7 +1,7 @@
 """What a run computes with, by name, and what a checkpoint holds of it."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 Numbers = dict[str, Any]
 """One tensor (torch engines) or array (compiled engine) per name."""
@@ -17,6 +17,22 @@ class RunningTotals:
     """Sum of the batch losses since the last row of metrics.csv."""
     loss_count: int = 0
     """Number of those losses."""
+    best_loss: float | None = None
+    """The lowest val loss of an evaluation so far, and its step; None if nobody asks for them."""
+    best_step: int = 0
+    waited: int = 0
+    """Number of evaluations since then."""
+
+
+class Weights(NamedTuple):
+    """What a run has learned: parameters and state."""
+
+    params: Numbers
+    state: Numbers
+
+    def copied(self) -> "Weights":
+        """Return copies that training does not change."""
+        return Weights(*({name: _copy(x) for name, x in numbers.items()} for numbers in self))
 
 
 @dataclass(frozen=True)
@@ -29,6 +45,14 @@ class Checkpoint:
     optimizer: Numbers
     finished: bool = False
     totals: RunningTotals = field(default_factory=RunningTotals)
+    best: Weights | None = None
+    """Those of the evaluation with the lowest val loss, until the run is finished with them."""
+    weights_of: int | None = None
+    """The step of `params` and `state` in a finished run that kept its best ones."""
+
+
+def _copy(numbers: Any) -> Any:
+    return numbers.copy() if is_array(numbers) else numbers.clone()
 
 
 def all_finite(numbers: Any) -> bool:

@@ -20,29 +20,35 @@ from handgrad.engine.compiled.memory import zeros_of
 from handgrad.engine.compiled.names import batch_shapes
 from handgrad.engine.compiled.source import step_source
 from handgrad.engine.compiled.step import TrainingStep
+from handgrad.engine.compiled.treatment import UNTREATED
 from handgrad.models import MODELS, Model
-from handgrad.optim import OPTIMIZERS
+from handgrad.optim import OPTIMIZERS, Treatment
 from handgrad.processors import available
 
 
-def compile_ahead(model: Model, optimizer: str, dtype: str) -> None:
+def compile_ahead(
+    model: Model, optimizer: str, dtype: str, treatment: Treatment = UNTREATED
+) -> None:
     """Compile what training needs, and load torch, which verifies it.
 
     Do nothing if there is only one CPU or if the cache folder is not writable: everything is then
     compiled at its first use.
     """
-    source = step_source(model, optimizer)
+    source = step_source(model, optimizer, treatment)
     if is_compiled(source, dtype) or not is_kept() or available() < 2:
         return
-    with _second_process(model, optimizer, dtype):
+    with _second_process(model, optimizer, dtype, treatment):
         compile_inference(model, dtype)
         import torch  # noqa: F401
 
 
-def compile_step(model: Model, optimizer: str, dtype: str) -> None:
+def compile_step(
+    model: Model, optimizer: str, dtype: str, treatment: Treatment = UNTREATED
+) -> None:
     """Compile a step unless it is cached. Sizes do not matter, so the batch size is two."""
     params, state = zeros_of(model, dtype)
-    step = TrainingStep(model, 2, params, state, OPTIMIZERS[optimizer].tensors(params), optimizer)
+    moments = OPTIMIZERS[optimizer].tensors(params)
+    step = TrainingStep(model, 2, params, state, moments, optimizer, treatment=treatment)
     step.loss_and_grads(*smallest_batch(model))
 
 
@@ -64,13 +70,15 @@ def smallest_batch(model: Model) -> tuple[np.ndarray, ...]:
 
 
 @contextmanager
-def _second_process(model: Model, optimizer: str, dtype: str) -> Iterator[None]:
+def _second_process(
+    model: Model, optimizer: str, dtype: str, treatment: Treatment
+) -> Iterator[None]:
     """Compile the step in another process, and wait for it at the end of the block.
 
     If it fails, this process compiles the step at its first use and reports the error there.
     """
     sizes: dict[str, Any] = asdict(model)  # type: ignore[call-overload]
-    job = json.dumps([model.name, sizes, optimizer, dtype])
+    job = json.dumps([model.name, sizes, optimizer, dtype, treatment])
     command = [sys.executable, "-m", __name__, job]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
@@ -82,5 +90,5 @@ def _second_process(model: Model, optimizer: str, dtype: str) -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    name, sizes, *rest = json.loads(sys.argv[1])
-    compile_step(MODELS[name](**sizes), *rest)
+    name, sizes, optimizer, dtype, how = json.loads(sys.argv[1])
+    compile_step(MODELS[name](**sizes), optimizer, dtype, Treatment(*how))

@@ -21,16 +21,21 @@ LINE = 64
 
 def side_by_side(shapes: Mapping[str, tuple[int, ...]], dtype: Any) -> dict[str, Array]:
     """Return arrays of zeros of these shapes."""
+    return in_one(shapes, dtype)[1]
+
+
+def in_one(shapes: Mapping[str, tuple[int, ...]], dtype: Any) -> tuple[Array, dict[str, Array]]:
+    """Return one array (n,) and, in its memory, arrays of zeros of these shapes."""
     size = np.dtype(dtype).itemsize
     lines = {name: -(-prod(shape) * size // LINE) for name, shape in shapes.items()}
     memory = np.zeros((sum(lines.values()) + 1) * LINE, np.uint8)
-    at = -memory.ctypes.data % LINE
+    first = at = -memory.ctypes.data % LINE
     arrays = {}
     for name, shape in shapes.items():
         end = at + prod(shape) * size
         arrays[name] = memory[at:end].view(dtype).reshape(shape)
         at += lines[name] * LINE
-    return arrays
+    return memory[first:at].view(dtype), arrays
 
 
 def zeros_of(model: Model, dtype: Any) -> tuple[dict[str, Array], dict[str, Array]]:

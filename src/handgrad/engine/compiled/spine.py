@@ -6,8 +6,9 @@ import numpy.typing as npt
 
 from handgrad.engine.compiled.memory import zeros_of
 from handgrad.engine.compiled.step import TrainingStep
+from handgrad.engine.compiled.treatment import UNTREATED
 from handgrad.models import Model
-from handgrad.optim import OPTIMIZERS
+from handgrad.optim import OPTIMIZERS, Treatment
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,9 +21,11 @@ class Compiled:
 
     name = "compiled"
 
-    def __init__(self, model: Model, optimizer: str = "sgd") -> None:
-        """The machine code depends on the optimizer."""
-        self._model, self._optimizer = model, optimizer
+    def __init__(
+        self, model: Model, optimizer: str = "sgd", treatment: Treatment = UNTREATED
+    ) -> None:
+        """The machine code depends on the optimizer and the treatment of gradients."""
+        self._model, self._optimizer, self._treatment = model, optimizer, treatment
         self._steps: dict[tuple[int, Any], tuple[TrainingStep, dict[str, npt.NDArray[Any]]]] = {}
 
     def loss_and_grads(
@@ -44,6 +47,7 @@ class Compiled:
         if (rows, dtype) not in self._steps:
             params, state = zeros_of(self._model, dtype)
             moments = OPTIMIZERS[self._optimizer].tensors(params)
-            step = TrainingStep(self._model, rows, params, state, moments, self._optimizer)
+            name, how = self._optimizer, self._treatment
+            step = TrainingStep(self._model, rows, params, state, moments, name, treatment=how)
             self._steps = {(rows, dtype): (step, {**params, **state})}  # only the latest
         return self._steps[rows, dtype]

@@ -16,41 +16,49 @@ from handgrad.data.sources import cache_folder
 from handgrad.engine.compiled.build import fingerprint, machine_code
 from handgrad.engine.compiled.machine_code import read_sealed
 from handgrad.engine.compiled.source import step_source
+from handgrad.engine.compiled.treatment import UNTREATED
 from handgrad.errors import RunError
 from handgrad.files import sealed, write_atomic
 from handgrad.models import Model
+from handgrad.optim import Treatment
 from handgrad.version import __version__
 
 
-def is_verified(model: Model, optimizer: str, batch_size: int, dtype: str) -> bool:
+def is_verified(
+    model: Model, optimizer: str, batch_size: int, dtype: str, treatment: Treatment = UNTREATED
+) -> bool:
     """Return whether the machine code of such a step was verified by this version on this CPU.
 
     The machine code is loaded: this process runs what its mark is about.
     """
-    mark = read_sealed(_mark(model, optimizer, batch_size, dtype), "the gradients verified again")
+    mark = read_sealed(
+        _mark(model, optimizer, batch_size, dtype, treatment), "the gradients verified again"
+    )
     if mark is None:
         return False
-    code = machine_code(step_source(model, optimizer), dtype)
+    code = machine_code(step_source(model, optimizer, treatment), dtype)
     verified: dict[str, str] = json.loads(mark)
     for key in verified:
         code.load(key)
     return bool(verified) and verified.items() <= code.digests.items()
 
 
-def remember(model: Model, optimizer: str, batch_size: int, dtype: str) -> None:
+def remember(
+    model: Model, optimizer: str, batch_size: int, dtype: str, treatment: Treatment = UNTREATED
+) -> None:
     """Make `is_verified` return True from now on, unless the cache folder is read-only."""
-    digests = machine_code(step_source(model, optimizer), dtype).digests
+    digests = machine_code(step_source(model, optimizer, treatment), dtype).digests
     if not digests:  # it could not be saved
         return
-    path = _mark(model, optimizer, batch_size, dtype)
+    path = _mark(model, optimizer, batch_size, dtype, treatment)
     with suppress(OSError, RunError):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(path, sealed(path.name, json.dumps(digests).encode()))
 
 
-def _mark(model: Model, optimizer: str, batch_size: int, dtype: str) -> Path:
+def _mark(model: Model, optimizer: str, batch_size: int, dtype: str, treatment: Treatment) -> Path:
     parts = (
-        fingerprint(step_source(model, optimizer)),
+        fingerprint(step_source(model, optimizer, treatment)),
         repr(model),
         f"{batch_size} {dtype} {__version__} {platform.platform()}",
         llvm.get_host_cpu_name(),

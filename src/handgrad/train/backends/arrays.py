@@ -3,7 +3,7 @@
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
-from handgrad.optim import bias_corrections
+from handgrad.optim import Treatment, bias_corrections
 from handgrad.train.backends.protocol import Say, Steps
 from handgrad.train.folder import RunFolder, batches_of
 from handgrad.train.settings import TrainSettings
@@ -46,16 +46,17 @@ def compile(run: RunFolder, say: Say) -> None:
     from handgrad.engine.compiled.source import step_source
 
     settings = run.settings
-    if not is_compiled(step_source(run.model, settings.optimizer), settings.dtype):
+    source = step_source(run.model, settings.optimizer, settings.treatment)
+    if not is_compiled(source, settings.dtype):
         say("compiling the training step: about ten seconds, once per machine")
-        compile_ahead(run.model, settings.optimizer, settings.dtype)
+        compile_ahead(run.model, settings.optimizer, settings.dtype, settings.treatment)
 
 
 def engine(run: RunFolder) -> "Engine":
     """Return the engine with the run's optimizer, which is part of what was compiled."""
     from handgrad.engine.compiled.spine import Compiled
 
-    return Compiled(run.model, run.settings.optimizer)
+    return Compiled(run.model, run.settings.optimizer, run.settings.treatment)
 
 
 def is_verified(run: RunFolder) -> bool:
@@ -72,9 +73,15 @@ def remember(run: RunFolder) -> None:
     verified.remember(*_key(run))
 
 
-def _key(run: RunFolder) -> "tuple[Model, str, int, str]":
+def _key(run: RunFolder) -> "tuple[Model, str, int, str, Treatment]":
     settings = run.settings
-    return run.model, settings.optimizer, settings.batch_size, settings.dtype
+    return (
+        run.model,
+        settings.optimizer,
+        settings.batch_size,
+        settings.dtype,
+        settings.treatment,
+    )
 
 
 def steps(run: RunFolder, dataset: "Dataset", start: Checkpoint, say: Say) -> Steps:
@@ -94,7 +101,9 @@ class CompiledSteps:
         self.params, self.state, self.optimizer = start.params, start.state, start.optimizer
         self._settings, self._tokens = settings, dataset.tokens
         self._batches = batches_of(run, dataset)
-        self.most = max(STEPS, POSITIONS // settings.batch_size)
+        self._treatment = settings.treatment
+        batches = max(STEPS, POSITIONS // settings.batch_size)
+        self.most = max(1, batches // self._treatment.accumulate)
         self._step = TrainingStep(
             run.model,
             settings.batch_size,
@@ -103,16 +112,18 @@ class CompiledSteps:
             self.optimizer,
             settings.optimizer,
             settings.hyperparameters,
+            self._treatment,
         )
 
     def go(self, first: int, end: int, stop: "Stop") -> list[float]:
         """Take the steps `first` to `end`; return the batch losses."""
         settings = self._settings
-        count = end - first
-        positions = self._batches.positions(first, count).reshape(count, settings.batch_size)
-        key = settings.seed, first
+        batches = self._treatment.accumulate  # of each step
+        batch, count = first * batches, (end - first) * batches
+        positions = self._batches.positions(batch, count).reshape(count, settings.batch_size)
+        key = settings.seed, batch
         losses = self._step.run(self._tokens, positions, self._schedule(first, end), key)
-        return [float(loss) for loss in losses]
+        return self._treatment.mean(losses.tolist())
 
     def _schedule(self, first: int, end: int) -> Any:
         """Return (S, 3): learning rates, Adam's bias corrections with the root of the second."""

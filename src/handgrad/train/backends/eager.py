@@ -2,14 +2,15 @@
 
 from typing import TYPE_CHECKING
 
-from handgrad.optim import OPTIMIZERS
+from handgrad.optim import OPTIMIZERS, Tensors, Treatment
 from handgrad.train.folder import RunFolder, batches_of
 from handgrad.train.state import Checkpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     import numpy as np
+    from torch import Tensor
 
     from handgrad.data import Dataset
     from handgrad.engine import Batch, Engine
@@ -24,7 +25,10 @@ def engine_of(run: RunFolder) -> "Engine":
 
 
 def batch_of(arrays: "Iterable[np.ndarray]", run: RunFolder, step: int) -> "Batch":
-    """Return the batch of `step` on the run's device, with a key if a layer is random."""
+    """Return a batch on the run's device, with a key if a layer is random.
+
+    `step` is its number: with accumulated gradients a step has several.
+    """
     import torch
 
     from handgrad.engine import Batch
@@ -37,6 +41,27 @@ def batch_of(arrays: "Iterable[np.ndarray]", run: RunFolder, step: int) -> "Batc
     if settings.device != "cpu":
         named = {name: tensor.to(settings.device) for name, tensor in named.items()}
     return Batch(**named)
+
+
+def treated(
+    engine: "Engine",
+    params: Tensors,
+    state: Tensors,
+    batches: "Iterable[Batch]",
+    how: Treatment,
+) -> "tuple[list[Tensor], Tensors, Tensors]":
+    """Return the batches' losses, the gradients for one update, and the state after the batches."""
+    losses: list[Tensor] = []
+
+    def gradients() -> "Iterator[Tensors]":
+        nonlocal state
+        for batch in batches:
+            loss, grads, state = engine.loss_and_grads(params, state, batch)
+            losses.append(loss)
+            yield grads
+
+    grads = how.apply(gradients())
+    return losses, grads, state
 
 
 class TorchSteps:
@@ -60,16 +85,16 @@ class TorchSteps:
         # looked up once: a step is so short that a lookup per step is noticeable
         batch_at, lr_at, hyper = self._batches.at, settings.learning_rate, settings.hyperparameters
         rates_of, update = self._optimizer.rates, self._optimizer.update
-        loss_and_grads = self._engine.loss_and_grads
-        losses = []
+        how, losses = settings.treatment, []
         for step in range(first, end):
-            batch = batch_of(batch_at(step), run, step)
-            loss, grads, state = loss_and_grads(params, state, batch)
+            numbers = range(step * how.accumulate, (step + 1) * how.accumulate)
+            batches = (batch_of(batch_at(number), run, number) for number in numbers)
+            of_step, grads, state = treated(self._engine, params, state, batches, how)
             update(params, grads, self.optimizer, rates_of(lr_at(step), step, hyper), hyper)
             del grads  # now: the next step's gradients then reuse this memory while it is cached
-            losses.append(loss)
+            losses += of_step
             if stop.requested:
                 break
         self.state = state
         # the only place that waits for the losses
-        return [float(loss) for loss in torch.stack(losses).tolist()]
+        return how.mean(torch.stack(losses).tolist())

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from handgrad.engine import Batch
 from handgrad.optim import OPTIMIZERS
-from handgrad.train.backends.eager import engine_of
+from handgrad.train.backends.eager import engine_of, treated
 from handgrad.train.folder import RunFolder, batches_of
 from handgrad.train.settings import TrainSettings
 from handgrad.train.state import Checkpoint
@@ -87,7 +87,7 @@ def unchanged(tensors: Iterable[Tensor]) -> Iterator[None]:
 class GraphSteps:
     """Blocks of at most S steps, each step a replay; nothing is computed or copied in between.
 
-    B batch size, T block_size, k rates of an update.
+    K batches of a step, B batch size, T block_size, k rates of an update.
     """
 
     most: int
@@ -98,9 +98,10 @@ class GraphSteps:
         """Capture a step; the run stays at its step. Raises what `capture` raises."""
         settings, block_size = run.settings, run.model.block_size
         size, self._block_size = settings.batch_size, block_size
+        batches = settings.treatment.accumulate
         self._padding = run.model.padding
         self.params, self.state, self.optimizer = start.params, start.state, start.optimizer
-        self.most = max(LEAST_STEPS, min(MOST_STEPS, TOKENS // (size * (block_size + 1))))
+        self.most = max(LEAST_STEPS, min(MOST_STEPS, TOKENS // (batches * size * (block_size + 1))))
         self._settings, self._dataset = settings, dataset
         self._engine = engine_of(run)
         self._optimizer = OPTIMIZERS[settings.optimizer]
@@ -108,10 +109,11 @@ class GraphSteps:
         device, dtype = torch.device(settings.device), getattr(torch, settings.dtype)
         n_rates = len(self._rates_at(0))
         tokens: dict[str, Any] = {"dtype": torch.int64, "device": device}
-        self._inputs = torch.zeros((self.most, size, block_size), **tokens)  # (S, B, T)
-        self._targets = torch.zeros((self.most, size), **tokens)  # (S, B)
+        rows = (self.most, batches, size)
+        self._inputs = torch.zeros((*rows, block_size), **tokens)  # (S, K, B, T)
+        self._targets = torch.zeros(rows, **tokens)  # (S, K, B)
         self._rates = torch.ones((self.most, n_rates), dtype=dtype, device=device)  # (S, k)
-        self._losses = torch.zeros(self.most, dtype=dtype, device=device)  # (S,)
+        self._losses = torch.zeros(rows[:2], dtype=dtype, device=device)  # (S, K)
         self._row = torch.zeros(1, **tokens)
         with unchanged([*self.params.values(), *self.state.values(), *self.optimizer.values()]):
             self._replay = capture(self._step, device)
@@ -124,16 +126,16 @@ class GraphSteps:
             self._replay()
             done += 1
         # the only place that waits for the GPU
-        return [float(loss) for loss in self._losses[:done].tolist()]
+        return self._settings.treatment.mean(self._losses[:done].flatten().tolist())
 
     def _fill(self, first: int, end: int) -> None:
         """Write the batches and rates of the steps, from row 0 on."""
-        count, size = end - first, self._settings.batch_size
-        positions = self._batches.positions(first, count)
+        count, (_, batches, size) = end - first, self._targets.shape
+        positions = self._batches.positions(first * batches, count * batches)
         inputs, targets = self._dataset.contexts(positions, self._block_size, self._padding)
         rates = [self._rates_at(step) for step in range(first, end)]
-        self._inputs[:count].copy_(torch.from_numpy(inputs).view(count, size, -1))
-        self._targets[:count].copy_(torch.from_numpy(targets).view(count, size))
+        self._inputs[:count].copy_(torch.from_numpy(inputs).view(count, batches, size, -1))
+        self._targets[:count].copy_(torch.from_numpy(targets).view(count, batches, size))
         # rounded from float64 once, like a Python number that is passed to torch
         self._rates[:count].copy_(torch.tensor(rates, dtype=self._rates.dtype))
         self._row.zero_()
@@ -149,10 +151,12 @@ class GraphSteps:
             rows.index_select(0, row).squeeze(0)
             for rows in (self._inputs, self._targets, self._rates)
         )
-        loss, grads, new = self._engine.loss_and_grads(params, state, Batch(inputs, targets))
+        batches = map(Batch, inputs.unbind(), targets.unbind())
+        how = self._settings.treatment
+        losses, grads, new = treated(self._engine, params, state, batches, how)
         hyper = self._settings.hyperparameters
         self._optimizer.update(params, grads, self.optimizer, rates.unbind(), hyper)
         if state:  # empty for a model without batchnorm
             torch._foreach_copy_(list(state.values()), [new[name] for name in state])
-        self._losses.index_copy_(0, row, loss.view(1))
+        self._losses.index_copy_(0, row, torch.stack(losses).view(1, -1))
         row.add_(1)
