@@ -14,9 +14,15 @@ from handgrad.checker.report.file_result import FileResult, FileStatus
 from handgrad.checker.report.report import Report
 from handgrad.checker.run.deadline import TIMED_OUT
 from handgrad.checker.run.process import Forks, fresh
-from handgrad.checker.run.run import CHECK, TIMEOUT, require_settings, run_source
+from handgrad.checker.run.run import (
+    CHECK,
+    TIMEOUT,
+    isolated,
+    require_settings,
+    run_source,
+    unpacked,
+)
 from handgrad.checker.run.source import read_source
-from handgrad.checker.run.wire import unpack
 from handgrad.errors import CheckError, LostError, SettingsError
 from handgrad.processors import available
 from handgrad.text import printable
@@ -52,13 +58,14 @@ def check_files(
     jobs: int | None = None,
     whole: bool = False,
     arguments: Sequence[str] = (),
+    sandbox: bool | None = None,
 ) -> Generator[FileResult, None, None]:
     """Check each of `files` as `check_file` does, `jobs` at a time; yield each when it is done.
 
     Each file runs on one thread, so that its result does not depend on `jobs`. A file that cannot
     be checked does not raise: its FileResult says why. Closing the generator ends all processes
-    that are still running. `whole` and `arguments` are those of check_file. Raises SettingsError at
-    once for invalid settings.
+    that are still running. `whole` and `arguments` are those of check_file. `sandbox`: run each in
+    a sandbox, where there is one if None. Raises SettingsError at once for invalid settings.
     """
     require_settings(timeout, max_steps)
     named = each_once(files)
@@ -69,6 +76,7 @@ def check_files(
         "max_steps": max_steps,
         "arguments": arguments,
         "whole": whole,
+        "isolation": isolated(sandbox, jobs, [Path(file) for file in named]),
     }
     return _check_all(named, timeout, jobs, settings)
 
@@ -83,12 +91,11 @@ def _check_all(
     def check(number: int, file: str | Path, stop: threading.Event) -> FileResult:
         begin = time.monotonic()
         try:
-            answer, output = run_source(
-                read_source(file), CHECK, timeout, stop=stop, start=start, **settings
-            )
+            source = read_source(file)
+            answer, output = run_source(source, CHECK, timeout, stop=stop, start=start, **settings)
+            report = unpacked(source, answer, "report", Report)
         except (CheckError, OSError) as error:
             return failed(number, file, time.monotonic() - begin, error)
-        report = unpack(Report, answer["report"])
         return graded(number, file, time.monotonic() - begin, report, output)
 
     with closing(forks):
