@@ -143,7 +143,10 @@ def not_guaranteed(sandbox: bool | None) -> str | None:
 
 def _arguments(folder: Path, bound: Sequence[str], hidden: Iterable[Path]) -> Iterator[str]:
     yield from ("--unshare-all", "--die-with-parent", "--new-session")
-    yield from ("--ro-bind", "/", "/", "--proc", "/proc", "--tmpfs", "/dev")
+    yield from ("--ro-bind", "/", "/", "--proc", "/proc")
+    for path in _of_kernel():
+        yield from ("--ro-bind", path, path)
+    yield from ("--tmpfs", "/dev")
     graphics = [path for pattern in GRAPHICS for path in glob(pattern)]
     for device in (*(f"/dev/{name}" for name in DEVICES), *graphics):
         yield from ("--dev-bind", device, device)
@@ -165,6 +168,17 @@ def _arguments(folder: Path, bound: Sequence[str], hidden: Iterable[Path]) -> It
     for other in hidden:
         if other.is_file() and not _is_within(os.path.realpath(other), [*EMPTIED, own]):
             yield from ("--ro-bind", "/dev/null", os.path.realpath(other))
+
+
+def _of_kernel() -> Iterator[str]:
+    """Yield what is in /proc besides processes and may be written to: the kernel's own settings.
+
+    A root user may write to them without any capability, in every mount that is not read-only.
+    """
+    for entry in os.scandir("/proc"):
+        is_process = entry.name.isdigit() or entry.is_symlink()
+        if not is_process and (entry.is_dir() or entry.stat().st_mode & 0o222):
+            yield entry.path
 
 
 def _emptied(path: str) -> tuple[str, ...]:
