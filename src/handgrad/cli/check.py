@@ -89,6 +89,13 @@ def check(
         bool,
         typer.Option("--details", help="For several files, also print the report of each."),
     ] = False,
+    exercise: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Compare with the exercise that handgrad exercise has written to FILE.",
+        ),
+    ] = None,
     sandbox: Annotated[
         bool | None,
         typer.Option(
@@ -116,7 +123,7 @@ def check(
     from handgrad.checker.run.sandbox import required
     from handgrad.cli.several import ManyFiles
 
-    own = {"whole": whole, "arguments": script_arguments(context)}
+    own = {"whole": whole, "arguments": script_arguments(context), "exercise": exercise}
     named = each_once(files or [])
     _require_one_kind(named, module)
     if sandbox:

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from handgrad.checker.report.report import Report
 from handgrad.checker.run import process
 from handgrad.checker.run.cells import Source
+from handgrad.checker.run.exercised import read_exercise, with_exercise
 from handgrad.checker.run.limits import Limits, limits_of
 from handgrad.checker.run.messages import MALFORMED, Message
 from handgrad.checker.run.process import Child, Start
@@ -65,19 +66,22 @@ def check_file(
     whole: bool = False,
     arguments: Sequence[str] = (),
     sandbox: bool = False,
+    exercise: str | Path | None = None,
 ) -> Outcome:
     """Run `file` as Python would, in a child process in its own folder, and grade its gradients.
 
     `pairs` maps names of gradients to their tensors, for names that do not show it. `timeout` is
     in seconds. `max_steps` is the number of steps of a training loop that are recorded (2 if None).
     `whole`: run the file to its end, also once all gradients by hand are recorded. `arguments` are
-    the script's own. `sandbox`: run it in a sandbox, with limits. `file` may also be a Module.
+    the script's own. `sandbox`: run it in a sandbox, with limits. `exercise`
+    is the exercise that it is compared with. `file` may also be a Module.
 
     Raises CheckError, one line, if there is nothing to check or the file cannot be run, and
     SettingsError for invalid settings.
     """
     require_settings(timeout, max_steps)
     source = read_source(file)
+    task = None if exercise is None else read_exercise(exercise)
     answer, output = run_source(
         source,
         CHECK,
@@ -88,7 +92,8 @@ def check_file(
         whole=whole,
         isolation=isolated(sandbox=True) if sandbox else OPEN,
     )
-    return Outcome(unpacked(source, answer, "report", Report), output)
+    report = unpacked(source, answer, "report", Report)
+    return Outcome(with_exercise(report, source, task), output)
 
 
 def unpacked(source: Source, answer: Message, key: str, kind: type[Record]) -> Record:

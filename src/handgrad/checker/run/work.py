@@ -15,6 +15,7 @@ from handgrad.checker.run.cells import Cell
 from handgrad.checker.run.channel import Channel, answered, failure
 from handgrad.checker.run.deadline import Deadline, Timeout
 from handgrad.checker.run.failure import NO_INPUT, cell_name
+from handgrad.checker.run.originals import Originals, replacements
 from handgrad.checker.run.output import Echo
 from handgrad.errors import CheckError
 
@@ -38,6 +39,7 @@ class Work:
         self._task.require(self._cells)
         self._path = Path(request["path"])
         self._runner = _cell_runner(self._task.session, request)
+        self._originals = Originals()
         self._deadline = Deadline(request["timeout"], self._give_up)
 
     def run(self) -> dict[str, Any]:
@@ -73,8 +75,10 @@ class Work:
 
     def _answer(self) -> dict[str, Any]:
         self._channel.send("grading")
+        replaced = self._originals.put_back()
         try:
-            return {"event": "answer", **self._task.answer(self._errors, self._runner.notes())}
+            notes = [*self._runner.notes(), *replacements(replaced)]
+            return {"event": "answer", **self._task.answer(self._errors, notes)}
         except CheckError as refusal:
             return {"event": "refused", "message": _refusal(str(refusal), self._errors)}
 
