@@ -124,6 +124,19 @@ class Exercised:
     same_forward: bool
 
 
+@dataclass(frozen=True)
+class Seconded:
+    """What a process that did not run the file says to its right gradients.
+
+    Of `right`, `confirmed` are right there as well and `denied` are not; the others could not be
+    judged again.
+    """
+
+    right: int
+    confirmed: int
+    denied: int
+
+
 REPLACED = "HG285"
 """The note on a function of torch's, NumPy's or handgrad's that the file replaced."""
 
@@ -146,6 +159,8 @@ class ReportData:
     """The sources of the gradients by hand."""
     exercise: Exercised | None = None
     """How the file compares with its exercise, where there is one."""
+    seconded: Seconded | None = None
+    """What a second process says, where one was asked."""
     version: int = field(default=1, init=False)
 
     @property
@@ -161,7 +176,8 @@ class ReportData:
     def suspect(self) -> bool:
         """Whether some of what is graded may not be the author's own work."""
         differs = self.exercise is not None and not self.exercise.same_forward
-        return bool(self.copied) or differs or any(n.code == REPLACED for n in self.notes)
+        denied = self.seconded is not None and self.seconded.denied > 0
+        return bool(self.copied) or differs or denied or any(n.code == REPLACED for n in self.notes)
 
     @property
     def counts(self) -> dict[str, int]:

@@ -54,13 +54,13 @@ Most often to blame: db in 2 files.
 
 SHEET = """\
 "file","status","score","exact","rounding","shape","wrong","missing","blame","causes",\
-"from_autograd","present","forward","marks","seconds","message"
-"ana.ipynb","ok",1.0,1,1,0,0,0,"","",0,"","","",2.0,""
-"ben.ipynb","wrong",0.1667,1,0,1,3,1,"db; dc","HG104; ?",0,"","","",3.0,\
+"from_autograd","present","forward","confirmed","marks","seconds","message"
+"ana.ipynb","ok",1.0,1,1,0,0,0,"","",0,"","","","",2.0,""
+"ben.ipynb","wrong",0.1667,1,0,1,3,1,"db; dc","HG104; ?",0,"","","","",3.0,\
 "cell 3, line 1: NameError: name 'x' is not defined (and 1 more)"
-"eva.ipynb","wrong",0.5,1,0,0,1,0,"db","HG104",0,"","","",1.0,""
-"cy.ipynb","refused","","","","","","","","","","","","",0.0,"the file is empty"
-"dan.ipynb","unchecked","","","","","","","","","","","","",0.0,""
+"eva.ipynb","wrong",0.5,1,0,0,1,0,"db","HG104",0,"","","","",1.0,""
+"cy.ipynb","refused","","","","","","","","","","","","","",0.0,"the file is empty"
+"dan.ipynb","unchecked","","","","","","","","","","","","","",0.0,""
 """
 
 

@@ -66,6 +66,11 @@ def _forward(result: FileResult) -> SheetValue:
     return "as in the exercise" if exercise.same_forward else "differs"
 
 
+def _confirmed(result: FileResult) -> SheetValue:
+    second = None if result.report is None else result.report.seconded
+    return "" if second is None else f"{second.confirmed} of {second.right}"
+
+
 def _marks(result: FileResult) -> SheetValue:
     return "" if result.report is None else "; ".join(words.marks(result.report))
 
@@ -80,6 +85,7 @@ COLUMNS: dict[str, Callable[[FileResult], SheetValue]] = {
     "from_autograd": lambda result: None if result.report is None else result.report.copied,
     "present": _present,
     "forward": _forward,
+    "confirmed": _confirmed,
     "marks": _marks,
     "seconds": lambda result: round(result.seconds, 1),
     "message": problem,

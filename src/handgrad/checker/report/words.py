@@ -175,6 +175,11 @@ def marks(report: ReportData) -> list[str]:
         found.append("forward pass differs from the exercise")
     if exercise is not None and exercise.present < exercise.asked:
         found.append(f"{exercise.present} of {exercise.asked} gradients present")
+    second = report.seconded
+    if second is not None and second.denied:
+        found.append(f"not right when computed again: {second.denied}")
+    unjudged = 0 if second is None else second.right - second.confirmed - second.denied
+    found += [f"not computed again: {unjudged}"] if unjudged else []
     replaced = sum(note.code == REPLACED for note in report.notes)
     return [*found, *(["replaces functions"] if replaced else [])]
 

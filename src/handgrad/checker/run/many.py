@@ -23,6 +23,7 @@ from handgrad.checker.run.run import (
     run_source,
     unpacked,
 )
+from handgrad.checker.run.second import seconded
 from handgrad.checker.run.source import read_source
 from handgrad.errors import CheckError, LostError, SettingsError
 from handgrad.processors import available
@@ -100,9 +101,13 @@ def _check_all(
         begin = time.monotonic()
         try:
             source = read_source(file)
-            answer, output = run_source(source, CHECK, timeout, stop=stop, start=start, **settings)
+            answer, output = run_source(
+                source, CHECK, timeout, stop=stop, start=start, evidence=True, **settings
+            )
             report = unpacked(source, answer, "report", Report)
             report = with_exercise(report, source, exercise)
+            isolation = settings["isolation"]
+            report = seconded(report, answer, timeout, stop=stop, start=start, isolation=isolation)
         except (CheckError, OSError) as error:
             return failed(number, file, time.monotonic() - begin, error)
         return graded(number, file, time.monotonic() - begin, report, output)
