@@ -100,7 +100,7 @@ class Packer:
             return {"slice": [self._argument(v, op) for v in (value.start, value.stop, value.step)]}
         if isinstance(value, tuple):
             return {"tuple": [self._argument(v, op) for v in value]}
-        if isinstance(value, list):
+        if isinstance(value, list | range):
             return [self._argument(v, op) for v in value]
         if isinstance(value, dict):
             return {"dict": {str(k): self._argument(v, op) for k, v in value.items()}}

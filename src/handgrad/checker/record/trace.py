@@ -130,8 +130,7 @@ class Trace:
         """The shape of the tensor that each name was last bound to."""
         self.overwritten: set[int] = set()
         """The storages that NumPy code wrote to in-place."""
-        self.lineage = Lineage()
-        self.kept_bytes = 0
+        self.lineage, self.kept_bytes = Lineage(), 0
         self._kept: dict[int, list[tuple[int, torch.UntypedStorage]]] = {}
         self._pinned: dict[int, torch.UntypedStorage] = {}
 
