@@ -30,3 +30,12 @@ def faked(monkeypatch: pytest.MonkeyPatch) -> None:
     """The child uses the fake session."""
     monkeypatch.setattr(process, "COMMAND", fake.COMMAND)
     monkeypatch.setattr(many, "seconded", lambda report, *_, **__: report)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working folder, with the work of ana."""
+    (tmp_path / "class").mkdir()
+    (tmp_path / "class" / "ana.py").write_text("da = 1")
+    monkeypatch.chdir(tmp_path / "class")
+    return tmp_path / "class"

@@ -24,7 +24,7 @@ NAMESPACES = 0x10000000 | 0x20000 | 0x20000000 | 0x40000000 | 0x8000000 | 0x4000
 PR_SET_PDEATHSIG, PR_CAPBSET_DROP, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 1, 24, 36, 38
 CAPABILITY_VERSION = 0x20080522
 MOST_CAPABILITIES = 64
-CLEANING = 5.0  # seconds to end all that a file has started
+CLEANING = 8.0  # seconds to end all that a file has started
 
 
 def isolate(request: Mapping[str, Any]) -> None:
@@ -106,9 +106,10 @@ def _keep(child: int, sweeps: bool) -> NoReturn:
     status = _waited(child)
     end = time.monotonic() + CLEANING
     while sweeps and time.monotonic() < end and (started := _children()):
-        for pid in started:
+        for pid in started:  # all of them first: each may start others
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
+        for pid in started:
             with suppress(ChildProcessError):
                 os.waitpid(pid, 0)
     code = os.waitstatus_to_exitcode(status)

@@ -28,8 +28,9 @@ from handgrad.checker.run.sandbox import Sandbox
 COMMAND = [sys.executable, "-P", "-m", "handgrad.checker.run.child"]
 """-P: a torch.py or json.py beside the checked file must not replace what the child imports."""
 STARTUP = 120.0  # seconds until the child has imported what it needs, on a slow disk
-CLEANING = 2.0  # seconds in which a child's keeper ends all that the file has started
+CLEANING = 10.0  # seconds in which a child's keeper ends all that the file has started
 GRACE = 5.0  # seconds that a file has to stop once its time is up
+LONGEST_LOOK = 0.5  # seconds between looks at what the file uses
 POLL = 0.1  # seconds between looks at whether the child is alive
 SHOW_NOTHING = {"MPLBACKEND": "Agg", "PYTHONIOENCODING": "utf-8:backslashreplace"}
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
@@ -170,7 +171,9 @@ class Child:
         if self.excess is not None:
             self.kill()
         # a look at hundreds of processes takes milliseconds
-        self._looks_again = time.monotonic() + max(POLL, 20 * (time.monotonic() - now))
+        self._looks_again = time.monotonic() + max(
+            POLL, min(20 * (time.monotonic() - now), LONGEST_LOOK)
+        )
 
     @property
     def status(self) -> int | None:

@@ -106,7 +106,7 @@ class Sandbox:
             "pid": self.pid,
             "folder": str(self._folder),
             "copied": self._copied,
-            "environment": {"TMPDIR": "/tmp"},
+            "environment": {"TMPDIR": "/tmp", "HANDGRAD_SANDBOX": "1"},
         }
 
 
