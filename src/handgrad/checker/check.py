@@ -40,6 +40,7 @@ class Findings:
     rows: Sequence[Row] = ()
     notes: Sequence[Note] = ()
     edges: Sequence[Edge] = ()
+    graded: Sequence[tuple[Pass, Sequence[Grade]]] = ()
 
 
 def findings_of(
@@ -104,6 +105,7 @@ def check_pass(
         rows,
         attempt("no notes were made", notes, []),
         attempt("the graph has no edges", lambda: edges_of(truth, shown, consumers), []),
+        [(truth, shown)],
     )
 
 

@@ -89,6 +89,8 @@ class Row:
     """Where a wrong gradient is off; for a root, with correct upstream gradients."""
     unfinished: bool = False
     """Whether it is correct for the contributions that are written, and others may follow."""
+    copied: bool = False
+    """Whether autograd computed it: it stands under this name and is not by hand."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,35 @@ class CellError:
 
 
 @dataclass(frozen=True)
+class Exercised:
+    """How a file compares with its exercise: `present` of the `asked` gradients are written.
+
+    `same_forward`: all that the exercise gives runs, in its order and unchanged.
+    """
+
+    asked: int
+    present: int
+    same_forward: bool
+
+
+@dataclass(frozen=True)
+class Seconded:
+    """What a process that did not run the file says to its right gradients.
+
+    Of `right`, `confirmed` are right there as well and `denied` are not; the others could not be
+    judged again.
+    """
+
+    right: int
+    confirmed: int
+    denied: int
+
+
+REPLACED = "HG285"
+"""The note on a function of torch's, NumPy's or handgrad's that the file replaced."""
+
+
+@dataclass(frozen=True)
 class ReportData:
     """The result of a check, as plain data; `handgrad.Report` also renders it.
 
@@ -126,11 +157,27 @@ class ReportData:
     """The graph of the forward pass: each named tensor with one that is computed from it."""
     listings: tuple[Listing, ...] = ()
     """The sources of the gradients by hand."""
+    exercise: Exercised | None = None
+    """How the file compares with its exercise, where there is one."""
+    seconded: Seconded | None = None
+    """What a second process says, where one was asked."""
     version: int = field(default=1, init=False)
 
     @property
     def ok(self) -> bool:
         return not any(row.verdict in ("wrong", "shape") for row in self.rows)
+
+    @property
+    def copied(self) -> int:
+        """How many gradients autograd computed that stand under names of gradients by hand."""
+        return sum(row.copied for row in self.rows)
+
+    @property
+    def suspect(self) -> bool:
+        """Whether some of what is graded may not be the author's own work."""
+        differs = self.exercise is not None and not self.exercise.same_forward
+        denied = self.seconded is not None and self.seconded.denied > 0
+        return bool(self.copied) or differs or denied or any(n.code == REPLACED for n in self.notes)
 
     @property
     def counts(self) -> dict[str, int]:

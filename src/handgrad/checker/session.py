@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 import torch
 
 from handgrad.checker.check import Findings, findings_of, merged
-from handgrad.checker.judge.grade import Follows
+from handgrad.checker.judge.grade import Follows, Grade
 from handgrad.checker.mishap import Mishaps
 from handgrad.checker.pairs.calls import Leads, find_leads
 from handgrad.checker.pairs.hands import HandGradient
@@ -15,6 +15,7 @@ from handgrad.checker.pairs.losses import hands_by_loss
 from handgrad.checker.passes.find import find_passes
 from handgrad.checker.passes.forward import ForwardPass
 from handgrad.checker.passes.natural import add_natural, is_natural, with_natural
+from handgrad.checker.passes.truth import Pass
 from handgrad.checker.record.call import Update
 from handgrad.checker.record.capture import Recorder
 from handgrad.checker.record.entering import entering, uses_numpy
@@ -56,6 +57,8 @@ class Session:
         self.sources: list[tuple[int | None, str]] = []
         self._modules: dict[str, tuple[str, str]] = {}
         """The file's own modules by their path: the name in the report, and the source."""
+        self.graded: list[tuple[Pass, Sequence[Grade]]] = []
+        """The grades of each pass, once `finish` has judged them."""
         self._uses_numpy = False
         self._rest: Rest | None = None
 
@@ -144,6 +147,7 @@ class Session:
             rows += findings.rows
             notes += findings.notes
             edges += findings.edges
+            self.graded += findings.graded
         if not any(row.hand for row in rows):
             own = [p for p in passes if not is_natural(p)]
             sources = [source for _, source in self.sources]

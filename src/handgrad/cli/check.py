@@ -89,12 +89,28 @@ def check(
         bool,
         typer.Option("--details", help="For several files, also print the report of each."),
     ] = False,
+    exercise: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Compare with the exercise that handgrad exercise has written to FILE.",
+        ),
+    ] = None,
+    sandbox: Annotated[
+        bool | None,
+        typer.Option(
+            "--sandbox/--no-sandbox",
+            help="Run each file without network, and with a copy of its folder.",
+            show_default="for several files, where bubblewrap is installed",
+        ),
+    ] = None,
 ) -> None:
     """Run each FILE in its own process and check every gradient that it computes by hand.
 
     What follows -- is passed on to the scripts: handgrad check script.py -- --n 8
 
-    The code runs as Python would run it: check only files that you would run yourself.
+    The code runs as Python would run it, with your permissions: check only files that you would run
+    yourself, unless with --sandbox. Several files run in sandboxes where bubblewrap is installed.
 
     Exit code 0: every gradient is correct.
 
@@ -104,17 +120,21 @@ def check(
     Exit code 2: there is nothing to check, or an option is invalid.
     """
     from handgrad.checker.run.many import each_once, required_jobs
+    from handgrad.checker.run.sandbox import required
     from handgrad.cli.several import ManyFiles
 
-    own = {"whole": whole, "arguments": script_arguments(context)}
+    own = {"whole": whole, "arguments": script_arguments(context), "exercise": exercise}
     named = each_once(files or [])
     _require_one_kind(named, module)
+    if sandbox:
+        required()
     level, targets, pairs = hint_level(hint), Targets(json, html, csv), _pairs(pair or [])
     targets.require(several=len(named) > 1)
     required_jobs(1 if jobs is None else jobs)
     if len(named) > 1:
         many = ManyFiles(named, level, targets, show_output, details)
-        raise typer.Exit(many.check(pairs, timeout, max_steps, jobs, **own))
+        raise typer.Exit(many.check(pairs, timeout, max_steps, jobs, sandbox, **own))
+    own["sandbox"] = bool(sandbox)
     result = _check_one(
         named[0] if named else f"-m {module}", targets, pairs, timeout, max_steps, own, module
     ).hinted(level)

@@ -43,6 +43,7 @@ class ManyFiles:
         timeout: float,
         max_steps: int | None,
         jobs: int | None,
+        sandbox: bool | None = None,
         **more: Any,
     ) -> int:
         """Check all files and return the exit code. On Ctrl-C, write the results so far.
@@ -50,10 +51,14 @@ class ManyFiles:
         `more` are further settings of check_files.
         """
         from handgrad.checker.run.many import check_files
+        from handgrad.checker.run.sandbox import not_guaranteed
 
+        open_to_all = not_guaranteed(sandbox)
+        if open_to_all is not None:
+            print(f"handgrad: {open_to_all}", file=sys.stderr)
         begin = time.monotonic()
         interrupted = False
-        results = check_files(self.files, pairs, timeout, max_steps, jobs, **more)
+        results = check_files(self.files, pairs, timeout, max_steps, jobs, sandbox=sandbox, **more)
         try:
             with _on_signals(_interrupt), closing(results), _progress(len(self.files)) as show:
                 for result in results:

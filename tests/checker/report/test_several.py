@@ -53,14 +53,14 @@ Most often to blame: db in 2 files.
 """
 
 SHEET = """\
-"file","status","score","exact","rounding","shape","wrong","missing","blame","causes","seconds",\
-"message"
-"ana.ipynb","ok",1.0,1,1,0,0,0,"","",2.0,""
-"ben.ipynb","wrong",0.1667,1,0,1,3,1,"db; dc","HG104; ?",3.0,\
+"file","status","score","exact","rounding","shape","wrong","missing","blame","causes",\
+"from_autograd","present","forward","confirmed","marks","seconds","message"
+"ana.ipynb","ok",1.0,1,1,0,0,0,"","",0,"","","","",2.0,""
+"ben.ipynb","wrong",0.1667,1,0,1,3,1,"db; dc","HG104; ?",0,"","","","",3.0,\
 "cell 3, line 1: NameError: name 'x' is not defined (and 1 more)"
-"eva.ipynb","wrong",0.5,1,0,0,1,0,"db","HG104",1.0,""
-"cy.ipynb","refused","","","","","","","","",0.0,"the file is empty"
-"dan.ipynb","unchecked","","","","","","","","",0.0,""
+"eva.ipynb","wrong",0.5,1,0,0,1,0,"db","HG104",0,"","","","",1.0,""
+"cy.ipynb","refused","","","","","","","","","","","","","",0.0,"the file is empty"
+"dan.ipynb","unchecked","","","","","","","","","","","","","",0.0,""
 """
 
 
@@ -104,7 +104,7 @@ def test_the_json() -> None:
     found = json.loads(json.dumps(many.to_json(CLASS)))
     assert list(found) == ["version", "counts", "files"]
     assert found["counts"] == {
-        "ok": 1, "unfinished": 0, "wrong": 2, "raised": 0, "timeout": 0, "crashed": 0,
+        "ok": 1, "unfinished": 0, "suspect": 0, "wrong": 2, "raised": 0, "timeout": 0, "crashed": 0,
         "refused": 1, "unchecked": 1,
     }  # fmt: skip
     report = CLASS[1].report
@@ -114,6 +114,7 @@ def test_the_json() -> None:
         "status": "wrong",
         "seconds": 3.0,
         "error": None,
+        "marks": [],
     }
     assert found["files"][3] == {
         "version": 1,
@@ -126,6 +127,7 @@ def test_the_json() -> None:
         "status": "refused",
         "seconds": 0.0,
         "error": "the file is empty",
+        "marks": [],
     }
     assert {tuple(file) for file in found["files"]} == {tuple(found["files"][0])}
 

@@ -7,7 +7,7 @@ import nbformat
 import pytest
 
 from checker.run import fake
-from handgrad.checker.run import process
+from handgrad.checker.run import many, process
 
 Writer = Callable[..., Path]
 
@@ -29,3 +29,13 @@ def notebook(tmp_path: Path) -> Writer:
 def faked(monkeypatch: pytest.MonkeyPatch) -> None:
     """The child uses the fake session."""
     monkeypatch.setattr(process, "COMMAND", fake.COMMAND)
+    monkeypatch.setattr(many, "seconded", lambda report, *_, **__: report)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working folder, with the work of ana."""
+    (tmp_path / "class").mkdir()
+    (tmp_path / "class" / "ana.py").write_text("da = 1")
+    monkeypatch.chdir(tmp_path / "class")
+    return tmp_path / "class"

@@ -18,6 +18,7 @@ from handgrad.checker.report.file_result import FileResult, FileStatus
 from handgrad.checker.report.report import Report
 from handgrad.checker.run import many, process
 from handgrad.checker.run.many import check_files, default_jobs, status_of
+from handgrad.checker.run.sandbox import NOT_GUARANTEED
 from handgrad.errors import SettingsError
 
 pytestmark = pytest.mark.usefixtures("faked")
@@ -98,7 +99,7 @@ def test_more_files_than_jobs_run_in_turn(tmp_path: Path) -> None:
     files = [tmp_path / f"{n}.py" for n in range(3)]
     for file in files:
         file.write_text(source)
-    assert {checked.status for checked in check_files(files, jobs=1)} == {"ok"}
+    assert {checked.status for checked in check_files(files, jobs=1, sandbox=False)} == {"ok"}
 
 
 def test_each_runs_in_its_own_folder_on_one_thread(
@@ -145,7 +146,8 @@ def test_closing_the_generator_ends_running_files(tmp_path: Path) -> None:
         "import os, time\nwhile not os.path.exists('ready'): time.sleep(0.01)\nda = 1"
     )
     before, begin = threading.active_count(), time.monotonic()
-    with closing(check_files([tmp_path / "slow.py", tmp_path / "quick.py"], jobs=2)) as coming:
+    files = [tmp_path / "slow.py", tmp_path / "quick.py"]
+    with closing(check_files(files, jobs=2, sandbox=False)) as coming:
         assert next(coming).file.endswith("quick.py")
     pids = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
     assert len(pids) == 2
@@ -178,11 +180,12 @@ def test_ctrl_c_writes_the_results_and_leaves_nothing_running(
         (tmp_path / f"{name}.py").write_text(hang.replace("NAME", f"{name}.pid"))
     code = (
         f"import sys; sys.path.append({str(Path(fake.__file__).parent)!r}); import fake;"
-        "from handgrad.checker.run import process; process.COMMAND = fake.COMMAND;"
+        "from handgrad.checker.run import many, process; process.COMMAND = fake.COMMAND;"
+        "many.seconded = lambda report, *_, **__: report;"
         "from handgrad.cli import main; main()"
     )
     files = ["done.py", "one.py", "two.py", "next.py"]
-    wanted = ["-j", "2", "--csv", "grades.csv", "--json", "all.json"]
+    wanted = ["-j", "2", "--csv", "grades.csv", "--json", "all.json", "--no-sandbox"]
     with subprocess.Popen(
         [sys.executable, "-c", code, "check", *files, *wanted],
         cwd=tmp_path,
@@ -198,7 +201,8 @@ def test_ctrl_c_writes_the_results_and_leaves_nothing_running(
         out, err = command.communicate(timeout=60)
     assert command.returncode == 130
     assert out == INTERRUPTED
-    assert err == "handgrad: interrupted: 3 of 4 files not checked\n"
+    line = NOT_GUARANTEED.format(reason="--no-sandbox")
+    assert err == f"handgrad: {line}\nhandgrad: interrupted: 3 of 4 files not checked\n"
     assert all(wait_until_dead(int(file.read_text())) for file in pid_files)
     rows = (tmp_path / "grades.csv").read_text(encoding="utf-8-sig").splitlines()
     assert [row.split(",")[1] for row in rows] == [

@@ -186,7 +186,7 @@ def test_other_targets_are_written_if_one_fails(
     """The folder of the pages disappears meanwhile: the CSV and the table are written."""
     (folder / "right.py").write_text("da = 1\nimport os\nos.rmdir('gone')")
     (folder / "gone").mkdir()
-    assert run(["check", *FILES, "--html", "gone/pages", "--csv", "a.csv"]) == 2
+    assert run(["check", *FILES, "--html", "gone/pages", "--csv", "a.csv", "--no-sandbox"]) == 2
     captured = capsys.readouterr()
     assert captured.out == TABLE
     assert captured.err.endswith(

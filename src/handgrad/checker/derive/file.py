@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from handgrad.checker.run.run import TIMEOUT, require_settings, run_source
+from handgrad.checker.run.run import TIMEOUT, require_settings, run_source, unpacked
 from handgrad.checker.run.source import read_source
-from handgrad.checker.run.wire import unpack
 from handgrad.checker.write.derive.records import Derivation
 from handgrad.errors import CheckError
 
@@ -38,4 +37,4 @@ def derive_file(
         hint = "; to derive a function, use handgrad.derive(function, inputs) in Python"
         raise CheckError(f"{refusal}{hint if '::' in str(file) else ''}") from refusal
     answer, output = run_source(source, DERIVE, timeout, fused=fused, loss=loss)
-    return Derived(unpack(Derivation, answer["derivation"]), output)
+    return Derived(unpacked(source, answer, "derivation", Derivation), output)

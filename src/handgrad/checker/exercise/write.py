@@ -16,9 +16,14 @@ from handgrad.checker.report import words
 from handgrad.checker.report.report import Report
 from handgrad.checker.run.cells import Source
 from handgrad.checker.run.notebook import is_filled_code, read_raw, text_of
-from handgrad.checker.run.run import TIMEOUT, check_file, require_settings, run_source
+from handgrad.checker.run.run import (
+    TIMEOUT,
+    check_file,
+    require_settings,
+    run_source,
+    unpacked,
+)
 from handgrad.checker.run.source import read_source
-from handgrad.checker.run.wire import unpack
 from handgrad.errors import CheckError, RunError, SettingsError
 from handgrad.files import write_atomic
 from handgrad.text import printable
@@ -57,7 +62,7 @@ def write_exercise(
     _require_out(forward, out, force)
     source = read_source(forward)
     answer, _ = run_source(source, EXERCISE, timeout, solved=solved)
-    described = unpack(Forward, answer["forward"])
+    described = unpacked(source, answer, "forward", Forward)
     keeper = Keeper(source.shown, described)
     given = _given(source, described, keeper)
     every = blanks(described, keeper.names)

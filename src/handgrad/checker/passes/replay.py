@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import get_gradient_edge, saved_tensors_hooks
 
-from handgrad.checker.record.effects import rng_state, set_rng_state
+from handgrad.checker.record.effects import OWN_GRAD, rng_state, set_rng_state
 from handgrad.checker.record.trace import Bind, Event, Op, Trace, key_of, tensors_in
 
 _CASTS = {Tensor.float, Tensor.half, Tensor.bfloat16}
@@ -29,7 +29,6 @@ _MAY_DRAW = {
     "scaled_dot_product_attention",
 }  # fmt: skip
 """Differentiable functions that may draw random numbers inside (dropout)."""
-OWN_GRAD = getattr(Tensor, "grad").__get__  # noqa: B009 - typed as a tensor, is a descriptor
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,12 @@ from torch.autograd.graph import GradientEdge, get_gradient_edge
 
 from handgrad.checker.record.trace import Backward, Barrier, Bind, Trace, is_leaf
 
+GRAD = torch.autograd.grad
+"""As it is before a file runs, which may put another function in its place."""
 SEEDS: Mapping[Any, tuple[int, str]] = {
     Tensor.backward: (1, "gradient"),
     torch.autograd.backward: (1, "grad_tensors"),
-    torch.autograd.grad: (2, "grad_outputs"),
+    GRAD: (2, "grad_outputs"),
 }
 """The functions that run a backward pass: the position and the name of the upstream gradients."""
 
@@ -34,7 +36,7 @@ def gradients_of(trace: Trace, event: Backward) -> dict[int, Tensor]:
     binds = _live_binds(trace)
     retained = [b.value for b in binds if b.value.retains_grad]
     before = [t.grad for t in retained]
-    gradients = torch.autograd.grad(
+    gradients = GRAD(
         event.outputs,
         [b.edge for b in binds],
         grad_outputs=event.seeds,

@@ -15,12 +15,15 @@ import torch
 from torch import Tensor
 
 from handgrad.checker.record.arrays.hooks import ArrayHooks
-from handgrad.checker.record.asking import SEEDS, asked, gradients_of
+from handgrad.checker.record.asking import GRAD, SEEDS, asked, gradients_of
 from handgrad.checker.record.call import Call
 from handgrad.checker.record.calls import Calls
 from handgrad.checker.record.carriers import tensor_of
 from handgrad.checker.record.effects import (
+    ENDS,
     FROM_LISTS,
+    HOOKS,
+    OWN_GRAD,
     PEEKS,
     RANDOM,
     SET_DATA,
@@ -81,11 +84,20 @@ class Recorder(ArrayHooks, LoopHooks):
 
     def called(self, func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Run one torch function for the user, and record it."""
-        if self.paused_by is not None or func in PEEKS:
+        if self.paused_by is not None:
+            return func(*args, **kwargs)
+        if func in PEEKS:
+            if func in ENDS:
+                self.trace.lineage.peeked(args)
+            elif func in HOOKS:
+                self.trace.lineage.hooked = True
             return func(*args, **kwargs)
         if func in SEEDS:
             self.ask(*asked(func, args, kwargs))  # before the user's own call
-            return func(*args, **kwargs)
+            result = func(*args, **kwargs)
+            if func == GRAD:
+                self.trace.lineage.got(kwargs["inputs"] if len(args) < 2 else args[1], result)
+            return result
         if func in FROM_LISTS:  # a constant, from lists that are too long to search
             return self._note(func, (), {}, func(*args, **kwargs), ())
         try:
@@ -124,6 +136,9 @@ class Recorder(ArrayHooks, LoopHooks):
         if not outputs and getattr(func, "__name__", "") != "__set__":
             return
         keys = [key_of(value) for value in outputs]  # raises before anything is recorded
+        if func == OWN_GRAD and isinstance(result, Tensor) and not self._names.is_as_seen(result):
+            self.trace.lineage.got(args[0], result)
+        self.trace.lineage.ran(inputs, outputs)
         index, enabled = len(self.trace), torch.is_grad_enabled()
         op = Op(index, func, args, kwargs, result, inputs, outputs, writes, enabled, rng)
         self.trace.events.append(op)

@@ -17,8 +17,18 @@ PEEKS = {getattr(Tensor, name).__get__ for name in _LOOKED_AT} | {
     Tensor.tolist, Tensor.__repr__, Tensor.__format__, Tensor.__float__, Tensor.__bool__,
     Tensor.__int__, Tensor.__index__, Tensor.stride, Tensor.is_contiguous, Tensor.retain_grad,
     Tensor.is_floating_point, Tensor.data_ptr, Tensor.numpy, Tensor.__array__,
+    Tensor.register_hook, Tensor.register_post_accumulate_grad_hook,
 }  # fmt: skip
 """Functions that return no tensor and write to none."""
+ENDS = {
+    Tensor.item, Tensor.tolist, Tensor.numpy, Tensor.__array__, Tensor.__float__, Tensor.data_ptr,
+}  # fmt: skip
+"""Those by which the numbers of a tensor go where no operation can be seen."""
+HOOKS = {
+    Tensor.register_hook, Tensor.register_post_accumulate_grad_hook,
+}  # fmt: skip
+"""Functions that pass gradients to a function of the file."""
+OWN_GRAD = getattr(Tensor, "grad").__get__  # noqa: B009 - typed as a tensor, is a descriptor
 SET_DATA = getattr(Tensor, "data").__set__  # noqa: B009 - typed as a tensor, is a descriptor
 """`w.data = value`: the tensor gets the memory of another one."""
 _RUNNING = ("batch_norm", "instance_norm")

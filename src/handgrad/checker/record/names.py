@@ -35,6 +35,10 @@ class Names:
         self._versions.setdefault(key_of(value), version_of(value))
         self._trace.pin(value)
 
+    def is_as_seen(self, value: Tensor) -> bool:
+        """Tell whether nothing but the recorded operations has made or written to its memory."""
+        return self._versions.get(key_of(value)) == version_of(value)
+
     def stale(self, values: Iterable[Tensor]) -> tuple[Tensor, ...]:
         """Return the values whose memory is new or was written to since it was last seen."""
         return tuple(t for t in values if self._versions.get(key_of(t)) != version_of(t))

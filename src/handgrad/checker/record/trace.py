@@ -14,6 +14,7 @@ from torch import Tensor
 
 from handgrad.checker.record.call import Call, Unnamed, Update
 from handgrad.checker.record.instrument import Statement
+from handgrad.checker.record.lineage import Lineage
 from handgrad.checker.record.scope import Scope
 from handgrad.checker.record.swap import swap, swapped
 from handgrad.checker.record.targets import Kind
@@ -129,7 +130,7 @@ class Trace:
         """The shape of the tensor that each name was last bound to."""
         self.overwritten: set[int] = set()
         """The storages that NumPy code wrote to in-place."""
-        self.kept_bytes = 0
+        self.lineage, self.kept_bytes = Lineage(), 0
         self._kept: dict[int, list[tuple[int, torch.UntypedStorage]]] = {}
         self._pinned: dict[int, torch.UntypedStorage] = {}
 
@@ -148,7 +149,7 @@ class Trace:
         for span in spans:
             view.events[span.start : span.stop] = [Elsewhere(i) for i in span]
         view.calls, view.shapes, view._kept = self.calls, self.shapes, self._kept
-        view.overwritten = self.overwritten
+        view.overwritten, view.lineage = self.overwritten, self.lineage
         return view
 
     def pin(self, value: Tensor) -> None:
@@ -212,6 +213,7 @@ class Trace:
                 if before >= 0:
                     kept.setdefault(key, []).append((before, storage))
         self._kept = kept
+        self.lineage.keep(memory)
         self._pinned = {key: s for key, s in self._pinned.items() if key in memory}
         self.kept_bytes = sum(s.nbytes() for versions in kept.values() for _, s in versions)
         return memory

@@ -7,11 +7,12 @@ from handgrad.checker.records import Hint
 from handgrad.checker.report.report import Report
 
 FileStatus = Literal[
-    "ok", "unfinished", "wrong", "raised", "timeout", "crashed", "refused", "unchecked"
+    "ok", "unfinished", "suspect", "wrong", "raised", "timeout", "crashed", "refused", "unchecked"
 ]
 STATUSES: dict[FileStatus, str] = {
     "ok": "all correct",
     "unfinished": "correct so far",
+    "suspect": "to look at",
     "wrong": "with wrong gradients",
     "raised": "with errors",
     "timeout": "out of time",

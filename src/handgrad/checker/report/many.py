@@ -33,6 +33,7 @@ def _file(result: FileResult) -> dict[str, Any]:
         "status": result.status,
         "seconds": round(result.seconds, 1),
         "error": result.message,
+        "marks": [] if result.report is None else words.marks(result.report),
     }
 
 
@@ -59,11 +60,17 @@ def problem(result: FileResult) -> str:
 
 
 def score(result: FileResult) -> float | None:
-    """Return the fraction of all gradients that are correct; None if nothing was graded."""
+    """Return the fraction of all gradients that are correct; None if nothing was graded.
+
+    All are those of the file or, if it has an exercise that asks for more, of the exercise. What
+    autograd computed does not count as correct.
+    """
     if result.report is None:
         return None
-    verdicts = result.report.counts
-    return (verdicts["exact"] + verdicts["rounding"]) / (sum(verdicts.values()) or 1)
+    report = result.report
+    right = report.counts["exact"] + report.counts["rounding"] - report.copied
+    asked = 0 if report.exercise is None else report.exercise.asked
+    return right / (max(sum(report.counts.values()), asked) or 1)
 
 
 def summary(results: Sequence[FileResult]) -> str:

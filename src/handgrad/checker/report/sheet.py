@@ -54,6 +54,27 @@ def _causes(result: FileResult) -> SheetValue:
     return "; ".join(cause or NO_CAUSE for cause in causes) if any(causes) else ""
 
 
+def _present(result: FileResult) -> SheetValue:
+    exercise = None if result.report is None else result.report.exercise
+    return "" if exercise is None else f"{exercise.present} of {exercise.asked}"
+
+
+def _forward(result: FileResult) -> SheetValue:
+    exercise = None if result.report is None else result.report.exercise
+    if exercise is None:
+        return ""
+    return "as in the exercise" if exercise.same_forward else "differs"
+
+
+def _confirmed(result: FileResult) -> SheetValue:
+    second = None if result.report is None else result.report.seconded
+    return "" if second is None else f"{second.confirmed} of {second.right}"
+
+
+def _marks(result: FileResult) -> SheetValue:
+    return "" if result.report is None else "; ".join(words.marks(result.report))
+
+
 COLUMNS: dict[str, Callable[[FileResult], SheetValue]] = {
     "file": lambda result: result.file,
     "status": lambda result: result.status,
@@ -61,6 +82,11 @@ COLUMNS: dict[str, Callable[[FileResult], SheetValue]] = {
     **{verdict: _count(verdict) for verdict in VERDICTS},
     "blame": _blame,
     "causes": _causes,
+    "from_autograd": lambda result: None if result.report is None else result.report.copied,
+    "present": _present,
+    "forward": _forward,
+    "confirmed": _confirmed,
+    "marks": _marks,
     "seconds": lambda result: round(result.seconds, 1),
     "message": problem,
 }

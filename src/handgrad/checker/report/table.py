@@ -11,7 +11,13 @@ from handgrad.checker.report import many, words
 from handgrad.checker.report.file_result import FileResult
 from handgrad.checker.report.text import plain
 
-STYLES = {"ok": "green", "unfinished": "green", "wrong": "red", "raised": "yellow"}
+STYLES = {
+    "ok": "green",
+    "unfinished": "green",
+    "wrong": "red",
+    "suspect": "yellow",
+    "raised": "yellow",
+}
 BAD = "magenta"  # for files that were not completely graded
 COUNTED = ("right", "wrong", "shape", "missing")
 HEADS = ("file", "result", *COUNTED, "to blame, or what happened")
@@ -48,7 +54,9 @@ def counts(result: FileResult) -> list[str]:
 def remark(result: FileResult) -> str:
     """Return the lines to correct with their causes, then the first error or refusal."""
     misshapen = [] if result.report is None else words.grouped(result.report).shape
-    parts = [", ".join(map(_blamed, [*many.blame(result), *misshapen])), many.problem(result)]
+    marks = [] if result.report is None else words.marks(result.report)
+    blamed = ", ".join(map(_blamed, [*many.blame(result), *misshapen]))
+    parts = [blamed, ", ".join(marks), many.problem(result)]
     return "; ".join(part for part in parts if part)
 
 

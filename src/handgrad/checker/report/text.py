@@ -50,6 +50,8 @@ def body(report: ReportData, marks: dict[str, str] = MARKS) -> list[RenderableTy
             parts += [_title(section), _table(rows, marks)]
     for line in filter(None, (words.unwritten(report), words.unreached(report))):
         parts.append(Text(f"\n{line}", style="dim"))
+    look = words.marks(report)
+    parts += [Text(f"\nTo look at: {', '.join(look)}", style="magenta")] if look else []
     for section, entries in (("notes", words.notes(report)), ("errors", words.errors(report))):
         parts += [_title(section), _listed(entries)] if entries else []
     return parts

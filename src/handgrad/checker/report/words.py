@@ -5,7 +5,7 @@ import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from handgrad.checker.records import CellError, Place, ReportData, Row, part
+from handgrad.checker.records import REPLACED, CellError, Place, ReportData, Row, part
 from handgrad.text import array_text, printable
 
 COUNTED = {
@@ -145,6 +145,8 @@ def instruction(row: Row) -> str:
 
 def aside(row: Row) -> str:
     """Return the remark on a gradient in a table."""
+    if row.copied:
+        return f"{COUNTED[row.verdict]}, from autograd"
     if row.message:
         return printable(row.message)
     return "" if row.verdict == "wrong" else COUNTED[row.verdict]
@@ -163,6 +165,23 @@ def blamed(root: Row, report: ReportData) -> str:
     wrong = [row for row in report.rows if row.verdict == "wrong" and row.blame == "inherited"]
     heirs = [name(row) for row in wrong if root.hand in row.blamed_on]
     return f"to blame for {counted(len(heirs), 'other')}: {names(heirs)}" if heirs else ""
+
+
+def marks(report: ReportData) -> list[str]:
+    """Return what a teacher is to look at: work that may not be the student's own."""
+    exercise = report.exercise
+    found = [f"from autograd: {report.copied}"] if report.copied else []
+    if exercise is not None and not exercise.same_forward:
+        found.append("forward pass differs from the exercise")
+    if exercise is not None and exercise.present < exercise.asked:
+        found.append(f"{exercise.present} of {exercise.asked} gradients present")
+    second = report.seconded
+    if second is not None and second.denied:
+        found.append(f"not right when computed again: {second.denied}")
+    unjudged = 0 if second is None else second.right - second.confirmed - second.denied
+    found += [f"not computed again: {unjudged}"] if unjudged else []
+    replaced = sum(note.code == REPLACED for note in report.notes)
+    return [*found, *(["replaces functions"] if replaced else [])]
 
 
 def notes(report: ReportData) -> list[tuple[str, str]]:

@@ -5,6 +5,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from handgrad.checker.judge.evidence import evidence_of
 from handgrad.checker.records import CellError, Note
 from handgrad.checker.report.report import Report
 from handgrad.checker.run.cells import Cell
@@ -62,7 +63,11 @@ class CheckTask(Task):
     def answer(self, errors: Sequence[CellError], notes: Sequence[Note]) -> dict[str, Any]:
         """Return the report."""
         report = self._engines.report(self.file, errors) if self._alone else self._graded(errors)
-        return {"report": asdict(replace(report, notes=(*report.notes, *notes)))}
+        answer = {"report": asdict(replace(report, notes=(*report.notes, *notes)))}
+        if not self.request.get("evidence"):
+            return answer
+        packed = [evidence_of(forward, grades) for forward, grades in self.session.graded]
+        return answer | {"evidence": [one for one in packed if one is not None]}
 
     def _graded(self, errors: Sequence[CellError]) -> Report:
         """Return the report on the gradients that ran, with that on the engines."""

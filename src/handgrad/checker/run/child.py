@@ -1,77 +1,30 @@
 """The child process: runs the user's code and answers on a pipe.
 
 It is started as `python -P -m handgrad.checker.run.child EVENTS_FD`. process.py describes the
-messages between the two processes.
+messages between the two processes. What needs torch is imported once the process is isolated.
 """
 
-import builtins
-import json
-import os
-import signal
 import sys
-import threading
-import traceback
-from contextlib import suppress
-from pathlib import Path
-from pkgutil import resolve_name
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import NoReturn
 
-from handgrad.checker.records import CellError
-from handgrad.checker.report.words import error_place
-from handgrad.checker.run.cells import Cell
-from handgrad.checker.run.deadline import Deadline, Timeout
-from handgrad.checker.run.failure import NO_INPUT, cell_name
+from handgrad.checker.run.channel import Channel, answered, failure
 from handgrad.checker.run.forks import SERVE, serve
-from handgrad.checker.run.output import Echo
 from handgrad.errors import CheckError
-from handgrad.text import one_line
-
-if TYPE_CHECKING:
-    from handgrad.checker.run.script import ScriptRunner
-    from handgrad.checker.run.shell import NotebookRunner
-    from handgrad.checker.run.task import Task
-    from handgrad.checker.session import Session
-
-
-class Channel:
-    """The child's ends of the pipes to its parent. Processes that it starts do not inherit them."""
-
-    def __init__(self, events: int) -> None:
-        os.set_inheritable(events, False)
-        self._events = os.fdopen(events, "w", encoding="utf-8")
-        lifeline = os.dup(0)
-        self._lifeline = os.fdopen(lifeline, "r", encoding="utf-8")
-
-    def request(self) -> dict[str, Any]:
-        """Return the parent's request, then empty standard input and watch the parent."""
-        request: dict[str, Any] = json.loads(self._lifeline.readline())
-        nothing = os.open(os.devnull, os.O_RDONLY)
-        os.dup2(nothing, 0)
-        os.close(nothing)
-        threading.Thread(target=self._follow_parent, daemon=True).start()
-        return request
-
-    def _follow_parent(self) -> None:
-        """End this process when its parent is gone: nobody is left to stop a hung notebook."""
-        self._lifeline.read()
-        os.killpg(0, signal.SIGKILL)
-
-    def send(self, event: str, **values: Any) -> None:
-        """Send a message to the parent, in ASCII so that no encoding can interfere."""
-        self._events.write(json.dumps({"event": event, **values}) + "\n")
-        self._events.flush()
 
 
 def main() -> NoReturn:
     """Serve one request, then exit at once, even if the user's code left threads running."""
     channel = Channel(_events())
     try:
-        answer = Work(channel, channel.request()).run()
+        request = channel.request()
+        from handgrad.checker.run.work import Work
+
+        answer = Work(channel, request).run()
     except CheckError as refusal:
         answer = {"event": "refused", "message": str(refusal)}
     except BaseException as error:  # a fault of ours: the user's were caught where they were raised
-        answer = _failure(error)
-    _exit(channel, answer)
+        answer = failure(error)
+    answered(channel, answer)
 
 
 def _events() -> int:
@@ -81,111 +34,6 @@ def _events() -> int:
     events = serve(int(sys.argv[2]), sys.argv[3])
     sys.argv[1:] = [str(events)]
     return events
-
-
-def _exit(channel: Channel, answer: dict[str, Any]) -> NoReturn:
-    channel.send(**answer)
-    with suppress(Exception):  # the user's code may have closed it
-        sys.stdout.flush()
-    os._exit(0)
-
-
-def _failure(error: BaseException) -> dict[str, Any]:
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    reason = one_line(f"{type(error).__name__}: {error}")
-    where = f"{Path(frame.filename).name}:{frame.lineno}"
-    message = f"handgrad itself failed, please report it: {reason} (at {where})"
-    return {"event": "failed", "message": message}
-
-
-class Work:
-    """One request: run all cells, whatever they raise, then compute the answer."""
-
-    def __init__(self, channel: Channel, request: dict[str, Any]) -> None:
-        self._channel = channel
-        self._cells = [Cell(*cell) for cell in request["cells"]]
-        self._errors: list[CellError] = []
-        self._cell: int | None = None
-        task: type[Task] = resolve_name(request["task"])  # torch: after the parent is watched
-        self._task = task(request)
-        self._task.require(self._cells)
-        self._path = Path(request["path"])
-        self._runner = _cell_runner(self._task.session, request)
-        self._deadline = Deadline(request["timeout"], self._give_up)
-
-    def run(self) -> dict[str, Any]:
-        """Return the answer for the parent."""
-        self._channel.send("ready")
-        process = os.getpid()
-        for cell in self._cells:
-            if self._runner.stopped or self._deadline.passed or self._task.has_enough():
-                break
-            self._run(cell)
-            if os.getpid() != process:
-                os._exit(0)  # the user's code forked and the fork returned here: only one answers
-        self._deadline.over()
-        return self._answer()
-
-    def _run(self, cell: Cell) -> None:
-        self._cell = cell.number
-        self._channel.send("cell", cell=cell.number)
-        try:
-            with self._task.session.recording(), self._deadline.users_code():
-                errors = self._runner.run(cell)
-        except Timeout as late:  # raised between two statements, outside of the runner's handler
-            errors = [CellError(cell.number, None, f"Timeout: {late}")]
-        if not self._task.ended_cell():
-            self._errors += errors
-
-    def _line(self) -> int | None:
-        """Return the line that the user's code is at. Called from another thread."""
-        frame = sys._current_frames().get(threading.main_thread().ident or 0)
-        filename = str(self._path) if self._cell is None else cell_name(self._cell)
-        lines = [f.lineno for f in traceback.extract_stack(frame) if f.filename == filename]
-        return lines[-1] if lines else None
-
-    def _answer(self) -> dict[str, Any]:
-        self._channel.send("grading")
-        try:
-            return {"event": "answer", **self._task.answer(self._errors, self._runner.notes())}
-        except CheckError as refusal:
-            return {"event": "refused", "message": _refusal(str(refusal), self._errors)}
-
-    def _give_up(self, late: Timeout) -> NoReturn:
-        """Answer while the user's code is still running, then exit."""
-        self._errors.append(CellError(self._cell, self._line(), f"Timeout: {late}"))
-        try:
-            answer = self._answer()
-        except BaseException as error:
-            answer = _failure(error)
-        _exit(self._channel, answer)
-
-
-def _refusal(message: str, errors: list[CellError]) -> str:
-    """Add the first error of the file, which is often the reason why nothing can be graded."""
-    if not errors:
-        return message
-    return f"{message}; {error_place(errors[0]) or 'it'} failed: {errors[0].error}"
-
-
-def _cell_runner(session: "Session", request: dict[str, Any]) -> "ScriptRunner | NotebookRunner":
-    """Give this process the folder, streams and module path that the user's code expects."""
-    sys.path[:] = [os.path.abspath(entry) for entry in sys.path]  # before the folder changes
-    path = Path(request["path"])
-    os.chdir(request["folder"])
-    builtins.input = _no_input
-    sys.stdout = output = Echo(sys.stdout.buffer)
-    if request["kind"] == "script":
-        from handgrad.checker.run.script import ScriptRunner
-
-        return ScriptRunner(session, path, request["arguments"], request["module"])
-    from handgrad.checker.run.shell import NotebookRunner
-
-    return NotebookRunner(session, path, Path(request["scratch"]), output)
-
-
-def _no_input(prompt: object = "", /) -> NoReturn:
-    raise EOFError(NO_INPUT)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,10 @@ from handgrad.text import one_line
 CELL_NAME = re.compile(r"<cell (\d+)>")
 NO_INPUT = "input() was called, but handgrad check runs without a user to answer"
 
+WALLED = "HANDGRAD_SANDBOX"
+"""The variable that is set in a sandbox."""
+NO_NETWORK = ("name resolution", "Name or service not known", "Network is unreachable")
+
 SIMILAR = 0.8
 """The share of letters in common from which a name is taken for a slip: one letter of five."""
 
@@ -35,6 +39,7 @@ def describe(error: BaseException, filename: str, cell: int | None) -> CellError
         + _without_grad(error, filename)
         + _other_cell(frames, filename)
         + _missing_file(error)
+        + _without_network(error)
     )
     return CellError(cell, lines[-1] if lines else None, text)
 
@@ -98,6 +103,16 @@ def _other_cell(frames: traceback.StackSummary, filename: str) -> str:
         return ""
     (number,) = CELL_NAME.findall(last.filename)
     return f" (in {last.name}, cell {number}, line {last.lineno})"
+
+
+def _without_network(error: BaseException) -> str:
+    """Say that a sandbox has no network."""
+    asks = any(sign in str(error) for sign in NO_NETWORK) if isinstance(error, OSError) else False
+    return (
+        "; a sandbox has no network: check with --no-sandbox"
+        if asks and WALLED in os.environ
+        else ""
+    )
 
 
 def _missing_file(error: BaseException) -> str:

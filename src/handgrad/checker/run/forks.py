@@ -126,6 +126,7 @@ def _readable(file: BinaryIO, timeout: float | None) -> bool:
 def serve(descriptor: int, kind: str) -> int:
     """Fork children until the parent is gone; return, in each child, its descriptor of events."""
     import handgrad.checker.run.check_task
+    import handgrad.checker.run.work
 
     if kind == "script":
         import handgrad.checker.run.script

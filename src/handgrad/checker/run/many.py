@@ -13,10 +13,18 @@ from typing import Any
 from handgrad.checker.report.file_result import FileResult, FileStatus
 from handgrad.checker.report.report import Report
 from handgrad.checker.run.deadline import TIMED_OUT
+from handgrad.checker.run.exercised import Exercise, read_exercise, with_exercise
 from handgrad.checker.run.process import Forks, fresh
-from handgrad.checker.run.run import CHECK, TIMEOUT, require_settings, run_source
+from handgrad.checker.run.run import (
+    CHECK,
+    TIMEOUT,
+    isolated,
+    require_settings,
+    run_source,
+    unpacked,
+)
+from handgrad.checker.run.second import seconded
 from handgrad.checker.run.source import read_source
-from handgrad.checker.run.wire import unpack
 from handgrad.errors import CheckError, LostError, SettingsError
 from handgrad.processors import available
 from handgrad.text import printable
@@ -52,13 +60,16 @@ def check_files(
     jobs: int | None = None,
     whole: bool = False,
     arguments: Sequence[str] = (),
+    sandbox: bool | None = None,
+    exercise: str | Path | None = None,
 ) -> Generator[FileResult, None, None]:
     """Check each of `files` as `check_file` does, `jobs` at a time; yield each when it is done.
 
     Each file runs on one thread, so that its result does not depend on `jobs`. A file that cannot
     be checked does not raise: its FileResult says why. Closing the generator ends all processes
-    that are still running. `whole` and `arguments` are those of check_file. Raises SettingsError at
-    once for invalid settings.
+    that are still running. `whole` and `arguments` are those of check_file. `sandbox`: run each in
+    a sandbox, where there is one if None. `exercise` is the file of the exercise that they are
+    compared with. Raises SettingsError at once for invalid settings.
     """
     require_settings(timeout, max_steps)
     named = each_once(files)
@@ -69,12 +80,18 @@ def check_files(
         "max_steps": max_steps,
         "arguments": arguments,
         "whole": whole,
+        "isolation": isolated(sandbox, jobs, [Path(file) for file in named]),
     }
-    return _check_all(named, timeout, jobs, settings)
+    task = None if exercise is None else read_exercise(exercise)
+    return _check_all(named, timeout, jobs, settings, task)
 
 
 def _check_all(
-    files: Sequence[str | Path], timeout: float, jobs: int, settings: Mapping[str, Any]
+    files: Sequence[str | Path],
+    timeout: float,
+    jobs: int,
+    settings: Mapping[str, Any],
+    exercise: Exercise | None,
 ) -> Generator[FileResult, None, None]:
     """Check `files`, forking their children from one server if there are several."""
     forks = Forks()
@@ -83,12 +100,16 @@ def _check_all(
     def check(number: int, file: str | Path, stop: threading.Event) -> FileResult:
         begin = time.monotonic()
         try:
+            source = read_source(file)
             answer, output = run_source(
-                read_source(file), CHECK, timeout, stop=stop, start=start, **settings
+                source, CHECK, timeout, stop=stop, start=start, evidence=True, **settings
             )
+            report = unpacked(source, answer, "report", Report)
+            report = with_exercise(report, source, exercise)
+            isolation = settings["isolation"]
+            report = seconded(report, answer, timeout, stop=stop, start=start, isolation=isolation)
         except (CheckError, OSError) as error:
             return failed(number, file, time.monotonic() - begin, error)
-        report = unpack(Report, answer["report"])
         return graded(number, file, time.monotonic() - begin, report, output)
 
     with closing(forks):
@@ -144,6 +165,8 @@ def status_of(report: Report) -> FileStatus:
         return "wrong"
     if report.errors:
         return "raised"
+    if report.suspect:
+        return "suspect"
     return "unfinished" if report.counts["missing"] else "ok"
 
 

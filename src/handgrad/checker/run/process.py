@@ -1,14 +1,15 @@
 """The child process that runs a checked file: start it, listen to it, stop it.
 
-Parent to child: one line of JSON on standard input, which then stays open. When it closes, the
-child knows that its parent is gone. Child to parent: lines of JSON on a pipe of their own,
-`{"event": "ready" | "cell" | "grading" | "answer" | "refused" | "failed", ...}`. What the file
-prints goes through a third pipe and is not part of the answer.
+Parent to child: one line of JSON on standard input, which then stays open. A further line asks the
+child to stop the file's code; when it closes, the child knows that its parent is gone. Child to
+parent: the events of messages.py on a pipe of their own. What the file prints goes through a third
+pipe and is not part of the answer.
 """
 
 import json
 import os
 import queue
+import secrets
 import signal
 import subprocess
 import sys
@@ -16,21 +17,25 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 from handgrad.checker.run.forks import AVAILABLE, ForkedChild, ForkServer
+from handgrad.checker.run.limits import KEEPS, Limits
+from handgrad.checker.run.messages import Message, messages
 from handgrad.checker.run.output import OutputReader
+from handgrad.checker.run.sandbox import Sandbox
 
 COMMAND = [sys.executable, "-P", "-m", "handgrad.checker.run.child"]
 """-P: a torch.py or json.py beside the checked file must not replace what the child imports."""
 STARTUP = 120.0  # seconds until the child has imported what it needs, on a slow disk
+CLEANING = 10.0  # seconds in which a child's keeper ends all that the file has started
 GRACE = 5.0  # seconds that a file has to stop once its time is up
+LONGEST_LOOK = 0.5  # seconds between looks at what the file uses
 POLL = 0.1  # seconds between looks at whether the child is alive
 SHOW_NOTHING = {"MPLBACKEND": "Agg", "PYTHONIOENCODING": "utf-8:backslashreplace"}
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 """For a child beside others; torch, MKL and OpenBLAS all read it. The user's own setting wins."""
 
-Message = dict[str, Any]
 Process = subprocess.Popen[bytes] | ForkedChild
 Start = Callable[[str, int, threading.Event], Process]
 """Starts a child for a kind of file, which writes its events to a descriptor, unless stopped."""
@@ -90,7 +95,8 @@ class Forks:
 class Child:
     """A running child process. Leaving its context ends it and all that it started.
 
-    Setting `stop` ends the wait for an answer with Stopped. `start` starts the process.
+    Setting `stop` ends the wait for an answer with Stopped. `start` starts the process, which uses
+    no more than `limits` and enters `box`.
     """
 
     def __init__(
@@ -98,6 +104,8 @@ class Child:
         request: dict[str, Any],
         stop: threading.Event | None = None,
         start: Start | None = None,
+        limits: Limits | None = None,
+        box: Sandbox | None = None,
     ) -> None:
         self._stop = stop or threading.Event()
         events_in, events_out = os.pipe()
@@ -109,17 +117,24 @@ class Child:
         self._output = OutputReader(self._process.stdout)  # type: ignore[arg-type]
         self._output.start()
         self._messages: queue.SimpleQueue[Message] = queue.SimpleQueue()
-        self._listener = threading.Thread(target=self._listen, args=(events_in,), daemon=True)
+        token = secrets.token_hex()
+        events = os.fdopen(events_in, "rb")
+        self._listener = threading.Thread(target=self._listen, args=(events, token), daemon=True)
         self._listener.start()
         self.where = "before it ran any code"
+        self.excess: str | None = None
+        """What the file used too much of, so that it was ended."""
+        self._limits = limits
+        self._box = box
+        self._looks_again = 0.0
         with suppress(BrokenPipeError):  # it died at once; next_message returns None
-            self._stdin.write(json.dumps(request).encode() + b"\n")
+            self._stdin.write(json.dumps({**request, "token": token}).encode() + b"\n")
             self._stdin.flush()
 
-    def _listen(self, events_in: int) -> None:
-        with os.fdopen(events_in, "rb") as pipe:
-            for line in pipe:
-                self._messages.put(json.loads(line))
+    def _listen(self, events: BinaryIO, token: str) -> None:
+        with events:
+            for message in messages(events, token):
+                self._messages.put(message)
 
     def __enter__(self) -> Self:
         return self
@@ -133,6 +148,7 @@ class Child:
         while True:
             if self._stop.is_set():
                 raise Stopped
+            self._look_at_limits()
             alive = self._process.poll() is None
             if not alive:
                 self._listener.join(POLL)  # its last messages may still be on their way
@@ -146,6 +162,19 @@ class Child:
             self.where = _where(message) or self.where
             return message
 
+    def _look_at_limits(self) -> None:
+        now = time.monotonic()
+        if self._limits is None or now < self._looks_again or self.excess is not None:
+            return
+        roots = [self._process.pid, *([self._box.pid] if self._box else [])]
+        self.excess = self._limits.excess(roots)
+        if self.excess is not None:
+            self.kill()
+        # a look at hundreds of processes takes milliseconds
+        self._looks_again = time.monotonic() + max(
+            POLL, min(20 * (time.monotonic() - now), LONGEST_LOOK)
+        )
+
     @property
     def status(self) -> int | None:
         """None while it lives, then its exit status: negative for the signal that killed it."""
@@ -153,10 +182,18 @@ class Child:
 
     def interrupt(self) -> None:
         """Ask the child to stop the file's code and grade what there is."""
-        self._process.send_signal(signal.SIGTERM)
+        with suppress(BrokenPipeError):
+            self._stdin.write(b"stop\n")
+            self._stdin.flush()
 
     def kill(self) -> None:
         """End the child and every process that it started."""
+        if self._box is not None:
+            self._box.close()
+        if KEEPS and self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)  # the keeper ends what left the group, too
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(CLEANING)
         with suppress(ProcessLookupError, PermissionError):  # all gone already
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.kill()  # in case it left its group

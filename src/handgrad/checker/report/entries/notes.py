@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator, Mapping
 
 from handgrad.checker.judge.grade import Grade
 from handgrad.checker.passes.compare import LIMITS, near, ratio_of
-from handgrad.checker.passes.replay import OWN_GRAD
 from handgrad.checker.record.call import Update
+from handgrad.checker.record.effects import OWN_GRAD
 from handgrad.checker.record.instrument import Statement
 from handgrad.checker.record.trace import Backward, Barrier, Bind, Compared, Op, key_of
 from handgrad.checker.records import Note, Place

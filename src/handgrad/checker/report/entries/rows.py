@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from handgrad.checker.explain.search.finding import Explanation
+from handgrad.checker.judge.copied import is_copied
 from handgrad.checker.judge.grade import Grade
 from handgrad.checker.judge.spread import spread_of
 from handgrad.checker.passes.compare import Fit, fits, multiple_of
@@ -46,6 +47,7 @@ def row_of(grade: Grade, explanation: Explanation | None = None) -> Row:
         checked=None if explanation is None else explanation.checked,
         spread=spread_of(grade, truth),
         unfinished=grade.unfinished,
+        copied=is_copied(grade),
     )
 
 
