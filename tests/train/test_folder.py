@@ -11,7 +11,6 @@ from handgrad.errors import RunError
 from handgrad.train.folder import RunFolder, locked, make_folder, open_run
 from tiny import SIZES, train_tiny, words_dataset
 
-
 KNOWN = "known: mlp, bigram, bow, wavenet, rnn, lstm, gru, transformer, microgpt"
 
 
