@@ -111,7 +111,7 @@ def damage(folder: Path) -> list[Tally]:
 
 def _undrawn() -> None:
     """Draw no picture, which takes longer than everything else; the other parts draw it."""
-    loop.draw_losses = lambda *_: None
+    loop.draw_losses = lambda *_: None  # type: ignore[attr-defined]
 
 
 def _same_model(folder: Path) -> bool:

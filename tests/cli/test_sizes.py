@@ -87,6 +87,10 @@ def refused(capsys: Capture, *arguments: object) -> str:
             "use --n-embd MANY or less",
         ),
         (
+            ["--threads=1000000"],
+            "threads is 1000000; at most 1024 are possible, and this machine has 2 CPUs",
+        ),
+        (
             ["--steps=1000000000000000000000"],
             "steps is 1000000000000000000000; it must be at most 9223372036854775807",
         ),

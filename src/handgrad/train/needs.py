@@ -24,6 +24,7 @@ FEW = 3
 """A value from which on every further one adds the same: the first layers may differ."""
 MOST_CALLS = 20_000
 """More layer calls than any engine can work through."""
+MOST_THREADS = 1024
 MOST_COMPILING = 600
 """Maximum seconds of compiling that are started."""
 FIXED_BYTES = 300 << 20
@@ -51,6 +52,11 @@ def check_needs(model: "Model", settings: TrainSettings) -> None:
     `settings` are resolved.
     """
     check_countable(model)
+    if (settings.threads or 1) > MOST_THREADS:
+        raise SettingsError(
+            f"threads is {settings.threads}; at most {MOST_THREADS} are possible, "
+            f"and this machine has {available()} CPUs"
+        )
     free = memory_of(settings.device)
     needs = needs_of(model, settings)
     if needs.memory > free:
