@@ -4,7 +4,7 @@ RUN := $(VENV)/bin
 READY := $(VENV)/.ready
 OUT ?=
 
-.PHONY: train test check prove format bench published clean
+.PHONY: train test check prove format bench torture published clean
 
 # `make train` with OUT=FOLDER writes there; without it, into the next free folder under runs/.
 train: $(READY)
@@ -35,6 +35,10 @@ bench: $(READY)
 	$(RUN)/python -m benchmarks.peers --after
 	$(RUN)/python -m benchmarks.peers --memory
 	$(RUN)/python -m benchmarks.peers --cuda
+
+# Kills, power cuts and damaged files, for minutes; docs/reliability.md has the figures.
+torture: $(READY)
+	$(RUN)/python -m benchmarks.torture
 
 published: $(READY)
 	$(RUN)/python -m benchmarks.published

@@ -213,6 +213,10 @@ InitOption = Annotated[
         default="batchnorm for mlp, else normal",
     ),
 ]
+InitFromOption = Annotated[
+    Path | None,
+    _option("--init-from", help="Run whose model, vocabulary and parameters training starts from."),
+]
 OptimizerOption = Annotated[
     str | None,
     _option("--optimizer", help=_choices("Optimizer", OPTIMIZERS), default=DEFAULTS.optimizer),
@@ -294,7 +298,9 @@ BestOption = Annotated[
 ResumeOption = Annotated[
     bool,
     typer.Option(
-        "--resume", help="Resume the run in --out; the bits are those of an uninterrupted run."
+        "--resume",
+        help="Resume the run in --out, to --steps if given; the bits are those of an uninterrupted "
+        "run.",
     ),
 ]
 TensorBoardOption = Annotated[

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from handgrad.train.loop import Result
     from handgrad.train.reporter import Reporter
     from handgrad.train.state import Checkpoint
+    from handgrad.train.weights import Weights
 
 SAMPLES = 10
 
@@ -53,6 +54,7 @@ def train(
     hidden_bias: options.HiddenBiasOption = None,
     blank: options.BlankOption = None,
     init: options.InitOption = None,
+    init_from: options.InitFromOption = None,
     optimizer: options.OptimizerOption = None,
     weight_decay: options.WeightDecayOption = None,
     clip: options.ClipOption = None,
@@ -106,9 +108,28 @@ def _begun(
 
     if out is not None:
         check_free(out)
-    settings, dataset, model = _chosen(given)
-    with begin(settings, model, dataset, out, verify=verify, say=say) as (run, start):
+    if "init_from" in given:
+        settings, dataset, weights = _from_run(given)
+        model = weights.model
+    else:
+        settings, dataset, model = _chosen(given)
+        weights = None
+    begun = begin(settings, model, dataset, out, verify=verify, say=say, weights=weights)
+    with begun as (run, start):
         yield run, dataset, start
+
+
+def _from_run(given: dict[str, Any]) -> "tuple[TrainSettings, Dataset, Weights]":
+    """Return settings, data and another run's weights. Raises SettingsError for other sizes."""
+    from handgrad.data import open_dataset
+    from handgrad.models import default_settings
+    from handgrad.train.weights import weights_of
+
+    weights = weights_of(given["init_from"], given)
+    chosen = {k: v for k, v in given.items() if k not in {"init_from", "data", "model", *SIZES}}
+    settings = TrainSettings(**{**default_settings(weights.model.name), **chosen})
+    dataset = open_dataset(given.get("data", weights.source))
+    return settings, dataset.in_symbols_of(weights.vocabulary), weights
 
 
 def _chosen(given: dict[str, Any]) -> "tuple[TrainSettings, Dataset, Model]":
@@ -130,6 +151,8 @@ def _resumed(
 ) -> "Iterator[tuple[RunFolder, Dataset, Checkpoint]]":
     from handgrad.train.start import resume
 
+    if "init_from" in given:
+        raise SettingsError("--init-from begins a run: leave it out to --resume one")
     with resume(_needed(out), given, verify=verify, say=say) as (run, dataset, start):
         yield run, dataset, start
 
@@ -144,11 +167,15 @@ def _step(out: Path | None, given: dict[str, Any], *, resume: bool) -> str:
     """Return the source of the compiled step of the run in `out`, or of a run with `given`."""
     from handgrad.engine.compiled.source import step_source
     from handgrad.train.folder import open_run
+    from handgrad.train.needs import check_countable
 
     if resume:
         run = open_run(_needed(out))
         return step_source(run.model, run.settings.optimizer, run.settings.treatment)
+    if "init_from" in given:
+        raise SettingsError("--show-step of a run: use --resume --out RUN")
     settings, _, model = _chosen(given)
+    check_countable(model)
     return step_source(model, settings.optimizer, settings.treatment)
 
 

@@ -12,7 +12,7 @@ B batch size, T block_size, N tokens.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -106,6 +106,17 @@ class Dataset:
         targets = np.concatenate([none, *(piece[1:] for piece in pieces)])
         offsets = np.cumsum([0, *(len(piece) - 1 for piece in pieces)])
         return inputs, targets, offsets
+
+    def in_symbols_of(self, vocabulary: Vocabulary) -> "Dataset":
+        """Return the same words in the token numbers of `vocabulary`.
+
+        Raises DataError for a symbol that is not in it.
+        """
+        if vocabulary.symbols == self.vocabulary.symbols:
+            return self
+        tokens = vocabulary.renumbering(self.vocabulary, self.source)[self.tokens]
+        tokens.flags.writeable = False
+        return replace(self, tokens=tokens, vocabulary=vocabulary)
 
     def words(self, split: str) -> Iterator[str]:
         """Yield the words of `split` in shuffled order."""

@@ -83,6 +83,21 @@ class Vocabulary:
                 raise DataError(self._outside(symbol, word))
         return np.array([self._tokens[symbol] for symbol in word], dtype=self.dtype)
 
+    def renumbering(self, other: "Vocabulary", source: str) -> np.ndarray:
+        """Return the tokens here of the tokens of `other`, that of `source`, (other.size,).
+
+        Raises DataError that names the first symbol that is not in this vocabulary.
+        """
+        for symbol in other.symbols[1:]:
+            if symbol not in self._tokens:
+                raise DataError(
+                    f"{source}: the symbol {symbol!r} (U+{ord(symbol):04X}) is not in the model's "
+                    f"vocabulary of {self.size - 1} symbols: leave out the words with it, "
+                    "or train a new model"
+                )
+        numbers = [0, *(self._tokens[symbol] for symbol in other.symbols[1:])]
+        return np.array(numbers, dtype=self.dtype)
+
     def decode(self, tokens: Iterable[int] | np.ndarray) -> str:
         """Return the text of `tokens`, integers from 0 to size - 1; a boundary becomes `.`."""
         numbers = (

@@ -32,6 +32,7 @@ from handgrad.train.described import (
     shown,
     write_described,
 )
+from handgrad.train.needs import check_countable
 from handgrad.train.settings import TrainSettings, check_names
 from handgrad.version import __version__
 
@@ -116,12 +117,16 @@ def _next_free(parent: Path, data_name: str) -> Path:
     raise AssertionError("count() is endless")
 
 
-def write_run(run: RunFolder) -> None:
-    """Write config.json and train.json of a new run. Raises RunError."""
+def write_run(run: RunFolder, origin: dict[str, Any] | None = None) -> None:
+    """Write config.json and train.json of a new run. Raises RunError.
+
+    `origin` tells readers which run's weights it starts from.
+    """
     config = {
         "model": {"name": run.model.name, **asdict(run.model)},  # type: ignore[call-overload]
         "vocabulary": list(run.vocabulary.symbols),
         "data": {"source": run.source, "fingerprint": run.fingerprint},
+        **({"init_from": origin} if origin else {}),
         "versions": versions(),
     }
     write_described(run.folder / "config.json", config)
@@ -177,6 +182,7 @@ def _described(folder: Path, config: dict[str, Any], train: dict[str, Any]) -> R
         fingerprint=data["fingerprint"],
     )
     check_names(run.settings, run.model)
+    check_countable(run.model)
     if run.model.vocab_size != run.vocabulary.size:
         raise SettingsError(
             f"vocab_size is {run.model.vocab_size}, the vocabulary has {run.vocabulary.size}"

@@ -6,6 +6,7 @@ from handgrad.errors import GradientError, SettingsError
 from handgrad.optim import OPTIMIZERS
 from handgrad.train.backends import backend_of
 from handgrad.train.folder import RunFolder, batches_of
+from handgrad.train.needs import check_needs
 from handgrad.train.settings import TrainSettings, check_names
 from handgrad.train.state import Checkpoint
 
@@ -40,6 +41,7 @@ def check_settings(settings: TrainSettings, model: "Model", dataset: "Dataset") 
             f"engine {settings.engine} runs on the CPU, but the device is {settings.device}: "
             "use --engine fused, or --device cpu"
         )
+    check_needs(model, settings)
 
 
 def examples(model: "Model", dataset: "Dataset") -> int:

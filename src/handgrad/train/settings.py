@@ -156,10 +156,9 @@ def check_names(settings: TrainSettings, model: "Model") -> None:
 
     tables = (("engine", ("auto", *ENGINE_NAMES)), ("init", model.initialisations))
     for name, table in tables:
-        if getattr(settings, name) not in (None, *table):
-            raise SettingsError(
-                f"unknown {name} {getattr(settings, name)}; known: {', '.join(table)}"
-            )
+        value = getattr(settings, name)
+        if value is not None and value not in table:
+            raise SettingsError(f"unknown {name} {value}; known: {', '.join(table)}")
 
 
 def _problems(settings: TrainSettings) -> Iterator[str]:

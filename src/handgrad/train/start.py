@@ -10,10 +10,19 @@ from handgrad.errors import DataError, SettingsError
 from handgrad.train import checkpoint as checkpoints
 from handgrad.train.backends import backend_of
 from handgrad.train.backends.protocol import Say
-from handgrad.train.folder import RunFolder, locked, make_folder, open_run, write_run
+from handgrad.train.folder import (
+    RunFolder,
+    locked,
+    make_folder,
+    open_run,
+    write_progress,
+    write_run,
+)
+from handgrad.train.needs import check_needs
 from handgrad.train.prepare import check_settings, examples, fresh, verify_gradients
 from handgrad.train.settings import TrainSettings
 from handgrad.train.state import Checkpoint
+from handgrad.train.weights import Weights, running
 
 if TYPE_CHECKING:
     from handgrad.data import Dataset
@@ -33,9 +42,11 @@ def begin(
     *,
     verify: bool = True,
     say: Say = _silent,
+    weights: Weights | None = None,
 ) -> Iterator[tuple[RunFolder, Checkpoint]]:
     """Begin a run in `out` or the next free folder, which is locked against other processes.
 
+    With `weights` it starts from another run's parameters, whose model and vocabulary it has.
     Without `verify`, gradients of compiled kernels that were verified before are not verified
     again. `say` receives a line before anything slow. Raises SettingsError, GradientError if a
     verified gradient is wrong, and RunError for a folder that is not free or not writable; then no
@@ -44,7 +55,7 @@ def begin(
     settings = settings.over(examples(model, dataset)).resolved()
     settings = replace(settings, init=settings.init or model.default_init)
     check_settings(settings, model, dataset)
-    start = fresh(model, settings)
+    start = fresh(model, settings) if weights is None else weights.start(settings)
     run = RunFolder(
         Path(), model, dataset.vocabulary, settings, dataset.source, dataset.fingerprint
     )
@@ -57,7 +68,7 @@ def begin(
         run = replace(run, folder=folder)
         with locked(folder):
             try:
-                write_run(run)
+                write_run(run, weights.origin if weights else None)
                 checkpoints.save(folder, start)
             except BaseException:  # including Ctrl-C
                 _remove(folder, keep=there_before)
@@ -72,14 +83,17 @@ def resume(
     """Resume a run at its last checkpoint; its folder is locked against other processes.
 
     `given` are the settings, sizes and `data` that the user named. They must equal the folder's,
-    except for settings that change no bit. Raises SettingsError that names each difference,
+    except for `steps` and for settings that change no bit: the run then continues to that step,
+    even if it was finished. Its other settings stay, such as the step of the learning rate's decay.
+    Raises SettingsError that names each difference,
     DataError if the words differ, RunError, GradientError.
     """
     from handgrad.engine.device import require_device
 
     run = open_run(folder)
     backend = backend_of(run.settings.engine)
-    changed = {name: given[name] for name in backend.CHANGEABLE if name in given}
+    changeable = ("steps", *backend.CHANGEABLE)
+    changed = {name: given[name] for name in changeable if name in given}
     run = replace(run, settings=replace(run.settings, **changed))
     differences = [*_differences(run, given)]
     if differences:
@@ -89,14 +103,22 @@ def resume(
         )
     dataset = training_data(run, given.get("data"))
     require_device(run.settings.device)
+    check_needs(run.model, run.settings)
     settings = run.settings
     with locked(folder), backend.threads(settings.threads, run):
         start = checkpoints.load_to_resume(
             folder, run.model, settings.device, settings.optimizer, settings.engine
         )
+        if settings.steps < start.step:
+            raise SettingsError(
+                f"{folder} is at step {start.step}: choose --steps {start.step} or more"
+            )
         backend.compile(run, say)
         if start.step < settings.steps:
             verify_gradients(run, start, dataset, again=verify)
+            start = replace(start, finished=False, state=running(run.model, start.state))
+        if "steps" in given:
+            write_progress(run, start.step)
         yield run, dataset, start
 
 
@@ -114,7 +136,7 @@ def training_data(run: RunFolder, source: str | None = None) -> "Dataset":
             f"(fingerprint {dataset.fingerprint[:12]}, expected {run.fingerprint[:12]}): "
             "name the right file with --data"
         )
-    return dataset
+    return dataset.in_symbols_of(run.vocabulary)  # another run's, after --init-from
 
 
 def _differences(run: RunFolder, given: Mapping[str, Any]) -> Iterator[str]:

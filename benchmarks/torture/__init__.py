@@ -1,0 +1,1 @@
+"""What kills, power cuts and damaged files do to runs, and to what is cached: `make torture`."""
