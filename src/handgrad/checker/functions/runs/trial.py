@@ -109,7 +109,7 @@ def _forward(trial: Trial, truth: Truth) -> FunctionCall | None:
 def _raised_in_forward(trial: Trial, error: Exception) -> None:
     """Classify an error: a deliberate refusal of a dtype, a size or a layout, or a crash."""
     uneven = trial.sample.layout != "contiguous"
-    if refuses(error) or (uneven and refuses_in(LAYOUT_WORDS, error)):
+    if trial.sample.apart or refuses(error) or (uneven and refuses_in(LAYOUT_WORDS, error)):
         trial.status = "unsupported" if refuses_in(DTYPE_WORDS, error) else "refused"
         trial.reason = error_line(error)
     else:
