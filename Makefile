@@ -23,6 +23,7 @@ check: $(READY)
 # The complete proving ground, of which `make test` runs a part; rewrites the tables of docs/proving.md.
 prove: $(READY)
 	$(RUN)/python -m benchmarks.faults --write docs/proving.md
+	$(RUN)/python -m benchmarks.reported
 
 format: $(READY)
 	$(RUN)/ruff format .
