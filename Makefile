@@ -4,7 +4,7 @@ RUN := $(VENV)/bin
 READY := $(VENV)/.ready
 OUT ?=
 
-.PHONY: train test check prove format bench published clean
+.PHONY: train test check prove fuzz format bench published clean
 
 # `make train` with OUT=FOLDER writes there; without it, into the next free folder under runs/.
 train: $(READY)
@@ -24,6 +24,10 @@ check: $(READY)
 prove: $(READY)
 	$(RUN)/python -m benchmarks.faults --write docs/proving.md
 	$(RUN)/python -m benchmarks.reported
+
+# Ten minutes for each target, and 2,000 programs; a small part of it is in `make test`.
+fuzz: $(READY)
+	$(RUN)/python -m benchmarks.fuzz
 
 format: $(READY)
 	$(RUN)/ruff format .

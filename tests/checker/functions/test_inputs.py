@@ -254,3 +254,25 @@ def test_a_sparse_gradient_is_judged_as_a_dense_one():
     assert [(f.quantities, f.message) for f in report.failures] == [
         (("gradient of table",), "This is 2 times the correct result.")
     ]
+
+
+def test_nothing_is_to_be_differentiated_in_rows_without_columns():
+    class Loss(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, logits, targets):
+            ctx.save_for_backward(logits, targets)
+            return F.cross_entropy(logits, targets, reduction="sum")
+
+        @staticmethod
+        def backward(ctx, dout):
+            logits, targets = ctx.saved_tensors
+            kept = targets != -100
+            onehot = F.one_hot(targets * kept, logits.shape[1])  # raises for 0 classes
+            return dout * (logits.softmax(1) - onehot) * kept[:, None], None
+
+    def reference(logits, targets):
+        return F.cross_entropy(logits, targets, reduction="sum")
+
+    inputs, sizes = {"x": "N V", "t": "N < V or -100"}, {"N": (3, 1), "V": (5, 0)}
+    report = check_function(Loss.apply, reference, inputs, sizes=sizes, dtypes=("float64",))
+    assert report.ok, str(report)
