@@ -4,7 +4,7 @@ RUN := $(VENV)/bin
 READY := $(VENV)/.ready
 OUT ?=
 
-.PHONY: train test check prove format bench torture published clean
+.PHONY: train test check prove fuzz format bench torture published clean
 
 # `make train` with OUT=FOLDER writes there; without it, into the next free folder under runs/.
 train: $(READY)
@@ -23,6 +23,11 @@ check: $(READY)
 # The complete proving ground, of which `make test` runs a part; rewrites the tables of docs/proving.md.
 prove: $(READY)
 	$(RUN)/python -m benchmarks.faults --write docs/proving.md
+	$(RUN)/python -m benchmarks.reported
+
+# Ten minutes for each target, and 2,000 programs; a small part of it is in `make test`.
+fuzz: $(READY)
+	$(RUN)/python -m benchmarks.fuzz
 
 format: $(READY)
 	$(RUN)/ruff format .

@@ -209,5 +209,24 @@ def test_a_compiled_function_is_compiled_for_every_sample() -> None:
     function = torch.compile(tripled, backend=backend)
     report = check_function(function, tripled, {"x": "B C"}, **options)
     assert not report.ok
-    assert len(compiled) > 8
+    assert len(compiled) >= 8
     assert {failure.sample.split()[2] for failure in report.failures} == {"float16"}
+
+
+def test_one_graph_of_a_compiled_function_serves_many_sizes() -> None:
+    dynamic: list[bool] = []
+
+    def backend(module, examples):
+        dynamic.append(any(isinstance(v, torch.SymInt) for v in examples))
+        return module.forward
+
+    def scaled(x, weight):
+        return (x * weight).tanh()
+
+    function = torch.compile(scaled, backend=backend)
+    report = check_function(function, scaled, {"x": "B C", "weight": "C"})
+    assert report.ok, str(report)
+    assert report.samples > 80
+    assert 8 <= len(dynamic) <= 20
+    assert not dynamic[0]  # as the first call outside a check
+    assert sum(dynamic) > len(dynamic) / 2

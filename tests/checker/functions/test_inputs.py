@@ -12,6 +12,10 @@ from handgrad.checker.functions.inputs.specs import specified
 from handgrad.checker.functions.samples.sample import CheckSample, parse
 
 SIZES = {"B": 3, "C": 5}
+SPARSE = (
+    "x is a sparse tensor, which cannot be drawn: make its values the input, and build the tensor "
+    "in both functions: torch.sparse_coo_tensor(indices, values, size)"
+)
 
 
 def drawn(inputs, sizes, seed=0, names=(), **options):
@@ -158,6 +162,8 @@ GRAMMAR = (
 )
 LIKE = "copy it from a failure, for example 'B=3 C=65 float32 upstream=random'"
 BAD = [
+    ((torch.eye(3).to_sparse(),), {}, SPARSE),
+    (lambda B: {"x": torch.eye(B).to_sparse()}, {}, SPARSE),
     ((), {}, "inputs must be tensors, shapes such as {'x': 'B T C'} or a function that makes "
      "tensors, got ()"),
     (3, {}, "inputs must be tensors, shapes such as {'x': 'B T C'} or a function that makes "
@@ -217,3 +223,56 @@ def test_the_error_for_functions_that_cannot_be_compared_is_one_line(function, r
     with pytest.raises(HandgradError) as caught:
         check_function(function, reference, {"x": "B"})
     assert str(caught.value) == message
+
+
+class Rows(torch.autograd.Function):
+    """Embedding, with a sparse gradient that counts each index twice."""
+
+    @staticmethod
+    def forward(ctx, table, index):
+        ctx.save_for_backward(index)
+        ctx.shape = table.shape
+        return table[index]
+
+    @staticmethod
+    def backward(ctx, dout):
+        (index,) = ctx.saved_tensors
+        return torch.sparse_coo_tensor(index[None], 2 * dout, ctx.shape), None
+
+
+def test_a_sparse_gradient_is_judged_as_a_dense_one():
+    def embedding(table, index):
+        return F.embedding(index, table, sparse=True)
+
+    def reference(table, index):
+        return table[index]
+
+    inputs, sizes = {"table": "V C", "index": "N < V"}, {"V": (3, 1), "C": (5,), "N": (7, 1, 0)}
+    report = check_function(embedding, reference, inputs, sizes=sizes)
+    assert report.ok, str(report)
+    report = check_function(Rows.apply, reference, inputs, sizes=sizes)
+    assert [(f.quantities, f.message) for f in report.failures] == [
+        (("gradient of table",), "This is 2 times the correct result.")
+    ]
+
+
+def test_nothing_is_to_be_differentiated_in_rows_without_columns():
+    class Loss(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, logits, targets):
+            ctx.save_for_backward(logits, targets)
+            return F.cross_entropy(logits, targets, reduction="sum")
+
+        @staticmethod
+        def backward(ctx, dout):
+            logits, targets = ctx.saved_tensors
+            kept = targets != -100
+            onehot = F.one_hot(targets * kept, logits.shape[1])  # raises for 0 classes
+            return dout * (logits.softmax(1) - onehot) * kept[:, None], None
+
+    def reference(logits, targets):
+        return F.cross_entropy(logits, targets, reduction="sum")
+
+    inputs, sizes = {"x": "N V", "t": "N < V or -100"}, {"N": (3, 1), "V": (5, 0)}
+    report = check_function(Loss.apply, reference, inputs, sizes=sizes, dtypes=("float64",))
+    assert report.ok, str(report)

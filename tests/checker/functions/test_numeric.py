@@ -3,6 +3,7 @@
 import math
 import re
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -19,6 +20,10 @@ SAYS = re.compile(
     r"✗ gradient of x\n"
     r"    x f64\[3,5\]  weight f64\[5\]  bias f64\[5\]\n"
     r"    Off by up to [\d.]+ at \[\d, \d\]: got [-\d.]+, expected [-\d.]+ \(numeric\)\.\n"
+    r"    A statistic of x is treated as a constant: this is the gradient with forward's first "
+    r"`mean` and\n"
+    r"    second `mean` detached\. \[HG152\]\n"
+    r"    try: Add the contribution to the gradient of x through first `mean` and second `mean`\.\n"
     r"    Fails in \d+ of \d+ samples\.\n"
     r"    rerun: handgrad\.check_function\(\.\.\., sample=\"B=3 C=5 float64 upstream=random\"\)\n\n"
     r"- There is no reference: the forward itself is taken as right\.\n\n"
@@ -52,6 +57,39 @@ def test_a_wrong_gradient_is_found_and_its_sample_runs_alone():
     assert SAYS.fullmatch(str(report)), str(report)
     alone = check_function(wrong, None, NORM, sample=report.failures[0].sample)
     assert [f.quantities for f in alone.failures] == [("gradient of x",)]
+
+
+class Layer(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, weight):
+        y = torch.tanh(x @ weight)
+        ctx.save_for_backward(x, weight, y)
+        return y
+
+    @staticmethod
+    def backward(ctx, dout):
+        x, weight, y = ctx.saved_tensors
+        d = dout * (1 - y)
+        return d @ weight.T, x.T @ d
+
+
+class InNumpy(Layer):
+    @staticmethod
+    def forward(ctx, x, weight):
+        y = torch.from_numpy(np.tanh(x.numpy() @ weight.numpy()))
+        ctx.save_for_backward(x, weight, y)
+        return y
+
+
+def test_forward_itself_tells_the_cause_if_autograd_can_differentiate_it():
+    report = check_function(Layer.apply, None, {"x": "B C", "weight": "C D"})
+    (failure,) = report.failures
+    assert failure.quantities == ("gradient of x", "gradient of weight")
+    assert (
+        failure.message == "The derivative of `torch.tanh(x @ weight)` is wrong: t is not squared."
+    )
+    report = check_function(InNumpy.apply, None, {"x": "B C", "weight": "C D"})
+    assert [failure.code for failure in report.failures] == [None, None]
 
 
 class Cube(torch.autograd.Function):

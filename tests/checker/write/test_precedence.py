@@ -7,9 +7,9 @@ import pytest
 from handgrad.checker.write.precedence import is_sum, needs_parentheses
 
 PLACES = ["x + b", "b + x", "b - x", "x * b", "b * x", "b / x", "x @ b", "x**2", "2**x", "-x", "~x",
-          "x.sum()", "x[0]", "y[x]", "f(x)", "f(k=x)", "x(1)"]  # fmt: skip
-EXPRESSIONS = ["a", "a.b", "a[0]", "f(a)", "a + c", "a - c", "a * c", "a / c", "a @ c", "a**c",
-               "-a", "a < c", "a if b else c"]  # fmt: skip
+          "b / -x", "b @ --x", "x.sum()", "x[0]", "y[x]", "f(x)", "f(k=x)", "x(1)"]  # fmt: skip
+EXPRESSIONS = ["a", "2", "0.5", "a // c", "a.b", "a[0]", "f(a)", "a + c", "a - c", "a * c",
+               "a / c", "a @ c", "a**c", "-a", "a < c", "a if b else c"]  # fmt: skip
 CASES = [(place, e) for place in PLACES for e in EXPRESSIONS
          if place != "-x" or e not in ("a * c", "a / c", "a @ c")]  # fmt: skip
 
@@ -23,7 +23,8 @@ def test_the_text_parses_to_the_intended_tree(place: str, expression: str) -> No
     tree, new = (ast.parse(text, mode="eval").body for text in (place, expression))
     x = next(n for n in ast.walk(tree) if isinstance(n, ast.Name) and n.id == "x")
     parent = next((n for n in ast.walk(tree) if x in ast.iter_child_nodes(n)), None)
-    needed = needs_parentheses(new, x, parent)
+    above = next((n for n in ast.walk(tree) if parent in ast.iter_child_nodes(n)), None)
+    needed = needs_parentheses(new, x, parent, above)
     at = x.col_offset
     text = place[:at] + (f"({expression})" if needed else expression) + place[at + 1 :]
     intended = Replace(new).visit(tree)

@@ -8,6 +8,7 @@ report    FunctionReport, and its text
 beside    jvp, vmap and the registration of custom operators
 foreign   pairs of functions, in NumPy or JAX too
 numeric   a check without a reference: numeric derivatives of the forward
+own       causes without a reference, from the function's own forward
 ridders   numeric derivatives that know their error
 gate      kernels that nobody trusts, in a process of their own
 diagnose  from failing samples to failures with their causes

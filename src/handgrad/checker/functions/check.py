@@ -19,6 +19,7 @@ from handgrad.checker.functions.inputs.specs import Inputs
 from handgrad.checker.functions.numeric import check_alone
 from handgrad.checker.functions.report.records import Failure
 from handgrad.checker.functions.report.report import FunctionReport
+from handgrad.checker.functions.runs.apart import divided
 from handgrad.checker.functions.runs.bench import Bench
 from handgrad.checker.functions.runs.explore import Explored, explore
 from handgrad.checker.functions.runs.trial import Trial, TrialStatus, run
@@ -121,6 +122,8 @@ def run_check(
     if _is_complex(right, given):
         called, right = (through_pairs(f, given.complex) for f in (called, right))
         dtypes = [dtype for dtype in dtypes if _dtype(dtype) in WIDE]
+    if reference is not None:
+        given = divided(given, right)
     bench = Bench(called, right, given, double_backward, seed, forward_only)
     if reference is None:
         one = None if sample is None else parse(sample, given.letters, given.names)

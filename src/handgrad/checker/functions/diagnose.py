@@ -169,11 +169,15 @@ def _covers(one: Diagnosis, other: Diagnosis) -> bool:
 
 
 def _grouped(diagnoses: Sequence[Diagnosis]) -> list[list[Diagnosis]]:
-    """Group diagnoses with the same cause and the same message."""
+    """Group diagnoses with the same cause and the same message.
+
+    Without a cause, one way of failing is one failure, however many simplest samples it has.
+    """
     groups: dict[object, list[Diagnosis]] = {}
     for one in diagnoses:
         message = one.finding.message if one.finding and one.code not in MERGED else ""
-        groups.setdefault((one.code, message) if one.code else id(one), []).append(one)
+        group = (one.code, message) if one.code else one.evidence.key
+        groups.setdefault(group, []).append(one)
     return list(groups.values())
 
 

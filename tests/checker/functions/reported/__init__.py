@@ -9,3 +9,5 @@ PAIRS: dict[str, tuple[Reported, Reported]] = {
     for name, two in module.CASES.items()
 }
 """The right and the wrong function."""
+UNEXPLAINED = ("bce", "log softmax")
+"""Found, without a reason."""

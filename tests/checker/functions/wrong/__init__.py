@@ -8,6 +8,7 @@ from typing import Any
 
 from checker.functions.wrong import (
     contract,
+    elements,
     graph,
     kinks,
     layouts,
@@ -24,8 +25,8 @@ from checker.functions.wrong import (
 from checker.functions.wrong.case import Case
 
 _FAMILIES = (
-    contract, graph, kinks, layouts, numbers, operations, precision, ranges, relations, second,
-    sizes, state, upstream,
+    contract, elements, graph, kinks, layouts, numbers, operations, precision, ranges, relations,
+    second, sizes, state, upstream,
 )  # fmt: skip
 
 

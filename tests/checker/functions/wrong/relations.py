@@ -81,8 +81,8 @@ SAYS = {
     "HG185": (
         "gradient of k",
         "If K < V, the result is wrong; otherwise it is right.",
-        "Look where K is used for V, or the other way round: in shapes, strides, loop bounds and "
-        "masks.",
+        "Look where one of K and V is used in place of the other: in shapes, strides, loop bounds "
+        "and masks.",
     ),
     "HG193": (
         "gradient of k",

@@ -10,7 +10,7 @@ from handgrad.checker.explain.search.edits import references
 from handgrad.checker.explain.search.indices import indexed
 from handgrad.checker.explain.search.local import name_in
 from handgrad.checker.explain.search.once import once
-from handgrad.checker.explain.search.shares import forward_ops
+from handgrad.checker.explain.search.shares import forward_ops, quotable
 from handgrad.checker.explain.search.suspect import Suspect
 from handgrad.checker.record.scope import Scope
 from handgrad.checker.record.trace import Bind, Op
@@ -116,9 +116,8 @@ def _slope(suspect: Suspect, x: Tensor, y: Tensor, bind: Bind | None) -> Slope |
         text, over = text.replace("{x}", "{y}"), out
     if ("{x}" in text and over is None) or ("{y}" in text and out is None):
         return None
-    line = bind.statement.text if bind is not None else ""
-    short = line if line and "\n" not in line and len(line) <= 80 else None
-    return Slope(text.format(x=over, y=out), over or out, short)
+    line = quotable(bind.statement.text) if bind is not None else None
+    return Slope(text.format(x=over, y=out), over or out, line)
 
 
 @once

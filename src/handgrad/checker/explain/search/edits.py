@@ -94,10 +94,14 @@ class Text:
     def patch(self, node: ast.AST, new: str) -> Patch:
         """Return the patch that puts `new` in the place of an expression."""
         start, end = self.span(node)
+        parent = self.parent(node)
+        above = None if parent is None else self.parent(parent)
+        needs = needs_parentheses(_parsed(new), node, parent, above)
         if self._stands_in_parentheses(start, end):
-            if not self._calls(start) and isinstance(_parsed(new), ATOMS):  # (2 * x) -> x
+            is_atom = isinstance(_parsed(new), ATOMS) and not needs
+            if is_atom and not self._calls(start):  # (2 * x) -> x
                 start, end = self.text[:start].rindex("("), self.text.index(")", end) + 1
-        elif needs_parentheses(_parsed(new), node, self.parent(node)):
+        elif needs:
             new = f"({new})"
         return start, end, new
 

@@ -1,6 +1,8 @@
 """How the gradient that a statement computes relates to the correct one, in every scene."""
 
+import ast
 from collections.abc import Sequence
+from contextlib import suppress
 
 from torch import Tensor
 
@@ -157,5 +159,12 @@ def forward_line(suspect: Suspect, consumer: str) -> str | None:
     ):  # the line of the function that made it
         made = (b for b in suspect.forward.trace.of(Bind) if b.value is bind.value)
         bind = next((b for b in made if b.kind == "assign"), bind)
-    text = bind.statement.text if bind is not None else None
-    return text if text and "\n" not in text and len(text) <= 80 else None
+    return quotable(bind.statement.text) if bind is not None else None
+
+
+def quotable(statement: str) -> str | None:
+    """Return a statement on one line, however the user broke it, if it is short enough to quote."""
+    if "\n" in statement:
+        with suppress(SyntaxError):
+            statement = ast.unparse(ast.parse(statement))
+    return statement if statement and "\n" not in statement and len(statement) <= 80 else None

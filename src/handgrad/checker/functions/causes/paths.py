@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from handgrad.checker.functions.inputs.values import is_floating
+from handgrad.checker.functions.runs.calls import FunctionCall
 from handgrad.checker.functions.runs.steps import STEPS
 from handgrad.checker.write import decompose
 
@@ -223,14 +224,18 @@ def source_of(name: str, inside: str) -> tuple[object, str, tuple[str, ...]]:
     frame: FrameType | None = sys._getframe(1)
     place: tuple[object, ...] = ()
     while frame is not None and frame.f_code.co_filename.startswith((_HERE, _WRITE, _TORCH)):
+        if frame.f_code is FunctionCall.__init__.__code__:
+            frame = None  # the reference is the operation itself, and has no line of its own
+            break
         if frame.f_code.co_filename != __file__:
             place = (*place, frame.f_code, frame.f_lasti)
         frame = frame.f_back
-    if frame is None:
-        return place, name, ()
-    place = (*place, frame.f_code, frame.f_lasti)
+    if frame is not None:
+        place = (*place, frame.f_code, frame.f_lasti)
     if inside:
         return place, f"{name} in {inside}", ()
+    if frame is None:
+        return place, name, ()
     line, last, start, end = list(frame.f_code.co_positions())[frame.f_lasti // 2]
     if line is None or start is None or end is None or line != last:
         return place, name, ()

@@ -5,6 +5,7 @@ from itertools import permutations
 
 from handgrad.checker.functions.causes.cause import Turn, cause
 from handgrad.checker.functions.causes.evidence import FunctionEvidence, FunctionFinding
+from handgrad.text import listed
 
 SMALLER = ((3, 5), (2, 7), (6, 11), (5, 6))
 """Pairs of sizes, the first one smaller."""
@@ -38,6 +39,8 @@ def relation(e: FunctionEvidence) -> FunctionFinding | None:
     """
     if not e.comparable and e.kind not in ("raised", "shape"):
         return None
+    if e.sample.apart:
+        return _equal_in_examples(e)
     pairs = (*SMALLER, *((b, a) for a, b in SMALLER), *EQUAL)
     for a, b in permutations(e.sample.size_of, 2):
         failing: dict[Pair, bool | None] = {}
@@ -104,10 +107,23 @@ def _beyond(condition: str, otherwise: str) -> FunctionFinding:
     )
 
 
+def _equal_in_examples(e: FunctionEvidence) -> FunctionFinding | None:
+    linked = e.bench.inputs.linked
+    if linked is None:
+        return None
+    failure = f"{e.phase} raises this" if e.kind == "raised" else "the result is wrong"
+    sizes = listed(linked.texts(e.sample.apart))
+    return FunctionFinding(
+        f"If {sizes} differ, {failure}; in the examples they are equal.",
+        f"Look where one of these sizes is used in place of another: in shapes, strides, loop "
+        f"bounds and masks; if they must be equal, say so: {linked.dims()}.",
+    )
+
+
 def _finding(e: FunctionEvidence, condition: str, a: str, b: str) -> FunctionFinding:
     failure = f"{e.phase} raises this" if e.kind == "raised" else "the result is wrong"
     return FunctionFinding(
         f"If {condition}, {failure}; otherwise it is right.",
-        f"Look where {a} is used for {b}, or the other way round: in shapes, strides, loop bounds "
-        f"and masks.",
+        f"Look where one of {a} and {b} is used in place of the other: in shapes, strides, loop "
+        f"bounds and masks.",
     )

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from handgrad.checker.functions.inputs.arguments import name_of
 from handgrad.checker.functions.inputs.specs import Inputs
 
 DTYPES = ("float64", "float32")
@@ -24,7 +25,7 @@ def through_pairs(function: Callable[..., Any], positions: Sequence[int]) -> Cal
                   for i, v in enumerate(flat)]  # fmt: skip
         return _pairs(function(*values))
 
-    called.__name__ = str(getattr(function, "__name__", type(function).__name__))
+    called.__name__ = name_of(function)
     called.__wrapped__ = function  # type: ignore[attr-defined]
     return called
 

@@ -49,21 +49,40 @@ RECOMPILES = 1000
 def compiling() -> Iterator[None]:
     """Let a compiled function compile for every sample, and its graph be differentiated again.
 
-    Beyond a limit of 8, torch runs it uncompiled without an error.
+    Beyond a limit of 8, torch runs it uncompiled without an error. Sizes are dynamic, so that one
+    graph serves them all; `static` is for the first call.
     """
     dynamo = sys.modules.get("torch._dynamo")
     if dynamo is None:
         yield
         return
     functorch: Any = import_module("torch._functorch.config")
-    limits = {
+    limits: dict[str, object] = {
         name: RECOMPILES
         for name in ("recompile_limit", "accumulated_recompile_limit")
         if hasattr(dynamo.config, name)
     }
+    limits["assume_static_by_default"] = False
     kept = {"donated_buffer": False} if hasattr(functorch, "donated_buffer") else {}
     with dynamo.config.patch(limits), functorch.patch(kept):
         yield
+
+
+@contextmanager
+def static() -> Iterator[None]:
+    """Compile a function for the very sizes of a call, as its first call outside a check does."""
+    dynamo = sys.modules.get("torch._dynamo")
+    if dynamo is None:
+        yield
+        return
+    with dynamo.config.patch(assume_static_by_default=True):
+        yield
+
+
+def graphs() -> int:
+    """Return how many graphs were compiled in this process."""
+    utils = sys.modules.get("torch._dynamo.utils")
+    return utils.counters["stats"]["unique_graphs"] if utils else 0
 
 
 @contextmanager
@@ -78,3 +97,16 @@ def threads(count: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextmanager
+def uncompiled() -> Iterator[None]:
+    """Run compiled functions as they were before they were compiled.
+
+    torch gives up on a compiled function for good when it runs under a dispatch mode.
+    """
+    if "torch._dynamo" not in sys.modules:
+        yield
+        return
+    with torch.compiler.set_stance("force_eager"):
+        yield

@@ -27,6 +27,8 @@ GRAMMAR = (
 )
 SPECIAL = 0.25
 """The part of whole numbers that have a special value."""
+FEW = 3
+"""Of so many whole numbers, at least one has a special value."""
 
 
 class Dim(NamedTuple):
@@ -85,6 +87,8 @@ class Spec:
         if not limit:
             return special
         rare = torch.rand(shape, generator=generator) < SPECIAL
+        if rare.numel() >= FEW and not bool(rare.any()):
+            rare.view(-1)[-1] = True  # the smallest samples show what they are for
         return torch.where(rare, special, whole_numbers(limit, shape, generator))
 
 

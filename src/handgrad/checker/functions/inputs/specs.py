@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from handgrad.checker.functions.inputs.isolation import reseed
+from handgrad.checker.functions.inputs.linked import Linked
 from handgrad.checker.functions.inputs.shapes import Dim, Letters, Sizes, Spec, parsed, word
 from handgrad.checker.functions.inputs.values import is_floating
 from handgrad.checker.functions.samples.memory import order_of
@@ -37,6 +38,16 @@ class Inputs:
     """The order of the dimensions in memory of each example, if it is not the usual one."""
     complex: tuple[int, ...] = ()
     """Positions of complex inputs, which are drawn as pairs of real and imaginary part."""
+    linked: Linked | None = None
+    """Sizes that are equal in the examples alone."""
+
+    def apart(self, sizes: Sizes, seed: int, apart: int) -> tuple[Any, ...]:
+        """Return values in which sizes differ that are equal in the examples alone."""
+        drawn = self.draw(sizes, seed)
+        if not apart or self.linked is None:
+            return drawn
+        given = self.linked.draw(sizes, seed, apart)
+        return (*given, *drawn[len(given) :])  # the parameters of modules follow
 
 
 def specified(
@@ -65,7 +76,9 @@ def specified(
         )
     names = _named(inputs, parameters)
     values = _values(inputs)
-    specs = _specs(names, values, _given_dims(names, values, dims), held)
+    _refuse_sparse(names, values)
+    given = _given_dims(names, values, dims)
+    specs = _specs(names, values, given, held)
     known = _known(names, specs)
     kept = fixed.split() if isinstance(fixed, str) else list(fixed)
     unknown = [k for k in kept if k not in known]
@@ -81,7 +94,11 @@ def specified(
     chosen = _wrt(names, values, [spec.floating for spec in specs], wrt, gradients)
     pairs = tuple(i for i, spec in enumerate(specs) if spec.complex)
     orders = tuple(None if i in pairs else order_of(v) for i, v in enumerate(values))
-    return Inputs(tuple(names), tuple(letters), known, chosen, draw, orders, pairs)
+    shown = {d.letter for name, s in zip(names, specs, strict=True) for d in s.dims
+             if name in given or s.example is None}  # fmt: skip
+    free = tuple(letter for letter in letters if letter not in shown)
+    linked = Linked(tuple(specs), tuple(names), free, {}) if free else None
+    return Inputs(tuple(names), tuple(letters), known, chosen, draw, orders, pairs, linked)
 
 
 def _from_function(
@@ -103,6 +120,7 @@ def _from_function(
     with torch.random.fork_rng(devices=[]):
         first = call(dict.fromkeys(letters, 16), 0)
     names, values = _named(first, parameters), _values(first)
+    _refuse_sparse(names, values)
     pairs = tuple(i for i, v in enumerate(values) if isinstance(v, Tensor) and v.is_complex())
     values = [_as_pairs(v) for v in values]
     chosen = _wrt(names, values, list(map(is_floating, values)), wrt, gradients)
@@ -119,6 +137,16 @@ def _as_pairs(value: Any) -> Any:
 
 def _values(inputs: Any) -> list[Any]:
     return list(inputs.values() if isinstance(inputs, Mapping) else inputs)
+
+
+def _refuse_sparse(names: Sequence[str], values: Sequence[Any]) -> None:
+    for name, value in zip(names, values, strict=True):
+        if isinstance(value, Tensor) and value.layout != torch.strided:
+            raise CheckError(
+                f"{name} is a sparse tensor, which cannot be drawn: make its values the input, "
+                f"and build the tensor in both functions: "
+                f"torch.sparse_coo_tensor(indices, values, size)"
+            )
 
 
 def _named(inputs: Any, parameters: Sequence[str]) -> list[str]:

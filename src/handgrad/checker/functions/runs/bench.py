@@ -52,7 +52,8 @@ class Bench:
 
     def values(self, sample: CheckSample) -> tuple[Any, ...]:
         """Return the inputs of a sample, in its dtype and memory layout."""
-        drawn = self.inputs.draw(sample.size_of, sample.seed(f"inputs {self.seed}"))
+        seed = sample.seed(f"inputs {self.seed}")
+        drawn = self.inputs.apart(sample.size_of, seed, sample.apart)
         generator = torch.Generator().manual_seed(sample.seed("memory"))
         dtype = getattr(torch, sample.dtype)
         values = []

@@ -67,9 +67,9 @@ class FunctionCall:
     def gradients(
         self, outputs: Sequence[int], upstream: Sequence[Tensor], create_graph: bool = False
     ) -> Gradients:
-        """Return the gradients of the wanted inputs. Keeps the graph for further calls."""
+        """Return the gradients of the wanted inputs, dense. Keeps the graph for further calls."""
         with isolation.threads(self.threads):
-            return torch.autograd.grad(
+            gradients = torch.autograd.grad(
                 [self.outputs[i] for i in outputs],
                 [self.leaves[i] for i in self.wanted],
                 upstream,
@@ -77,6 +77,7 @@ class FunctionCall:
                 create_graph=create_graph,
                 allow_unused=True,
             )
+            return tuple(None if g is None else _dense(g) for g in gradients)
 
     def second_gradients(
         self, outputs: Sequence[int], upstream: Sequence[Tensor], along: Sequence[Tensor]
@@ -121,10 +122,14 @@ def _leaf(value: Any, wanted: bool, copy: bool) -> Any:
     return (twin(detached) if copy else detached).requires_grad_(wanted)
 
 
+def _dense(value: Tensor) -> Tensor:
+    return value if value.layout == torch.strided else value.to_dense()
+
+
 def tensors_of(result: Any) -> list[Tensor]:
-    """Return the tensors in what a function returned, nested or not."""
+    """Return the tensors in what a function returned, nested or not; sparse ones as dense."""
     if isinstance(result, Tensor):
-        return [result]
+        return [_dense(result)]
     if isinstance(result, Mapping):
         result = tuple(result.values())
     if isinstance(result, tuple | list):

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from handgrad.checker.functions.inputs.isolation import uncompiled
 from handgrad.checker.functions.runs.bench import Bench, doubles
 from handgrad.checker.functions.runs.calls import FunctionCall
 from handgrad.checker.functions.samples.sample import CheckSample
@@ -59,7 +60,7 @@ def _elements(bench: Bench, sample: CheckSample) -> int:
     values, wanted = bench.values(sample), bench.wanted(sample)
     largest = 0
     for run, given in ((bench.run_reference, doubles(values)), (bench.run_function, values)):
-        with Largest() as mode:
+        with uncompiled(), Largest() as mode:
             call: FunctionCall = run(given, wanted)
             outputs = call.differentiable()
             if outputs:

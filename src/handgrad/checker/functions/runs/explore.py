@@ -7,11 +7,19 @@ from math import prod
 
 from torch import Tensor
 
+from handgrad.checker.functions.inputs import isolation
 from handgrad.checker.functions.runs.bench import Bench
 from handgrad.checker.functions.runs.cost import elements_at
 from handgrad.checker.functions.runs.trial import Key, Trial, key_of, run
 from handgrad.checker.functions.runs.truth import truth_of
-from handgrad.checker.functions.samples.grid import SIZES, Grid, bases, grid, huge
+from handgrad.checker.functions.samples.grid import (
+    SIZES,
+    Grid,
+    bases,
+    for_compiler,
+    grid,
+    huge,
+)
 from handgrad.checker.functions.samples.sample import DEEP, CheckSample
 from handgrad.errors import CheckError
 
@@ -52,7 +60,10 @@ def explore(
 ) -> Explored:
     """Run the grid. Raises CheckError if there is nothing to compare."""
     known: dict[CheckSample, Trial] = {}
-    base = _base(bench, dtypes, sizes, known)
+    graphs = isolation.graphs()
+    with isolation.static():
+        base = _base(bench, dtypes, sizes, known)
+    is_compiled = isolation.graphs() > graphs
     if base is None:
         return Explored(next(iter(known)), (), tuple(known.values()), known)
     in_dtype = {dtype: _ran(bench, replace(base, dtype=dtype), known) for dtype in dtypes}
@@ -73,7 +84,10 @@ def explore(
     last = [_thin(bench, top[letter], letter, free) for letter in slow]
     last += huge(base, working, [letter for letter in free if large[letter] <= MANY])
     deep = any(isinstance(v, Tensor) and v.dim() > 2 for v in bench.values(base))
-    for sample in (*samples_around(base, working, names, known[base].outputs, tried), *last):
+    samples = [*samples_around(base, working, names, known[base].outputs, tried), *last]
+    if bench.inputs.linked is not None:
+        samples += [replace(base, dtype=working[0], apart=i) for i in bench.inputs.linked.numbers()]
+    for sample in for_compiler(base, working[0], samples) if is_compiled else samples:
         if deep or sample.layout not in DEEP:
             _ran(bench, sample, known)
     trials = tuple(known.values())
@@ -203,7 +217,7 @@ def _special(sample: CheckSample, base: CheckSample) -> list[str]:
 
 
 _CIRCUMSTANCES = (
-    "output", "grad", "zeros", "ties", "draw", "layout", "upstream", "dtype", "sizes"
+    "output", "grad", "zeros", "ties", "draw", "apart", "layout", "upstream", "dtype", "sizes"
 )  # fmt: skip
 
 

@@ -32,8 +32,11 @@ small ones."""
 def run(bench: Bench, sample: CheckSample) -> Trial:
     """Run one sample. Raises CheckError if function and reference cannot be compared."""
     trial = _run(bench, sample)
-    if trial.crashed() and trial.truth is not None and _lacks_features(trial.truth):
-        trial.status, trial.reason = "void", trial.faults[0].detail
+    raised = next((fault for fault in trial.faults if fault.kind == "raised"), None)
+    if raised is None or trial.truth is None:
+        return trial
+    if _lacks_features(trial.truth, raised.phase.startswith("backward")):
+        trial.status, trial.reason = "void", raised.detail
     return trial
 
 
@@ -63,7 +66,7 @@ def _run(bench: Bench, sample: CheckSample) -> Trial:
     return trial
 
 
-def _lacks_features(truth: Truth) -> bool:
+def _lacks_features(truth: Truth, in_backward: bool) -> bool:
     """Return whether there is nothing to compute, because the last dimension is empty.
 
     A batch may be empty, and a sequence; rows without columns occur nowhere.
@@ -71,7 +74,8 @@ def _lacks_features(truth: Truth) -> bool:
     rows = next((v for v in truth.values if is_floating(v) and v.dim() > 1), None)
     if rows is None or rows.shape[-1] or not rows.shape[:-1].numel():
         return False
-    return not any(result.numel() for result in truth.results.values())
+    results = truth.results.items()
+    return not any(value.numel() for q, value in results if not in_backward or q.kind != "output")
 
 
 def _size(truth: Truth) -> int:
@@ -109,7 +113,7 @@ def _forward(trial: Trial, truth: Truth) -> FunctionCall | None:
 def _raised_in_forward(trial: Trial, error: Exception) -> None:
     """Classify an error: a deliberate refusal of a dtype, a size or a layout, or a crash."""
     uneven = trial.sample.layout != "contiguous"
-    if refuses(error) or (uneven and refuses_in(LAYOUT_WORDS, error)):
+    if trial.sample.apart or refuses(error) or (uneven and refuses_in(LAYOUT_WORDS, error)):
         trial.status = "unsupported" if refuses_in(DTYPE_WORDS, error) else "refused"
         trial.reason = error_line(error)
     else:

@@ -62,6 +62,26 @@ def grid(
     return list(dict.fromkeys(samples))
 
 
+def for_compiler(
+    base: CheckSample, dtype: str, samples: Sequence[CheckSample]
+) -> list[CheckSample]:
+    """Return the samples of a compiled function, which takes seconds to compile.
+
+    It is compiled anew for each dtype and layout, and for sizes of 0 and 1: other layouts and these
+    sizes are tried in `dtype` alone.
+    """
+    small = {letter for letter, size in base.sizes if size < 2}
+    return [
+        sample
+        for sample in samples
+        if sample.dtype == dtype
+        or (
+            sample.layout == base.layout
+            and not any(size < 2 and letter not in small for letter, size in sample.sizes)
+        )
+    ]
+
+
 def without_gradients(samples_around: Grid) -> Grid:
     """Return a grid whose samples differ in more than their gradients."""
 

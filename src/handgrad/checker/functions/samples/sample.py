@@ -44,6 +44,8 @@ class CheckSample:
     """Floating inputs are rounded to halves, so that elements are equal or 0."""
     draw: int = 0
     """Selects other random numbers."""
+    apart: int = 0
+    """Other than 0: sizes differ that are equal in the examples alone (`Linked.numbers`)."""
 
     def __str__(self) -> str:
         parts = [f"{letter}={size}" for letter, size in self.sizes]
@@ -56,6 +58,7 @@ class CheckSample:
         parts += ["zeros"] if self.zeros else []
         parts += ["ties"] if self.ties else []
         parts += [f"draw={self.draw}"] if self.draw else []
+        parts += [f"apart={self.apart}"] if self.apart else []
         return " ".join(parts)
 
     @property
@@ -108,6 +111,7 @@ _READERS: dict[
     "grad": (lambda value, names: value in names, lambda s, value: replace(s, grad=value)),
     "output": (lambda value, _: value.isdecimal(), lambda s, value: replace(s, output=int(value))),
     "draw": (lambda value, _: value.isdecimal(), lambda s, value: replace(s, draw=int(value))),
+    "apart": (lambda value, _: value.isdecimal(), lambda s, value: replace(s, apart=int(value))),
     "zeros": (lambda value, _: not value, lambda s, _: replace(s, zeros=True)),
     "ties": (lambda value, _: not value, lambda s, _: replace(s, ties=True)),
 }
