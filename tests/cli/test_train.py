@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from handgrad.cli.options import MODEL_NAMES, SIZES
+from handgrad.cli.model_options import MODEL_NAMES, SIZES
 from handgrad.models import MLP, MODELS
 from handgrad.train.folder import open_run
 from tiny import FLAGS, command

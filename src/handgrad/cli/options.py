@@ -14,40 +14,14 @@ from handgrad.optim import OPTIMIZERS, SCHEDULES
 from handgrad.train.settings import DTYPES, TrainSettings
 
 DEFAULTS = TrainSettings()
-MODEL_NAMES = (
-    "mlp",
-    "bigram",
-    "bow",
-    "wavenet",
-    "rnn",
-    "lstm",
-    "gru",
-    "transformer",
-    "microgpt",
-)
-"""The names in MODELS, for --help: the models import NumPy. A test compares them."""
-SIZES = (
-    "block_size",
-    "n_embd",
-    "n_hidden",
-    "n_layer",
-    "n_head",
-    "truncate",
-    "dropout",
-    "tied",
-    "batchnorm",
-    "hidden_bias",
-    "blank",
-)
-"""Options that are sizes and switches of a model; not every model has each."""
 
 
-def _option(*names: str, help: str, default: object = None) -> Any:
+def option(*names: str, help: str, default: object = None) -> Any:
     """Return an option whose `default` is only displayed."""
     return typer.Option(*names, help=help, show_default=False if default is None else f"{default}")
 
 
-def _choices(what: str, table: Iterable[str]) -> str:
+def choices(what: str, table: Iterable[str]) -> str:
     return f"{what}: {', '.join(table)}."
 
 
@@ -57,32 +31,23 @@ def _of_each(name: str) -> str:
 
 DataOption = Annotated[
     str | None,
-    _option(
+    option(
         "-i", "--data", help="Text file, one item per line; or names, makemore.", default="names"
-    ),
-]
-ModelOption = Annotated[
-    str | None,
-    _option(
-        "--model",
-        "--type",
-        help=f"{_choices('Model', MODEL_NAMES)} docs/models.md lists their sizes.",
-        default="mlp",
     ),
 ]
 OutOption = Annotated[
     Path | None,
-    _option(
+    option(
         "-o", "--out", "--work-dir", help="Run folder.", default="the next free runs/<data>-<n>"
     ),
 ]
 StepsOption = Annotated[
     int | None,
-    _option("--steps", "--max-steps", help="Number of training steps.", default=DEFAULTS.steps),
+    option("--steps", "--max-steps", help="Number of training steps.", default=DEFAULTS.steps),
 ]
 BatchSizeOption = Annotated[
     int | None,
-    _option(
+    option(
         "-b",
         "--batch-size",
         help="Examples per step: characters with their contexts, or words, depending on the model.",
@@ -91,11 +56,11 @@ BatchSizeOption = Annotated[
 ]
 EpochsOption = Annotated[
     int | None,
-    _option("--epochs", help="Passes over the train split, in place of --steps."),
+    option("--epochs", help="Passes over the train split, in place of --steps."),
 ]
 AccumulateOption = Annotated[
     int | None,
-    _option(
+    option(
         "--accumulate",
         help="Batches per step, whose mean gradient is used.",
         default=DEFAULTS.accumulate,
@@ -103,14 +68,14 @@ AccumulateOption = Annotated[
 ]
 ClipOption = Annotated[
     float | None,
-    _option("--clip", help="Maximum norm of all gradients together; larger ones are scaled to it."),
+    option("--clip", help="Maximum norm of all gradients together; larger ones are scaled to it."),
 ]
 LrOption = Annotated[
-    float | None, _option("-l", "--lr", help="Learning rate.", default=_of_each("lr"))
+    float | None, option("-l", "--lr", help="Learning rate.", default=_of_each("lr"))
 ]
 LrDecayOption = Annotated[
     float | None,
-    _option(
+    option(
         "--lr-decay",
         help="Factor applied to the learning rate at --lr-decay-at, for the schedule step.",
         default=DEFAULTS.lr_decay,
@@ -118,19 +83,19 @@ LrDecayOption = Annotated[
 ]
 LrDecayAtOption = Annotated[
     int | None,
-    _option("--lr-decay-at", help="Step at which --lr-decay applies.", default="half of the steps"),
+    option("--lr-decay-at", help="Step at which --lr-decay applies.", default="half of the steps"),
 ]
 ScheduleOption = Annotated[
     str | None,
-    _option(
+    option(
         "--schedule",
-        help=_choices("Learning rate schedule", SCHEDULES),
+        help=choices("Learning rate schedule", SCHEDULES),
         default=DEFAULTS.schedule,
     ),
 ]
 LrMinOption = Annotated[
     float | None,
-    _option(
+    option(
         "--lr-min",
         help="Learning rate that the schedules linear and cosine decay to.",
         default=0,
@@ -138,92 +103,23 @@ LrMinOption = Annotated[
 ]
 WarmupOption = Annotated[
     int | None,
-    _option(
+    option(
         "--warmup",
         help="Steps in which the learning rate grows linearly to the schedule's.",
         default=0,
     ),
 ]
-BlockSizeOption = Annotated[
-    int | None,
-    _option(
-        "--block-size",
-        help="Characters of context, or of a word that are read.",
-        default="3 for mlp, 8 for wavenet, else the longest word and its boundary",
-    ),
-]
-NEmbdOption = Annotated[
-    int | None, _option("--n-embd", help="Embedding size.", default="10 for mlp")
-]
-NHiddenOption = Annotated[
-    int | None,
-    _option("--n-hidden", "--n-embd2", help="Width of the hidden layers.", default="200 for mlp"),
-]
-NLayerOption = Annotated[
-    int | None, _option("--n-layer", help="Number of hidden layers or blocks.", default="1 for mlp")
-]
-NHeadOption = Annotated[int | None, _option("--n-head", help="Heads of attention.", default=4)]
-TruncateOption = Annotated[
-    int | None,
-    _option(
-        "--truncate",
-        help="Characters after which a recurrent network's gradients stop; 0: none.",
-        default=0,
-    ),
-]
-BatchnormOption = Annotated[
-    bool | None,
-    _option(
-        "--batchnorm/--no-batchnorm", help="Batch normalisation in hidden layers.", default="on"
-    ),
-]
-HiddenBiasOption = Annotated[
-    bool | None,
-    _option("--hidden-bias/--no-hidden-bias", help="Biases in hidden layers.", default="on"),
-]
-BlankOption = Annotated[
-    bool | None,
-    _option(
-        "--blank/--no-blank",
-        help="A symbol of its own for what is before a word, as in makemore.py; for mlp.",
-        default="off",
-    ),
-]
-DropoutOption = Annotated[
-    float | None,
-    _option(
-        "--dropout",
-        help="Share dropped of what each block adds, or of a recurrent layer's states.",
-        default=0.0,
-    ),
-]
-TiedOption = Annotated[
-    bool | None,
-    _option(
-        "--tied/--no-tied",
-        help="The output layer of a transformer is its embedding, transposed.",
-        default="off",
-    ),
-]
-InitOption = Annotated[
-    str | None,
-    _option(
-        "--init",
-        help="Initialisation of the parameters, see docs/train.md.",
-        default="batchnorm for mlp, else normal",
-    ),
-]
 InitFromOption = Annotated[
     Path | None,
-    _option("--init-from", help="Run whose model, vocabulary and parameters training starts from."),
+    option("--init-from", help="Run whose model, vocabulary and parameters training starts from."),
 ]
 OptimizerOption = Annotated[
     str | None,
-    _option("--optimizer", help=_choices("Optimizer", OPTIMIZERS), default=DEFAULTS.optimizer),
+    option("--optimizer", help=choices("Optimizer", OPTIMIZERS), default=DEFAULTS.optimizer),
 ]
 WeightDecayOption = Annotated[
     float | None,
-    _option(
+    option(
         "--weight-decay",
         help="Weight decay: of all parameters for sgd, of matrices for adam and adamw.",
         default=_of_each("weight_decay"),
@@ -231,35 +127,35 @@ WeightDecayOption = Annotated[
 ]
 SeedOption = Annotated[
     int | None,
-    _option("--seed", help="Seed of the parameters and batches.", default=DEFAULTS.seed),
+    option("--seed", help="Seed of the parameters and batches.", default=DEFAULTS.seed),
 ]
 EngineOption = Annotated[
     str | None,
-    _option(
+    option(
         "--engine",
         help="Engine: auto, autograd, chunked, fused, compiled.",
         default=DEFAULTS.engine,
     ),
 ]
 DeviceOption = Annotated[
-    str | None, _option("--device", help="Device: cpu, cuda, cuda:N.", default=DEFAULTS.device)
+    str | None, option("--device", help="Device: cpu, cuda, cuda:N.", default=DEFAULTS.device)
 ]
 ThreadsOption = Annotated[
     int | None,
-    _option("--threads", help="Maximum number of CPU threads.", default="as many as save time"),
+    option("--threads", help="Maximum number of CPU threads.", default="as many as save time"),
 ]
 DtypeOption = Annotated[
-    str | None, _option("--dtype", help=_choices("Data type", DTYPES), default=DEFAULTS.dtype)
+    str | None, option("--dtype", help=choices("Data type", DTYPES), default=DEFAULTS.dtype)
 ]
 EvalEveryOption = Annotated[
     int | None,
-    _option(
+    option(
         "--eval-every", help="Steps between evaluations.", default="10 to 50 evaluations per run"
     ),
 ]
 VerifyEveryOption = Annotated[
     int | None,
-    _option(
+    option(
         "--verify-every",
         help="Steps between verifications of a batch's gradients.",
         default="once, before the first step",
@@ -277,7 +173,7 @@ ShowStepOption = Annotated[
 ]
 CheckpointEveryOption = Annotated[
     int | None,
-    _option(
+    option(
         "--checkpoint-every",
         help="Steps between checkpoints.",
         default="a 20th of the steps, at least 1000",
@@ -285,11 +181,11 @@ CheckpointEveryOption = Annotated[
 ]
 PatienceOption = Annotated[
     int | None,
-    _option("--patience", help="Evaluations without a better val loss that finish the run."),
+    option("--patience", help="Evaluations without a better val loss that finish the run."),
 ]
 BestOption = Annotated[
     bool | None,
-    _option(
+    option(
         "--best/--last",
         help="Weights of the finished run: those with the lowest val loss, or the last.",
         default="last",
@@ -307,10 +203,10 @@ TensorBoardOption = Annotated[
     bool, typer.Option("--tensorboard", help="Write TensorBoard scalars to the run folder.")
 ]
 JsonOption = Annotated[
-    str | None, _option("--json", help="Write the result as JSON to a file; - is standard output.")
+    str | None, option("--json", help="Write the result as JSON to a file; - is standard output.")
 ]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.", show_default=False)]
 OtherDataOption = Annotated[
     str | None,
-    _option("-i", "--data", help="Words file.", default="as in training"),
+    option("-i", "--data", help="Words file.", default="as in training"),
 ]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from handgrad.cli import options
-from handgrad.cli.options import SIZES
+from handgrad.cli import model_options, options
+from handgrad.cli.model_options import SIZES
 from handgrad.cli.output import INTERRUPTED, check_target, marked, sayer
 from handgrad.errors import SettingsError
 from handgrad.files import notice, report_json
@@ -30,7 +30,7 @@ SAMPLES = 10
 
 def train(
     data: options.DataOption = None,
-    model: options.ModelOption = None,
+    model: model_options.ModelOption = None,
     out: options.OutOption = None,
     steps: options.StepsOption = None,
     epochs: options.EpochsOption = None,
@@ -42,18 +42,18 @@ def train(
     schedule: options.ScheduleOption = None,
     lr_min: options.LrMinOption = None,
     warmup: options.WarmupOption = None,
-    block_size: options.BlockSizeOption = None,
-    n_embd: options.NEmbdOption = None,
-    n_hidden: options.NHiddenOption = None,
-    n_layer: options.NLayerOption = None,
-    n_head: options.NHeadOption = None,
-    truncate: options.TruncateOption = None,
-    dropout: options.DropoutOption = None,
-    tied: options.TiedOption = None,
-    batchnorm: options.BatchnormOption = None,
-    hidden_bias: options.HiddenBiasOption = None,
-    blank: options.BlankOption = None,
-    init: options.InitOption = None,
+    block_size: model_options.BlockSizeOption = None,
+    n_embd: model_options.NEmbdOption = None,
+    n_hidden: model_options.NHiddenOption = None,
+    n_layer: model_options.NLayerOption = None,
+    n_head: model_options.NHeadOption = None,
+    truncate: model_options.TruncateOption = None,
+    dropout: model_options.DropoutOption = None,
+    tied: model_options.TiedOption = None,
+    batchnorm: model_options.BatchnormOption = None,
+    hidden_bias: model_options.HiddenBiasOption = None,
+    blank: model_options.BlankOption = None,
+    init: model_options.InitOption = None,
     init_from: options.InitFromOption = None,
     optimizer: options.OptimizerOption = None,
     weight_decay: options.WeightDecayOption = None,
