@@ -12,8 +12,8 @@ from handgrad.engine.torch_inference import logits
 from handgrad.errors import DataError, SettingsError
 from handgrad.models import MLP
 from handgrad.sample import GROUP, SampledWord, Sampling, choose, sample
-from handgrad.train.prepare import fresh
-from handgrad.train.settings import TrainSettings
+from handgrad.training.prepare import fresh
+from handgrad.training.settings import TrainSettings
 from tiny import model_for, words_dataset
 
 

@@ -8,13 +8,13 @@ import pytest
 from handgrad.cli import run
 from handgrad.data import Dataset, open_dataset
 from handgrad.models import MLP
-from handgrad.train.folder import RunFolder
-from handgrad.train.loop import Result, train
-from handgrad.train.prepare import fresh
-from handgrad.train.reporter import Reporter, Silent
-from handgrad.train.settings import TrainSettings
-from handgrad.train.start import begin
-from handgrad.train.state import Checkpoint
+from handgrad.training.folder import RunFolder
+from handgrad.training.loop import Result, train
+from handgrad.training.prepare import fresh
+from handgrad.training.reporter import Reporter, Silent
+from handgrad.training.settings import TrainSettings
+from handgrad.training.start import begin
+from handgrad.training.state import Checkpoint
 
 SIZES = {"block_size": 3, "n_embd": 4, "n_hidden": 8}
 FLAGS = [

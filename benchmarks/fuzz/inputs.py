@@ -165,7 +165,7 @@ def run_folder(name: str, content: bytes) -> Iterator[Path]:
 
 def config_is_read(content: bytes) -> None:
     """The run opens, or there is one line of error."""
-    from handgrad.train.folder import open_run
+    from handgrad.training.folder import open_run
 
     with run_folder("config.json", content) as place:
         one_line_or(lambda: open_run(place))
@@ -173,8 +173,8 @@ def config_is_read(content: bytes) -> None:
 
 def weights_are_read(content: bytes) -> None:
     """The tensors have the shapes of the model, or there is one line of error."""
-    from handgrad.train.checkpoint import load
-    from handgrad.train.folder import open_run
+    from handgrad.training.checkpoint import load
+    from handgrad.training.folder import open_run
 
     with run_folder("model.safetensors", content) as place:
         model = open_run(place).model

@@ -20,7 +20,7 @@ from benchmarks.peers.work import EPS, Arrays, Cell, Peer, Work, WrongPeer, prep
 from handgrad.data import SPLITS, Dataset
 from handgrad.engine import to_tensors
 from handgrad.sample import Sampling, sample
-from handgrad.train.evaluate import Contexts, calibrated, split_loss
+from handgrad.training.evaluate import Contexts, calibrated, split_loss
 
 OURS, LECTURE = "handgrad, compiled", "lecture, eager"
 STEPS = 2048

@@ -12,11 +12,11 @@ from handgrad.engine.compiled.step import TrainingStep
 from handgrad.engine.compiled.threads import threads
 from handgrad.optim import OPTIMIZERS, Hyperparameters
 from handgrad.processors import available
-from handgrad.train.backends import backend_of
-from handgrad.train.folder import RunFolder
-from handgrad.train.interrupt import Stop
-from handgrad.train.settings import TrainSettings
-from handgrad.train.state import Checkpoint
+from handgrad.training.backends import backend_of
+from handgrad.training.folder import RunFolder
+from handgrad.training.interrupt import Stop
+from handgrad.training.settings import TrainSettings
+from handgrad.training.state import Checkpoint
 
 _SET = ExitStack()
 """Never left: the compiled engine's BLAS has one thread, and no peer uses it."""

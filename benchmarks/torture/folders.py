@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmarks.torture.trial import Outcome, Tally, command, copied
 from benchmarks.torture.writes import killing, moments, recording
-from handgrad.train import loop
+from handgrad.training import loop
 
 TRAIN = [
     "train", "-i", "words.txt", "-o", "run", "--block-size=3", "--n-embd=4", "--n-hidden=8",

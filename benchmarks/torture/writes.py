@@ -17,7 +17,7 @@ from typing import Any
 
 import safetensors.numpy
 
-from handgrad.train import metrics
+from handgrad.training import metrics
 
 Event = Callable[[], None]
 

@@ -8,8 +8,9 @@ optim     OPTIMIZERS and SCHEDULES: updates and learning rates
 engine    ENGINES: autograd, chunked, fused, compiled with one signature, `loss_and_grads`
 checker   any hand-written backward pass, judged line by line
 verify    our layers and models, verified by the checker against autograd and float64
-train     the loop, evaluation, checkpoints, run folders
+training  the loop, evaluation, checkpoints, run folders
 sample    words from a trained model
+runs      all of this from Python: `train`, `load`
 notebook  `%load_ext handgrad`: the verdicts after each cell of a notebook
 cli       the commands
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from handgrad.errors import HandgradError
     from handgrad.layers import LAYERS
     from handgrad.models import MODELS
+    from handgrad.runs import load, train
 
 __all__ = [
     "ENGINES",
@@ -47,7 +49,9 @@ __all__ = [
     "check_files",
     "check_function",
     "derive",
+    "load",
     "open_dataset",
+    "train",
     "watch",
 ]
 
@@ -63,7 +67,9 @@ _HOMES = {
     "check_files": "handgrad.checker.run.many",
     "derive": "handgrad.checker.derive.function",
     "check_function": "handgrad.checker.functions.check",
+    "load": "handgrad.runs",
     "open_dataset": "handgrad.data",
+    "train": "handgrad.runs",
     "watch": "handgrad.checker.api",
 }
 

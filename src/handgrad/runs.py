@@ -18,19 +18,19 @@ from handgrad.data import SPLITS, open_dataset
 from handgrad.errors import SettingsError
 from handgrad.models import default_settings, make_model, sizes_of
 from handgrad.sample import Sampling, sample
-from handgrad.train import checkpoint as checkpoints
-from handgrad.train.backends import backend_of
-from handgrad.train.evaluate import Contexts, split_loss, with_statistics
-from handgrad.train.folder import RunFolder, open_run
-from handgrad.train.loop import train as train_loop
-from handgrad.train.metrics import read_metrics
-from handgrad.train.reporter import Reporter, Silent, TqdmBar
-from handgrad.train.settings import TrainSettings
-from handgrad.train.start import begin, resume, training_data
+from handgrad.training import checkpoint as checkpoints
+from handgrad.training.backends import backend_of
+from handgrad.training.evaluate import Contexts, split_loss, with_statistics
+from handgrad.training.folder import RunFolder, open_run
+from handgrad.training.loop import train as train_loop
+from handgrad.training.metrics import read_metrics
+from handgrad.training.reporter import Reporter, Silent, TqdmBar
+from handgrad.training.settings import TrainSettings
+from handgrad.training.start import begin, resume, training_data
 
 if TYPE_CHECKING:
     from handgrad.models import Model
-    from handgrad.train.state import Checkpoint
+    from handgrad.training.state import Checkpoint
 
 Losses = dict[str, npt.NDArray[np.float64]]
 

@@ -16,13 +16,13 @@ import numpy.typing as npt
 
 from handgrad.errors import SettingsError
 from handgrad.models import CONTEXTS
-from handgrad.train.settings import MAX_SEED
+from handgrad.training.settings import MAX_SEED
 
 if TYPE_CHECKING:
     from handgrad.data import Vocabulary
     from handgrad.engine.inference import Inference
     from handgrad.models import Model
-    from handgrad.train.state import Numbers
+    from handgrad.training.state import Numbers
 
 GROUP = 64
 """Rows computed together: constant, because rounding may depend on a product's number of rows."""

@@ -10,7 +10,7 @@ from benchmarks.peers.__main__ import main
 from benchmarks.peers.work import Absent, Cell, prepare, reference_steps, verified
 
 from handgrad.data import Dataset, open_dataset
-from handgrad.train.backends.graphs import CAPTURES
+from handgrad.training.backends.graphs import CAPTURES
 from recorded import recorded
 
 # half a minute of compiling; the program itself verifies it before it is timed

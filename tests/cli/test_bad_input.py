@@ -103,7 +103,7 @@ def test_an_empty_val_split(capsys: Capture, tmp_path: Path, flag: str) -> None:
 def test_no_tensorboard(
     capsys: Capture, tmp_path: Path, words: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("handgrad.train.reporter.find_spec", lambda name: None)
+    monkeypatch.setattr("handgrad.training.reporter.find_spec", lambda name: None)
     out = tmp_path / "run"
     line = refused(capsys, "train", "-i", words, "-o", out, "--tensorboard")
     assert line == "tensorboard is not installed: pip install 'handgrad[tensorboard]'"

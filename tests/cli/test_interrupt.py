@@ -124,7 +124,7 @@ def test_a_second_signal_stops_at_once(whole: Path) -> None:
         "        time.sleep(60)\n"
         "    return step(self, params, state, batch)\n"
         "Fused.loss_and_grads = held\n"
-        "from handgrad.train import loop\n"
+        "from handgrad.training import loop\n"
         "go = loop.TrainingLoop.go\n"
         "def started(self, stop):\n"
         "    sys.argv[0] = 'hold'\n"

@@ -11,8 +11,8 @@ from handgrad.errors import SettingsError
 from handgrad.models import MLP
 from handgrad.models.recurrent import GRU
 from handgrad.models.transformer import Transformer
-from handgrad.train import needs
-from handgrad.train.settings import TrainSettings
+from handgrad.training import needs
+from handgrad.training.settings import TrainSettings
 from tiny import FLAGS, command
 
 Capture = pytest.CaptureFixture[str]

@@ -8,7 +8,7 @@ import pytest
 
 from handgrad.cli.model_options import MODEL_NAMES, SIZES
 from handgrad.models import MLP, MODELS
-from handgrad.train.folder import open_run
+from handgrad.training.folder import open_run
 from tiny import FLAGS, command
 
 Capture = pytest.CaptureFixture[str]

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from handgrad.optim import OPTIMIZERS, Hyperparameters, Tensors, bias_corrections
-from handgrad.train.settings import TrainSettings
+from handgrad.training.settings import TrainSettings
 
 SHAPES = {"scalar": (), "vector": (7,), "row": (1, 5), "matrix": (3, 4)}
 STEPS = 20

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from handgrad.optim import SCHEDULES, ScheduleNumbers, learning_rate
-from handgrad.train.settings import TrainSettings
+from handgrad.training.settings import TrainSettings
 
 
 def rates(name: str, numbers: ScheduleNumbers) -> list[float]:

@@ -12,8 +12,8 @@ from handgrad.files import report_json
 
 if TYPE_CHECKING:
     from handgrad.data import Dataset
-    from handgrad.train.evaluate import SplitLoss
-    from handgrad.train.folder import RunFolder
+    from handgrad.training.evaluate import SplitLoss
+    from handgrad.training.folder import RunFolder
 
 Split = Annotated[
     str | None,
@@ -39,9 +39,9 @@ def evaluate(
     """Print a run's loss on each split, in nats and bits per character."""
     from handgrad.data import SPLITS
     from handgrad.processors import available
-    from handgrad.train.backends import backend_of
-    from handgrad.train.evaluate import STATISTICS
-    from handgrad.train.folder import open_run
+    from handgrad.training.backends import backend_of
+    from handgrad.training.evaluate import STATISTICS
+    from handgrad.training.folder import open_run
 
     for name, value, known in (("split", split, SPLITS), ("statistics", statistics, STATISTICS)):
         if value is not None and value not in known:
@@ -62,7 +62,7 @@ def evaluate(
 def _data(run: "RunFolder", source: str | None) -> "Dataset":
     """Return the run's words, or those that the user names, with a line if they differ."""
     from handgrad.data import open_dataset
-    from handgrad.train.start import training_data
+    from handgrad.training.start import training_data
 
     if source is None:
         return training_data(run)
@@ -77,8 +77,8 @@ def _losses(
     run: "RunFolder", dataset: "Dataset", splits: tuple[str, ...], statistics: str | None
 ) -> "tuple[int, str | None, dict[str, SplitLoss | None]]":
     """Return the checkpoint's step, the statistics used (None without batchnorm), the losses."""
-    from handgrad.train.checkpoint import load
-    from handgrad.train.evaluate import Contexts, split_loss, with_statistics
+    from handgrad.training.checkpoint import load
+    from handgrad.training.evaluate import Contexts, split_loss, with_statistics
 
     at = load(run.folder, run.model, engine=run.settings.engine)
     state = with_statistics(run.model, at.state, statistics)

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from handgrad.optim import OPTIMIZERS, SCHEDULES
-from handgrad.train.settings import DTYPES, TrainSettings
+from handgrad.training.settings import DTYPES, TrainSettings
 
 DEFAULTS = TrainSettings()
 

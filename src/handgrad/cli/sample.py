@@ -15,7 +15,7 @@ from handgrad.text import printable
 if TYPE_CHECKING:
     from handgrad.data import Dataset
     from handgrad.sample import SampledWord
-    from handgrad.train.folder import RunFolder
+    from handgrad.training.folder import RunFolder
 
 
 GROUP = 64
@@ -46,9 +46,9 @@ def sample(
 ) -> None:
     """Sample words; each is marked as new, or as known from the training words."""
     from handgrad.sample import Sampling, stream
-    from handgrad.train.backends import backend_of
-    from handgrad.train.checkpoint import load
-    from handgrad.train.folder import open_run
+    from handgrad.training.backends import backend_of
+    from handgrad.training.checkpoint import load
+    from handgrad.training.folder import open_run
 
     how = Sampling(seed, temperature, top_k, prefix, max_length)
     check_target(json)
@@ -65,7 +65,7 @@ def sample(
 
 def _training_words(run: "RunFolder", source: str | None) -> "Dataset | None":
     """Return the training words; None, with a line on stderr, if they are unavailable."""
-    from handgrad.train.start import training_data
+    from handgrad.training.start import training_data
 
     try:
         return training_data(run, source)

@@ -13,17 +13,17 @@ from handgrad.cli.model_options import SIZES
 from handgrad.cli.output import INTERRUPTED, check_target, marked, sayer
 from handgrad.errors import SettingsError
 from handgrad.files import notice, report_json
-from handgrad.train.reporter import check_tensorboard
-from handgrad.train.settings import TrainSettings, check_given
+from handgrad.training.reporter import check_tensorboard
+from handgrad.training.settings import TrainSettings, check_given
 
 if TYPE_CHECKING:
     from handgrad.data import Dataset
     from handgrad.models import Model
-    from handgrad.train.folder import RunFolder
-    from handgrad.train.loop import Result
-    from handgrad.train.reporter import Reporter
-    from handgrad.train.state import Checkpoint
-    from handgrad.train.weights import Weights
+    from handgrad.training.folder import RunFolder
+    from handgrad.training.loop import Result
+    from handgrad.training.reporter import Reporter
+    from handgrad.training.state import Checkpoint
+    from handgrad.training.weights import Weights
 
 SAMPLES = 10
 
@@ -103,8 +103,8 @@ def _given(parameters: dict[str, Any]) -> dict[str, Any]:
 def _begun(
     out: Path | None, given: dict[str, Any], say: Callable[[str], None], *, verify: bool
 ) -> "Iterator[tuple[RunFolder, Dataset, Checkpoint]]":
-    from handgrad.train.folder import check_free
-    from handgrad.train.start import begin
+    from handgrad.training.folder import check_free
+    from handgrad.training.start import begin
 
     if out is not None:
         check_free(out)
@@ -123,7 +123,7 @@ def _from_run(given: dict[str, Any]) -> "tuple[TrainSettings, Dataset, Weights]"
     """Return settings, data and another run's weights. Raises SettingsError for other sizes."""
     from handgrad.data import open_dataset
     from handgrad.models import default_settings
-    from handgrad.train.weights import weights_of
+    from handgrad.training.weights import weights_of
 
     weights = weights_of(given["init_from"], given)
     chosen = {k: v for k, v in given.items() if k not in {"init_from", "data", "model", *SIZES}}
@@ -149,7 +149,7 @@ def _chosen(given: dict[str, Any]) -> "tuple[TrainSettings, Dataset, Model]":
 def _resumed(
     out: Path | None, given: dict[str, Any], say: Callable[[str], None], *, verify: bool
 ) -> "Iterator[tuple[RunFolder, Dataset, Checkpoint]]":
-    from handgrad.train.start import resume
+    from handgrad.training.start import resume
 
     if "init_from" in given:
         raise SettingsError("--init-from begins a run: leave it out to --resume one")
@@ -166,8 +166,8 @@ def _needed(out: Path | None) -> Path:
 def _step(out: Path | None, given: dict[str, Any], *, resume: bool) -> str:
     """Return the source of the compiled step of the run in `out`, or of a run with `given`."""
     from handgrad.engine.compiled.source import step_source
-    from handgrad.train.folder import open_run
-    from handgrad.train.needs import check_countable
+    from handgrad.training.folder import open_run
+    from handgrad.training.needs import check_countable
 
     if resume:
         run = open_run(_needed(out))
@@ -188,8 +188,8 @@ def _train(
     tensorboard: bool,
     to_stderr: bool,
 ) -> "Result":
-    from handgrad.train.loop import train as train_loop
-    from handgrad.train.reporter import ReporterGroup, TensorBoard, console_reporter
+    from handgrad.training.loop import train as train_loop
+    from handgrad.training.reporter import ReporterGroup, TensorBoard, console_reporter
 
     steps = run.settings.steps
     if start.finished:
@@ -247,7 +247,7 @@ def _report(
 
 def _samples(run: "RunFolder", dataset: "Dataset") -> list[str]:
     from handgrad.sample import sample
-    from handgrad.train.checkpoint import load
+    from handgrad.training.checkpoint import load
 
     at_end = load(run.folder, run.model, engine=run.settings.engine)
     words = sample(run.model, at_end.params, at_end.state, run.vocabulary, SAMPLES)

@@ -20,11 +20,11 @@ from handgrad.models import Bigram, LayerCall, Model
 from handgrad.models.parameters import Parameter, Parameters
 from handgrad.models.words import WordModel, numbered
 from handgrad.optim import OPTIMIZERS, Hyperparameters, Treatment, is_matrix
-from handgrad.train.backends import backend_of
-from handgrad.train.folder import RunFolder
-from handgrad.train.interrupt import Stop
-from handgrad.train.prepare import fresh
-from handgrad.train.settings import TrainSettings
+from handgrad.training.backends import backend_of
+from handgrad.training.folder import RunFolder
+from handgrad.training.interrupt import Stop
+from handgrad.training.prepare import fresh
+from handgrad.training.settings import TrainSettings
 from tiny import words_dataset
 
 
