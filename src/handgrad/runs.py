@@ -7,21 +7,21 @@ run.losses["val"]; run.evaluate(); run.sample(20, prefix="an")
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from handgrad.data import SPLITS, open_dataset
+from handgrad.data import SPLITS
 from handgrad.errors import SettingsError
-from handgrad.models import default_settings, make_model, sizes_of
 from handgrad.sample import Sampling, sample
 from handgrad.training import checkpoint as checkpoints
 from handgrad.training.backends import backend_of
+from handgrad.training.chosen import chosen
 from handgrad.training.evaluate import Contexts, split_loss, with_statistics
-from handgrad.training.folder import RunFolder, open_run
+from handgrad.training.folder import RunFolder, check_free, open_run
 from handgrad.training.loop import train as train_loop
 from handgrad.training.metrics import read_metrics
 from handgrad.training.reporter import Reporter, Silent, TqdmBar
@@ -117,9 +117,10 @@ class Run:
             words = sample(run.model, at.params, at.state, run.vocabulary, n, how)
         return [word.text for word in words]
 
-    def resume(self, *, progress: bool = True) -> Self:
-        """Continue an interrupted run to its end; its bits are those of an uninterrupted one."""
-        with resume(self.folder, {}) as (run, dataset, start):
+    def resume(self, *, steps: int | None = None, progress: bool = True) -> Self:
+        """Continue to the end, or to `steps`; the bits are those of an uninterrupted run."""
+        given = {} if steps is None else {"steps": steps}
+        with resume(self.folder, given) as (run, dataset, start):
             _train(run, dataset, start, progress=progress)
         return self
 
@@ -144,9 +145,10 @@ class Run:
 
 
 def train(
-    data: str | Path = "names",
+    data: str | Path | None = None,
     *,
-    model: str = "mlp",
+    model: str | None = None,
+    init_from: str | Path | None = None,
     out: str | Path | None = None,
     verify: bool = False,
     progress: bool = True,
@@ -154,20 +156,29 @@ def train(
 ) -> Run:
     """Train `model` on a text file, one item per line, and return its run.
 
-    `data` may also be "names" (embedded) or "makemore" (downloaded once). `given` are the sizes of
-    the model, such as n_embd=16, and settings of TrainSettings, such as steps=1000 or lr=0.01; what
-    is not given has the model's default. The run is in the folder `out`, by default the next free
-    runs/<data>-<n>. Its gradients are verified before the first step, or were verified before on
-    this machine; with `verify`, they are verified again. `progress` shows a bar.
+    `data` may also be "names" (embedded, the default) or "makemore" (downloaded once). `model` is a
+    name in MODELS, by default mlp; with `init_from`, a run's folder, training starts from its model
+    and weights. `given` are the sizes of the model, such as n_embd=16, and settings of
+    TrainSettings, such as steps=1000 or lr=0.01; what is not given has the model's default. The run
+    is in the folder `out`, by default the next free runs/<data>-<n>. Its gradients are verified
+    before the first step, or were verified before on this machine; with `verify`, they are verified
+    again. `progress` shows a bar.
 
     Ctrl-C finishes the step and saves; the run that is returned can `resume`. Raises SettingsError
     for an unknown or invalid value, DataError, GradientError, RunError.
     """
-    sizes, settings = _sorted(model, given)
-    dataset = open_dataset(str(data))
-    made = make_model(model, dataset.vocabulary.size, dataset.longest, sizes)
+    named = {
+        "data": None if data is None else str(data),
+        "model": model,
+        "init_from": init_from,
+        **given,
+    }
+    settings, dataset, made, weights = chosen({k: x for k, x in named.items() if x is not None})
     folder = None if out is None else Path(out)
-    with begin(settings, made, dataset, folder, verify=verify, say=_say) as (run, start):
+    if folder is not None:
+        check_free(folder)
+    begun = begin(settings, made, dataset, folder, verify=verify, say=_say, weights=weights)
+    with begun as (run, start):
         _train(run, dataset, start, progress=progress)
     return Run(run.folder)
 
@@ -177,18 +188,6 @@ def load(folder: str | Path) -> Run:
     run = Run(Path(folder))
     run._opened  # noqa: B018  # raises here, not at first use
     return run
-
-
-def _sorted(model: str, given: dict[str, Any]) -> tuple[dict[str, Any], TrainSettings]:
-    """Return the model's sizes and the settings. Raises SettingsError for an unknown name."""
-    has, settings = sizes_of(model), [one.name for one in fields(TrainSettings)]
-    for name in given:
-        if name not in (*has, *settings):
-            known = f"sizes of {model}: {', '.join(has)}; settings: {', '.join(settings)}"
-            raise SettingsError(f"unknown {name}; {known}")
-    chosen = {name: value for name, value in given.items() if name not in has}
-    sizes = {name: value for name, value in given.items() if name in has}
-    return sizes, TrainSettings(**{**default_settings(model), **chosen})
 
 
 def _train(run: RunFolder, dataset: Any, start: "Checkpoint", *, progress: bool) -> None:

@@ -16,20 +16,6 @@ MODEL_NAMES = (
     "microgpt",
 )
 """The names in MODELS, for --help: the models import NumPy. A test compares them."""
-SIZES = (
-    "block_size",
-    "n_embd",
-    "n_hidden",
-    "n_layer",
-    "n_head",
-    "truncate",
-    "dropout",
-    "tied",
-    "batchnorm",
-    "hidden_bias",
-    "blank",
-)
-"""Options that are sizes and switches of a model; not every model has each."""
 
 
 ModelOption = Annotated[

@@ -9,21 +9,18 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from handgrad.cli import model_options, options
-from handgrad.cli.model_options import SIZES
 from handgrad.cli.output import INTERRUPTED, check_target, marked, sayer
 from handgrad.errors import SettingsError
 from handgrad.files import notice, report_json
 from handgrad.training.reporter import check_tensorboard
-from handgrad.training.settings import TrainSettings, check_given
+from handgrad.training.settings import check_given
 
 if TYPE_CHECKING:
     from handgrad.data import Dataset
-    from handgrad.models import Model
     from handgrad.training.folder import RunFolder
     from handgrad.training.loop import Result
     from handgrad.training.reporter import Reporter
     from handgrad.training.state import Checkpoint
-    from handgrad.training.weights import Weights
 
 SAMPLES = 10
 
@@ -108,41 +105,12 @@ def _begun(
 
     if out is not None:
         check_free(out)
-    if "init_from" in given:
-        settings, dataset, weights = _from_run(given)
-        model = weights.model
-    else:
-        settings, dataset, model = _chosen(given)
-        weights = None
+    from handgrad.training.chosen import chosen
+
+    settings, dataset, model, weights = chosen(given)
     begun = begin(settings, model, dataset, out, verify=verify, say=say, weights=weights)
     with begun as (run, start):
         yield run, dataset, start
-
-
-def _from_run(given: dict[str, Any]) -> "tuple[TrainSettings, Dataset, Weights]":
-    """Return settings, data and another run's weights. Raises SettingsError for other sizes."""
-    from handgrad.data import open_dataset
-    from handgrad.models import default_settings
-    from handgrad.training.weights import weights_of
-
-    weights = weights_of(given["init_from"], given)
-    chosen = {k: v for k, v in given.items() if k not in {"init_from", "data", "model", *SIZES}}
-    settings = TrainSettings(**{**default_settings(weights.model.name), **chosen})
-    dataset = open_dataset(given.get("data", weights.source))
-    return settings, dataset.in_symbols_of(weights.vocabulary), weights
-
-
-def _chosen(given: dict[str, Any]) -> "tuple[TrainSettings, Dataset, Model]":
-    from handgrad.data import open_dataset
-    from handgrad.models import default_settings, make_model
-
-    sizes = {name: given[name] for name in SIZES if name in given}
-    others = {"data", "model", *sizes}
-    name = given.get("model", "mlp")
-    chosen = {k: value for k, value in given.items() if k not in others}
-    settings = TrainSettings(**{**default_settings(name), **chosen})  # before the data: it may be
-    dataset = open_dataset(given.get("data", "names"))  # large, and reading it takes a while
-    return settings, dataset, make_model(name, dataset.vocabulary.size, dataset.longest, sizes)
 
 
 @contextmanager
@@ -166,6 +134,7 @@ def _needed(out: Path | None) -> Path:
 def _step(out: Path | None, given: dict[str, Any], *, resume: bool) -> str:
     """Return the source of the compiled step of the run in `out`, or of a run with `given`."""
     from handgrad.engine.compiled.source import step_source
+    from handgrad.training.chosen import chosen
     from handgrad.training.folder import open_run
     from handgrad.training.needs import check_countable
 
@@ -174,7 +143,7 @@ def _step(out: Path | None, given: dict[str, Any], *, resume: bool) -> str:
         return step_source(run.model, run.settings.optimizer, run.settings.treatment)
     if "init_from" in given:
         raise SettingsError("--show-step of a run: use --resume --out RUN")
-    settings, _, model = _chosen(given)
+    settings, _, model, _ = chosen(given)
     check_countable(model)
     return step_source(model, settings.optimizer, settings.treatment)
 

@@ -22,6 +22,7 @@ __all__ = [
     "MLP",
     "MODELS",
     "RNN",
+    "SIZES",
     "WORDS",
     "BagOfWords",
     "Bigram",
@@ -47,6 +48,9 @@ MODELS: dict[str, Any] = {
     "transformer": Transformer,
     "microgpt": MicroGPT,
 }
+
+SIZES = frozenset(one.name for kind in MODELS.values() for one in fields(kind)) - {"vocab_size"}
+"""The names of all sizes and switches of models; not every model has each."""
 
 
 def default_settings(name: str) -> Mapping[str, Any]:

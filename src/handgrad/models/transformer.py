@@ -189,12 +189,11 @@ class MicroGPT(_Blocks):
     name = "microgpt"
     biased = False
     settings: ClassVar[Mapping[str, Any]] = {
-        "optimizer": "adamw",
-        "weight_decay": 0.0,
+        "optimizer": "adam",
         "lr": 0.01,
         "beta1": 0.85,
         "beta2": 0.99,
-        "schedule": "constant",
+        "schedule": "linear",
     }
     std: ClassVar[float] = 0.08
 
