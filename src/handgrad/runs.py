@@ -148,6 +148,7 @@ def train(
     data: str | Path | None = None,
     *,
     model: str | None = None,
+    preset: str | None = None,
     init_from: str | Path | None = None,
     out: str | Path | None = None,
     verify: bool = False,
@@ -157,22 +158,18 @@ def train(
     """Train `model` on a text file, one item per line, and return its run.
 
     `data` may also be "names" (embedded, the default) or "makemore" (downloaded once). `model` is a
-    name in MODELS, by default mlp; with `init_from`, a run's folder, training starts from its model
-    and weights. `given` are the sizes of the model, such as n_embd=16, and settings of
-    TrainSettings, such as steps=1000 or lr=0.01; what is not given has the model's default. The run
-    is in the folder `out`, by default the next free runs/<data>-<n>. Its gradients are verified
-    before the first step, or were verified before on this machine; with `verify`, they are verified
-    again. `progress` shows a bar.
+    name in MODELS, by default mlp; `preset` a model with sizes and settings, such as "fast"; with
+    `init_from`, a run's folder, training starts from its model and weights. `given` are the sizes
+    of the model, such as n_embd=16, and settings of TrainSettings, such as steps=1000 or lr=0.01;
+    what is not given has the model's default. The run is in the folder `out`, by default the next
+    free runs/<data>-<n>. Its gradients are verified before the first step, or were verified before
+    on this machine; with `verify`, they are verified again. `progress` shows a bar.
 
     Ctrl-C finishes the step and saves; the run that is returned can `resume`. Raises SettingsError
     for an unknown or invalid value, DataError, GradientError, RunError.
     """
-    named = {
-        "data": None if data is None else str(data),
-        "model": model,
-        "init_from": init_from,
-        **given,
-    }
+    source = None if data is None else str(data)
+    named = {"data": source, "model": model, "preset": preset, "init_from": init_from, **given}
     settings, dataset, made, weights = chosen({k: x for k, x in named.items() if x is not None})
     folder = None if out is None else Path(out)
     if folder is not None:

@@ -27,6 +27,13 @@ ModelOption = Annotated[
         default="mlp",
     ),
 ]
+PresetOption = Annotated[
+    str | None,
+    option(
+        "--preset",
+        help="fast: a model and settings that reach a good loss in seconds. Other options win.",
+    ),
+]
 BlockSizeOption = Annotated[
     int | None,
     option(

@@ -28,6 +28,7 @@ SAMPLES = 10
 def train(
     data: options.DataOption = None,
     model: model_options.ModelOption = None,
+    preset: model_options.PresetOption = None,
     out: options.OutOption = None,
     steps: options.StepsOption = None,
     epochs: options.EpochsOption = None,

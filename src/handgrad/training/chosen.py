@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from handgrad.errors import SettingsError
+from handgrad.training.presets import with_preset
 from handgrad.training.settings import TrainSettings, check_given
 
 if TYPE_CHECKING:
@@ -26,13 +27,14 @@ class Chosen(NamedTuple):
 def chosen(given: Mapping[str, Any]) -> Chosen:
     """Return what a run begins with.
 
-    `given` has data, model, init_from, the sizes of the model and settings; what is missing has the
-    model's default. Raises SettingsError for an unknown name or an invalid value, DataError,
-    RunError for the run in init_from.
+    `given` has data, model, preset, init_from, the sizes of the model and settings; what is missing
+    has the model's default. Raises SettingsError for an unknown name or an invalid value,
+    DataError, and RunError for the run in init_from.
     """
     from handgrad.data import open_dataset
     from handgrad.models import default_settings, make_model
 
+    given = with_preset(given)
     if "init_from" in given:
         return _from_run(given)
     name = given.get("model", "mlp")

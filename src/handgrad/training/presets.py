@@ -1,0 +1,37 @@
+"""PRESETS: name -> a model, its sizes and settings that go well together."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from handgrad.errors import SettingsError
+
+PRESETS: dict[str, Mapping[str, Any]] = {
+    # below 2.0 nats per character on makemore's names in seconds, on one core
+    "fast": {
+        "model": "gru",
+        "n_embd": 32,
+        "n_hidden": 96,
+        "dropout": 0.15,
+        "batch_size": 64,
+        "steps": 8000,
+        "optimizer": "adamw",
+        "lr": 0.01,
+        "weight_decay": 0.0,
+        "beta2": 0.99,
+        "schedule": "linear",
+        "warmup": 100,
+    },
+}
+
+
+def with_preset(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `given` with what its preset adds; what is given by name wins.
+
+    Raises SettingsError for an unknown preset.
+    """
+    rest = {name: value for name, value in given.items() if name != "preset"}
+    if "preset" not in given:
+        return rest
+    if given["preset"] not in PRESETS:
+        raise SettingsError(f"unknown preset {given['preset']}; known: {', '.join(PRESETS)}")
+    return {**PRESETS[given["preset"]], **rest}
