@@ -53,6 +53,26 @@ MODEL_CASES: dict[str, tuple[Model, int]] = {
     "micro": (MicroGPT(27), 16),
 }
 
+COMPILED = {
+    *(case for case, (model, _) in MODEL_CASES.items() if isinstance(model, MLP)),
+    "hierarchical, one pair",
+    "bigram table",
+    "bag of words",
+    "recurrent",
+    "gated",
+    "long short-term",
+    "attention, one head",
+    "micro",
+}
+"""Cases that are verified in the compiled engine too: a step takes up to half a minute to compile,
+once per machine, and training verifies its own step before it starts."""
+
+
+def is_compiled_in(case: str, dtype: torch.dtype) -> bool:
+    """Return whether a case is verified in the compiled engine: float64 only for the lecture's."""
+    model, _ = MODEL_CASES[case]
+    return case in COMPILED and (dtype == torch.float32 or isinstance(model, MLP))
+
 
 def random_batch(model: Model, size: int, generator: torch.Generator) -> Batch:
     """Return a batch of random symbols: `size` contexts, or words of 1 to block_size characters."""

@@ -14,7 +14,7 @@ from handgrad.layers import LAYERS, Layer
 from handgrad.models import Model
 from handgrad.verify.cases import Case, layer_cases, upstream
 from handgrad.verify.judged import JudgedGradient, Tensors, judge_all
-from handgrad.verify.models import MODEL_CASES, random_batch
+from handgrad.verify.models import MODEL_CASES, is_compiled_in, random_batch
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
@@ -32,7 +32,10 @@ def verify_layers(
 def verify_models(
     dtype: torch.dtype, device: str = "cpu", seed: int = 0
 ) -> Iterator[JudgedGradient]:
-    """Verify every model of `MODEL_CASES` with every hand-written engine, no parameter zero."""
+    """Verify every model of `MODEL_CASES` with every hand-written engine, no parameter zero.
+
+    Of the cases in `COMPILED` with the compiled engine too.
+    """
     for case, (model, batch_size) in MODEL_CASES.items():
         params, state = (
             to_tensors(arrays, dtype, device) for arrays in model.initialise("exercise", seed)
@@ -41,7 +44,8 @@ def verify_models(
         held = random_batch(model, batch_size, generator).named()
         batch = Batch(**{name: tensor.to(device) for name, tensor in held.items()})
         for engine in ENGINES:
-            if engine != "autograd" and (device == "cpu" or engine not in CPU_ONLY):
+            runs = device == "cpu" and is_compiled_in(case, dtype)
+            if engine != "autograd" and (runs or engine not in CPU_ONLY):
                 yield from verify_batch(ENGINES[engine](model), model, params, state, batch, case)
 
 
