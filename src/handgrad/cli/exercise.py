@@ -12,8 +12,18 @@ from handgrad.errors import SettingsError
 
 def exercise(
     forward: Annotated[
-        Path, typer.Argument(metavar="FORWARD", help="Notebook or script with a forward pass.")
-    ],
+        Path | None,
+        typer.Argument(metavar="[FORWARD]", help="Notebook or script with a forward pass."),
+    ] = None,
+    of: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Use a built-in forward pass instead, such as layernorm or lstm."
+        ),
+    ] = None,
+    show_list: Annotated[
+        bool, typer.Option("--list", help="List the built-in forward passes and exit.")
+    ] = False,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -21,7 +31,7 @@ def exercise(
             "--out",
             metavar="FILE",
             help="Notebook to write.",
-            show_default="FORWARD-exercise.ipynb or FORWARD-solution.ipynb",
+            show_default="FORWARD-exercise.ipynb or NAME-exercise.ipynb; -solution with --solution",
         ),
     ] = None,
     hint: Annotated[
@@ -48,15 +58,29 @@ def exercise(
     FORWARD runs twice. The notebook contains its code up to the loss, without the lines that
     compute gradients by hand, and a blank for each gradient.
     """
+    from handgrad.checker.exercise.builtin import builtin, summaries
     from handgrad.checker.exercise.write import write_exercise
 
+    if show_list:
+        width = max(map(len, summaries()))
+        for name, summary in summaries().items():
+            print(f"{name:{width}}  {summary}")
+        return
+    if (forward is None) == (of is None):
+        problem = "missing forward pass" if of is None else "FORWARD and --of cannot be combined"
+        raise SettingsError(
+            f"{problem}; name a notebook or a script, or a built-in forward pass with --of "
+            "(--list shows them)"
+        )
     level = hint_level(hint)
     if only and solution:
         raise SettingsError("--only and --solution cannot be combined; leave one of them out")
     kind = "solution" if solution else "exercise"
-    target = forward.with_name(f"{forward.stem}-{kind}.ipynb") if out is None else out
+    source = builtin(str(of)) if forward is None else forward
+    beside = Path(source.name) if forward is None else forward
+    target = beside.with_name(f"{source.stem}-{kind}.ipynb") if out is None else out
     names = [name for name in re.split(r"[,\s]+", only or "") if name]
-    written = write_exercise(forward, target, level, names, force, timeout, solution)
+    written = write_exercise(source, target, level, names, force, timeout, solution, of)
     n = len(written.names)
     which = written.names[0] if n == 1 else f"from {written.names[0]} to {written.names[-1]}"
     gradients = f"{n} gradient{'' if n == 1 else 's'}"

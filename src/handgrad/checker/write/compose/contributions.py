@@ -24,7 +24,8 @@ class GradientAtIndex:
     @property
     def is_mixed(self) -> bool:
         """Whether the index has slices and may repeat elements: index_put_ cannot add these up."""
-        return not self.unique and any(isinstance(n, ast.Slice) for n in ast.walk(self.index))
+        parts = self.index.elts if isinstance(self.index, ast.Tuple) else [self.index]
+        return not self.unique and any(isinstance(part, ast.Slice) for part in parts)
 
 
 @dataclass(frozen=True)
