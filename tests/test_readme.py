@@ -64,6 +64,15 @@ def test_verify(capsys: pytest.CaptureFixture[str]) -> None:
     assert "gradients are correct" in run(capsys, block.removeprefix("$ ").strip())
 
 
+def test_one_line_of_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (block,) = (block for block in blocks("python") if "handgrad.train" in block)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "names.txt").write_text("emma\nava\nanna\nnoa\nana\nivan\neva\nmax\nnova\nian\n")
+    fewer = block.replace("steps=20000", "steps=20, engine='fused', progress=False")
+    exec(compile(fewer, "README.md", "exec"), {})
+    assert (tmp_path / "runs/names-1/model.safetensors").exists()
+
+
 def test_spine() -> None:
     model = MLP(27)
     params, state = (to_tensors(arrays) for arrays in model.initialise())

@@ -30,13 +30,14 @@ def verify_layers(
 
 
 def verify_models(
-    dtype: torch.dtype, device: str = "cpu", seed: int = 0
+    dtype: torch.dtype, device: str = "cpu", seed: int = 0, cases: Iterable[str] = MODEL_CASES
 ) -> Iterator[JudgedGradient]:
-    """Verify every model of `MODEL_CASES` with every hand-written engine, no parameter zero.
+    """Verify the models of `cases` with every hand-written engine, no parameter zero.
 
-    Of the cases in `COMPILED` with the compiled engine too.
+    Those in `COMPILED` with the compiled engine too.
     """
-    for case, (model, batch_size) in MODEL_CASES.items():
+    for case in cases:
+        model, batch_size = MODEL_CASES[case]
         params, state = (
             to_tensors(arrays, dtype, device) for arrays in model.initialise("exercise", seed)
         )
