@@ -54,8 +54,8 @@ def write_exercise(
 
     `only` names the gradients (or their tensors) that get a blank; all do if it is empty. `solved`
     writes the solution, with derived lines instead of blanks. `title` is what the notebook calls
-    the forward pass, by default the name of its file. The notebook is checked before it
-    gets its name: it runs, `handgrad check` recognises every blank, and every line is correct.
+    the forward pass, by default the name of its file. The notebook is checked before it gets its
+    name: it runs, `handgrad check` recognises every blank, and every line is correct.
 
     Raises CheckError if there is no forward pass to write gradients for, SettingsError and
     RunError if `out` cannot be written, or exists and `force` is False.
@@ -70,7 +70,9 @@ def write_exercise(
     every = blanks(described, keeper.names)
     chosen = chosen_blanks(every, only, source.shown)
     lines = solution(described.derived, [blank.name for blank in chosen])
-    notebook = exercise(title or source.path.name, out.name, given, described.loss, chosen, hint, lines)
+    notebook = exercise(
+        title or source.path.name, out.name, given, described.loss, chosen, hint, lines
+    )
     content = (json.dumps(notebook, indent=1, ensure_ascii=False) + "\n").encode()
     blank = {b.tensor.name for b in chosen if b.name not in lines}
     _require_good(content, out, source.shown, blank, timeout)

@@ -14,8 +14,8 @@ from torch import Tensor
 from handgrad.checker.record.instrument import Statement
 
 _CALLS = {"range", "len", "int", "float", "min", "max", "tuple", "list", "slice", "abs", "size",
-          "arange", "numel", "dim", "sqrt", "item", "long", "unsqueeze", "view", "tensor", "flatten",
-          "reshape", "ravel", "transpose", "permute", "astype"}  # fmt: skip
+          "arange", "numel", "dim", "sqrt", "item", "long", "unsqueeze", "view", "tensor",
+          "flatten", "reshape", "ravel", "transpose", "permute", "astype"}  # fmt: skip
 _ALLOWED = (ast.Name, ast.Constant, ast.BinOp, ast.UnaryOp, ast.operator, ast.unaryop, ast.Tuple,
             ast.List, ast.Attribute, ast.Subscript, ast.Slice, ast.Call, ast.keyword, ast.Compare,
             ast.cmpop, ast.expr_context)  # fmt: skip
