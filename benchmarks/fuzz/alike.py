@@ -86,7 +86,6 @@ def _names(text: str) -> tuple[set[str], set[str]]:
             writes |= {n.id for n in ast.walk(node.target) if isinstance(n, ast.Name)}
     if "loss.backward" in text or "requires_grad_()" in text:
         writes.add("(graph)")
-        reads.add("(graph)")
     reads.add("(graph)")
     return reads, writes
 

@@ -243,14 +243,14 @@ ANSWERS = st.binary(max_size=40) | JSON.map(
 )
 HOSTILE = """\
 import os
-for fd in range(3, 64):
+for fd in map(int, os.listdir("/dev/fd")):
     try: os.write(fd, {!r})
     except OSError: pass
 """
 
 
 def messages_are_read(content: bytes) -> None:
-    """A file that writes to every descriptor costs itself a result, and never a traceback."""
+    """A file that writes to every descriptor may cost itself a result, and gives no traceback."""
     with folder() as place:
         path = place / "it.py"
         path.write_text(HOSTILE.format(content) + PROGRAM)

@@ -5,7 +5,7 @@ import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks.torture.folders import FLIPS, TRAIN
+from benchmarks.torture.folders import FLIPS, TRAIN, clear
 from benchmarks.torture.trial import Tally, command, copied, forked
 from handgrad.data import dataset, open_dataset
 from handgrad.engine.compiled.build import build
@@ -55,9 +55,7 @@ def whole_runs(folder: Path) -> Tally:
         for nth, damaged in enumerate(_ways(path.read_bytes(), draw, WHOLE_RUNS)):
             copied(kept, cache)
             (cache / "kernels" / path.name).write_bytes(damaged)
-            copied(whole, folder / "run")
-            for old in (folder / "run").iterdir():
-                old.unlink()
+            clear(folder / "run")
             arguments = [*TRAIN, "--steps=40"]
             outcome = command(folder, *arguments, before=build.cache_clear)
             made = folder / "run" / "model.safetensors"

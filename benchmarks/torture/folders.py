@@ -27,14 +27,14 @@ TRUNCATIONS, FLIPS = 50, 200
 
 
 def prepare(folder: Path) -> None:
-    """Write words, compile, and make the run that all others are compared with, `whole`."""
+    """Write the words to train on."""
     draw = random.Random(1)
     words = dict.fromkeys("".join(draw.choices("abcdefg", k=draw.randint(2, 6))) for _ in range(90))
     (folder / "words.txt").write_text("\n".join(words) + "\n")
 
 
 def make_whole(folder: Path) -> None:
-    """Train without any trouble."""
+    """Make the run that all others are compared with, `whole`."""
     _sure(command(folder, *TRAIN, f"--steps={STEPS}"))
     (folder / "run").rename(folder / "whole")
 
@@ -44,7 +44,7 @@ def kills(folder: Path) -> Tally:
     tally, at = Tally("kill -9 at every write of a training, then resume"), 0
     while True:
         at += 1
-        _clear(folder / "run")
+        clear(folder / "run")
         killed = command(folder, *TRAIN, f"--steps={STEPS}", before=killing(at))
         if killed.code == 0:
             return tally
@@ -56,11 +56,11 @@ def kills(folder: Path) -> Tally:
 def power_cuts(folder: Path) -> Tally:
     """Resume from what a disk may hold after a power cut at every write."""
     tally, log = Tally("power cut at every write of a training, then resume"), folder / "log"
-    _clear(folder / "run")
+    clear(folder / "run")
     _sure(command(folder, *TRAIN, f"--steps={STEPS}", before=recording(folder / "run", log)))
     for number, moment in enumerate(moments(log)):
         for how, state in moment.states(number):
-            _clear(folder / "run")
+            clear(folder / "run")
             (folder / "run").mkdir()
             for name, content in state.items():
                 (folder / "run" / name).write_bytes(content)
@@ -74,7 +74,7 @@ def power_cuts(folder: Path) -> Tally:
 
 def damage(folder: Path) -> list[Tally]:
     """Truncate every file of an unfinished run, and flip bits; resume, evaluate, sample."""
-    _clear(folder / "run")
+    clear(folder / "run")
     _sure(command(folder, *TRAIN, "--steps=20"))
     half = folder / "half"
     (folder / "run").rename(half)
@@ -115,7 +115,7 @@ def _undrawn() -> None:
 
 
 def _same_model(folder: Path) -> bool:
-    """Return whether `run` ended as `whole` did, its losses in train.json's words included."""
+    """Return whether `run` ended as `whole` did: the bytes of the model, the step in train.json."""
     run, whole = folder / "run", folder / "whole"
     try:
         pairs = [(path / "model.safetensors").read_bytes() for path in (run, whole)]
@@ -135,7 +135,8 @@ def _sure(outcome: Outcome) -> Outcome:
     return outcome
 
 
-def _clear(run: Path) -> None:
+def clear(run: Path) -> None:
+    """Delete a run folder, if there is one."""
     if run.exists():
         for path in run.iterdir():
             path.unlink()
