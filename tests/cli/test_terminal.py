@@ -115,3 +115,14 @@ def test_symbols_of_both_directions(capsys: Capture, tmp_path: Path) -> None:
         code, text, _ = command(capsys, "sample", out, *target)
         assert "\u202e" not in text
         assert r"\u202e" in text
+
+
+@pytest.mark.parametrize("pair", ["=\x1b[31m", "\x1b[31m", "a\nb\x9b"])
+def test_a_pair_that_controls_a_terminal(capsys: Capture, pair: str) -> None:
+    code, text, err = command(capsys, "check", "x.py", "--pair", pair)
+    shown = pair.replace("\x1b", r"\x1b").replace("\x9b", r"\x9b").replace("\n", " ")
+    assert (code, text, err) == (
+        2,
+        "",
+        f"handgrad: --pair {shown}: expected NAME=TENSOR, such as --pair dh=a\n",
+    )

@@ -4,12 +4,13 @@ import json
 import os
 import socket
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from checker.run.hostile import checked, needs_bwrap
-from handgrad.checker.run import limits, sandbox
+from handgrad.checker.run import limits, process, sandbox
 from handgrad.cli import run
 
 pytestmark = [
@@ -219,3 +220,18 @@ def test_without_bubblewrap_one_line_says_so(
         )
     finally:
         sandbox.unavailable.cache_clear()
+
+
+def test_what_does_not_start_leaves_no_descriptor_open(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(kind: str, events: int, stop: threading.Event) -> process.Process:
+        raise process.Stopped
+
+    monkeypatch.setenv("PATH", os.path.dirname(sys.executable))  # no bwrap
+    before = os.listdir("/proc/self/fd")
+    with pytest.raises(FileNotFoundError):
+        sandbox.Sandbox(folder)
+    with pytest.raises(process.Stopped):
+        process.Child({"kind": "script"}, start=stopped)
+    assert os.listdir("/proc/self/fd") == before

@@ -9,15 +9,12 @@ from types import CodeType
 from torch import Tensor
 
 from handgrad.checker.records import CellError
+from handgrad.checker.run.sandbox import WALLED
 from handgrad.text import one_line
 
 CELL_NAME = re.compile(r"<cell (\d+)>")
 NO_INPUT = "input() was called, but handgrad check runs without a user to answer"
-
-WALLED = "HANDGRAD_SANDBOX"
-"""The variable that is set in a sandbox."""
 NO_NETWORK = ("name resolution", "Name or service not known", "Network is unreachable")
-
 SIMILAR = 0.8
 """The share of letters in common from which a name is taken for a slip: one letter of five."""
 

@@ -74,7 +74,6 @@ def check_files(
     require_settings(timeout, max_steps)
     named = each_once(files)
     jobs = default_jobs(len(named)) if jobs is None else required_jobs(jobs)
-
     settings = {
         "pairs": pairs,
         "max_steps": max_steps,

@@ -109,8 +109,13 @@ class Child:
     ) -> None:
         self._stop = stop or threading.Event()
         events_in, events_out = os.pipe()
-        self._process = (start or fresh)(request["kind"], events_out, self._stop)
-        os.close(events_out)
+        try:
+            self._process = (start or fresh)(request["kind"], events_out, self._stop)
+        except BaseException:
+            os.close(events_in)
+            raise
+        finally:
+            os.close(events_out)
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._stdin = self._process.stdin

@@ -73,8 +73,8 @@ def check_file(
     `pairs` maps names of gradients to their tensors, for names that do not show it. `timeout` is
     in seconds. `max_steps` is the number of steps of a training loop that are recorded (2 if None).
     `whole`: run the file to its end, also once all gradients by hand are recorded. `arguments` are
-    the script's own. `sandbox`: run it in a sandbox, with limits. `exercise`
-    is the exercise that it is compared with. `file` may also be a Module.
+    the script's own. `sandbox`: run it in a sandbox, with limits. `exercise` is the exercise that
+    it is compared with. `file` may also be a Module.
 
     Raises CheckError, one line, if there is nothing to check or the file cannot be run, and
     SettingsError for invalid settings.

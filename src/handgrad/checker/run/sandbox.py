@@ -26,6 +26,8 @@ from handgrad.checker.run.limits import KEEPS
 from handgrad.errors import SettingsError
 
 BWRAP = "bwrap"
+WALLED = "HANDGRAD_SANDBOX"
+"""The variable that is set in a sandbox."""
 ROOM = 2**30
 """Bytes that a file may write to its copy of the folder, and again to /tmp and /dev/shm."""
 LARGEST_COPY, MOST_COPIED, MOST_ENTRIES = 16 * 2**20, 256 * 2**20, 2000
@@ -65,6 +67,9 @@ class Sandbox:
                 stderr=subprocess.PIPE,
                 pass_fds=[theirs],
             )
+        except BaseException:
+            os.close(info)
+            raise
         finally:
             os.close(theirs)
         self.pid = self._entered(info)
@@ -106,7 +111,7 @@ class Sandbox:
             "pid": self.pid,
             "folder": str(self._folder),
             "copied": self._copied,
-            "environment": {"TMPDIR": "/tmp", "HANDGRAD_SANDBOX": "1"},
+            "environment": {"TMPDIR": "/tmp", WALLED: "1"},
         }
 
 
