@@ -101,13 +101,12 @@ def _given(parameters: dict[str, Any]) -> dict[str, Any]:
 def _begun(
     out: Path | None, given: dict[str, Any], say: Callable[[str], None], *, verify: bool
 ) -> "Iterator[tuple[RunFolder, Dataset, Checkpoint]]":
+    from handgrad.training.chosen import chosen
     from handgrad.training.folder import check_free
     from handgrad.training.start import begin
 
     if out is not None:
         check_free(out)
-    from handgrad.training.chosen import chosen
-
     settings, dataset, model, weights = chosen(given)
     begun = begin(settings, model, dataset, out, verify=verify, say=say, weights=weights)
     with begun as (run, start):

@@ -100,7 +100,7 @@ def load(folder: Path, model: "Model", device: str = "cpu", engine: str = "fused
     """Return the checkpoint in `folder` without the optimizer's tensors, to evaluate and sample.
 
     Its numbers are of the kind that `engine` works on. Raises RunError if model.safetensors is
-    missing, truncated, from another program, from a newer handgrad, or of another model.
+    missing, damaged, from another program, from a newer handgrad, or of another model.
     """
     path = folder / MODEL_FILE
     tensors, head = _read(path, device, engine)
@@ -201,9 +201,8 @@ def _check_sums(path: Path, tensors: Numbers, head: dict[str, Any]) -> None:
     """Raise RunError unless everything is as it was written."""
     if CHECKSUMS not in head and DIGEST not in head:
         return  # an earlier version's
-    damaged = None
     if head.get(DIGEST) != digest_of(head):
-        damaged = "its metadata"
+        damaged: str | None = "its metadata"
     else:
         sums = head[CHECKSUMS]
         names = sorted(sums.keys() | tensors.keys())

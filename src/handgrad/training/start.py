@@ -85,8 +85,9 @@ def resume(
     `given` are the settings, sizes and `data` that the user named. They must equal the folder's,
     except for `steps` and for settings that change no bit: the run then continues to that step,
     even if it was finished. Its other settings stay, such as the step of the learning rate's decay.
-    Raises SettingsError that names each difference,
-    DataError if the words differ, RunError, GradientError.
+
+    Raises SettingsError that names each difference, DataError if the words differ, RunError,
+    GradientError.
     """
     from handgrad.engine.device import require_device
 

@@ -210,13 +210,26 @@ def test_without_bubblewrap_one_line_says_so(
         line, _ = capsys.readouterr().err.split("\n", 1)
         assert line == (
             "handgrad: without a sandbox (bubblewrap is not installed), a checked file can read and"
-            " change your files, use the network and end other processes. Only its memory is "
-            "limited, and what it leaves running is ended."
+            " change your files, use the network and end other processes. Only its memory, the "
+            "size of its files and the number of its processes are limited, and what it leaves "
+            "running is ended."
         )
         assert run(["check", "ana.py", "--sandbox"]) == 2
         assert capsys.readouterr().err == (
             "handgrad: --sandbox: bubblewrap is not installed; on Debian and Ubuntu: apt install "
             "bubblewrap\n"
+        )
+    finally:
+        sandbox.unavailable.cache_clear()
+
+
+def test_elsewhere_than_on_linux_nothing_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sandbox, "KEEPS", False)
+    sandbox.unavailable.cache_clear()
+    try:
+        assert sandbox.not_guaranteed(None) == (
+            "without a sandbox (it needs Linux), a checked file can read and change your files, "
+            "use the network and end other processes."
         )
     finally:
         sandbox.unavailable.cache_clear()

@@ -40,7 +40,11 @@ GRAPHICS = ("/dev/nvidia*", "/dev/dri", "/dev/kfd")
 READY = 20.0  # seconds for bwrap to make its namespaces
 NOT_GUARANTEED = (
     "without a sandbox ({reason}), a checked file can read and change your files, use the network "
-    "and end other processes. Only its memory is limited, and what it leaves running is ended."
+    "and end other processes."
+)
+LIMITED = (
+    " Only its memory, the size of its files and the number of its processes are limited, and what "
+    "it leaves running is ended."
 )
 
 
@@ -143,7 +147,9 @@ def required() -> None:
 def not_guaranteed(sandbox: bool | None) -> str | None:
     """Return the line that says what several files can do without a sandbox; None within one."""
     reason = "--no-sandbox" if sandbox is False else unavailable()
-    return None if reason is None else NOT_GUARANTEED.format(reason=reason)
+    if reason is None:
+        return None
+    return NOT_GUARANTEED.format(reason=reason) + (LIMITED if KEEPS else "")
 
 
 def _arguments(folder: Path, bound: Sequence[str], hidden: Iterable[Path]) -> Iterator[str]:

@@ -46,7 +46,7 @@ def is_verified(
 def remember(
     model: Model, optimizer: str, batch_size: int, dtype: str, treatment: Treatment = UNTREATED
 ) -> None:
-    """Make `is_verified` return True from now on, unless the cache folder is read-only."""
+    """Make `is_verified` return True from now on, unless the cache cannot be written."""
     digests = machine_code(step_source(model, optimizer, treatment), dtype).digests
     if not digests:  # it could not be saved
         return
