@@ -1,6 +1,7 @@
 """Hostile files among others, in a sandbox and without one: they cost themselves alone."""
 
 import os
+import resource
 import time
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from checker.run.hostile import MODES, checked, needs_bwrap, running
 from checker.run.test_limits import needs_proc, wait_until_dead
 from handgrad.checker.run import limits
 from handgrad.checker.run.limits import Limits
+from handgrad.checker.run.messages import hidden
 from handgrad.checker.run.run import check_file
 from handgrad.cli import run
 
@@ -197,3 +199,16 @@ while True:
         " graded",
     )
     assert all(wait_until_dead(pid) for pid in running(seconds))
+
+
+@pytest.mark.parametrize("hard", [4096, 2**14, 2**14 + 20])
+def test_where_the_system_allows_few_descriptors(
+    monkeypatch: pytest.MonkeyPatch, hard: int
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (1024, hard))
+    descriptor = os.open(os.devnull, os.O_RDONLY)
+    try:
+        assert hidden(descriptor) == descriptor
+        assert not os.get_inheritable(descriptor)
+    finally:
+        os.close(descriptor)

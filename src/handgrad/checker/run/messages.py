@@ -29,6 +29,8 @@ LONGEST = 256 * 2**20  # bytes of one line: a report has less than one megabyte
 MOST_MESSAGES = 100_000  # one for each cell, and a few
 HIDDEN = range(2**14, 2**15)
 """Where the descriptors of a child are: no loop over the first thousand comes across them."""
+ROOM = 64
+"""Numbers that are left above the one that is drawn, which may be taken."""
 
 
 def encode(token: str, event: str, **values: Any) -> str:
@@ -71,11 +73,12 @@ def hidden(descriptor: int) -> int:
     """Move a descriptor to a high number, which processes that are started do not inherit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = HIDDEN.stop if hard == resource.RLIM_INFINITY else min(HIDDEN.stop, hard)
-    if most <= HIDDEN.start:  # the system allows few: leave it where it is
+    numbers = range(HIDDEN.start, most - ROOM)
+    if not numbers:  # the system allows few: leave it where it is
         os.set_inheritable(descriptor, False)
         return descriptor
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
-    least = random.SystemRandom().randrange(HIDDEN.start, most - 64)
+    least = random.SystemRandom().choice(numbers)
     moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, least)
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     os.close(descriptor)

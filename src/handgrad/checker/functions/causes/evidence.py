@@ -53,6 +53,11 @@ class FunctionEvidence:
         return self.key[2]
 
     @property
+    def failure(self) -> str:
+        """What happens in the sample, as the end of a sentence that says when."""
+        return f"{self.phase} raises this" if self.kind == "raised" else "the result is wrong"
+
+    @property
     def fault(self) -> Fault:
         return next(fault for fault in self.trial.faults if key_of(fault) == self.key)
 

@@ -111,19 +111,17 @@ def _equal_in_examples(e: FunctionEvidence) -> FunctionFinding | None:
     linked = e.bench.inputs.linked
     if linked is None:
         return None
-    failure = f"{e.phase} raises this" if e.kind == "raised" else "the result is wrong"
     sizes = listed(linked.texts(e.sample.apart))
     return FunctionFinding(
-        f"If {sizes} differ, {failure}; in the examples they are equal.",
+        f"If {sizes} differ, {e.failure}; in the examples they are equal.",
         f"Look where one of these sizes is used in place of another: in shapes, strides, loop "
         f"bounds and masks; if they must be equal, say so: {linked.dims()}.",
     )
 
 
 def _finding(e: FunctionEvidence, condition: str, a: str, b: str) -> FunctionFinding:
-    failure = f"{e.phase} raises this" if e.kind == "raised" else "the result is wrong"
     return FunctionFinding(
-        f"If {condition}, {failure}; otherwise it is right.",
+        f"If {condition}, {e.failure}; otherwise it is right.",
         f"Look where one of {a} and {b} is used in place of the other: in shapes, strides, loop "
         f"bounds and masks.",
     )

@@ -90,9 +90,8 @@ def empty(e: FunctionEvidence) -> FunctionFinding | None:
     letters = [f"{letter}=0" for letter, size in e.sample.sizes if size == 0]
     if not letters:
         return None
-    failure = f"{e.phase} raises this" if e.kind == "raised" else "the result is wrong"
     return FunctionFinding(
-        f"For an empty input ({', '.join(letters)}) {failure}; the reference returns a result.",
+        f"For an empty input ({', '.join(letters)}) {e.failure}; the reference returns a result.",
         "Return early if x.numel() == 0.",
     )
 
@@ -122,9 +121,8 @@ def size_one(e: FunctionEvidence) -> FunctionFinding | None:
     if any(e.fails(two.sized({k: n})) for k in base if k not in ones for n in (3, 6)):
         return None  # another size decides
     names = ", ".join(f"{k}=1" for k in ones)
-    failure = f"{e.phase} raises this" if e.kind == "raised" else "the result is wrong"
     return FunctionFinding(
-        f"At {names} {failure}; at {names.replace('=1', '=2')} it is right.",
+        f"At {names} {e.failure}; at {names.replace('=1', '=2')} it is right.",
         "Name the dimension in .squeeze(dim); look for n - 1, and for operands that broadcast at "
         "size 1.",
     )
