@@ -120,14 +120,14 @@ class Run:
     def resume(self, *, steps: int | None = None, progress: bool = True) -> Self:
         """Continue to the end, or to `steps`; the bits are those of an uninterrupted run."""
         given = {} if steps is None else {"steps": steps}
-        with resume(self.folder, given) as (run, dataset, start):
+        with resume(self.folder, given, say=_say) as (run, dataset, start):
             _train(run, dataset, start, progress=progress)
         return self
 
     def __repr__(self) -> str:
         run, at = self._opened, self._at
         val = self.losses["val"]
-        loss = f", val {val[-1]:.4f}" if len(val) else ""
+        loss = f", val {val[-1]:.4f}" if len(val) and np.isfinite(val[-1]) else ""
         of = "" if at.finished else f" of {run.settings.steps}"
         return (
             f"Run({str(self.folder)!r}: {run.model.name}, {run.model.n_parameters} parameters, "
