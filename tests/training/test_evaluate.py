@@ -115,8 +115,8 @@ def test_a_symbol_that_the_model_does_not_know(dataset: Dataset) -> None:
     with pytest.raises(DataError) as caught:
         Contexts(dataset, MLP(narrower.size), narrower)
     assert str(caught.value) == (
-        f"{dataset.source}: the model does not know the symbol 'g': "
-        "evaluate on data without it, or train on data with it"
+        f"{dataset.source}: the symbol 'g' (U+0067) is not in the model's vocabulary of 6 symbols: "
+        "leave out the words with it, or train a new model"
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from handgrad.errors import DataError, RunError
+from handgrad.errors import RunError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,11 +53,14 @@ class Contexts:
 
         self._dataset = dataset
         self._model = model
-        self._numbers = _renumbering(dataset, vocabulary)
         self._padding = model.padding
-        if self._numbers is not None and model.padding:
-            self._padding = len(self._numbers)  # in the dataset's numbers
-            self._numbers = np.append(self._numbers, model.padding)
+        self._numbers: Tokens | None = None
+        if dataset.vocabulary.symbols != vocabulary.symbols:
+            numbers = vocabulary.renumbering(dataset.vocabulary, dataset.source)
+            self._numbers = numbers.astype(np.int64)
+            if model.padding:
+                self._padding = len(numbers)  # in the dataset's numbers
+                self._numbers = np.append(self._numbers, model.padding)
         width = max(model.block_size, *(max(shape) for shape in model.shapes().values()))
         self._rows = max(1, min(CHUNK_ROWS, CHUNK_NUMBERS // width))
 
@@ -102,23 +105,6 @@ def _spread(total: int, count: int, of_chunk: int) -> "Iterator[Tokens]":
         nth = np.arange(start, min(start + of_chunk, count), dtype=np.int64)
         # integer arithmetic, so that every number occurs once if count is total
         yield nth * total // count
-
-
-def _renumbering(dataset: "Dataset", vocabulary: "Vocabulary") -> "npt.NDArray[np.int64] | None":
-    import numpy as np
-
-    if dataset.vocabulary.symbols == vocabulary.symbols:
-        return None
-    known = {symbol: number for number, symbol in enumerate(vocabulary.symbols) if number}
-    numbers = [0]  # the boundary is 0 in every vocabulary
-    for symbol in dataset.vocabulary.symbols[1:]:
-        if symbol not in known:
-            raise DataError(
-                f"{dataset.source}: the model does not know the symbol {symbol!r}: "
-                "evaluate on data without it, or train on data with it"
-            )
-        numbers.append(known[symbol])
-    return np.array(numbers, dtype=np.int64)
 
 
 def split_loss(
