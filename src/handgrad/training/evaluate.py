@@ -41,8 +41,8 @@ class SplitLoss:
         return self.nats / math.log(2)
 
 
-class Contexts:
-    """Chunks of a split, in the model's symbols.
+class EvaluationData:
+    """The examples of each split in chunks, in the model's symbols.
 
     A dataset of other words may number its symbols differently: they are then renumbered as in
     `vocabulary`, the model's. Raises DataError for a symbol that is not in it.
@@ -111,7 +111,7 @@ def split_loss(
     model: "Model",
     params: "Numbers",
     state: "Numbers",
-    contexts: Contexts,
+    data: EvaluationData,
     split: str,
     limit: int | None = None,
 ) -> SplitLoss | None:
@@ -120,7 +120,7 @@ def split_loss(
 
     total, examples = 0.0, 0
     inference = inference_of(model, params, state)
-    for chunk in contexts.chunks(split, limit):
+    for chunk in data.chunks(split, limit):
         total += inference.loss_sum(*chunk)
         examples += len(chunk[1])
     return SplitLoss(total / examples, examples) if examples else None
@@ -130,14 +130,14 @@ def calibrated(
     model: "Model",
     params: "Numbers",
     state: "Numbers",
-    contexts: Contexts,
+    data: EvaluationData,
 ) -> "Numbers":
     """Return `state` with batchnorm's statistics of the whole train split added."""
     if not state:
         return state
     from handgrad.engine.evaluation import inference_of
 
-    return inference_of(model, params, state).calibrate(partial(contexts.inputs, "train"))
+    return inference_of(model, params, state).calibrate(partial(data.inputs, "train"))
 
 
 def with_statistics(model: "Model", state: "Numbers", statistics: str | None) -> "Numbers":
