@@ -22,7 +22,7 @@ from handgrad.training.needs import check_needs
 from handgrad.training.prepare import check_settings, examples, fresh, verify_gradients
 from handgrad.training.settings import TrainSettings
 from handgrad.training.state import Checkpoint
-from handgrad.training.weights import Weights, running
+from handgrad.training.weights import StartingWeights, running
 
 if TYPE_CHECKING:
     from handgrad.data import Dataset
@@ -42,7 +42,7 @@ def begin(
     *,
     verify: bool = True,
     say: Say = _silent,
-    weights: Weights | None = None,
+    weights: StartingWeights | None = None,
 ) -> Iterator[tuple[RunFolder, Checkpoint]]:
     """Begin a run in `out` or the next free folder, which is locked against other processes.
 
@@ -85,8 +85,8 @@ def resume(
     `given` are the settings, sizes and `data` that the user named. They must equal the folder's,
     except for `steps` and for settings that change no bit: the run then continues to that step,
     even if it was finished. Its other settings stay, such as the step of the learning rate's decay.
-    Raises SettingsError that names each difference,
-    DataError if the words differ, RunError, GradientError.
+    Raises SettingsError that names each difference, DataError if the words differ, RunError,
+    GradientError.
     """
     from handgrad.engine.device import require_device
 
