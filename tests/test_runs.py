@@ -89,3 +89,20 @@ def test_bad_names(given: dict[str, object], message: str, tmp_path: Path) -> No
 def test_what_is_given_wins_over_a_preset() -> None:
     given = with_preset({"preset": "fast", "steps": 7, "data": "x"})
     assert given == {**PRESETS["fast"], "steps": 7, "data": "x"}
+
+
+def test_epochs_replace_the_steps_of_a_preset() -> None:
+    given = with_preset({"preset": "fast", "epochs": 2})
+    rest = {name: value for name, value in PRESETS["fast"].items() if name != "steps"}
+    assert given == {**rest, "epochs": 2}
+
+
+def test_without_a_val_split(tmp_path: Path) -> None:
+    words = tmp_path / "words.txt"
+    words.write_text("ab\nabc\n")
+    run = handgrad.train(
+        words, out=tmp_path / "run", model="bigram", steps=2, engine="fused", progress=False
+    )
+    assert np.isnan(run.losses["val"]).all()
+    assert run.evaluate("val") == {"val": None}
+    assert repr(run) == f"Run({str(run.folder)!r}: bigram, 16 parameters, step 2)"

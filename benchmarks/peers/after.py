@@ -20,7 +20,7 @@ from benchmarks.peers.work import EPS, Arrays, Cell, Peer, Work, WrongPeer, prep
 from handgrad.data import SPLITS, Dataset
 from handgrad.engine import to_tensors
 from handgrad.sample import Sampling, sample
-from handgrad.training.evaluate import Contexts, calibrated, split_loss
+from handgrad.training.evaluate import EvaluationData, calibrated, split_loss
 
 OURS, LECTURE = "handgrad, compiled", "lecture, eager"
 STEPS = 2048
@@ -80,8 +80,8 @@ def train(dataset: Dataset, cell: Cell, steps: int) -> Trained:
     peer.run(0)
     values = peer.values()
     params, state = ({name: values[name] for name in kind} for kind in (work.params, work.state))
-    contexts = Contexts(dataset, work.model, dataset.vocabulary)
-    return Trained(work, params, calibrated(work.model, params, state, contexts))
+    data = EvaluationData(dataset, work.model, dataset.vocabulary)
+    return Trained(work, params, calibrated(work.model, params, state, data))
 
 
 def evaluation(trained: Trained, seconds: float, now: Callable[[], float]) -> Compared:
@@ -102,12 +102,10 @@ def sampling(trained: Trained, n: int, seconds: float, now: Callable[[], float])
 def our_losses(trained: Trained) -> Callable[[], list[float]]:
     """As in `handgrad evaluate`, which gathers contexts from the tokens when it needs them."""
     dataset, model = trained.dataset, trained.work.model
-    contexts = Contexts(dataset, model, dataset.vocabulary)
+    data = EvaluationData(dataset, model, dataset.vocabulary)
 
     def losses() -> list[float]:
-        found = [
-            split_loss(model, trained.params, trained.state, contexts, split) for split in SPLITS
-        ]
+        found = [split_loss(model, trained.params, trained.state, data, split) for split in SPLITS]
         return [loss.nats for loss in found if loss]
 
     return losses

@@ -20,7 +20,7 @@ from handgrad.sample import Sampling, sample
 from handgrad.training import checkpoint as checkpoints
 from handgrad.training.backends import backend_of
 from handgrad.training.chosen import chosen
-from handgrad.training.evaluate import Contexts, split_loss, with_statistics
+from handgrad.training.evaluate import EvaluationData, split_loss, with_statistics
 from handgrad.training.folder import RunFolder, check_free, open_run
 from handgrad.training.loop import train as train_loop
 from handgrad.training.metrics import read_metrics
@@ -91,12 +91,12 @@ class Run:
         if split is not None and split not in SPLITS:
             raise SettingsError(f"unknown split {split}; known: {', '.join(SPLITS)}")
         run, at = self._opened, self._at
-        contexts = Contexts(training_data(run), run.model, run.vocabulary)
+        data = EvaluationData(training_data(run), run.model, run.vocabulary)
         state = with_statistics(run.model, at.state, None)
         losses = {}
         with backend_of(run.settings.engine).threads(None, run):
             for name in (split,) if split else SPLITS:
-                loss = split_loss(run.model, at.params, state, contexts, name)
+                loss = split_loss(run.model, at.params, state, data, name)
                 losses[name] = loss.nats if loss else None
         return losses
 
@@ -120,14 +120,14 @@ class Run:
     def resume(self, *, steps: int | None = None, progress: bool = True) -> Self:
         """Continue to the end, or to `steps`; the bits are those of an uninterrupted run."""
         given = {} if steps is None else {"steps": steps}
-        with resume(self.folder, given) as (run, dataset, start):
+        with resume(self.folder, given, say=_say) as (run, dataset, start):
             _train(run, dataset, start, progress=progress)
         return self
 
     def __repr__(self) -> str:
         run, at = self._opened, self._at
         val = self.losses["val"]
-        loss = f", val {val[-1]:.4f}" if len(val) else ""
+        loss = f", val {val[-1]:.4f}" if len(val) and np.isfinite(val[-1]) else ""
         of = "" if at.finished else f" of {run.settings.steps}"
         return (
             f"Run({str(self.folder)!r}: {run.model.name}, {run.model.n_parameters} parameters, "

@@ -4,7 +4,7 @@ p(next) = softmax(logits / temperature) over the top_k likeliest symbols; the bo
 Sample i depends on (seed, i) alone: its uniform numbers come from a generator keyed by the two, and
 it is computed as row i % GROUP of a group of constant size, whatever the other rows are.
 
-G rows of a group, T block_size, V symbols.
+G rows of a group, V symbols, L characters after the prefix, the longest of the group.
 """
 
 from collections.abc import Iterator
@@ -89,8 +89,8 @@ def stream(
 ) -> Iterator[SampledWord]:
     """Yield `n` words that begin with `how.prefix`, a group as soon as it is computed.
 
-    Raises SettingsError for a negative `n`, DataError if the model does not know a symbol of the
-    prefix.
+    Raises SettingsError for a negative `n` or a prefix that a model on words cannot read whole,
+    DataError if the model does not know a symbol of the prefix.
     """
     from handgrad.engine.evaluation import inference_of
 

@@ -84,6 +84,6 @@ def test_other_words_with_an_unknown_symbol(
     code, out, err = command(capsys, "evaluate", run, "-i", other)
     assert (code, out) == (2, "")
     assert err.splitlines()[-1] == (
-        f"handgrad: {other}: the model does not know the symbol 'x': "
-        "evaluate on data without it, or train on data with it"
+        f"handgrad: {other}: the symbol 'x' (U+0078) is not in the model's vocabulary of 7 "
+        "symbols: leave out the words with it, or train a new model"
     )

@@ -12,7 +12,13 @@ from handgrad.engine.torch_inference import logits
 from handgrad.errors import DataError, RunError
 from handgrad.models import MLP
 from handgrad.training import evaluate
-from handgrad.training.evaluate import Contexts, SplitLoss, calibrated, split_loss, with_statistics
+from handgrad.training.evaluate import (
+    EvaluationData,
+    SplitLoss,
+    calibrated,
+    split_loss,
+    with_statistics,
+)
 from handgrad.training.prepare import fresh
 from handgrad.training.settings import TrainSettings
 from tiny import model_for, words_dataset
@@ -46,7 +52,9 @@ def test_loss_of_a_split(
     monkeypatch.setattr(evaluate, "CHUNK_NUMBERS", chunk_numbers)
     model = model_for(dataset)
     params, state = started(model)
-    loss = split_loss(model, params, state, Contexts(dataset, model, dataset.vocabulary), split)
+    loss = split_loss(
+        model, params, state, EvaluationData(dataset, model, dataset.vocabulary), split
+    )
     assert loss is not None
     assert loss.examples == dataset.n_examples(split)
     # losses of about 2 from logits with a few roundings of 2**-24 each
@@ -60,8 +68,8 @@ def test_bits() -> None:
 def test_chunks_are_bounded(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(evaluate, "CHUNK_NUMBERS", 50)
     model = model_for(dataset, n_hidden=10, n_embd=1)  # the widest activation has 10 numbers
-    contexts = Contexts(dataset, model, dataset.vocabulary)
-    rows = [len(targets) for _, targets in contexts.chunks("train")]
+    data = EvaluationData(dataset, model, dataset.vocabulary)
+    rows = [len(targets) for _, targets in data.chunks("train")]
     assert sum(rows) == dataset.n_examples("train")
     assert len(rows) > 1
     assert set(rows[:-1]) == {50 // 10}
@@ -71,20 +79,20 @@ def test_a_narrow_models_chunks_are_bounded_too(
     dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(evaluate, "CHUNK_ROWS", 7)
-    contexts = Contexts(dataset, model_for(dataset), dataset.vocabulary)
-    rows = [len(targets) for _, targets in contexts.chunks("train")]
+    data = EvaluationData(dataset, model_for(dataset), dataset.vocabulary)
+    rows = [len(targets) for _, targets in data.chunks("train")]
     assert sum(rows) == dataset.n_examples("train")
     assert set(rows[:-1]) == {7}
 
 
 def test_a_sample_is_spread_evenly_and_fixed(dataset: Dataset) -> None:
     model = model_for(dataset, block_size=1)
-    contexts = Contexts(dataset, model, dataset.vocabulary)
+    data = EvaluationData(dataset, model, dataset.vocabulary)
     first, end = dataset.splits["train"]
     limit = 7
     positions = [first + nth * (end - first) // limit for nth in range(limit)]
     for _ in range(2):
-        got = np.concatenate([targets for _, targets in contexts.chunks("train", limit)])
+        got = np.concatenate([targets for _, targets in data.chunks("train", limit)])
         assert got.tolist() == dataset.tokens[positions].tolist()
     gaps = np.diff(positions)
     assert gaps.max() - gaps.min() <= 1
@@ -96,16 +104,18 @@ def test_empty_split_has_no_loss(tmp_path: Path) -> None:
     dataset = open_dataset(str(path))
     assert dataset.n_examples("val") == 0
     model = model_for(dataset)
-    contexts = Contexts(dataset, model, dataset.vocabulary)
-    assert split_loss(model, *started(model), contexts, "val") is None
+    data = EvaluationData(dataset, model, dataset.vocabulary)
+    assert split_loss(model, *started(model), data, "val") is None
 
 
 def test_other_words_are_renumbered(dataset: Dataset, tmp_path: Path) -> None:
     """The same words with a vocabulary of more symbols: the model receives its own numbers."""
     wider = Vocabulary((".", "A", *dataset.vocabulary.symbols[1:]))
     model = MLP(wider.size, n_embd=2, n_hidden=3)
-    inputs, targets = next(Contexts(dataset, model, wider).chunks("train"))
-    own_inputs, own_targets = next(Contexts(dataset, model, dataset.vocabulary).chunks("train"))
+    inputs, targets = next(EvaluationData(dataset, model, wider).chunks("train"))
+    own_inputs, own_targets = next(
+        EvaluationData(dataset, model, dataset.vocabulary).chunks("train")
+    )
     assert np.array_equal(targets, np.where(own_targets > 0, own_targets + 1, 0))
     assert np.array_equal(inputs, np.where(own_inputs > 0, own_inputs + 1, 0))
 
@@ -113,17 +123,17 @@ def test_other_words_are_renumbered(dataset: Dataset, tmp_path: Path) -> None:
 def test_a_symbol_that_the_model_does_not_know(dataset: Dataset) -> None:
     narrower = Vocabulary(tuple(".abcdef"))
     with pytest.raises(DataError) as caught:
-        Contexts(dataset, MLP(narrower.size), narrower)
+        EvaluationData(dataset, MLP(narrower.size), narrower)
     assert str(caught.value) == (
-        f"{dataset.source}: the model does not know the symbol 'g': "
-        "evaluate on data without it, or train on data with it"
+        f"{dataset.source}: the symbol 'g' (U+0067) is not in the model's vocabulary of 6 symbols: "
+        "leave out the words with it, or train a new model"
     )
 
 
 def test_statistics(dataset: Dataset) -> None:
     model = model_for(dataset)
     params, running = started(model)
-    both = calibrated(model, params, running, Contexts(dataset, model, dataset.vocabulary))
+    both = calibrated(model, params, running, EvaluationData(dataset, model, dataset.vocabulary))
     assert both.keys() > running.keys()
     assert with_statistics(model, both, None) == both
     assert with_statistics(model, both, "calibrated") == both

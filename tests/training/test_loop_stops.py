@@ -13,6 +13,7 @@ from handgrad.engine import ENGINES
 from handgrad.engine.fused import Fused
 from handgrad.errors import DivergedError, GradientError, SettingsError
 from handgrad.layers import tanh
+from handgrad.models import MLP, Model, WaveNet
 from handgrad.training import loop
 from handgrad.training.backends import arrays
 from handgrad.training.backends.eager import TorchSteps
@@ -157,3 +158,17 @@ def test_batch_size_1_with_batchnorm(tmp_path: Path, dataset: Dataset) -> None:
     assert not (tmp_path / "run").exists()
     without = model_for(dataset, batchnorm=False)
     assert train_tiny(tmp_path / "run", dataset, without, batch_size=1, steps=5).finished
+
+
+@pytest.mark.parametrize(
+    "model", [WaveNet(27, n_embd=2, n_hidden=3), MLP(27, batchnorm_output=True)]
+)
+def test_batch_size_1_with_a_batchnorm_that_no_option_removes(
+    model: Model, tmp_path: Path, dataset: Dataset
+) -> None:
+    with pytest.raises(SettingsError) as caught:
+        train_tiny(tmp_path / "run", dataset, model, batch_size=1)
+    assert str(caught.value) == (
+        "batch_size is 1 and the model has batchnorm, whose variance divides by n - 1 = 0: "
+        "use --batch-size 2 or more"
+    )

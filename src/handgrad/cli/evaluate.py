@@ -78,13 +78,13 @@ def _losses(
 ) -> "tuple[int, str | None, dict[str, SplitLoss | None]]":
     """Return the checkpoint's step, the statistics used (None without batchnorm), the losses."""
     from handgrad.training.checkpoint import load
-    from handgrad.training.evaluate import Contexts, split_loss, with_statistics
+    from handgrad.training.evaluate import EvaluationData, split_loss, with_statistics
 
     at = load(run.folder, run.model, engine=run.settings.engine)
     state = with_statistics(run.model, at.state, statistics)
-    contexts = Contexts(dataset, run.model, run.vocabulary)
+    data = EvaluationData(dataset, run.model, run.vocabulary)
     used = "calibrated" if len(state) > len(run.model.state_shapes()) else "running"
-    losses = {split: split_loss(run.model, at.params, state, contexts, split) for split in splits}
+    losses = {split: split_loss(run.model, at.params, state, data, split) for split in splits}
     return at.weights_of or at.step, used if state else None, losses
 
 

@@ -36,14 +36,8 @@ class Batches:
 
         Raises DataError for an empty split.
         """
-        for name, size in (("batch size", batch_size), ("block size", block_size)):
-            if size < 1:
-                raise SettingsError(f"{name} {size}: must be at least 1.")
-        if not 0 <= seed < SEED_END:
-            raise SettingsError(f"seed {seed}: must be from 0 to {SEED_END - 1}.")
+        check(dataset, split, batch_size, block_size, seed)
         self._n_examples = dataset.n_examples(split)
-        if self._n_examples == 0:
-            raise DataError(f"{dataset.source}: its {split} split is empty. Add more items.")
         self._dataset, self._start = dataset, dataset.splits[split][0]
         self._batch_size, self._block_size, self._seed = batch_size, block_size, seed
         self._padding = padding
@@ -77,6 +71,17 @@ class Batches:
         self._inputs = inputs.reshape(self._steps, self._batch_size, self._block_size)  # (S, B, T)
         self._targets = targets.reshape(self._steps, self._batch_size)  # (S, B)
         self._first, self._end = first, first + self._steps
+
+
+def check(dataset: Dataset, split: str, batch_size: int, block_size: int, seed: int) -> None:
+    """Raise SettingsError for an invalid size or seed, DataError for an empty split."""
+    for name, size in (("batch size", batch_size), ("block size", block_size)):
+        if size < 1:
+            raise SettingsError(f"{name} {size}: must be at least 1.")
+    if not 0 <= seed < SEED_END:
+        raise SettingsError(f"seed {seed}: must be from 0 to {SEED_END - 1}.")
+    if dataset.n_examples(split) == 0:
+        raise DataError(f"{dataset.source}: its {split} split is empty. Add more items.")
 
 
 def drawn(seed: int, first: int, count: int, below: int) -> np.ndarray:

@@ -94,7 +94,8 @@ class Dataset:
         """Return whole words end to end: inputs, targets (N,), offsets (B + 1,), new int64 arrays.
 
         A word is given by the position of the boundary before it, (B,). Its inputs are that
-        boundary and its characters, its targets the same one further; at most `block_size` of each.
+        boundary and its characters, its targets its characters and the boundary after it; at most
+        the first `block_size` of each.
         """
         pieces = []
         for start in starts:

@@ -12,9 +12,8 @@ B words, N characters.
 
 import numpy as np
 
-from handgrad.data.batches import drawn
+from handgrad.data.batches import check, drawn
 from handgrad.data.dataset import Dataset
-from handgrad.errors import DataError, SettingsError
 
 
 class WordBatches:
@@ -27,11 +26,8 @@ class WordBatches:
 
         Raises SettingsError and DataError as `Batches` does.
         """
-        if batch_size < 1:
-            raise SettingsError(f"batch size {batch_size}: must be at least 1.")
+        check(dataset, split, batch_size, block_size, seed)
         self._starts = dataset.word_starts(split)
-        if not len(self._starts):
-            raise DataError(f"{dataset.source}: its {split} split is empty. Add more items.")
         self._dataset = dataset
         self._batch_size, self._block_size, self._seed = batch_size, block_size, seed
 

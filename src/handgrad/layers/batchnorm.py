@@ -14,6 +14,7 @@ from torch import Tensor
 from handgrad.constants import BATCHNORM_EPS as EPS
 from handgrad.constants import BATCHNORM_NODES
 from handgrad.errors import SettingsError
+from handgrad.layers.rows import flat_rows
 
 INPUTS = ("x", "bngain", "bnbias")
 STATE = ("mean", "var")
@@ -127,14 +128,14 @@ def update_state(
 
 def moments(x: Tensor, bngain: Tensor, bnbias: Tensor) -> tuple[int, Tensor, Tensor]:
     """Return the number of rows, their mean and their summed squared differences, in float64."""
-    rows = x.reshape(-1, x.shape[-1]).double()
+    rows = flat_rows(x).double()
     var, mean = torch.var_mean(rows, 0, keepdim=True, correction=0)
     return len(rows), mean, var * len(rows)
 
 
 def _rows(x: Tensor) -> Tensor:
     """Return (..., H) as (n, H). Raises SettingsError for fewer than two rows."""
-    rows = x if x.dim() == 2 else x.reshape(-1, x.shape[-1])
+    rows = flat_rows(x)
     if rows.shape[0] < 2:
         raise SettingsError(
             f"batchnorm needs at least 2 rows, got {rows.shape[0]}: the variance divides by n - 1"

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from handgrad.constants import LAYERNORM_NODES
 from handgrad.constants import NORM_EPS as EPS
+from handgrad.layers.rows import flat_rows
 
 INPUTS = ("x", "gain", "bias")
 NODES = LAYERNORM_NODES
@@ -42,7 +43,7 @@ def backward(dout: Tensor, cache: _Cache) -> tuple[Tensor, Tensor, Tensor]:
     """
     norm, rstd, gain = cache
     product = dout * norm
-    dgain, dbias = _rows(product).sum(0), _rows(dout).sum(0)
+    dgain, dbias = flat_rows(product).sum(0), flat_rows(dout).sum(0)
     dnorm = dout * gain
     along = product.mul_(gain).mean(-1, keepdim=True)  # (..., 1)
     centred = dnorm.sub_(dnorm.mean(-1, keepdim=True))
@@ -67,8 +68,8 @@ def backward_chunked(dout: Tensor, cache: dict[str, Tensor]) -> dict[str, Tensor
     diff, var, rstd, norm = cache["diff"], cache["var"], cache["rstd"], cache["norm"]
     n = diff.shape[-1]
     # out = norm * gain + bias
-    dbias = _rows(dout).sum(0)
-    dgain = _rows(dout * norm).sum(0)
+    dbias = flat_rows(dout).sum(0)
+    dgain = flat_rows(dout * norm).sum(0)
     dnorm = dout * cache["gain"]
     # norm = diff * rstd
     drstd = (dnorm * diff).sum(-1, keepdim=True)
@@ -95,8 +96,3 @@ def backward_chunked(dout: Tensor, cache: dict[str, Tensor]) -> dict[str, Tensor
         "rstd": drstd,
         "norm": dnorm,
     }
-
-
-def _rows(x: Tensor) -> Tensor:
-    """Return (..., C) as (rows, C)."""
-    return x if x.dim() == 2 else x.reshape(-1, x.shape[-1])

@@ -7,6 +7,8 @@ Derivation: docs/derivations/linear.md
 import torch
 from torch import Tensor
 
+from handgrad.layers.rows import flat_rows
+
 INPUTS = ("x", "W", "b")
 NODES = ("out",)
 
@@ -21,7 +23,7 @@ def forward(x: Tensor, W: Tensor, b: Tensor | None = None) -> tuple[Tensor, _Cac
 def backward(dout: Tensor, cache: _Cache) -> tuple[Tensor, Tensor, Tensor | None]:
     """Return (dx, dW, db); db is None without a bias."""
     x, W, has_bias = cache
-    rows, drows = _rows(x), _rows(dout)
+    rows, drows = flat_rows(x), flat_rows(dout)
     return dout @ W.t(), rows.t() @ drows, drows.sum(0) if has_bias else None
 
 
@@ -39,13 +41,8 @@ def backward_chunked(dout: Tensor, cache: dict[str, Tensor]) -> dict[str, Tensor
     x, W = cache["x"], cache["W"]
     # out = x @ W + b
     dx = dout @ W.t()
-    dW = _rows(x).t() @ _rows(dout)
+    dW = flat_rows(x).t() @ flat_rows(dout)
     if "b" not in cache:
         return {"x": dx, "W": dW}
-    db = _rows(dout).sum(0)
+    db = flat_rows(dout).sum(0)
     return {"x": dx, "W": dW, "b": db}
-
-
-def _rows(x: Tensor) -> Tensor:
-    """Return (..., C) as (rows, C): every leading dimension is batch."""
-    return x if x.dim() == 2 else x.reshape(-1, x.shape[-1])

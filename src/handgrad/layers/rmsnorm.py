@@ -12,6 +12,7 @@ from torch import Tensor
 
 from handgrad.constants import NORM_EPS as EPS
 from handgrad.constants import RMSNORM_NODES
+from handgrad.layers.rows import flat_rows
 
 INPUTS = ("x", "gain")
 NODES = RMSNORM_NODES
@@ -42,7 +43,7 @@ def backward(dout: Tensor, cache: _Cache) -> tuple[Tensor, Tensor | None]:
     dgain = None
     dnorm = dout
     if gain is not None:
-        dgain = product.reshape(-1, product.shape[-1]).sum(0)
+        dgain = flat_rows(product).sum(0)
         product, dnorm = product * gain, dout * gain
     dx = torch.addcmul(dnorm, norm, product.mean(-1, keepdim=True), value=-1).mul_(rstd)
     return dx, dgain
@@ -65,7 +66,7 @@ def backward_chunked(dout: Tensor, cache: dict[str, Tensor]) -> dict[str, Tensor
     grads = {}
     # out = norm * gain
     if "gain" in cache:
-        dgain = (dout * norm).reshape(-1, norm.shape[-1]).sum(0)
+        dgain = flat_rows(dout * norm).sum(0)
         dnorm = dout * cache["gain"]
         grads["gain"] = dgain
     else:

@@ -8,6 +8,8 @@ Derivation: docs/derivations/tied_linear.md
 import torch
 from torch import Tensor
 
+from handgrad.layers.rows import flat_rows
+
 INPUTS = ("x", "C", "b")
 NODES = ("out",)
 
@@ -22,7 +24,7 @@ def forward(x: Tensor, C: Tensor, b: Tensor | None = None) -> tuple[Tensor, _Cac
 def backward(dout: Tensor, cache: _Cache) -> tuple[Tensor, Tensor, Tensor | None]:
     """Return (dx, dC, db); db is None without a bias."""
     x, C, has_bias = cache
-    rows, drows = _rows(x), _rows(dout)
+    rows, drows = flat_rows(x), flat_rows(dout)
     return dout @ C, drows.t() @ rows, drows.sum(0) if has_bias else None
 
 
@@ -40,13 +42,8 @@ def backward_chunked(dout: Tensor, cache: dict[str, Tensor]) -> dict[str, Tensor
     x, C = cache["x"], cache["C"]
     # out = x @ C.t() + b
     dx = dout @ C
-    dC = (_rows(x).t() @ _rows(dout)).t()
+    dC = (flat_rows(x).t() @ flat_rows(dout)).t()
     if "b" not in cache:
         return {"x": dx, "C": dC}
-    db = _rows(dout).sum(0)
+    db = flat_rows(dout).sum(0)
     return {"x": dx, "C": dC, "b": db}
-
-
-def _rows(x: Tensor) -> Tensor:
-    """Return (..., E) as (rows, E): every leading dimension is batch."""
-    return x if x.dim() == 2 else x.reshape(-1, x.shape[-1])

@@ -17,9 +17,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from handgrad.constants import BATCHNORM_NODES, SOFTMAX_CROSS_ENTROPY_NODES
+from handgrad.constants import BATCHNORM_NODES
 from handgrad.errors import SettingsError
-from handgrad.models.call import CONTEXTS, LayerCall
+from handgrad.models.call import CONTEXTS, LayerCall, linear_call, loss_call
 from handgrad.models.initialise import (
     INITIALISATIONS,
     Arrays,
@@ -112,11 +112,7 @@ class MLP:
             calls += self._linear(layer, x, f"hpreact{suffix}")
             calls.append(LayerCall("tanh", (f"hpreact{suffix}",), (f"h{suffix}",)))
             x = f"h{suffix}"
-        calls += self._linear(self.n_layer + 1, x, "logits")
-        calls.append(
-            LayerCall("softmax_cross_entropy", ("logits", "targets"), SOFTMAX_CROSS_ENTROPY_NODES)
-        )
-        return tuple(calls)
+        return (*calls, *self._linear(self.n_layer + 1, x, "logits"), loss_call())
 
     def initialise(
         self, init: str = "batchnorm", seed: int = 0, draw: Draw | None = None
@@ -140,13 +136,13 @@ class MLP:
 
     def _linear(self, layer: int, x: str, output: str) -> list[LayerCall]:
         """Return the linear layer and its batchnorm, if any, from `x` to `output`."""
-        weights = (f"W{layer}", f"b{layer}") if self._has_bias(layer) else (f"W{layer}",)
+        bias = self._has_bias(layer)
         if not self._has_batchnorm(layer):
-            return [LayerCall("linear", (x, *weights), (output,))]
+            return [linear_call(f"{layer}", x, output, bias=bias)]
         suffix = self._suffix(layer)
         prebn = f"hprebn{suffix}"
         return [
-            LayerCall("linear", (x, *weights), (prebn,)),
+            linear_call(f"{layer}", x, prebn, bias=bias),
             LayerCall(
                 "batchnorm",
                 (prebn, f"bngain{suffix}", f"bnbias{suffix}"),

@@ -20,9 +20,9 @@ from handgrad.constants import (
     RMSNORM_NODES,
 )
 from handgrad.errors import SettingsError
-from handgrad.models.call import LayerCall
+from handgrad.models.call import LayerCall, dropout_call, linear_call, numbered
 from handgrad.models.parameters import Parameter, Parameters, linear_parameters
-from handgrad.models.words import WordModel, dropout_call, linear_call, numbered
+from handgrad.models.words import WordModel
 
 WIDER = 4
 """Width of the hidden layer of a block in multiples of n_embd."""
@@ -32,18 +32,20 @@ WIDER = 4
 class _Blocks(WordModel):
     """What both have in common: embeddings, blocks of attention and hidden layer, logits."""
 
-    biased: ClassVar[bool]
+    n_embd: int = 64
+    n_head: int = 4
+    n_layer: int = 4
+    dropout: float = 0.0
+    """Share of what each block adds that is dropped."""
 
-    @property
-    def sizes(self) -> tuple[int, int, int]:
-        """n_embd, n_head, n_layer."""
-        raise NotImplementedError
+    biased: ClassVar[bool]
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        n_embd, n_head, _ = self.sizes
-        if n_embd % n_head:
-            raise SettingsError(f"n_embd must be a multiple of n_head, got {n_embd} and {n_head}")
+        if self.n_embd % self.n_head:
+            raise SettingsError(
+                f"n_embd must be a multiple of n_head, got {self.n_embd} and {self.n_head}"
+            )
 
     def weights(self, name: str, fan_in: int, fan_out: int) -> Parameters:
         """Return the parameters of one linear layer."""
@@ -63,7 +65,7 @@ class _Blocks(WordModel):
 
     def block_parameters(self, layer: int) -> Parameters:
         """Return the parameters of one block, in the order of its calls."""
-        n_embd = self.sizes[0]
+        n_embd = self.n_embd
         return {
             **self.norm_parameters(f"norm1_{layer}"),
             **self.weights(f"qkv_{layer}", n_embd, 3 * n_embd),
@@ -84,7 +86,7 @@ class _Blocks(WordModel):
                 "attention",
                 (*qkv, "offsets"),
                 numbered(ATTENTION_NODES, f"{layer}", f"att_{layer}"),
-                attributes={"heads": self.sizes[1]},
+                attributes={"heads": self.n_head},
             ),
             linear_call(f"o_{layer}", f"att_{layer}", f"proj_{layer}", bias=self.biased),
             *self.added(x, f"proj_{layer}", f"x1_{layer}", 2 * layer),
@@ -97,11 +99,11 @@ class _Blocks(WordModel):
 
     def added(self, x: str, y: str, output: str, number: int) -> list[LayerCall]:
         """Return the calls for x + y, with a share of y dropped if the model has dropout."""
-        dropout: float = getattr(self, "dropout", 0.0)
-        if not dropout:
+        if not self.dropout:
             return [LayerCall("add", (x, y), (output,))]
         kept = f"kept_{y}"
-        return [dropout_call(y, kept, dropout, number), LayerCall("add", (x, kept), (output,))]
+        dropped = dropout_call(y, kept, self.dropout, number)
+        return [dropped, LayerCall("add", (x, kept), (output,))]
 
     def embedding_calls(self) -> list[LayerCall]:
         """Return the calls from the batch to x."""
@@ -119,21 +121,11 @@ class _Blocks(WordModel):
 class Transformer(_Blocks):
     """makemore.py's: LayerNorm, GELU in its tanh form, biases but in the output layer."""
 
-    n_embd: int = 64
-    n_head: int = 4
-    n_layer: int = 4
-    dropout: float = 0.0
-    """Share of what each block adds that is dropped."""
     tied: bool = False
     """The output layer's weights are the embedding, transposed (Press, Wolf 2017)."""
 
     name = "transformer"
     biased = True
-
-    @property
-    def sizes(self) -> tuple[int, int, int]:
-        """n_embd, n_head, n_layer."""
-        return self.n_embd, self.n_head, self.n_layer
 
     def norm_parameters(self, name: str) -> Parameters:
         """Return gain and bias."""
@@ -183,8 +175,6 @@ class MicroGPT(_Blocks):
     n_embd: int = 16
     n_head: int = 4
     n_layer: int = 1
-    dropout: float = 0.0
-    """Share of what each block adds that is dropped."""
 
     name = "microgpt"
     biased = False
@@ -196,11 +186,6 @@ class MicroGPT(_Blocks):
         "schedule": "linear",
     }
     std: ClassVar[float] = 0.08
-
-    @property
-    def sizes(self) -> tuple[int, int, int]:
-        """n_embd, n_head, n_layer."""
-        return self.n_embd, self.n_head, self.n_layer
 
     def weights(self, name: str, fan_in: int, fan_out: int) -> Parameters:
         """Return a matrix with microgpt's start."""

@@ -12,7 +12,7 @@ from handgrad.training.settings import TrainSettings, check_given
 if TYPE_CHECKING:
     from handgrad.data import Dataset
     from handgrad.models import Model
-    from handgrad.training.weights import Weights
+    from handgrad.training.weights import StartingWeights
 
 
 class Chosen(NamedTuple):
@@ -21,7 +21,7 @@ class Chosen(NamedTuple):
     settings: TrainSettings
     dataset: "Dataset"
     model: "Model"
-    weights: "Weights | None" = None
+    weights: "StartingWeights | None" = None
 
 
 def chosen(given: Mapping[str, Any]) -> Chosen:

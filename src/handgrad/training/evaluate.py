@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from handgrad.errors import DataError, RunError
+from handgrad.errors import RunError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,8 +41,8 @@ class SplitLoss:
         return self.nats / math.log(2)
 
 
-class Contexts:
-    """Chunks of a split, in the model's symbols.
+class EvaluationData:
+    """The examples of each split in chunks, in the model's symbols.
 
     A dataset of other words may number its symbols differently: they are then renumbered as in
     `vocabulary`, the model's. Raises DataError for a symbol that is not in it.
@@ -53,11 +53,14 @@ class Contexts:
 
         self._dataset = dataset
         self._model = model
-        self._numbers = _renumbering(dataset, vocabulary)
         self._padding = model.padding
-        if self._numbers is not None and model.padding:
-            self._padding = len(self._numbers)  # in the dataset's numbers
-            self._numbers = np.append(self._numbers, model.padding)
+        self._numbers: Tokens | None = None
+        if dataset.vocabulary.symbols != vocabulary.symbols:
+            numbers = vocabulary.renumbering(dataset.vocabulary, dataset.source)
+            self._numbers = numbers.astype(np.int64)
+            if model.padding:
+                self._padding = len(numbers)  # in the dataset's numbers
+                self._numbers = np.append(self._numbers, model.padding)
         width = max(model.block_size, *(max(shape) for shape in model.shapes().values()))
         self._rows = max(1, min(CHUNK_ROWS, CHUNK_NUMBERS // width))
 
@@ -104,28 +107,11 @@ def _spread(total: int, count: int, of_chunk: int) -> "Iterator[Tokens]":
         yield nth * total // count
 
 
-def _renumbering(dataset: "Dataset", vocabulary: "Vocabulary") -> "npt.NDArray[np.int64] | None":
-    import numpy as np
-
-    if dataset.vocabulary.symbols == vocabulary.symbols:
-        return None
-    known = {symbol: number for number, symbol in enumerate(vocabulary.symbols) if number}
-    numbers = [0]  # the boundary is 0 in every vocabulary
-    for symbol in dataset.vocabulary.symbols[1:]:
-        if symbol not in known:
-            raise DataError(
-                f"{dataset.source}: the model does not know the symbol {symbol!r}: "
-                "evaluate on data without it, or train on data with it"
-            )
-        numbers.append(known[symbol])
-    return np.array(numbers, dtype=np.int64)
-
-
 def split_loss(
     model: "Model",
     params: "Numbers",
     state: "Numbers",
-    contexts: Contexts,
+    data: EvaluationData,
     split: str,
     limit: int | None = None,
 ) -> SplitLoss | None:
@@ -134,7 +120,7 @@ def split_loss(
 
     total, examples = 0.0, 0
     inference = inference_of(model, params, state)
-    for chunk in contexts.chunks(split, limit):
+    for chunk in data.chunks(split, limit):
         total += inference.loss_sum(*chunk)
         examples += len(chunk[1])
     return SplitLoss(total / examples, examples) if examples else None
@@ -144,14 +130,14 @@ def calibrated(
     model: "Model",
     params: "Numbers",
     state: "Numbers",
-    contexts: Contexts,
+    data: EvaluationData,
 ) -> "Numbers":
     """Return `state` with batchnorm's statistics of the whole train split added."""
     if not state:
         return state
     from handgrad.engine.evaluation import inference_of
 
-    return inference_of(model, params, state).calibrate(partial(contexts.inputs, "train"))
+    return inference_of(model, params, state).calibrate(partial(data.inputs, "train"))
 
 
 def with_statistics(model: "Model", state: "Numbers", statistics: str | None) -> "Numbers":

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from handgrad.errors import DivergedError
 from handgrad.training import checkpoint as checkpoints
 from handgrad.training.backends import backend_of
-from handgrad.training.evaluate import SAMPLE, Contexts, SplitLoss, calibrated, split_loss
+from handgrad.training.evaluate import SAMPLE, EvaluationData, SplitLoss, calibrated, split_loss
 from handgrad.training.folder import RunFolder, write_progress
 from handgrad.training.interrupt import Stop, stop_on_signal
 from handgrad.training.metrics import MetricsFile, MetricsRow, read_metrics
@@ -71,7 +71,7 @@ class TrainingLoop:
         self._run, self._settings, self._reporter = run, settings, reporter
         self._dataset = dataset
         self._steps = backend_of(settings.engine).steps(run, dataset, start, reporter.say)
-        self._contexts = Contexts(dataset, run.model, run.vocabulary)
+        self._data = EvaluationData(dataset, run.model, run.vocabulary)
         self._totals = start.totals
         self._started = time.monotonic() - start.totals.seconds
         self._saved = start.step
@@ -114,7 +114,7 @@ class TrainingLoop:
         if self._best is not None:
             steps.params, steps.state = self._best
             self._weights_of, self._best = totals.best_step, None
-        steps.state = calibrated(self._run.model, steps.params, steps.state, self._contexts)
+        steps.state = calibrated(self._run.model, steps.params, steps.state, self._data)
         title = f"{self._run.model.name}, {self._run.model.n_parameters} parameters"
         draw_losses(self._run.folder, title, read_metrics(self._run.folder))
         self._save(finished=True)
@@ -194,7 +194,7 @@ class TrainingLoop:
 
     def _loss(self, split: str, limit: int | None = None) -> SplitLoss | None:
         steps, model = self._steps, self._run.model
-        return split_loss(model, steps.params, steps.state, self._contexts, split, limit)
+        return split_loss(model, steps.params, steps.state, self._data, split, limit)
 
     def _verify(self) -> None:
         now = Checkpoint(self.step, self._steps.params, self._steps.state, {})

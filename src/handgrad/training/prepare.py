@@ -1,5 +1,6 @@
 """Before the first step: reject settings that cannot work, verify the gradients of one batch."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from handgrad.errors import GradientError, SettingsError
@@ -24,8 +25,8 @@ def check_settings(settings: TrainSettings, model: "Model", dataset: "Dataset") 
     if settings.batch_size < model.min_batch_size:
         raise SettingsError(
             f"batch_size is {settings.batch_size} and the model has batchnorm, whose variance "
-            f"divides by n - 1 = 0: use --batch-size {model.min_batch_size} or more, "
-            "or --no-batchnorm"
+            f"divides by n - 1 = 0: use --batch-size {model.min_batch_size} or more"
+            f"{', or --no-batchnorm' if _removable(model) else ''}"
         )
     if (settings.patience or settings.best) and dataset.n_examples("val") == 0:
         needs = "patience" if settings.patience else "best"
@@ -42,6 +43,14 @@ def check_settings(settings: TrainSettings, model: "Model", dataset: "Dataset") 
             "use --engine fused, or --device cpu"
         )
     check_needs(model, settings)
+
+
+def _removable(model: "Model") -> bool:
+    """Return whether the model has no batchnorm left without its switch `batchnorm`."""
+    if not hasattr(model, "batchnorm"):
+        return False
+    without: Model = replace(model, batchnorm=False)  # type: ignore[type-var]
+    return without.min_batch_size == 1
 
 
 def examples(model: "Model", dataset: "Dataset") -> int:

@@ -27,11 +27,14 @@ PRESETS: dict[str, Mapping[str, Any]] = {
 def with_preset(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return `given` with what its preset adds; what is given by name wins.
 
-    Raises SettingsError for an unknown preset.
+    Epochs replace the steps of a preset. Raises SettingsError for an unknown preset.
     """
     rest = {name: value for name, value in given.items() if name != "preset"}
     if "preset" not in given:
         return rest
     if given["preset"] not in PRESETS:
         raise SettingsError(f"unknown preset {given['preset']}; known: {', '.join(PRESETS)}")
-    return {**PRESETS[given["preset"]], **rest}
+    preset = dict(PRESETS[given["preset"]])
+    if "epochs" in rest:
+        preset.pop("steps", None)
+    return {**preset, **rest}

@@ -22,7 +22,7 @@ from handgrad.training.needs import check_needs
 from handgrad.training.prepare import check_settings, examples, fresh, verify_gradients
 from handgrad.training.settings import TrainSettings
 from handgrad.training.state import Checkpoint
-from handgrad.training.weights import Weights, running
+from handgrad.training.weights import StartingWeights, running
 
 if TYPE_CHECKING:
     from handgrad.data import Dataset
@@ -42,7 +42,7 @@ def begin(
     *,
     verify: bool = True,
     say: Say = _silent,
-    weights: Weights | None = None,
+    weights: StartingWeights | None = None,
 ) -> Iterator[tuple[RunFolder, Checkpoint]]:
     """Begin a run in `out` or the next free folder, which is locked against other processes.
 

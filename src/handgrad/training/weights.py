@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Weights:
+class StartingWeights:
     """Parameters and running statistics as arrays, of the run and the step in `origin`."""
 
     model: "Model"
@@ -37,7 +37,7 @@ class Weights:
         return Checkpoint(0, params, state, OPTIMIZERS[settings.optimizer].tensors(params))
 
 
-def weights_of(folder: Path, given: Mapping[str, Any]) -> Weights:
+def weights_of(folder: Path, given: Mapping[str, Any]) -> StartingWeights:
     """Return the weights of the run in `folder`.
 
     `given` are the options of the new run. Raises SettingsError if they choose another model, sizes
@@ -56,7 +56,7 @@ def weights_of(folder: Path, given: Mapping[str, Any]) -> Weights:
     at = load(folder, run.model, engine="compiled")  # as arrays
     origin = {"run": str(folder.resolve()), "step": at.step}
     state = running(run.model, at.state)
-    return Weights(run.model, run.vocabulary, run.source, at.params, state, origin)
+    return StartingWeights(run.model, run.vocabulary, run.source, at.params, state, origin)
 
 
 def running(model: "Model", state: Numbers) -> Numbers:

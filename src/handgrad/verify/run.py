@@ -101,17 +101,20 @@ def _inputs(layer: Layer, named: Tensors) -> list[Tensor]:
     return [named[name] for name in layer.INPUTS if name in named]
 
 
+def _outputs(layer: Layer) -> tuple[str, ...]:
+    return getattr(layer, "OUTPUTS", layer.NODES[-1:])
+
+
 def _named(layer: Layer, douts: Any, device: str, dtype: torch.dtype) -> Tensors:
     """Return the gradients of the outputs by name: d + the output's."""
     douts = (douts,) if isinstance(douts, Tensor) else douts
-    names = layer.NODES[-len(douts) :]
-    return {f"d{k}": x.to(device, dtype) for k, x in zip(names, douts, strict=True)}
+    named = zip(_outputs(layer), douts, strict=True)
+    return {f"d{name}": dout.to(device, dtype) for name, dout in named}
 
 
 def _upstream(layer: Layer, leaves: Tensors) -> Any:
     """Return the gradient of the output, of several outputs a tuple."""
-    names = getattr(layer, "OUTPUTS", layer.NODES[-1:])
-    douts = tuple(leaves[f"d{name}"] for name in names)
+    douts = tuple(leaves[f"d{name}"] for name in _outputs(layer))
     return douts[0] if len(douts) == 1 else douts
 
 
@@ -134,12 +137,8 @@ def _by_chunks(layer: Layer, case: Case, fixed: Tensors, leaves: Tensors) -> Ten
 def _by_autograd(layer: Layer, case: Case, fixed: Tensors, leaves: Tensors) -> Tensors:
     watched = {name: leaf.detach().requires_grad_() for name, leaf in leaves.items()}
     out, cache = case.of(layer.forward_chunked)(*_inputs(layer, fixed | watched))
-    outputs = getattr(layer, "OUTPUTS", layer.NODES[-1:])
-    nodes = {
-        k: x
-        for k, x in cache.items()
-        if x.is_floating_point() and k in (*layer.INPUTS, *layer.NODES) and k not in outputs
-    }
+    wanted = {*layer.INPUTS, *layer.NODES}.difference(_outputs(layer))
+    nodes = {k: x for k, x in cache.items() if x.is_floating_point() and k in wanted}
     grads = torch.autograd.grad(out, list(nodes.values()), _upstream(layer, leaves))
     return dict(zip(nodes, grads, strict=True))
 

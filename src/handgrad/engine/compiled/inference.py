@@ -41,9 +41,9 @@ class CompiledInference:
     def __init__(
         self, model: Model, params: Arrays, state: Arrays, rows: int | None = None
     ) -> None:
-        """`rows` contexts are computed together, by default ROWS; threads share the pieces.
+        """`rows` contexts are computed together, by default ROWS; of words, CHARACTERS characters.
 
-        Raises SettingsError as `bind` does.
+        Threads share the pieces. Raises SettingsError as `bind` does.
         """
         self._on_contexts = model.batches == CONTEXTS
         self._rows = (rows or ROWS) if self._on_contexts else max(CHARACTERS, model.block_size)
