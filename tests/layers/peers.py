@@ -17,7 +17,7 @@ def batchnorm(x: Tensor, gain: Tensor, bias: Tensor) -> Tensor:
     return (x - mean) / std * gain + bias
 
 
-def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
+def cross_entropy(logits: Tensor, targets: Tensor, *, ignoring: bool = False) -> Tensor:
     rows = logits.reshape(-1, logits.shape[-1])
     return F.cross_entropy(rows, targets.reshape(-1).clamp(min=-1), ignore_index=-1)
 
