@@ -35,6 +35,16 @@ def test_both_are_cached_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
     compile_ahead(MODEL, "sgd", "float32")  # nothing is left to do
 
 
+def test_files_of_the_working_folder_are_not_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "json.py").write_text("raise SystemExit")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(ahead, "compile_inference", lambda *_: None)
+    compile_ahead(MODEL, "sgd", "float32")
+    assert is_compiled(STEP, "float32")
+
+
 def test_a_second_process_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ahead, "compile_inference", lambda *_: None)
     monkeypatch.setattr(sys, "executable", "false")

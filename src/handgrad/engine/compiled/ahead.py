@@ -79,7 +79,7 @@ def _second_process(
     """
     sizes: dict[str, Any] = asdict(model)  # type: ignore[call-overload]
     job = json.dumps([model.name, sizes, optimizer, dtype, treatment])
-    command = [sys.executable, "-m", __name__, job]
+    command = [sys.executable, "-P", "-m", __name__, job]  # -P: no json.py of the working folder
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         yield
