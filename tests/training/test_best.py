@@ -155,6 +155,26 @@ def test_stopped_and_resumed_gives_the_same_bits(
     assert result.losses == whole.losses
 
 
+@pytest.mark.parametrize("engine", ["fused", "compiled"])
+def test_continued_to_more_steps_keeps_the_best(
+    tmp_path: Path, dataset: Dataset, engine: str
+) -> None:
+    """The finished run goes on from its best weights; those of step 64 are not better."""
+    folder, model, chosen = tmp_path / "run", model_for(dataset), {**EVERYTHING, "engine": engine}
+    train_tiny(folder, dataset, model, batch_size=4, **chosen)
+    before = load(folder, model)
+    best = before.weights_of
+    with resume(folder, {"steps": 64}) as (run, same, start):
+        result = train(run, same, start, Silent())
+    losses = val_losses(folder)
+    assert max(losses) == 64
+    assert min(losses, key=losses.__getitem__) == best
+    saved = load(folder, model)
+    assert (result.steps, result.weights_of, saved.step, saved.weights_of) == (64, best, 64, best)
+    for name, value in before.params.items():
+        assert torch.equal(saved.params[name], value), name
+
+
 def killed() -> None:
     raise SystemExit
 

@@ -21,7 +21,7 @@ from handgrad.training.folder import (
 from handgrad.training.needs import check_needs
 from handgrad.training.prepare import check_settings, examples, fresh, verify_gradients
 from handgrad.training.settings import TrainSettings
-from handgrad.training.state import Checkpoint
+from handgrad.training.state import Checkpoint, Weights
 from handgrad.training.weights import StartingWeights, running
 
 if TYPE_CHECKING:
@@ -117,10 +117,21 @@ def resume(
         backend.compile(run, say)
         if start.step < settings.steps:
             verify_gradients(run, start, dataset, again=verify)
-            start = replace(start, finished=False, state=running(run.model, start.state))
+            start = _going_on(run, start)
         if "steps" in given:
             write_progress(run, start.step)
         yield run, dataset, start
+
+
+def _going_on(run: RunFolder, start: Checkpoint) -> Checkpoint:
+    """Return a checkpoint from which training goes on, also one of a finished run.
+
+    Weights that a finished run kept as its best ones are the best so far again.
+    """
+    state, best = running(run.model, start.state), start.best
+    if start.weights_of is not None:
+        best = Weights(start.params, state).copied()
+    return replace(start, finished=False, state=state, best=best, weights_of=None)
 
 
 def training_data(run: RunFolder, source: str | None = None) -> "Dataset":

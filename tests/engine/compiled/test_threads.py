@@ -14,7 +14,7 @@ from handgrad.engine.compiled.inference import CompiledInference
 from handgrad.engine.compiled.memory import copied
 from handgrad.engine.compiled.step import TrainingStep
 from handgrad.engine.compiled.threads import Pace, at_most, has_large_products, threads
-from handgrad.models import MLP
+from handgrad.models import GRU, MLP, Transformer, WaveNet
 from handgrad.optim import OPTIMIZERS, Hyperparameters
 
 WIDE = MLP(27, n_hidden=1024, n_layer=2)
@@ -24,6 +24,10 @@ def test_which_products_are_large() -> None:
     assert not has_large_products(MLP(27), 32)
     assert has_large_products(MLP(27), 4096)
     assert has_large_products(WIDE, 32)
+    # not a row for each example: one for each character, or for each pair of neighbours
+    assert not has_large_products(GRU(27), 32)
+    assert has_large_products(Transformer(27, n_embd=128), 32)
+    assert has_large_products(WaveNet(27), 256)
 
 
 def test_the_limit_applies_within_the_block() -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from handgrad.engine.compiled.build import build
 from handgrad.engine.compiled.inference_source import (
+    CHARACTERS,
     ROWS,
     call_names,
     inference_memory,
@@ -27,8 +28,6 @@ from handgrad.models import CONTEXTS, Model
 _T = TypeVar("_T")
 PIECE = 2**19
 """Size of the widest activation in a thread's piece of work: it takes milliseconds."""
-CHARACTERS = 512
-"""Characters of whole words that are computed together: their activations fit the caches."""
 
 
 class CompiledInference:

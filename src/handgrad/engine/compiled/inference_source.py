@@ -12,6 +12,8 @@ from handgrad.models import CONTEXTS, Model
 
 ROWS = 64
 """Rows computed together: their activations fit the caches."""
+CHARACTERS = 512
+"""The same for whole words."""
 CONTEXT_CALL = (*TEAM, "inputs", "targets", "until", "mean", "square", "scores")
 WORD_CALL = (*TEAM, "all_inputs", "all_targets", "offsets", "scores")
 WORD_INPUTS = ("inputs", "targets")

@@ -9,9 +9,10 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from handgrad.engine.compiled.inference_source import ROWS
+from handgrad.engine.compiled.inference_source import CHARACTERS, ROWS
+from handgrad.engine.compiled.names import bind
 from handgrad.kernels.product import LARGE
-from handgrad.models import Model
+from handgrad.models import CONTEXTS, Model
 
 _most = 1
 
@@ -51,8 +52,18 @@ def _blas_of_one_thread() -> Iterator[None]:
 
 def has_large_products(model: Model, batch_size: int) -> bool:
     """Return whether a step or an evaluation of `model` has products for BLAS."""
-    largest = max(math.prod(shape) for shape in model.shapes().values() if len(shape) > 1)
-    return max(batch_size, ROWS) * largest >= LARGE
+    if model.batches == CONTEXTS:
+        bound = bind(model, max(batch_size, ROWS))
+    else:
+        characters = max(batch_size * model.block_size, CHARACTERS)
+        bound = bind(model, characters, characters)
+    weights = {name: shape for name, shape in model.shapes().items() if len(shape) > 1}
+    return any(
+        one.shapes[one.call.outputs[0]][0] * math.prod(weights[name]) >= LARGE
+        for one in bound
+        for name in one.call.inputs
+        if name in weights
+    )
 
 
 MEASURABLE = 0.003
