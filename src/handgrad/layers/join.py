@@ -1,7 +1,7 @@
 """Join: the embeddings of a context in one row, embcat[b] = (emb[b, 0], emb[b, 1], ...).
 
-emb (B, T, E), embcat (B, T*E). Bengio et al. 2003, section 2. Calls have the attribute k = T for the
-kernel, which sees emb as rows (B*T, E).
+emb (B, T, E), embcat (B, T*E). Bengio et al. 2003, section 2. Calls have the attribute k = T for
+the kernel, which sees emb as rows (B*T, E).
 Derivation: docs/derivations/join.md
 """
 
