@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from handgrad.constants import CAUSAL_MEAN_NODES, POSITION_EMBEDDING_NODES
-from handgrad.models.call import LayerCall, linear_call, numbered
+from handgrad.models.call import LayerCall
 from handgrad.models.parameters import Parameter, Parameters, linear_parameters
+from handgrad.models.shared_calls import linear_call, numbered
 from handgrad.models.words import WordModel
 
 

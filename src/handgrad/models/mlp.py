@@ -19,7 +19,7 @@ import numpy as np
 
 from handgrad.constants import BATCHNORM_NODES
 from handgrad.errors import SettingsError
-from handgrad.models.call import CONTEXTS, LayerCall, linear_call, loss_call
+from handgrad.models.call import CONTEXTS, LayerCall
 from handgrad.models.initialise import (
     INITIALISATIONS,
     Arrays,
@@ -27,6 +27,7 @@ from handgrad.models.initialise import (
     draw_parameters,
     philox_draw,
 )
+from handgrad.models.shared_calls import linear_call, loss_call
 
 
 @dataclass(frozen=True)

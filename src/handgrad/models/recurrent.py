@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from handgrad.constants import RECURRENT_NODES
-from handgrad.models.call import LayerCall, dropout_call, linear_call, numbered
+from handgrad.models.call import LayerCall
 from handgrad.models.parameters import Parameter, Parameters, linear_parameters
+from handgrad.models.shared_calls import dropout_call, linear_call, numbered
 from handgrad.models.words import WordModel
 
 

@@ -20,8 +20,9 @@ from handgrad.constants import (
     RMSNORM_NODES,
 )
 from handgrad.errors import SettingsError
-from handgrad.models.call import LayerCall, dropout_call, linear_call, numbered
+from handgrad.models.call import LayerCall
 from handgrad.models.parameters import Parameter, Parameters, linear_parameters
+from handgrad.models.shared_calls import dropout_call, linear_call, numbered
 from handgrad.models.words import WordModel
 
 WIDER = 4

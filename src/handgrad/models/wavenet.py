@@ -12,8 +12,9 @@ from typing import ClassVar
 
 from handgrad.constants import BATCHNORM_NODES
 from handgrad.errors import SettingsError
-from handgrad.models.call import CONTEXTS, LayerCall, linear_call, loss_call, numbered
+from handgrad.models.call import CONTEXTS, LayerCall
 from handgrad.models.parameters import Parameter, Parameters, Parametrised, linear_parameters
+from handgrad.models.shared_calls import linear_call, loss_call, numbered
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ from dataclasses import dataclass, fields
 from typing import ClassVar
 
 from handgrad.errors import SettingsError
-from handgrad.models.call import WORDS, LayerCall, loss_call
+from handgrad.models.call import WORDS, LayerCall
 from handgrad.models.parameters import Parametrised
+from handgrad.models.shared_calls import loss_call
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from handgrad.engine.compiled.threads import threads
 from handgrad.kernels.jit import called
 from handgrad.kernels.optimizers import decay_of
 from handgrad.models import Bigram, LayerCall, Model
-from handgrad.models.call import numbered
 from handgrad.models.parameters import Parameter, Parameters
+from handgrad.models.shared_calls import numbered
 from handgrad.models.words import WordModel
 from handgrad.optim import OPTIMIZERS, Hyperparameters, Treatment, is_matrix
 from handgrad.training.backends import backend_of
