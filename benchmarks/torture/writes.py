@@ -134,10 +134,14 @@ def recording(folder: Path, log: Path) -> Callable[[], None]:
     """Return what writes the moments of `folder` to `log`, pickled, one at each event."""
     safe_names: dict[str, int] = {}
     safe_data: dict[int, bytes] = {}
+    held: dict[int, int] = {}
     log.write_bytes(b"")
 
     def seen() -> tuple[dict[str, int], dict[int, bytes]]:
         entries = list(os.scandir(folder)) if folder.is_dir() else []
+        for entry in entries:
+            if entry.inode() not in held:  # open, so that no later file gets its number
+                held[entry.inode()] = os.open(entry.path, os.O_RDONLY)
         names = {entry.name: entry.inode() for entry in entries}
         return names, {entry.inode(): Path(entry.path).read_bytes() for entry in entries}
 
