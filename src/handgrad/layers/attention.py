@@ -9,7 +9,6 @@ arXiv:2205.14135. Derivation: docs/derivations/attention.md
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -24,50 +23,38 @@ NUMBERS = 2**22
 """Scores in a block at most, unless one word alone has more."""
 
 
-class _Cache(NamedTuple):
-    """backward computes the weights again, from the logarithm of each row's sum."""
-
-    q: Tensor
-    k: Tensor
-    v: Tensor
-    offsets: Tensor
-    out: Tensor
-    logsumexp: Tensor  # (N, heads)
+_Cache = tuple[Tensor, Tensor, Tensor, Tensor]
+"""q, k, v, offsets: backward computes the weights again."""
 
 
 def forward(
     q: Tensor, k: Tensor, v: Tensor, offsets: Tensor, *, heads: int
 ) -> tuple[Tensor, _Cache]:
-    """Attend block by block; keep the output and one number per row and head."""
-    out, logsumexp = torch.empty_like(v), q.new_empty(len(q), heads)
+    """Attend block by block; keep no weights."""
+    out = torch.empty_like(v)
     for rows, keys, exists, future in _blocks(offsets, heads):
-        scores = _scores(q[rows], k[keys], future, heads)
-        block = torch.logsumexp(scores, -1, keepdim=True)  # (b, heads, R, 1)
-        weights = scores.sub_(block).exp_()
+        weights = _scores(q[rows], k[keys], future, heads).softmax(-1)  # (b, heads, R, K)
         out[rows[exists]] = _side_by_side(weights @ _by_heads(v[keys], heads))[exists]
-        logsumexp[rows[exists]] = block.squeeze(-1).transpose(1, 2)[exists]
-    return out, _Cache(q, k, v, offsets, out, logsumexp)
+    return out, (q, k, v, offsets)
 
 
 def backward(dout: Tensor, cache: _Cache, *, heads: int) -> tuple[Tensor, Tensor, Tensor, None]:
-    """Return (dq, dk, dv, None), where, row by row and with delta = sum(dout * out) of its head,
+    """Return (dq, dk, dv, None), where, row by row and head by head, with dweights = dout @ v.T,
 
-    dscores = weights * (dout @ v.T - delta), dq = dscores @ k / sqrt(D), dk = dscores.T @ q /
-    sqrt(D), dv = weights.T @ dout.
+    dscores = weights * (dweights - sum(weights * dweights)), dq = dscores @ k / sqrt(D),
+    dk = dscores.T @ q / sqrt(D), dv = weights.T @ dout. A block has all keys of its rows, so the
+    sum needs no pass of its own, and is exact where a row has one key.
     """
-    q, k, v, offsets, out, logsumexp = cache
+    q, k, v, offsets = cache
     scale = (q.shape[1] // heads) ** -0.5
     dq, dk, dv = (torch.zeros(x.shape, dtype=x.dtype, device=x.device) for x in (q, k, v))
-    delta = (dout * out).view(len(q), heads, -1).sum(-1)  # (N, heads)
     for rows, keys, exists, future in _blocks(offsets, heads):
-        weights = _scores(q[rows], k[keys], future, heads)
-        weights.sub_(logsumexp[rows].transpose(1, 2).unsqueeze(-1)).exp_()
+        weights = _scores(q[rows], k[keys], future, heads).softmax(-1)
         # rows beyond the end of a word are computed for their block's shape and contribute nothing
         dblock = _by_heads(dout[rows] * exists.unsqueeze(-1), heads)
-        block_delta = (delta[rows] * exists.unsqueeze(-1)).transpose(1, 2).unsqueeze(-1)
         dv.index_add_(0, keys.flatten(), _rows(weights.transpose(-2, -1) @ dblock))
-        dscores = (dblock @ _by_heads(v[keys], heads).transpose(-2, -1)).sub_(block_delta)
-        dscores.mul_(weights).mul_(scale)
+        dscores = dblock @ _by_heads(v[keys], heads).transpose(-2, -1)
+        dscores.sub_((weights * dscores).sum(-1, keepdim=True)).mul_(weights).mul_(scale)
         dq.index_add_(0, rows.flatten(), _rows(dscores @ _by_heads(k[keys], heads)))
         dk.index_add_(
             0, keys.flatten(), _rows(dscores.transpose(-2, -1) @ _by_heads(q[rows], heads))
