@@ -18,7 +18,7 @@ from handgrad.checker.report.file_result import FileResult, FileStatus
 from handgrad.checker.report.report import Report
 from handgrad.checker.run import many, process
 from handgrad.checker.run.many import check_files, default_jobs, status_of
-from handgrad.checker.run.sandbox import NOT_GUARANTEED
+from handgrad.checker.run.sandbox import not_guaranteed
 from handgrad.errors import SettingsError
 
 pytestmark = pytest.mark.usefixtures("faked")
@@ -201,7 +201,7 @@ def test_ctrl_c_writes_the_results_and_leaves_nothing_running(
         out, err = command.communicate(timeout=60)
     assert command.returncode == 130
     assert out == INTERRUPTED
-    line = NOT_GUARANTEED.format(reason="--no-sandbox")
+    line = not_guaranteed(sandbox=False)
     assert err == f"handgrad: {line}\nhandgrad: interrupted: 3 of 4 files not checked\n"
     assert all(wait_until_dead(int(file.read_text())) for file in pid_files)
     rows = (tmp_path / "grades.csv").read_text(encoding="utf-8-sig").splitlines()
