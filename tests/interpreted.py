@@ -7,12 +7,11 @@ compiled once per test process. What is compiled as a whole is tested on the lec
 import math
 import re
 from collections.abc import Callable
-from functools import cache
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 from handgrad.kernels import KERNELS, batch, optimizers
-from handgrad.kernels.jit import called
+from kernels.compiling import compiled
 
 _IMPORTS = re.compile(r"^(?:from|import) .*(?:\(\n(?:.*\n)*?\))?$", re.MULTILINE)
 
@@ -41,13 +40,8 @@ class _Kernels(SimpleNamespace):
     def __init__(self, module: ModuleType) -> None:
         super().__init__(
             **{
-                name: _compiled(value)
+                name: compiled(value)
                 for name, value in vars(module).items()
                 if hasattr(value, "py_func")
             }
         )
-
-
-@cache
-def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    return called(lambda *arguments: function(*arguments))

@@ -1,8 +1,6 @@
 """The calls of a model, each with its layer's functions: attributes bound, outputs as a tuple."""
 
-import inspect
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import torch
@@ -10,7 +8,9 @@ from torch import Tensor
 
 from handgrad.engine.core import Grads, State
 from handgrad.layers import LAYERS
-from handgrad.models import LayerCall, Model
+from handgrad.models import LayerCall, Model, with_attributes
+
+OPTIONAL = ("update_state", "moments", "evaluate", "step")
 
 
 class BoundCall:
@@ -24,16 +24,10 @@ class BoundCall:
         self.backward = self._bound("backward")
         self.forward_chunked = self._bound("forward_chunked")
         self.backward_chunked = self._bound("backward_chunked")
+        self.optional = {name: self._bound(name) for name in OPTIONAL if hasattr(self.layer, name)}
+        """The functions of the contract that not every layer has, by name."""
         self.names = self._names()
         """The layer's names of inputs and nodes -> the model's."""
-
-    def has(self, function: str) -> bool:
-        """Return whether the layer offers an optional function of the contract."""
-        return hasattr(self.layer, function)
-
-    def optional(self, function: str) -> Callable[..., Any]:
-        """Return an optional function of the contract, which the layer must have."""
-        return self._bound(function)
 
     def put(self, values: dict[str, Tensor], out: Any) -> None:
         """Add the outputs to `values` by the model's names."""
@@ -57,14 +51,11 @@ class BoundCall:
         """Move the call's numbers in `state` by its batch."""
         if self.call.state:
             before = tuple(state[name] for name in self.call.state)
-            after = self._bound("update_state")(before, cache)
+            after = self.optional["update_state"](before, cache)
             state.update(zip(self.call.state, after, strict=True))
 
     def _bound(self, function: str) -> Callable[..., Any]:
-        unbound: Callable[..., Any] = getattr(self.layer, function)
-        taken = inspect.signature(unbound).parameters
-        attributes = {k: v for k, v in self.call.attributes.items() if k in taken}
-        return partial(unbound, **attributes) if attributes else unbound
+        return with_attributes(getattr(self.layer, function), self.call.attributes)
 
     def _names(self) -> dict[str, str]:
         # without an optional last input, such as a bias, call.inputs is shorter

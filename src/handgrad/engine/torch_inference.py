@@ -48,7 +48,7 @@ class TorchInference:
 
     def _scores(self, inputs: Tokens, offsets: Tokens | None) -> Tensor:
         there = None if offsets is None else self._to_device(offsets)
-        return logits(self._model, self._params, self._state, self._to_device(inputs), there)
+        return _logits(self._calls, self._params, self._state, self._to_device(inputs), there)
 
     def _to_device(self, tokens: Tokens) -> Tensor:
         return torch.from_numpy(tokens).to(self._device)
@@ -68,11 +68,9 @@ class TorchWords:
         device = next(iter(self._params.values())).device
         values = {**self._params, "inputs": torch.from_numpy(tokens).to(device)}
         for nth, one in enumerate(self._calls[:-1]):  # the last is the loss
-            if one.has("step"):
+            if step := one.optional.get("step"):
                 arguments = [values.get(name) for name in one.call.inputs]
-                out, self._carried[nth] = one.optional("step")(
-                    *arguments, t=self._t, carried=self._carried[nth]
-                )
+                out, self._carried[nth] = step(*arguments, t=self._t, carried=self._carried[nth])
             else:
                 out = _evaluate(one, values, self._state)
             one.put(values, out)
@@ -81,13 +79,22 @@ class TorchWords:
         return scores
 
 
-@torch.no_grad()
 def logits(
     model: Model, params: Params, state: State, inputs: Tensor, offsets: Tensor | None = None
 ) -> Tensor:
     """Return the logits (N, V), by calibrated statistics if in `state`, else running ones."""
+    return _logits(bound_calls(model), params, state, inputs, offsets)
+
+
+@torch.no_grad()
+def _logits(
+    calls: tuple[BoundCall, ...],
+    params: Params,
+    state: State,
+    inputs: Tensor,
+    offsets: Tensor | None,
+) -> Tensor:
     values = {**params, **Batch(inputs, inputs, offsets).named()}
-    calls = bound_calls(model)
     _run(calls[:-1], values, state)  # the last is the loss
     return values[calls[-1].call.inputs[0]]
 
@@ -110,7 +117,7 @@ def calibrate(
         for inputs in batches():
             values = {**params, "inputs": inputs}
             _run(calls[:nth], values, calibrated)
-            moments.add(*one.optional("moments")(*[values[name] for name in one.call.inputs]))
+            moments.add(*one.optional["moments"](*[values[name] for name in one.call.inputs]))
         names = zip(calibrated_names(one.call.state), one.call.state, strict=True)
         for (name, running), value in zip(names, moments.statistics(), strict=True):
             calibrated[name] = value.to(state[running].dtype)
@@ -126,8 +133,9 @@ def _run(calls: tuple[BoundCall, ...], values: dict[str, Tensor], state: State) 
 def _evaluate(one: BoundCall, values: dict[str, Tensor], state: State) -> Any:
     """Return the call's output in evaluation mode."""
     arguments = [values.get(name) for name in one.call.inputs]  # no key outside training
-    if not one.has("evaluate"):
+    evaluate = one.optional.get("evaluate")
+    if evaluate is None:
         return one.forward(*arguments)[0]
     names = calibrated_names(one.call.state)
     names = names if all(name in state for name in names) else one.call.state
-    return one.optional("evaluate")(*arguments, *[state[name] for name in names])
+    return evaluate(*arguments, *[state[name] for name in names])

@@ -10,7 +10,6 @@ from handgrad.kernels.shapes import Shape, Shapes
 from handgrad.kernels.team import rows_of
 
 NODES = ("q", "k", "v")
-OUTPUTS = NODES
 
 
 def memory(x: Shape) -> Shapes:

@@ -5,7 +5,15 @@ from dataclasses import fields
 from typing import Any
 
 from handgrad.errors import SettingsError
-from handgrad.models.call import BATCH, CONTEXTS, WORDS, LayerCall, Model, is_random
+from handgrad.models.call import (
+    BATCH,
+    CONTEXTS,
+    WORDS,
+    LayerCall,
+    Model,
+    is_random,
+    with_attributes,
+)
 from handgrad.models.counts import BagOfWords, Bigram
 from handgrad.models.initialise import INITIALISATIONS
 from handgrad.models.mlp import MLP
@@ -34,7 +42,9 @@ __all__ = [
     "default_settings",
     "is_random",
     "make_model",
+    "reads_to_the_longest",
     "sizes_of",
+    "with_attributes",
 ]
 
 MODELS: dict[str, Any] = {
@@ -61,6 +71,11 @@ def default_settings(name: str) -> Mapping[str, Any]:
     return getattr(_known(name), "settings", {})
 
 
+def reads_to_the_longest(name: str, sizes: Mapping[str, Any]) -> bool:
+    """Return whether `make_model` uses the length of the longest word: finding it is a scan."""
+    return _known(name).batches == WORDS and "block_size" not in sizes
+
+
 def make_model(name: str, vocab_size: int, longest: int, sizes: Mapping[str, Any]) -> Model:
     """Return a model of `sizes`, for words of at most `longest` characters.
 
@@ -71,8 +86,8 @@ def make_model(name: str, vocab_size: int, longest: int, sizes: Mapping[str, Any
     for size in sizes:
         if size not in has:
             raise SettingsError(f"model {name} has no {size}; it has {', '.join(has)}")
-    own = {"block_size": longest + 1} if kind.batches == WORDS else {}
-    model: Model = kind(vocab_size=vocab_size, **{**own, **sizes})
+    own = {"block_size": longest + 1} if reads_to_the_longest(name, sizes) else {}
+    model: Model = kind(vocab_size=vocab_size, **own, **sizes)
     return model
 
 

@@ -1,8 +1,10 @@
 """A model as data: its layer calls in order, with the names that each reads and writes."""
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from functools import partial
+from typing import Any, Protocol
 
 from handgrad.models.initialise import Arrays
 
@@ -37,6 +39,15 @@ class LayerCall:
     def outputs(self) -> tuple[str, ...]:
         """The names of the last nodes, which other calls read."""
         return self.nodes[-self.n_outputs :]
+
+
+def with_attributes(
+    function: Callable[..., Any], attributes: Mapping[str, Attribute]
+) -> Callable[..., Any]:
+    """Return `function` with those of the attributes that it takes."""
+    taken = inspect.signature(function).parameters
+    own = {name: value for name, value in attributes.items() if name in taken}
+    return partial(function, **own) if own else function
 
 
 def is_random(model: "Model") -> bool:

@@ -12,13 +12,9 @@ each has its layer's number: hpreact_2, and so on, because bndiff2 already names
 """
 
 from dataclasses import dataclass
-from math import prod
 from typing import ClassVar
 
-import numpy as np
-
 from handgrad.constants import BATCHNORM_NODES
-from handgrad.errors import SettingsError
 from handgrad.models.call import CONTEXTS, LayerCall
 from handgrad.models.initialise import (
     INITIALISATIONS,
@@ -27,11 +23,12 @@ from handgrad.models.initialise import (
     draw_parameters,
     philox_draw,
 )
+from handgrad.models.parameters import Sized, check_momentum
 from handgrad.models.shared_calls import linear_call, loss_call
 
 
 @dataclass(frozen=True)
-class MLP:
+class MLP(Sized):
     """Sizes and switches. Raises SettingsError for an invalid size."""
 
     vocab_size: int
@@ -57,13 +54,8 @@ class MLP:
     default_init: ClassVar[str] = "batchnorm"
 
     def __post_init__(self) -> None:
-        for size in ("vocab_size", "block_size", "n_embd", "n_hidden"):
-            if getattr(self, size) < 1:
-                raise SettingsError(f"{size} must be at least 1, got {getattr(self, size)}")
-        if self.n_layer < 0:
-            raise SettingsError(f"n_layer must be at least 0, got {self.n_layer}")
-        if not 0 < self.momentum <= 1:
-            raise SettingsError(f"momentum must be above 0 and at most 1, got {self.momentum}")
+        self.check_sizes(vocab_size=1, block_size=1, n_embd=1, n_hidden=1, n_layer=0)
+        check_momentum(self.momentum)
 
     @property
     def min_batch_size(self) -> int:
@@ -74,11 +66,6 @@ class MLP:
     def padding(self) -> int:
         """The symbol of what is before a word and its boundary."""
         return self.vocab_size if self.blank else 0
-
-    @property
-    def n_parameters(self) -> int:
-        """The number of parameters, as scalars."""
-        return sum(prod(shape) for shape in self.shapes().values())
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Return name -> shape of the parameters, in draw order: C, linear layers, batchnorms."""
@@ -122,18 +109,11 @@ class MLP:
 
         Raises SettingsError for an unknown name.
         """
-        if init not in INITIALISATIONS:
-            raise SettingsError(
-                f"unknown initialisation {init!r}; known: {', '.join(INITIALISATIONS)}"
-            )
+        self.check_init(init)
         shapes = self.shapes()
         roles = {name: self._role(name) for name in shapes}
         params = draw_parameters(shapes, roles, INITIALISATIONS[init], draw or philox_draw(seed))
-        state = {
-            name: np.full(shape, float(name.startswith("bnvar")), np.float32)
-            for name, shape in self.state_shapes().items()
-        }
-        return params, state
+        return params, self.starting_state()
 
     def _linear(self, layer: int, x: str, output: str) -> list[LayerCall]:
         """Return the linear layer and its batchnorm, if any, from `x` to `output`."""

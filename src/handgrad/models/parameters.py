@@ -33,7 +33,51 @@ def linear_parameters(
     return weight | {f"b{name}": Parameter((fan_out,), std)} if bias else weight
 
 
-class Parametrised:
+class Sized:
+    """Base of all models: what follows from their sizes."""
+
+    initialisations: ClassVar[tuple[str, ...]]
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Return name -> shape of the parameters, in draw order."""
+        raise NotImplementedError
+
+    def state_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Return name -> shape of the numbers that layers keep besides; none by default."""
+        return {}
+
+    @property
+    def n_parameters(self) -> int:
+        """The number of parameters, as scalars."""
+        return sum(prod(shape) for shape in self.shapes().values())
+
+    def starting_state(self) -> Arrays:
+        """Return the state before the first step, float32: means 0, variances 1."""
+        return {
+            name: np.full(shape, float(name.startswith("bnvar")), np.float32)
+            for name, shape in self.state_shapes().items()
+        }
+
+    def check_init(self, init: str) -> None:
+        """Raise SettingsError for an initialisation that the model does not have."""
+        if init not in self.initialisations:
+            known = ", ".join(self.initialisations)
+            raise SettingsError(f"unknown initialisation {init!r}; known: {known}")
+
+    def check_sizes(self, **at_least: int) -> None:
+        """Raise SettingsError for a size below its minimum."""
+        for size, minimum in at_least.items():
+            if getattr(self, size) < minimum:
+                raise SettingsError(f"{size} must be at least {minimum}, got {getattr(self, size)}")
+
+
+def check_momentum(momentum: float) -> None:
+    """Raise SettingsError unless `momentum` is a batch's weight: above 0, at most 1."""
+    if not 0 < momentum <= 1:
+        raise SettingsError(f"momentum must be above 0 and at most 1, got {momentum}")
+
+
+class Parametrised(Sized):
     """Base of models that list their parameters."""
 
     initialisations: ClassVar[tuple[str, ...]] = ("normal", "exercise")
@@ -44,42 +88,21 @@ class Parametrised:
         """Return the parameters in draw order."""
         raise NotImplementedError
 
-    @property
-    def n_parameters(self) -> int:
-        """The number of parameters, as scalars."""
-        return sum(prod(one.shape) for one in self.parameters().values())
-
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Return name -> shape of the parameters, in draw order."""
         return {name: one.shape for name, one in self.parameters().items()}
 
-    def state_shapes(self) -> dict[str, tuple[int, ...]]:
-        """Return name -> shape of the numbers that layers keep besides; none by default."""
-        return {}
-
     def initialise(
         self, init: str = "normal", seed: int = 0, draw: Draw | None = None
     ) -> tuple[Arrays, Arrays]:
-        """Return (params, state), float32, from `seed` or from `draw`; variances start at 1.
+        """Return (params, state), float32, from `seed` or from `draw`.
 
         Raises SettingsError for an unknown name.
         """
-        if init not in self.initialisations:
-            known = ", ".join(self.initialisations)
-            raise SettingsError(f"unknown initialisation {init!r}; known: {known}")
+        self.check_init(init)
         draw = draw or philox_draw(seed)
         params = {}
         for name, one in self.parameters().items():
             std = max(one.std, EXERCISE) if init == "exercise" else one.std
             params[name] = draw(one.shape) * np.float32(std) + np.float32(one.mean)
-        state = {
-            name: np.full(shape, float(name.startswith("bnvar")), np.float32)
-            for name, shape in self.state_shapes().items()
-        }
-        return params, state
-
-    def check_sizes(self, **at_least: int) -> None:
-        """Raise SettingsError for a size below its minimum."""
-        for size, minimum in at_least.items():
-            if getattr(self, size) < minimum:
-                raise SettingsError(f"{size} must be at least {minimum}, got {getattr(self, size)}")
+        return params, self.starting_state()

@@ -13,7 +13,13 @@ from typing import ClassVar
 from handgrad.constants import BATCHNORM_NODES
 from handgrad.errors import SettingsError
 from handgrad.models.call import CONTEXTS, LayerCall
-from handgrad.models.parameters import Parameter, Parameters, Parametrised, linear_parameters
+from handgrad.models.parameters import (
+    Parameter,
+    Parameters,
+    Parametrised,
+    check_momentum,
+    linear_parameters,
+)
 from handgrad.models.shared_calls import linear_call, loss_call, numbered
 
 
@@ -39,8 +45,7 @@ class WaveNet(Parametrised):
             raise SettingsError(
                 f"block_size must be a power of two, at least 2, got {self.block_size}"
             )
-        if not 0 < self.momentum <= 1:
-            raise SettingsError(f"momentum must be above 0 and at most 1, got {self.momentum}")
+        check_momentum(self.momentum)
 
     @property
     def n_layer(self) -> int:

@@ -32,7 +32,7 @@ def chosen(given: Mapping[str, Any]) -> Chosen:
     DataError, and RunError for the run in init_from.
     """
     from handgrad.data import open_dataset
-    from handgrad.models import default_settings, make_model
+    from handgrad.models import default_settings, make_model, reads_to_the_longest
 
     given = with_preset(given)
     if "init_from" in given:
@@ -41,7 +41,8 @@ def chosen(given: Mapping[str, Any]) -> Chosen:
     sizes, rest = _sorted(name, given)
     settings = TrainSettings(**{**default_settings(name), **rest})  # before the data: it may be
     dataset = open_dataset(given.get("data", "names"))  # large, and reading it takes a while
-    model = make_model(name, dataset.vocabulary.size, dataset.longest, sizes)
+    longest = dataset.longest if reads_to_the_longest(name, sizes) else 0
+    model = make_model(name, dataset.vocabulary.size, longest, sizes)
     return Chosen(settings, dataset, model)
 
 

@@ -18,6 +18,7 @@ import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from importlib import metadata
 from itertools import count
 from pathlib import Path
@@ -52,6 +53,13 @@ class RunFolder:
     source: str
     """Where the data came from: "names", "makemore" or a path."""
     fingerprint: str
+
+    @cached_property
+    def is_random(self) -> bool:
+        """Whether a layer of the model draws random numbers in training."""
+        from handgrad.models import is_random
+
+        return is_random(self.model)
 
     @property
     def resume_command(self) -> str:

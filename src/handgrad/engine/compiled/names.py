@@ -12,7 +12,7 @@ from types import ModuleType
 from handgrad.errors import SettingsError
 from handgrad.kernels import KERNELS
 from handgrad.kernels.shapes import Shape, Shapes
-from handgrad.models import BATCH, CONTEXTS, LayerCall, Model
+from handgrad.models import BATCH, CONTEXTS, LayerCall, Model, with_attributes
 
 TEAM = ("thread", "team")
 """Parameters of kernels that several threads share, besides the model's arrays."""
@@ -153,9 +153,8 @@ def _memory_of(
     call: LayerCall, shapes: list[Shape], memory: Callable[..., Shapes], longest: int
 ) -> Shapes:
     """Return the shapes of the call's memory by `memory`, a function of the kernel."""
-    taken = inspect.signature(memory).parameters
-    attributes = {**call.attributes, "longest": longest}
-    return memory(*shapes, **{k: v for k, v in attributes.items() if k in taken})
+    taking: Callable[..., Shapes] = with_attributes(memory, {**call.attributes, "longest": longest})
+    return taking(*shapes)
 
 
 def _scratch_name(local: str, names: dict[str, str], output: str) -> str:

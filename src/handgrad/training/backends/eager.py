@@ -32,11 +32,10 @@ def batch_of(arrays: "Iterable[np.ndarray]", run: RunFolder, step: int) -> "Batc
     import torch
 
     from handgrad.engine import Batch
-    from handgrad.models import is_random
 
     settings = run.settings
     named = dict(zip(Batch._fields, map(torch.from_numpy, arrays), strict=False))
-    if is_random(run.model):
+    if run.is_random:
         named["key"] = torch.tensor([settings.seed, step])
     if settings.device != "cpu":
         named = {name: tensor.to(settings.device) for name, tensor in named.items()}

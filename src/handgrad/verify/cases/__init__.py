@@ -3,17 +3,15 @@
 No parameter and no upstream gradient is all 0 or all 1, because that could hide a mistake.
 """
 
-import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from handgrad.layers import LAYERS
-from handgrad.models.call import Attribute
+from handgrad.models.call import Attribute, with_attributes
 from handgrad.verify.cases import characters, lecture, norms, pointwise, sequences
 
 
@@ -27,8 +25,7 @@ class Case:
 
     def of(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Return a function of the layer with those attributes that it takes."""
-        taken = inspect.signature(function).parameters
-        return partial(function, **{k: v for k, v in self.attributes.items() if k in taken})
+        return with_attributes(function, self.attributes)
 
 
 def layer_cases(layer: str, seed: int = 0) -> list[Case]:
