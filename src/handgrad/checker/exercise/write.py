@@ -65,7 +65,9 @@ def write_exercise(
     every = blanks(described, keeper.names)
     chosen = chosen_blanks(every, only, source.shown)
     lines = solution(described.derived, [blank.name for blank in chosen])
-    notebook = exercise(title or source.path.name, out.name, given, described.loss, chosen, hint, lines)
+    notebook = exercise(
+        title or source.path.name, out.name, given, described.loss, chosen, hint, lines
+    )
     content = (json.dumps(notebook, indent=1, ensure_ascii=False) + "\n").encode()
     blank = {b.tensor.name for b in chosen if b.name not in lines}
     _require_good(content, out, source.shown, blank, timeout)

@@ -1,4 +1,4 @@
-"""BatchNorm subtracts the mean of each column, divides by its standard deviation, applies gain and bias.
+"""BatchNorm subtracts the mean of each column, divides by its deviation, applies gain and bias.
 
 x has B rows of C numbers. The variance divides by B - 1, as in the lecture (Bessel's correction).
 """

@@ -1,8 +1,8 @@
 """A GRU reads two characters of four words, and predicts the next one after each.
 
-B words, T steps, embedding size C, H hidden units, V symbols. r is the reset gate, z the update gate, n the
-new state. Each step has its own names, so that the backward pass through time is written step by
-step.
+B words, T steps, embedding size C, H hidden units, V symbols. r is the reset gate, z the update
+gate, n the new state. Each step has its own names, so that the backward pass through time is
+written step by step.
 """
 
 import torch

@@ -1,4 +1,4 @@
-"""LayerNorm subtracts the mean of each row, divides by its standard deviation, applies gain and bias.
+"""LayerNorm subtracts the mean of each row, divides by its deviation, applies gain and bias.
 
 x has B rows of C numbers. The variance divides by C.
 """

@@ -1,8 +1,8 @@
 """An LSTM reads two characters of four words, and predicts the next one after each.
 
-B words, T steps, embedding size C, H hidden units, V symbols. i, f and o are the input, forget and output
-gates, c is the cell state. Each step has its own names, so that the backward pass through time is
-written step by step.
+B words, T steps, embedding size C, H hidden units, V symbols. i, f and o are the input, forget and
+output gates, c is the cell state. Each step has its own names, so that the backward pass through
+time is written step by step.
 """
 
 import torch

@@ -1,4 +1,4 @@
-"""The lecture's network: embeddings, a linear layer, BatchNorm, tanh, a linear layer, cross-entropy.
+"""The lecture's network: embeddings, linear, BatchNorm, tanh, linear, cross-entropy.
 
 B examples of T characters, embedding size C, H hidden units, V symbols. The steps have the names
 of makemore part 4.

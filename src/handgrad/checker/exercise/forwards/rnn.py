@@ -1,7 +1,7 @@
 """An RNN reads three characters of four words, and predicts the next one after each.
 
-B words, T steps, embedding size C, H hidden units, V symbols. Each step has its own names, so that the
-backward pass through time is written step by step.
+B words, T steps, embedding size C, H hidden units, V symbols. Each step has its own names, so that
+the backward pass through time is written step by step.
 """
 
 import torch

@@ -14,6 +14,7 @@ from handgrad.checker.write.compose.references import Unreachable
 from handgrad.checker.write.derive.between import Block, ExactValues, Subgraph, between
 from handgrad.checker.write.derive.cross_entropy import cross_entropy
 from handgrad.checker.write.derive.normalisation import normalisation
+from handgrad.checker.write.derive.softmax import softmax
 from handgrad.checker.write.derive.verify import TensorValues
 from handgrad.checker.write.derive.writer import DerivedLines, Writer
 from handgrad.checker.write.rules.rule import NoRule
@@ -115,4 +116,4 @@ def _may_be(recognise: Recogniser, start: Value, end: Value) -> bool:
     return end.tensor.shape == start.tensor.shape
 
 
-RECOGNISED: tuple[Recogniser, ...] = (cross_entropy, normalisation)
+RECOGNISED: tuple[Recogniser, ...] = (cross_entropy, normalisation, softmax)
