@@ -142,7 +142,8 @@ class Arguments:
         """Return a shape with the names that the user's line has for its sizes, at most one -1."""
         texts = []
         for size in shape:
-            nodes = (self.refs.spellings.name_of(size, s) for s in self.statements)
+            once = shape.count(size) == 1  # of two equal sizes, one may have another name
+            nodes = (self.refs.spellings.name_of(size, s) for s in self.statements if once)
             node = next((node for node in nodes if node is not None), None)
             texts.append("-1" if node is None else f"size{size}")
             if node is not None:
