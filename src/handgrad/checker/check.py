@@ -18,6 +18,7 @@ from handgrad.checker.pairs.backward import BackwardReplay
 from handgrad.checker.pairs.doubt import without_doubtful
 from handgrad.checker.pairs.hands import HandGradient
 from handgrad.checker.pairs.pairing import paired
+from handgrad.checker.pairs.partial import with_partial
 from handgrad.checker.pairs.shares import with_shares
 from handgrad.checker.passes.forward import ForwardPass
 from handgrad.checker.passes.truth import Pass, differentiated
@@ -75,6 +76,10 @@ def check_pass(
     pairing = without_doubtful(paired(truth, hands))
     if not pairing.pairs:
         return Findings()
+    partial = with_partial(pairing, hands)
+    if partial is not hands:
+        truth, hands = with_shares(truth, partial)
+        pairing = without_doubtful(paired(truth, hands))
     pairing = without_doubtful(conventional(truth, hands, pairing))
     truth = pairing.forward
     main, later = chosen(pairing)

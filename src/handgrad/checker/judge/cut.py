@@ -13,7 +13,8 @@ from handgrad.checker.record.trace import Bind, Op, key_of
 class Cut(Replay):
     """A replay in which every named node is a leaf for what is computed from it."""
 
-    def __init__(self, forward: Pass) -> None:
+    def __init__(self, forward: Pass, silent: frozenset[int] = frozenset()) -> None:
+        """Run the pass. The results of the `silent` operations are constants."""
         super().__init__(
             forward.trace,
             forward.leaves,
@@ -31,6 +32,7 @@ class Cut(Replay):
         """The nodes computed directly from each node, by id; the loss is one."""
         self._sources: dict[int, set[int]] = {}
         self._made_at: dict[int, int] = {}
+        self._silent = silent
         self.run(forward.events)
 
     def bind(self, bind: Bind) -> None:
@@ -56,6 +58,8 @@ class Cut(Replay):
         for value in op.outputs:
             self._sources.setdefault(key_of(value), set()).update(sources)
             self._made_at[id(value)] = op.index
+            if op.index in self._silent and id(value) in self.env:
+                self.env[id(value)] = self.env[id(value)].detach()
 
     def within(self, source: int, operations: range | None) -> set[int]:
         """Return the consumers of a node that these operations computed; all where None."""

@@ -18,6 +18,7 @@ from handgrad.checker.judge.lines import JudgedLines, Line
 from handgrad.checker.pairs.backward import BackwardReplay
 from handgrad.checker.pairs.hands import Pair
 from handgrad.checker.passes.compare import LIMITS
+from handgrad.checker.passes.silent import silent_extremes
 from handgrad.checker.passes.truth import Pass
 from handgrad.checker.record.trace import key_of
 
@@ -56,11 +57,18 @@ def probed(
     cut = Cut(forward)
     if cut.failures:
         return Probes(cut, {pair.number: Probe() for pair in pairs})
+    silent = silent_extremes(forward)
+    cuts = [cut, Cut(forward, silent)] if silent else [cut]
     for number, part in forward.parts_of.items():
-        cut.consumers[number] = cut.within(part.number, part.within)
+        for each in cuts:
+            each.consumers[number] = each.within(part.number, part.within)
     nodes = {p.number: id(p.node.value) for p in pairs}
-    trial = _Trial(forward, pairs, lines, cut, nodes)
-    luck = trial.lucky()
+    trials = [_Trial(forward, pairs, lines, each, nodes) for each in cuts]
+    lucks = [trial.lucky() for trial in trials]
+    # an extreme that contributes nothing may be left out, or not
+    luck = {n: found for n, found in lucks[0].items() if all(n in other for other in lucks)}
+    which = 0 if len(lucks[0]) < len(lucks[-1]) else -1
+    cut, trial = cuts[which], trials[which]
     reads = _unrecorded_reads(pairs, lines, cut, nodes, values)
     probes = {}
     for pair in pairs:

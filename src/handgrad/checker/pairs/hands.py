@@ -57,6 +57,8 @@ class HandGradient(Definition):
     """The forward call whose contribution it is, where others read the node as well."""
     factor: float | None = None
     """For a step of an update: what it multiplies the gradient by."""
+    within: range | None = None
+    """The operations whose contribution it is, where another gradient adds up the node's."""
 
 
 @dataclass(frozen=True, eq=False)

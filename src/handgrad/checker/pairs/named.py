@@ -80,6 +80,10 @@ def nodes_named(forward: ForwardPass, name: str | None, before: int, function: s
     near = [b for b in same if owner_of(b.statement) == owner]
     if not function:
         near = [b for b in same if not b.statement.function]
+    if not function and not near and name is not None:  # z[t], rather than the z of sigmoid(z)
+        each = name + EACH
+        same += [b for b in forward.nodes() if _is_named(b, each) and b.index < before]
+        near = [b for b in same if not b.statement.function]
     nodes: dict[tuple[int, int], Bind] = {}
     for bind in near if near and (owner or not function) else same:
         key = (id(bind.value), forward.writes_before(bind))

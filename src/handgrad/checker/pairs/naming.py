@@ -1,5 +1,7 @@
 """What names, calls and updates say: which tensors are gradients by hand, and of which nodes."""
 
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,6 +22,7 @@ from handgrad.checker.pairs.updates import decayed_state, keeps_state
 from handgrad.checker.passes.forward import ForwardPass
 from handgrad.checker.record.call import Call
 from handgrad.checker.record.gradient_names import KEYED, LIKELY, hand_names
+from handgrad.checker.record.instrument import Statement
 from handgrad.checker.record.trace import Bind, Op, Step, Trace, key_of
 
 
@@ -89,17 +92,37 @@ class Naming:
         """Split a definition where a tensor is known to be a whole gradient.
 
         `d = layer.backward(d)` computes another one from it, under the same name. So does a
-        velocity in each step, which starts with `d *= 0.9`.
+        velocity in each step, which starts with `d *= 0.9`, and `dx = dx + f(dx)` in each layer
+        where the forward pass has `x = x + g(x)`.
         """
         parts = [[binds[0]]]
+        residual = self._residual(binds)
         for before, bind in pairwise(binds):
             whole = self.leads.of(before) is not None
             new = whole and not bind.alias and key_of(bind.value) != key_of(before.value)
             decays = bind.kind == "update" and self._step(before) != self._step(bind)
+            new = new or bind.statement in residual
             if new or (decays and decayed_state(self.trace, bind) is not None):
                 parts.append([])
             parts[-1].append(bind)
         return parts
+
+    def _residual(self, binds: Sequence[Bind]) -> set[Statement]:
+        """Return the statements of a loop that change the gradient as often as its tensor changes.
+
+        Only then does each change belong to a tensor of its own.
+        """
+        name = binds[0].name
+        node = self.named.get(name)
+        own = [b.statement for b in binds if b.kind == "update" and not b.alias]
+        repeated = {s for s in own if own.count(s) > 1}
+        if node is None or not repeated:
+            return set()
+        every = [b for b in self.trace.of(Bind) if b.kind == "update" and not b.alias]
+        counts = Counter((b.name, b.statement) for b in every if b.name in (node, name))
+        reads = re.compile(rf"\b{re.escape(name)}\b")  # `W = W - lr * dW`
+        layers = {n for (of, s), n in counts.items() if of == node and not reads.search(s.text)}
+        return {s for s in repeated if counts[name, s] in layers}
 
     def _step(self, bind: Bind) -> int | None:
         """Return which step of a training loop the statement ran in: the index of its end."""

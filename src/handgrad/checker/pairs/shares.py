@@ -15,7 +15,7 @@ from torch import Tensor
 from handgrad.checker.pairs.hands import HandGradient
 from handgrad.checker.passes.truth import Part, Pass
 from handgrad.checker.record.call import Call
-from handgrad.checker.record.trace import Bind
+from handgrad.checker.record.trace import Bind, Op
 
 ALIKE = 1e-3
 """How far a step may be from a multiple of the gradient, relative to its largest element. Mistakes
@@ -27,7 +27,7 @@ def with_shares(
 ) -> tuple[Pass, Sequence[HandGradient]]:
     """Return the pass with a node for each part and multiple, and the hands with these nodes."""
     parts = _Parts(forward)
-    changed = [parts.stepped(hand) for hand in hands]
+    changed = [parts.partial(parts.stepped(hand)) for hand in hands]
     shared = [hand for hand in hands if hand.share is not None]
     for hand in shared:
         for node in hand.candidates:
@@ -68,21 +68,47 @@ class _Parts:
         self.parts_of[id(value)] = Part(id(node.value), value, None, factor)
         return replace(hand, candidates=[replace(node, index=index, value=value)])
 
+    def partial(self, hand: HandGradient) -> HandGradient:
+        """Return a gradient of some operations with a node of its own."""
+        if hand.within is None or not hand.candidates:
+            return hand
+        node, index = hand.candidates[0], hand.binds[0].index
+        inside = self._inside(node, hand.within)
+        if not inside:
+            return hand
+        self.noise[index] = self.forward.noise[node.index]
+        part = self._part(node, index, hand.within, inside, node.value.detach())
+        return replace(hand, candidates=[part])
+
     def share(self, node: Bind, call: Call | None) -> None:
         """Let a parameter's gradient be what its call contributes."""
         if call is None or call.end is None or node.index in self.nodes:
             return
         within = range(call.begin, call.end)
-        parts = self.forward.parts.get(node.index, ())
-        inside = [(op, part) for op, part in parts if op.index in within]
+        inside = self._inside(node, within)
         if not inside:
             return
-        total = torch.stack([part for _, part in inside]).sum(0)
-        self.truth[node.index], self.contributions[node.index] = total, inside
-        self.autograd[node.index] = total.to(node.value.dtype)
         value = self.values.setdefault((id(call), id(node.value)), node.value.detach())
+        self.nodes[node.index] = self._part(node, node.index, within, inside, value)
+
+    def _inside(self, node: Bind, within: range) -> list[tuple[Op, Tensor]]:
+        parts = self.forward.parts.get(node.index, ())
+        return [(op, part) for op, part in parts if op.index in within]
+
+    def _part(
+        self,
+        node: Bind,
+        index: int,
+        within: range,
+        inside: list[tuple[Op, Tensor]],
+        value: Tensor,
+    ) -> Bind:
+        """Return a node of that index whose gradient is the sum of some contributions."""
+        total = torch.stack([part for _, part in inside]).sum(0)
+        self.truth[index], self.contributions[index] = total, inside
+        self.autograd[index] = total.to(node.value.dtype)
         self.parts_of[id(value)] = Part(id(node.value), value, within)
-        self.nodes[node.index] = replace(node, value=value)
+        return replace(node, index=index, value=value)
 
     def of(self, hand: HandGradient) -> HandGradient:
         """Return the gradient with its new candidates."""

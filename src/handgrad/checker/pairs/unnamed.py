@@ -11,6 +11,7 @@ from functools import cached_property
 
 from handgrad.checker.pairs.backward import BackwardRun
 from handgrad.checker.pairs.hands import Definition, HandGradient, Pair
+from handgrad.checker.pairs.together import moved_together
 from handgrad.checker.pairs.verdict import is_significant, right_lines, verdict_on
 from handgrad.checker.passes.compare import judge
 from handgrad.checker.passes.inner import adopted, with_inner
@@ -55,6 +56,7 @@ def unnamed(
         search.place_loop(group)
     for hand in doubted:
         search.place_doubted(hand)
+    search.place_together([hand for hand in asked if hand.number not in search.new])
     nodes = [n for n in search.new.values() if n.index not in forward.truth]
     final = adopted(forward, whole, list({n.index: n for n in nodes}.values()))
     return [replace(p, forward=final) for p in sorted(search.pairs.values(), key=_position)]
@@ -126,6 +128,14 @@ class _Search:
         node = self._by_readers(hand, known)
         if node is not None and len(self._right_with(hand, node, readers)) == len(readers):
             self._settle(hand, node)
+
+    def place_together(self, hands: Sequence[HandGradient]) -> None:
+        """Move gradients whose own lines are right for unnamed results."""
+        results, readers = self._results, self._readers
+        found = moved_together(self.whole, self.pairs, hands, results, readers) if hands else {}
+        for hand in hands:
+            if hand.number in found:
+                self._settle(hand, found[hand.number])
 
     def place_loop(self, group: Sequence[HandGradient]) -> None:
         """Find the nodes of a gradient that a loop over time computes again and again, all at once.

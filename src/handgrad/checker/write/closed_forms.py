@@ -20,6 +20,9 @@ CLOSED_FORMS = {
     "cross_entropy_of_others": "({others} - {target} * {others}.sum(1, keepdim=True))",
     "rstd": "({x}.var({dims}, correction={correction}, keepdim=True) + {eps}) ** -0.5",
     "rstd_without_eps": "{x}.var({dims}, correction={correction}, keepdim=True) ** -0.5",
+    "rms_rstd": "(({x}**2).mean({dims}, keepdim=True) + {eps}) ** -0.5",
+    "rms_rstd_without_eps": "({x}**2).mean({dims}, keepdim=True) ** -0.5",
+    "rms_xhat": "{x} * {rstd}",
     "xhat": "({x} - {x}.mean({dims}, keepdim=True)) * {rstd}",
     "norm": (
         "{scale} / {n} * ({n} * {d} - {d}.sum({dims})"
@@ -30,7 +33,7 @@ CLOSED_FORMS = {
         "rstd * ({d} - {d}.mean({dims}, keepdim=True)"
         " - xhat * ({d} * xhat).mean({dims}, keepdim=True))"
     ),
-    "rms_norm": "rstd * ({d} - xhat * ({d} * xhat).mean({dims}, keepdim=True))",
+    "rms_norm": "rstd * ({d} - {xhat} * ({d} * {xhat}).mean({dims}, keepdim=True))",
     "normalize": "({d} - {out} * ({out} * {d}).sum({dim}, keepdim=True)) / {norm}",
 }
 

@@ -24,8 +24,57 @@ LAYERNORM = """\
 # loss = (norm**3).sum()
 dnorm = 3 * norm**2
 # x to norm: layernorm, in closed form
-xhat = (x - x.mean(-1, keepdim=True)) * rstd
-dx = rstd / x.shape[-1] * (x.shape[-1] * dnorm - dnorm.sum(-1, keepdim=True) - xhat * (dnorm * xhat).sum(-1, keepdim=True))
+dx = rstd / x.shape[-1] * (x.shape[-1] * dnorm - dnorm.sum(-1, keepdim=True) - norm * (dnorm * norm).sum(-1, keepdim=True))
+"""
+
+
+def test_an_rmsnorm_uses_the_named_root_mean_square() -> None:
+    source = """\
+x = torch.randn(5, 4, requires_grad=True)
+gain = torch.randn(4, requires_grad=True)
+rms = torch.sqrt((x * x).mean(-1, keepdim=True) + 1e-5)
+y = x / rms * gain
+loss = (y**3).sum()
+"""
+    found = derived(START + source, fused=True)
+    assert off(found) == []
+    assert str(found) == RMSNORM
+
+
+RMSNORM = """\
+# loss = (y**3).sum()
+dy = 3 * y**2
+# x to y: rmsnorm, in closed form
+rstd = 1 / rms
+xhat = x * rstd
+dxhat = gain * dy
+dx = rstd * (dxhat - xhat * (dxhat * xhat).mean(-1, keepdim=True))
+dgain = (xhat * dy).sum(0)
+"""
+
+
+def test_a_softmax_in_steps_with_a_factor_and_a_mask_is_one_block() -> None:
+    source = """\
+q = torch.randn(2, 5, 4, requires_grad=True)
+scores = q @ q.detach().mT
+scaled = scores * 0.5
+masked = scaled.masked_fill(torch.ones(5, 5).triu(1) > 0, -torch.inf)
+e = torch.exp(masked - masked.max(-1, keepdim=True).values)
+att = e / e.sum(-1, keepdim=True)
+loss = (att**3).sum()
+"""
+    found = derived(START + source, fused=True)
+    assert off(found) == []
+    assert str(found) == SOFTMAX
+
+
+SOFTMAX = """\
+# loss = (att**3).sum()
+datt = 3 * att**2
+# scores to att: softmax, in closed form
+dscores = 0.5 * att * (datt - (att * datt).sum(-1, keepdim=True))
+# scores = q @ q.detach().mT
+dq = dscores @ q.detach()
 """
 
 

@@ -35,6 +35,8 @@ def test_the_code_of_the_page(
 
 
 def test_the_table_of_blocks_is_complete() -> None:
-    rows = re.findall(r"^\| (\w+) \| from|^\| (\w+) \| (?:minus|the same)", PAGE, re.MULTILINE)
-    assert len(rows) == 3
-    assert [recognise.__name__ for recognise in RECOGNISED] == ["cross_entropy", "normalisation"]  # type: ignore[attr-defined]
+    starts = "from|minus|the same|divided|in steps"
+    rows = re.findall(rf"^\| (\w+) \| (?:{starts})", PAGE, re.MULTILINE)
+    assert rows == ["softmax_cross_entropy", "batchnorm", "layernorm", "rmsnorm", "softmax"]
+    names = [recognise.__name__ for recognise in RECOGNISED]  # type: ignore[attr-defined]
+    assert names == ["cross_entropy", "normalisation", "softmax"]

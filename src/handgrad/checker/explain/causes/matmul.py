@@ -24,6 +24,7 @@ ORDER = 220
 EDITS = (
     (matrices.without_transpose, "{was} must not be transposed here."),
     (matrices.transposed, "{was} must be transposed here."),
+    (matrices.stacks_transposed, "{was} must be transposed in its last two dimensions."),
     (matrices.swapped, "The operands are swapped: matrix multiplication is not commutative."),
     (matrices.both_transposed, "Either both operands must be transposed or neither."),
     (matrices.einsum_letters, "{was} is transposed."),

@@ -131,3 +131,17 @@ def turn_in(text: Text) -> str:
         ),
     }
     return max(ways, key=lambda way: ways[way])
+
+
+def stacked_turns(text: Text) -> list[str]:
+    """Return what the author appends to transpose the last two of several dimensions."""
+    ways = re.findall(r"\.(?:transpose|swapaxes|permute)\([-\d, ]*\)|\.mT\b", text.source)
+    return [*dict.fromkeys(way for way in ways if _turns_last(way))] or [".mT"]
+
+
+def _turns_last(way: str) -> bool:
+    dims = [int(number) for number in re.findall(r"-?\d+", way)]
+    n = len(dims)
+    if n <= 2:
+        return way == ".mT" or sorted(dims) in ([-2, -1], [1, 2], [2, 3])
+    return dims == [*range(n - 2), n - 1, n - 2]

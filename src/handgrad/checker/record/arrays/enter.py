@@ -28,6 +28,10 @@ _MATH = {
 }  # fmt: skip
 _FROM_LISTS = {np.array, np.asarray, np.asanyarray, np.ascontiguousarray}
 _SHUFFLES = {"shuffle"}
+_OF_SEVERAL = {"array", "einsum", "concatenate", "stack", "vstack", "hstack", "column_stack",
+               "dstack", "block", "broadcast_arrays", "meshgrid", "ix_", "select", "choose",
+               "lexsort"}  # fmt: skip
+"""Functions that take a list of arrays as such; others take it as one array."""
 
 
 class Entrance:
@@ -96,10 +100,9 @@ class Entrance:
                 first, None, name, args, {}, lambda: plainly(function, args, kwargs)
             )
             return (None,)
-        if module == "numpy" and isinstance(first, list) and name not in ("array", "einsum"):
+        if module == "numpy" and isinstance(first, list) and name not in _OF_SEVERAL:
             nested = self._from_list("array", (first,), {})
-            if nested is not None and name not in ("concatenate", "stack", "vstack", "hstack",
-                                                   "column_stack", "dstack"):  # fmt: skip
+            if nested is not None:
                 return (function(nested[0], *args[1:], **kwargs),)
         return None
 

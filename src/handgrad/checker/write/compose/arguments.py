@@ -9,7 +9,15 @@ from torch import Tensor
 
 from handgrad.checker.record.instrument import Statement
 from handgrad.checker.record.trace import Op
-from handgrad.checker.write.compose.expression import Expr, filled, names_in, parsed, printed
+from handgrad.checker.write.compose.expression import (
+    Expr,
+    filled,
+    is_product,
+    names_in,
+    parsed,
+    printed,
+    transposed,
+)
 from handgrad.checker.write.compose.graph import Graph, Value, zeros_as
 from handgrad.checker.write.compose.references import References
 from handgrad.checker.write.rules.rule import OpCall, canonical
@@ -39,6 +47,10 @@ class Arguments:
             plain=self.is_plain,
             spelled=self.spelled,
             alike=self.alike,
+            sized=self.sized,
+            turned=self.turned,
+            is_moved=self.is_moved,
+            is_product=lambda: is_product(self.parts["d"].node),
         )
         self.values = values
 
@@ -63,7 +75,10 @@ class Arguments:
                 nodes[name], values[name] = part.node, part.value
         with torch._C.DisableTorchFunction(), torch.no_grad():
             value = eval(template, values)
-        return Expr(filled(tree, nodes), value)
+        node = filled(tree, nodes)
+        if is_product(node) and isinstance(value, Tensor):
+            value = value.contiguous()  # written as (d.T @ x).T, it may be a view
+        return Expr(node, value)
 
     def part(self, name: str) -> Expr | None:
         """Return the expression for a name in a template; None for torch itself."""
@@ -122,6 +137,42 @@ class Arguments:
         self.call.extra[name] = number
         self.parts[name] = Expr(node, number)
         return name
+
+    def sized(self, shape: tuple[int, ...]) -> str | None:
+        """Return a shape with the names that the user's line has for its sizes, at most one -1."""
+        texts = []
+        for size in shape:
+            once = shape.count(size) == 1  # of two equal sizes, one may have another name
+            nodes = (self.refs.spellings.name_of(size, s) for s in self.statements if once)
+            node = next((node for node in nodes if node is not None), None)
+            texts.append("-1" if node is None else f"size{size}")
+            if node is not None:
+                self.call.extra[f"size{size}"] = size
+                self.parts[f"size{size}"] = Expr(node, size)
+        if texts.count("-1") > 1 or set(texts) <= {"-1"} or 0 in shape:
+            return None
+        return ", ".join(texts)
+
+    def is_moved(self, name: str) -> bool:
+        """Tell whether a parameter is written as a name with its dimensions in another order."""
+        expr = self.part(name)
+        call = expr.node if expr is not None else None
+        return (
+            isinstance(call, ast.Call)
+            and isinstance(call.func, ast.Attribute)
+            and call.func.attr in ("transpose", "permute", "swapaxes", "movedim")
+            and isinstance(call.func.value, ast.Name)
+        )
+
+    def turned(self, name: str) -> str | None:
+        """Return a template name for what an argument is the transpose of, in its last two dims."""
+        expr = self.part(name)
+        inner = transposed(expr.node, len(expr.shape)) if expr is not None else None
+        if expr is None or inner is None:
+            return None
+        self.parts[f"{name}_turned"] = Expr(inner, expr.value.mT)
+        self.call.extra[f"{name}_turned"] = expr.value.mT
+        return f"{name}_turned"
 
     def recorded(self, value: Any) -> Any:
         """Return an argument as it was when the operation read it, lists of tensors included."""

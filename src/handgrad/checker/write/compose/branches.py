@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from handgrad.checker.passes.silent import silent_extremes
 from handgrad.checker.passes.truth import Pass
 from handgrad.checker.record.scope import Scope
 from handgrad.checker.record.trace import Bind, Op
@@ -51,11 +52,12 @@ def branches(
     else:
         refs = References(graph, dict(scope) if scope is not None else loss_names(graph))
     composer = Composer(graph, refs)
+    silent = silent_extremes(forward)
     result = []
     for consumer in _consumers(graph, value):
         ops = tuple(op for op in graph.users.get(id(value), ()) if _leads(graph, op, consumer))
         try:
-            text = refs.text(_through(graph, composer, value, consumer, names).node)
+            text = refs.text(_through(graph, composer, value, consumer, names, silent).node)
             result.append(Branch(consumer.bind, text, ops))
         except (NoRule, Unreachable) as reason:
             result.append(Branch(consumer.bind, None, ops, str(reason)))
@@ -109,14 +111,22 @@ def _leads(graph: Graph, op: Op, consumer: Value) -> bool:
 
 
 def _through(
-    graph: Graph, composer: Composer, value: Value, consumer: Value, names: Mapping[int, str]
+    graph: Graph,
+    composer: Composer,
+    value: Value,
+    consumer: Value,
+    names: Mapping[int, str],
+    silent: frozenset[int],
 ) -> Expr:
-    """Return what the consumer's gradient contributes to that of `value`."""
+    """Return what the consumer's gradient contributes to that of `value`.
+
+    `silent` are operations that contribute nothing.
+    """
     pending = {id(consumer): [_seed(graph, consumer, names)]}
     contributions: list[Expr] = []
     for op in reversed(graph.ops):
         results = graph.results[op.index]
-        if not any(id(v) in pending for v in results):
+        if op.index in silent or not any(id(v) in pending for v in results):
             continue
         if not any(v is value or not _is_end(graph, v) for v in graph.reads[op.index].values()):
             continue

@@ -31,6 +31,8 @@ from handgrad.checker.write.rules.rule import ExceptIndex, Form, NoRule, bound, 
 
 LONG = 30
 """Longer expressions (in characters) that are used twice get a line of their own."""
+WIDE = 40
+"""Longer steps of a rule get one even if they are used once."""
 Keep = Callable[[str, Expr], Expr]
 """Writes an expression on a line of its own, and returns its name."""
 
@@ -149,7 +151,8 @@ class _RuleApplication:
         for name, template in steps.items():
             uses = sum(names_in(parsed(text)).count(name) for text in texts)
             expr = self.args.filled(template)
-            self.args.parts[name] = self._kept(name, expr) if uses > 1 else expr
+            own_line = uses > 1 or len(expr.text) > WIDE
+            self.args.parts[name] = self._kept(name, expr) if own_line else expr
 
     def _shorten(self, texts: Sequence[str]) -> None:
         """Give names to long expressions that are used more than once."""

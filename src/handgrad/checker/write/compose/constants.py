@@ -39,13 +39,20 @@ class Spellings:
 
     def of(self, value: Any, statement: Statement | None) -> ast.expr | None:
         """Return the part of the statement that equals `value`, or None."""
+        return min(self._equal(value, statement), key=_plainness, default=None)
+
+    def name_of(self, value: int, statement: Statement | None) -> ast.expr | None:
+        """Return the one name in the statement that equals a size, or None."""
+        equal = [node for node in self._equal(value, statement) if isinstance(node, ast.Name)]
+        return equal[0] if len({ast.unparse(node) for node in equal}) == 1 else None
+
+    def _equal(self, value: Any, statement: Statement | None) -> list[ast.expr]:
         if statement is None:
-            return None
+            return []
         if statement.text not in self._evaluated_parts:
             self._evaluated_parts[statement.text] = list(self._parts(statement.text))
         parts = self._evaluated_parts[statement.text]
-        equal = [node for node, constant in parts if same(constant, value)]
-        return min(equal, key=_plainness, default=None)
+        return [node for node, constant in parts if same(constant, value)]
 
     def _parts(self, text: str) -> Iterator[tuple[ast.expr, Any]]:
         try:

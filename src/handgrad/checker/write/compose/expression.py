@@ -105,11 +105,38 @@ class _Fill(ast.NodeTransformer):
             return node
         if isinstance(inner, ast.Attribute) and inner.attr in ("T", "mT"):
             return inner.value
+        if node.attr == "mT" and isinstance(inner, ast.BinOp) and is_product(inner):
+            turned = (ast.Attribute(part, "mT", ast.Load()) for part in (inner.right, inner.left))
+            left, right = map(self.visit_Attribute, turned)
+            return ast.BinOp(left, ast.MatMult(), right)
         if isinstance(inner, ast.Call) and isinstance(inner.func, ast.Attribute):
             dims = ast.unparse(ast.Tuple(inner.args, ast.Load()))
             if inner.func.attr == "transpose" and dims in ("(-2, -1)", "(-1, -2)"):
                 return inner.func.value
         return node
+
+
+def is_product(node: ast.expr) -> bool:
+    """Tell whether an expression is a product of matrices."""
+    return isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult)
+
+
+def transposed(node: ast.expr, rank: int) -> ast.expr | None:
+    """Return what an expression of that rank is the transpose of, in its last two dimensions."""
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)) or rank < 2:
+        return None
+    try:
+        dims = [ast.literal_eval(argument) for argument in node.args]
+    except ValueError:
+        return None
+    dims = list(dims[0]) if len(dims) == 1 and isinstance(dims[0], tuple) else dims
+    if not all(isinstance(d, int) for d in dims) or node.keywords:
+        return None
+    dims = [d % rank for d in dims]
+    last = node.func.attr in ("transpose", "swapaxes") and sorted(dims) == [rank - 2, rank - 1]
+    order = [*range(rank - 2), rank - 1, rank - 2]
+    whole = node.func.attr in ("permute", "transpose") and dims == order
+    return node.func.value if last or (whole and rank > 2) else None
 
 
 def _product(node: ast.BinOp) -> ast.expr:

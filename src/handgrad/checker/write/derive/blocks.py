@@ -14,9 +14,10 @@ from handgrad.checker.write.compose.references import Unreachable
 from handgrad.checker.write.derive.between import Block, ExactValues, Subgraph, between
 from handgrad.checker.write.derive.cross_entropy import cross_entropy
 from handgrad.checker.write.derive.normalisation import normalisation
+from handgrad.checker.write.derive.softmax import softmax
 from handgrad.checker.write.derive.verify import TensorValues
 from handgrad.checker.write.derive.writer import DerivedLines, Writer
-from handgrad.checker.write.rules.rule import NoRule
+from handgrad.checker.write.rules.rule import NoRule, canonical
 
 MANY_OPS = 60
 """Largest number of operations in a block. The known blocks have up to 20."""
@@ -112,7 +113,11 @@ def _may_be(recognise: Recogniser, start: Value, end: Value) -> bool:
     """Tell by the shapes whether a recogniser applies."""
     if recognise is cross_entropy:
         return end.tensor.dim() == 0 and start.tensor.dim() == 2
+    if recognise is softmax and (end.op is None or canonical(end.op.func)[0] not in SOFTMAX_ENDS):
+        return False
     return end.tensor.shape == start.tensor.shape
 
 
-RECOGNISED: tuple[Recogniser, ...] = (cross_entropy, normalisation)
+SOFTMAX_ENDS = {"softmax", "div", "mul", "exp"}
+"""The operations that a softmax may end with."""
+RECOGNISED: tuple[Recogniser, ...] = (cross_entropy, normalisation, softmax)

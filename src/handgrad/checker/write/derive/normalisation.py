@@ -1,6 +1,6 @@
-"""Recognise batch norm and layer norm: minus the mean, divided by the standard deviation."""
+"""Recognise norms: minus the mean, divided by the standard deviation; or divided by the rms."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from itertools import permutations
 from math import inf
@@ -50,7 +50,7 @@ class _Norm:
     @property
     def count_text(self) -> str | None:
         """How to write `count`, if it is one size of the input."""
-        if self.name == "layernorm":
+        if self.name != "batchnorm":
             return "input.shape[-1]"
         return "input.shape[0]" if len(self.dims) == 1 else None
 
@@ -67,6 +67,10 @@ def _norms(subgraph: Subgraph, x: Tensor) -> Iterator[_Norm]:
                 if not xhat.any():
                     continue  # where nothing varies, every norm gives 0
                 yield _Norm(name, dims, count, correction, eps, xhat, rstd)
+    for eps in _epsilons(subgraph) if x.shape[-1] > 1 else ():
+        rstd = ((x**2).mean(-1, keepdim=True) + eps) ** -0.5
+        if x.any():
+            yield _Norm("rmsnorm", (-1,), x.shape[-1], 0, eps, x * rstd, rstd)
 
 
 def _epsilons(subgraph: Subgraph) -> list[float]:
@@ -110,15 +114,16 @@ def _block(
     """Return the block with its closed form, which uses named steps inside it where there are."""
     dims = norm.dims[0] if len(norm.dims) == 1 else norm.dims
     keepdim = "" if norm.name == "batchnorm" and len(norm.dims) == 1 else ", keepdim=True"
-    steps: dict[str, str] = {}
-    xhat = _named_step(graph, subgraph, exact, norm.xhat)
-    rstd = _named_step(graph, subgraph, exact, norm.rstd)
-    if rstd is None:
-        form = "rstd" if norm.eps else "rstd_without_eps"
-        settings = {"dims": dims, "correction": norm.correction, "eps": repr(norm.eps)}
-        steps["$rstd"] = closed_form(form, x="input", **settings)
-    if xhat is None:
-        steps["$xhat"] = closed_form("xhat", x="input", dims=dims, rstd="rstd")
+    named = {
+        "rstd": _named_step(graph, subgraph, exact, norm.rstd),
+        "std": _named_step(graph, subgraph, exact, 1 / norm.rstd),
+        "xhat": _named_step(graph, subgraph, exact, norm.xhat),
+    }
+    steps = _steps(norm, dims, {name for name, step in named.items() if step is not None})
+    xhat = "xhat"
+    if not affine and subgraph.end.bind is not None:
+        xhat = "out"
+        steps.pop("$xhat", None)
     scale, d = "rstd", "d"
     if "gain" in affine and norm.name == "batchnorm":
         scale = "gain * rstd"  # constant down a column, so it may stand outside the sums
@@ -128,13 +133,31 @@ def _block(
     def forms(c: OpCall) -> Forms:
         n = c.number(norm.count, norm.count_text)
         bessel = closed_form("bessel", n=n) if norm.correction else ""
-        sums = {"dims": f"{dims}{keepdim}", "xhat": "xhat", "bessel": bessel}
+        sums = {"dims": f"{dims}{keepdim}", "xhat": xhat, "bessel": bessel}
         dx = closed_form("norm", scale=scale, n=n, d=d, **sums)
-        return {**steps, "input": dx, "gain": "xhat * d", "bias": "d"}
+        if norm.name == "rmsnorm":
+            dx = closed_form("rms_norm", d=d, xhat=xhat, dims=dims)
+        return {**steps, "input": dx, "gain": f"{xhat} * d", "bias": "d"}
 
-    named = {name: step for name, step in (("rstd", rstd), ("xhat", xhat)) if step is not None}
-    values: dict[str, Any] = {"input": subgraph.start.tensor, **affine, **named}
+    values: dict[str, Any] = {"input": subgraph.start.tensor, **affine}
+    values |= {name: step for name, step in named.items() if step is not None}
     return Block(norm.name, subgraph, values, forms)
+
+
+def _steps(norm: _Norm, dims: int | tuple[int, ...], named: Set[str]) -> dict[str, str]:
+    """Return the steps that have no name inside the block, as templates."""
+    steps: dict[str, str] = {}
+    if "rstd" not in named and "std" in named:
+        steps["$rstd"] = "1 / std"
+    elif "rstd" not in named:
+        form = "rstd" if norm.eps else "rstd_without_eps"
+        form = f"rms_{form}" if norm.name == "rmsnorm" else form
+        settings = {"dims": dims, "correction": norm.correction, "eps": repr(norm.eps)}
+        steps["$rstd"] = closed_form(form, x="input", **settings)
+    if "xhat" not in named:
+        form = "rms_xhat" if norm.name == "rmsnorm" else "xhat"
+        steps["$xhat"] = closed_form(form, x="input", dims=dims, rstd="rstd")
+    return steps
 
 
 def _named_step(

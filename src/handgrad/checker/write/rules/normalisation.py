@@ -77,10 +77,10 @@ def _rms_norm(c: OpCall) -> Forms:
     dims = _last(c)
     eps = "eps" if c["eps"] is not None else repr(torch.finfo(c.out.dtype).eps)
     return {
-        "$rstd": f"((input**2).mean({dims}, keepdim=True) + {eps}) ** -0.5",
-        "$xhat": "input * rstd",
+        "$rstd": closed_form("rms_rstd", x="input", dims=dims, eps=eps),
+        "$xhat": closed_form("rms_xhat", x="input", rstd="rstd"),
         "$dxhat": _gained(c, "weight"),
-        "input": closed_form("rms_norm", d="dxhat", dims=dims),
+        "input": closed_form("rms_norm", d="dxhat", xhat="xhat", dims=dims),
         "weight": "xhat * d",
     }
 

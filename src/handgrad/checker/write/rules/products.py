@@ -20,6 +20,9 @@ def _matmul(c: OpCall) -> Forms:
 
 
 def _turned(c: OpCall, name: str) -> str:
+    turned = c.turned(name)
+    if turned is not None:
+        return turned
     return f"{name}.{'T' if len(c.shape(name)) == 2 else 'mT'}"
 
 

@@ -101,6 +101,14 @@ class OpCall:
     """How the user's line spells a number, if it does."""
     alike: Callable[[str], str | None] = lambda name: None
     """A named tensor of the same shape as an argument without a name: h for h**2."""
+    sized: Callable[[tuple[int, ...]], str | None] = lambda shape: None
+    """A shape as the user's line names its sizes, with at most one -1."""
+    turned: Callable[[str], str | None] = lambda name: None
+    """What an argument is the transpose of, in its last two dimensions."""
+    is_moved: Callable[[str], bool] = lambda name: False
+    """Whether an argument is written as a name with its dimensions in another order."""
+    is_product: Callable[[], bool] = lambda: False
+    """Whether `d` is written as a product of matrices."""
     extra: dict[str, Any] = field(default_factory=dict)
     """Further values that templates may use by name."""
 

@@ -7,7 +7,10 @@ from handgrad.checker.write.rules.rule import Forms, NoRule, OpCall, Rule, whole
 
 def _reshape(c: OpCall) -> Forms:
     how = "view" if c.spelling.startswith("view") and _viewable(c) else "reshape"
-    size = c.size() if c.plain("input") or not c.shape() else ", ".join(map(str, c.shape()))
+    if c.plain("input") or not c.shape():
+        return {"input": f"d.{how}({c.size()})"}
+    digits = "input.shape" if c.is_moved("input") else ", ".join(map(str, c.shape()))
+    size = c.sized(c.shape()) or digits
     return {"input": f"d.{how}({size})"}
 
 
@@ -19,9 +22,17 @@ def _viewable(c: OpCall) -> bool:
     return True
 
 
+def _transpose(c: OpCall) -> Forms:
+    rank = len(c.shape())
+    last = sorted((c["dim0"] % rank, c["dim1"] % rank)) == [rank - 2, rank - 1]
+    return {"input": "d.mT" if last and c.is_product() else "d.transpose(dim0, dim1)"}
+
+
 def _permute(c: OpCall) -> Forms:
     dims = [d % len(c.shape()) for d in c["dim"]]
     back = sorted(range(len(dims)), key=dims.__getitem__)
+    if back == [*range(len(dims) - 2), len(dims) - 1, len(dims) - 2] and c.is_product():
+        return {"input": "d.mT"}
     return {"input": f"d.permute({', '.join(map(str, back))})"}
 
 
@@ -75,6 +86,9 @@ def _cat(c: OpCall) -> Forms:
     dim = c["dim"] % max(rank, 1)
     sizes = [t.shape[dim] if t.dim() == rank else 0 for t in tensors]
     ends = list(accumulate(sizes))
+    if len(sizes) == 2 and c.plain("tensors0") and rank == tensors[0].dim() and dim < 3:
+        before, size = f"d[{':, ' * dim}", f"tensors0.shape[{dim}]"
+        return {"tensors0": f"{before}:{size}]", "tensors1": f"{before}{size}:]"}
     return {
         f"tensors{i}": _cut(dim, ends[i] - size, ends[i], ends[-1]) for i, size in enumerate(sizes)
     }
@@ -142,7 +156,7 @@ RULES: dict[str, Rule] = {
     "atleast_2d": whole("input", _reshape),
     "t": whole("input", input="d.T"),
     "mT": whole("input", input="d.mT"),
-    "transpose": whole("input, dim0, dim1", input="d.transpose(dim0, dim1)"),
+    "transpose": whole("input, dim0, dim1", _transpose),
     "permute": whole("input, *dim", _permute),
     "movedim": whole("input, source, destination", input="d.movedim(destination, source)"),
     "expand": whole("input, *sizes", input="d"),

@@ -7,7 +7,14 @@ from itertools import permutations
 from handgrad.checker.explain.search.calls import calls
 from handgrad.checker.explain.search.edits import Text
 from handgrad.checker.explain.search.grammar.edit import Edit
-from handgrad.checker.explain.search.products import Product, products, turn_in, turns, untransposed
+from handgrad.checker.explain.search.products import (
+    Product,
+    products,
+    stacked_turns,
+    turn_in,
+    turns,
+    untransposed,
+)
 from handgrad.checker.explain.search.suspect import Suspect
 
 
@@ -25,6 +32,19 @@ def transposed(suspect: Suspect, text: Text) -> Iterator[Edit]:
             yield Edit(product.of(a, right), text.segment(product.left))
         if untransposed(text, product.right) is None:
             yield Edit(product.of(left, b), text.segment(product.right))
+
+
+def stacks_transposed(suspect: Suspect, text: Text) -> Iterator[Edit]:
+    """Transpose one operand of a product of stacks of matrices, in the last two dimensions."""
+    for product in _matrix_products(text):
+        left, right = product.sides
+        for way in stacked_turns(text):
+            if untransposed(text, product.left) is None:
+                turned = product.of(f"{text.atom(product.left)}{way}", right)
+                yield Edit(turned, text.segment(product.left))
+            if untransposed(text, product.right) is None:
+                turned = product.of(left, f"{text.atom(product.right)}{way}")
+                yield Edit(turned, text.segment(product.right))
 
 
 def swapped(suspect: Suspect, text: Text) -> Iterator[Edit]:
