@@ -101,17 +101,11 @@ def _limit(kind: int, most: int) -> None:
 
 def _keep(child: int, sweeps: bool) -> NoReturn:
     """Wait for the child, end what it started, and exit as it did."""
-    signal.signal(signal.SIGTERM, lambda *_: os.kill(child, signal.SIGKILL))
+    signal.signal(signal.SIGTERM, lambda *_: _end(child))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
     status = _waited(child)
-    end = time.monotonic() + CLEANING
-    while sweeps and time.monotonic() < end and (started := _children()):
-        for pid in started:  # all of them first: each may start others
-            with suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL)
-        for pid in started:
-            with suppress(ChildProcessError):
-                os.waitpid(pid, 0)
+    if sweeps:
+        _sweep()
     code = os.waitstatus_to_exitcode(status)
     if code < 0:
         _limit(resource.RLIMIT_CORE, 0)
@@ -119,6 +113,29 @@ def _keep(child: int, sweeps: bool) -> NoReturn:
             signal.signal(-code, signal.SIG_DFL)
         os.kill(os.getpid(), -code)
     os._exit(code if code >= 0 else 128 - code)
+
+
+def _end(pid: int) -> None:
+    with suppress(ProcessLookupError, PermissionError):  # ended already, or another user's
+        os.kill(pid, signal.SIGKILL)
+
+
+def _sweep() -> None:
+    """End all children, and what they start meanwhile; CLEANING seconds at most.
+
+    A list of children may lack some while others end (proc_pid_children(5)), so an empty one
+    proves nothing: only the system's answer to waitpid does.
+    """
+    end = time.monotonic() + CLEANING
+    while time.monotonic() < end:
+        for pid in _children():
+            _end(pid)
+        try:
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        except ChildProcessError:
+            return
+        time.sleep(0.001)
 
 
 def _waited(child: int) -> int:

@@ -1,6 +1,7 @@
 """A time limit for one experiment: a changed line, or a wrong engine, may run forever."""
 
 import _weakrefset
+import gc
 import signal
 import threading
 from collections.abc import Iterator
@@ -27,10 +28,16 @@ def _late(number: int, frame: FrameType | None) -> None:
 
 @contextmanager
 def limited(seconds: float = SECONDS) -> Iterator[None]:
-    """Raise Late inside when the time is up. Outside of the main thread there is no limit."""
+    """Raise Late inside when the time is up. Outside of the main thread there is no limit.
+
+    Garbage is collected outside of it: in a process with many objects, such as a notebook's, one
+    collection alone takes longer.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+    collects = gc.isenabled()
+    gc.disable()
     handler = signal.signal(signal.SIGVTALRM, _late)
     signal.setitimer(signal.ITIMER_VIRTUAL, seconds, AGAIN)
     try:
@@ -38,3 +45,5 @@ def limited(seconds: float = SECONDS) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
         signal.signal(signal.SIGVTALRM, handler)
+        if collects:
+            gc.enable()

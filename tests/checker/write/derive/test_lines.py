@@ -19,7 +19,7 @@ for i in range(3):
 loss = h.mean()
 """,
         """\
-# recomputed: these tensors no longer have a name
+# recomputed: no name holds these tensors
 h_1 = torch.tanh(x @ w)
 h_2 = torch.tanh(h_1 @ w)
 # loss = h.mean()
@@ -169,7 +169,7 @@ y[:, 0] = 0
 loss = y.sum()
 """,
         """\
-# recomputed: these tensors no longer have a name
+# recomputed: no name holds these tensors
 y_1 = x * 2
 y_2 = y_1 + 1
 # loss = y.sum()

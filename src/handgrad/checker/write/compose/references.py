@@ -54,18 +54,19 @@ class References:
         own = ((k, v) for k, v in names.items() if k != HOOK and not k.startswith("__"))
         self.names = {name: tensor_of(value) for name, value in own}
         self.spellings = Spellings(self.names)
-        self.remember: Callable[[Value], ast.expr | None] | None = None
-        """Recomputes a value that has lost its name in an earlier line; returns its new name."""
-        self.recomputed: dict[int, ast.expr] = {}
-        """New names of recomputed values, by the id of the Value."""
+        self.remember: Callable[[Value, ast.expr], ast.expr | None] | None = None
+        """Recomputes a value in an earlier line, if it should have a name; returns that name."""
+        self._recomputed: dict[tuple[int, int], ast.expr] = {}
+        """New names of recomputed values, by the id of the tensor and the operation's index."""
         self.paths: dict[str, Tensor] = {}
         """The names and paths that were returned so far, and the tensors that they refer to."""
         self._direct = {id(v): k for k, v in reversed(self.names.items()) if isinstance(v, Tensor)}
 
     def named(self, value: Value) -> ast.expr | None:
         """Return the name of a value or the path to it, or None."""
-        if id(value) in self.recomputed:
-            return self.recomputed[id(value)]
+        op = self.graph.producer(value)
+        if op is not None and (id(value.tensor), op.index) in self._recomputed:
+            return self._recomputed[id(value.tensor), op.index]
         if value.until is not None or value.aliased_write:
             return None
         if id(value.tensor) in self.local:
@@ -89,10 +90,13 @@ class References:
         name = self.named(value)
         if name is not None:
             return name
-        new_name = self.remember(value) if self.remember is not None else None
+        computed, op = self.computed(value), self.graph.producer(value)
+        if self.remember is None or op is None:
+            return computed
+        new_name = self.remember(value, computed)
         if new_name is None:
-            return self.computed(value)
-        self.recomputed[id(value)] = new_name
+            return computed
+        self._recomputed[id(value.tensor), op.index] = new_name
         return new_name
 
     def computed(self, value: Value) -> ast.expr:

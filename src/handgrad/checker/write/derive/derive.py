@@ -179,7 +179,7 @@ def laid_out(derived: DerivedLines) -> list[str]:
     """Return the lines, recomputed tensors first, without forward lines that nothing undoes."""
     lines: list[str] = []
     if derived.recomputed:
-        lines += ["# recomputed: these tensors no longer have a name", *derived.recomputed]
+        lines += ["# recomputed: no name holds these tensors", *derived.recomputed]
     for i, line in enumerate(derived.lines):
         following = derived.lines[i + 1] if i + 1 < len(derived.lines) else "#"
         is_idle = line.startswith("#") and following.startswith("#")

@@ -25,6 +25,10 @@ from handgrad.checker.write.rules.rule import NoRule, canonical
 _VIEWS = {"view", "reshape", "squeeze", "unsqueeze", "transpose", "permute", "expand", "narrow",
           "diagonal", "movedim", "T", "mT", "swapaxes", "expand_as"}  # fmt: skip
 
+_LONG = 100
+"""Characters of an expression for a tensor without a name, from which on it gets one. Without a
+limit, lines grow with the square of the steps of a loop, or exponentially."""
+
 
 @dataclass
 class DerivedLines:
@@ -32,7 +36,7 @@ class DerivedLines:
 
     lines: list[str] = field(default_factory=list)
     recomputed: list[str] = field(default_factory=list)
-    """Lines that recompute tensors whose names now hold others. They stand at the top."""
+    """Lines that recompute tensors that have no name, or have lost it. They stand at the top."""
     gradients: dict[int, str] = field(default_factory=dict)
     """The names of the gradients, by the id of the Value."""
     broken: dict[int, str] = field(default_factory=dict)
@@ -191,14 +195,17 @@ class Writer:
         self._line(f"{name} = {self.refs.text(expr.node)}")
         return Expr(parsed(name), expr.value)
 
-    def _recompute(self, value: Value) -> ast.expr | None:
-        """Recompute a value whose name now holds another, on a line at the top."""
-        if not value.binds or not value.live or value.op is None:
+    def _recompute(self, value: Value, computed: ast.expr) -> ast.expr | None:
+        """Recompute a value on a line at the top, if its name now holds another, or it is long."""
+        text = self.refs.text(computed)
+        if value.binds and value.live and value.op is not None:
+            name = self.names.stem(value)
+            if name in self.refs.names:
+                name = self.names.version(name)
+        elif len(text) > _LONG:
+            name = self.names.fresh(self._stem(value))
+        else:
             return None
-        text = self.refs.text(self.refs.computed(value))
-        name = self.names.stem(value)
-        if name in self.refs.names:
-            name = self.names.version(name)
         self.derived.recomputed.append(f"{name} = {text}")
         return parsed(name)
 
