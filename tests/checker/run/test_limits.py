@@ -224,6 +224,7 @@ def test_a_closed_standard_output(tmp_path: Path) -> None:
     assert check_file(tmp_path / "s.py").report.errors == ()
 
 
+@pytest.mark.usefixtures("fresh_children")
 def test_a_python_that_does_not_start(notebook: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "COMMAND", [sys.executable, "-c", "import time; time.sleep(60)"])
     monkeypatch.setattr(process, "STARTUP", 0.3)

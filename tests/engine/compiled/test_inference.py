@@ -7,7 +7,7 @@ from handgrad.engine import to_tensors
 from handgrad.engine.compiled.inference import CompiledInference
 from handgrad.engine.compiled.inference_source import ROWS
 from handgrad.engine.torch_inference import TorchInference
-from handgrad.models import MLP
+from handgrad.models import MLP, Model, make_model
 
 MODELS = [
     pytest.param(MLP(27, n_hidden=64), id="lecture"),
@@ -15,15 +15,18 @@ MODELS = [
         MLP(7, block_size=2, n_embd=3, n_hidden=13, n_layer=2, batchnorm_output=True), id="deep"
     ),
     pytest.param(MLP(5, n_layer=0), id="no hidden layer"),
+    pytest.param(
+        make_model("wavenet", 5, 4, {"n_embd": 3, "n_hidden": 6}), id="several rows per context"
+    ),
 ]
 # float64, sums of at most a few hundred terms in another order
 TIGHT = {"rtol": 1e-10, "atol": 1e-12}
 
 
-def pair(model: MLP, rows: int | None = None) -> tuple[CompiledInference, TorchInference]:
+def pair(model: Model, rows: int | None = None) -> tuple[CompiledInference, TorchInference]:
     params, state = (
         {name: value.astype(np.float64) for name, value in arrays.items()}
-        for arrays in model.initialise("exercise", seed=1)
+        for arrays in model.initialise("exercise" if isinstance(model, MLP) else model.default_init, seed=1)
     )
     tensors = [
         {name: to_tensors({name: value})[name].double() for name, value in arrays.items()}
@@ -32,13 +35,13 @@ def pair(model: MLP, rows: int | None = None) -> tuple[CompiledInference, TorchI
     return CompiledInference(model, params, state, rows), TorchInference(model, *tensors)
 
 
-def tokens(model: MLP, rows: int) -> tuple[np.ndarray, np.ndarray]:
+def tokens(model: Model, rows: int) -> tuple[np.ndarray, np.ndarray]:
     draw = np.random.default_rng(1).integers
     return draw(0, model.vocab_size, (rows, model.block_size)), draw(0, model.vocab_size, rows)
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_losses_logits_and_statistics(model: MLP) -> None:
+def test_losses_logits_and_statistics(model: Model) -> None:
     compiled, by_torch = pair(model)
     for rows in (1, ROWS - 1, ROWS, 3 * ROWS + 5):
         inputs, targets = tokens(model, rows)

@@ -111,10 +111,9 @@ class CompiledInference:
         See `calibrate` in engine/torch_inference.py.
         """
         for nth, one in enumerate(self._norms):
-            width = (1, one.shapes[one.call.outputs[0]][1])
             moments = Moments()
             for inputs in batches():
-                of_piece = partial(self._moments, nth, width, inputs)
+                of_piece = partial(self._moments, nth, one, inputs)
                 for part in self._map(of_piece, self._pieces(len(inputs))):
                     moments.add(*part)
             names = calibrated_names(one.call.state)
@@ -125,12 +124,13 @@ class CompiledInference:
         return self._state
 
     def _moments(
-        self, nth: int, width: tuple[int, int], batch: Array, piece: slice
+        self, nth: int, norm: Bound, batch: Array, piece: slice
     ) -> tuple[int, Array, Array]:
-        """Return the piece's rows, and the moments of the nth layer with statistics."""
-        inputs, mean, square = batch[piece], np.zeros(width), np.zeros(width)
+        """Return the moments of the nth layer with statistics, and of how many rows they are."""
+        rows, width = norm.shapes[norm.call.outputs[0]]
+        inputs, mean, square = batch[piece], np.zeros((1, width)), np.zeros((1, width))
         self._call(inputs, np.zeros(len(inputs), np.int64), nth, mean, square)
-        return len(inputs), mean, square
+        return len(inputs) * (rows // self._rows), mean, square
 
     def _pieces(self, count: int) -> list[slice]:
         """Return the pieces of a batch; pieces and sums do not depend on the number of threads."""
