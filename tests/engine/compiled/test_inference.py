@@ -26,7 +26,9 @@ TIGHT = {"rtol": 1e-10, "atol": 1e-12}
 def pair(model: Model, rows: int | None = None) -> tuple[CompiledInference, TorchInference]:
     params, state = (
         {name: value.astype(np.float64) for name, value in arrays.items()}
-        for arrays in model.initialise("exercise" if isinstance(model, MLP) else model.default_init, seed=1)
+        for arrays in model.initialise(
+            "exercise" if isinstance(model, MLP) else model.default_init, seed=1
+        )
     )
     tensors = [
         {name: to_tensors({name: value})[name].double() for name, value in arrays.items()}

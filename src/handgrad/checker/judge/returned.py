@@ -1,7 +1,8 @@
 """Wrong gradients that a function returned: the lines in it that computed them are to blame.
 
 `loss, dscores = svm_loss(scores, y)` may be wrong because of any line in `svm_loss`. Where no cause
-shows which, it is the one that changed the elements that are wrong, or all that computed it.
+shows which, it is the one that changed the elements that are wrong, or all that computed it. Where
+the function is right in another statement, the call is to blame: its arguments are wrong.
 """
 
 from collections.abc import Mapping, Sequence, Set
@@ -29,18 +30,32 @@ def with_returned(forward: Pass, grades: Sequence[Grade], explained: Set[int]) -
         own = [statement for statement, _ in grouped(grade.hand)]
         alone = grade.root and grade.alias is None and grade.blamed.statements == tuple(own)
         if alone and len(own) == 1 and grade.hand.number not in explained:
-            statements = _inside(forward, grades, grade)
+            statements = _calling(forward, grades, grade) or _inside(forward, grades, grade)
             if statements:
                 grade = replace(grade, blamed=replace(grade.blamed, statements=statements))
         changed.append(grade)
     return changed
 
 
+def _calling(forward: Pass, grades: Sequence[Grade], grade: Grade) -> tuple[Statement, ...]:
+    """Return the statement whose call returned the gradient, if the line is right in others."""
+    final = grade.hand.own_final()
+    call = final.call
+    if call is None or call.end is None or all(u.value is not final.value for u in call.returned):
+        return ()
+    others = (g.hand.own_final() for g in grades if not g.root)
+    if not any(b.statement == final.statement and b.call is not call for b in others):
+        return ()
+    later = (e for e in forward.trace.events[call.end :] if type(e) is Bind)
+    statement = next((e.statement for e in later if e.call is call.caller), None)
+    return () if statement is None else (statement,)
+
+
 def _inside(forward: Pass, grades: Sequence[Grade], grade: Grade) -> tuple[Statement, ...]:
     """Return the lines to blame of the function that returned the gradient; none without one."""
     final = grade.hand.own_final()
     call = _returned_by(forward, final)
-    if call is None:
+    if call is None or any(_is_right_with(forward, g, call) for g in grades):
         return ()
     pairs = [g.hand for g in grades if g.hand is not grade.hand]
     hand = Definition(grade.hand.number, final.name, [*_named(forward, call, final), final])
@@ -79,13 +94,31 @@ def _returned_by(forward: Pass, final: Bind) -> Call | None:
     if final.kind != "assign":
         return None
     for call in reversed(forward.trace.calls):
-        ended = call.end is not None and call.end <= final.index
-        same = ended and call.caller is final.call
-        if same and any(u.value is final.value for u in call.returned):
-            later = (e for e in forward.trace.events[call.end : final.index] if type(e) is Bind)
-            own = all(e.statement is final.statement for e in later if e.call is final.call)
-            return call if own else None
+        if _ended_before(call, final) and any(u.value is final.value for u in call.returned):
+            return call if _is_in(forward, call, final) else None
     return None
+
+
+def _ended_before(call: Call, bind: Bind) -> bool:
+    return call.end is not None and call.end <= bind.index and call.caller is bind.call
+
+
+def _is_in(forward: Pass, call: Call, bind: Bind) -> bool:
+    """Tell whether a call was made in the statement that set a name."""
+    later = (e for e in forward.trace.events[call.end : bind.index] if type(e) is Bind)
+    return all(e.statement is bind.statement for e in later if e.call is bind.call)
+
+
+def _is_right_with(forward: Pass, grade: Grade, call: Call) -> bool:
+    """Tell whether another statement is right in which the same function was called."""
+    return not grade.root and any(
+        other.function == call.function
+        and _ended_before(other, bind)
+        and _is_in(forward, other, bind)
+        for other in forward.trace.calls
+        if other is not call
+        for bind in grade.hand.binds
+    )
 
 
 def _named(forward: Pass, call: Call, final: Bind) -> list[Bind]:

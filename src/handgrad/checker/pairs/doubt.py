@@ -41,7 +41,7 @@ class _Doubts:
         """Tell whether a pair is more likely no pair than a mistake."""
         if self._right.get(pair.number, True) or pair.claim == "pair":
             return False
-        if self._is_inside_right(pair):
+        if self._is_inside_right(pair) or self._is_of_another(pair):
             return True
         if pair.claim not in ("call", "update"):
             return False
@@ -79,6 +79,18 @@ class _Doubts:
             outside = [p for key, p in last.items() if key in returned]
         return bool(outside) and all(self._right[p.number] for p in outside)
 
+    def _is_of_another(self, pair: Pair) -> bool:
+        """Tell whether a function's name has misled: its caller's gradient of that name is right.
+
+        `dn` inside of a function need not be the gradient of its caller's n.
+        """
+        call = pair.binds[0].call
+        return call is not None and any(
+            self._right[p.number] and p.node.value is pair.node.value and p.name == pair.name
+            for p in self._pairing.pairs
+            if p.binds[0].call is not call and _calls(p.binds[0].call, call)
+        )
+
     def _same(self, number: int) -> set[int]:
         """Return the pairs that are the same gradient under other names, as a caller has it."""
         pairs = self._pairing.pairs
@@ -112,6 +124,11 @@ class _Doubts:
             return False
         weights = forward.trace.at(pair.node.value, pair.node.index + 1).to(truth)
         return _is_decayed(value, truth, weights, noise)
+
+
+def _calls(outer: Call | None, call: Call) -> bool:
+    """Tell whether a call was made, directly or not, from another one, or from the top."""
+    return outer is None or _is_within(call, outer)
 
 
 def _is_within(call: Call | None, outer: Call) -> bool:

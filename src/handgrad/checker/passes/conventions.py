@@ -3,6 +3,9 @@
 A small number keeps a logarithm finite, `-np.log(p + 1e-7)`: everybody derives the gradient without
 it. Where a maximum is reached twice (pooling over a ReLU's zeros), each element may get the
 gradient. What these choices change counts as rounding.
+
+The maximum that keeps a softmax from overflowing has the gradient 0. Without it the gradient is the
+same, but it rounds otherwise: where the softmax is saturated, it has more noise.
 """
 
 from collections.abc import Iterator
@@ -14,7 +17,7 @@ import torch
 from torch import Tensor
 
 from handgrad.checker.passes.forward import ForwardPass
-from handgrad.checker.record.trace import Op
+from handgrad.checker.record.trace import Op, key_of
 
 SMALL = 1e-5
 """A larger number in a logarithm means something: log(1e-3 + x)."""
@@ -24,6 +27,7 @@ LARGEST = 2**22
 """No ties are looked for among more numbers: this would take longer than the pass."""
 _LOGS = {"log", "log2", "log10"}
 _SUMS = {"add", "__add__", "__radd__"}
+_DIFFERENCES = {"sub", "__sub__", "subtract"}
 _EXTREMES = {"amax", "amin", "max", "min", "max_pool1d", "max_pool2d", "max_pool3d"}
 
 
@@ -43,6 +47,36 @@ def variants(forward: ForwardPass) -> Iterator[ForwardPass]:
             by_index = {op.index: op for op in changed}
             events = [by_index.get(e.index, e) if type(e) is Op else e for e in forward.events]
             yield replace(forward, events=events)
+
+
+def unshifted(forward: ForwardPass) -> ForwardPass | None:
+    """Return the pass with no gradient to a maximum that is subtracted from its own numbers."""
+    ops = [e for e in forward.events if type(e) is Op]
+    shifted = {
+        (id(op.args[0]), key_of(op.args[1]))
+        for op in ops
+        if _name(op) in _DIFFERENCES and len(op.args) == 2
+        if all(isinstance(a, Tensor) for a in op.args)
+    }
+    events = [_detached(e) if type(e) is Op and _shifts(e, shifted) else e for e in forward.events]
+    return replace(forward, events=events) if events != list(forward.events) else None
+
+
+def _shifts(op: Op, shifted: set[tuple[int, int]]) -> bool:
+    return _name(op) in _EXTREMES and any(
+        (id(x), key_of(t)) in shifted for x in op.inputs for t in op.outputs
+    )
+
+
+def _detached(op: Op) -> Op:
+    """Return the operation without a gradient."""
+
+    @wraps(op.func)
+    def func(*args: Any, **kwargs: Any) -> Any:
+        with torch.no_grad():
+            return op.func(*args, **kwargs)
+
+    return replace(op, func=func)
 
 
 def _name(op: Op) -> str:

@@ -7,7 +7,8 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from handgrad.checker.passes.conventions import variants
+from handgrad.checker.passes.compare import FORMULA_LIMIT
+from handgrad.checker.passes.conventions import unshifted, variants
 from handgrad.checker.passes.custom import refuse_disagreeing, refuse_unseen
 from handgrad.checker.passes.forward import ForwardPass
 from handgrad.checker.passes.noise import noise_of
@@ -27,6 +28,10 @@ class Part:
     stands_for: Tensor
     within: range | None = None
     factor: float = 1.0
+
+
+ROUNDED = 16.0
+"""Two gradients that differ by less than so many times the noise are the same."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +110,42 @@ def _add_conventions(
         for own, value, new in zip(noise, truth.values(), found, strict=True):
             if own is not None and value is not None and new is not None:
                 own.add_((new - value).abs().nan_to_num(nan=0.0))
+    _add_shifts(forward, draws, truth, noise)
+
+
+def _add_shifts(
+    forward: ForwardPass,
+    draws: dict[int, bool],
+    truth: Mapping[int, Tensor | None],
+    noise: Sequence[Tensor | None],
+) -> None:
+    """Raise the noise to that of the pass without gradients of maxima, if it is the same."""
+    other = unshifted(forward)
+    if other is None:
+        return
+    gradients_of = partial(_moved, other, draws, list(truth))
+    values = gradients_of(lambda leaf: leaf)
+    moves = [
+        None if value is None or new is None else (new - value).abs()
+        for value, new in zip(truth.values(), values, strict=True)
+    ]
+    # the moves are rounding of float64, as a sample of rounding in the user's dtype
+    if not _exceed(moves, noise, FORMULA_LIMIT * torch.finfo(torch.float64).eps / forward.eps):
+        return
+    found = noise_of(gradients_of, values, forward.eps)
+    if _exceed(moves, found, ROUNDED):
+        return  # the maximum contributes
+    for own, more in zip(noise, found, strict=True):
+        if own is not None and more is not None:
+            torch.maximum(own, more, out=own)
+
+
+def _exceed(moves: Sequence[Tensor | None], noise: Sequence[Tensor | None], factor: float) -> bool:
+    return any(
+        bool((move > factor * own).any())
+        for move, own in zip(moves, noise, strict=True)
+        if move is not None and own is not None
+    )
 
 
 def replayed(
