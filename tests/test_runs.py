@@ -106,3 +106,9 @@ def test_without_a_val_split(tmp_path: Path) -> None:
     assert np.isnan(run.losses["val"]).all()
     assert run.evaluate("val") == {"val": None}
     assert repr(run) == f"Run({str(run.folder)!r}: bigram, 16 parameters, step 2)"
+
+
+def test_of_a_preset_a_run_to_start_from_keeps_its_own_model_and_sizes() -> None:
+    given = with_preset({"preset": "fast", "init_from": "runs/mine"})
+    assert {"model", "n_embd", "n_hidden", "dropout"}.isdisjoint(given)
+    assert (given["optimizer"], given["steps"]) == ("adamw", PRESETS["fast"]["steps"])

@@ -4,6 +4,8 @@ BATCHNORM_EPS = 1e-5
 """Added to a variance before its square root is taken."""
 NORM_EPS = 1e-5
 """The same, in layernorm and rmsnorm."""
+CLIP_EPS = 1e-6
+"""Added to the norm of all gradients before it divides, as in torch.nn.utils.clip_grad_norm_."""
 BATCHNORM_NODES = ("bnmeani", "bndiff", "bndiff2", "bnvar", "bnvar_inv", "bnraw", "out")
 """Names of the steps of a chunked forward; the last is the output."""
 SOFTMAX_CROSS_ENTROPY_NODES = (

@@ -10,7 +10,7 @@ import torch
 from handgrad.data import Dataset, Vocabulary, open_dataset
 from handgrad.engine.torch_inference import logits
 from handgrad.errors import DataError, RunError
-from handgrad.models import MLP
+from handgrad.models import MLP, Bigram
 from handgrad.training import evaluate
 from handgrad.training.evaluate import (
     EvaluationData,
@@ -18,6 +18,7 @@ from handgrad.training.evaluate import (
     calibrated,
     split_loss,
     with_statistics,
+    words_cut,
 )
 from handgrad.training.prepare import fresh
 from handgrad.training.settings import TrainSettings
@@ -150,3 +151,17 @@ def test_statistics(dataset: Dataset) -> None:
 def test_statistics_of_a_model_without_batchnorm(dataset: Dataset) -> None:
     model = model_for(dataset, batchnorm=False)
     assert with_statistics(model, {}, "calibrated") == {}
+
+
+def test_words_that_are_longer_than_the_model_reads(tmp_path: Path) -> None:
+    words = tmp_path / "words.txt"
+    words.write_text("ab\nabcd\nabcde\n" * 10)
+    dataset = open_dataset(str(words))
+    assert [dataset.n_longer(length) for length in (0, 2, 3, 4, 5)] == [30, 20, 20, 10, 0]
+    reads = {size: Bigram(dataset.vocabulary.size, block_size=size) for size in (6, 5)}
+    assert words_cut(reads[6], dataset) is None
+    assert words_cut(reads[5], dataset) == (
+        "block size 5: 10 words have more than 4 characters; "
+        "what follows is neither trained on nor counted"
+    )
+    assert words_cut(model_for(dataset), dataset) is None  # a model on contexts reads all

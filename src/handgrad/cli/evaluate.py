@@ -40,7 +40,7 @@ def evaluate(
     from handgrad.data import SPLITS
     from handgrad.processors import available
     from handgrad.training.backends import backend_of
-    from handgrad.training.evaluate import STATISTICS
+    from handgrad.training.evaluate import STATISTICS, words_cut
     from handgrad.training.folder import open_run
 
     for name, value, known in (("split", split, SPLITS), ("statistics", statistics, STATISTICS)):
@@ -48,10 +48,11 @@ def evaluate(
             raise SettingsError(f"unknown {name} {value}; known: {', '.join(known)}")
     check_target(json)
     opened = open_run(run)
+    words = _data(opened, data)
+    if line := words_cut(opened.model, words):
+        sayer(sys.stderr)(line)
     with backend_of(opened.settings.engine).threads(available(), opened):
-        step, used, losses = _losses(
-            opened, _data(opened, data), (split,) if split else SPLITS, statistics
-        )
+        step, used, losses = _losses(opened, words, (split,) if split else SPLITS, statistics)
     _show(losses, to_stderr=json == "-")
     if json is not None:
         report_json(

@@ -157,6 +157,7 @@ def _train(
     tensorboard: bool,
     to_stderr: bool,
 ) -> "Result":
+    from handgrad.training.evaluate import words_cut
     from handgrad.training.loop import train as train_loop
     from handgrad.training.reporter import ReporterGroup, TensorBoard, console_reporter
 
@@ -167,6 +168,8 @@ def _train(
         remaining = f"from step {start.step} of {steps}" if start.step else f"{steps} steps"
         engine = f"engine {run.settings.engine}"
         say(f"{run.folder}: {run.model.n_parameters} parameters, {remaining}, {engine}")
+        if line := words_cut(run.model, dataset):
+            say(line)
     with ExitStack() as stack:
         reporters: list[Reporter] = []
         if tensorboard and not start.finished:

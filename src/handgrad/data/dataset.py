@@ -58,6 +58,11 @@ class Dataset:
         boundaries = np.flatnonzero(self.tokens == 0)
         return int(np.diff(boundaries).max(initial=1)) - 1
 
+    def n_longer(self, length: int) -> int:
+        """Return the number of words of more than `length` characters."""
+        boundaries = np.flatnonzero(self.tokens == 0)
+        return int(np.count_nonzero(np.diff(boundaries) > length + 1))
+
     def contexts(
         self, positions: np.ndarray, block_size: int, padding: int = 0
     ) -> tuple[np.ndarray, np.ndarray]:

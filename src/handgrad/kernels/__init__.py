@@ -1,10 +1,7 @@
 """KERNELS: name -> module, named as in LAYERS: the closed forms on preallocated memory, by numba.
 
-Every module has
-- NODES: the layer's names of its steps, some of which it keeps;
-- memory(*shapes of the inputs) -> shapes by name: the nodes that it keeps, the output, and scratch;
-- forward and backward, whose parameters are, by name, the layer's inputs, nodes and scratch, and
-  `d` + a name for a gradient. Outputs are overwritten completely.
+CONTRIBUTING.md, "The layer contract", says what every module has. Kernels overwrite their outputs
+completely, except the gradients of inputs in ADDS where `add_x` is true: to those they add.
 
 All arrays are C-contiguous. Letters in shapes are those of `handgrad.layers`. Nothing here imports
 torch.

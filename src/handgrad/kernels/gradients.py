@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from handgrad.constants import CLIP_EPS
 from handgrad.kernels.jit import kernel
 from handgrad.kernels.team import lines, share
 
@@ -51,7 +52,7 @@ def clip(gradients: Any, squares: Any, numbers: Any, thread: int, team: Any) -> 
     total = 0.0
     for block in range(len(squares)):
         total += squares[block]
-    factor = numbers[4] / (math.sqrt(total) + 1e-6)
+    factor = numbers[4] / (math.sqrt(total) + CLIP_EPS)
     if factor >= 1:
         return
     scale = gradients.dtype.type(factor)

@@ -4,13 +4,11 @@ from collections.abc import Iterable, Sequence
 from functools import reduce
 from typing import TYPE_CHECKING, NamedTuple
 
+from handgrad.constants import CLIP_EPS
 from handgrad.optim.optimizers import Tensors
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-SAFE = 1e-6
-"""Added to the norm before it divides, as in torch."""
 
 
 class Treatment(NamedTuple):
@@ -49,7 +47,7 @@ def clip_factor(grads: Tensors, most: float) -> "Tensor":
 
     norms = torch._foreach_norm(list(grads.values()))
     norm = torch.linalg.vector_norm(torch.stack(list(norms)))
-    return torch.clamp(most / (norm + SAFE), max=1.0)
+    return torch.clamp(most / (norm + CLIP_EPS), max=1.0)
 
 
 def _sum(one: Tensors, other: Tensors) -> Tensors:

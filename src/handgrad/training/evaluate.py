@@ -126,6 +126,21 @@ def split_loss(
     return SplitLoss(total / examples, examples) if examples else None
 
 
+def words_cut(model: "Model", dataset: "Dataset") -> str | None:
+    """Return a line if some words are longer than the model reads, else None.
+
+    Of `block_size` characters the first is the boundary before the word.
+    """
+    from handgrad.models import CONTEXTS
+
+    if model.batches == CONTEXTS:
+        return None
+    n, most = dataset.n_longer(model.block_size - 1), model.block_size - 1
+    words = "1 word has" if n == 1 else f"{n} words have"
+    rest = f"block size {model.block_size}: {words} more than {most} characters"
+    return f"{rest}; what follows is neither trained on nor counted" if n else None
+
+
 def calibrated(
     model: "Model",
     params: "Numbers",

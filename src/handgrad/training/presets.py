@@ -1,9 +1,11 @@
 """PRESETS: name -> a model, its sizes and settings that go well together."""
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 from handgrad.errors import SettingsError
+from handgrad.training.settings import TrainSettings
 
 PRESETS: dict[str, Mapping[str, Any]] = {
     # below 2.0 nats per character on makemore's names in seconds, on one core
@@ -27,7 +29,8 @@ PRESETS: dict[str, Mapping[str, Any]] = {
 def with_preset(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return `given` with what its preset adds; what is given by name wins.
 
-    Epochs replace the steps of a preset. Raises SettingsError for an unknown preset.
+    Epochs replace the steps of a preset, and the run that training starts from its model and sizes.
+    Raises SettingsError for an unknown preset.
     """
     rest = {name: value for name, value in given.items() if name != "preset"}
     if "preset" not in given:
@@ -37,4 +40,7 @@ def with_preset(given: Mapping[str, Any]) -> dict[str, Any]:
     preset = dict(PRESETS[given["preset"]])
     if "epochs" in rest:
         preset.pop("steps", None)
+    if "init_from" in rest:
+        settings = {one.name for one in fields(TrainSettings)}
+        preset = {name: value for name, value in preset.items() if name in settings}
     return {**preset, **rest}

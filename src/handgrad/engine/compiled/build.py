@@ -37,7 +37,7 @@ def build(source: str, dtype: str) -> CompiledFunction:
     sys.modules[stem] = module  # numba looks it up there
     exec(compile(source, f"<{stem}>", "exec"), module.__dict__)
     function: Any = getattr(module, _NAME.findall(source)[-1])
-    function._cache = MachineCode(_folder(), stem)  # as numba's own does it
+    function._cache = MachineCode(kernel_folder(), stem)  # as numba's own does it
     result: CompiledFunction = function
     return result
 
@@ -51,20 +51,21 @@ def machine_code(source: str, dtype: str) -> MachineCode:
 
 def is_compiled(source: str, dtype: str) -> bool:
     """Return whether machine code of `source` for this CPU is on disk and whole."""
-    return MachineCode(_folder(), _stem(source, dtype)).exists()
+    return MachineCode(kernel_folder(), _stem(source, dtype)).exists()
 
 
 def is_kept() -> bool:
     """Return whether machine code can be cached for later processes."""
     try:
-        _folder().mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=_folder()):
+        kernel_folder().mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=kernel_folder()):
             return True
     except OSError:
         return False
 
 
-def _folder() -> Path:
+def kernel_folder() -> Path:
+    """Return the folder of machine code, and of what was verified of it."""
     return cache_folder() / "kernels"
 
 

@@ -12,8 +12,7 @@ from pathlib import Path
 
 import llvmlite.binding as llvm
 
-from handgrad.data.sources import cache_folder
-from handgrad.engine.compiled.build import fingerprint, machine_code
+from handgrad.engine.compiled.build import fingerprint, kernel_folder, machine_code
 from handgrad.engine.compiled.machine_code import read_sealed
 from handgrad.engine.compiled.source import step_source
 from handgrad.engine.compiled.treatment import UNTREATED
@@ -65,4 +64,4 @@ def _mark(model: Model, optimizer: str, batch_size: int, dtype: str, treatment: 
         llvm.get_host_cpu_features().flatten(),
     )
     digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()
-    return cache_folder() / "kernels" / f"verified_{digest[:16]}"
+    return kernel_folder() / f"verified_{digest[:16]}"
