@@ -47,7 +47,8 @@ def _bow(jax: Any, model: Any, p: Any, state: Any, inputs: Any) -> tuple[Any, An
 
 
 def _mlp(jax: Any, model: Any, p: Any, state: Any, inputs: Any) -> tuple[Any, Any]:
-    h, after = p["C"][inputs].reshape(len(inputs), -1), {}
+    h = p["C"][inputs].reshape(len(inputs), -1)
+    after: dict[str, Any] = {}
     for layer in range(1, model.n_layer + 1):
         h = _linear(p, f"{layer}", h)
         if model.batchnorm:
@@ -59,7 +60,8 @@ def _mlp(jax: Any, model: Any, p: Any, state: Any, inputs: Any) -> tuple[Any, An
 
 
 def _wavenet(jax: Any, model: Any, p: Any, state: Any, inputs: Any) -> tuple[Any, Any]:
-    h, after = p["C"][inputs], {}  # (B, T, C)
+    h = p["C"][inputs]  # (B, T, C)
+    after: dict[str, Any] = {}
     for layer in range(1, model.n_layer + 1):
         pairs = h.reshape(len(h), h.shape[1] // 2, -1) @ p[f"W{layer}"]
         h, moved = _batchnorm(jax, p, state, f"_{layer}", pairs, model.momentum)

@@ -1,4 +1,4 @@
-"""Training steps of JAX: one jitted lax.scan over several steps, AdamW included, buffers donated."""
+"""Training steps of JAX: one jitted lax.scan over several steps, AdamW included."""
 
 from typing import Any
 

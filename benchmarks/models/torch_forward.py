@@ -40,7 +40,8 @@ def _bow(model: Any, p: Tensors, state: Tensors, inputs: Tensor) -> tuple[Tensor
 
 
 def _mlp(model: Any, p: Tensors, state: Tensors, inputs: Tensor) -> tuple[Tensor, Tensors]:
-    h, after = p["C"][inputs].flatten(1), {}
+    h = p["C"][inputs].flatten(1)
+    after: Tensors = {}
     for layer in range(1, model.n_layer + 1):
         h = _linear(p, f"{layer}", h)
         if model.batchnorm:
@@ -52,7 +53,8 @@ def _mlp(model: Any, p: Tensors, state: Tensors, inputs: Tensor) -> tuple[Tensor
 
 
 def _wavenet(model: Any, p: Tensors, state: Tensors, inputs: Tensor) -> tuple[Tensor, Tensors]:
-    h, after = p["C"][inputs], {}  # (B, T, C)
+    h = p["C"][inputs]  # (B, T, C)
+    after: Tensors = {}
     for layer in range(1, model.n_layer + 1):
         pairs = h.reshape(h.shape[0], h.shape[1] // 2, -1)
         h, moved = _batchnorm(p, state, f"_{layer}", pairs @ p[f"W{layer}"], model.momentum)
@@ -124,16 +126,18 @@ def _microgpt(model: Any, p: Tensors, state: Tensors, inputs: Tensor) -> tuple[T
 
 
 def _attention(qkv: Tensor, heads: int) -> Tensor:
-    q, k, v = (part.unflatten(-1, (heads, -1)).transpose(1, 2) for part in qkv.chunk(3, -1))
+    q, k, v = (part.view(*qkv.shape[:2], heads, -1).transpose(1, 2) for part in qkv.chunk(3, -1))
     scores = q @ k.transpose(-2, -1) * q.shape[-1] ** -0.5  # (B, heads, T, T)
     time = qkv.shape[1]
     future = torch.ones(time, time, dtype=torch.bool, device=qkv.device).triu(1)
     weights = scores.masked_fill(future, -torch.inf).softmax(-1)
-    return (weights @ v).transpose(1, 2).flatten(2)
+    mixed: Tensor = weights @ v
+    return mixed.transpose(1, 2).flatten(2)
 
 
 def _linear(p: Tensors, name: str, x: Tensor) -> Tensor:
-    return x @ p[f"W{name}"] + p[f"b{name}"]
+    product: Tensor = x @ p[f"W{name}"]
+    return product + p[f"b{name}"]
 
 
 def _batchnorm(

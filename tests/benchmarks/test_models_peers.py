@@ -1,6 +1,5 @@
 """torch.compile and JAX are peers only if they compute our models: losses and gradients."""
 
-import json
 import sys
 from functools import partial
 from typing import Any
@@ -8,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from benchmarks.models import beside, jax_forward, torch_forward
+from benchmarks.models import jax_forward, torch_forward
 from benchmarks.models.jax_step import scan
-from benchmarks.models.work import NO_TARGET, Absent, Run, Work, padded, prepare, schedule
+from benchmarks.models.work import NO_TARGET, Absent, padded, prepare
 
 from handgrad.data import open_dataset
 from handgrad.engine import Batch, to_tensors
