@@ -1,8 +1,8 @@
 """Training steps of torch.compile (Inductor): forward, gradients and AdamW in one graph.
 
 Of the ways that were tried this was the fastest for every model. Without the C++ wrapper a step of
-microgpt or the rnn takes 1.1 times as long, also with the mode max-autotune-no-cudagraphs; with
-`backward` of a compiled forward and torch.optim's fused AdamW, 1.1 (transformer) to 3 times (mlp).
+microgpt or the rnn takes 1.1 times as long; max-autotune, with or without the wrapper, changes nothing;
+with `backward` of a compiled forward and torch.optim's fused AdamW, 1.1 (transformer) to 3 times (mlp).
 """
 
 from functools import partial
