@@ -6,12 +6,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from benchmarks.models import __doc__ as usage
+from benchmarks.models import agreement, beside_table, sampling
 from benchmarks.models.eemicrogpt import compiled, ran
+from benchmarks.models.turns import in_turn, ours
 from benchmarks.peers.child import held
 from benchmarks.peers.child import run as run_child
 from benchmarks.peers.machine import processor
@@ -40,32 +43,22 @@ def main() -> int:
     parts = {
         "step beside EEmicroGPT": _eemicrogpt,
         "step beside makemore.py": _makemore,
+        "step beside torch.compile and JAX": beside_table.table,
         "loss beside makemore.py": _losses,
         "time to a loss": _reach,
+        "words a second": sampling.table,
+        "agreement": agreement.table,
     }
     lines = [f"On one core of {processor()}, {options.rounds} rounds.", ""]
     for title, part in parts.items():
         if options.only in title:
-            lines += [f"## {title.capitalize()}", "", *part(options), ""]
-            print("\n".join(lines[-20:]), flush=True)
+            heading = f"## {title[0].upper()}{title[1:]}"
+            for line in chain((heading, ""), part(options), ("",)):
+                print(line, flush=True)
+                lines.append(line)
     if options.write:
         options.write.write_text("\n".join(lines))
     return 0
-
-
-def _ours(name: str, batch_size: int, data: str, *sizes: str) -> float:
-    shown = run_child(["-m", "benchmarks.models.ours", name, f"{batch_size}", data, *sizes])
-    return float(shown)
-
-
-def _in_turn(
-    rounds: int, ours: Callable[[], float], theirs: Callable[[], float]
-) -> tuple[float, float, float]:
-    """Return both medians, and the median over the rounds of ours over theirs."""
-    pairs = [(ours(), theirs()) for _ in range(rounds)]
-    mine, other = zip(*pairs, strict=True)
-    ratio = statistics.median(a / b for a, b in pairs)
-    return statistics.median(mine), statistics.median(other), ratio
 
 
 def _eemicrogpt(options: argparse.Namespace) -> Iterator[str]:
@@ -77,9 +70,9 @@ def _eemicrogpt(options: argparse.Namespace) -> Iterator[str]:
     with tempfile.TemporaryDirectory() as folder:
         for width, aim in WIDTHS.items():
             program = compiled(options.eemicrogpt, Path(folder), D_MODEL=width)
-            mine, other, ratio = _in_turn(
+            mine, other, ratio = in_turn(
                 options.rounds,
-                partial(_ours, "microgpt", 16, options.data, f"n_embd={width}"),
+                partial(ours, "microgpt", 16, options.data, f"n_embd={width}"),
                 partial(_step_of, program, _words(options.data)),
             )
             yield f"| {width} | {other:.0f} | {mine:.0f} | {ratio:.2f} | {aim} |"
@@ -99,9 +92,9 @@ def _makemore(options: argparse.Namespace) -> Iterator[str]:
         sizes = MLP_SIZES if name == "mlp" else ()
         # contexts of as many characters as 32 words have on average
         batch_size = 228 if name == "mlp" else 32
-        mine, other, ratio = _in_turn(
+        mine, other, ratio = in_turn(
             options.rounds,
-            partial(_ours, name, batch_size, options.data, *sizes),
+            partial(ours, name, batch_size, options.data, *sizes),
             partial(_theirs, options, "time", name, 150, 5e-4),
         )
         yield f"| {name} | {other / 1000:.2f} | {mine / 1000:.3f} | {1 / ratio:.1f} | {aim} |"
