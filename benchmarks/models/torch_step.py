@@ -1,8 +1,8 @@
 """Training steps of torch.compile (Inductor): forward, gradients and AdamW in one graph.
 
-Other ways were tried. Without the C++ wrapper a step of microgpt or the rnn takes 1.1 times as long;
-max-autotune, tried on microgpt, gains nothing. With `backward` of a compiled forward and the fused
-AdamW of torch.optim, a step takes 1.1 (transformer) to 3 times as long (mlp).
+Other ways were tried. Without the C++ wrapper a step of microgpt or the rnn takes 1.1 times as
+long; max-autotune, tried on microgpt, gains nothing. With `backward` of a compiled forward and the
+fused AdamW of torch.optim, a step takes 1.1 (transformer) to 3 times as long (mlp).
 """
 
 from functools import partial
