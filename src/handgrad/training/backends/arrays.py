@@ -48,7 +48,7 @@ def compile(run: RunFolder, say: Say) -> None:
     settings = run.settings
     source = step_source(run.model, settings.optimizer, settings.treatment)
     if not is_compiled(source, settings.dtype):
-        say("compiling the training step: about ten seconds, once per machine")
+        say("compiling the training step: at most twenty seconds, once per machine")
         compile_ahead(run.model, settings.optimizer, settings.dtype, settings.treatment)
 
 
