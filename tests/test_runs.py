@@ -87,8 +87,13 @@ def test_bad_names(given: dict[str, object], message: str, tmp_path: Path) -> No
 
 
 def test_what_is_given_wins_over_a_preset() -> None:
-    given = with_preset({"preset": "fast", "steps": 7, "data": "x"})
-    assert given == {**PRESETS["fast"], "steps": 7, "data": "x"}
+    given = with_preset({"preset": "fast", "steps": 700, "data": "x"})
+    assert given == {**PRESETS["fast"], "steps": 700, "data": "x"}
+
+
+def test_the_warmup_of_a_preset_is_no_longer_than_the_run() -> None:
+    assert with_preset({"preset": "fast", "steps": 7})["warmup"] == 7
+    assert with_preset({"preset": "fast", "steps": 7, "warmup": 9})["warmup"] == 9
 
 
 def test_epochs_replace_the_steps_of_a_preset() -> None:

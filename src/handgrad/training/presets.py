@@ -30,6 +30,7 @@ def with_preset(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return `given` with what its preset adds; what is given by name wins.
 
     Epochs replace the steps of a preset, and the run that training starts from its model and sizes.
+    A run of few steps has no more steps of warm-up.
     Raises SettingsError for an unknown preset.
     """
     rest = {name: value for name, value in given.items() if name != "preset"}
@@ -40,6 +41,8 @@ def with_preset(given: Mapping[str, Any]) -> dict[str, Any]:
     preset = dict(PRESETS[given["preset"]])
     if "epochs" in rest:
         preset.pop("steps", None)
+    if isinstance(steps := rest.get("steps"), int) and steps < preset.get("warmup", 0):
+        preset["warmup"] = max(0, steps)
     if "init_from" in rest:
         settings = {one.name for one in fields(TrainSettings)}
         preset = {name: value for name, value in preset.items() if name in settings}

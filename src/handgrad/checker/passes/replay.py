@@ -7,6 +7,7 @@ gradients behave as before, because the same functions run in the same order.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -219,7 +220,8 @@ class Replay:
         leaf = key in self.leaves and value.is_floating_point()
         storage = self.trace.storage_at(value, index)
         small = value.element_size() * value.numel() * 4 < storage.nbytes()
-        if (small and not leaf) or value.layout is not torch.strided:
+        alone = small and not leaf and key not in self._written
+        if alone or value.layout is not torch.strided:
             return self._constant(self.trace.at(value, index).detach().clone(), exact=not leaf)
         base = self._bases.get(key)
         if base is None or base.element_size() < value.element_size() or not _alike(base, value):
@@ -228,6 +230,12 @@ class Replay:
             self._bases[key] = base
         view = base.as_strided(value.shape, value.stride(), value.storage_offset())
         return view.detach().requires_grad_() if leaf and self.grad else view
+
+    @cached_property
+    def _written(self) -> set[int]:
+        """The storages that some operation writes to: parts of them must share memory."""
+        ops = (event for event in self.trace.events if type(event) is Op)
+        return {key_of(t) for op in ops for t in op.writes}
 
     def _constant(self, value: Tensor, exact: bool) -> Tensor:
         """Return a value, moved within rounding; where `exact`, whole numbers (labels) stay."""
