@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence, Set
 from torch import Tensor
 
 from handgrad.checker.record.trace import Bind, Event, Op, is_leaf, key_of, needed
-from handgrad.checker.record.updates import sets_all
+from handgrad.checker.record.updates import fills, sets_all
 
 LARGEST_SOURCE = 16 * 2**20
 """In bytes: a larger tensor without a gradient by hand is data, and is not differentiated by."""
@@ -102,10 +102,10 @@ def _filled_anew(history: Sequence[Event], by_hand: set[int], known: Sequence[Bi
 def _given(history: Sequence[Event], nodes: Sequence[Bind], leaves: set[int]) -> set[int]:
     """Return the memory of nodes that is not computed from leaves.
 
-    A buffer that is filled element by element is computed, though it was allocated without them.
+    A buffer that is filled, as a whole or element by element, is computed, though it was allocated
+    without them.
     """
-    filled = {key_of(t) for e in history if type(e) is Op and e.func.__name__ == "__setitem__"
-              for t in e.writes}  # fmt: skip
+    filled = {key_of(t) for e in history if type(e) is Op and fills(e) for t in e.writes}
     given: set[int] = set()
     for bind in nodes:
         key = key_of(bind.value)

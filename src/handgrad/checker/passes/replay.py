@@ -7,7 +7,7 @@ gradients behave as before, because the same functions run in the same order.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import torch
@@ -138,6 +138,8 @@ class Replay:
         args = self._map(op.args, op, written)
         kwargs = self._map(op.kwargs, op, written)
         func = op.func
+        if self.grad and isinstance(kwargs.get("out"), Tensor):
+            func = partial(_into, kwargs.pop("out"), func)
         if self.dtype is not None and func in _CASTS:
             func = Tensor.double
         if op.rng is not None and args and args[0].numel():
@@ -244,6 +246,11 @@ class Replay:
             return value
         moved = self.move(value)
         return torch.where(value.frac() == 0, value, moved) if exact else moved
+
+
+def _into(out: Tensor, func: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
+    """Write a function's result to `out`: torch itself differentiates no function with out=."""
+    return out.copy_(func(*args, **kwargs))
 
 
 def _draws(func: Any, args: Any, kwargs: Any) -> bool:

@@ -18,6 +18,7 @@ FAR = 64
 """How many events back the operations of a statement are looked for."""
 STEP = 2_000
 """How many events back a training step is looked for."""
+_FILLS = {"__setitem__", "copy_", "written_"}
 _FALLS, _RISES = {"sub", "isub", "subtract"}, {"add", "iadd"}
 _SCALES = {"mul", "rmul", "imul", "multiply", "div", "truediv", "itruediv", "divide", "neg",
            "clamp", "clip", "clamp_"}  # fmt: skip
@@ -126,6 +127,12 @@ def _number(value: object) -> float:
 def name_of(op: Op) -> str:
     """Return the name of the function without underscores: `add` for `__add__` and `add_`."""
     return str(getattr(op.func, "__name__", "")).strip("_")
+
+
+def fills(op: Op) -> bool:
+    """Tell whether an operation puts values into memory: `x[i] = value`, `np.exp(z, out=x)`."""
+    name = getattr(op.func, "__name__", "")
+    return name in _FILLS or isinstance(op.kwargs.get("out"), Tensor | tuple)
 
 
 def sets_all(op: Op) -> bool:

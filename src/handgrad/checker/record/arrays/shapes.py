@@ -102,6 +102,18 @@ def _pad(
     return Call(F.pad, (array, around, "constant", constant_values))
 
 
+def _sliding_window_view(
+    helper: Helper, x: Any, window_shape: Any, axis: Any = None, **options: Any
+) -> Call:
+    tensor, sizes = as_tensor(x), _sizes(window_shape)
+    axes = tuple(range(tensor.dim())) if axis is None else _sizes(axis)
+    require(len(axes) == len(sizes) and not options.get("subok"))
+    for dim, size in zip(axes[:-1], sizes[:-1], strict=True):
+        dim %= x.dim()  # each window adds a dimension at the end
+        tensor = helper.run(Tensor.unfold, tensor, dim, size, 1)
+    return Call(Tensor.unfold, (tensor, axes[-1] % x.dim(), sizes[-1], 1))
+
+
 def _broadcast_to(helper: Helper, array: Any, shape: Any) -> Call:
     return Call(torch.broadcast_to, (as_tensor(array), _sizes(shape)))
 
@@ -192,6 +204,7 @@ FUNCTIONS: dict[str, Rule] = {
     "dstack": _beside(torch.dstack), "column_stack": _beside(torch.column_stack),
     "append": _append, "split": _split, "array_split": _split, "vsplit": _split_along(0),
     "hsplit": _split_along(1), "tile": _tile, "repeat": _repeat, "pad": _pad,
+    "lib.stride_tricks.sliding_window_view": _sliding_window_view,
     "broadcast_to": _broadcast_to, "flip": _flip, "flipud": lambda helper, m: _flip(helper, m, 0),
     "fliplr": lambda helper, m: _flip(helper, m, 1), "roll": _roll, "where": _where,
     "clip": _clip, "astype": _astype, "copy": _copy, "tril": _triangle(torch.tril),
