@@ -64,7 +64,7 @@ def test_a_run_that_diverges_is_noticed_within_a_block(tmp_path: Path, dataset: 
 def test_wrong_gradients_are_noticed_and_right_ones_remembered(
     tmp_path: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(verified, "cache_folder", lambda: tmp_path / "cache")
+    monkeypatch.setattr(verified, "kernel_folder", lambda: tmp_path / "cache")
     right = TrainingStep.loss_and_grads
 
     def twice(self, inputs, targets):

@@ -14,11 +14,12 @@ from handgrad.checker.pairs.hands import Definition, HandGradient, Pair
 from handgrad.checker.pairs.together import moved_together
 from handgrad.checker.pairs.verdict import is_significant, right_lines, verdict_on
 from handgrad.checker.passes.compare import judge
+from handgrad.checker.passes.forward import made_from
 from handgrad.checker.passes.inner import adopted, with_inner
 from handgrad.checker.passes.truth import Pass
 from handgrad.checker.record.gradient_names import AT_LAYER
 from handgrad.checker.record.instrument import Statement
-from handgrad.checker.record.trace import Bind, Op, key_of
+from handgrad.checker.record.trace import Bind, key_of
 
 MOST_TRIED = 12
 """So many results of one shape are tried as a gradient's node at most: each costs a replay."""
@@ -240,19 +241,7 @@ class _Search:
 
     @cached_property
     def _made_from(self) -> Mapping[int, set[int]]:
-        """The tensors that each tensor of the forward pass is computed from, by their ids."""
-        memory: dict[int, set[int]] = {}
-        found: dict[int, set[int]] = {}
-        for event in self.whole.events:
-            if type(event) is Bind:
-                known = memory.setdefault(key_of(event.value), set())
-                found[id(event.value)] = set(known)
-                known.add(id(event.value))
-            elif type(event) is Op:
-                sources = {i for t in event.inputs for i in memory.get(key_of(t), ())}
-                for value in event.outputs:
-                    memory.setdefault(key_of(value), set()).update(sources)
-        return found
+        return made_from(self.whole)
 
     def _has_right_reader(self, hand: Definition) -> bool:
         values = self.natural.values
@@ -272,7 +261,7 @@ class _Search:
         """
         readers = self._readers(hand)
         best, most = known, self._right_with(hand, known, readers)
-        free = self._free(hand) if known is None else []
+        free = self._free(hand) if known is None or self._goes_on(hand, known) else []
         for node in [*free, *self._results(hand)][:MOST_TRIED] if readers else ():
             if len(most) == len(readers):
                 break
@@ -280,6 +269,13 @@ class _Search:
             if most < right:
                 best, most = node, right
         return best
+
+    def _goes_on(self, hand: Definition, known: Bind) -> bool:
+        """Tell whether a name goes on to another node: `dh = ...`, then `dh[h <= 0] = 0`."""
+        if len({bind.statement for bind in hand.binds}) > 1:
+            return True
+        earlier = (p for p in self.pairs.values() if p.binds[0].index < hand.binds[0].index)
+        return any(p.name == hand.name and p.node.value is known.value for p in earlier)
 
     def _right_with(self, hand: Definition, node: Bind | None, readers: Sequence[Pair]) -> set[int]:
         """Return the readers that are right if the gradient is the true one of `node`."""

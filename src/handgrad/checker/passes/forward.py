@@ -84,3 +84,19 @@ class ForwardPass:
     def name_of(self, number: int) -> str:
         """Return the name of the node whose tensor has this id."""
         return next(b.name for b in self.nodes() if id(b.value) == number and b.kind != "param")
+
+
+def made_from(forward: ForwardPass) -> Mapping[int, set[int]]:
+    """Return the named tensors that each named tensor is computed from, by their ids."""
+    memory: dict[int, set[int]] = {}
+    found: dict[int, set[int]] = {}
+    for event in forward.events:
+        if type(event) is Bind:
+            known = memory.setdefault(key_of(event.value), set())
+            found[id(event.value)] = set(known)
+            known.add(id(event.value))
+        elif type(event) is Op:
+            sources = {i for t in event.inputs for i in memory.get(key_of(t), ())}
+            for value in event.outputs:
+                memory.setdefault(key_of(value), set()).update(sources)
+    return found
