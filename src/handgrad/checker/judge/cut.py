@@ -34,6 +34,10 @@ class Cut(Replay):
         self._made_at: dict[int, int] = {}
         self._silent = silent
         self.run(forward.events)
+        for output in forward.outputs:  # a function may return the loss: it gets its name later
+            for source in self._sources.get(key_of(output), ()):
+                if source != id(output):
+                    self.consumers.setdefault(source, set()).add(id(output))
 
     def bind(self, bind: Bind) -> None:
         """Cut here: operations from here on read a leaf in place of what was computed."""

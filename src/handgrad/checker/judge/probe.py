@@ -18,6 +18,7 @@ from handgrad.checker.judge.lines import JudgedLines, Line
 from handgrad.checker.pairs.backward import BackwardReplay
 from handgrad.checker.pairs.hands import Pair
 from handgrad.checker.passes.compare import LIMITS
+from handgrad.checker.passes.conventions import tied
 from handgrad.checker.passes.silent import silent_extremes
 from handgrad.checker.passes.truth import Pass
 from handgrad.checker.record.trace import key_of
@@ -102,6 +103,7 @@ class _Trial:
         """Return what lines give and what is right for random gradients, where these differ."""
         expected = self._cut.sent_back(self._random)
         shared = _shared_memory(self._pairs)
+        several_ways = tied(self._forward)
         lucky: dict[int, tuple[Tensor, Tensor]] = {}
         for pair in self._pairs:
             line, node = self._lines.by_number[pair.number], self._nodes[pair.number]
@@ -117,9 +119,25 @@ class _Trial:
                 continue  # it may read a tensor of the forward pass, which cannot be replaced
             if key_of(pair.final().value) in shared:
                 continue  # gradients that share memory cannot all be replaced
+            if any(self._is_nothing_here(n) for n in line.reads):
+                continue  # which node's gradient it reads cannot be told
+            if key_of(pair.node.value) in several_ways:
+                continue  # each of the largest elements may get the gradient
             if not close(outcome, right, self._limit):
                 lucky[pair.number] = (outcome, right)
         return lucky
+
+    def _is_nothing_here(self, number: int) -> bool:
+        """Tell whether a gradient is 0, and that of another node in other iterations of its loop.
+
+        `df = dc * c_prev * f * (1 - f)` is 0 for any node at the first step, where c_prev is 0.
+        """
+        pair = next((p for p in self._pairs if p.number == number), None)
+        if pair is None or bool(self._forward.truth[pair.node.index].any()):
+            return False
+        statement = pair.own_final().statement
+        others = (p for p in self._pairs if p.own_final().statement == statement)
+        return any(p.name == pair.name and p.node.name != pair.node.name for p in others)
 
     def leaves_out(self, pair: Pair) -> bool:
         """Tell whether a gradient is what the consumers send back that it reads, and no more.

@@ -5,7 +5,9 @@ than the gradient (weight decay, a momentum, a factor). Such a lead is no reason
 """
 
 from dataclasses import replace
+from itertools import combinations
 
+import torch
 from torch import Tensor
 
 from handgrad.checker.pairs.hands import Pair
@@ -15,7 +17,10 @@ from handgrad.checker.pairs.verdict import verdict_on
 from handgrad.checker.passes.compare import multiple_of, near
 from handgrad.checker.passes.natural import is_natural
 from handgrad.checker.record.call import Call, floats_in
-from handgrad.checker.record.trace import key_of
+from handgrad.checker.record.trace import Bind, key_of
+
+MOST_PARTS = 8
+"""Of a gradient, when its shares are tried."""
 
 
 def without_doubtful(pairing: Pairing) -> Pairing:
@@ -29,7 +34,8 @@ class _Doubts:
         self._pairing = pairing
         pairs, values = pairing.pairs, pairing.natural.values
         inside = any(p.binds[0].call is not None for p in pairs)
-        if inside or any(p.claim in ("call", "update") for p in pairs):
+        self._twins = [p for p in pairs if _has_twin(p)]
+        if inside or self._twins or any(p.claim in ("call", "update") for p in pairs):
             verdicts = {p.number: verdict_on(p.forward, p, p.node, values) for p in pairs}
         else:
             verdicts = {}
@@ -41,6 +47,8 @@ class _Doubts:
         """Tell whether a pair is more likely no pair than a mistake."""
         if self._right.get(pair.number, True) or pair.claim == "pair":
             return False
+        if pair in self._twins and self._is_share(pair):
+            return True
         if self._is_inside_right(pair) or self._is_of_another(pair):
             return True
         if pair.claim not in ("call", "update"):
@@ -78,6 +86,20 @@ class _Doubts:
             last = {key_of(p.final().value): p for p in follow}
             outside = [p for key, p in last.items() if key in returned]
         return bool(outside) and all(self._right[p.number] for p in outside)
+
+    def _is_share(self, pair: Pair) -> bool:
+        """Tell whether it is what some of the operations contribute: those that read one name."""
+        index = pair.node.index
+        value, truth = (
+            self._pairing.natural.values.get(pair.final().index),
+            pair.forward.truth[index],
+        )
+        parts = [part for _, part in pair.forward.parts.get(index, ())]
+        if value is None or value.shape != truth.shape or len(parts) > MOST_PARTS:
+            return False
+        noise = pair.forward.noise[index]
+        shares = (c for n in range(1, len(parts)) for c in combinations(parts, n))
+        return any(bool(near(value, torch.stack(c).sum(0), noise).all()) for c in shares)
 
     def _is_of_another(self, pair: Pair) -> bool:
         """Tell whether a function's name has misled: its caller's gradient of that name is right.
@@ -124,6 +146,13 @@ class _Doubts:
             return False
         weights = forward.trace.at(pair.node.value, pair.node.index + 1).to(truth)
         return _is_decayed(value, truth, weights, noise)
+
+
+def _has_twin(pair: Pair) -> bool:
+    """Tell whether one statement gave its tensor two names: `h = c = np.zeros(n)`."""
+    binds = (b for b in pair.forward.trace.of(Bind) if b.value is pair.node.value)
+    named = {(b.statement, b.name) for b in binds if b.kind == "assign"}
+    return len({statement for statement, _ in named}) < len(named)
 
 
 def _calls(outer: Call | None, call: Call) -> bool:

@@ -41,12 +41,18 @@ def variants(forward: ForwardPass) -> Iterator[ForwardPass]:
         if _name(op) in _SUMS
         if any(id(t) in logged for t in op.outputs) and any(map(_is_guard, op.args))
     ]
-    tied = [op for op in ops if _is_tied(forward, op)]
-    for changed in (guards, [_moved(op, 1) for op in tied], [_moved(op, -1) for op in tied]):
+    equal = [op for op in ops if _is_tied(forward, op)]
+    for changed in (guards, [_moved(op, 1) for op in equal], [_moved(op, -1) for op in equal]):
         if changed:
             by_index = {op.index: op for op in changed}
             events = [by_index.get(e.index, e) if type(e) is Op else e for e in forward.events]
             yield replace(forward, events=events)
+
+
+def tied(forward: ForwardPass) -> set[int]:
+    """Return the storages of numbers that are equal where the largest or smallest is taken."""
+    ops = (e for e in forward.events if type(e) is Op)
+    return {key_of(op.inputs[0]) for op in ops if _is_tied(forward, op)}
 
 
 def unshifted(forward: ForwardPass) -> ForwardPass | None:

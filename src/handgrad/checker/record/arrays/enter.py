@@ -11,6 +11,7 @@ import torch
 from handgrad.checker.record.arrays.calls import Arrays
 from handgrad.checker.record.arrays.creation import CREATED
 from handgrad.checker.record.arrays.rule import Call
+from handgrad.checker.record.arrays.special import SPECIAL
 from handgrad.checker.record.arrays.tracked import (
     ACTIVE,
     NUMBERS,
@@ -93,6 +94,10 @@ class Entrance:
             return (first,)
         if isinstance(function, type | np.ufunc) or not callable(function):
             return None
+        if str(module).startswith("scipy.special") and name in SPECIAL and is_tracked(first):
+            result = plainly(function, args, kwargs)
+            label = f"scipy.special.{name}"
+            return (self.arrays.recorded(SPECIAL[name], label, args, kwargs, result),)
         if module == "numpy" and name in {f.__name__ for f in _FROM_LISTS}:
             return self._from_list(name, args, kwargs)
         if name in _SHUFFLES and isinstance(first, Tracked):
