@@ -27,9 +27,6 @@ from handgrad.models import MLP, make_model
 
 MISPLACED = "initialisation: batchnorm, as the table's author had it"
 FIGURES = tomllib.loads((Path(__file__).parent / "published.toml").read_text())
-LONGEST = 15
-"""Characters of the longest of makemore's names."""
-
 PREAMBLE = """# Published figures, beside ours
 
 Made by `python -m benchmarks.published --write docs/published.md` on makemore's names.txt. Losses
@@ -66,10 +63,11 @@ def splits(data: str) -> Iterator[Line]:
         yield Line(f"splits, {name}", f"{expected}", f"{ours}", "equal", ours == expected)
 
 
-def parameters(vocab_size: int) -> Iterator[Line]:
+def parameters(dataset: Dataset) -> Iterator[Line]:
     """Sizes of models."""
+    symbols, longest = dataset.vocabulary.size, dataset.longest
     for name, row in FIGURES["parameters"].items():
-        model = make_model(row.get("kind", "mlp"), vocab_size, LONGEST, row["model"])
+        model = make_model(row.get("kind", "mlp"), symbols, longest, row["model"])
         ours, expected = model.n_parameters, row["published"]
         within = row.get("within", 0)
         bound = f"± {within}" if within else "equal"
@@ -149,7 +147,7 @@ def lines(arguments: argparse.Namespace) -> Iterator[Line]:
     """Yield the lines of the table that `--only` selects, as they are ready."""
     if not arguments.only:
         yield from splits(arguments.data)
-        yield from parameters(open_dataset(arguments.data).vocabulary.size)
+        yield from parameters(open_dataset(arguments.data))
         yield first_loss(arguments.data)
     for name, row in FIGURES["losses"].items():
         if arguments.only in name:

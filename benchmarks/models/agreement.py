@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 
 from benchmarks.models.turns import numbers
+from benchmarks.models.work import HYPER, schedule
 from benchmarks.peers.child import run as run_child
 from handgrad.data import Batches, WordBatches, open_dataset
 from handgrad.engine import Batch, to_tensors
@@ -19,10 +20,9 @@ from handgrad.engine.compiled.memory import copied
 from handgrad.engine.compiled.step import TrainingStep
 from handgrad.engine.fused import Fused
 from handgrad.models import CONTEXTS, MODELS, Model, make_model
-from handgrad.optim import OPTIMIZERS, Hyperparameters, bias_corrections
+from handgrad.optim import OPTIMIZERS
 
 STEPS, BATCH_SIZE, AIM = 1000, 32, 1e-10
-HYPER = Hyperparameters(0.01, 0.9, 0.99, 1e-8)
 LR = {"sgd": 0.1, "adamw": 1e-3}
 SMALL = {"n_embd": 8, "n_hidden": 16, "n_layer": 2}
 """Sizes of the models that have them."""
@@ -87,9 +87,7 @@ def _compiled(
     moments = copied(OPTIMIZERS[optimizer].tensors(params), np.float64)
     step = TrainingStep(model, BATCH_SIZE, params, state, moments, optimizer, HYPER)
     rows = positions.reshape(-1, BATCH_SIZE)
-    bias1, bias2 = bias_corrections(HYPER, np.arange(len(rows)) + 1.0)
-    rates = np.stack([np.full(len(rows), LR[optimizer]), bias1, np.sqrt(bias2)], axis=1)
-    return step.run(tokens, rows, rates)
+    return step.run(tokens, rows, schedule(0, len(rows), LR[optimizer]))
 
 
 if __name__ == "__main__":

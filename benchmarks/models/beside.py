@@ -16,7 +16,8 @@ import torch
 from benchmarks.models.jax_step import scan
 from benchmarks.models.torch_step import one_graph
 from benchmarks.models.turns import numbers
-from benchmarks.models.work import HYPER, Absent, Build, Run, Work, prepare, schedule
+from benchmarks.models.work import HYPER, Build, Run, Work, prepare, schedule
+from benchmarks.peers.work import Absent
 from handgrad.engine.compiled.memory import copied
 from handgrad.engine.compiled.step import TrainingStep
 from handgrad.optim import OPTIMIZERS

@@ -3,25 +3,12 @@
 FORWARDS: name -> (model, params, state, inputs) -> (logits, state), as in torch_forward.
 """
 
-import os
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks.models.work import Absent
 from handgrad.constants import BATCHNORM_EPS, NORM_EPS
 
 Forward = Callable[[Any, Any, Any, Any, Any], tuple[Any, Any]]
-
-
-def import_jax() -> Any:
-    """Return JAX for the CPU. Raises Absent without it."""
-    # a JAX that looks for accelerators starts slowly and warns
-    os.environ.setdefault("JAX_PLATFORMS", "cpu")
-    try:
-        import jax
-    except ImportError as error:
-        raise Absent("JAX is not installed: pip install 'handgrad[bench]'") from error
-    return jax
 
 
 def loss_of(jax: Any, model: Any, p: Any, state: Any, inputs: Any, targets: Any) -> tuple[Any, Any]:

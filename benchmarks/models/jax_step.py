@@ -4,8 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.models.jax_forward import import_jax, loss_of
+from benchmarks.models.jax_forward import loss_of
 from benchmarks.models.work import HYPER, Run, Work, schedule
+from benchmarks.peers.jax_scan import import_jax
 from handgrad.optim.optimizers import is_matrix
 
 

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from benchmarks.models.torch_forward import Tensors, loss_of
-from benchmarks.models.work import HYPER, Absent, Run, Work, schedule
+from benchmarks.models.work import HYPER, Run, Work, schedule
+from benchmarks.peers.work import Absent
 from handgrad.engine import to_tensors
 from handgrad.optim.optimizers import is_matrix
 

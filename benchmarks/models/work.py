@@ -22,10 +22,6 @@ HYPER = Hyperparameters(0.01, 0.9, 0.99, 1e-8)
 NO_TARGET = -1
 
 
-class Absent(Exception):
-    """This peer cannot run here; the message says why."""
-
-
 @dataclass(frozen=True, eq=False)
 class Work:
     """One model, its start in float32, and the examples that batches are drawn from."""
@@ -80,7 +76,7 @@ def padded(
     return rows, wanted
 
 
-def schedule(first: int, steps: int) -> npt.NDArray[np.float64]:
+def schedule(first: int, steps: int, lr: float = LR) -> npt.NDArray[np.float64]:
     """Return (S, 3): learning rate, first bias correction, root of the second."""
     bias1, bias2 = bias_corrections(HYPER, np.arange(first, first + steps) + 1.0)
-    return np.stack([np.full(steps, LR), bias1, np.sqrt(bias2)], axis=1)
+    return np.stack([np.full(steps, lr), bias1, np.sqrt(bias2)], axis=1)

@@ -13,7 +13,7 @@ from benchmarks.peers.work import EPS, LR, Absent, Arrays, Peer, Work, suffixes
 
 def scan(work: Work, steps: int) -> Peer:
     """Raises Absent without JAX."""
-    jax = _import_jax()
+    jax = import_jax()
     jnp, model, pool = jax.numpy, work.model, len(work.rows)
     inputs = jnp.asarray(work.inputs.astype(np.int32))
     targets = jnp.asarray(work.targets.astype(np.int32))
@@ -60,7 +60,8 @@ def scan(work: Work, steps: int) -> Peer:
     return Peer(run, values)
 
 
-def _import_jax() -> Any:
+def import_jax() -> Any:
+    """Return JAX for the CPU. Raises Absent without it."""
     # CPU only: a JAX that looks for accelerators starts slowly and warns
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
     try:

@@ -9,7 +9,9 @@ import pytest
 import torch
 from benchmarks.models import jax_forward, torch_forward
 from benchmarks.models.jax_step import scan
-from benchmarks.models.work import NO_TARGET, Absent, padded, prepare
+from benchmarks.models.work import NO_TARGET, padded, prepare
+from benchmarks.peers.jax_scan import import_jax
+from benchmarks.peers.work import Absent
 
 from handgrad.data import open_dataset
 from handgrad.engine import Batch, to_tensors
@@ -68,7 +70,7 @@ def test_torchs_loss_and_gradients_are_ours(name: str) -> None:
 @pytest.mark.parametrize("name", MODELS)
 def test_jaxs_loss_and_gradients_are_ours(name: str) -> None:
     try:
-        jax = jax_forward.import_jax()
+        jax = import_jax()
     except Absent as absent:
         pytest.skip(str(absent))
     model, params, state, batch, (inputs, targets) = batch_of(name)

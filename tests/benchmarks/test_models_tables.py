@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 from benchmarks.models import agreement, beside, beside_table, sampling
-from benchmarks.models.work import Absent, Work, prepare
+from benchmarks.models.work import Work, prepare
+from benchmarks.peers.work import Absent
 
 from handgrad.models import MODELS
 

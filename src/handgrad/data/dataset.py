@@ -55,13 +55,15 @@ class Dataset:
     @property
     def longest(self) -> int:
         """The number of characters of the longest word, by one scan."""
-        boundaries = np.flatnonzero(self.tokens == 0)
-        return int(np.diff(boundaries).max(initial=1)) - 1
+        return int(self._lengths().max(initial=0))
 
     def n_longer(self, length: int) -> int:
         """Return the number of words of more than `length` characters."""
-        boundaries = np.flatnonzero(self.tokens == 0)
-        return int(np.count_nonzero(np.diff(boundaries) > length + 1))
+        return int(np.count_nonzero(self._lengths() > length))
+
+    def _lengths(self) -> np.ndarray:
+        """Return the number of characters of every word, by one scan."""
+        return np.diff(np.flatnonzero(self.tokens == 0)) - 1
 
     def contexts(
         self, positions: np.ndarray, block_size: int, padding: int = 0

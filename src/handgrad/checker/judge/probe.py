@@ -8,6 +8,7 @@ backward pass is linear in the upstream gradients: what holds for random ones ho
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -103,7 +104,6 @@ class _Trial:
         """Return what lines give and what is right for random gradients, where these differ."""
         expected = self._cut.sent_back(self._random)
         shared = _shared_memory(self._pairs)
-        several_ways = tied(self._forward)
         lucky: dict[int, tuple[Tensor, Tensor]] = {}
         for pair in self._pairs:
             line, node = self._lines.by_number[pair.number], self._nodes[pair.number]
@@ -119,13 +119,18 @@ class _Trial:
                 continue  # it may read a tensor of the forward pass, which cannot be replaced
             if key_of(pair.final().value) in shared:
                 continue  # gradients that share memory cannot all be replaced
+            if close(outcome, right, self._limit):
+                continue
             if any(self._is_nothing_here(n) for n in line.reads):
                 continue  # which node's gradient it reads cannot be told
-            if key_of(pair.node.value) in several_ways:
+            if key_of(pair.node.value) in self._tied:
                 continue  # each of the largest elements may get the gradient
-            if not close(outcome, right, self._limit):
-                lucky[pair.number] = (outcome, right)
+            lucky[pair.number] = (outcome, right)
         return lucky
+
+    @cached_property
+    def _tied(self) -> set[int]:
+        return tied(self._forward)
 
     def _is_nothing_here(self, number: int) -> bool:
         """Tell whether a gradient is 0, and that of another node in other iterations of its loop.

@@ -17,7 +17,8 @@ from handgrad.checker.pairs.verdict import verdict_on
 from handgrad.checker.passes.compare import multiple_of, near
 from handgrad.checker.passes.natural import is_natural
 from handgrad.checker.record.call import Call, floats_in
-from handgrad.checker.record.trace import Bind, key_of
+from handgrad.checker.record.instrument import Statement
+from handgrad.checker.record.trace import Bind, Trace, key_of
 
 MOST_PARTS = 8
 """Of a gradient, when its shares are tried."""
@@ -34,7 +35,8 @@ class _Doubts:
         self._pairing = pairing
         pairs, values = pairing.pairs, pairing.natural.values
         inside = any(p.binds[0].call is not None for p in pairs)
-        self._twins = [p for p in pairs if _has_twin(p)]
+        twins = _twins(pairing.forward.trace)
+        self._twins = {p.number for p in pairs if id(p.node.value) in twins}
         if inside or self._twins or any(p.claim in ("call", "update") for p in pairs):
             verdicts = {p.number: verdict_on(p.forward, p, p.node, values) for p in pairs}
         else:
@@ -47,7 +49,7 @@ class _Doubts:
         """Tell whether a pair is more likely no pair than a mistake."""
         if self._right.get(pair.number, True) or pair.claim == "pair":
             return False
-        if pair in self._twins and self._is_share(pair):
+        if pair.number in self._twins and self._is_share(pair):
             return True
         if self._is_inside_right(pair) or self._is_of_another(pair):
             return True
@@ -90,10 +92,8 @@ class _Doubts:
     def _is_share(self, pair: Pair) -> bool:
         """Tell whether it is what some of the operations contribute: those that read one name."""
         index = pair.node.index
-        value, truth = (
-            self._pairing.natural.values.get(pair.final().index),
-            pair.forward.truth[index],
-        )
+        value = self._pairing.natural.values.get(pair.final().index)
+        truth = pair.forward.truth[index]
         parts = [part for _, part in pair.forward.parts.get(index, ())]
         if value is None or value.shape != truth.shape or len(parts) > MOST_PARTS:
             return False
@@ -148,11 +148,13 @@ class _Doubts:
         return _is_decayed(value, truth, weights, noise)
 
 
-def _has_twin(pair: Pair) -> bool:
-    """Tell whether one statement gave its tensor two names: `h = c = np.zeros(n)`."""
-    binds = (b for b in pair.forward.trace.of(Bind) if b.value is pair.node.value)
-    named = {(b.statement, b.name) for b in binds if b.kind == "assign"}
-    return len({statement for statement, _ in named}) < len(named)
+def _twins(trace: Trace) -> set[int]:
+    """Return the tensors, by id, that one statement gave two names: `h = c = np.zeros(n)`."""
+    names: dict[tuple[int, Statement], set[str]] = {}
+    for bind in trace.of(Bind):
+        if bind.kind == "assign":
+            names.setdefault((id(bind.value), bind.statement), set()).add(bind.name)
+    return {tensor for (tensor, _), own in names.items() if len(own) > 1}
 
 
 def _calls(outer: Call | None, call: Call) -> bool:

@@ -28,7 +28,8 @@ LARGEST = 2**22
 _LOGS = {"log", "log2", "log10"}
 _SUMS = {"add", "__add__", "__radd__"}
 _DIFFERENCES = {"sub", "__sub__", "subtract"}
-_EXTREMES = {"amax", "amin", "max", "min", "max_pool1d", "max_pool2d", "max_pool3d"}
+EXTREMES = {"amax", "amin", "max", "min"}
+_POOLS = {"max_pool1d", "max_pool2d", "max_pool3d"}
 
 
 def variants(forward: ForwardPass) -> Iterator[ForwardPass]:
@@ -69,7 +70,7 @@ def unshifted(forward: ForwardPass) -> ForwardPass | None:
 
 
 def _shifts(op: Op, shifted: set[tuple[int, int]]) -> bool:
-    return _name(op) in _EXTREMES and any(
+    return _name(op) in EXTREMES and any(
         (id(x), key_of(t)) in shifted for x in op.inputs for t in op.outputs
     )
 
@@ -95,7 +96,7 @@ def _is_guard(value: Any) -> bool:
 
 def _is_tied(forward: ForwardPass, op: Op) -> bool:
     """Tell whether it takes the largest or smallest of numbers, and some of them are equal."""
-    if _name(op) not in _EXTREMES or len(op.inputs) != 1 or op.inputs[0].numel() > LARGEST:
+    if _name(op) not in EXTREMES | _POOLS or len(op.inputs) != 1 or op.inputs[0].numel() > LARGEST:
         return False
     value = forward.trace.at(op.inputs[0], op.index).detach()
     ordered = value.flatten().sort().values

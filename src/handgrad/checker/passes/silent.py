@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
+from handgrad.checker.passes.conventions import EXTREMES
 from handgrad.checker.passes.truth import Pass
 from handgrad.checker.record.trace import Op
 
 ROUNDED = 16.0
 """What cancels is 0 up to so many of the user's eps, relative to the largest contribution."""
-_EXTREMES = {"amax", "amin", "max", "min"}
 
 
 def silent_extremes(forward: Pass) -> frozenset[int]:
@@ -23,7 +23,7 @@ def silent_extremes(forward: Pass) -> frozenset[int]:
         op.index
         for number, parts in forward.parts.items()
         for op, part in parts
-        if op.func.__name__ in _EXTREMES and not any(id(t) in named for t in op.outputs)
+        if op.func.__name__ in EXTREMES and not any(id(t) in named for t in op.outputs)
         if number in forward.noise and _is_nothing(part, parts, forward.noise[number], forward.eps)
     )
 
